@@ -1,0 +1,341 @@
+"""One HTTP client for all CRMs: budgets, retries of reads, the outcome of writes, redaction, a request log.
+
+This is the only module that imports httpx (sandbox transports aside), so that its maintained
+continuation can take its place by changing one line.
+
+The outcome of a write follows from httpx's own exception classes: no connection means *not sent*, anything
+that breaks after that means *in doubt*. Only the adapters' tables decide what a status means.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+import structlog
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pyrate_limiter import InMemoryBucket, RateItem
+from pyrate_limiter import Rate as BucketRate
+
+from adapters.base import (
+    AdapterError,
+    BadAnswer,
+    BudgetSpent,
+    InDoubt,
+    Missing,
+    NotSent,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from adapters.redact import protect, redact
+from adapters.settings import Rate
+from syncer import __version__
+
+USER_AGENT: Final = f"syncer/{__version__}"
+READ_ATTEMPTS: Final = 4
+NOT_SENT_ATTEMPTS: Final = 3
+MAX_THROTTLES: Final = 8
+EXCERPT: Final = 300
+
+_log = structlog.get_logger("syncer.http")
+_request_numbers = itertools.count(1)
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an answer means: the first rule whose status and words fit decides.
+
+    ``words`` is a regular expression searched, ignoring case, in what the CRM said.
+    """
+
+    status: range | int
+    error: type[AdapterError]
+    words: str = ""
+
+    def fits(self, status: int, words: str) -> bool:
+        in_range = status in self.status if isinstance(self.status, range) else status == self.status
+        return in_range and re.search(self.words, words, re.IGNORECASE) is not None
+
+
+DEFAULT_RULES: Final = (
+    Rule(401, Unauthorized),
+    Rule(403, Unauthorized),
+    Rule(404, Missing),
+    Rule(408, InDoubt),
+    Rule(range(300, 500), Refused),
+    Rule(range(500, 600), InDoubt),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An accepted answer. ``unreadable`` is the error to raise where it cannot be understood."""
+
+    system: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    unreadable: type[AdapterError]
+
+    def parse(self, model: type[_M]) -> _M:
+        """The body as this model; raises `BadAnswer`, or `InDoubt` if it answers a write."""
+        try:
+            return model.model_validate_json(self.content)
+        except ValidationError as error:
+            raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
+
+    def parse_as(self, adapter: TypeAdapter[Any]) -> Any:
+        """The body as any type that pydantic knows; raises like `parse`."""
+        try:
+            return adapter.validate_json(self.content)
+        except ValidationError as error:
+            raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
+
+    def _complaint(self, error: ValidationError) -> str:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the answer"
+        return redact(f"{where}: {first['msg']}; received: {excerpt(self.content)}")
+
+
+def excerpt(content: bytes) -> str:
+    """The beginning of a body on one line, redacted."""
+    text = " ".join(redact(content[: 4 * EXCERPT].decode("utf-8", "replace")).split())
+    return text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
+
+
+class Http:
+    """A connection pool to one CRM, with its budgets and its table of errors.
+
+    ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
+    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``reads`` and ``writes`` count requests sent.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        secrets: Sequence[str],
+        rates: Sequence[Rate],
+        rules: Sequence[Rule] = (),
+        throttle_wait: float = 2.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        for secret in secrets:
+            protect(secret)
+        self.system = system
+        self.reads = 0
+        self.writes = 0
+        self._rules = (*rules, *DEFAULT_RULES)
+        self._throttle_wait = throttle_wait
+        self._pace = _Pace(system, rates)
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
+            timeout=httpx.Timeout(30.0, connect=10.0),
+            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            follow_redirects=False,
+            transport=transport,
+            trust_env=urlsplit(base_url).scheme == "https",
+        )
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
+        self._pace.set_deadline(seconds)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._client.aclose()
+
+    async def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: object | None = None,
+    ) -> Answer:
+        """Send a request that changes nothing, again if need be.
+
+        Raises `Unavailable`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
+        """
+        try:
+            async for attempt in stamina.retry_context(
+                on=(InDoubt, NotSent), attempts=READ_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=10.0
+            ):
+                with attempt:
+                    self.reads += 1
+                    return await self._send(method, path, params=params, json=json, unreadable=BadAnswer)
+        except (InDoubt, NotSent) as error:
+            raise Unavailable(error.words, system=self.system, status=error.status) from error
+        raise AssertionError
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: object | None = None,
+    ) -> Answer:
+        """Send a request that changes something: once, unless it surely was not sent.
+
+        Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
+        """
+        async for attempt in stamina.retry_context(
+            on=NotSent, attempts=NOT_SENT_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=5.0
+        ):
+            with attempt:
+                self.writes += 1
+                return await self._send(method, path, params=params, json=json, unreadable=InDoubt)
+        raise AssertionError
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        json: object | None,
+        unreadable: type[AdapterError],
+    ) -> Answer:
+        """Send within the budgets; a 429 is waited out and costs no attempt."""
+        for throttles in range(MAX_THROTTLES):
+            await self._pace.wait()
+            response = await self._exchange(method, path, params=params, json=json)
+            self._pace.heed(response.headers)
+            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                return self._judge(response, unreadable)
+            self._pace.pause(_retry_after(response.headers) or self._throttle_wait * 2**throttles)
+        msg = f"it answered 429 (too many requests) {MAX_THROTTLES} times in a row"
+        raise BudgetSpent(msg, system=self.system, status=429)
+
+    async def _exchange(
+        self, method: str, path: str, *, params: Mapping[str, str | int] | None, json: object | None
+    ) -> httpx.Response:
+        request_id = f"{self.system}-{next(_request_numbers)}"
+        log = _log.bind(system=self.system, request=request_id, method=method, path=path)
+        request = self._client.build_request(method, path, params=params, json=json)
+        started = asyncio.get_running_loop().time()
+        try:
+            response = await self._client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            log.info("request.not_sent", error=_describe(error))
+            msg = f"no connection to {self._client.base_url.host}: {_describe(error)}"
+            raise NotSent(msg, system=self.system) from error
+        except httpx.RequestError as error:
+            log.info("request.broken", error=_describe(error))
+            msg = f"the connection broke before the answer: {_describe(error)}"
+            raise InDoubt(msg, system=self.system) from error
+        elapsed = asyncio.get_running_loop().time() - started
+        log.debug("request.answered", status=response.status_code, ms=round(elapsed * 1000))
+        return response
+
+    def _judge(self, response: httpx.Response, unreadable: type[AdapterError]) -> Answer:
+        status = response.status_code
+        if response.is_success:
+            return Answer(self.system, status, response.headers, response.content, unreadable)
+        words = said(response.content) or response.reason_phrase or f"status {status}"
+        error = next((rule.error for rule in self._rules if rule.fits(status, words)), BadAnswer)
+        raise error(words, system=self.system, status=status)
+
+
+def said(content: bytes) -> str:
+    """The CRM's own words in an error body: a message, or a problem's title, detail and code; redacted."""
+    try:
+        body = TypeAdapter(dict[str, Any]).validate_json(content)
+    except ValidationError:
+        return excerpt(content)
+    message = body.get("message")
+    parts = message if isinstance(message, list) else [message]
+    if message is None:
+        parts = [body.get("detail") or body.get("title"), body.get("errors"), body.get("code")]
+    words = " ".join(str(part) for part in parts if part)
+    return excerpt(words.encode()) if words else excerpt(content)
+
+
+def _describe(error: httpx.RequestError) -> str:
+    return redact(f"{type(error).__name__}: {error}".rstrip(": "))
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the CRM asks for: ``Retry-After`` as seconds or as a date, else the rate's own interval."""
+    value = headers.get("Retry-After", "").strip()
+    if value.replace(".", "", 1).isdigit():
+        return min(float(value), timedelta(days=1).total_seconds())
+    if value:
+        try:
+            moment = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+
+
+def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
+    value = headers.get(name, "").strip()
+    return float(value) * scale if value.isdigit() and len(value) < 12 else None
+
+
+class _Pace:
+    """When the next request may be sent: several rate windows, and pauses that the CRM asked for.
+
+    Time is the event loop's, so that a simulation's virtual clock rules here too.
+    """
+
+    def __init__(self, system: str, rates: Sequence[Rate]) -> None:
+        self._system = system
+        ordered = sorted(rates, key=lambda rate: rate.seconds)
+        self._bucket = InMemoryBucket([BucketRate(r.requests, max(1, int(r.seconds * 1000))) for r in ordered])
+        self._not_before = 0.0
+        self._deadline: float | None = None
+
+    def set_deadline(self, seconds: float | None) -> None:
+        self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for this long."""
+        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
+
+    def heed(self, headers: Mapping[str, str]) -> None:
+        """Pause when the CRM says that a window is used up, before it has to say 429."""
+        interval = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+        if interval and _number(headers, "X-RateLimit-Remaining") == 0:
+            self.pause(interval)
+        if _number(headers, "X-RateLimit-Daily-Remaining") == 0:
+            self.pause(timedelta(hours=1).total_seconds())
+
+    async def wait(self) -> None:
+        """Return when a request may be sent; raise `BudgetSpent` if that is after the deadline."""
+        while (delay := self._delay()) > 0:
+            now = asyncio.get_running_loop().time()
+            if self._deadline is not None and now + delay > self._deadline:
+                msg = f"the next request is allowed only in {delay:.0f} s, after this run's end"
+                raise BudgetSpent(msg, system=self._system)
+            await asyncio.sleep(delay)
+
+    def _delay(self) -> float:
+        now = asyncio.get_running_loop().time()
+        if now < self._not_before:
+            return self._not_before - now
+        item = RateItem(self._system, int(now * 1000))
+        self._bucket.leak(item.timestamp)
+        if self._bucket.put(item):
+            return 0.0
+        waiting = self._bucket.waiting(item)
+        if not isinstance(waiting, int):
+            raise TypeError
+        return max(waiting, 0) / 1000 + 0.002

@@ -1,0 +1,208 @@
+"""What the three sandboxes share: a CRM as a function from calls to replies, and the faults of a network.
+
+A sandbox is plain code without I/O, so that a simulation can put a million calls through it; a Starlette
+application and an httpx transport are two thin doors to the same room. People act in a sandbox by its
+own methods, which leave no trace that the API's calls would not leave.
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as it arrives: header names in lower case, the path as sent, without the query."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def json(self) -> Any:
+        """The body as JSON; ``None`` if it is empty or no JSON."""
+        try:
+            return json.loads(self.body) if self.body else None
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def json_reply(status: int, value: object, *, media_type: str = "application/json") -> Reply:
+    """An answer with a JSON body."""
+    return Reply(status, json.dumps(value).encode(), {"content-type": media_type})
+
+
+class Fault(StrEnum):
+    """What may go wrong with one request, named by what the client sees and whether it took effect."""
+
+    NO_CONNECTION = "no_connection"
+    LOST_REQUEST = "lost_request"
+    """The connection breaks; nothing happened."""
+    LOST_ANSWER = "lost_answer"
+    """It happened; the connection breaks before the answer."""
+    ERROR_BEFORE = "error_before"
+    """A 5xx; nothing happened."""
+    ERROR_AFTER = "error_after"
+    """It happened; a 5xx."""
+    THROTTLED = "throttled"
+    UNAUTHORIZED = "unauthorized"
+    GARBAGE = "garbage"
+    """It happened; a success that is not JSON."""
+    TRUNCATED = "truncated"
+    """It happened; a success whose body ends early."""
+
+
+class Broken(Exception):
+    """The connection broke instead of an answer; ``sent`` tells whether the request had left."""
+
+    def __init__(self, *, sent: bool) -> None:
+        super().__init__("the sandbox broke the connection")
+        self.sent = sent
+
+
+class Sandbox(ABC):
+    """One CRM, simulated from its documentation.
+
+    ``clock`` is the CRM's own. ``fault`` chooses what goes wrong with a call, if anything. ``before`` and
+    ``after`` are called around each call that takes effect: the places where somebody else may act.
+    ``calls`` is every call that arrived, with the status that was answered (0 if it never was).
+    """
+
+    system: ClassVar[str]
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self.clock = clock
+        self.fault: Callable[[Call], Fault | None] = lambda _call: None
+        self.before: Callable[[Call], None] = lambda _call: None
+        self.after: Callable[[Call, Reply], None] = lambda _call, _reply: None
+        self.calls: list[tuple[Call, int]] = []
+
+    @abstractmethod
+    def handle(self, call: Call) -> Reply:
+        """Answer one call, faithful to the CRM's documentation."""
+
+    @abstractmethod
+    def is_write(self, call: Call) -> bool:
+        """Whether the call would change something."""
+
+    @abstractmethod
+    def unauthorized(self) -> Reply:
+        """The CRM's answer to a wrong key."""
+
+    @abstractmethod
+    def throttled(self) -> Reply:
+        """The CRM's 429."""
+
+    def exchange(self, call: Call) -> Reply:
+        """One call through the network, with whatever goes wrong; raises `Broken`."""
+        fault = self.fault(call)
+        if fault is Fault.NO_CONNECTION:
+            raise Broken(sent=False)
+        try:
+            reply = self._exchange(call, fault)
+        except Broken:
+            self.calls.append((call, 0))
+            raise
+        self.calls.append((call, reply.status))
+        return reply
+
+    def _exchange(self, call: Call, fault: Fault | None) -> Reply:
+        match fault:
+            case Fault.LOST_REQUEST:
+                raise Broken(sent=True)
+            case Fault.ERROR_BEFORE:
+                return Reply(503, b"Service Unavailable", {"content-type": "text/plain"})
+            case Fault.THROTTLED:
+                return self.throttled()
+            case Fault.UNAUTHORIZED:
+                return self.unauthorized()
+        self.before(call)
+        reply = self.handle(call)
+        self.after(call, reply)
+        match fault:
+            case Fault.LOST_ANSWER:
+                raise Broken(sent=True)
+            case Fault.ERROR_AFTER:
+                return Reply(500, b"Internal Server Error", {"content-type": "text/plain"})
+            case Fault.GARBAGE:
+                return Reply(200, b"<html>upstream</html>", {"content-type": "text/html"})
+            case Fault.TRUNCATED:
+                return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
+        return reply
+
+
+class SandboxTransport(httpx.AsyncBaseTransport):
+    """The door for tests: an httpx transport straight into a sandbox, under a path prefix."""
+
+    def __init__(self, sandbox: Sandbox, *, prefix: str = "") -> None:
+        self._sandbox = sandbox
+        self._prefix = prefix
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        call = Call(
+            request.method,
+            request.url.path.removeprefix(self._prefix),
+            dict(request.url.params),
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.aread(),
+        )
+        try:
+            reply = self._sandbox.exchange(call)
+        except Broken as broken:
+            if broken.sent:
+                raise httpx.ReadError("connection reset by peer", request=request) from broken
+            raise httpx.ConnectError("connection refused", request=request) from broken
+        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body, request=request)
+
+
+def application(sandbox: Sandbox) -> Starlette:
+    """The door for people: the sandbox as a Starlette application."""
+
+    async def answer(request: Request) -> Response:
+        call = Call(
+            request.method,
+            request.url.path.removeprefix(request.scope.get("root_path", "")),
+            dict(request.query_params),
+            {name.lower(): value for name, value in request.headers.items()},
+            await request.body(),
+        )
+        try:
+            reply = sandbox.exchange(call)
+        except Broken:
+            return _broken_off()
+        return Response(reply.body, reply.status, dict(reply.headers))
+
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    return Starlette(routes=[Route("/{path:path}", answer, methods=methods)])
+
+
+def _broken_off() -> Response:
+    """An answer that promises a body and never sends it: the server then closes the connection."""
+
+    async def nothing() -> Any:
+        return
+        yield
+
+    return StreamingResponse(nothing(), headers={"content-length": "1"})

@@ -1,0 +1,150 @@
+"""What the ledger holds, as values: the engine reads a `Base`, decides, and hands back `Changes`.
+
+Nothing here knows SQL. Words of an enumeration are stored as they are and survive a restart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from syncer.model import Record, Replica, Task
+
+
+class Action(StrEnum):
+    """What an operation does to a CRM."""
+
+    CREATE = "create"
+    COMPLETE = "complete"
+
+
+class OpState(StrEnum):
+    """How far an operation got."""
+
+    SENT = "sent"
+    """Stored before its request; found at the start of a run it means a crash: in doubt."""
+    IN_DOUBT = "in_doubt"
+    """The request may have been carried out; reading will tell."""
+    DONE = "done"
+    FAILED = "failed"
+    """It surely was not carried out and may be planned again, not before ``not_before``."""
+    PARKED = "parked"
+    """The CRM refused it; planned again when ``fingerprint`` changes, or by ``syncer retry``."""
+
+
+UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One intended write. ``contact`` is the contact's id in that CRM, ``remote_id`` the replica to complete
+    or, once done, the one that was created.
+
+    ``before`` is what a later reading is compared with: the ids of the contact's tasks that were open just
+    before the request. ``seen`` are all ids that were there. ``failures`` counts runs in a row that ended badly.
+    """
+
+    id: str
+    task: str
+    system: str
+    action: Action
+    contact: str
+    state: OpState
+    created_at: datetime
+    sent_at: datetime
+    remote_id: str | None = None
+    raw_type: str = ""
+    due: datetime | None = None
+    before: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+    fingerprint: str = ""
+    failures: int = 0
+    not_before: datetime | None = None
+    words: str = ""
+    reason: str = ""
+    run: str = ""
+
+    @property
+    def slot(self) -> tuple[str, str, Action]:
+        """At most one operation of a task, system and action is unsettled."""
+        return (self.task, self.system, self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a task's history: what was seen, decided, sent or answered. Never changed, never deleted.
+
+    ``what`` is a machine word (``seen``, ``adopted``, ``done``, ``superseded``, ``sent``, ``created``, …), ``who``
+    is ``"us"`` or ``"them"``, ``detail`` a sentence for people.
+    """
+
+    at: datetime
+    what: str
+    who: str
+    detail: str = ""
+    task: str | None = None
+    system: str | None = None
+    remote_id: str | None = None
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """That a contact was looked for by a key in a CRM, and not found."""
+
+    system: str
+    key: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class LaneVisit:
+    """When a contact's tasks were last read, one contact at a time."""
+
+    system: str
+    contact: str
+    read_at: datetime
+
+
+@dataclass(slots=True)
+class Base:
+    """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
+
+    ``tasks`` are those that are open, have an open replica or an unsettled operation, and those asked for by
+    id; ``replicas`` all replicas of these, and those asked for by key. ``operations`` are the unsettled and the parked
+    or failed ones, the latest for each task, system and action. ``records`` are all known contacts, ``links`` gives
+    the link of each linked one. ``cursors`` are small named values.
+    """
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    replicas: dict[tuple[str, str], Replica] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    records: dict[tuple[str, str], Record] = field(default_factory=dict)
+    links: dict[tuple[str, str], str] = field(default_factory=dict)
+    lookups: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
+    empty: bool = True
+    """Whether the ledger has never held a task."""
+
+
+@dataclass(slots=True)
+class Changes:
+    """What is to be stored in one transaction: whole new values, keyed as in `Base`.
+
+    ``forgotten`` are replicas to be removed (after ``syncer retry``), ``links`` are new or moved links,
+    ``merged`` tells which link became part of which.
+    """
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    replicas: dict[tuple[str, str], Replica] = field(default_factory=dict)
+    operations: dict[str, Operation] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    records: dict[tuple[str, str], Record] = field(default_factory=dict)
+    links: dict[tuple[str, str], str] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    lookups: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    cursors: dict[str, str] = field(default_factory=dict)
+    forgotten: set[tuple[str, str]] = field(default_factory=set)
