@@ -89,24 +89,6 @@ class Event:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """That a contact was looked for by a key in a CRM, and not found."""
-
-    system: str
-    key: str
-    asked_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class LaneVisit:
-    """When a contact's tasks were last read, one contact at a time."""
-
-    system: str
-    contact: str
-    read_at: datetime
-
-
 @dataclass(slots=True)
 class Base:
     """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
@@ -114,7 +96,9 @@ class Base:
     ``tasks`` are those that are open, have an open replica or an unsettled operation, and those asked for by
     id; ``replicas`` all replicas of these, and those asked for by key. ``operations`` are the unsettled and the parked
     or failed ones, the latest for each task, system and action. ``records`` are all known contacts, ``links`` gives
-    the link of each linked one. ``cursors`` are small named values.
+    the link of each linked one. ``lookups`` tells
+    when a (system, key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last
+    read one contact at a time. ``cursors`` are small named values.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
