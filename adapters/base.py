@@ -8,6 +8,7 @@ Errors, by what the caller must do::
     ├── Unavailable          try again in a later run; nothing is known
     │   └── BudgetSpent      the run's time or the CRM's requests are used up
     ├── Unauthorized         stop this connection for this run
+    ├── WrongAccount         the key opens another account than the ledger belongs to: stop, write nothing
     ├── NotSent              the request surely was not carried out: it may simply be repeated
     ├── InDoubt              it may have been carried out: settle by reading, never by repeating
     ├── Refused              it was not carried out, and the same request would be refused again: park it
@@ -34,14 +35,16 @@ class AdapterError(Exception):
     """Something between us and a CRM went wrong.
 
     ``words`` are the CRM's own, redacted, or our description where it said nothing. ``status`` is the HTTP
-    status, if there was an answer.
+    status, if there was an answer. ``content`` is that answer as received, for the adapter alone: it is not
+    redacted and goes into no log, ledger or report.
     """
 
-    def __init__(self, words: str, *, system: str = "", status: int | None = None) -> None:
+    def __init__(self, words: str, *, system: str = "", status: int | None = None, content: bytes = b"") -> None:
         super().__init__(words)
         self.words = words
         self.system = system
         self.status = status
+        self.content = content
 
 
 class Unavailable(AdapterError):
@@ -54,6 +57,18 @@ class BudgetSpent(Unavailable):
 
 class Unauthorized(AdapterError):
     """401 or 403: the key is wrong, revoked, or lacks a permission."""
+
+
+class WrongAccount(AdapterError):
+    """The key opens another account than the ledger belongs to.
+
+    ``expected`` and ``found`` are the CRM's own ids of the two accounts.
+    """
+
+    def __init__(self, expected: str, found: str, *, system: str = "") -> None:
+        super().__init__(f"the key opens account {found}, but the ledger belongs to {expected}", system=system)
+        self.expected = expected
+        self.found = found
 
 
 class NotSent(AdapterError):
@@ -178,11 +193,18 @@ class Adapter(ABC):
 
     system: ClassVar[str]
     wire: Wire
+    expected_identity: str | None = None
+    """The account that the ledger belongs to; learned from the first answer that names one, where it is unknown."""
 
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities:
         """What this CRM can do, under this connection's settings."""
+
+    def raw_type(self, kind: Kind) -> str:
+        """The CRM's own word for what a create of this kind becomes; empty where a marker can be read back."""
+        del kind
+        return ""
 
     @abstractmethod
     async def identity(self) -> Identity:
@@ -233,12 +255,16 @@ class Adapter(ABC):
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The contacts that carry this key: an E.164 phone number (``+…``) or a lower-case e-mail.
 
-        Empty where there is none. Only for kinds of key in ``capabilities.contact_keys``.
+        Empty where there is none. Only for kinds of key in ``capabilities.contact_keys``. Raises `Unavailable`,
+        `Unauthorized`, `BadAnswer`, `Refused`; like any method that learns of it, `WrongAccount`.
         """
 
     @abstractmethod
     async def create_contact(self, record: Record) -> Record:
-        """Create, or find, a contact with these keys; the record as it is there. A write."""
+        """Create, or find, a contact with these keys; the record as it is there. A write.
+
+        Raises `Refused`, `Full`, `NotSent`, `InDoubt`, `Unauthorized`, and what `find_contacts` raises.
+        """
 
     @abstractmethod
     async def check(self) -> list[Check]:

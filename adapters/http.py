@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,10 +47,16 @@ READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
 MAX_THROTTLES: Final = 8
 EXCERPT: Final = 300
+CONNECTIONS: Final = 8
+REQUEST_LIMIT: Final = 120.0
+"""Seconds that one request may take as a whole: an answer that trickles must not hold a run for ever."""
 
 _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
+_HOUR: Final = timedelta(hours=1).total_seconds()
+_DAY: Final = timedelta(days=1).total_seconds()
 _M = TypeVar("_M", bound=BaseModel)
+_BODY: Final = TypeAdapter(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,14 @@ class Rule:
         in_range = status in self.status if isinstance(self.status, range) else status == self.status
         return in_range and re.search(self.words, words, re.IGNORECASE) is not None
 
+
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
 
 DEFAULT_RULES: Final = (
     Rule(401, Unauthorized),
@@ -110,7 +125,8 @@ class Answer:
 
 def excerpt(content: bytes) -> str:
     """The beginning of a body on one line, redacted."""
-    text = " ".join(redact(content[: 4 * EXCERPT].decode("utf-8", "replace")).split())
+    # Redacted as a whole before it is cut: half a secret would not be recognised.
+    text = " ".join(redact(content.decode("utf-8", "replace"))[: 4 * EXCERPT].split())
     return text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
 
 
@@ -118,7 +134,8 @@ class Http:
     """A connection pool to one CRM, with its budgets and its table of errors.
 
     ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
-    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``reads`` and ``writes`` count requests sent.
+    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``reads`` and ``writes`` count requests sent,
+    repeated ones too.
     """
 
     def __init__(
@@ -141,11 +158,13 @@ class Http:
         self._rules = (*rules, *DEFAULT_RULES)
         self._throttle_wait = throttle_wait
         self._pace = _Pace(system, rates)
+        # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
+        self._connections = asyncio.Semaphore(CONNECTIONS)
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
             timeout=httpx.Timeout(30.0, connect=10.0),
-            limits=httpx.Limits(max_connections=8, max_keepalive_connections=8),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=False,
             transport=transport,
             trust_env=urlsplit(base_url).scheme == "https",
@@ -176,7 +195,6 @@ class Http:
                 on=(InDoubt, NotSent), attempts=READ_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=10.0
             ):
                 with attempt:
-                    self.reads += 1
                     return await self._send(method, path, params=params, json=json, unreadable=BadAnswer)
         except (InDoubt, NotSent) as error:
             raise Unavailable(error.words, system=self.system, status=error.status) from error
@@ -198,7 +216,6 @@ class Http:
             on=NotSent, attempts=NOT_SENT_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=5.0
         ):
             with attempt:
-                self.writes += 1
                 return await self._send(method, path, params=params, json=json, unreadable=InDoubt)
         raise AssertionError
 
@@ -211,10 +228,15 @@ class Http:
         json: object | None,
         unreadable: type[AdapterError],
     ) -> Answer:
-        """Send within the budgets; a 429 is waited out and costs no attempt."""
+        """Send within the budgets; a 429 is waited out and costs no attempt.
+
+        ``unreadable`` tells a write (`InDoubt`) from a read (`BadAnswer`).
+        """
         for throttles in range(MAX_THROTTLES):
-            await self._pace.wait()
-            response = await self._exchange(method, path, params=params, json=json)
+            async with self._connections:
+                await self._pace.wait()
+                self._count(unreadable)
+                response = await self._exchange(method, path, params=params, json=json)
             self._pace.heed(response.headers)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 return self._judge(response, unreadable)
@@ -222,20 +244,31 @@ class Http:
         msg = f"it answered 429 (too many requests) {MAX_THROTTLES} times in a row"
         raise BudgetSpent(msg, system=self.system, status=429)
 
+    def _count(self, unreadable: type[AdapterError]) -> None:
+        if unreadable is InDoubt:
+            self.writes += 1
+        else:
+            self.reads += 1
+
     async def _exchange(
         self, method: str, path: str, *, params: Mapping[str, str | int] | None, json: object | None
     ) -> httpx.Response:
         request_id = f"{self.system}-{next(_request_numbers)}"
         log = _log.bind(system=self.system, request=request_id, method=method, path=path)
-        request = self._client.build_request(method, path, params=params, json=json)
+        try:
+            request = self._client.build_request(method, path, params=params, json=json)
+        except httpx.InvalidURL as error:
+            msg = f"no request can be made of {redact(path)!r}: {error}"
+            raise Refused(msg, system=self.system) from error
         started = asyncio.get_running_loop().time()
         try:
-            response = await self._client.send(request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            async with asyncio.timeout(REQUEST_LIMIT):
+                response = await self._client.send(request)
+        except _NOT_SENT as error:
             log.info("request.not_sent", error=_describe(error))
             msg = f"no connection to {self._client.base_url.host}: {_describe(error)}"
             raise NotSent(msg, system=self.system) from error
-        except httpx.RequestError as error:
+        except (httpx.RequestError, TimeoutError) as error:
             log.info("request.broken", error=_describe(error))
             msg = f"the connection broke before the answer: {_describe(error)}"
             raise InDoubt(msg, system=self.system) from error
@@ -248,14 +281,14 @@ class Http:
         if response.is_success:
             return Answer(self.system, status, response.headers, response.content, unreadable)
         words = said(response.content) or response.reason_phrase or f"status {status}"
-        error = next((rule.error for rule in self._rules if rule.fits(status, words)), BadAnswer)
-        raise error(words, system=self.system, status=status)
+        error = next((rule.error for rule in self._rules if rule.fits(status, words)), unreadable)
+        raise error(words, system=self.system, status=status, content=response.content)
 
 
 def said(content: bytes) -> str:
     """The CRM's own words in an error body: a message, or a problem's title, detail and code; redacted."""
     try:
-        body = TypeAdapter(dict[str, Any]).validate_json(content)
+        body = _BODY.validate_json(content)
     except ValidationError:
         return excerpt(content)
     message = body.get("message")
@@ -266,28 +299,50 @@ def said(content: bytes) -> str:
     return excerpt(words.encode()) if words else excerpt(content)
 
 
-def _describe(error: httpx.RequestError) -> str:
+def _describe(error: Exception) -> str:
     return redact(f"{type(error).__name__}: {error}".rstrip(": "))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the CRM asks for: ``Retry-After`` as seconds or as a date, else the rate's own interval."""
     value = headers.get("Retry-After", "").strip()
-    if value.replace(".", "", 1).isdigit():
-        return min(float(value), timedelta(days=1).total_seconds())
-    if value:
-        try:
-            moment = parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    return _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+    if not value:
+        return _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+    if value.replace(".", "", 1).isdecimal():
+        return min(float(value), _DAY)
+    moment = _date(value)
+    # The CRM's own clock, where it tells it: ours may be wrong.
+    now = _date(headers.get("Date", "")) or datetime.now(UTC)
+    return min(max(0.0, (moment - now).total_seconds()), _DAY) if moment else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
     value = headers.get(name, "").strip()
-    return float(value) * scale if value.isdigit() and len(value) < 12 else None
+    return float(value) * scale if value.isdecimal() and len(value) < 12 else None
+
+
+def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
+    """The rates as the bucket wants them: ever longer windows with ever more requests, ever less dense.
+
+    A window that another one implies is left out; one that is denser than a shorter one is lowered to it.
+    """
+    windows: list[BucketRate] = []
+    for rate in sorted(rates, key=lambda rate: (rate.seconds, rate.requests)):
+        requests, interval = rate.requests, max(1, math.ceil(rate.seconds * 1000 - 1e-6))
+        if windows:
+            requests = min(requests, windows[-1].limit * interval // windows[-1].interval)
+        while windows and windows[-1].limit >= requests:
+            windows.pop()
+        windows.append(BucketRate(requests, interval))
+    return windows
 
 
 class _Pace:
@@ -298,10 +353,10 @@ class _Pace:
 
     def __init__(self, system: str, rates: Sequence[Rate]) -> None:
         self._system = system
-        ordered = sorted(rates, key=lambda rate: rate.seconds)
-        self._bucket = InMemoryBucket([BucketRate(r.requests, max(1, int(r.seconds * 1000))) for r in ordered])
+        self._bucket = InMemoryBucket(_windows(rates))
         self._not_before = 0.0
         self._deadline: float | None = None
+        self._turn = asyncio.Lock()
 
     def set_deadline(self, seconds: float | None) -> None:
         self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
@@ -316,16 +371,17 @@ class _Pace:
         if interval and _number(headers, "X-RateLimit-Remaining") == 0:
             self.pause(interval)
         if _number(headers, "X-RateLimit-Daily-Remaining") == 0:
-            self.pause(timedelta(hours=1).total_seconds())
+            self.pause(_HOUR)
 
     async def wait(self) -> None:
-        """Return when a request may be sent; raise `BudgetSpent` if that is after the deadline."""
-        while (delay := self._delay()) > 0:
-            now = asyncio.get_running_loop().time()
-            if self._deadline is not None and now + delay > self._deadline:
-                msg = f"the next request is allowed only in {delay:.0f} s, after this run's end"
-                raise BudgetSpent(msg, system=self._system)
-            await asyncio.sleep(delay)
+        """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""
+        async with self._turn:
+            while (delay := self._delay()) > 0:
+                now = asyncio.get_running_loop().time()
+                if self._deadline is not None and now + delay > self._deadline:
+                    msg = f"the next request is allowed only in {delay:.0f} s, after this run's end"
+                    raise BudgetSpent(msg, system=self._system)
+                await asyncio.sleep(delay)
 
     def _delay(self) -> float:
         now = asyncio.get_running_loop().time()

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 MASK: Final = "[secret]"
 _secrets: set[str] = set()
 
 
 def protect(secret: str) -> None:
-    """From now on, mask this secret, also in its percent-encoded form."""
+    """From now on, mask this secret, also as it looks in a URL, a form or a JSON string."""
     if secret:
-        _secrets.update({secret, quote(secret, safe="")})
+        in_json = json.dumps(secret)[1:-1]
+        _secrets.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret), in_json})
 
 
 def redact(text: str) -> str:

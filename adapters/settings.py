@@ -8,14 +8,16 @@ import stat
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, TypeGuard
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, ValidationInfo
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StrictBool, ValidationInfo
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_RATE: Final = re.compile(r"(\d+)\s*/\s*(\d+)?\s*(ms|s|m|h|d)")
+_RATE: Final = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})?\s*(ms|s|m|h|d)")
+_URL: Final = re.compile(r"(?:(?![?#])[!-~])+")
+_NAME: Final = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]*[a-z_-][a-z0-9_-]*\.?", re.IGNORECASE)
 
 
 class Rate(NamedTuple):
@@ -56,7 +58,7 @@ def parse_rates(value: Any) -> tuple[Rate, ...]:
             rates.append(text)
             continue
         match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
-        if match is None or int(match[1]) < 1 or (match[2] and int(match[2]) < 1):
+        if match is None or not int(match[1]) or not int(match[2] or 1):
             msg = f'expected a rate such as "5/s" or "100/10s", or a list of them, not {text!r}'
             raise ValueError(msg)
         rates.append(Rate(int(match[1]), int(match[2] or 1) * _UNITS[match[3]]))
@@ -68,21 +70,33 @@ def parse_rates(value: Any) -> tuple[Rate, ...]:
 
 def check_base_url(url: str) -> str:
     """Accept https anywhere and http on loopback; give it back without a trailing slash."""
+    if "@" in url:
+        msg = "expected a base URL without a user name or a password in it"
+        raise ValueError(msg)
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+    if parts.scheme not in {"http", "https"} or not _is_host(host) or not _URL.fullmatch(url):
         msg = f"expected a base URL such as https://api.example.com, not {url!r}"
-        raise ValueError(msg)
-    if parts.username or parts.password:
-        msg = "expected a base URL without a user name or a password in it"
         raise ValueError(msg)
     if parts.scheme == "http" and not _is_loopback(host):
         msg = f"expected https: plain http is allowed on loopback only, and {host} is not loopback"
         raise ValueError(msg)
     return url.rstrip("/")
+
+
+def _is_host(host: str | None) -> TypeGuard[str]:
+    """Whether it is a name or an address; names of other scripts are written in their ``xn--`` form."""
+    if not host:
+        return False
+    if _NAME.fullmatch(host):
+        return True
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:
@@ -106,7 +120,7 @@ def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
         missing = f"the environment variable {name} is not set; set it to the key and try again"
     elif scheme == "file" and name:
         folder = Path((info.context or {}).get("folder", "."))
-        secret, missing = _read_secret_file(folder / Path(name).expanduser())
+        secret, missing = _read_secret_file(folder / os.path.expanduser(name))  # noqa: PTH111 - raises nothing
     elif scheme == "keyring" and "/" in name:
         secret, missing = _read_keyring(*name.rsplit("/", 1))
     else:
@@ -163,4 +177,4 @@ class ConnectionSettings(StrictModel):
 
     base_url: BaseUrl
     rate: Rates
-    create_missing_contacts: bool = False
+    create_missing_contacts: StrictBool = False

@@ -10,14 +10,17 @@ from email_validator import EmailNotValidError, validate_email
 
 @lru_cache(maxsize=65536)
 def phone_key(text: str | None, region: str) -> str | None:
-    """``"98765 43210"`` in region ``"IN"`` is ``"+919876543210"``; ``None`` for what is no possible number."""
+    """``"98765 43210"`` in region ``"IN"`` is ``"+919876543210"``; ``None`` for what is no possible number.
+
+    A number that lacks its area code is none either: it would join people of different towns.
+    """
     if not text:
         return None
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -23,7 +23,12 @@ from typing import Final, Generic, TypeVar
 T = TypeVar("T")
 
 MARKER_PREFIX: Final = "syncer:"
-_MARKER_LINE: Final = re.compile(r"^[ \t]*(?:<[^>]*>)*syncer:([0-9A-Za-z]{26})(?:<[^>]*>)*[ \t]*$", re.MULTILINE)
+_MARKER: Final = re.compile(
+    r"<(?P<tag>\w+)[^<>]*>\s*syncer:(?P<inside>[0-9A-Za-z]{26})\s*</(?P=tag)>"
+    r"|<br\s*/?>\s*syncer:(?P<after>[0-9A-Za-z]{26})(?=\s*(?:<|$))"
+    r"|^[ \t]*(?:<[^<>]*>)*syncer:(?P<line>[0-9A-Za-z]{26})(?:<[^<>]*>)*[ \t\r]*$",
+    re.MULTILINE,
+)
 
 
 class Kind(StrEnum):
@@ -266,11 +271,12 @@ class Listing(Generic[T]):
 def split_marker(text: str | None) -> tuple[str | None, str | None]:
     """Take our marker line off a body: ``(body without it, task id)``; ``None`` for what is not there.
 
-    The last marker counts, all marker lines are removed. HTML wrapped around the line by an editor is tolerated.
+    The last marker counts, all marker lines are removed. Carriage returns, and HTML that an editor made of
+    the lines, are tolerated.
     """
     if text is None:
         return None, None
-    ids = _MARKER_LINE.findall(text)
-    if not ids:
-        return (text.strip() or None), None
-    return (_MARKER_LINE.sub("", text).strip() or None), str(ids[-1])
+    last = None
+    for match in _MARKER.finditer(text):
+        last = match["inside"] or match["after"] or match["line"]
+    return (_MARKER.sub("", text).strip() or None), last

@@ -5,7 +5,8 @@ Nothing here knows SQL. Words of an enumeration are stored as they are and survi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -111,6 +112,33 @@ class Base:
     cursors: dict[str, str] = field(default_factory=dict)
     empty: bool = True
     """Whether the ledger has never held a task."""
+
+    def update(self, changes: Changes) -> None:
+        """Take over what was stored, or in a plan would have been."""
+        self.links.update(changes.links)
+        self.records.update(changes.records)
+        if changes.merged:
+            for task in list(self.tasks.values()):
+                if task.contact in changes.merged:
+                    self.tasks[task.id] = replace(task, contact=changes.merged[task.contact])
+        self.tasks.update(changes.tasks)
+        for key in changes.forgotten:
+            self.replicas.pop(key, None)
+        self.replicas.update(changes.replicas)
+        self.operations.update(changes.operations)
+        self.lookups.update(changes.lookups)
+        self.visits.update(changes.visits)
+        self.cursors.update(changes.cursors)
+
+    def narrowed(self, contact: str | None, tasks: Iterable[str]) -> Base:
+        """Only the tasks of one link, and these others: what one lane or one contact is decided from."""
+        wanted = {task.id for task in self.tasks.values() if task.contact == contact} | (set(tasks) & set(self.tasks))
+        return replace(
+            self,
+            tasks={task: self.tasks[task] for task in wanted},
+            replicas={key: replica for key, replica in self.replicas.items() if replica.task in wanted},
+            operations={key: op for key, op in self.operations.items() if op.task in wanted},
+        )
 
 
 @dataclass(slots=True)

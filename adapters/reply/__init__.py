@@ -1,0 +1,3 @@
+"""Reply.io, API version 3."""
+
+from __future__ import annotations

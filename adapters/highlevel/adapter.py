@@ -1,0 +1,358 @@
+"""The connection to one HighLevel location.
+
+HighLevel's documentation: tasks belong to contacts, one search lists those of the whole location, and a task is
+read and written under its contact. The search lags behind writes, so nothing is concluded from a row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from adapters.base import (
+    Adapter,
+    AdapterError,
+    BadAnswer,
+    Capabilities,
+    Check,
+    Completes,
+    Identity,
+    InDoubt,
+    ListsTasks,
+    Missing,
+    Refused,
+    Unavailable,
+)
+from adapters.highlevel.paging import CONTACT_PAGE, TASK_PAGE, ContactPager, Pager, TaskPager
+from adapters.highlevel.settings import HighLevelSettings
+from adapters.highlevel.wire import (
+    SYSTEM,
+    ContactAnswer,
+    ContactRows,
+    CreatedTask,
+    CreatedTaskAnswer,
+    DuplicateRefusal,
+    MaybeContactAnswer,
+    TaskAnswer,
+    TaskRows,
+    WireContact,
+    WireTask,
+    contact_body,
+    contact_record,
+    row_id,
+    task_body,
+    task_reading,
+    unreadable_row,
+)
+from adapters.http import Answer, Http, Rule
+from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+
+if TYPE_CHECKING:
+    import httpx
+
+API_VERSION: Final = "2021-07-28"
+THROTTLE_WAIT: Final = 10.0
+CONTACT_SEARCH: Final = "/contacts/search"
+
+# A missing location says nothing about the task or contact that was asked for, nor does a wrong address.
+_NOT_THERE: Final = r"^(?!.*\blocation\b).*(\bnot found\b|\bdoes(?: not|n't) exist\b)"
+RULES: Final = (
+    Rule(404, Refused, r"^Cannot (GET|POST|PUT) /"),
+    Rule(400, Missing, _NOT_THERE),
+    Rule(422, Missing, _NOT_THERE),
+)
+
+NOTES: Final = {
+    "types": "HighLevel's tasks have no type: highlevel.kind_rules decide by the title, else default_kind.",
+    "search": "HighLevel's search lags by some seconds: a change there may be seen one run later.",
+    "contacts": "A task without a contact cannot be written through the API and is not synced.",
+    "phones": "Only a contact's first phone number is readable through the API.",
+    "rate": "100 requests in 10 seconds and 200,000 a day for each location, shared with what else uses it.",
+}
+
+_WHERE: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
+_SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"
+
+_T = TypeVar("_T", Reading, Record)
+
+
+class HighLevelAdapter(Adapter):
+    """HighLevel's API 2021-07-28 in canonical terms.
+
+    ``region`` is the country of phone numbers that come without a country code. ``expected_identity`` is
+    the location that the ledger belongs to; the settings name the location, so nothing depends on it here.
+    """
+
+    system: ClassVar[str] = SYSTEM
+    settings_model: ClassVar[type[HighLevelSettings]] = HighLevelSettings
+
+    def __init__(
+        self, settings: HighLevelSettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.expected_identity: str | None = None
+        self._settings = settings
+        self._region = region
+        self._task_search = f"/locations/{settings.location_id}/tasks/search"
+        token = settings.token.get_secret_value()
+        self._http = Http(
+            system=SYSTEM,
+            base_url=settings.base_url,
+            headers={"Authorization": f"Bearer {token}", "Version": API_VERSION},
+            secrets=(token,),
+            rates=settings.rate,
+            rules=RULES,
+            throttle_wait=THROTTLE_WAIT,
+            transport=transport,
+        )
+        self.wire = self._http
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What HighLevel can do; no setting changes it."""
+        return Capabilities(
+            lists_tasks=ListsTasks.ALL,
+            completes=Completes.TASK,
+            creates=frozenset(Kind),
+            completes_kinds=frozenset(Kind),
+            has_kinds=False,
+            listing_lags=True,
+            contacts_page=CONTACT_PAGE,
+            notes=dict(NOTES),
+        )
+
+    async def identity(self) -> Identity:
+        """The location of the settings; nothing is sent, as every call names it or is bound to it."""
+        return Identity(self._settings.location_id, f"location {self._settings.location_id}")
+
+    async def list_tasks(self) -> Listing[Reading]:
+        """Every open task of the location, each once; rows are never whole, as the search lags.
+
+        Rows that are deleted, or completed although only open ones were asked for, are left out. A row without a
+        contact is given with ``contact=None``. Raises `Unavailable`, `Unauthorized`, and `BadAnswer` for a
+        list that breaks off, repeats itself or is refused.
+        """
+        pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, TaskPager(TASK_PAGE), _tasks)
+        return _listing([row async for row in pages], self._open_row)
+
+    async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
+        """One contact's tasks, open and closed, whole, in HighLevel's order: its rows carry no time of creation.
+
+        HighLevel's documentation: one answer without pages. Raises `Missing` for an unknown contact.
+        """
+        answer = await self._http.read("GET", _tasks_of(contact))
+        return _listing(answer.parse(TaskRows).rows(), lambda raw: self._task_row(raw, contact))
+
+    async def get_task(self, ref: TaskRef) -> Reading:
+        """One task, whole. Raises `Missing` for one that is deleted or unknown, or is not this contact's.
+
+        The contact is the one that the answer names, which may be another one than was asked for.
+        """
+        answer = await self._http.read("GET", _task_of(ref))
+        task = answer.parse(TaskAnswer).task
+        if task.id != ref.remote_id:
+            msg = f"asked for task {ref.remote_id}, the answer has task {task.id}"
+            raise BadAnswer(msg, system=SYSTEM, status=answer.status)
+        if task.deleted:
+            msg = f"task {task.id} is deleted"
+            raise Missing(msg, system=SYSTEM, status=answer.status)
+        return self._reading(task, ref.contact)
+
+    async def create_task(self, draft: Draft) -> Reading:
+        """Create an open task for the draft's contact; the task as answered.
+
+        An unknown contact is `Refused`; a success without a readable task is `InDoubt`.
+        """
+        try:
+            answer = await self._http.write("POST", _tasks_of(draft.contact), json=task_body(draft))
+        except Missing as error:
+            raise Refused(error.words, system=SYSTEM, status=error.status) from error
+        return self._reading(answer.parse(CreatedTaskAnswer).task, draft.contact)
+
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        """Complete this one task; harmless if it is completed already.
+
+        Raises `Missing` for an unknown task or contact, `InDoubt` where the answer still says that it is open.
+        """
+        answer = await self._http.write("PUT", f"{_task_of(ref)}/completed", json={"completed": True})
+        closed = self._reading(answer.parse(TaskAnswer).task, ref.contact)
+        if closed.state is not State.DONE:
+            msg = f"the answer to a completion says that task {closed.remote_id} is open"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status)
+        return closed
+
+    async def list_contacts(self) -> Listing[Record]:
+        """Every contact of the location, each once. Raises like `list_tasks`."""
+        body = {"locationId": self._settings.location_id, "pageLimit": CONTACT_PAGE}
+        pages = self._pages(CONTACT_SEARCH, body, ContactPager(CONTACT_PAGE), _contacts)
+        return _listing([row async for row in pages], self._contact_row)
+
+    async def get_contact(self, remote_id: str) -> Record:
+        """One contact. Raises `Missing` for one that is deleted or unknown."""
+        answer = await self._http.read("GET", _contact(remote_id))
+        contact = answer.parse(ContactAnswer).contact
+        if contact.deleted:
+            msg = f"contact {remote_id} is deleted"
+            raise Missing(msg, system=SYSTEM, status=answer.status)
+        return contact_record(contact, region=self._region)
+
+    async def find_contacts(self, key: str) -> tuple[Record, ...]:
+        """The contact that HighLevel finds by this key, if it really carries it; at most one.
+
+        HighLevel's documentation: the look-up follows the location's own settings for duplicates, so it may answer
+        with a contact that matches otherwise.
+        """
+        name = "number" if key.startswith("+") else "email"
+        params = {"locationId": self._settings.location_id, name: key}
+        try:
+            answer = await self._http.read("GET", "/contacts/search/duplicate", params=params)
+        except Missing:
+            return ()
+        contact = answer.parse(MaybeContactAnswer).contact
+        if contact is None or contact.deleted:
+            return ()
+        record = contact_record(contact, region=self._region)
+        return (record,) if key in (*record.emails, *record.phones) else ()
+
+    async def create_contact(self, record: Record) -> Record:
+        """Create the contact, or find the one that carries a key of this record.
+
+        Raises `Refused` for a record without keys, and where HighLevel answers with a contact that carries none
+        of the keys that were sent: its order of keys is a setting of the location.
+        """
+        body = contact_body(record, location_id=self._settings.location_id)
+        sent = {key for key in (body.get("email"), body.get("phone")) if key}
+        if not sent:
+            msg = "HighLevel needs an e-mail or a phone number to create a contact"
+            raise Refused(msg, system=SYSTEM)
+        found = await self._upsert(body)
+        if sent.isdisjoint((*found.emails, *found.phones)):
+            msg = f"HighLevel answered with contact {found.remote_id}, which carries none of the keys that were sent"
+            raise Refused(msg, system=SYSTEM)
+        return found
+
+    async def check(self) -> list[Check]:
+        """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
+        tasks = {"completed": False, "limit": 1}
+        contacts = {"locationId": self._settings.location_id, "pageLimit": 1, "page": 1}
+        return [
+            await self._check("tasks", "locations/tasks.readonly", self._task_search, tasks, _tasks),
+            await self._check("contacts", "contacts.readonly", CONTACT_SEARCH, contacts, _contacts),
+        ]
+
+    async def aclose(self) -> None:
+        """Close the connection pool."""
+        await self._http.aclose()
+
+    async def _pages(
+        self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], list[Any]]
+    ) -> AsyncIterator[Any]:
+        """The rows of a whole list; a refusal of one page says nothing about any task, so it is a `BadAnswer`."""
+        more = True
+        while more:
+            try:
+                answer = await self._http.read("POST", path, json={**body, **pager.asks})
+            except (Missing, Refused) as error:
+                raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
+            rows = rows_of(answer)
+            for row in rows:
+                yield row
+            more = pager.take(rows)
+
+    async def _upsert(self, body: dict[str, object]) -> Record:
+        try:
+            answer = await self._http.write("POST", "/contacts/upsert", json=body)
+        except (Missing, Refused) as error:
+            return await self._adopt(error)
+        return contact_record(answer.parse(ContactAnswer).contact, region=self._region)
+
+    async def _adopt(self, error: AdapterError) -> Record:
+        """The contact that a refusal names as the one that is there; else the refusal."""
+        refusal = Refused(error.words, system=SYSTEM, status=error.status)
+        try:
+            twin = DuplicateRefusal.model_validate_json(error.content).meta.contact
+        except ValidationError:
+            raise refusal from error
+        try:
+            return await self.get_contact(twin)
+        except Missing:
+            raise refusal from error
+
+    async def _check(
+        self, what: str, scope: str, path: str, body: Mapping[str, object], rows_of: Callable[[Answer], list[Any]]
+    ) -> Check:
+        what = f"list the location's {what}"
+        try:
+            answer = await self._http.read("POST", path, json=body)
+            rows = rows_of(answer)
+        except AdapterError as error:
+            return Check(what, ok=False, detail=error.words, advice=_advice(error, scope))
+        found = "" if rows else ", but there is none yet"
+        return Check(what, ok=True, detail=f"{scope} works{found}; writing needs contacts.write, which no read proves")
+
+    def _reading(self, task: CreatedTask, contact: str | None, *, whole: bool = True) -> Reading:
+        return task_reading(task, kind=self._settings.kind_of(task.title), contact=contact, whole=whole)
+
+    def _open_row(self, raw: object) -> Reading | None:
+        task = WireTask.model_validate(raw)
+        return None if task.deleted or task.completed else self._reading(task, None, whole=False)
+
+    def _task_row(self, raw: object, contact: str) -> Reading | None:
+        task = WireTask.model_validate(raw)
+        return None if task.deleted else self._reading(task, contact)
+
+    def _contact_row(self, raw: object) -> Record | None:
+        contact = WireContact.model_validate(raw)
+        return None if contact.deleted else contact_record(contact, region=self._region)
+
+
+def _tasks(answer: Answer) -> list[Any]:
+    return answer.parse(TaskRows).rows()
+
+
+def _contacts(answer: Answer) -> list[Any]:
+    return answer.parse(ContactRows).contacts
+
+
+def _listing(raws: list[Any], read: Callable[[Any], _T | None]) -> Listing[_T]:
+    """Each row once, the latest reading of it; what cannot be understood is kept apart."""
+    rows: dict[str, _T | None] = {}
+    unreadable: dict[str, Unreadable] = {}
+    for raw in raws:
+        key = row_id(raw) or repr(raw)
+        try:
+            rows[key] = read(raw)
+        except ValidationError as error:
+            unreadable[key] = unreadable_row(raw, error)
+    return Listing(tuple(row for row in rows.values() if row is not None), tuple(unreadable.values()))
+
+
+def _contact(contact: str) -> str:
+    return f"/contacts/{quote(contact, safe='')}"
+
+
+def _tasks_of(contact: str) -> str:
+    return f"{_contact(contact)}/tasks"
+
+
+def _task_of(ref: TaskRef) -> str:
+    return f"{_tasks_of(ref.contact)}/{quote(ref.remote_id, safe='')}"
+
+
+def _advice(error: AdapterError, scope: str) -> str:
+    """What a person can do about a failed check.
+
+    HighLevel's documentation has 401 for a wrong token. Public client code says that a missing scope is a 401 too, and
+    a 403 in plain text comes from Cloudflare before HighLevel is reached.
+    """
+    if isinstance(error, Unavailable):
+        return "check the network and highlevel.base_url, then try again"
+    if error.status == 403 and not error.content.lstrip().startswith(b"{"):
+        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
+    if error.status in {401, 403} and "scope" in error.words.lower():
+        return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
+    if error.status in {401, 403}:
+        return f"make a private integration with the scopes {_SCOPES}, {_WHERE}, and put its token into highlevel.token"
+    return f"check highlevel.location_id and highlevel.base_url, and that the token is that location's ({_WHERE})"

@@ -1,0 +1,294 @@
+"""HighLevel's own shapes, validated, and what they mean in the canonical model (pure)."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+
+from adapters.http import excerpt
+from adapters.redact import redact
+from syncer.keys import email_key, phone_key
+from syncer.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
+
+SYSTEM: Final = "highlevel"
+_EDITOR: Final = re.compile(r"</(?:p|div|li|ul|ol|span|h[1-6])>|<br\s*/?>", re.IGNORECASE)
+_LINE_END: Final = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6])>", re.IGNORECASE)
+_TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
+
+
+def parse_instant(value: object) -> datetime | None:
+    """An ISO 8601 text as an instant in UTC; ``None`` for nothing. Without an offset it is taken as UTC.
+
+    Raises `ValueError` for anything else.
+    """
+    if value is None or value == "":
+        return None
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        if moment is not None:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    msg = "expected an ISO 8601 instant"
+    raise ValueError(msg)
+
+
+def format_instant(moment: datetime) -> str:
+    """``2026-05-19T08:30:00Z``; milliseconds only where there are any.
+
+    Public client code says that some of HighLevel's calls refuse a due with milliseconds.
+    """
+    utc = moment.astimezone(UTC)
+    precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
+    return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def _hinted_instant(value: object) -> datetime | None:
+    try:
+        return parse_instant(value)
+    except ValueError:
+        return None
+
+
+def _blank_as_none(value: object) -> object:
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def _text_or_none(value: object) -> object:
+    return _blank_as_none(value) if isinstance(value, str) else None
+
+
+def _email_texts(value: object) -> list[str]:
+    items = value if isinstance(value, list) else []
+    texts = [item.get("email") if isinstance(item, dict) else item for item in items]
+    return [text for text in texts if isinstance(text, str)]
+
+
+Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Za-z_-]{1,128}$")]
+OptionalId = Annotated[Id | None, BeforeValidator(_blank_as_none)]
+OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
+LooseText = Annotated[str | None, BeforeValidator(_text_or_none)]
+Instant = Annotated[datetime | None, BeforeValidator(parse_instant)]
+LooseInstant = Annotated[datetime | None, BeforeValidator(_hinted_instant)]
+
+
+class _Wire(BaseModel):
+    """Any object of HighLevel's: what is null counts as missing, unknown keys are ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: Any) -> Any:
+        return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
+
+
+class CreatedTask(_Wire):
+    """The task in the answer to a create: ``completed`` may be missing, as we said what it is.
+
+    Searches name the id ``_id``, all other calls ``id``. ``dateAdded``, ``dateUpdated`` and ``updatedAt`` are on
+    search rows only, undocumented, and mere hints.
+    """
+
+    id: Id = Field(validation_alias=AliasChoices("id", "_id"))
+    title: OptionalText = None
+    body: OptionalText = None
+    completed: StrictBool | None = None
+    due: Instant = Field(default=None, validation_alias="dueDate")
+    contact: OptionalId = Field(default=None, validation_alias="contactId")
+    assignee: LooseText = Field(default=None, validation_alias="assignedTo")
+    deleted: StrictBool | None = None
+    added: LooseInstant = Field(default=None, validation_alias="dateAdded")
+    updated: LooseInstant = Field(default=None, validation_alias=AliasChoices("updatedAt", "dateUpdated"))
+
+
+class WireTask(CreatedTask):
+    """One task that tells its state, unless it is a tombstone."""
+
+    @model_validator(mode="after")
+    def _has_a_state(self) -> Self:
+        if self.completed is None and not self.deleted:
+            msg = "completed is missing"
+            raise ValueError(msg)
+        return self
+
+
+class TaskAnswer(_Wire):
+    """``{"task": {…}}``."""
+
+    task: WireTask
+
+
+class CreatedTaskAnswer(_Wire):
+    """``{"task": {…}}`` after a create."""
+
+    task: CreatedTask
+
+
+class TaskRows(_Wire):
+    """``{"tasks": […]}``; each row is validated by itself, so that one bad row spoils no other.
+
+    HighLevel's published document calls the rows of a search arrays; live rows are objects. Both are read.
+    """
+
+    tasks: list[Any]
+
+    def rows(self) -> list[Any]:
+        """The rows, with one level of nesting taken away."""
+        return [row for item in self.tasks for row in (item if isinstance(item, list) else [item])]
+
+
+class WireContact(_Wire):
+    """One contact, of whichever call: the name is spelt in several ways, further e-mails in two."""
+
+    id: Id = Field(validation_alias=AliasChoices("id", "_id"))
+    first_name: LooseText = Field(default=None, validation_alias="firstName")
+    last_name: LooseText = Field(default=None, validation_alias="lastName")
+    full_name: LooseText = Field(default=None, validation_alias=AliasChoices("contactName", "name"))
+    first_lower: LooseText = Field(default=None, validation_alias="firstNameLowerCase")
+    last_lower: LooseText = Field(default=None, validation_alias="lastNameLowerCase")
+    full_lower: LooseText = Field(default=None, validation_alias="fullNameLowerCase")
+    email: LooseText = Field(default=None, validation_alias=AliasChoices("email", "emailLowerCase"))
+    more_emails: Annotated[list[str], BeforeValidator(_email_texts)] = Field(
+        default=[], validation_alias="additionalEmails"
+    )
+    phone: LooseText = None
+    deleted: StrictBool | None = None
+
+    @property
+    def name(self) -> str:
+        """As a person wrote it; the lower-case copies only where there is nothing else."""
+        written = _joined(self.first_name, self.last_name) or self.full_name
+        return written or self.full_lower or _joined(self.first_lower, self.last_lower)
+
+
+def _joined(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+class ContactAnswer(_Wire):
+    """``{"contact": {…}}``."""
+
+    contact: WireContact
+
+
+class MaybeContactAnswer(_Wire):
+    """``{"contact": {…}}``, ``{"contact": null}`` or ``{}``."""
+
+    contact: WireContact | None = None
+
+
+class ContactRows(_Wire):
+    """``{"contacts": […]}``, row by row."""
+
+    contacts: list[Any]
+
+
+class _Clash(_Wire):
+    contact: Id = Field(validation_alias="contactId")
+
+
+class DuplicateRefusal(_Wire):
+    """The 400 of a location that allows no duplicates: it names the contact that is there."""
+
+    meta: _Clash
+
+
+def plain_text(body: str | None) -> str | None:
+    """A body as lines of text, whether HighLevel's editor made HTML of it or not."""
+    if body is None:
+        return None
+    text = body.replace("\r\n", "\n")
+    if _EDITOR.search(text):
+        text = html.unescape(_TAG.sub("", _LINE_END.sub("\n", text))).replace("\xa0", " ")
+    return text
+
+
+def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
+    """What HighLevel says of one task. ``contact`` is whose it is where the task itself does not say."""
+    body, marker = split_marker(plain_text(task.body))
+    return Reading(
+        system=SYSTEM,
+        remote_id=task.id,
+        contact=task.contact or contact,
+        state=State.DONE if task.completed else State.OPEN,
+        kind=kind,
+        raw_type="",
+        title=task.title,
+        body=body,
+        marker=marker,
+        due=task.due,
+        assignee=task.assignee,
+        kind_known=False,
+        whole=whole,
+        created_at=task.added,
+        updated_at=task.updated,
+    )
+
+
+def task_body(draft: Draft) -> dict[str, object]:
+    """A draft as the body of a create; the marker is the last line of the text.
+
+    HighLevel's documentation: ``title``, ``dueDate`` and ``completed`` are required. Unknown keys are refused, so
+    that neither the contact nor an id of ours is sent along.
+    """
+    text, _marker = split_marker(draft.body)
+    body: dict[str, object] = {
+        "title": draft.title,
+        "body": f"{text}\n{draft.marker}" if text else draft.marker,
+        "dueDate": format_instant(draft.due),
+        "completed": False,
+    }
+    return body | ({"assignedTo": draft.assignee} if draft.assignee else {})
+
+
+def contact_record(contact: WireContact, *, region: str) -> Record:
+    """A contact with its keys normalised; what is no valid key is left out."""
+    emails = [email_key(text) for text in (contact.email, *contact.more_emails)]
+    phone = phone_key(contact.phone, region)
+    return Record(
+        system=SYSTEM,
+        remote_id=contact.id,
+        name=contact.name,
+        phones=(phone,) if phone else (),
+        emails=tuple(dict.fromkeys(email for email in emails if email)),
+    )
+
+
+def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
+    """A record as the body of an upsert: never tags, which would replace all tags that are there."""
+    fields = {
+        "locationId": location_id,
+        "name": record.name,
+        "email": next(iter(record.emails), ""),
+        "phone": next(iter(record.phones), ""),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def unreadable_row(raw: object, error: ValidationError) -> Unreadable:
+    """A row that could not be understood, with the first complaint about it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the row"
+    return Unreadable(SYSTEM, row_id(raw), redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode()))
+
+
+def row_id(raw: object) -> str | None:
+    """The id of a row that has not been validated."""
+    candidates = (raw.get("id"), raw.get("_id")) if isinstance(raw, dict) else ()
+    return next((value for value in candidates if isinstance(value, str) and value), None)

@@ -1,0 +1,306 @@
+"""Reply.io v3 as an adapter: its calls, in the canonical model's words.
+
+What shapes it, from Reply's documentation: lists show what the key's user may see, by pages whose order nobody
+documents, without bodies; there is no change time, no idempotency key, and no search by phone; completing a task
+sends nothing, and is the only change of status that a program can make.
+"""
+
+from __future__ import annotations
+
+import json as json_text
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import ValidationError
+
+from adapters.base import (
+    Adapter,
+    BadAnswer,
+    BudgetSpent,
+    Capabilities,
+    Check,
+    Completes,
+    Identity,
+    InDoubt,
+    ListsTasks,
+    Missing,
+    NotSent,
+    Refused,
+    Unavailable,
+)
+from adapters.http import Answer, Http, excerpt
+from adapters.redact import redact
+from adapters.reply.checks import run_checks
+from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
+from adapters.reply.settings import ReplySettings
+from adapters.reply.wire import (
+    CALL_RESOLUTION,
+    STATUS,
+    Contact,
+    Page,
+    Task,
+    WhoAmI,
+    complaint,
+    number,
+    row_id,
+    row_key,
+)
+from syncer.keys import email_key
+from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+
+_T = TypeVar("_T")
+
+PAGE: Final = 1000
+"""Reply's documentation: the most rows of one page."""
+
+# Reply's documentation: without "to", tasks that start more than a year ahead are left out.
+_ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
+
+_NOTES: Final = {
+    "start": "Reply requires a start: ours is now, or a minute before a due that is earlier; it never flows back",
+    "assignee": "a created task belongs to the key's user: Reply's create takes no assignee",
+    "title": "a task's title is the first line of its text",
+    "contacts": "found by e-mail; phone numbers are compared with the contact list",
+    "events": "Reply sends no events about tasks",
+}
+
+
+class ReplyAdapter(Adapter):
+    """One Reply user's tasks and contacts. ``region`` reads phone numbers that have no country code."""
+
+    system: ClassVar[str] = SYSTEM
+    settings_model: ClassVar[type[ReplySettings]] = ReplySettings
+
+    def __init__(
+        self, settings: ReplySettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.expected_identity: str | None = None
+        self._settings = settings
+        self._region = region
+        self.wire = self._http = Http(
+            system=SYSTEM,
+            base_url=settings.base_url,
+            headers=settings.auth_header,
+            secrets=[settings.api_key.get_secret_value()],
+            rates=settings.rate,
+            transport=transport,
+        )
+
+    async def _rows(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Mapping[str, str | int] | None = None,
+    ) -> list[Any]:
+        """Every row of a list, repeats left out; `BadAnswer` or `Unavailable` where it breaks off or never ends."""
+        rows: dict[str, Any] = {}
+        skip = 0
+        while True:
+            window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
+            try:
+                page = (await self._http.read(method, path, params=window, json=json)).parse(Page)
+            except (Refused, Missing) as error:
+                raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
+            known = len(rows)
+            rows.update((row_key(row), row) for row in page.items)
+            if not page.has_more:
+                return list(rows.values())
+            if len(rows) == known:
+                msg = f"the list of {path} says that there is more, and gives nothing new"
+                raise BadAnswer(msg, system=SYSTEM)
+            skip += len(page.items)
+
+    def _record(self, row: Any) -> Record:
+        return to_record(Contact.model_validate(row), self._region)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Every task in one list, each addressed by its id, any kind; the marker comes back in the body."""
+        return Capabilities(
+            lists_tasks=ListsTasks.ALL,
+            completes=Completes.TASK,
+            creates=frozenset(Kind),
+            completes_kinds=frozenset(self._settings.complete_kinds),
+            completes_sequences=self._settings.sequence_tasks == "sync",
+            contact_keys=("email",),
+            contacts_page=PAGE,
+            notes=_NOTES,
+        )
+
+    async def identity(self) -> Identity:
+        """The user whose key it is. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
+        user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
+        return Identity(user, f"Reply user {user}")
+
+    async def list_tasks(self) -> Listing[Reading]:
+        """Every open task that the key's user may see, without bodies, read whole or not at all.
+
+        Raises `Unavailable`, `Unauthorized`, or `BadAnswer` where the list cannot be read to its end.
+        """
+        status = STATUS.write("New", self._settings.dialect)
+        found = _listing(await self._rows("POST", "/tasks/filter", json={**_ANY_START, "status": status}), _row)
+        # Whether every server heeds the filter is not known, and a closed task taken for open would be mirrored.
+        return Listing(tuple(row for row in found.rows if row.state is State.OPEN), found.unreadable)
+
+    async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
+        """One contact's tasks of every status, without bodies, the largest id first.
+
+        Whether a finished task failed is not in a list row: only the task itself tells. Raises `Missing` if
+        there is no such contact.
+        """
+        rows = await self._rows("POST", "/tasks/filter", json={**_ANY_START, "contactId": number(contact)})
+        found = _listing(rows, _row)
+        theirs = [row for row in found.rows if row.contact == contact]
+        if not theirs:
+            await self._http.read("GET", _path("contacts", contact))
+        theirs.sort(key=lambda row: (len(row.remote_id), row.remote_id), reverse=True)
+        return Listing(tuple(theirs), found.unreadable)
+
+    async def get_task(self, ref: TaskRef) -> Reading:
+        """One task, whole. Raises `Missing`, which Reply also says of what the user may not see."""
+        return _whole(await self._http.read("GET", _path("tasks", ref.remote_id)), ref)
+
+    async def create_task(self, draft: Draft) -> Reading:
+        """Create a task for the key's user. Raises `NotSent`, `InDoubt`, `Refused`, `Unauthorized`."""
+        request = creation(draft, self._settings.dialect)
+        try:
+            return _whole(await self._http.write("POST", "/tasks", json=request))
+        except Missing as error:
+            # What is missing is the contact: there is no task yet whose absence could be meant.
+            raise Refused(error.words, system=SYSTEM, status=error.status) from error
+
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        """Record a task as done, sending nothing and leaving its contact in its sequence.
+
+        A task that is closed already is its reading. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`,
+        `Unauthorized`.
+        """
+        request: dict[str, Any] = {}
+        if self._settings.call_resolution is not None:
+            before = await self._before_completing(ref)
+            if before.state is not State.OPEN:
+                return before
+            if before.raw_type == "Call":
+                resolution = CALL_RESOLUTION.write(self._settings.call_resolution, self._settings.dialect)
+                request["callResolution"] = resolution
+        try:
+            answer = await self._http.write("POST", _path("tasks", ref.remote_id, "complete"), json=request)
+        except Refused as refusal:
+            return await self._closed_anyway(ref, refusal)
+        after = _whole(answer, ref)
+        if after.state is State.OPEN:
+            msg = "it answered the completion with a success, and with a task that is still open"
+            raise InDoubt(msg, system=SYSTEM)
+        return after
+
+    async def _before_completing(self, ref: TaskRef) -> Reading:
+        """The task, for its type; what keeps us from reading it keeps the completion from being sent."""
+        try:
+            return await self.get_task(ref)
+        except BudgetSpent:
+            raise
+        except (Unavailable, BadAnswer) as error:
+            raise NotSent(error.words, system=SYSTEM, status=error.status) from error
+
+    async def _closed_anyway(self, ref: TaskRef, refusal: Refused) -> Reading:
+        """A refused completion of a task that turns out to be closed is no refusal."""
+        try:
+            now = await self.get_task(ref)
+        except (Unavailable, BadAnswer, Refused) as error:
+            msg = f"{refusal.words}; reading the task again failed: {error.words}"
+            raise InDoubt(msg, system=SYSTEM, status=refusal.status) from error
+        if now.state is State.OPEN:
+            raise refusal
+        return now
+
+    async def list_contacts(self) -> Listing[Record]:
+        """Every contact that the key's user may see, read whole or not at all."""
+        return _listing(await self._rows("GET", "/contacts"), self._record)
+
+    async def get_contact(self, remote_id: str) -> Record:
+        """One contact. Raises `Missing`."""
+        answer = await self._http.read("GET", _path("contacts", remote_id))
+        return to_record(answer.parse(Contact), self._region)
+
+    async def find_contacts(self, key: str) -> tuple[Record, ...]:
+        """The contacts with this e-mail, in lower case. One that cannot be read raises `BadAnswer`."""
+        if "@" not in key:
+            msg = "Reply has no search by phone"
+            raise NotImplementedError(msg)
+        rows = await self._rows("GET", "/contacts", params={"email": key})
+        found = _listing((row for row in rows if _may_have_email(row, key)), self._record)
+        for row in found.unreadable:
+            msg = f"{row.detail}; received: {row.received}"
+            raise BadAnswer(msg, system=SYSTEM)
+        return tuple(row for row in found.rows if key in row.emails)
+
+    async def create_contact(self, record: Record) -> Record:
+        """Find the one contact with this e-mail, or create it. Several raise `Refused`."""
+        found = [row for email in record.emails[:1] for row in await self.find_contacts(email)]
+        if len(found) > 1:
+            msg = f"{len(found)} contacts have the e-mail of the one to be created"
+            raise Refused(msg, system=SYSTEM)
+        return found[0] if found else await self._create_contact(record)
+
+    async def _create_contact(self, wanted: Record) -> Record:
+        try:
+            answer = await self._http.write("POST", "/contacts", json=contact_creation(wanted))
+        except Missing as error:
+            raise Refused(error.words, system=SYSTEM, status=error.status) from error
+        made = to_record(answer.parse(Contact), self._region)
+        # Which fields the answer repeats is not documented; what it leaves out is as it was sent.
+        return replace(
+            made,
+            name=made.name or wanted.name,
+            phones=made.phones or wanted.phones[:1],
+            emails=made.emails or wanted.emails[:1],
+        )
+
+    async def check(self) -> list[Check]:
+        """Try the key, the tasks, the contacts and the team by harmless reads."""
+        return await run_checks(self._http, self._settings.dialect)
+
+    async def aclose(self) -> None:
+        """Close the connection pool."""
+        await self._http.aclose()
+
+
+def _path(*parts: str) -> str:
+    return "/" + "/".join(quote(part, safe="") for part in parts)
+
+
+def _whole(answer: Answer, ref: TaskRef | None = None) -> Reading:
+    """The task of an answer; one that is not the task asked for is no answer."""
+    found = to_reading(answer.parse(Task), whole=True)
+    if ref is not None and found.remote_id != ref.remote_id:
+        msg = f"asked about task {ref.remote_id}, it answered with task {found.remote_id}"
+        raise answer.unreadable(msg, system=SYSTEM, status=answer.status)
+    return found
+
+
+def _row(row: Any) -> Reading:
+    return to_reading(Task.model_validate(row), whole=False)
+
+
+def _may_have_email(row: Any, key: str) -> bool:
+    """Whether a row, readable or not, may be a contact with this e-mail: the server's filter is not relied on."""
+    email = row.get("email") if isinstance(row, dict) else None
+    return not isinstance(email, str) or email_key(email) == key
+
+
+def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
+    """The rows as read, and those that cannot be."""
+    readable: list[_T] = []
+    unreadable: list[Unreadable] = []
+    for row in rows:
+        try:
+            readable.append(read(row))
+        except ValidationError as error:
+            received = excerpt(json_text.dumps(row).encode())
+            unreadable.append(Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received))
+    return Listing(tuple(readable), tuple(unreadable))

@@ -1,0 +1,93 @@
+"""What ``syncer check`` tries at Reply: harmless reads, each with what to do where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel, TypeAdapter
+
+from adapters.base import AdapterError, Check, Refused, Unauthorized, Unavailable
+from adapters.http import Http, excerpt
+from adapters.reply.wire import STATUS, Dialect, Page, WhoAmI
+
+_KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and see that auth fits it"
+_SHOWN_USERS: Final = 20
+_ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """One read, the shape that it must have, and the scope that Reply's documentation asks for it."""
+
+    what: str
+    method: str
+    path: str
+    shape: type[BaseModel]
+    scope: str = ""
+    params: Mapping[str, int] = field(default_factory=dict)
+    json: Mapping[str, str | int] | None = None
+    detail: str = ""
+
+
+def _probes(dialect: Dialect) -> tuple[_Probe, ...]:
+    return (
+        _Probe("key", "GET", "/whoami", WhoAmI),
+        _Probe(
+            "tasks",
+            "POST",
+            "/tasks/filter",
+            Page,
+            scope="tasks:read",
+            params={"top": 1},
+            json={"status": STATUS.write("New", dialect)},
+            detail="creating also needs the scope tasks:write and completing tasks:operate, which only a write can tell",
+        ),
+        _Probe("contacts", "GET", "/contacts", Page, scope="contacts:read", params={"top": 1}),
+    )
+
+
+async def run_checks(http: Http, dialect: Dialect) -> list[Check]:
+    """Each probe's outcome, and the team's users as far as Reply tells them."""
+    return [*[await _try(http, probe) for probe in _probes(dialect)], await _team(http)]
+
+
+async def _try(http: Http, probe: _Probe) -> Check:
+    try:
+        answer = await http.read(probe.method, probe.path, params=probe.params, json=probe.json)
+        answer.parse(probe.shape)
+    except AdapterError as error:
+        return Check(probe.what, ok=False, detail=error.words, advice=_advice(error, probe))
+    return Check(probe.what, ok=True, detail=probe.detail)
+
+
+def _advice(error: AdapterError, probe: _Probe) -> str:
+    if isinstance(error, Unauthorized) and error.status == 403 and probe.scope:
+        return f"give the key the scope {probe.scope}; a run also needs tasks:write and tasks:operate"
+    if isinstance(error, Unauthorized):
+        return _KEY
+    if isinstance(error, Refused) and probe.json:
+        return 'set dialect to the other one of "integers" and "strings": Reply does not take what it was sent'
+    if isinstance(error, Unavailable):
+        return "see that base_url is right and can be reached from here, and try again"
+    return "see that base_url is that of Reply's API version 3"
+
+
+async def _team(http: Http) -> Check:
+    """Who is in the team, for ``[[users]]``. The names of these fields are not documented, and no run needs them."""
+    try:
+        listed = (await http.read("GET", "/whoami/team-users")).parse_as(_ANY)
+    except AdapterError as error:
+        return Check("team", ok=True, detail=f"the team's users could not be read, which no run needs: {error.words}")
+    rows = listed.get("items") if isinstance(listed, dict) else listed
+    users = [_user(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return Check("team", ok=True, detail=excerpt(", ".join(users[:_SHOWN_USERS]).encode()))
+
+
+def _user(row: Mapping[str, Any]) -> str:
+    found = [next((str(row[name]) for name in names if row.get(name)), "") for names in _USER_FIELDS]
+    return " ".join(part for part in found if part)
+
+
+_USER_FIELDS: Final = (("userId", "id"), ("displayName", "name", "email"))

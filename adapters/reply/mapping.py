@@ -1,0 +1,184 @@
+"""Reply's tasks and contacts, and the canonical ones: both directions, pure.
+
+Reply has no title. What we write is ``title``, the body, and our marker, each starting a line, as plain text; whether
+Reply keeps a body as plain text or as HTML is not documented, so that both are read.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from adapters.base import Refused
+from adapters.reply.wire import LINKEDIN_TYPE, TASK_TYPE, Contact, Dialect, Task, instant, number
+from syncer.keys import email_key, phone_key
+from syncer.model import MARKER_PREFIX, Draft, Kind, Reading, Record, State, split_marker
+
+SYSTEM: Final = "reply"
+
+KINDS: Final = {
+    "ToDo": Kind.TODO,
+    "Call": Kind.FOLLOW_UP_CALL,
+    "Meeting": Kind.SITE_VISIT,
+    "LinkedIn": Kind.LINKEDIN,
+    "ManualEmail": Kind.EMAIL,
+    "Sms": Kind.SMS,
+    "WhatsApp": Kind.WHATSAPP,
+}
+TYPES: Final = {
+    Kind.FOLLOW_UP_CALL: "Call",
+    Kind.FIRST_CALL: "Call",
+    Kind.CALLBACK: "Call",
+    Kind.SITE_VISIT: "Meeting",
+    Kind.BOOKING: "Meeting",
+    Kind.REMINDER: "ToDo",
+    Kind.TODO: "ToDo",
+    Kind.EMAIL: "ManualEmail",
+    Kind.SMS: "Sms",
+    Kind.WHATSAPP: "WhatsApp",
+    Kind.LINKEDIN: "LinkedIn",
+}
+EARLIEST_START: Final = datetime(2015, 1, 1, tzinfo=UTC)
+"""Reply's documentation: ``startAt`` is not before this."""
+_START_BEFORE_DUE: Final = timedelta(minutes=1)
+
+_WORD_JOINER: Final = "\u2060"
+_BRACES: Final = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
+_OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}([0-9A-Za-z]{{26}})\s*\Z")
+_BREAK: Final = re.compile(r"<br\s*/?>\n?", re.IGNORECASE)
+_BLOCK: Final = re.compile(r"(?:</?(?:p|div|li|ul|ol|h[1-6]|tr|table|blockquote|pre|body)\b[^<>]*>\s*)+", re.IGNORECASE)
+_INLINE: Final = re.compile(
+    r"</?(?:a|b|i|u|s|em|strong|span|font|code|small|sub|sup|img|td|th|tbody|html|head)\b[^<>]*>", re.IGNORECASE
+)
+
+
+def neutral(text: str) -> str:
+    """Text in which nothing is a template: an invisible word joiner parts ``{{``, ``{%``, ``{#`` and their ends."""
+    return _BRACES.sub(_WORD_JOINER, text)
+
+
+def write_text(title: str, body: str | None, marker: str, *, label: str) -> str:
+    """A task's ``template.body``: the title's line (or the label), the body's lines if any, the marker's line."""
+    head = _cleaned(title).replace("\n", " ") or label
+    tail = _cleaned(body or "")
+    return "\n".join(part for part in (neutral(head), neutral(tail), marker) if part)
+
+
+def read_text(text: str | None) -> tuple[str | None, str | None, str | None]:
+    """``(title, body, the task id in the marker)`` of a ``template.body``, each ``None`` where there is none.
+
+    A text that ends as we write it is taken literally; an editor's HTML is turned into lines first.
+    """
+    if text is None:
+        return None, None, None
+    plain = _unix_lines(text)
+    ours = _OUR_LAST_LINE.search(plain)
+    rest, marker = split_marker(plain[: ours.start()] if ours else _without_html(plain))
+    if ours:
+        marker = ours[1]
+    title, _, body = (rest or "").partition("\n")
+    return title.strip() or None, body.strip() or None, marker
+
+
+def _cleaned(text: str) -> str:
+    """The text without any marker: a task must not be taken for the one that it was copied from."""
+    rest, marker = split_marker(_unix_lines(text))
+    while rest and marker:
+        rest, marker = split_marker(rest)
+    return rest or ""
+
+
+def _unix_lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _without_html(text: str) -> str:
+    for pattern, replacement in ((_BREAK, "\n"), (_BLOCK, "\n"), (_INLINE, "")):
+        text = pattern.sub(replacement, text)
+    unescaped = html.unescape(text).replace("\xa0", " ")
+    return "\n".join(line.rstrip() for line in unescaped.split("\n"))
+
+
+def to_reading(task: Task, *, whole: bool) -> Reading:
+    """What a task says of itself. ``whole`` is false for a list row, which has no body."""
+    title, body, marker = read_text(task.template.body if task.template else None)
+    return Reading(
+        system=SYSTEM,
+        remote_id=task.id,
+        contact=task.contact.id if task.contact else task.contact_id,
+        state=state(task),
+        kind=KINDS.get(task.task_type, Kind.TODO),
+        raw_type=task.task_type,
+        title=title,
+        body=body,
+        marker=marker,
+        due=task.due_to,
+        assignee=task.assigned_user_id,
+        sequence=task.sequence_id is not None or task.creation_source == "Sequence",
+        mirrored=not task.is_scheduled,
+        whole=whole,
+        created_at=task.created_at,
+    )
+
+
+def state(task: Task) -> State:
+    """New is open, Finished is done unless its execution failed; every other status is closed but not done."""
+    if task.status == "New":
+        return State.OPEN
+    return State.DONE if task.status == "Finished" and not task.is_failed else State.CANCELLED
+
+
+def creation(draft: Draft, dialect: Dialect) -> dict[str, Any]:
+    """The request that makes a draft; raises `Refused` for a due that Reply's documentation rules out."""
+    task_type = TYPES[draft.kind]
+    request: dict[str, Any] = {
+        "taskType": TASK_TYPE.write(task_type, dialect),
+        "startAt": instant(start(draft.due, draft.now)),
+        "dueTo": instant(draft.due),
+        "template": {"body": write_text(draft.title, draft.body, draft.marker, label=draft.kind.label)},
+        "contactId": number(draft.contact),
+    }
+    if task_type == "LinkedIn":
+        request["linkedInTaskType"] = LINKEDIN_TYPE.write("Message", dialect)
+    return request
+
+
+def start(due: datetime, now: datetime) -> datetime:
+    """The start that Reply requires and nobody else has: now, or a minute before a due that is earlier.
+
+    Starting now shows the task at once, as the other CRMs do. Raises `Refused` where nothing lies between
+    `EARLIEST_START` and the due.
+    """
+    if due <= EARLIEST_START:
+        msg = f"Reply takes no task that is due before {EARLIEST_START:%Y-%m-%d}"
+        raise Refused(msg, system=SYSTEM)
+    return max(min(now, due - _START_BEFORE_DUE), EARLIEST_START)
+
+
+def to_record(contact: Contact, region: str) -> Record:
+    """A contact with its keys normalised. Reply keeps one e-mail and one phone number."""
+    phone = phone_key(contact.phone, region)
+    email = email_key(contact.email)
+    return Record(
+        system=SYSTEM,
+        remote_id=contact.id,
+        name=" ".join(part.strip() for part in (contact.first_name, contact.last_name) if part and part.strip()),
+        phones=(phone,) if phone else (),
+        emails=(email,) if email else (),
+    )
+
+
+def contact_creation(wanted: Record) -> dict[str, str]:
+    """The request that makes a contact. ``firstName`` is required: without a name, the best key stands in."""
+    email = wanted.emails[0] if wanted.emails else ""
+    phone = wanted.phones[0] if wanted.phones else ""
+    first, _, last = wanted.name.strip().partition(" ")
+    fields = {
+        "firstName": first or email.partition("@")[0] or phone,
+        "lastName": last.strip(),
+        "email": email,
+        "phone": phone,
+    }
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,57 @@
+"""The ``[reply]`` table of an account file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from adapters.reply.wire import CALL_RESOLUTION, Dialect
+from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
+from syncer.model import Kind
+
+
+def _resolution(value: Any) -> str | None:
+    """Read a call resolution by its number or its word; raise `ValueError` with what was expected."""
+    name = CALL_RESOLUTION.read(value)
+    if name is None and value is not None:
+        msg = f'expected 0 or "positive", 1 or "toCall", 2 or "negative", not {value!r}'
+        raise ValueError(msg)
+    return name
+
+
+Resolution = Annotated[str | None, BeforeValidator(_resolution)]
+
+
+class ReplySettings(ConnectionSettings):
+    """What a Reply connection needs.
+
+    ``dialect`` is how enumerations are written (both forms are read), ``auth`` the header that carries the key:
+    Reply's documentation has shown both forms of each. ``rate`` is what it allows a user, shared with that user's
+    other tools. ``complete_kinds`` names what may be completed by us; a message kind there records a message that
+    was never sent. ``call_resolution`` is sent when a call is completed, only if it is given: Reply's
+    documentation says that it picks the branch of a sequence.
+    """
+
+    api_key: Secret
+    base_url: BaseUrl = "https://api.reply.io/v3"
+    rate: Rates = (Rate(100, 60.0), Rate(3000, 3600.0))
+    auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    dialect: Dialect = "integers"
+    sequence_tasks: Literal["sync", "read_only"] = "sync"
+    complete_kinds: tuple[Kind, ...] = (
+        Kind.FOLLOW_UP_CALL,
+        Kind.FIRST_CALL,
+        Kind.CALLBACK,
+        Kind.SITE_VISIT,
+        Kind.BOOKING,
+        Kind.REMINDER,
+        Kind.TODO,
+    )
+    call_resolution: Resolution = None
+
+    @property
+    def auth_header(self) -> dict[str, str]:
+        """The header that carries the key."""
+        key = self.api_key.get_secret_value()
+        return {"X-API-Key": key} if self.auth == "x-api-key" else {"Authorization": f"Bearer {key}"}

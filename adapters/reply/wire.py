@@ -1,0 +1,195 @@
+"""Reply's own shapes: enumerations in both dialects, tasks, contacts, pages.
+
+Reply's documentation exists in several versions with the same fields: older pages write enumerations
+as integers, newer ones as camelCase strings. Both are read, ignoring case, and one is written. A status that nobody
+documented is an error, never a guess; an unknown task type is kept as it came.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictStr, ValidationError
+from pydantic.alias_generators import to_camel
+
+Dialect = Literal["integers", "strings"]
+
+_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_SHOWN: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """One enumeration of Reply's: its numbers and our spelling of its words, which is theirs with a capital."""
+
+    names: Mapping[int, str]
+
+    def read(self, value: object) -> str | None:
+        """The word for a number or a word in any case; ``None`` for what is not in the documentation."""
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self.names.get(value)
+        if not isinstance(value, str):
+            return None
+        text = value.strip()
+        if text.isascii() and text.isdigit():
+            return next((name for number, name in self.names.items() if str(number) == text), None)
+        return next((name for name in self.names.values() if name.casefold() == text.casefold()), None)
+
+    def write(self, name: str, dialect: Dialect) -> int | str:
+        """The word as the dialect writes it: ``"ToDo"`` is ``0`` or ``"toDo"``."""
+        if dialect == "strings":
+            return name[0].lower() + name[1:]
+        return next(number for number, known in self.names.items() if known == name)
+
+
+TASK_TYPE: Final = Vocabulary(
+    {0: "ToDo", 2: "Call", 4: "Meeting", 5: "LinkedIn", 7: "ManualEmail", 8: "Sms", 9: "WhatsApp"}
+)
+STATUS: Final = Vocabulary({0: "New", 1: "Finished", 3: "Cancelled", 4: "Archived", 5: "SequenceDetached"})
+CREATION_SOURCE: Final = Vocabulary({0: "User", 1: "Sequence", 2: "Meeting"})
+LINKEDIN_TYPE: Final = Vocabulary({0: "Message", 1: "Connect", 2: "InMail", 3: "ViewProfile"})
+CALL_RESOLUTION: Final = Vocabulary({0: "Positive", 1: "ToCall", 2: "Negative"})
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _read_id(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or _ID.fullmatch(value) is None:
+        msg = f"expected an id, not {_shown(value)}"
+        raise ValueError(msg)
+    return value
+
+
+def _read_status(value: object) -> str:
+    name = STATUS.read(value)
+    if name is None:
+        msg = f"unknown task status {_shown(value)}"
+        raise ValueError(msg)
+    return name
+
+
+def _read_type(value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":
+        msg = f"expected a task type, not {_shown(value)}"
+        raise ValueError(msg)
+    return TASK_TYPE.read(value) or str(value)
+
+
+def _read_instant(value: object) -> datetime:
+    """An ISO 8601 instant in UTC. Reply's samples leave the offset out at times; it is UTC then."""
+    if not isinstance(value, str):
+        msg = f"expected an instant, not {_shown(value)}"
+        raise ValueError(msg)
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        msg = f"expected an instant, not {_shown(value)}"
+        raise ValueError(msg) from None
+
+
+RemoteId = Annotated[str, BeforeValidator(_read_id)]
+Status = Annotated[str, BeforeValidator(_read_status)]
+TaskType = Annotated[str, BeforeValidator(_read_type)]
+Instant = Annotated[datetime, BeforeValidator(_read_instant)]
+Source = Annotated[str | None, BeforeValidator(CREATION_SOURCE.read)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
+
+
+class ContactRef(_Wire):
+    """The contact of a list row."""
+
+    id: RemoteId
+
+
+class Template(_Wire):
+    """What a task says. Finished tasks have it rendered."""
+
+    body: StrictStr | None = None
+
+
+class Task(_Wire):
+    """A task, as a list row or whole.
+
+    A list row has ``contact`` and lacks ``contactId``, ``template``, ``creationSource``, ``createdAt``, ``isFailed``.
+    """
+
+    id: RemoteId
+    task_type: TaskType
+    status: Status
+    assigned_user_id: RemoteId | None = None
+    contact: ContactRef | None = None
+    contact_id: RemoteId | None = None
+    due_to: Instant | None = None
+    created_at: Instant | None = None
+    creation_source: Source = None
+    sequence_id: RemoteId | None = None
+    is_scheduled: StrictBool | None = None
+    is_failed: StrictBool | None = None
+    template: Template | None = None
+
+
+class Contact(_Wire):
+    """A contact. ``phone`` is free text."""
+
+    id: RemoteId
+    first_name: StrictStr | None = None
+    last_name: StrictStr | None = None
+    email: StrictStr | None = None
+    phone: StrictStr | None = None
+
+
+class Page(_Wire):
+    """One page of any list. Only ``hasMore`` says whether it is the last; there is no total."""
+
+    items: list[Any]
+    has_more: StrictBool
+
+
+class WhoAmI(_Wire):
+    """The user whose key it is."""
+
+    user_id: RemoteId
+
+
+def row_id(row: Any) -> str | None:
+    """A list row's id, even where nothing else in it can be read."""
+    try:
+        return _read_id(row["id"]) if isinstance(row, dict) and "id" in row else None
+    except ValueError:
+        return None
+
+
+def row_key(row: Any) -> str:
+    """What tells a list row from others: its id, else all of it."""
+    return row_id(row) or f"row {json.dumps(row, sort_keys=True)}"
+
+
+def complaint(error: ValidationError) -> str:
+    """What is wrong with a row, in one line."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the row"
+    return f"{where}: {first['msg']}"
+
+
+def instant(moment: datetime) -> str:
+    """``2026-05-19T08:30:00Z``"""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def number(remote_id: str) -> int | str:
+    """An id as Reply writes it: an integer. What is none is left as it is, for Reply to judge."""
+    return int(remote_id) if remote_id.isascii() and remote_id.isdigit() else remote_id

@@ -1,0 +1,223 @@
+"""What is in a simulated Superfone account, the rules that hold in it, and what people do there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from adapters.superfone.wire import REMINDER
+
+API_USER: Final = 1
+PERSON: Final = 678
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxLead:
+    """A lead. The first of ``phones`` is the primary number."""
+
+    id: int
+    phones: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    fields: Mapping[str, Any]
+    assignee: int | None = PERSON
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxTask:
+    """A task. ``note`` is the ``customer_note`` of its creation, which no call gives back."""
+
+    id: int
+    lead: int
+    type: str
+    due: datetime
+    notify_at: datetime
+    created_by: int
+    created_at: datetime
+    updated_at: datetime
+    updated_by: int | None = None
+    title: str | None = None
+    note: str | None = None
+    assignee: int | None = PERSON
+    open: bool = True
+
+    @property
+    def order(self) -> tuple[datetime, int]:
+        """Greater is newer. Which of two is newer that came in the same millisecond is not documented."""
+        return (self.created_at, self.id)
+
+
+class Account:
+    """Leads and their tasks. ``clock`` is Superfone's; everything is kept to the millisecond.
+
+    ``auto_complete`` is the documented rule that a new task closes the lead's other non-reminders. Whether a
+    task that was closed so names who did it is not documented: ``sibling_actor``.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], *, first_lead: int, first_task: int) -> None:
+        self.clock = clock
+        self.auto_complete = True
+        self.sibling_actor = True
+        self._next_lead = first_lead
+        self._next_task = first_task
+        self._leads: dict[int, SandboxLead] = {}
+        self._tasks: dict[int, dict[int, SandboxTask]] = {}
+        self._lead_of: dict[int, int] = {}
+        self._by_phone: dict[str, int] = {}
+
+    def add_lead(
+        self,
+        first_name: str | None = None,
+        phones: tuple[str, ...] | list[str] = (),
+        emails: tuple[str, ...] | list[str] | None = None,
+        *,
+        last_name: str | None = None,
+        assignee: int | None = PERSON,
+    ) -> int:
+        """A person adds a lead; its id."""
+        fields = {"first_name": first_name, "last_name": last_name, "email": list(emails) if emails else None}
+        return self.insert_lead(tuple(phones), fields, assignee)
+
+    def person_creates(
+        self,
+        lead: int | str,
+        type: str,  # noqa: A002
+        due: datetime,
+        title: str | None = None,
+        by: int = PERSON,
+        *,
+        closes_others: bool = True,
+    ) -> int:
+        """A person, or an automation, creates a task; its id. Whether the others close is not documented for them."""
+        task = self.insert_task(int(lead), type, due, title=title, by=by)
+        if closes_others:
+            self.supersede(task)
+        return task.id
+
+    def person_completes(self, task: int | str, by: int = PERSON) -> None:
+        """A person completes this one task."""
+        self.touch(int(task), by, open=False)
+
+    def person_reschedules(self, task: int | str, due: datetime, by: int = PERSON) -> None:
+        """A person moves a task's due."""
+        self.touch(int(task), by, due=to_millisecond(due))
+
+    def person_retitles(self, task: int | str, title: str | None, by: int = PERSON) -> None:
+        """A person gives a task a title."""
+        self.touch(int(task), by, title=title)
+
+    def person_reopens(self, task: int | str, by: int = PERSON) -> None:
+        """A person opens a completed task again."""
+        self.touch(int(task), by, open=True)
+
+    def person_deletes(self, task: int | str) -> None:
+        """A person deletes a task: it is in no list any more."""
+        del self._tasks[self._lead_of.pop(int(task))][int(task)]
+
+    def leads(self) -> tuple[SandboxLead, ...]:
+        """Every lead, oldest first."""
+        return tuple(self._leads.values())
+
+    def task(self, task: int | str) -> SandboxTask:
+        """One task as it is now; raises `KeyError`."""
+        return self._tasks[self._lead_of[int(task)]][int(task)]
+
+    def tasks(self, lead: int | str) -> tuple[SandboxTask, ...]:
+        """A lead's tasks, newest first."""
+        return tuple(sorted(self._tasks[int(lead)].values(), key=lambda task: task.order, reverse=True))
+
+    def open_tasks(self, lead: int | str) -> tuple[SandboxTask, ...]:
+        """A lead's open tasks, newest first."""
+        return tuple(task for task in self.tasks(lead) if task.open)
+
+    def supersede(self, task: SandboxTask) -> None:
+        """Close the lead's other non-reminders, at the very instant of this one's creation."""
+        if not self.auto_complete or task.type == REMINDER:
+            return
+        for sibling in list(self._siblings(task)):
+            actor = task.created_by if self.sibling_actor else sibling.updated_by
+            closed = replace(sibling, open=False, updated_at=task.created_at, updated_by=actor)
+            self._tasks[task.lead][sibling.id] = closed
+
+    def _siblings(self, task: SandboxTask) -> Iterator[SandboxTask]:
+        for other in self._tasks[task.lead].values():
+            if other.open and other.type != REMINDER and other.id != task.id:
+                yield other
+
+    def lead(self, lead: int | str) -> SandboxLead:
+        """One lead as it is now; raises `KeyError`."""
+        return self._leads[int(lead)]
+
+    def lead_by_phone(self, phone: str) -> SandboxLead | None:
+        """The lead with this number, primary or secondary, written exactly so."""
+        lead = self._by_phone.get(phone)
+        return None if lead is None else self._leads[lead]
+
+    def has_lead(self, lead: int) -> bool:
+        """Whether the account has this lead."""
+        return lead in self._leads
+
+    def insert_lead(self, phones: tuple[str, ...], fields: Mapping[str, Any], assignee: int | None) -> int:
+        """Add a lead; its id, greater than any before."""
+        now = self.now()
+        lead = SandboxLead(self._next_lead, phones, now, now, fields, assignee)
+        self._next_lead += 1
+        self._leads[lead.id] = lead
+        self._tasks[lead.id] = {}
+        for phone in phones:
+            self._by_phone.setdefault(phone, lead.id)
+        return lead.id
+
+    def update_lead(self, lead: SandboxLead, fields: Mapping[str, Any]) -> SandboxLead:
+        """Overwrite these fields of a lead."""
+        updated = replace(lead, fields={**lead.fields, **fields}, updated_at=self.now())
+        self._leads[lead.id] = updated
+        return updated
+
+    def insert_task(
+        self,
+        lead: int,
+        raw_type: str,
+        due: datetime,
+        *,
+        by: int = API_USER,
+        title: str | None = None,
+        notify_at: datetime | None = None,
+        note: str | None = None,
+    ) -> SandboxTask:
+        """Add a task, which takes the lead's assignee and closes nothing yet; its id is greater than any before."""
+        now, due = self.now(), to_millisecond(due)
+        notify_at = notify_at or _default_notify(raw_type, due, now)
+        assignee = self._leads[lead].assignee
+        task = SandboxTask(
+            self._next_task, lead, raw_type, due, notify_at, by, now, now, title=title, note=note, assignee=assignee
+        )
+        self._next_task += 1
+        self._tasks[lead][task.id] = task
+        self._lead_of[task.id] = lead
+        return task
+
+    def touch(self, task: int, by: int, **changes: Any) -> SandboxTask:
+        """Change a task in somebody's name."""
+        changed = replace(self.task(task), updated_at=self.now(), updated_by=by, **changes)
+        self._tasks[changed.lead][task] = changed
+        return changed
+
+    def now(self) -> datetime:
+        """Superfone's time, to the millisecond that it keeps."""
+        return to_millisecond(self.clock())
+
+
+def _default_notify(raw_type: str, due: datetime, now: datetime) -> datetime:
+    """The documented defaults: a reminder when it is due, a first call at once, the others ten minutes before."""
+    if raw_type == REMINDER:
+        return due
+    return now if raw_type == "FIRST_CALL" else due - timedelta(minutes=10)
+
+
+def to_millisecond(moment: datetime) -> datetime:
+    """An instant as Superfone keeps it: in UTC, cut to the millisecond."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)

@@ -1,0 +1,358 @@
+"""The connection to one Superfone account.
+
+Superfone's documentation: two lead calls and three task calls, no more. A lead is found by phone alone, tasks are
+listed lead by lead, *complete* names no task, and nothing can be changed, reopened or deleted.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+from urllib.parse import quote
+
+import httpx
+import structlog
+from pydantic import JsonValue, ValidationError
+
+from adapters.base import (
+    Adapter,
+    AdapterError,
+    BadAnswer,
+    Capabilities,
+    Check,
+    Full,
+    Identity,
+    InDoubt,
+    Missing,
+    NothingOpen,
+    Refused,
+    Unauthorized,
+    Unavailable,
+    WrongAccount,
+)
+from adapters.http import Answer, Http, Rule
+from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from adapters.superfone.wire import (
+    SYSTEM,
+    LeadAnswer,
+    PageAnswer,
+    TaskAnswer,
+    TaskPage,
+    WireRow,
+    WireTask,
+    contact_body,
+    create_body,
+    describe,
+    read_lead,
+    read_task,
+    row_key,
+    unreadable,
+    wire_type,
+)
+from syncer.model import Kind, Draft, Listing, Reading, Record, State, TaskRef, Unreadable
+
+PAGE_SIZE: Final = 20
+REREADS: Final = 3
+PROBE_PHONE: Final = "+910000000000"
+PROBE_LEAD: Final = "1"
+
+_API: Final = "/enterprise/api"
+_NO_LEAD: Final = frozenset({400, 404})
+_KEY_ADVICE: Final = "ask the Superfone team (hello@superfone.in) for an API key, then set superfone.api_key"
+_URL_ADVICE: Final = "check superfone.base_url and the network, then try again"
+
+# Any other 404 does not come from Superfone's documentation, a wrong address for example, and proves nothing.
+RULES: Final = (
+    Rule(400, NothingOpen, r"no\s+open\s+task"),
+    Rule(404, Full, r"storage\s+is\s+full"),
+    Rule(404, Missing, r"(lead|customer)\s+not\s+found"),
+    Rule(404, Refused),
+)
+
+_log = structlog.get_logger("syncer.superfone")
+
+
+class SuperfoneAdapter(Adapter):
+    """Superfone's Enterprise API in canonical terms.
+
+    ``region`` is the country of phone numbers that come without a country code. ``expected_identity`` is the
+    organisation that the ledger belongs to; ``None`` becomes the first one that an answer names. An answer of
+    another organisation raises `WrongAccount` from whichever method received it.
+    """
+
+    system: ClassVar[str] = SYSTEM
+    settings_model: ClassVar[type[SuperfoneSettings]] = SuperfoneSettings
+
+    def __init__(
+        self, settings: SuperfoneSettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self.expected_identity: str | None = None
+        self._settings = settings
+        self._region = region
+        key = settings.api_key.get_secret_value()
+        self._http = Http(
+            system=SYSTEM,
+            base_url=settings.base_url.removesuffix(_API) + _API,
+            headers={"x-api-key": key},
+            secrets=(key,),
+            rates=settings.rate,
+            rules=RULES,
+            transport=transport,
+        )
+        self.wire = self._http
+        self._capabilities = capabilities_of(settings)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What Superfone can do, under this connection's settings."""
+        return self._capabilities
+
+    def raw_type(self, kind: Kind) -> str:
+        return wire_type(kind, self._settings.todo_type) or ""
+
+    async def identity(self) -> Identity:
+        """The organisation, once an answer has named it; sends nothing.
+
+        Superfone's documentation has no call that tells whose key it is, but every lead and task names its
+        organisation.
+        """
+        known = self.expected_identity
+        return Identity(known, f"organisation {known}" if known else "an organisation that no answer has named yet")
+
+    async def find_contacts(self, key: str) -> tuple[Record, ...]:
+        """The lead with this phone number, as primary or secondary one; empty where there is none.
+
+        Superfone's documentation does not say how "no such lead" is answered: 404, 400, and a success without a lead
+        all mean that. Raises `BadAnswer` for a lead whose numbers are others.
+        """
+        if not key.startswith("+"):
+            raise NotImplementedError("Superfone finds leads by phone number only")
+        try:
+            answer = await self._http.read("GET", "/lead", params={"phone": key})
+        except (Missing, Refused) as error:
+            if error.status not in _NO_LEAD:
+                raise
+            _log.debug("lead.none", status=error.status, words=error.words)
+            return ()
+        return tuple(self._carrying(record, key) for record in self._leads(answer))
+
+    async def create_contact(self, record: Record) -> Record:
+        """The lead with one of these phone numbers, created if there is none.
+
+        An existing one is left as it is: Superfone's documentation has one call to create and to update, which matches
+        the primary number alone. Raises `Refused` without a phone number, or where several leads have one.
+        """
+        for phone in record.phones:
+            if known := await self._only_lead(phone):
+                return known
+        if not record.phones:
+            msg = "Superfone keeps contacts by phone number, and this one has none"
+            raise Refused(msg, system=SYSTEM)
+        phone = record.phones[0]
+        answer = await self._write("/lead", contact_body(record, phone))
+        created = self._created_lead(answer, phone)
+        return created or await self._find_again(phone)
+
+    async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
+        """All tasks of a lead, open and closed, newest created first, each once.
+
+        Superfone's documentation: pages of 20 at most, counted from 1. A row created meanwhile moves the others,
+        so a list whose total changes, or that gives fewer rows than it counts, is read again, up to three times.
+        Raises `Missing` for an unknown lead, `BadAnswer`, `Unavailable`.
+        """
+        for _ in range(1 + REREADS):
+            rows = await self._whole_list(contact)
+            if rows is not None:
+                return self._listing(rows, contact)
+        msg = f"the tasks of lead {contact} never came whole: the list changes, or counts more rows than it gives"
+        raise Unavailable(msg, system=SYSTEM)
+
+    async def create_task(self, draft: Draft) -> Reading:
+        """Create a task; what the answer leaves out is as it was sent, but the id must be there, else `InDoubt`.
+
+        Superfone's documentation: the answer is a 200; ``Lead storage is full`` shares its 404 with an unknown lead.
+        Raises `Full` for the first and `Refused` for the second.
+        """
+        raw_type = wire_type(draft.kind, self._settings.todo_type)
+        if raw_type is None:
+            msg = f"Superfone has no task type for {draft.kind.label}"
+            raise Refused(msg, system=SYSTEM)
+        body = create_body(draft, raw_type)
+        answer = await self._write(_tasks_of(draft.contact), body)
+        sent: dict[str, JsonValue] = {"type": raw_type, "due_date": body["due_date"], "task_status": "PENDING"}
+        return self._written(answer, draft.contact, sent)
+
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        """Complete the lead's newest open task; the one that was closed, which need not be the one meant.
+
+        Superfone's documentation: there is no task id in the request, and doing it again closes the next one. Raises
+        `NothingOpen`, `Refused` for an unknown lead, and `InDoubt` where the answer names no closed task.
+        """
+        answer = await self._write(f"{_tasks_of(ref.contact)}/complete", None)
+        closed = self._written(answer, ref.contact, {})
+        if closed.state is not State.DONE:
+            msg = f"the answer to a completion says that task {closed.remote_id} is open"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status)
+        return closed
+
+    async def check(self) -> list[Check]:
+        """Look up a number that nobody has, then the tasks of a lead that need not exist: both are harmless."""
+        key = await self._check_key()
+        return [key, await self._check_tasks()] if key.ok else [key]
+
+    async def list_tasks(self) -> Listing[Reading]:
+        """Not available: raises `NotImplementedError`."""
+        raise NotImplementedError("Superfone lists tasks lead by lead only")
+
+    async def get_task(self, ref: TaskRef) -> Reading:
+        """Not available: raises `NotImplementedError`."""
+        raise NotImplementedError("Superfone cannot give one task; list the tasks of its lead")
+
+    async def list_contacts(self) -> Listing[Record]:
+        """Not available: raises `NotImplementedError`."""
+        raise NotImplementedError("Superfone has no list of leads; find them by phone number")
+
+    async def get_contact(self, remote_id: str) -> Record:
+        """Not available: raises `NotImplementedError`."""
+        raise NotImplementedError("Superfone cannot give a lead by its id; find it by phone number")
+
+    async def aclose(self) -> None:
+        """Close the connection pool."""
+        await self._http.aclose()
+
+    async def _write(self, path: str, body: object | None) -> Answer:
+        try:
+            return await self._http.write("POST", path, json=body)
+        except Missing as error:
+            raise Refused(error.words, system=SYSTEM, status=error.status) from error
+
+    def _written(self, answer: Answer, lead: str, sent: dict[str, JsonValue]) -> Reading:
+        """The task that a write answered, over what was sent; raises `InDoubt` where it cannot be understood."""
+        data = {name: value for name, value in answer.parse(TaskAnswer).data.items() if value is not None}
+        try:
+            task = WireTask.model_validate({**sent, **data})
+        except ValidationError as error:
+            raise InDoubt(describe(error), system=SYSTEM, status=answer.status) from None
+        self._recognise(task.org_id)
+        if not task.belongs_to(lead):
+            msg = f"the answer for lead {lead} has a task of lead {task.customer_id}"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status)
+        return read_task(task, lead)
+
+    async def _whole_list(self, lead: str) -> dict[str, JsonValue] | None:
+        """Every row once; ``None`` if the list moved meanwhile. A page that brings nothing new is the last."""
+        first = await self._page(lead, 1)
+        rows = _keyed(first)
+        for number in range(2, first.total_pages + 1):
+            page = await self._page(lead, number)
+            if page.total_items != first.total_items:
+                return None
+            more = _keyed(page)
+            if more.keys() <= rows.keys():
+                break
+            rows |= more
+        return rows if len(rows) >= first.total_items else None
+
+    async def _page(self, lead: str, number: int) -> TaskPage:
+        params = {"page": number, "page_size": PAGE_SIZE}
+        try:
+            answer = await self._http.read("GET", _tasks_of(lead), params=params)
+        except Refused as error:
+            raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
+        return answer.parse(PageAnswer).data
+
+    def _listing(self, rows: dict[str, JsonValue], lead: str) -> Listing[Reading]:
+        read = [self._read_row(row, lead) for row in rows.values()]
+        tasks = [row for row in read if isinstance(row, Reading)]
+        tasks.sort(key=lambda task: (task.created_at, int(task.remote_id)), reverse=True)
+        return Listing(tuple(tasks), tuple(row for row in read if isinstance(row, Unreadable)))
+
+    def _read_row(self, row: JsonValue, lead: str) -> Reading | Unreadable:
+        try:
+            task = WireRow.model_validate(row)
+        except ValidationError as error:
+            return unreadable(row, describe(error))
+        self._recognise(task.org_id)
+        if not task.belongs_to(lead):
+            return unreadable(row, f"it is in the list of lead {lead} and belongs to lead {task.customer_id}")
+        return read_task(task, lead)
+
+    def _leads(self, answer: Answer) -> list[Record]:
+        leads = answer.parse(LeadAnswer).data
+        for lead in leads:
+            self._recognise(lead.org_id)
+        return [read_lead(lead, self._region) for lead in leads]
+
+    def _carrying(self, record: Record, phone: str) -> Record:
+        """The record, if this number is one of its own; a lead without any readable number is believed."""
+        if not record.phones:
+            return Record(record.system, record.remote_id, record.name, (phone,), record.emails)
+        if phone not in record.phones:
+            msg = f"lead {record.remote_id} was given for a phone number that is none of its own"
+            raise BadAnswer(msg, system=SYSTEM)
+        return record
+
+    async def _only_lead(self, phone: str) -> Record | None:
+        found = await self.find_contacts(phone)
+        if len(found) > 1:
+            msg = "several leads have this phone number: " + ", ".join(record.remote_id for record in found)
+            raise Refused(msg, system=SYSTEM)
+        return found[0] if found else None
+
+    def _created_lead(self, answer: Answer, phone: str) -> Record | None:
+        """The lead, if the answer to its creation is one: what that looks like we could not find documented."""
+        try:
+            created = self._leads(answer)
+        except InDoubt:
+            return None
+        return next((record for record in created if phone in record.phones), None)
+
+    async def _find_again(self, phone: str) -> Record:
+        """The lead that was just created, by its number; raises `InDoubt` where it cannot be found."""
+        try:
+            found = await self._only_lead(phone)
+        except (Unavailable, BadAnswer) as error:
+            raise InDoubt(error.words, system=SYSTEM, status=error.status) from error
+        if found is None:
+            msg = "the lead was created, says the answer, but cannot be found by its phone number"
+            raise InDoubt(msg, system=SYSTEM)
+        return found
+
+    def _recognise(self, organisation: str | None) -> None:
+        """Remember the first organisation; raise `WrongAccount` for any other one."""
+        if organisation is None:
+            return
+        if self.expected_identity is None:
+            self.expected_identity = organisation
+        elif organisation != self.expected_identity:
+            raise WrongAccount(self.expected_identity, organisation, system=SYSTEM)
+
+    async def _check_key(self) -> Check:
+        what = "look up a lead by phone number"
+        try:
+            await self.find_contacts(PROBE_PHONE)
+        except Unauthorized as error:
+            return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
+        except AdapterError as error:
+            return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
+        return Check(what, ok=True, detail="the key is accepted")
+
+    async def _check_tasks(self) -> Check:
+        """Superfone's documentation: no such lead is a 404 ``Lead not found``, which a wrong address does not say."""
+        what = "list the tasks of a lead"
+        try:
+            await self._page(PROBE_LEAD, 1)
+        except Missing:
+            return Check(what, ok=True, detail="the task calls answer")
+        except Unauthorized as error:
+            return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
+        except AdapterError as error:
+            return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
+        return Check(what, ok=True, detail="the task calls answer")
+
+
+def _tasks_of(lead: str) -> str:
+    return f"/lead/{quote(lead, safe='')}/task"
+
+
+def _keyed(page: TaskPage) -> dict[str, JsonValue]:
+    return {row_key(index, row): row for index, row in enumerate(page.rows)}

@@ -1,0 +1,64 @@
+"""The ``[superfone]`` table of an account file, and what Superfone can do under it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final, Literal
+
+from adapters.base import Capabilities, Completes, LanePolicy, ListsTasks
+from adapters.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
+from adapters.superfone.wire import CREATABLE, TaskType, exclusive_kinds
+from syncer.model import Kind
+
+NOTES: Final = {
+    "complete": "Superfone completes a lead's newest open task, whichever it is; older ones wait until it is closed.",
+    "create": "Creating any task but a reminder closes the lead's other open tasks that are no reminders.",
+    "title": "Superfone cannot be given a title: title and text become a note on the lead's timeline.",
+    "assignee": "A task goes to whom the lead is assigned to when it is created.",
+    "contacts": "Leads are found by phone number only; Superfone gives no list of them.",
+    "rate": "Superfone documents no request limit; superfone.rate is a careful guess.",
+}
+
+
+class SuperfoneSettings(ConnectionSettings):
+    """How one Superfone account is reached and treated.
+
+    ``discovery`` says whose leads are watched: those of all contacts, or only of contacts that have a task. ``slot``
+    says whether a waiting task that is due earlier takes the place of one of ours. ``superseded`` says what a
+    task means that was closed because they created another: nothing, or that it is done. ``todo_type`` is the
+    task type that a to-do gets. A phone number without a lead is asked for again after ``lead_recheck``.
+    """
+
+    api_key: Secret
+    base_url: BaseUrl = "https://prod-api.superfone.co.in/superfone"
+    discovery: Literal["contacts", "linked"] = "contacts"
+    slot: Literal["earliest_due", "hold"] = "earliest_due"
+    superseded: Literal["keep", "complete"] = "keep"
+    supersede_window: Duration = timedelta(seconds=2)
+    todo_type: TaskType = "REMINDER"
+    lead_recheck: Duration = timedelta(hours=24)
+    # Superfone documents no limit: a careful default.
+    rate: Rates = (Rate(5, 1.0),)
+
+
+def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
+    """What Superfone can do, under these settings."""
+    return Capabilities(
+        lists_tasks=ListsTasks.PER_CONTACT,
+        completes=Completes.TOP_OF_LANE,
+        creates=CREATABLE,
+        completes_kinds=frozenset(Kind),
+        exclusive=exclusive_kinds(settings.todo_type),
+        lane=LanePolicy(
+            replace_later=settings.slot == "earliest_due",
+            superseded_is_done=settings.superseded == "complete",
+            supersede_window=settings.supersede_window,
+        ),
+        gets_task=False,
+        reads_marker=False,
+        lists_contacts=False,
+        contact_keys=("phone",),
+        contact_recheck=settings.lead_recheck,
+        watches_all_contacts=settings.discovery == "contacts",
+        notes=dict(NOTES),
+    )

@@ -1,0 +1,101 @@
+"""What is wrong with a configuration, in the file's own words: ``file: dotted key: what was expected``.
+
+Values are never repeated here: one of them may be a secret in the wrong place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+_WORDS: Final = {
+    "bool_type": "expected true or false",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "string_type": "expected a text in quotes",
+    "tuple_type": "expected a list",
+    "list_type": "expected a list",
+    "frozen_set_type": "expected a list",
+    "model_type": "expected a table",
+    "dict_type": "expected a table",
+    "missing": "is missing",
+}
+
+
+class ConfigError(Exception):
+    """One or more account files cannot be used. ``problems`` has one line for each thing to mend."""
+
+    exit_status: Final = 2
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class Complaints:
+    """Collects what is wrong with one file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lines: list[str] = []
+
+    def add(self, key: str, what: str) -> None:
+        """Note a problem of this dotted key."""
+        self.lines.append(f"{self.path}: {key}: {what}" if key else f"{self.path}: {what}")
+
+    def add_errors(self, table: str, model: type[BaseModel], error: ValidationError) -> None:
+        """Note all errors of one table that this model has refused."""
+        for details in error.errors(include_url=False, include_input=False):
+            where = dotted((table, *details["loc"]))
+            if details["type"] == "extra_forbidden":
+                self.add(where, "unknown key" + suggestion(str(details["loc"][-1]), _keys_at(model, details["loc"])))
+            else:
+                self.add(where, _what(details))
+
+    def raise_if_any(self) -> None:
+        """Raise `ConfigError` with everything noted so far."""
+        if self.lines:
+            raise ConfigError(self.lines)
+
+
+def dotted(parts: Sequence[str | int]) -> str:
+    """``("highlevel", "kind_rules", 0, "kind")`` is ``"highlevel.kind_rules[0].kind"``."""
+    text = ""
+    for part in parts:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean …?"``, or nothing if no known name is like it."""
+    close = get_close_matches(name.lower(), list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _what(details: ErrorDetails) -> str:
+    words = _WORDS.get(details["type"])
+    if words is not None:
+        return words
+    message = details["msg"].removeprefix("Value error, ")
+    return message.replace("Input should be", "expected")
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The keys of the table in which the last part of this location stands."""
+    here: Mapping[str, Any] = model.model_fields
+    for part in location[:-1]:
+        if isinstance(part, str):
+            inner = _model_in(here[part].annotation) if part in here else None
+            here = inner.model_fields if inner else {}
+    return list(here)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

@@ -1,0 +1,48 @@
+"""Open a ledger's database with the schema that this program knows."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from syncer.ledger.database import Database, connect, memory
+from syncer.ledger.errors import LedgerError
+from syncer.ledger.schema import HEAD, migrate, version
+
+
+def open_database(url: str, *, read_only: bool) -> Database:
+    """The database behind a URL, created or upgraded if need be, unless ``read_only``. Raises `LedgerError`."""
+    database = connect(url, read_only=read_only)
+    try:
+        with database.translated():
+            if not read_only:
+                migrate(database.engine)
+                return database
+            return _as_it_should_be(database)
+    except BaseException:
+        database.dispose()
+        raise
+
+
+def _as_it_should_be(database: Database) -> Database:
+    """A database to read from, with today's schema, without a change to the one that is stored."""
+    stored = version(database.engine)
+    if stored == HEAD:
+        return database
+    if stored is not None and database.engine.dialect.name != "sqlite":
+        msg = f"the ledger {database.where} is of an older version; run `syncer sync --once` to upgrade it first"
+        raise LedgerError(msg)
+    copy = memory(database.where, read_only=True) if stored is None else _copy(database.where)
+    database.dispose()
+    migrate(copy.engine)
+    return copy
+
+
+def _copy(path: str) -> Database:
+    with closing(sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True)) as content:
+        copy = memory(path, content, read_only=True)
+        # The copy is made with the first connection.
+        copy.engine.connect().close()
+    return copy

@@ -1,0 +1,105 @@
+"""Who holds a lease, and whether that process still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+_PROC: Final = Path("/proc")
+_SAME_START: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """One process that holds, or wants, the lease.
+
+    ``token`` is unique for each taking. ``machine`` names the host, its boot and its process namespace, for a
+    process id means something only there. ``started`` tells two processes apart that got the same id: clock ticks since
+    the boot on Linux, seconds since 1970 elsewhere; it is compared within one machine only.
+    """
+
+    token: str
+    machine: str
+    pid: int
+    started: float
+
+
+def current_owner(token: str) -> Owner:
+    """This process as an owner."""
+    pid = os.getpid()
+    return Owner(token, _machine(), pid, _started(pid) or 0.0)
+
+
+def process_alive(owner: Owner) -> bool:
+    """Whether the owner's process, started when it says, still runs. Only for owners on this machine."""
+    started = _started(owner.pid)
+    if started is None:
+        return _hidden(owner.pid)
+    return abs(started - owner.started) < _SAME_START
+
+
+@cache
+def _machine() -> str:
+    parts = [socket.gethostname(), _line(_PROC / "sys/kernel/random/boot_id"), _namespace()]
+    return "/".join(part for part in parts if part)
+
+
+def _line(path: Path) -> str:
+    try:
+        return path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _namespace() -> str:
+    try:
+        return str((_PROC / "self/ns/pid").stat().st_ino)
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> float | None:
+    """When the process started; ``None`` if it is gone, has ended without being reaped, or cannot be seen."""
+    if (_PROC / "self/stat").exists():
+        # Ticks since the boot do not move when the system's clock is set; psutil's creation time does, and an
+        # owner that lives would then be taken for dead.
+        fields = _stat_fields(pid)
+        return None if not fields or fields[0] in "ZX" else float(fields[19])
+    return _psutil_started(pid)
+
+
+def _stat_fields(pid: int) -> list[str]:
+    try:
+        text = (_PROC / str(pid) / "stat").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return []
+    # The second field is the command's name in brackets, which may itself hold spaces and brackets.
+    return text.rpartition(")")[2].split()
+
+
+def _psutil_started(pid: int) -> float | None:
+    # Only where there is no /proc: its import costs more than opening a ledger.
+    psutil = import_module("psutil")
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+    except psutil.Error:
+        return None
+
+
+def _hidden(pid: int) -> bool:
+    """Whether the process exists though we may not look at it: then nobody may take its lease."""
+    if os.name != "posix" or pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return False

@@ -1,0 +1,141 @@
+"""What a run reads: everything that may still matter, in a few statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    literal_column,
+    or_,
+    select,
+)
+
+from syncer.ledger.rows import OPERATIONS, RECORDS, REPLICAS, TASKS
+from syncer.ledger.tables import METADATA
+from syncer.state import Base
+
+T = TypeVar("T")
+Key = tuple[str, str]
+
+CHUNK: Final = 500
+
+_task = TASKS.table
+_replica = REPLICAS.table
+_operation = OPERATIONS.table
+_record = RECORDS.table
+_lookup = METADATA.tables["lookup"]
+_visit = METADATA.tables["visit"]
+_cursor = METADATA.tables["cursor"]
+
+# Literals, not parameters: SQLite uses a partial index only where it can see its condition.
+_OPEN: Final[ColumnElement[str]] = literal_column("'open'")
+_UNSETTLED: Final = _operation.c.state.in_([literal_column("'sent'"), literal_column("'in_doubt'")])
+STALLED: Final = _operation.c.state.in_([literal_column("'failed'"), literal_column("'parked'")])
+
+
+def _is_latest() -> ColumnElement[bool]:
+    later = _operation.alias()
+    same = and_(*(later.c[name] == _operation.c[name] for name in ("task", "system", "action")))
+    newer = or_(
+        later.c.created_at > _operation.c.created_at,
+        and_(later.c.created_at == _operation.c.created_at, later.c.id > _operation.c.id),
+    )
+    return ~exists().where(same, newer)
+
+
+LATEST: Final = _is_latest()
+LIVE: Final = (
+    select(_task.c.id)
+    .where(_task.c.state == _OPEN)
+    .union(select(_replica.c.task).where(_replica.c.state == _OPEN), select(_operation.c.task).where(_UNSETTLED))
+)
+"""The ids of the tasks that may still matter."""
+
+_RELEVANT: Final = or_(_UNSETTLED, and_(STALLED, LATEST))
+_IDS: Final[BindParameter[str]] = bindparam("ids", expanding=True)
+
+_LIVE_TASKS: Final = TASKS.select.where(_task.c.id.in_(LIVE))
+_LIVE_REPLICAS: Final = REPLICAS.select.where(_replica.c.task.in_(LIVE))
+_LIVE_OPERATIONS: Final = OPERATIONS.select.where(or_(_UNSETTLED, and_(STALLED, _operation.c.task.in_(LIVE), LATEST)))
+_RECORDS: Final = RECORDS.select.add_columns(_record.c.link)
+_ANY_TASK: Final = select(_task.c.id).limit(1)
+
+_TASKS_BY_ID: Final = TASKS.select.where(_task.c.id.in_(_IDS))
+REPLICAS_BY_TASK: Final = REPLICAS.select.where(_replica.c.task.in_(_IDS))
+_OPERATIONS_BY_TASK: Final = OPERATIONS.select.where(_operation.c.task.in_(_IDS), _RELEVANT)
+_REPLICAS_BY_KEY: Final = REPLICAS.select.where(
+    _replica.c.system == bindparam("system"), _replica.c.remote_id.in_(_IDS)
+)
+
+
+def load(connection: Connection) -> Base:
+    """Everything that a run starts from, as `Base` describes it."""
+    base = Base(
+        tasks={task.id: task for task in TASKS.values(connection.execute(_LIVE_TASKS).all())},
+        replicas={replica.key: replica for replica in REPLICAS.values(connection.execute(_LIVE_REPLICAS).all())},
+        operations={
+            operation.id: operation for operation in OPERATIONS.values(connection.execute(_LIVE_OPERATIONS).all())
+        },
+        lookups={(row[0], row[1]): row[2] for row in connection.execute(select(_lookup))},
+        visits={(row[0], row[1]): row[2] for row in connection.execute(select(_visit))},
+        cursors={row[0]: row[1] for row in connection.execute(select(_cursor))},
+        empty=connection.execute(_ANY_TASK).first() is None,
+    )
+    for row in connection.execute(_RECORDS).all():
+        record = RECORDS.value(row)
+        base.records[record.key] = record
+        if (link := row[-1]) is not None:
+            base.links[record.key] = link
+    return base
+
+
+def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:
+    """Add these replicas, these tasks, and all replicas and open questions of these tasks, where they exist.
+
+    What `base` has already is left as it is.
+    """
+    by_system: dict[str, list[str]] = {}
+    for system, remote_id in dict.fromkeys(replicas):
+        if (system, remote_id) not in base.replicas:
+            by_system.setdefault(system, []).append(remote_id)
+    for system, ids in by_system.items():
+        for row in chunked(connection, _REPLICAS_BY_KEY, ids, system=system):
+            _add_replica(base, row)
+    _add_tasks(connection, base, [task for task in dict.fromkeys(tasks) if task not in base.tasks])
+
+
+def _add_tasks(connection: Connection, base: Base, ids: list[str]) -> None:
+    found = TASKS.values(chunked(connection, _TASKS_BY_ID, ids))
+    base.tasks.update((task.id, task) for task in found)
+    known = [task.id for task in found]
+    for row in chunked(connection, REPLICAS_BY_TASK, known):
+        _add_replica(base, row)
+    for operation in OPERATIONS.values(chunked(connection, _OPERATIONS_BY_TASK, known)):
+        base.operations.setdefault(operation.id, operation)
+
+
+def _add_replica(base: Base, row: Row[Any]) -> None:
+    replica = REPLICAS.value(row)
+    base.replicas.setdefault(replica.key, replica)
+
+
+def chunked(connection: Connection, statement: Select[Any], ids: Iterable[str], **more: str) -> Iterator[Row[Any]]:
+    """The rows of a statement with a list ``ids``, asked for in parts that every database takes."""
+    for part in chunks(ids):
+        yield from connection.execute(statement, {"ids": part, **more})
+
+
+def chunks(values: Iterable[T]) -> Iterator[list[T]]:
+    iterator = iter(values)
+    while part := list(islice(iterator, CHUNK)):
+        yield part

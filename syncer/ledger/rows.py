@@ -1,0 +1,78 @@
+"""The ledger's door: values to rows and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from functools import cache
+from operator import attrgetter
+from typing import Any, Final, Generic, TypeVar
+
+from sqlalchemy import Column, Select, Table, select
+
+from syncer.ledger.tables import METADATA
+from syncer.model import Kind, Record, Replica, ReplicaState, State, Task
+from syncer.state import Action, Event, Operation, OpState
+
+V = TypeVar("V")
+Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
+
+
+def to_json(value: object) -> str:
+    """JSON in ASCII: any text that Python holds comes back as it was."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _texts(text: str) -> tuple[str, ...]:
+    return () if text == "[]" else tuple(_decode(text)[0])
+
+
+_decode: Final = json.JSONDecoder().raw_decode
+TEXTS: Final[Codec] = (to_json, _texts)
+
+
+def _word(enum: Callable[[str], object]) -> Codec:
+    # A ledger is read whole at every run, and an enumeration's own look-up is slow.
+    return str, cache(enum)
+
+
+class Door(Generic[V]):
+    """How values of one class pass between the engine and their table, whose columns are the class's fields."""
+
+    def __init__(self, table: str, value: type[V], **codecs: Codec) -> None:
+        names = [field.name for field in fields(value)]  # type: ignore[arg-type]
+        self.table: Table = METADATA.tables[table]
+        self.columns: list[Column[Any]] = [self.table.c[name] for name in names]
+        self.select: Select[Any] = select(*self.columns)
+        self._value = value
+        self._names = names
+        self._read = attrgetter(*names)
+        self._encoders = [(name, codecs[name][0]) for name in codecs]
+        self._decoders = [(names.index(name), codecs[name][1]) for name in codecs]
+
+    def row(self, value: V) -> dict[str, Any]:
+        row = dict(zip(self._names, self._read(value), strict=True))
+        for name, encode in self._encoders:
+            row[name] = encode(row[name])
+        return row
+
+    def rows(self, values: Iterable[V]) -> list[dict[str, Any]]:
+        return [self.row(value) for value in values]
+
+    def value(self, row: Sequence[Any]) -> V:
+        """The value of a row of `select`; further columns are left alone. `ValueError` for an unknown word."""
+        cells = list(row[: len(self._names)])
+        for place, decode in self._decoders:
+            cells[place] = decode(cells[place])
+        return self._value(*cells)
+
+    def values(self, rows: Iterable[Sequence[Any]]) -> list[V]:
+        return [self.value(row) for row in rows]
+
+
+TASKS: Final = Door("task", Task, kind=_word(Kind), state=_word(State))
+REPLICAS: Final = Door("replica", Replica, state=_word(ReplicaState))
+OPERATIONS: Final = Door("operation", Operation, action=_word(Action), state=_word(OpState), before=TEXTS, seen=TEXTS)
+EVENTS: Final = Door("event", Event)
+RECORDS: Final = Door("record", Record, phones=TEXTS, emails=TEXTS)

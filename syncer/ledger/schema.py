@@ -1,0 +1,97 @@
+"""Bring a ledger's schema up to date, or refuse it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_mock_engine, inspect, text
+from sqlalchemy.engine.mock import MockConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import ExecutableDDLElement
+
+from syncer.ledger.errors import LedgerError
+from syncer.ledger.tables import METADATA
+
+HEAD: Final = "0001"
+"""The newest migration. A test holds it against the folder."""
+
+MIGRATIONS: Final = Path(__file__).with_name("migrations")
+_STAMP_TABLE: Final = (
+    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
+    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+)
+_NO_TABLE: Final = ("no such table", "UndefinedTable")
+_ADVISORY_LOCK: Final = 0x5359_4E43_4552
+
+
+def migrate(engine: Engine) -> None:
+    """Create or upgrade the schema in one transaction. Raises `LedgerError` for a ledger of a newer program.
+
+    A new ledger is made from the tables at once, which a test proves to be the same as all migrations in turn, so that
+    alembic is imported only where an old ledger is upgraded.
+    """
+    if version(engine) == HEAD:
+        return
+    with engine.execution_options(immediate=True).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+        # Another process may have been faster while this one waited for the lock.
+        tables = set(inspect(connection).get_table_names())
+        if "alembic_version" in tables:
+            upgrade(connection)
+        else:
+            _create(connection, tables)
+
+
+def version(engine: Engine) -> str | None:
+    """The ledger's migration; ``None`` where nothing was ever stored."""
+    with engine.connect() as connection:
+        try:
+            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        except DBAPIError as error:
+            if any(hint in f"{type(error.orig).__name__} {error.orig}" for hint in _NO_TABLE):
+                return None
+            raise
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, in the transaction that is under way. Raises `LedgerError`."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        msg = (
+            "the ledger was written by a newer version of this program; nothing was changed; "
+            f"upgrade syncer, or name another ledger ({error})"
+        )
+        raise LedgerError(msg) from error
+
+
+def _create(connection: Connection, tables: set[str]) -> None:
+    if strangers := sorted(tables & set(METADATA.tables)):
+        msg = f"the database holds tables of something else ({', '.join(strangers)}); name another ledger"
+        raise LedgerError(msg)
+    for statement in _statements(connection.dialect.name):
+        connection.exec_driver_sql(statement)
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+@cache
+def _statements(dialect: str) -> tuple[str, ...]:
+    """What makes a new ledger; compiled once, for a simulation makes thousands of them."""
+    found: list[str] = []
+
+    def keep(statement: ExecutableDDLElement, *_: object, **__: object) -> None:
+        found.append(str(statement.compile(dialect=engine.dialect)))
+
+    engine: MockConnection = create_mock_engine(f"{dialect}://", keep)
+    METADATA.create_all(engine, checkfirst=False)
+    return (*found, _STAMP_TABLE)

@@ -1,0 +1,275 @@
+"""The ledger's tables. Column names are the field names of the values in `syncer.model` and `syncer.state`.
+
+Table classes validate nothing; values are converted in `syncer.ledger.rows`. What is changed here needs a migration.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import DDL, BigInteger, DateTime, Dialect, Float, Index, Integer, MetaData, Text, TypeDecorator, event
+from sqlalchemy import text as sql
+from sqlalchemy.orm import registry
+from sqlmodel import Field, SQLModel
+
+METADATA: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware instant, given back in UTC. SQLite stores no zone, so a naive value is refused with `ValueError`."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            msg = f"an instant without a zone cannot be stored: {value!r}"
+            raise ValueError(msg)
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Words(TypeDecorator[str]):
+    """Text as a CRM sent it. What no database takes, NUL and lone surrogates, is stored as U+FFFD."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        text = str(value)
+        if "\0" in text:
+            text = text.replace("\0", "�")
+        if text.isascii():
+            return text
+        return "".join("�" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+
+
+class Row(SQLModel, registry=registry(metadata=METADATA)):
+    """What all tables share."""
+
+
+class ContactRow(Row, table=True):
+    """A link: one person."""
+
+    __tablename__ = "contact"
+
+    id: str = Field(primary_key=True, sa_type=Words)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RecordRow(Row, table=True):
+    """One CRM's contact; ``phones`` and ``emails`` are JSON lists, ``link`` is the person it belongs to."""
+
+    __tablename__ = "record"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    remote_id: str = Field(primary_key=True, sa_type=Words)
+    name: str = Field(sa_type=Words)
+    phones: str = Field(sa_type=Text)
+    emails: str = Field(sa_type=Text)
+    link: str | None = Field(default=None, sa_type=Words, foreign_key="contact.id", index=True)
+
+
+class TaskRow(Row, table=True):
+    __tablename__ = "task"
+
+    id: str = Field(primary_key=True, sa_type=Words)
+    contact: str = Field(sa_type=Words, foreign_key="contact.id", index=True)
+    kind: str = Field(sa_type=Words)
+    title: str | None = Field(sa_type=Words)
+    body: str | None = Field(sa_type=Words)
+    due: datetime = Field(sa_type=UtcDateTime)
+    origin: str = Field(sa_type=Words)
+    state: str = Field(sa_type=Words, index=True)
+    due_synthetic: bool
+    assignee: str | None = Field(sa_type=Words)
+    notify_at: datetime | None = Field(sa_type=UtcDateTime)
+    put_back: bool
+    first_seen: datetime | None = Field(sa_type=UtcDateTime)
+
+
+class ReplicaRow(Row, table=True):
+    __tablename__ = "replica"
+    __table_args__: ClassVar[Any] = (
+        Index(
+            "one_open_replica",
+            "task",
+            "system",
+            unique=True,
+            sqlite_where=sql("state = 'open'"),
+            postgresql_where=sql("state = 'open'"),
+        ),
+    )
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    remote_id: str = Field(primary_key=True, sa_type=Words)
+    task: str = Field(sa_type=Words, foreign_key="task.id", index=True)
+    contact: str = Field(sa_type=Words)
+    state: str = Field(sa_type=Words)
+    made: bool
+    ours: bool
+    exclusive: bool
+    sequence: bool
+    raw_type: str = Field(sa_type=Words)
+    title: str | None = Field(sa_type=Words)
+    due: datetime | None = Field(sa_type=UtcDateTime)
+    misses: int
+    confirmed: bool
+
+
+class OperationRow(Row, table=True):
+    """``before`` and ``seen`` are JSON lists."""
+
+    __tablename__ = "operation"
+    __table_args__: ClassVar[Any] = (
+        Index("ix_operation_latest", "task", "system", "action", "created_at"),
+        Index(
+            "one_unsettled_operation",
+            "task",
+            "system",
+            "action",
+            unique=True,
+            sqlite_where=sql("state IN ('sent', 'in_doubt')"),
+            postgresql_where=sql("state IN ('sent', 'in_doubt')"),
+        ),
+    )
+
+    id: str = Field(primary_key=True, sa_type=Words)
+    task: str = Field(sa_type=Words, foreign_key="task.id")
+    system: str = Field(sa_type=Words)
+    action: str = Field(sa_type=Words)
+    contact: str = Field(sa_type=Words)
+    state: str = Field(sa_type=Words, index=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    sent_at: datetime = Field(sa_type=UtcDateTime)
+    remote_id: str | None = Field(sa_type=Words)
+    raw_type: str = Field(sa_type=Words)
+    due: datetime | None = Field(sa_type=UtcDateTime)
+    before: str = Field(sa_type=Text)
+    seen: str = Field(sa_type=Text)
+    fingerprint: str = Field(sa_type=Words)
+    failures: int
+    not_before: datetime | None = Field(sa_type=UtcDateTime)
+    words: str = Field(sa_type=Words)
+    reason: str = Field(sa_type=Words)
+    run: str = Field(sa_type=Words)
+
+
+class EventRow(Row, table=True):
+    """Append-only: the database itself refuses to change or delete a row. No foreign keys: history outlives all."""
+
+    __tablename__ = "event"
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer(), "sqlite"),
+    )
+    at: datetime = Field(sa_type=UtcDateTime)
+    what: str = Field(sa_type=Words)
+    who: str = Field(sa_type=Words)
+    detail: str = Field(sa_type=Words)
+    task: str | None = Field(sa_type=Words, index=True)
+    system: str | None = Field(sa_type=Words)
+    remote_id: str | None = Field(sa_type=Words)
+    run: str = Field(sa_type=Words)
+
+
+class RunRow(Row, table=True):
+    """``report`` is a JSON object."""
+
+    __tablename__ = "run"
+
+    id: str = Field(primary_key=True, sa_type=Words)
+    started_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    finished_at: datetime | None = Field(sa_type=UtcDateTime)
+    status: str = Field(sa_type=Words)
+    report: str = Field(sa_type=Text)
+
+
+class LeaseRow(Row, table=True):
+    __tablename__ = "lease"
+
+    name: str = Field(primary_key=True, sa_type=Words)
+    token: str = Field(sa_type=Words)
+    machine: str = Field(sa_type=Words)
+    pid: int
+    started: float = Field(sa_type=Float(53))
+    acquired_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LookupRow(Row, table=True):
+    """When a key was last asked for and not found."""
+
+    __tablename__ = "lookup"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    key: str = Field(primary_key=True, sa_type=Words)
+    asked_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class VisitRow(Row, table=True):
+    """When the tasks of one contact were last read by themselves."""
+
+    __tablename__ = "visit"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    contact: str = Field(primary_key=True, sa_type=Words)
+    read_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class CursorRow(Row, table=True):
+    __tablename__ = "cursor"
+
+    name: str = Field(primary_key=True, sa_type=Words)
+    value: str = Field(sa_type=Words)
+
+
+APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
+    "sqlite": (
+        (
+            "CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event "
+            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        ),
+        (
+            "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event "
+            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+        ),
+    ),
+    "postgresql": (
+        (
+            "CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
+            "'BEGIN RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
+        ),
+        (
+            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
+            "FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()"
+        ),
+    ),
+}
+
+
+def _only_on(dialect: str, statement: str) -> Any:
+    return DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
+
+
+for _dialect, _statements in APPEND_ONLY.items():
+    for _statement in _statements:
+        event.listen(METADATA.tables["event"], "after_create", _only_on(_dialect, _statement))

@@ -1,0 +1,133 @@
+"""What a run writes: all changes of one step, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, delete, insert, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
+from syncer.ledger.tables import METADATA
+from syncer.model import ReplicaState
+from syncer.state import UNSETTLED, Changes, Event
+
+_contact: Final = METADATA.tables["contact"]
+_lookup: Final = METADATA.tables["lookup"]
+_visit: Final = METADATA.tables["visit"]
+_cursor: Final = METADATA.tables["cursor"]
+_record = RECORDS.table
+_task = TASKS.table
+_replica = REPLICAS.table
+
+_SURVIVOR: Final[BindParameter[str]] = bindparam("survivor")
+_ABSORBED: Final[BindParameter[str]] = bindparam("absorbed")
+_MERGE: Final = (
+    update(_record).where(_record.c.link == _ABSORBED).values(link=_SURVIVOR),
+    update(_task).where(_task.c.contact == _ABSORBED).values(contact=_SURVIVOR),
+    delete(_contact).where(_contact.c.id == _ABSORBED),
+)
+_FORGET: Final = delete(_replica).where(
+    and_(_replica.c.system == bindparam("of_system"), _replica.c.remote_id == bindparam("of_id"))
+)
+_APPEND: Final = insert(EVENTS.table).inline()
+
+
+def store(connection: Connection, changes: Changes, now: datetime) -> None:
+    """Write all changes; what is referred to is written before what refers to it."""
+    merged = {absorbed: _survivor(absorbed, changes.merged) for absorbed in changes.merged}
+    _store_contacts(connection, changes, merged, now)
+    _upsert(connection, _task, TASKS.rows(changes.tasks.values()))
+    _store_merges(connection, merged)
+    forget(connection, changes.forgotten)
+    _store_replicas(connection, changes)
+    _store_operations(connection, changes)
+    append(connection, changes.events)
+    _store_small_values(connection, changes)
+
+
+def is_empty(changes: Changes) -> bool:
+    return not any(getattr(changes, name) for name in changes.__dataclass_fields__)
+
+
+def append(connection: Connection, events: Sequence[Event]) -> None:
+    if events:
+        connection.execute(_APPEND, EVENTS.rows(events))
+
+
+def forget(connection: Connection, replicas: Iterable[tuple[str, str]]) -> None:
+    if rows := [{"of_system": system, "of_id": remote_id} for system, remote_id in replicas]:
+        connection.execute(_FORGET, rows)
+
+
+def _store_contacts(connection: Connection, changes: Changes, merged: Mapping[str, str], now: datetime) -> None:
+    links = {*changes.links.values(), *merged, *merged.values(), *(task.contact for task in changes.tasks.values())}
+    _upsert(connection, _contact, [{"id": link, "created_at": now} for link in sorted(links)], columns=())
+    columns = ("name", "phones", "emails")
+    _upsert(connection, _record, RECORDS.rows(changes.records.values()), columns=columns)
+    # A link to a record that was never read is kept all the same, as a record without keys.
+    blank = {"name": "", "phones": "[]", "emails": "[]"}
+    rows = [{"system": key[0], "remote_id": key[1], "link": link, **blank} for key, link in changes.links.items()]
+    _upsert(connection, _record, rows, columns=("link",))
+
+
+def _store_merges(connection: Connection, merged: Mapping[str, str]) -> None:
+    rows = [{"absorbed": old, "survivor": new} for old, new in merged.items() if old != new]
+    for statement in _MERGE if rows else ():
+        connection.execute(statement, rows)
+
+
+def _survivor(link: str, merged: Mapping[str, str]) -> str:
+    seen = {link}
+    while (link := merged.get(link, link)) not in seen:
+        seen.add(link)
+    return link
+
+
+def _store_replicas(connection: Connection, changes: Changes) -> None:
+    # Closed ones first, so that one closed and another opened in the same step never look like two open ones.
+    for is_open in (False, True):
+        part = [r for r in changes.replicas.values() if (r.state is ReplicaState.OPEN) is is_open]
+        _upsert(connection, _replica, REPLICAS.rows(part))
+
+
+def _store_operations(connection: Connection, changes: Changes) -> None:
+    for unsettled in (False, True):
+        part = [o for o in changes.operations.values() if (o.state in UNSETTLED) is unsettled]
+        _upsert(connection, OPERATIONS.table, OPERATIONS.rows(part))
+
+
+def _store_small_values(connection: Connection, changes: Changes) -> None:
+    lookups = [{"system": key[0], "key": key[1], "asked_at": at} for key, at in changes.lookups.items()]
+    visits = [{"system": key[0], "contact": key[1], "read_at": at} for key, at in changes.visits.items()]
+    cursors = [{"name": name, "value": value} for name, value in changes.cursors.items()]
+    _upsert(connection, _lookup, lookups)
+    _upsert(connection, _visit, visits)
+    _upsert(connection, _cursor, cursors)
+
+
+def _upsert(
+    connection: Connection, table: Table, rows: list[dict[str, Any]], columns: tuple[str, ...] | None = None
+) -> None:
+    """Insert rows, or update these columns (all, unless told) of those whose primary key is there already."""
+    if rows:
+        connection.execute(_upsert_statement(connection.dialect.name, table, columns), rows)
+
+
+@cache
+def _upsert_statement(dialect: str, table: Table, columns: tuple[str, ...] | None) -> Any:
+    make: Any = sqlite_insert
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as make
+    statement = make(table)
+    keys = [column.name for column in table.primary_key]
+    if columns is None:
+        columns = tuple(column.name for column in table.columns if column.name not in keys)
+    if not columns:
+        return statement.on_conflict_do_nothing(index_elements=keys)
+    return statement.on_conflict_do_update(
+        index_elements=keys, set_={name: statement.excluded[name] for name in columns}
+    )

@@ -1,0 +1,350 @@
+"""Read every connection of an account into observations.
+
+What has to be read is chosen by need, for the CRMs' request budgets are what is scarce: whole lists where a CRM
+has them; the tasks that changed, one by one; lanes with something to do before lanes in turn. An absence is
+always turned into a read of the one task that is absent; nothing else may be concluded from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapters.base import ListsTasks, Missing
+from syncer.contacts import link_records
+from syncer.context import Connection, RunContext, for_each, together
+from syncer.model import Reading, Record, ReplicaState, State, TaskRef
+from syncer.state import UNSETTLED, Changes
+
+_log = structlog.get_logger("syncer.observe")
+
+READING_SHARE = 0.5
+"""Of a run's time: so that a first run with much to read still writes something."""
+CONTACTS_EVERY = timedelta(seconds=30)
+"""Contacts are listed again after this long for each page but the first: a small list with every run."""
+MISSING_RECHECK = timedelta(minutes=10)
+
+
+async def observe(context: RunContext, *, pause: timedelta) -> None:
+    """Fill every connection's ``seen``. ``pause`` is the time between two runs, of which quiet leads may take half."""
+    listing = [c for c in context.connections.values() if c.adapter.capabilities.lists_tasks is ListsTasks.ALL]
+    by_lane = [c for c in context.connections.values() if c not in listing]
+    for connection in context.connections.values():
+        connection.adapter.wire.set_deadline(context.time_left(READING_SHARE))
+    await together(_observe_list(context, connection) for connection in listing)
+    link(context)
+    await together(_observe_lanes(context, connection, pause) for connection in by_lane)
+    await together(_find_missing(context, connection) for connection in context.connections.values())
+    link(context)
+    for connection in context.connections.values():
+        connection.adapter.wire.set_deadline(context.time_left())
+
+
+def link(context: RunContext) -> None:
+    """Join the records that are one person, and remember what is ambiguous."""
+    linked = link_records(context.base.records, context.base.links, context.new_id)
+    context.ambiguities = linked.ambiguities
+    if linked.links or linked.merged:
+        context.record(Changes(links=linked.links, merged=linked.merged))
+
+
+# CRMs that list all tasks ----------------------------------------------------------------------------
+
+
+async def _observe_list(context: RunContext, connection: Connection) -> None:
+    await _refresh_contacts(context, connection)
+    if not connection.usable:
+        return
+    listing = await connection.attempt(connection.adapter.list_tasks(), "the list of tasks", whole=True)
+    if listing is None:
+        return
+    seen = connection.seen
+    seen.listed = True
+    seen.unreadable += listing.unreadable
+    context.extend(listing.rows)
+    seen.readings = {row.remote_id: row for row in listing.rows}
+    await _read_vanished(context, connection)
+    await _read_changed(context, connection)
+    await _read_contacts(context, connection)
+
+
+async def _read_vanished(context: RunContext, connection: Connection) -> None:
+    """Open replicas that the list no longer shows: each is read by itself before anything is said of it."""
+    vanished = [
+        replica
+        for replica in context.base.replicas.values()
+        if replica.system == connection.system
+        and replica.state in {ReplicaState.OPEN, ReplicaState.GONE}
+        and replica.remote_id not in connection.seen.readings
+        and not (replica.state is ReplicaState.GONE and context.base.tasks[replica.task].state is not State.OPEN)
+    ]
+    refs = [TaskRef(replica.system, replica.remote_id, replica.contact) for replica in vanished]
+    await for_each(refs, lambda ref: _read_one(connection, ref))
+
+
+async def _read_changed(context: RunContext, connection: Connection) -> None:
+    """Rows that say something new, the earliest due first; until it is read, an unknown one blocks its contact."""
+    changed = [row for row in connection.seen.readings.values() if _says_something_new(context, row)]
+    for row in changed:
+        if row.key not in context.base.replicas and row.contact is not None:
+            connection.seen.unread.add(row.contact)
+        elif row.key in context.base.replicas:
+            # Until the task itself confirms it, a list's row changes nothing.
+            del connection.seen.readings[row.remote_id]
+    changed.sort(key=lambda row: (row.due is None, row.due or context.clock(), row.remote_id))
+    refs = [TaskRef(row.system, row.remote_id, row.contact or "") for row in changed]
+    await for_each(refs, lambda ref: _read_one(connection, ref))
+    still_unread = [
+        row
+        for row in connection.seen.readings.values()
+        if not row.whole and row.mirrored and row.key not in context.base.replicas
+    ]
+    connection.seen.unread = {row.contact for row in still_unread if row.contact is not None}
+    context.extend(connection.seen.readings.values())
+
+
+def _says_something_new(context: RunContext, row: Reading) -> bool:
+    if row.whole or not row.mirrored or row.contact is None:
+        return False
+    replica = context.base.replicas.get(row.key)
+    if replica is None or replica.state is not ReplicaState.OPEN:
+        return True
+    if replica.made:
+        return False
+    return row.due != replica.due or (row.title is not None and row.title != replica.title)
+
+
+async def _read_one(connection: Connection, ref: TaskRef) -> None:
+    if not connection.usable or connection.spent:
+        return
+    try:
+        reading = await connection.attempt(connection.adapter.get_task(ref), f"task {ref.remote_id}")
+    except Missing:
+        connection.seen.readings.pop(ref.remote_id, None)
+        connection.seen.missing.add(ref.remote_id)
+    else:
+        if reading is not None:
+            connection.seen.readings[ref.remote_id] = reading
+
+
+# contacts --------------------------------------------------------------------------------------------
+
+
+async def _refresh_contacts(context: RunContext, connection: Connection) -> None:
+    capabilities = connection.adapter.capabilities
+    if not capabilities.lists_contacts or not connection.usable:
+        return
+    cursor = f"contacts:{connection.system}"
+    known = [record for record in context.base.records.values() if record.system == connection.system]
+    pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
+    last = context.base.cursors.get(cursor)
+    now = context.clock()
+    if last is not None and pages_but_one and now - datetime.fromisoformat(last) < CONTACTS_EVERY * pages_but_one:
+        return
+    listing = await connection.attempt(connection.adapter.list_contacts(), "the list of contacts", whole=True)
+    if listing is None:
+        return
+    connection.seen.unreadable += listing.unreadable
+    changed = {row.key: row for row in listing.rows if context.base.records.get(row.key) != row}
+    # A single page is read with every run: storing when would make a quiet run write.
+    cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
+    if changed or cursors:
+        context.record(Changes(records=changed, cursors=cursors))
+    await _recheck_doubtful(context, connection, {row.key for row in listing.rows})
+
+
+async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
+    """Contacts that make a key ambiguous but are no longer listed: if they are gone, their keys are free."""
+    ambiguities = link_records(context.base.records, context.base.links, lambda: "").ambiguities
+    doubtful = {key for doubt in ambiguities for key in doubt.records if key[0] == connection.system}
+    for key in sorted(doubtful - listed):
+        try:
+            await connection.attempt(connection.adapter.get_contact(key[1]), f"contact {key[1]}")
+        except Missing:
+            gone = replace(context.base.records[key], phones=(), emails=())
+            context.record(Changes(records={key: gone}))
+
+
+async def _read_contacts(context: RunContext, connection: Connection) -> None:
+    """The contacts of tasks that no list of contacts has shown yet."""
+    wanted = {row.contact for row in connection.seen.readings.values() if row.contact is not None and row.mirrored}
+    unknown = sorted(contact for contact in wanted if (connection.system, contact) not in context.base.records)
+
+    async def read(contact: str) -> None:
+        if not connection.usable or connection.spent:
+            return
+        try:
+            record = await connection.attempt(connection.adapter.get_contact(contact), f"contact {contact}")
+        except Missing:
+            return
+        if record is not None:
+            context.record(Changes(records={record.key: record}))
+
+    await for_each(unknown, read)
+
+
+async def _find_missing(context: RunContext, connection: Connection) -> None:
+    """Contacts of open tasks that this CRM seems not to have: asked for by key, where its list may be old."""
+    capabilities = connection.adapter.capabilities
+    if not capabilities.contact_keys or not capabilities.lists_contacts:
+        return
+    have = {link for (system, _), link in context.base.links.items() if system == connection.system}
+    wanted = _links_with_open_tasks(context) - have
+    by_email = [
+        key
+        for record in _records_of(context, wanted)
+        for key in (*record.emails, *record.phones)
+        if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
+    ]
+    await _look_up(context, connection, dict.fromkeys(by_email), recheck=MISSING_RECHECK)
+
+
+async def _look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
+    """Ask for contacts by key, none again before ``recheck``."""
+    now = context.clock()
+
+    def due(key: str) -> bool:
+        asked = context.base.lookups.get((connection.system, key))
+        return asked is None or now - asked >= recheck
+
+    async def ask(key: str) -> None:
+        if not connection.usable or connection.spent:
+            return
+        found = await connection.attempt(connection.adapter.find_contacts(key), f"the contact {key}")
+        if found is None:
+            return
+        if found:
+            context.record(Changes(records={record.key: _with_key(record, key) for record in found}))
+        else:
+            context.record(Changes(lookups={(connection.system, key): now}))
+
+    await for_each([key for key in keys if due(key)], ask)
+
+
+def _with_key(record: Record, key: str) -> Record:
+    """A record has the key by which its CRM found it, however that CRM writes it."""
+    if key in (*record.phones, *record.emails):
+        return record
+    if key.startswith("+"):
+        return replace(record, phones=(*record.phones, key))
+    return replace(record, emails=(*record.emails, key))
+
+
+def _links_with_open_tasks(context: RunContext) -> set[str]:
+    """Links that have something open, as far as is known now: in the ledger, or in a list just read."""
+    open_now = {task.contact for task in context.base.tasks.values() if task.state is State.OPEN}
+    for connection in context.connections.values():
+        for reading in connection.seen.readings.values():
+            key = (connection.system, reading.contact or "")
+            if reading.state is State.OPEN and key in context.base.records:
+                open_now.add(context.base.links.get(key) or f"{key[0]}:{key[1]}")
+    return open_now
+
+
+def _records_of(context: RunContext, links: set[str]) -> list[Record]:
+    return [
+        record
+        for key, record in sorted(context.base.records.items())
+        if (context.base.links.get(key) or f"{key[0]}:{key[1]}") in links
+    ]
+
+
+# CRMs that list one contact's tasks ------------------------------------------------------------------
+
+
+async def _observe_lanes(context: RunContext, connection: Connection, pause: timedelta) -> None:
+    if not connection.usable:
+        return
+    connection.seen.listed = True
+    await _find_leads(context, connection)
+    link(context)
+    urgent, quiet = _leads_by_need(context, connection)
+    await _read_lanes(context, connection, urgent)
+    if connection.usable and not connection.spent:
+        allowance = pause.total_seconds() / 2
+        left = context.time_left(READING_SHARE)
+        connection.adapter.wire.set_deadline(allowance if left is None else min(allowance, left))
+        await _read_lanes(context, connection, quiet)
+        connection.spent = False
+
+
+async def _find_leads(context: RunContext, connection: Connection) -> None:
+    """Leads are found by the phones of the other CRMs' contacts, those with open tasks first."""
+    capabilities = connection.adapter.capabilities
+    busy = _records_of(context, _links_with_open_tasks(context))
+    rest = list(context.base.records.values()) if capabilities.watches_all_contacts else []
+    known = {
+        phone
+        for record in context.base.records.values()
+        if record.system == connection.system
+        for phone in record.phones
+    }
+    phones = dict.fromkeys(
+        phone
+        for record in (*busy, *rest)
+        if record.system != connection.system
+        for phone in record.phones
+        if phone not in known
+    )
+    await _look_up(context, connection, phones, recheck=capabilities.contact_recheck)
+
+
+def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[str], list[str]]:
+    """Leads to be read in any case, and the others, those read longest ago first."""
+    system, base = connection.system, context.base
+    busy = _links_with_open_tasks(context)
+    urgent = {r.contact for r in base.replicas.values() if r.system == system and r.state is ReplicaState.OPEN}
+    urgent |= {op.contact for op in base.operations.values() if op.system == system and op.state in UNSETTLED}
+    quiet = []
+    never = context.clock() - timedelta(days=10_000)
+    for where, contact in sorted(base.records):
+        if where != system or contact in urgent:
+            continue
+        if base.links.get((system, contact)) in busy or (system, contact) not in base.visits:
+            urgent.add(contact)
+        else:
+            quiet.append(contact)
+    quiet.sort(key=lambda contact: base.visits.get((system, contact), never))
+    return sorted(urgent), quiet
+
+
+async def _read_lanes(context: RunContext, connection: Connection, contacts: list[str]) -> None:
+    read_at = context.clock()
+    visits: dict[tuple[str, str], datetime] = {}
+
+    async def read(contact: str) -> None:
+        if not connection.usable or connection.spent:
+            return
+        try:
+            reading = connection.adapter.list_contact_tasks(contact)
+            listing = await connection.attempt(reading, f"the tasks of contact {contact}")
+        except Missing:
+            listing = None
+            connection.seen.missing |= _open_replicas(context, connection.system, contact)
+        if listing is None:
+            return
+        visits[connection.system, contact] = read_at
+        if listing.unreadable:
+            connection.seen.unreadable += listing.unreadable
+            return
+        connection.seen.lanes[contact] = listing.rows
+        connection.seen.readings.update({row.remote_id: row for row in listing.rows})
+        connection.seen.missing |= _open_replicas(context, connection.system, contact) - {
+            row.remote_id for row in listing.rows
+        }
+
+    await for_each(contacts, read)
+    context.extend(connection.seen.readings.values())
+    if visits:
+        context.record(Changes(visits=visits))
+
+
+def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:
+    return {
+        replica.remote_id
+        for replica in context.base.replicas.values()
+        if replica.system == system and replica.contact == contact and replica.state is ReplicaState.OPEN
+    }

@@ -1,0 +1,346 @@
+"""From what is true to what is to be done, with a reason on every operation and on everything that waits (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from adapters.base import Capabilities, ListsTasks
+from syncer.contacts import Ambiguity
+from syncer.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
+from syncer.model import Kind, Replica, ReplicaState, State, Task
+from syncer.observations import ConnectionState, Seen
+from syncer.policy import Policy
+from syncer.reasons import Item, Reason
+from syncer.state import UNSETTLED, Action, Base, Operation, OpState
+
+FAILURES_UNTIL_ATTENTION = 5
+HOLD = "hold:"
+"""Cursors that stop all creates in a system until the instant that they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One operation to be: ``contact`` is the contact's id in that system, ``None`` if it is to be made first.
+
+    ``lane`` says that the contact's lane decides again, from a fresh reading, just before.
+    """
+
+    task: str
+    system: str
+    action: Action
+    kind: Kind
+    contact: str | None
+    due: datetime
+    reason: str
+    remote_id: str | None = None
+    lane: bool = False
+
+    @property
+    def order(self) -> tuple[bool, datetime, str, str]:
+        """Completions before creates, then by due date."""
+        return (self.action is Action.CREATE, self.due, self.task, self.system)
+
+    @property
+    def slot(self) -> tuple[str, str, Action]:
+        return (self.task, self.system, self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Operations in the order in which they are sent, and what is not done, each with its reason."""
+
+    operations: tuple[Planned, ...]
+    waiting: tuple[Item, ...]
+    attention: tuple[Item, ...]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one lane is asked for."""
+
+    wishes: dict[str, Wish] = field(default_factory=dict)
+    closes: dict[str, str] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
+
+
+def make_plan(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    policy: Policy,
+    ambiguities: tuple[Ambiguity, ...],
+    *,
+    now: datetime,
+) -> Plan:
+    """Everything that could be done now. Tasks are looked at in the order of their ids."""
+    planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
+    for task in sorted(base.tasks.values(), key=lambda task: task.id):
+        planner.plan_task(task)
+    planner.plan_lanes()
+    return planner.finish()
+
+
+def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
+    """What a refused write depended on: when it changes, the write is worth another try."""
+    record = base.records.get((system, contact or ""))
+    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", record)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def plan_one_lane(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    policy: Policy,
+    *,
+    system: str,
+    contact: str,
+    now: datetime,
+) -> LanePlan:
+    """What may be done in one lane that was just read again. ``base`` may be narrowed to the lane's tasks."""
+    planner = _Planner(base, seen, capabilities, policy, (), now)
+    for task in sorted(base.tasks.values(), key=lambda task: task.id):
+        planner.plan_task(task)
+    return planner.plan_lane(system, contact) or LanePlan((), ())
+
+
+class _Planner:
+    """One plan in the making."""
+
+    def __init__(
+        self,
+        base: Base,
+        seen: Mapping[str, Seen],
+        capabilities: Mapping[str, Capabilities],
+        policy: Policy,
+        ambiguities: tuple[Ambiguity, ...],
+        now: datetime,
+    ) -> None:
+        self._base = base
+        self._seen = seen
+        self._capabilities = capabilities
+        self._policy = policy
+        self._now = now
+        self._operations: list[Planned] = []
+        self._waiting: list[Item] = []
+        self._attention: list[Item] = []
+        self._lanes: dict[tuple[str, str], _Lane] = defaultdict(_Lane)
+        self._replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
+        for replica in base.replicas.values():
+            self._replicas[replica.task, replica.system].append(replica)
+        self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
+        self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
+        self._doubtful = {record: doubt for doubt in ambiguities for record in doubt.records}
+        self._attention += [
+            Item(None, doubt.records[0][0], Reason.AMBIGUOUS_CONTACT, doubt.sentence) for doubt in ambiguities
+        ]
+
+    def finish(self) -> Plan:
+        in_order = sorted(self._operations, key=lambda operation: operation.order)
+        return Plan(tuple(in_order), tuple(self._waiting), tuple(self._attention))
+
+    def plan_task(self, task: Task) -> None:
+        """What this one task needs, in every system."""
+        for system in self._policy.systems:
+            replicas = self._replicas.get((task.id, system), [])
+            shown = [replica for replica in replicas if replica.state is ReplicaState.OPEN]
+            if task.state is not State.OPEN:
+                for replica in shown:
+                    self._close(task, replica)
+            elif not shown and (system in self._policy.routes[task.kind] or self._to_put_back(task, system)):
+                self._show(task, system, replicas)
+
+    def _to_put_back(self, task: Task, system: str) -> bool:
+        return task.put_back and self._capabilities[system].lane is not None
+
+    # closing ---------------------------------------------------------------------------------------
+
+    def _close(self, task: Task, replica: Replica) -> None:
+        reason = self._cannot_close(task, replica)
+        if reason is not None:
+            self._wait(task, replica.system, reason)
+            return
+        slot = (task.id, replica.system, Action.COMPLETE)
+        free = self._free(task, slot, replica.contact)
+        if self._capabilities[replica.system].lane is not None:
+            lane = self._lanes[replica.system, replica.contact]
+            lane.closes[replica.remote_id] = task.id
+            if not free:
+                lane.stuck.add(task.id)
+        elif free:
+            self._operations.append(self._complete(task, replica, lane=False))
+
+    def _cannot_close(self, task: Task, replica: Replica) -> Reason | None:
+        capabilities = self._capabilities[replica.system]
+        if task.kind not in capabilities.completes_kinds:
+            return Reason.NOT_COMPLETABLE
+        if replica.sequence and not capabilities.completes_sequences:
+            return Reason.SEQUENCE_READ_ONLY
+        return self._unusable(replica.system)
+
+    def _complete(self, task: Task, replica: Replica, *, lane: bool) -> Planned:
+        why = f"{task.state} elsewhere, still open in {replica.system}"
+        return Planned(
+            task.id, replica.system, Action.COMPLETE, task.kind, replica.contact, task.due, why, replica.remote_id, lane
+        )
+
+    # showing ---------------------------------------------------------------------------------------
+
+    def _show(self, task: Task, system: str, replicas: list[Replica]) -> None:
+        states = {replica.state for replica in replicas}
+        if ReplicaState.GONE in states:
+            gone = next(replica for replica in replicas if replica.state is ReplicaState.GONE)
+            self._attend(task, system, Reason.REPLICA_MISSING, f"{system} task {gone.remote_id} no longer exists")
+            return
+        reason = self._cannot_show(task, system, states)
+        if reason is not None:
+            self._wait(task, system, reason)
+            return
+        contact = self._contacts.get((task.contact, system))
+        if contact is None and system not in self._policy.create_missing:
+            self._wait(task, system, *self._no_contact(task, system))
+            return
+        free = self._free(task, (task.id, system, Action.CREATE), contact)
+        if contact is not None and self._capabilities[system].lane is not None:
+            exclusive = task.kind in self._capabilities[system].exclusive
+            self._lanes[system, contact].wishes[task.id] = Wish(task.id, exclusive, task.due, task.put_back)
+            if not free:
+                self._lanes[system, contact].stuck.add(task.id)
+        elif free:
+            self._operations.append(self._create(task, system, contact, lane=False))
+
+    def _cannot_show(self, task: Task, system: str, states: set[ReplicaState]) -> Reason | None:
+        capabilities, seen = self._capabilities[system], self._seen.get(system, Seen(ConnectionState.UNAVAILABLE))
+        if states & {ReplicaState.DONE, ReplicaState.CANCELLED}:
+            return Reason.CLOSED_THERE
+        if task.kind not in capabilities.creates:
+            return Reason.NOT_SUPPORTED
+        unusable = self._unusable(system)
+        if unusable is not None:
+            return unusable
+        held_until = self._base.cursors.get(HOLD + system)
+        if held_until is not None and datetime.fromisoformat(held_until) > self._now:
+            return Reason.STORAGE_FULL
+        contact = self._contacts.get((task.contact, system))
+        unread = not seen.listed or contact in seen.unread
+        return Reason.UNREAD if capabilities.lists_tasks is ListsTasks.ALL and unread else None
+
+    def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
+        why = f"made in {task.origin}, not yet in {system}"
+        if task.put_back:
+            why = f"closed in {system} by a race, to be put back"
+        elif any(r.state is ReplicaState.SUPERSEDED for r in self._replicas.get((task.id, system), ())):
+            why = f"superseded in {system} while open elsewhere"
+        return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
+
+    def _no_contact(self, task: Task, system: str) -> tuple[Reason, str]:
+        mine = [record for record, link in self._base.links.items() if link == task.contact]
+        for record in mine:
+            doubt = self._doubtful.get(record)
+            if doubt is not None and any(where == system for where, _ in doubt.records):
+                return Reason.AMBIGUOUS_CONTACT, doubt.sentence
+        names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
+        return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
+
+    # what stands in the way ------------------------------------------------------------------------
+
+    def _unusable(self, system: str) -> Reason | None:
+        state = self._seen[system].state if system in self._seen else ConnectionState.UNAVAILABLE
+        if state is ConnectionState.UNAUTHORIZED:
+            return Reason.UNAUTHORIZED
+        return None if state is ConnectionState.OK else Reason.UNAVAILABLE
+
+    def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
+        """Whether nothing that was tried before stands in the way; if not, it is listed with its reason."""
+        last = self._latest.get(slot)
+        system = slot[1]
+        if last is None or last.state is OpState.DONE:
+            return True
+        if last.state in UNSETTLED:
+            self._wait(task, system, Reason.IN_DOUBT, last.words)
+            return False
+        if last.state is OpState.PARKED:
+            if last.fingerprint != fingerprint(task, self._base, system, contact):
+                return True
+            self._attend(task, system, Reason.REFUSED, self._in_words(last))
+            return False
+        waits = last.not_before is not None and last.not_before > self._now
+        if last.failures >= FAILURES_UNTIL_ATTENTION:
+            self._attend(task, system, Reason.FAILING, self._in_words(last))
+        elif waits:
+            self._wait(task, system, Reason.RETRY_LATER, last.words)
+        return not waits
+
+    @staticmethod
+    def _in_words(operation: Operation) -> str:
+        return (
+            f"{operation.action} in {operation.system}: {operation.words}; to try again: syncer retry {operation.task}"
+        )
+
+    # lanes -----------------------------------------------------------------------------------------
+
+    def plan_lanes(self) -> None:
+        for (system, contact), lane in sorted(self._lanes.items()):
+            plan = self.plan_lane(system, contact)
+            if plan is None:
+                continue
+            for step in plan.steps:
+                task = self._base.tasks[step.task]
+                if isinstance(step, CompleteTop):
+                    replica = self._base.replicas[system, step.remote_id]
+                    self._operations.append(self._complete(task, replica, lane=True))
+                else:
+                    self._operations.append(self._create(task, system, contact, lane=True))
+            for task_id, reason in plan.waits:
+                if task_id not in lane.stuck:
+                    self._wait(self._base.tasks[task_id], system, reason)
+
+    def plan_lane(self, system: str, contact: str) -> LanePlan | None:
+        """Steps of one lane as read; ``None`` if it was not read, or something in it must be settled first."""
+        lane = self._lanes[system, contact]
+        listing = self._seen[system].lanes.get(contact)
+        asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
+        reason = self._lane_obstacle(system, contact, unread=listing is None)
+        if reason is not None or listing is None:
+            for task in asked:
+                self._wait(self._base.tasks[task], system, reason or Reason.UNREAD)
+            return None
+        stack = [
+            self._open_task(system, reading.remote_id, exclusive=reading.exclusive, lane=lane)
+            for reading in listing
+            if reading.state is State.OPEN
+        ]
+        if stack and stack[0].close and stack[0].task in lane.stuck:
+            for task in asked:
+                self._wait(self._base.tasks[task], system, Reason.LANE_BLOCKED)
+            return None
+        capable = self._capabilities[system].lane
+        wishes = [wish for wish in lane.wishes.values() if wish.task not in lane.stuck]
+        return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
+
+    def _open_task(self, system: str, remote_id: str, *, exclusive: bool, lane: _Lane) -> OpenTask:
+        replica = self._base.replicas.get((system, remote_id))
+        if replica is None:
+            return OpenTask(remote_id, exclusive, ours=False, close=False, task=None)
+        close = remote_id in lane.closes
+        due = self._base.tasks[replica.task].due
+        return OpenTask(remote_id, exclusive, replica.ours, close=close, task=replica.task, due=due)
+
+    def _lane_obstacle(self, system: str, contact: str, *, unread: bool) -> Reason | None:
+        if unread:
+            return Reason.UNREAD
+        unsettled = any(
+            op.system == system and op.contact == contact and op.state in UNSETTLED
+            for op in self._base.operations.values()
+        )
+        return Reason.LANE_BLOCKED if unsettled else None
+
+    def _wait(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
+        self._waiting.append(Item(task.id, system, reason, detail))
+
+    def _attend(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
+        self._attention.append(Item(task.id, system, reason, detail))

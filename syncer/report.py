@@ -1,0 +1,142 @@
+"""What a run did, or would do: one value, for programs as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from adapters.redact import redact
+from syncer.observations import ConnectionState
+from syncer.reasons import Item
+
+
+class Exit(IntEnum):
+    """The exit statuses of every command."""
+
+    DONE = 0
+    PARTIAL = 1
+    WRONG = 2
+    LIMIT = 3
+    BUSY = 4
+    SIGINT = 130
+    SIGTERM = 143
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionReport:
+    """How one connection fared. ``open`` counts the open copies known there."""
+
+    state: ConnectionState
+    reads: int = 0
+    writes: int = 0
+    open: int = 0
+    message: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        numbers = {"state": self.state.value, "reads": self.reads, "writes": self.writes, "open": self.open}
+        return {**numbers, "message": redact(self.message)} if self.message else numbers
+
+
+@dataclass(frozen=True, slots=True)
+class OperationReport:
+    """One operation of a plan, for people: ``contact`` is a name, ``sources`` are the task's known copies.
+
+    A task that only the plan has seen gets another id in the run; its copies tell which one is meant.
+    """
+
+    task: str
+    system: str
+    action: str
+    kind: str
+    contact: str
+    due: datetime
+    reason: str
+    title: str = ""
+    remote_id: str | None = None
+    sources: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "task": self.task,
+            "system": self.system,
+            "action": self.action,
+            "kind": self.kind,
+            "contact": self.contact,
+            "due": as_instant(self.due),
+            "reason": self.reason,
+            "title": self.title,
+            "remote_id": self.remote_id,
+            "sources": list(self.sources),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One run of one account. ``operations`` is given for a plan, ``created`` and ``completed`` for a run."""
+
+    account: str
+    run: str
+    started_at: datetime
+    duration_s: float
+    exit: Exit
+    created: Mapping[str, int] = field(default_factory=dict)
+    completed: Mapping[str, int] = field(default_factory=dict)
+    connections: Mapping[str, ConnectionReport] = field(default_factory=dict)
+    waiting: tuple[Item, ...] = ()
+    attention: tuple[Item, ...] = ()
+    incidents: tuple[Item, ...] = ()
+    operations: tuple[OperationReport, ...] | None = None
+    cost: Mapping[str, str] = field(default_factory=dict)
+    message: str = ""
+
+    @property
+    def status(self) -> str:
+        if self.exit is Exit.DONE:
+            return "ok"
+        return "partial" if self.exit is Exit.PARTIAL else "stopped"
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as programs read it; the shape is a contract."""
+        head: dict[str, Any] = {
+            "account": self.account,
+            "run": self.run,
+            "status": self.status,
+            "exit": int(self.exit),
+            "started_at": as_instant(self.started_at),
+            "duration_s": round(self.duration_s, 3),
+        }
+        if self.message:
+            head["message"] = redact(self.message)
+        if self.operations is None:
+            done: dict[str, Any] = {"created": dict(self.created), "completed": dict(self.completed)}
+        else:
+            done = {"operations": [operation.as_json() for operation in self.operations], "cost": dict(self.cost)}
+        return {
+            **head,
+            **done,
+            "connections": {system: connection.as_json() for system, connection in self.connections.items()},
+            "waiting": items_as_json(self.waiting),
+            "attention": items_as_json(self.attention),
+            "incidents": items_as_json(self.incidents),
+        }
+
+
+def items_as_json(items: Iterable[Item]) -> list[dict[str, Any]]:
+    """Lines of the report; a detail is never empty: without one of its own, the reason's sentence."""
+    return [
+        {
+            "task": item.task,
+            "system": item.system,
+            "reason": item.reason.value,
+            "detail": redact(item.detail or item.reason.sentence),
+        }
+        for item in items
+    ]
+
+
+def as_instant(moment: datetime) -> str:
+    """``2026-05-19T08:30:00Z``."""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,104 @@
+"""One run of one account: observe, merge, plan, guard, apply, report.
+
+    account file ─► policy
+                       │
+    CRMs ─► observe ─► seen ─┐
+                             ├─► merge ─► base ─► plan ─► guard ─► operations
+    ledger ─► base ──────────┘                                        │
+                                                                      ▼
+    CRMs ◄─ create / complete ◄──────────────────────────── apply, one durable step each
+                                                                      │
+                                       report, events ◄─ ledger ◄─────┘
+
+Observe and apply touch the network; merge, plan and guard are functions of values. What is in doubt from an earlier
+run is settled before anything new is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from syncer import opening
+from syncer.apply import apply_plan
+from syncer.context import RunContext
+from syncer.guard import Excess, Limits, exceeds
+from syncer.merge import merge
+from syncer.observe import observe
+from syncer.opening import AccountInHand
+from syncer.plan import Plan, Planned, make_plan
+from syncer.report import Report
+from syncer.settle import settle_doubts
+from syncer.summary import left_over, plan_report, run_report, stopped_report
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run is allowed beyond its account's settings.
+
+    ``select`` takes from a fresh plan what an earlier, saved one named.
+    """
+
+    allow_creates: int | None = None
+    allow_completions: int | None = None
+    select: Callable[[RunContext, Plan], Collection[Planned]] | None = None
+
+
+async def run(account: AccountInHand, options: Options = Options()) -> Report:
+    """Synchronise one account once, holding its lease.
+
+    Raises `Busy` if another process runs it, `LeaseLost` if one took it over, `WrongAccount` if a key opens
+    another account than the ledger belongs to, `LedgerError` if the ledger cannot be used.
+    """
+    async with opening.leased(account) as context:
+        plan = await _read_and_plan(context, account)
+        operations = plan.operations if options.select is None else tuple(options.select(context, plan))
+        excess = _guard(account, options, operations)
+        if excess is not None:
+            return stopped_report(account, context, plan, excess)
+        await apply_plan(context, operations)
+        return run_report(account, context, left_over(context, _plan(context)))
+
+
+async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
+    """What `run` would do now. Writes nothing, neither to a CRM nor to the ledger."""
+    context = opening.unleased(account)
+    finished = await _read_and_plan(context, account)
+    return plan_report(account, context, finished), _guard(account, options, finished.operations)
+
+
+async def _read_and_plan(context: RunContext, account: AccountInHand) -> Plan:
+    await opening.verify_identities(context)
+    await settle_doubts(context)
+    await observe(context, pause=account.settings.sync.interval)
+    _merge(context)
+    opening.remember_identities(context)
+    return _plan(context)
+
+
+def _merge(context: RunContext) -> None:
+    merged = merge(
+        context.base,
+        context.seen,
+        context.capabilities,
+        context.policy,
+        now=context.clock(),
+        run=context.run,
+        new_id=context.new_id,
+    )
+    context.record(merged.changes)
+    context.incidents += merged.incidents
+    context.waiting += merged.waiting
+
+
+def _plan(context: RunContext) -> Plan:
+    return make_plan(
+        context.base, context.seen, context.capabilities, context.policy, context.ambiguities, now=context.clock()
+    )
+
+
+def _guard(account: AccountInHand, options: Options, operations: Collection[Planned]) -> Excess | None:
+    sync = account.settings.sync
+    creates = sync.max_creates_per_run if options.allow_creates is None else options.allow_creates
+    completions = sync.max_completions_per_run if options.allow_completions is None else options.allow_completions
+    return exceeds(operations, Limits(creates, completions))

@@ -1,0 +1,260 @@
+"""Operations in doubt: find out by reading whether they were carried out. Nothing is ever repeated here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from adapters.base import Completes, Missing
+from syncer.context import Connection, RunContext, for_each
+from syncer.merge import superseded_by
+from syncer.model import Listing, Reading, Replica, ReplicaState, State, TaskRef
+from syncer.plan import FAILURES_UNTIL_ATTENTION
+from syncer.state import UNSETTLED, Action, Changes, Operation, OpState
+
+_log = structlog.get_logger("syncer.settle")
+
+_STATE_OF = {
+    State.OPEN: ReplicaState.OPEN,
+    State.DONE: ReplicaState.DONE,
+    State.CANCELLED: ReplicaState.CANCELLED,
+}
+
+
+async def settle_doubts(context: RunContext) -> None:
+    """Settle every operation whose request may have been carried out, before anything new is looked at."""
+    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]
+    await for_each(
+        sorted(doubtful, key=lambda op: (op.system, op.contact, op.created_at)),
+        lambda op: settle(context, op),
+        at_once=1,
+    )
+
+
+async def settle(context: RunContext, operation: Operation) -> None:
+    """Read what the request was about; if that cannot be read, the operation stays in doubt."""
+    connection = context.connections.get(operation.system)
+    if connection is None or not connection.usable:
+        return
+    in_lane = connection.adapter.capabilities.completes is Completes.TOP_OF_LANE
+    try:
+        if operation.action is Action.CREATE:
+            await _settle_create(context, connection, operation)
+        elif in_lane:
+            await _settle_lane_complete(context, connection, operation)
+        else:
+            await _settle_complete(context, connection, operation)
+    except Missing as error:
+        _not_carried_out(context, operation, f"gone: {error.words}")
+
+
+def created_replica(operation: Operation, reading: Reading) -> Replica:
+    """The replica that a create of ours made, with what its answer says."""
+    return Replica(
+        system=operation.system,
+        remote_id=reading.remote_id,
+        task=operation.task,
+        contact=reading.contact or operation.contact,
+        state=_STATE_OF[reading.state],
+        made=True,
+        ours=True,
+        exclusive=reading.exclusive,
+        sequence=reading.sequence,
+        raw_type=reading.raw_type,
+        title=reading.title,
+        due=reading.due,
+    )
+
+
+def created(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
+    """What is to be stored once it is known which task a create made.
+
+    The replica is recorded as open, whatever it is by now: the merge then sees who closed it. A task that
+    was put back counts as theirs.
+    """
+    task = context.base.tasks[operation.task]
+    ours = not task.put_back
+    replica = replace(created_replica(operation, reading), state=ReplicaState.OPEN, ours=ours)
+    changes = Changes(replicas={replica.key: replica})
+    if task.put_back:
+        changes.tasks[task.id] = replace(task, put_back=False)
+    changes.operations[operation.id] = replace(
+        operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None
+    )
+    changes.events.append(context.event(operation, "created", how, reading.remote_id))
+    return changes
+
+
+def completed(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
+    """What is to be stored once the replica is known to be closed."""
+    replica = context.base.replicas[operation.system, operation.remote_id or ""]
+    closed = replace(replica, state=_STATE_OF[reading.state], misses=0)
+    changes = Changes(replicas={closed.key: closed})
+    changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
+    changes.events.append(context.event(operation, "completed", how))
+    return changes
+
+
+async def _settle_create(context: RunContext, connection: Connection, operation: Operation) -> None:
+    adapter = connection.adapter
+    listing = await connection.attempt(adapter.list_contact_tasks(operation.contact), f"settling {operation.id}")
+    if listing is None:
+        return
+    context.extend(listing.rows)
+    unknown = [reading for reading in listing.rows if reading.key not in context.base.replicas]
+    if adapter.capabilities.reads_marker:
+        found, read_all = await _find_marker(connection, operation, unknown)
+    else:
+        found, read_all = _find_new(operation, unknown), True
+    if found is not None:
+        _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
+        rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
+        changes = created(context, operation, found, "created; its lost answer was found by reading")
+        context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
+        context.created[operation.system] += 1
+    elif read_all and not listing.unreadable:
+        _not_carried_out(context, operation, "nothing was created")
+
+
+async def _find_marker(
+    connection: Connection, operation: Operation, unknown: list[Reading]
+) -> tuple[Reading | None, bool]:
+    """The unknown task that carries the operation's marker, and whether all of them could be read.
+
+    A closed one that is due at another time is not ours: that would have been moved and closed within a moment.
+    """
+    read_all = True
+    candidates = [row for row in unknown if row.state is State.OPEN or _same_second(row, operation)]
+    for row in sorted(candidates, key=lambda row: not _same_second(row, operation)):
+        reading: Reading | None = row
+        if not row.whole:
+            try:
+                ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
+                reading = await connection.attempt(connection.adapter.get_task(ref), f"task {row.remote_id}")
+            except Missing:
+                continue
+        if reading is None:
+            read_all = False
+        elif reading.marker == operation.task:
+            return reading, True
+    return None, read_all
+
+
+def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:
+    """Where no marker can be read back: the task of that type and due that was not there before the request."""
+    fitting = [
+        reading
+        for reading in unknown
+        if reading.remote_id not in operation.seen
+        and reading.raw_type == operation.raw_type
+        and _same_second(reading, operation)
+    ]
+    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, len(reading.remote_id), reading.remote_id))
+    return next(iter(fitting), None)
+
+
+def _same_second(reading: Reading, operation: Operation) -> bool:
+    """CRMs may drop fractions of a second of what they are given."""
+    if reading.due is None or operation.due is None:
+        return reading.due is operation.due
+    return abs(reading.due - operation.due) < timedelta(seconds=1)
+
+
+async def _settle_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
+    ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
+    reading = await connection.attempt(connection.adapter.get_task(ref), f"settling {operation.id}")
+    if reading is None:
+        return
+    if reading.state is State.OPEN:
+        _not_carried_out(context, operation, "the task is still open")
+        return
+    context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
+    context.completed[operation.system] += 1
+
+
+async def _settle_lane_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
+    reading = connection.adapter.list_contact_tasks(operation.contact)
+    listing = await connection.attempt(reading, f"settling {operation.id}")
+    if listing is None or listing.unreadable:
+        return
+    context.extend(listing.rows)
+    expected = next((row for row in listing.rows if row.remote_id == operation.remote_id), None)
+    if expected is not None and expected.state is not State.OPEN:
+        changes = completed(context, operation, expected, "completed; its lost answer was found by reading")
+        strays = _closed_instead(context, connection, operation, listing, after=expected)
+        context.merge_contact(operation.system, operation.contact, listing, also=changes, closed_by_us=strays)
+        context.completed[operation.system] += 1
+        return
+    strays = _closed_instead(context, connection, operation, listing, after=None)
+    if strays:
+        failed = replace(
+            operation, state=OpState.FAILED, words="it closed another task", failures=operation.failures + 1
+        )
+        context.merge_contact(operation.system, operation.contact, listing, operation=failed, closed_by_us=strays)
+        return
+    _not_carried_out(context, operation, "the task is still open")
+
+
+def _closed_instead(
+    context: RunContext,
+    connection: Connection,
+    operation: Operation,
+    listing: Listing[Reading],
+    *,
+    after: Reading | None,
+) -> set[str]:
+    """Tasks that were open or unknown before the request and are closed now, though nothing superseded them.
+
+    If the expected task is closed too, only one that was closed within the doubt's grace after it can have been
+    hit by our request: somebody had closed the expected one in between.
+    """
+    lane_policy = connection.adapter.capabilities.lane
+    strays = set()
+    for row in listing.rows:
+        open_before = row.remote_id in operation.before or row.remote_id not in operation.seen
+        if row.state is State.OPEN or not open_before or row.remote_id == operation.remote_id:
+            continue
+        known = context.base.replicas.get(row.key)
+        if known is not None and known.state is not ReplicaState.OPEN:
+            continue
+        if lane_policy and any(superseded_by(row, other, lane_policy.supersede_window) for other in listing.rows):
+            continue
+        if after is not None and not _closed_just_after(context, row, after):
+            continue
+        strays.add(row.remote_id)
+    return strays
+
+
+def _closed_just_after(context: RunContext, row: Reading, expected: Reading) -> bool:
+    if row.updated_at is None or expected.updated_at is None:
+        return True
+    if row.updated_by is not None and expected.updated_by is not None and row.updated_by == expected.updated_by:
+        return False
+    apart = row.updated_at - expected.updated_at
+    return not apart.total_seconds() < 0 and apart <= context.policy.doubt_grace
+
+
+def _not_carried_out(context: RunContext, operation: Operation, words: str) -> None:
+    """Finding nothing proves nothing until the grace has passed since the request."""
+    if context.clock() - operation.sent_at < context.policy.doubt_grace:
+        if operation.state is not OpState.IN_DOUBT:
+            context.record(Changes(operations={operation.id: replace(operation, state=OpState.IN_DOUBT)}))
+        return
+    changes = Changes(operations={operation.id: failed_again(context, operation, words)})
+    changes.events.append(context.event(operation, "not_carried_out", words))
+    context.record(changes)
+
+
+def failed_again(context: RunContext, operation: Operation, words: str) -> Operation:
+    """The operation, having ended badly once more: after five times in a row it is tried once an hour."""
+    failures = operation.failures + 1
+    often = failures >= FAILURES_UNTIL_ATTENTION
+    return replace(
+        operation,
+        state=OpState.FAILED,
+        failures=failures,
+        words=words,
+        not_before=context.clock() + timedelta(hours=1) if often else None,
+    )

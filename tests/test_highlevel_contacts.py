@@ -1,0 +1,163 @@
+"""HighLevel's contacts: listed, read, found by a key, created."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from adapters.base import (
+    InDoubt,
+    Missing,
+    Refused,
+)
+from adapters.highlevel.sandbox import HighLevelSandbox
+from syncer.model import Record
+from tests.highlevel_kit import (
+    Clock,
+    answers,
+    asking,
+    bodies,
+    ids,
+    using,
+)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def sandbox(clock: Clock) -> HighLevelSandbox:
+    return HighLevelSandbox(clock)
+
+
+@pytest.fixture
+def contact(sandbox: HighLevelSandbox) -> str:
+    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
+
+
+class TestContacts:
+    @pytest.mark.parametrize("cursors", [True, False])
+    @pytest.mark.parametrize("clamp", [500, 100])
+    @pytest.mark.parametrize("count", [0, 1, 499, 500, 501, 1203])
+    def test_every_page_is_read(self, sandbox: HighLevelSandbox, cursors: bool, clamp: int, count: int) -> None:
+        sandbox.contact_cursors, sandbox.contact_page_clamp = cursors, clamp
+        made = [sandbox.add_contact(f"A{number}", email=f"a{number}@example.com") for number in range(count)]
+        assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == sorted(made)
+        assert all(("page" in body) != ("searchAfter" in body) for body in bodies(sandbox))
+        assert len(sandbox.calls) == -(-count // clamp) + 1
+
+    def test_keys_are_normalised(self, sandbox: HighLevelSandbox) -> None:
+        sandbox.add_contact("Asha", "Rao", "Asha@Example.com", "098765 43210")
+        listing = asking(sandbox, lambda adapter: adapter.list_contacts())
+        assert [(row.name, row.emails, row.phones) for row in listing.rows] == [
+            ("Asha Rao", ("asha@example.com",), ("+919876543210",))
+        ]
+
+    def test_the_search_lags_and_the_single_read_does_not(self, sandbox: HighLevelSandbox, clock: Clock) -> None:
+        sandbox.contact_lag = timedelta(seconds=5)
+        contact = sandbox.add_contact("Asha", email="asha@example.com")
+        assert asking(sandbox, lambda adapter: adapter.list_contacts()).rows == ()
+        assert asking(sandbox, lambda adapter: adapter.get_contact(contact)).name == "Asha"
+        clock.tick(5)
+        assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == [contact]
+
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_an_unknown_contact_is_missing(self, sandbox: HighLevelSandbox, contact: str, status: int) -> None:
+        sandbox.missing_status = status
+        sandbox.person_deletes_contact(contact)
+        with pytest.raises(Missing):
+            asking(sandbox, lambda adapter: adapter.get_contact(contact))
+
+    def test_names_are_spelt_in_several_ways(self) -> None:
+        rows = [
+            {"id": "C1", "firstName": "Asha", "lastName": None, "contactName": "asha"},
+            {"id": "C2", "firstName": None, "contactName": "Asha Rao", "fullNameLowerCase": "asha rao"},
+            {"id": "C3", "name": "Asha Rao"},
+            {"id": "C4", "firstNameLowerCase": "asha", "lastNameLowerCase": "rao"},
+            {"id": "C5", "deleted": True},
+            {"id": "C6", "phone": 7, "email": [], "additionalEmails": "none", "firstName": {}},
+        ]
+        listing = using(answers({"contacts": rows}, {"contacts": []}), lambda adapter: adapter.list_contacts())
+        assert [row.name for row in listing.rows] == ["Asha", "Asha Rao", "Asha Rao", "asha rao", ""]
+
+    def test_further_emails_count(self) -> None:
+        contact = {"id": "C1", "email": "no mail", "additionalEmails": ["A@example.com", {"email": "b@example.com"}, 3]}
+        record = using(answers({"contact": contact}), lambda adapter: adapter.get_contact("C1"))
+        assert record.emails == ("a@example.com", "b@example.com")
+
+
+class TestFindContacts:
+    def test_by_email_and_by_phone(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        by_email = asking(sandbox, lambda adapter: adapter.find_contacts("asha@example.com"))
+        by_phone = asking(sandbox, lambda adapter: adapter.find_contacts("+919876543210"))
+        assert [record.remote_id for record in by_email + by_phone] == [contact, contact]
+        assert [dict(call.query).keys() - {"locationId"} for call, _ in sandbox.calls] == [{"email"}, {"number"}]
+
+    def test_the_plus_is_escaped(self) -> None:
+        seen: list[bytes] = []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            seen.append(request.url.query)
+            return httpx.Response(200, json={})
+
+        using(httpx.MockTransport(answer), lambda adapter: adapter.find_contacts("+919876543210"))
+        assert seen[0].endswith(b"number=%2B919876543210")
+
+    @pytest.mark.parametrize("answer", [{}, {"contact": None}, {"contact": {"id": "C1", "deleted": True}}])
+    def test_nobody(self, answer: object) -> None:
+        assert using(answers(answer), lambda adapter: adapter.find_contacts("a@example.com")) == ()
+
+    def test_nobody_as_an_error(self) -> None:
+        transport = answers({"message": "Contact not found"}, status=400)
+        assert using(transport, lambda adapter: adapter.find_contacts("a@example.com")) == ()
+
+    def test_somebody_without_that_key_is_nobody(self) -> None:
+        transport = answers({"contact": {"id": "C1", "email": "b@example.com", "phone": "+919876543210"}})
+        assert using(transport, lambda adapter: adapter.find_contacts("a@example.com")) == ()
+
+
+class TestCreateContact:
+    RECORD = Record("reply", "41", "Asha Rao", ("+919876543210",), ("asha@example.com",))
+
+    def test_a_new_one(self, sandbox: HighLevelSandbox) -> None:
+        made = asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD))
+        assert (made.system, made.name) == ("highlevel", "Asha Rao")
+        assert (made.phones, made.emails) == (self.RECORD.phones, self.RECORD.emails)
+        assert sorted(bodies(sandbox)[0]) == ["email", "locationId", "name", "phone"]
+
+    def test_one_that_is_there(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        assert asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD)).remote_id == contact
+        assert len(sandbox.contacts()) == 1
+
+    def test_one_that_a_refusal_names(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        sandbox.duplicates_refused = True
+        assert asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD)).remote_id == contact
+
+    def test_a_refusal_that_names_nobody_we_can_read(self) -> None:
+        clash = httpx.Response(400, json={"message": "no duplicated contacts", "meta": {"contactId": "C1"}})
+        gone = httpx.Response(400, json={"message": "Contact with id C1 not found"})
+        with pytest.raises(Refused, match="no duplicated contacts"):
+            using(answers(clash, gone), lambda adapter: adapter.create_contact(self.RECORD))
+
+    def test_without_keys_nothing_is_sent(self, sandbox: HighLevelSandbox) -> None:
+        with pytest.raises(Refused, match="needs an e-mail"):
+            asking(sandbox, lambda adapter: adapter.create_contact(Record("reply", "41", "Asha")))
+        assert sandbox.calls == []
+
+    def test_another_persons_record_is_refused(self) -> None:
+        transport = answers({"new": False, "contact": {"id": "C1", "email": "b@example.com"}})
+        with pytest.raises(Refused, match="none of the keys"):
+            using(transport, lambda adapter: adapter.create_contact(self.RECORD))
+
+    def test_an_unreadable_success_is_in_doubt(self) -> None:
+        with pytest.raises(InDoubt):
+            using(answers({"new": True}), lambda adapter: adapter.create_contact(self.RECORD))
+
+    def test_other_refusals(self) -> None:
+        transport = answers({"message": ["email must be an email"]}, status=422)
+        with pytest.raises(Refused, match="email must be an email"):
+            using(transport, lambda adapter: adapter.create_contact(self.RECORD))

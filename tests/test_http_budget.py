@@ -1,0 +1,224 @@
+"""The HTTP client's budgets: several rate windows at once, 429 and the rate headers, the run's deadline."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from adapters.base import (
+    AdapterError,
+    BudgetSpent,
+)
+from adapters.http import MAX_THROTTLES
+from adapters.settings import Rate
+from tests.clock import START, run_virtual
+from tests.http_client import answers, http, outcome
+
+# 429 and the rate headers
+
+
+def throttled_for(headers: dict[str, str], *, status: int = 429, **options: Any) -> float:
+    """Virtual seconds between a first answer with these headers and the next request."""
+
+    async def main() -> float:
+        client = http(answers(httpx.Response(status, headers=headers), httpx.Response(200)), **options)
+        if status == 200:
+            await client.write("POST", "/things")
+        await client.write("POST", "/things")
+        assert client.writes == 2
+        return asyncio.get_running_loop().time()
+
+    return run_virtual(main())
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0.5"}, 0.5),
+        ({"Retry-After": "9" * 400}, 86_400),
+        ({"Retry-After": "7", "X-RateLimit-Interval-Milliseconds": "10000"}, 7),
+        ({"X-RateLimit-Interval-Milliseconds": "10000"}, 10),
+        ({}, 2),
+        ({"Retry-After": "soon"}, 2),
+        ({"Retry-After": "0"}, 2),
+        ({"Retry-After": "Tue, 19 May 2026 08:31:30 GMT", "Date": "Tue, 19 May 2026 08:30:00 GMT"}, 90),
+        ({"Retry-After": "Tue, 19 May 2026 08:31:30 -0000", "Date": "Tue, 19 May 2026 08:30:00 GMT"}, 90),
+        ({"Retry-After": "Tue, 19 May 2036 08:31:30 GMT", "Date": "Tue, 19 May 2026 08:30:00 GMT"}, 86_400),
+        ({"Retry-After": "Tue, 19 May 2020 08:31:30 GMT"}, 2),
+    ],
+)
+def test_a_429_is_waited_out(headers: dict[str, str], seconds: float) -> None:
+    assert throttled_for(headers) == pytest.approx(seconds, abs=0.01)
+
+
+def test_a_429_costs_no_attempt_and_gives_up_in_the_end() -> None:
+    client = http(answers(httpx.Response(429)), throttle_wait=1.0)
+
+    async def main() -> tuple[AdapterError, float]:
+        return await outcome(client, "POST"), asyncio.get_running_loop().time()
+
+    error, elapsed = run_virtual(main())
+    assert type(error) is BudgetSpent
+    assert error.status == 429
+    assert client.writes == MAX_THROTTLES
+    assert elapsed == pytest.approx(sum(2**n for n in range(MAX_THROTTLES - 1)), abs=0.1)
+
+
+def test_a_429_stops_the_whole_connection() -> None:
+    sent: list[float] = []
+
+    def handle(_request: httpx.Request) -> httpx.Response:
+        sent.append(asyncio.get_running_loop().time())
+        return httpx.Response(429 if len(sent) == 1 else 200, headers={"Retry-After": "30"} if len(sent) == 1 else {})
+
+    async def main() -> None:
+        client = http(handle)
+        first = asyncio.create_task(client.read("GET", "/things"))
+        await asyncio.sleep(1)
+        await asyncio.gather(first, client.read("GET", "/things"))
+
+    run_virtual(main())
+    assert len(sent) == 3
+    assert all(at >= 30 for at in sent[1:])
+
+
+def test_a_used_up_window_is_waited_out_before_it_says_429() -> None:
+    headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Interval-Milliseconds": "10000"}
+    assert throttled_for(headers, status=200) == pytest.approx(10, abs=0.01)
+    assert throttled_for(headers | {"X-RateLimit-Remaining": "1"}, status=200) == 0
+
+
+def test_a_used_up_day_ends_the_run() -> None:
+    async def main() -> None:
+        client = http(answers(httpx.Response(200, headers={"X-RateLimit-Daily-Remaining": "0"})))
+        client.set_deadline(600)
+        await client.read("GET", "/things")
+        with pytest.raises(BudgetSpent):
+            await client.read("GET", "/things")
+        assert asyncio.get_running_loop().time() == 0
+        assert client.reads == 1
+
+    run_virtual(main())
+
+
+@given(st.dictionaries(st.sampled_from(["Retry-After", "X-RateLimit-Interval-Milliseconds", "Date"]), st.text()))
+@example({"Retry-After": "²"})
+@example({"Retry-After": "Mon, 01 Jan 2026 00:00:00 +99999999999999999999"})
+@example({"X-RateLimit-Interval-Milliseconds": "³"})
+def test_no_header_can_break_the_client(headers: dict[str, str]) -> None:
+    encoded = {name: value.encode("utf-8", "replace") for name, value in headers.items()}
+    assert 0 < throttled_for(encoded) <= 100_000_000  # type: ignore[arg-type]
+
+
+def test_dates_are_read_by_our_clock_where_the_crm_tells_none() -> None:
+    assert throttled_for({"Retry-After": format_datetime(START + timedelta(days=36_500))}) == pytest.approx(86_400)
+
+
+# Budgets
+
+SECONDS = st.sampled_from([0.5, 1.0, 1.5, 3.0, 7.0, 60.0])
+RATES = st.lists(st.builds(Rate, st.integers(1, 9), SECONDS), min_size=1, max_size=4)
+BURSTS = st.lists(st.tuples(st.floats(0, 8), st.integers(1, 12)), min_size=1, max_size=4)
+
+
+@settings(max_examples=60)
+@given(RATES, BURSTS)
+def test_no_window_ever_holds_more_than_allowed(rates: list[Rate], bursts: list[tuple[float, int]]) -> None:
+    sent: list[float] = []
+
+    async def handle(_request: httpx.Request) -> httpx.Response:
+        sent.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.3)
+        return httpx.Response(200)
+
+    async def main() -> None:
+        client = http(answers(httpx.Response(200)), rates=rates)
+        client._client._transport = httpx.MockTransport(handle)
+        async with asyncio.TaskGroup() as group:
+            for pause, size in bursts:
+                await asyncio.sleep(pause)
+                for _ in range(size):
+                    group.create_task(client.read("GET", "/things"))
+
+    run_virtual(main())
+    assert len(sent) == sum(size for _, size in bursts)
+    for rate in rates:
+        for first, one_too_many in zip(sent, sent[rate.requests :], strict=False):
+            assert one_too_many - first >= rate.seconds
+
+
+@pytest.mark.parametrize(
+    ("rates", "seconds"),
+    [
+        ([Rate(5, 1.0)], 4),
+        ([Rate(100, 60.0), Rate(3000, 3600.0)], 0),
+        ([Rate(10, 1.0), Rate(10, 60.0)], 60),
+        ([Rate(100, 60.0), Rate(50, 3600.0)], 0),
+        ([Rate(5, 1.0), Rate(1000, 2.0)], 4),
+    ],
+)
+def test_the_budget_is_used_whole(rates: list[Rate], seconds: float) -> None:
+    """Twenty-five requests at once take no longer than the rates demand, however they are written."""
+
+    async def main() -> float:
+        client = http(answers(httpx.Response(200)), rates=rates)
+        count = 11 if Rate(10, 60.0) in rates else 25
+        await asyncio.gather(*(client.read("GET", "/things") for _ in range(count)))
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(seconds, abs=0.1)
+
+
+def test_requests_leave_in_the_order_they_came() -> None:
+    sent: list[str] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path.rpartition("/")[2])
+        return httpx.Response(200)
+
+    async def main() -> None:
+        client = http(handle, rates=[Rate(1, 1.0)])
+        await asyncio.gather(*(client.read("GET", f"/{n}") for n in range(20)))
+
+    run_virtual(main())
+    assert sent == [str(n) for n in range(20)]
+
+
+def test_a_wait_beyond_the_deadline_is_refused_at_once() -> None:
+    async def main() -> None:
+        client = http(answers(httpx.Response(200)), rates=[Rate(1, 60.0)])
+        client.set_deadline(30)
+        await client.write("POST", "/things")
+        with pytest.raises(BudgetSpent, match="after this run's end"):
+            await client.write("POST", "/things")
+        assert (client.writes, asyncio.get_running_loop().time()) == (1, 0)
+        client.set_deadline(None)
+        await client.write("POST", "/things")
+
+    run_virtual(main())
+
+
+def test_a_slow_answer_does_not_send_the_next_one_late() -> None:
+    """Requests that were counted but had to wait for a connection would crowd into a later window."""
+    sent: list[float] = []
+
+    async def handle(_request: httpx.Request) -> httpx.Response:
+        sent.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(9)
+        return httpx.Response(200)
+
+    async def main() -> None:
+        client = http(answers(httpx.Response(200)), rates=[Rate(4, 1.0)])
+        client._client._transport = httpx.MockTransport(handle)
+        await asyncio.gather(*(client.read("GET", "/things") for _ in range(20)))
+
+    run_virtual(main())
+    assert all(later - first >= 1.0 for first, later in zip(sent, sent[4:], strict=False))

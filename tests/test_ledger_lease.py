@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner, current_owner, process_alive
+from syncer.ledger import owner as owners
+from syncer.state import Changes, Event
+from tests.ledgers import DATABASES, NOW, TERM, database_url
+
+HERE = Owner("here", "machine", 1, 100.0)
+THERE = Owner("there", "another machine", 2, 200.0)
+SOMETHING = Changes(cursors={"a": "b"})
+
+
+@pytest.fixture(params=DATABASES)
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    with database_url(request.param, tmp_path) as url, Ledger.open(url, name="acme", clock=lambda: NOW) as opened:
+        yield opened
+
+
+def alive(_owner: Owner) -> bool:
+    return True
+
+
+def dead(_owner: Owner) -> bool:
+    return False
+
+
+def expiry(ledger: Ledger) -> datetime:
+    with pytest.raises(Busy) as caught:
+        ledger.acquire(replace(THERE, token="asks"), NOW, TERM, alive)
+    return caught.value.expires_at
+
+
+def test_a_held_lease_is_busy_and_says_who_holds_it(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    with pytest.raises(Busy, match="process 1 on machine") as caught:
+        ledger.acquire(THERE, NOW + TERM / 2, TERM, alive)
+    assert (caught.value.owner, caught.value.expires_at) == (HERE, NOW + TERM)
+
+
+def test_the_holder_may_take_its_lease_again(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.acquire(HERE, NOW + TERM / 2, TERM, alive)
+    assert expiry(ledger) == NOW + TERM / 2 + TERM
+
+
+def test_a_released_lease_is_free(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.release("not mine")
+    with pytest.raises(Busy):
+        ledger.acquire(THERE, NOW, TERM, alive)
+    ledger.release("here")
+    ledger.acquire(THERE, NOW, TERM, alive)
+
+
+def test_an_expired_lease_is_taken_wherever_its_owner_is(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.acquire(THERE, NOW + TERM, TERM, alive)
+    with pytest.raises(LeaseLost):
+        ledger.renew("here", NOW + TERM, TERM)
+
+
+def test_a_dead_owner_on_the_same_machine_loses_its_lease_at_once(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.acquire(replace(HERE, token="next", pid=3), NOW, TERM, dead)
+
+
+def test_nobody_can_tell_whether_an_owner_elsewhere_is_dead(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    with pytest.raises(Busy):
+        ledger.acquire(THERE, NOW, TERM, dead)
+
+
+def test_a_live_owner_is_asked_for_as_it_was_stored(ledger: Ledger) -> None:
+    asked: list[Owner] = []
+    ledger.acquire(replace(HERE, started=1234567.89), NOW, TERM, alive)
+    ledger.acquire(replace(HERE, token="next"), NOW, TERM, lambda owner: bool(asked.append(owner)))  # type: ignore[func-returns-value]
+    assert asked == [replace(HERE, started=1234567.89)]
+
+
+def test_renewing_moves_the_end(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.renew("here", NOW + TERM / 2, TERM)
+    assert expiry(ledger) == NOW + TERM / 2 + TERM
+
+
+def test_storing_extends_the_lease(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.store(SOMETHING, token="here", now=NOW + TERM / 2)
+    assert expiry(ledger) == NOW + TERM / 2 + TERM
+    assert ledger.load().cursors == {"a": "b"}
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_without_the_lease_nothing_is_stored(ledger: Ledger, *, held: bool) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.release("here")
+    if held:
+        ledger.acquire(THERE, NOW, TERM, alive)
+    with pytest.raises(LeaseLost):
+        ledger.store(SOMETHING, token="here")
+    assert ledger.load().cursors == {}
+
+
+def test_a_lease_that_expired_is_good_until_somebody_takes_it(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    ledger.store(SOMETHING, token="here", now=NOW + 3 * TERM)
+    assert expiry(ledger) == NOW + 4 * TERM
+
+
+def test_a_token_is_checked_by_a_ledger_that_did_not_take_the_lease(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+    with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:
+        one.acquire(HERE, NOW, TERM, alive)
+        two.store(SOMETHING, token="here")
+        with pytest.raises(LeaseLost):
+            two.store(SOMETHING, token="there")
+
+
+def test_this_process_is_alive_and_named_in_full() -> None:
+    owner = current_owner("mine")
+    assert (owner.token, owner.pid) == ("mine", os.getpid())
+    assert owner.machine
+    assert process_alive(owner)
+    assert current_owner("other") == replace(owner, token="other")
+
+
+def test_a_process_that_got_the_same_id_is_another_one() -> None:
+    owner = current_owner("mine")
+    assert not process_alive(replace(owner, started=owner.started - 1))
+
+
+def test_a_process_that_ended_is_dead_even_before_it_is_reaped() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert not process_alive(Owner("t", "m", child.pid, 0.0))
+    child.wait()
+    assert not process_alive(Owner("t", "m", child.pid, 0.0))
+
+
+def test_a_process_that_may_not_be_seen_counts_as_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(owners, "_started", lambda _pid: None)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert process_alive(HERE)
+
+
+def test_where_there_is_no_proc_psutil_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(owners, "_PROC", tmp_path)
+    owner = current_owner("mine")
+    assert owner.started > 1_000_000_000
+    assert process_alive(owner)
+    assert not process_alive(replace(owner, started=owner.started - 1))
+    assert not process_alive(replace(owner, pid=2**22 + 1))
+
+
+CHILD = """
+import sys
+from datetime import datetime, timedelta
+from syncer.ledger import Ledger, current_owner
+ledger = Ledger.open(sys.argv[1], name="acme")
+ledger.acquire(current_owner("child"), datetime.fromisoformat(sys.argv[2]), timedelta(days=1))
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_process_loses_its_lease_at_once(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+    with Ledger.open(url, name="acme") as ledger:
+        child = subprocess.Popen(  # noqa: S603 - our own interpreter
+            [sys.executable, "-c", CHILD, url, NOW.isoformat()], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        with child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == b"held\n"
+            with pytest.raises(Busy, match=f"process {child.pid}"):
+                ledger.acquire(current_owner("parent"), NOW, TERM)
+            child.kill()
+        ledger.acquire(current_owner("parent"), NOW, TERM)
+
+
+def in_threads(number: int, work: Any) -> list[Any]:
+    gate = threading.Barrier(number)
+
+    def start(index: int) -> Any:
+        gate.wait()
+        return work(index)
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(start, range(number)))
+
+
+def test_of_many_that_ask_at_once_one_gets_the_lease(ledger: Ledger) -> None:
+    def ask(index: int) -> bool:
+        try:
+            ledger.acquire(replace(HERE, token=f"{index}", pid=index), NOW, TERM, alive)
+        except Busy:
+            return False
+        return True
+
+    assert sum(in_threads(5, ask)) == 1
+
+
+def test_writers_wait_for_each_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+
+    def write(index: int) -> None:
+        with Ledger.open(url, name="acme") as ledger:
+            for step in range(5):
+                ledger.store(Changes(events=[Event(NOW, "seen", "us", f"{index} {step}", "01A")]), token=None)
+
+    in_threads(4, write)
+    with Ledger.open(url, name="acme") as ledger:
+        assert len(ledger.history("01A")) == 20
+
+
+def test_a_ledger_that_stays_locked_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncer.ledger.database.BUSY_SECONDS", 0)
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+    with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:
+        with one._database.writing(), pytest.raises(LedgerError, match="another process keeps it locked"):
+            two.store(SOMETHING, token=None)
+        two.store(SOMETHING, token=None)
