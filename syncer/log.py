@@ -51,7 +51,7 @@ def configure(level: str, *, json: bool) -> None:
     ``warning`` on only: their requests are in our own log, and theirs would show whole addresses.
     """
     number = getattr(logging, level.upper())
-    shared: list[Processor] = [
+    common: list[Processor] = [
         merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -61,12 +61,12 @@ def configure(level: str, *, json: bool) -> None:
     ]
     renderer = _renderer(json=json)
     structlog.configure(
-        processors=[*shared, renderer],
+        processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    _adopt_other_libraries(max(number, logging.WARNING), shared, renderer)
+    _adopt_other_libraries(max(number, logging.WARNING), common, renderer)
     _log_retries()
 
 
@@ -80,10 +80,10 @@ def _renderer(*, json: bool) -> Processor:
     return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
 
 
-def _adopt_other_libraries(level: int, shared: Iterable[Processor], renderer: Processor) -> None:
+def _adopt_other_libraries(level: int, common: Iterable[Processor], renderer: Processor) -> None:
     handler = _Handler(_StandardError())
     finish: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer]
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=finish, foreign_pre_chain=[*shared]))
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=finish, foreign_pre_chain=[*common]))
     root = logging.getLogger()
     root.handlers[:] = [*(other for other in root.handlers if not isinstance(other, _Handler)), handler]
     root.setLevel(level)

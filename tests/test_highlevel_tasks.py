@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -213,7 +214,7 @@ class TestCompleteTask:
 class TestKinds:
     RULES = (
         KindRule(match=r"(?i)\bcall ?back\b", kind=Kind.CALLBACK),
-        KindRule(match=r"(?i)visit", kind=Kind.SITE_VISIT),
+        KindRule(match=re.compile(r"(?i)visit"), kind=Kind.SITE_VISIT),
     )
 
     @pytest.mark.parametrize(

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Text
 from sqlalchemy.dialects import sqlite
 
-from syncer.ledger import Ledger, people, reading, writing
+from syncer.ledger import Ledger, LedgerError, people, reading, writing
 from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
 from syncer.ledger.tables import METADATA, UtcDateTime, Words
 from syncer.model import Record, Replica, ReplicaState, Task
 from syncer.state import Action, Base, Changes, Event, Operation, OpState
-from tests.ledgers import NOW, make_operation, make_replica, make_task
+from tests.ledgers import DATABASES, NOW, database_url, make_operation, make_replica, make_task
 
 # What a database takes; what it does not take has a test of its own.
 words = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
@@ -77,16 +77,21 @@ events = st.builds(
 
 
 @contextmanager
-def fresh() -> Iterator[Ledger]:
-    with Ledger.open("sqlite://", name="acme") as ledger:
+def fresh(url: str = "sqlite://") -> Iterator[Ledger]:
+    with Ledger.open(url, name="acme") as ledger:
         ledger.store(Changes(tasks={"01A": make_task()}), token=None)
         yield ledger
 
 
-@pytest.fixture(scope="module")
-def scratch() -> Iterator[Connection]:
+@pytest.fixture(scope="module", params=DATABASES)
+def scratch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
     """A ledger whose examples are rolled back, which is faster than a new one for each."""
-    with fresh() as ledger, ledger._database.engine.connect() as connection:
+    folder = tmp_path_factory.mktemp("ledger")
+    with (
+        database_url(request.param, folder) as url,
+        fresh(url) as ledger,
+        ledger._database.engine.connect() as connection,
+    ):
         yield connection
 
 
@@ -177,7 +182,7 @@ def test_text_that_no_database_takes_does_not_break_a_run() -> None:
 
 
 def test_a_word_that_is_not_known_is_no_value() -> None:
-    with pytest.raises(ValueError, match="sideways"):
+    with pytest.raises(LedgerError, match="'sideways' is not a valid Kind; upgrade syncer"):
         TASKS.value(["01A", "c1", "sideways", None, None, NOW, "reply", "open", False, None, None, False, None])
 
 

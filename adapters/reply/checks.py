@@ -42,7 +42,7 @@ def _probes(dialect: Dialect) -> tuple[_Probe, ...]:
             scope="tasks:read",
             params={"top": 1},
             json={"status": STATUS.write("New", dialect)},
-            detail="creating also needs the scope tasks:write and completing tasks:operate, which only a write can tell",
+            detail="creating also needs the scope tasks:write, completing tasks:operate; only a write can tell",
         ),
         _Probe("contacts", "GET", "/contacts", Page, scope="contacts:read", params={"top": 1}),
     )

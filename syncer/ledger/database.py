@@ -79,17 +79,25 @@ def connect(url: str, *, read_only: bool = False) -> Database:
 
     With ``read_only`` a SQLite file that is not there is an empty ledger in memory. Raises `LedgerError`.
     """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite":
+        # Taken as it is: SQLAlchemy would decode percent signs, which are part of a file's name.
+        return _connect_sqlite(rest.removeprefix("/"), read_only=read_only)
+    if scheme in {"postgresql", "postgresql+psycopg"}:
+        return _connect_postgres(_parse(url), read_only=read_only)
+    raise _bad_url()
+
+
+def _parse(url: str) -> URL:
     try:
-        parsed = make_url(url)
-    except ArgumentError:
-        parsed = URL.create("unknown")
-    match parsed.drivername:
-        case "sqlite" | "sqlite+pysqlite":
-            return _connect_sqlite(parsed.database, read_only=read_only)
-        case "postgresql" | "postgresql+psycopg":
-            return _connect_postgres(parsed, read_only=read_only)
-    msg = "the ledger's url must begin with sqlite:/// or postgresql+psycopg://"
-    raise LedgerError(msg)
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        raise _bad_url() from None
+
+
+def _bad_url() -> LedgerError:
+    # Without the URL, which may hold a password.
+    return LedgerError("the ledger's url must begin with sqlite:/// or postgresql+psycopg://")
 
 
 def memory(where: str, content: sqlite3.Connection | None = None, *, read_only: bool = False) -> Database:
@@ -105,10 +113,10 @@ def memory(where: str, content: sqlite3.Connection | None = None, *, read_only: 
     return Database(_sqlite_engine(open_memory, StaticPool), where, read_only=read_only)
 
 
-def _connect_sqlite(name: str | None, *, read_only: bool) -> Database:
-    if name in {None, "", ":memory:"}:
+def _connect_sqlite(name: str, *, read_only: bool) -> Database:
+    if name in {"", ":memory:"}:
         return memory("in memory", read_only=read_only)
-    path = Path(str(name))
+    path = Path(name)
     if not path.parent.is_dir():
         msg = f"the ledger {path} cannot be opened: the folder {path.parent} does not exist"
         raise LedgerError(msg)
@@ -182,7 +190,7 @@ def _connect_postgres(url: URL, *, read_only: bool) -> Database:
     where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
     try:
         engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'syncer[postgresql]'"
         raise LedgerError(msg) from error
     event.listen(engine, "connect", _utc_session)

@@ -36,7 +36,11 @@ def _as_it_should_be(database: Database) -> Database:
         raise LedgerError(msg)
     copy = memory(database.where, read_only=True) if stored is None else _copy(database.where)
     database.dispose()
-    migrate(copy.engine)
+    try:
+        migrate(copy.engine)
+    except BaseException:
+        copy.dispose()
+        raise
     return copy
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column, Select, Table, select
 
+from syncer.ledger.errors import LedgerError
 from syncer.ledger.tables import METADATA
 from syncer.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.state import Action, Event, Operation, OpState
@@ -61,10 +62,14 @@ class Door(Generic[V]):
         return [self.row(value) for value in values]
 
     def value(self, row: Sequence[Any]) -> V:
-        """The value of a row of `select`; further columns are left alone. `ValueError` for an unknown word."""
+        """The value of a row of `select`; further columns are left alone. `LedgerError` for an unknown word."""
         cells = list(row[: len(self._names)])
-        for place, decode in self._decoders:
-            cells[place] = decode(cells[place])
+        try:
+            for place, decode in self._decoders:
+                cells[place] = decode(cells[place])
+        except ValueError as error:
+            msg = f"the ledger holds what this version does not understand: {error}; upgrade syncer"
+            raise LedgerError(msg) from error
         return self._value(*cells)
 
     def values(self, rows: Iterable[Sequence[Any]]) -> list[V]:

@@ -6,7 +6,18 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Connection, Engine, create_mock_engine, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    create_mock_engine,
+    inspect,
+    text,
+)
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ExecutableDDLElement
@@ -18,9 +29,11 @@ HEAD: Final = "0001"
 """The newest migration. A test holds it against the folder."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
-_STAMP_TABLE: Final = (
-    "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
-    "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+_STAMP: Final = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 _NO_TABLE: Final = ("no such table", "UndefinedTable")
 _ADVISORY_LOCK: Final = 0x5359_4E43_4552
@@ -49,7 +62,7 @@ def version(engine: Engine) -> str | None:
     """The ledger's migration; ``None`` where nothing was ever stored."""
     with engine.connect() as connection:
         try:
-            return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            return connection.execute(_STAMP.select()).scalar()
         except DBAPIError as error:
             if any(hint in f"{type(error.orig).__name__} {error.orig}" for hint in _NO_TABLE):
                 return None
@@ -81,7 +94,7 @@ def _create(connection: Connection, tables: set[str]) -> None:
         raise LedgerError(msg)
     for statement in _statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
-    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+    connection.execute(_STAMP.insert(), {"version_num": HEAD})
 
 
 @cache
@@ -94,4 +107,5 @@ def _statements(dialect: str) -> tuple[str, ...]:
 
     engine: MockConnection = create_mock_engine(f"{dialect}://", keep)
     METADATA.create_all(engine, checkfirst=False)
-    return (*found, _STAMP_TABLE)
+    _STAMP.create(engine, checkfirst=False)
+    return tuple(found)
