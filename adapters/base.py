@@ -6,6 +6,7 @@ Errors, by what the caller must do::
 
     AdapterError
     ├── Unavailable          try again in a later run; nothing is known
+    │   ├── NoConnection     it cannot be reached at all: asking for anything else would fail, too
     │   └── BudgetSpent      the run's time or the CRM's requests are used up
     ├── Unauthorized         stop this connection for this run
     ├── WrongAccount         the key opens another account than the ledger belongs to: stop, write nothing
@@ -49,6 +50,10 @@ class AdapterError(Exception):
 
 class Unavailable(AdapterError):
     """The CRM could not be read now: network, time-out, 5xx, after all retries."""
+
+
+class NoConnection(Unavailable):
+    """Nothing of the CRM can be reached: no network, a wrong address, or nobody there."""
 
 
 class BudgetSpent(Unavailable):

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -24,8 +23,6 @@ import httpx
 import stamina
 import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pyrate_limiter import InMemoryBucket, RateItem
-from pyrate_limiter import Rate as BucketRate
 
 from adapters.base import (
     AdapterError,
@@ -33,11 +30,13 @@ from adapters.base import (
     BudgetSpent,
     InDoubt,
     Missing,
+    NoConnection,
     NotSent,
     Refused,
     Unauthorized,
     Unavailable,
 )
+from adapters.pace import Pace, retry_after
 from adapters.redact import protect, redact
 from adapters.settings import Rate
 from syncer import __version__
@@ -53,8 +52,6 @@ REQUEST_LIMIT: Final = 120.0
 
 _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
-_HOUR: Final = timedelta(hours=1).total_seconds()
-_DAY: Final = timedelta(days=1).total_seconds()
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
 
@@ -123,6 +120,17 @@ class Answer:
         return redact(f"{where}: {first['msg']}; received: {excerpt(self.content)}")
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """One context for all connections: reading the certificates takes longer than a request."""
+    return httpx.create_ssl_context()
+
+
+async def _forget_redirect(response: httpx.Response) -> None:
+    """Though it follows none, httpx would prepare the next request, and fails on an address that is none."""
+    response.headers.pop("Location", None)
+
+
 def excerpt(content: bytes) -> str:
     """The beginning of a body on one line, redacted."""
     # Redacted as a whole before it is cut: half a secret would not be recognised.
@@ -152,12 +160,13 @@ class Http:
     ) -> None:
         for secret in secrets:
             protect(secret)
+        encrypted = urlsplit(base_url).scheme == "https"
         self.system = system
         self.reads = 0
         self.writes = 0
         self._rules = (*rules, *DEFAULT_RULES)
         self._throttle_wait = throttle_wait
-        self._pace = _Pace(system, rates)
+        self._pace = Pace(system, rates)
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._client = httpx.AsyncClient(
@@ -167,7 +176,9 @@ class Http:
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=False,
             transport=transport,
-            trust_env=urlsplit(base_url).scheme == "https",
+            trust_env=encrypted,
+            verify=_tls() if encrypted else False,
+            event_hooks={"response": [_forget_redirect]},
         )
 
     def set_deadline(self, seconds: float | None) -> None:
@@ -188,7 +199,7 @@ class Http:
     ) -> Answer:
         """Send a request that changes nothing, again if need be.
 
-        Raises `Unavailable`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
+        Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
         """
         try:
             async for attempt in stamina.retry_context(
@@ -196,7 +207,9 @@ class Http:
             ):
                 with attempt:
                     return await self._send(method, path, params=params, json=json, unreadable=BadAnswer)
-        except (InDoubt, NotSent) as error:
+        except NotSent as error:
+            raise NoConnection(error.words, system=self.system) from error
+        except InDoubt as error:
             raise Unavailable(error.words, system=self.system, status=error.status) from error
         raise AssertionError
 
@@ -240,7 +253,7 @@ class Http:
             self._pace.heed(response.headers)
             if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 return self._judge(response, unreadable)
-            self._pace.pause(_retry_after(response.headers) or self._throttle_wait * 2**throttles)
+            self._pace.pause(retry_after(response.headers) or self._throttle_wait * 2**throttles)
         msg = f"it answered 429 (too many requests) {MAX_THROTTLES} times in a row"
         raise BudgetSpent(msg, system=self.system, status=429)
 
@@ -301,97 +314,3 @@ def said(content: bytes) -> str:
 
 def _describe(error: Exception) -> str:
     return redact(f"{type(error).__name__}: {error}".rstrip(": "))
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the CRM asks for: ``Retry-After`` as seconds or as a date, else the rate's own interval."""
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
-    if value.replace(".", "", 1).isdecimal():
-        return min(float(value), _DAY)
-    moment = _date(value)
-    # The CRM's own clock, where it tells it: ours may be wrong.
-    now = _date(headers.get("Date", "")) or datetime.now(UTC)
-    return min(max(0.0, (moment - now).total_seconds()), _DAY) if moment else None
-
-
-def _date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
-    value = headers.get(name, "").strip()
-    return float(value) * scale if value.isdecimal() and len(value) < 12 else None
-
-
-def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
-    """The rates as the bucket wants them: ever longer windows with ever more requests, ever less dense.
-
-    A window that another one implies is left out; one that is denser than a shorter one is lowered to it.
-    """
-    windows: list[BucketRate] = []
-    for rate in sorted(rates, key=lambda rate: (rate.seconds, rate.requests)):
-        requests, interval = rate.requests, max(1, math.ceil(rate.seconds * 1000 - 1e-6))
-        if windows:
-            requests = min(requests, windows[-1].limit * interval // windows[-1].interval)
-        while windows and windows[-1].limit >= requests:
-            windows.pop()
-        windows.append(BucketRate(requests, interval))
-    return windows
-
-
-class _Pace:
-    """When the next request may be sent: several rate windows, and pauses that the CRM asked for.
-
-    Time is the event loop's, so that a simulation's virtual clock rules here too.
-    """
-
-    def __init__(self, system: str, rates: Sequence[Rate]) -> None:
-        self._system = system
-        self._bucket = InMemoryBucket(_windows(rates))
-        self._not_before = 0.0
-        self._deadline: float | None = None
-        self._turn = asyncio.Lock()
-
-    def set_deadline(self, seconds: float | None) -> None:
-        self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
-
-    def pause(self, seconds: float) -> None:
-        """Send nothing for this long."""
-        self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
-
-    def heed(self, headers: Mapping[str, str]) -> None:
-        """Pause when the CRM says that a window is used up, before it has to say 429."""
-        interval = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
-        if interval and _number(headers, "X-RateLimit-Remaining") == 0:
-            self.pause(interval)
-        if _number(headers, "X-RateLimit-Daily-Remaining") == 0:
-            self.pause(_HOUR)
-
-    async def wait(self) -> None:
-        """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""
-        async with self._turn:
-            while (delay := self._delay()) > 0:
-                now = asyncio.get_running_loop().time()
-                if self._deadline is not None and now + delay > self._deadline:
-                    msg = f"the next request is allowed only in {delay:.0f} s, after this run's end"
-                    raise BudgetSpent(msg, system=self._system)
-                await asyncio.sleep(delay)
-
-    def _delay(self) -> float:
-        now = asyncio.get_running_loop().time()
-        if now < self._not_before:
-            return self._not_before - now
-        item = RateItem(self._system, int(now * 1000))
-        self._bucket.leak(item.timestamp)
-        if self._bucket.put(item):
-            return 0.0
-        waiting = self._bucket.waiting(item)
-        if not isinstance(waiting, int):
-            raise TypeError
-        return max(waiting, 0) / 1000 + 0.002

@@ -18,6 +18,7 @@ import structlog
 
 from adapters.base import (
     AdapterError,
+    BadAnswer,
     BudgetSpent,
     Completes,
     Full,
@@ -77,7 +78,7 @@ class _Applier:
                 await self._lane(self._context.connections[system], contact, action)
         elif work.contact is not None:
             async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
-                if self._may_send(work.system, work.task):
+                if self._may_send(work.system, work.task) and not (action is Action.CREATE and self._held(work.system)):
                     await self._single(self._context.connections[work.system], work, work.contact)
 
     def _may_send(self, system: str, *tasks: str) -> bool:
@@ -86,7 +87,7 @@ class _Applier:
             for task in tasks:
                 self._context.skipped[task] = Item(task, system, Reason.BUDGET)
             return False
-        return connection.usable and not self._held(system)
+        return connection.usable
 
     def _held(self, system: str) -> bool:
         return self._context.base.cursors.get(HOLD + system, "") > self._context.clock().isoformat()
@@ -130,7 +131,7 @@ class _Applier:
         """The same work once its contact is there; unchanged, without a contact, if that failed."""
         connection = self._context.connections[planned.system]
         async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
-            if not self._may_send(planned.system, planned.task):
+            if not self._may_send(planned.system, planned.task) or self._held(planned.system):
                 return planned
             contact = await to_the_end(self._make_contact(connection, planned))
         if contact is not None and connection.adapter.capabilities.lane is not None:
@@ -145,10 +146,18 @@ class _Applier:
             return made[0].remote_id
         try:
             record = await self._find_or_create(connection, link)
+        except Full as error:
+            self._hold(self._operation(planned, ""), error)
+            return None
         except (Refused, Missing) as error:
             self._park(self._operation(planned, ""), error)
             return None
-        except AdapterError as error:
+        except (InDoubt, BadAnswer) as error:
+            # Looking the contact up comes first the next time, so that none is made twice.
+            self._settle_as(self._operation(planned, ""), OpState.FAILED, error, count=True)
+            self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
+            return None
+        except (Unavailable, Unauthorized, NotSent) as error:
             self._stop_for(connection, error)
             return None
         if self._context.base.links.get(record.key, link) != link:

@@ -74,6 +74,7 @@ class _Linking:
         for together in members.values():
             self._put(frozenset(together))
         self._doubts: dict[tuple[RecordKey, ...], set[str]] = defaultdict(set)
+        self._torn: set[Group] = set()
 
     def groups(self) -> list[Group]:
         return sorted(set(self._joined.values()), key=min)
@@ -84,13 +85,15 @@ class _Linking:
     def join_by(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
         """One stage: join the groups that share a key of this sort."""
         edges = self._edges(keys_of)
+        torn_before = frozenset(self._torn)
         self._drop_conflicts(edges)
+        self._drop_torn(edges, torn_before)
         for component in _components(edges):
             union: Group = frozenset().union(*component)
             if _one_per_system(union):
                 self._put(union)
             else:
-                self._doubt(union, {key for keys in edges.values() for key in keys})
+                self._doubt(union, {key for (one, _), keys in edges.items() if one in component for key in keys})
 
     def _edges(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> dict[tuple[Group, Group], set[str]]:
         holders: dict[str, list[RecordKey]] = defaultdict(list)
@@ -125,13 +128,20 @@ class _Linking:
             conflicting = {member for found in holders.values() if len(found) > 1 for member in found} - {group}
             if not conflicting:
                 continue
-            keys = {key for other in conflicting for key in edges[group, other]}
-            self._doubt({key for member in (group, *conflicting) for key in member}, keys)
             # A record that nobody linked yet and that could be two persons is joined to no one at all.
-            for other in around if len(group) == 1 else conflicting:
-                dropped |= {(group, other), (other, group)}
+            lost = around if len(group) == 1 else conflicting
+            if len(group) == 1:
+                self._torn.add(group)
+            keys = {key for other in lost for key in edges[group, other]}
+            self._doubt({key for member in (group, *lost) for key in member}, keys)
+            dropped |= {pair for other in lost for pair in ((group, other), (other, group))}
         for edge in dropped:
             del edges[edge]
+
+    def _drop_torn(self, edges: dict[tuple[Group, Group], set[str]], torn: Collection[Group]) -> None:
+        """Who could be two persons by e-mail is nobody's by phone either."""
+        for one, other in [edge for edge in edges if edge[0] in torn or edge[1] in torn]:
+            self._doubt(one | other, edges.pop((one, other)))
 
     def _doubt(self, records: Collection[RecordKey], keys: set[str]) -> None:
         self._doubts[tuple(sorted(records))] |= keys

@@ -18,6 +18,7 @@ from adapters.base import (
     BudgetSpent,
     Capabilities,
     InDoubt,
+    NoConnection,
     NotSent,
     Refused,
     Unauthorized,
@@ -83,7 +84,8 @@ class Connection:
         except (Unavailable, InDoubt, NotSent) as error:
             self.failures_in_row += 1
             self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
-            if whole or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
+            unreachable = isinstance(error, NoConnection)
+            if whole or unreachable or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (BadAnswer, Refused) as error:
             self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
@@ -145,7 +147,7 @@ class RunContext:
     def record(self, changes: Changes) -> None:
         """Store, then believe: the base in memory never runs ahead of the ledger."""
         if self.token is not None:
-            self.ledger.store(changes, token=self.token)
+            self.ledger.store(changes, token=self.token, now=self.clock())
         self.base.update(changes)
 
     def extend(self, rows: Iterable[Reading]) -> None:

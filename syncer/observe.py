@@ -114,7 +114,9 @@ def _says_something_new(context: RunContext, row: Reading) -> bool:
         return True
     if replica.made:
         return False
-    return row.due != replica.due or (row.title is not None and row.title != replica.title)
+    task = context.base.tasks[replica.task]
+    rewritten = row.system == task.origin and row.body is not None and row.body != task.body
+    return rewritten or row.due != replica.due or (row.title is not None and row.title != replica.title)
 
 
 async def _read_one(connection: Connection, ref: TaskRef) -> None:
@@ -307,8 +309,12 @@ def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[st
             urgent.add(contact)
         else:
             quiet.append(contact)
-    quiet.sort(key=lambda contact: base.visits.get((system, contact), never))
-    return sorted(urgent), quiet
+
+    def last_visit(contact: str) -> tuple[datetime, str]:
+        return (base.visits.get((system, contact), never), contact)
+
+    # More leads may be urgent than one run can read: without a turn, the last of them would never have one.
+    return sorted(urgent, key=last_visit), sorted(quiet, key=last_visit)
 
 
 async def _read_lanes(context: RunContext, connection: Connection, contacts: list[str]) -> None:

@@ -133,6 +133,9 @@ async def verify_identities(context: RunContext) -> None:
         adapter = connection.adapter
         adapter.wire.set_deadline(context.time_left())
         expected = context.base.cursors.get(IDENTITY + connection.system)
+        if expected is not None and adapter.expected_identity == expected:
+            # Asked when this process opened the connection; its key has not changed since.
+            return
         adapter.expected_identity = expected
         identity = await connection.attempt(adapter.identity(), "the account", whole=True)
         if identity is None or identity.id is None:

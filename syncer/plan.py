@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 
 from adapters.base import Capabilities, ListsTasks
 from syncer.contacts import Ambiguity
@@ -86,8 +87,9 @@ def make_plan(
 
 def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
     """What a refused write depended on: when it changes, the write is worth another try."""
-    record = base.records.get((system, contact or ""))
-    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", record)
+    mine = [(system, contact)] if contact else sorted(key for key, link in base.links.items() if link == task.contact)
+    records = [base.records.get(key) for key in mine]
+    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -134,7 +136,11 @@ class _Planner:
             self._replicas[replica.task, replica.system].append(replica)
         self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
         self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
-        self._doubtful = {record: doubt for doubt in ambiguities for record in doubt.records}
+        self._unsettled = {(op.system, op.contact) for op in base.operations.values() if op.state in UNSETTLED}
+        self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
+        for doubt in ambiguities:
+            for record in doubt.records:
+                self._doubts[record].append(doubt)
         self._attention += [
             Item(None, doubt.records[0][0], Reason.AMBIGUOUS_CONTACT, doubt.sentence) for doubt in ambiguities
         ]
@@ -151,13 +157,24 @@ class _Planner:
             if task.state is not State.OPEN:
                 for replica in shown:
                     self._close(task, replica)
-            elif not shown and (system in self._policy.routes[task.kind] or self._to_put_back(task, system)):
+                if not shown:
+                    self._mention_doubt(task, system)
+            elif not shown and self._should_show(task, system, replicas):
                 self._show(task, system, replicas)
 
-    def _to_put_back(self, task: Task, system: str) -> bool:
-        return task.put_back and self._capabilities[system].lane is not None
+    def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
+        """Where the route names the system, or a copy was there that is to be put back or went missing."""
+        gone = any(replica.state is ReplicaState.GONE for replica in replicas)
+        to_put_back = task.put_back and self._capabilities[system].lane is not None
+        return gone or to_put_back or system in self._policy.routes[task.kind]
 
     # closing ---------------------------------------------------------------------------------------
+
+    def _mention_doubt(self, task: Task, system: str) -> None:
+        """A copy that may have been made of a task that is closed by now would be left open."""
+        create = self._latest.get((task.id, system, Action.CREATE))
+        if create is not None and create.state in UNSETTLED:
+            self._wait(task, system, Reason.IN_DOUBT, create.words)
 
     def _close(self, task: Task, replica: Replica) -> None:
         reason = self._cannot_close(task, replica)
@@ -201,8 +218,9 @@ class _Planner:
             self._wait(task, system, reason)
             return
         contact = self._contacts.get((task.contact, system))
-        if contact is None and system not in self._policy.create_missing:
-            self._wait(task, system, *self._no_contact(task, system))
+        missing = self._no_contact(task, system) if contact is None else None
+        if missing is not None:
+            self._wait(task, system, *missing)
             return
         free = self._free(task, (task.id, system, Action.CREATE), contact)
         if contact is not None and self._capabilities[system].lane is not None:
@@ -231,18 +249,20 @@ class _Planner:
 
     def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
         why = f"made in {task.origin}, not yet in {system}"
-        if task.put_back:
+        if task.put_back and self._capabilities[system].lane is not None:
             why = f"closed in {system} by a race, to be put back"
         elif any(r.state is ReplicaState.SUPERSEDED for r in self._replicas.get((task.id, system), ())):
             why = f"superseded in {system} while open elsewhere"
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
-    def _no_contact(self, task: Task, system: str) -> tuple[Reason, str]:
-        mine = [record for record, link in self._base.links.items() if link == task.contact]
-        for record in mine:
-            doubt = self._doubtful.get(record)
-            if doubt is not None and any(where == system for where, _ in doubt.records):
+    def _no_contact(self, task: Task, system: str) -> tuple[Reason, str] | None:
+        """Why a task has no contact there; ``None`` where one is to be made, as is never done for an ambiguous one."""
+        mine = [(where, rid) for where in self._capabilities if (rid := self._contacts.get((task.contact, where)))]
+        for doubt in (doubt for record in mine for doubt in self._doubts.get(record, ())):
+            if any(where == system for where, _ in doubt.records):
                 return Reason.AMBIGUOUS_CONTACT, doubt.sentence
+        if system in self._policy.create_missing:
+            return None
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
 
@@ -314,13 +334,20 @@ class _Planner:
             for reading in listing
             if reading.state is State.OPEN
         ]
-        if stack and stack[0].close and stack[0].task in lane.stuck:
-            for task in asked:
-                self._wait(self._base.tasks[task], system, Reason.LANE_BLOCKED)
-            return None
+        self._mention_unlisted(system, lane, stack)
+        above = list(takewhile(lambda task: task.close, stack))
+        if any(task.task in lane.stuck for task in above):
+            return _until_stuck(above, lane.stuck, asked)
         capable = self._capabilities[system].lane
         wishes = [wish for wish in lane.wishes.values() if wish.task not in lane.stuck]
         return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
+
+    def _mention_unlisted(self, system: str, lane: _Lane, stack: list[OpenTask]) -> None:
+        """Copies to be closed that the lane does not show: another run will tell whether they are gone."""
+        for remote_id in sorted(lane.closes.keys() - {task.remote_id for task in stack}):
+            task = self._base.tasks[lane.closes[remote_id]]
+            if task.id not in lane.stuck:
+                self._wait(task, system, Reason.NEXT_RUN, f"{system} task {remote_id} was not listed")
 
     def _open_task(self, system: str, remote_id: str, *, exclusive: bool, lane: _Lane) -> OpenTask:
         replica = self._base.replicas.get((system, remote_id))
@@ -333,14 +360,21 @@ class _Planner:
     def _lane_obstacle(self, system: str, contact: str, *, unread: bool) -> Reason | None:
         if unread:
             return Reason.UNREAD
-        unsettled = any(
-            op.system == system and op.contact == contact and op.state in UNSETTLED
-            for op in self._base.operations.values()
-        )
-        return Reason.LANE_BLOCKED if unsettled else None
+        return Reason.LANE_BLOCKED if (system, contact) in self._unsettled else None
 
     def _wait(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
         self._waiting.append(Item(task.id, system, reason, detail))
 
     def _attend(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
         self._attention.append(Item(task.id, system, reason, detail))
+
+
+def _until_stuck(above: Iterable[OpenTask], stuck: Collection[str], asked: Iterable[str]) -> LanePlan:
+    """Complete from the top down to the first that cannot be completed now; all else of the lane waits for it."""
+    steps = []
+    for open_task in above:
+        if open_task.task is None or open_task.task in stuck:
+            break
+        steps.append(CompleteTop(open_task.remote_id, open_task.task))
+    served = {step.task for step in steps}
+    return LanePlan(tuple(steps), tuple((task, Reason.LANE_BLOCKED) for task in asked if task not in served))

@@ -56,6 +56,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         excess = _guard(account, options, operations)
         if excess is not None:
             return stopped_report(account, context, plan, excess)
+        account.progress(f"doing {len(operations)} operations")
         await apply_plan(context, operations)
         return run_report(account, context, left_over(context, _plan(context)))
 
@@ -68,8 +69,11 @@ async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Re
 
 
 async def _read_and_plan(context: RunContext, account: AccountInHand) -> Plan:
+    account.progress("opening the connections")
     await opening.verify_identities(context)
+    account.progress("settling what is in doubt")
     await settle_doubts(context)
+    account.progress("reading the CRMs")
     await observe(context, pause=account.settings.sync.interval)
     _merge(context)
     opening.remember_identities(context)

@@ -75,10 +75,10 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     was put back counts as theirs.
     """
     task = context.base.tasks[operation.task]
-    ours = not task.put_back
-    replica = replace(created_replica(operation, reading), state=ReplicaState.OPEN, ours=ours)
+    put_back = task.put_back and context.capabilities[operation.system].lane is not None
+    replica = replace(created_replica(operation, reading), state=ReplicaState.OPEN, ours=not put_back)
     changes = Changes(replicas={replica.key: replica})
-    if task.put_back:
+    if put_back:
         changes.tasks[task.id] = replace(task, put_back=False)
     changes.operations[operation.id] = replace(
         operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None

@@ -122,6 +122,7 @@ class Base:
                 if task.contact in changes.merged:
                     self.tasks[task.id] = replace(task, contact=changes.merged[task.contact])
         self.tasks.update(changes.tasks)
+        self.empty = self.empty and not changes.tasks
         for key in changes.forgotten:
             self.replicas.pop(key, None)
         self.replicas.update(changes.replicas)

@@ -16,6 +16,7 @@ from adapters.base import (
     Full,
     InDoubt,
     Missing,
+    NoConnection,
     NotSent,
     Refused,
     Unauthorized,
@@ -66,7 +67,7 @@ def test_a_write_that_breaks_is_in_doubt_and_never_repeated(failure: type[Except
 @pytest.mark.parametrize("failure", [*NOT_SENT, *BROKEN])
 def test_a_read_that_never_succeeds_is_unavailable(failure: type[Exception]) -> None:
     client = http(answers(failure("no")))
-    assert type(run_virtual(outcome(client, "GET"))) is Unavailable
+    assert type(run_virtual(outcome(client, "GET"))) is (NoConnection if failure in NOT_SENT else Unavailable)
     assert (client.reads, client.writes) == (READ_ATTEMPTS, 0)
 
 

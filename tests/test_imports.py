@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PURE = ("contacts", "merge", "lane", "plan", "guard")
-RUN = ("run", "context", "opening")
+RUN = ("run", "context", "opening", "demo_story")
 DOORS = ("daemon", "cli", "commands", "web")
 VALUES = ("syncer.model", "syncer.state", "syncer.keys", "adapters.base")
 

@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from syncer.ledger import Ledger, LedgerError, current_owner, schema
+from syncer.ledger import Ledger, LedgerError, current_owner, database, schema
 from syncer.ledger.database import connect
 from syncer.ledger.tables import METADATA
 from syncer.state import Changes, Event
@@ -166,29 +166,39 @@ def test_many_may_open_a_new_ledger_at_once(path: Path) -> None:
         assert len(ledger.history("01A")) == 6
 
 
+def test_a_new_ledger_waits_while_another_process_sets_it_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changing over to a write-ahead log, SQLite gave up at once where five processes opened one new file."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE other (id)")
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(database, "sleep", lambda _seconds: other.rollback())
+        with open_at(path) as ledger:
+            assert ledger.load().empty
+
+
 @pytest.mark.parametrize("kind", DATABASES)
 def test_the_migrations_make_what_the_tables_say(kind: str, tmp_path: Path) -> None:
     with database_url(kind, tmp_path) as url:
-        database = connect(url)
-        with database.writing() as connection:
+        opened = connect(url)
+        with opened.writing() as connection:
             schema.upgrade(connection)
-        assert schema.version(database.engine) == schema.HEAD
-        with database.engine.connect() as connection:
+        assert schema.version(opened.engine) == schema.HEAD
+        with opened.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
-        database.dispose()
+        opened.dispose()
 
 
 def test_a_new_ledger_and_a_migrated_one_are_the_same_to_the_letter(tmp_path: Path) -> None:
     found = []
     for migrated in (True, False):
-        database = connect(f"sqlite:///{tmp_path}/{'migrated' if migrated else 'new'}.db")
+        opened = connect(f"sqlite:///{tmp_path}/{'migrated' if migrated else 'new'}.db")
         if migrated:
-            with database.writing() as connection:
+            with opened.writing() as connection:
                 schema.upgrade(connection)
-        schema.migrate(database.engine)
-        with database.reading() as connection:
+        schema.migrate(opened.engine)
+        with opened.reading() as connection:
             found.append([tuple(row) for row in connection.exec_driver_sql(STATEMENTS)])
-        database.dispose()
+        opened.dispose()
     assert sorted(found[0]) == sorted(found[1])
     assert any("WHERE state IN ('sent', 'in_doubt')" in str(row[3]) for row in found[0])
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.scenario import Stage, details, waiting
-
-pytest_plugins = ("tests.scenario",)
-Make = Callable[..., Stage]
+from tests.scenario import Make, details, waiting
+from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 SYSTEMS = ("superfone", "reply", "highlevel")
 IN_REPLY = {

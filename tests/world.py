@@ -107,7 +107,9 @@ class World:
         report, _ = self.do(self._with_account(plan, read_only=True))
         return report
 
-    async def _with_account(self, work: Any, *, read_only: bool = False) -> Any:
+    async def _with_account(
+        self, work: Callable[[AccountInHand], Coroutine[Any, Any, T]], *, read_only: bool = False
+    ) -> T:
         self._runs += 1
         transports = {system: SandboxTransport(sandbox) for system, sandbox in self.sandboxes.items()}
         adapters = build_adapters(self.account, transports)
@@ -141,7 +143,7 @@ class World:
 
     # a person who is in all three CRMs -------------------------------------------------------------
 
-    def everywhere(self, name: str = "Asha", phone: str = "+919876543210") -> tuple[str, int, str]:
+    def everywhere(self, name: str = "Asha", phone: str = "+919876543210") -> tuple[str, str, str]:
         """One person in all three CRMs: (Superfone lead, Reply contact, HighLevel contact)."""
         email = f"{name.lower()}@example.com"
         lead = self.superfone.add_lead(name, [phone], [email])

@@ -48,7 +48,7 @@ from adapters.superfone.wire import (
     unreadable,
     wire_type,
 )
-from syncer.model import Kind, Draft, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 PAGE_SIZE: Final = 20
 REREADS: Final = 3

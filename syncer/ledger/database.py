@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -157,21 +158,34 @@ def _tighten(path: Path) -> None:
 
 def _opener(path: Path, *, read_only: bool) -> Callable[[], sqlite3.Connection]:
     uri = f"file:{quote(os.fspath(path.absolute()))}?mode={'ro' if read_only else 'rw'}"
-    pragmas = ["PRAGMA foreign_keys=ON", "PRAGMA synchronous=FULL"]
-    if not read_only:
-        pragmas.append("PRAGMA journal_mode=WAL")
 
     def open_file() -> sqlite3.Connection:
         connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         try:
-            for pragma in pragmas:
-                connection.execute(pragma).close()
+            connection.execute("PRAGMA foreign_keys=ON").close()
+            connection.execute("PRAGMA synchronous=FULL").close()
+            if not read_only:
+                _keep_log(connection)
         except sqlite3.Error:
             connection.close()
             raise
         return connection
 
     return open_file
+
+
+def _keep_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging. A new file changes over once, and then SQLite does not wait for others by itself."""
+    end = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(0.005)
+        else:
+            return
 
 
 def _sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePool | StaticPool]) -> Engine:

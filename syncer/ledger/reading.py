@@ -100,18 +100,19 @@ def load(connection: Connection) -> Base:
 
 
 def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:
-    """Add these replicas, these tasks, and all replicas and open questions of these tasks, where they exist.
+    """Add these replicas with their tasks, and these tasks, where they exist.
 
-    What `base` has already is left as it is.
+    A task comes with its replicas and its unsettled or stalled operations. What `base` has already is left as it is.
     """
     by_system: dict[str, list[str]] = {}
     for system, remote_id in dict.fromkeys(replicas):
         if (system, remote_id) not in base.replicas:
             by_system.setdefault(system, []).append(remote_id)
+    wanted = dict.fromkeys(tasks)
     for system, ids in by_system.items():
         for row in chunked(connection, _REPLICAS_BY_KEY, ids, system=system):
-            _add_replica(base, row)
-    _add_tasks(connection, base, [task for task in dict.fromkeys(tasks) if task not in base.tasks])
+            wanted[_add_replica(base, row)] = None
+    _add_tasks(connection, base, [task for task in wanted if task not in base.tasks])
 
 
 def _add_tasks(connection: Connection, base: Base, ids: list[str]) -> None:
@@ -124,9 +125,10 @@ def _add_tasks(connection: Connection, base: Base, ids: list[str]) -> None:
         base.operations.setdefault(operation.id, operation)
 
 
-def _add_replica(base: Base, row: Row[Any]) -> None:
+def _add_replica(base: Base, row: Row[Any]) -> str:
+    """Its task."""
     replica = REPLICAS.value(row)
-    base.replicas.setdefault(replica.key, replica)
+    return base.replicas.setdefault(replica.key, replica).task
 
 
 def chunked(connection: Connection, statement: Select[Any], ids: Iterable[str], **more: str) -> Iterator[Row[Any]]:

@@ -63,7 +63,7 @@ class Ledger:
             return reading.load(connection)
 
     def extend(self, base: Base, *, replicas: Iterable[tuple[str, str]] = (), tasks: Iterable[str] = ()) -> None:
-        """Add to ``base``, where they exist, these replicas, and these tasks with all that `Base` has for a task."""
+        """Add to ``base`` these tasks and those of these replicas, where they exist, with all `Base` has for a task."""
         with self._database.reading() as connection:
             reading.extend(connection, base, replicas=replicas, tasks=tasks)
 

@@ -1,0 +1,23 @@
+"""What the author of an adapter runs: every promise of the adapter contract, held against a sandbox.
+
+Subclass `AdapterConformance` in a test module and say how to make a `Bench`; the names of the tests that fail tell
+what is missing. What the adapter declares is tested against what it does: nothing is taken on trust. All of it
+happens in virtual time, without sockets.
+
+This package needs pytest; nothing else in ``adapters`` imports it.
+"""
+
+from __future__ import annotations
+
+from adapters.conformance.bench import Bench, Shown
+from adapters.conformance.contacts import ContactTrials
+from adapters.conformance.declared import DeclarationTrials
+from adapters.conformance.failing import FailureTrials
+from adapters.conformance.reading import ReadingTrials
+from adapters.conformance.writing import WritingTrials
+
+__all__ = ["AdapterConformance", "Bench", "Shown"]
+
+
+class AdapterConformance(DeclarationTrials, ReadingTrials, WritingTrials, ContactTrials, FailureTrials):
+    """Subclass it as ``TestYourCrm`` and define ``make``."""

@@ -1,0 +1,81 @@
+"""What a trial works with: an adapter, the sandbox behind it, and the hands of a person in that sandbox."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from adapters.base import Adapter
+from adapters.sandbox import Call, Sandbox
+from syncer.model import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A task as the CRM itself has it, known without the adapter. ``text`` is all that people can read of it."""
+
+    contact: str
+    open: bool
+    due: datetime | None
+    text: str
+
+
+class Bench(ABC):
+    """One adapter in front of one empty sandbox.
+
+    ``secrets`` are the keys that the adapter was given. ``state_field`` is the JSON field by which the CRM says
+    whether a task is open; ``strange_states`` are values that its documentation does not have. ``page`` is the
+    most rows that the sandbox puts on one page of tasks or contacts, and 0 where the CRM has no pages: make it small.
+    ``no_task`` and ``no_contact`` are well-formed ids that nothing has.
+    """
+
+    state_field: str
+    strange_states: tuple[object, ...] = ("frobnicated", 77, None)
+    page: int = 0
+    no_task: str = "99999999"
+    no_contact: str = "99999999"
+
+    def __init__(self, adapter: Adapter, sandbox: Sandbox, *, secrets: tuple[str, ...]) -> None:
+        self.adapter = adapter
+        self.sandbox = sandbox
+        self.secrets = secrets
+
+    @abstractmethod
+    def add_contact(self, name: str, email: str, phone: str) -> str:
+        """Somebody adds a contact with these keys, kept as they are written here; its id."""
+
+    @abstractmethod
+    def add_task(self, contact: str, kind: Kind, due: datetime, title: str) -> str:
+        """Somebody adds an open task, closing no other one by it; its id."""
+
+    @abstractmethod
+    def complete(self, task: str) -> None:
+        """Somebody completes a task."""
+
+    @abstractmethod
+    def tasks(self) -> Mapping[str, Shown]:
+        """Every task that is there, by id."""
+
+    def reopen(self, task: str) -> None:
+        """Somebody opens a completed task again; leave it out where nobody can."""
+        raise NotImplementedError
+
+    def delete(self, task: str) -> None:
+        """Somebody deletes a task; leave it out where nobody can."""
+        raise NotImplementedError
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every request that arrived, oldest first."""
+        return [call for call, _status in self.sandbox.calls]
+
+    @property
+    def writes(self) -> list[Call]:
+        """Those of them that would change something."""
+        return [call for call in self.calls if self.sandbox.is_write(call)]
+
+    def open_tasks(self) -> set[str]:
+        """The ids of what is open."""
+        return {task for task, shown in self.tasks().items() if shown.open}

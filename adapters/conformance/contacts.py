@@ -1,0 +1,106 @@
+"""Trials of contacts: found by the declared keys, with keys in one form, listed whole, never made twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.base import BadAnswer, Missing, Refused, Unavailable
+from adapters.conformance.bench import Bench
+from adapters.conformance.trial import EMAIL, NAME, PHONE, Trials, Trouble, must_raise, need, somebody, trial
+from adapters.sandbox import Fault
+from syncer.model import Record
+
+_KEY = {"email": EMAIL, "phone": PHONE}
+_UNKNOWN = {"email": "nobody@example.com", "phone": "+919000000000"}
+
+
+def _lists(bench: Bench) -> None:
+    if not bench.adapter.capabilities.lists_contacts:
+        pytest.skip("there is no list of contacts")
+
+
+def _crowd(bench: Bench) -> set[str]:
+    """Contacts for three pages."""
+    count = 2 * bench.page + 1
+    return {bench.add_contact(f"Asha {n}", f"asha{n}@example.com", f"+9198765{n:05}") for n in range(count)}
+
+
+class ContactTrials(Trials):
+    """Find, list, get, create."""
+
+    @trial
+    async def test_a_contact_is_found_by_each_declared_key(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        for name in bench.adapter.capabilities.contact_keys:
+            found = await bench.adapter.find_contacts(_KEY[name])
+            need([row.remote_id for row in found] == [contact], f"the contact is not found by its {name}")
+            keys = found[0].emails if name == "email" else found[0].phones
+            need(_KEY[name] in keys, f"the contact that was found by {name} does not carry it: {keys}")
+            need(found[0].system == bench.adapter.system, "a record names the adapter's system")
+
+    @trial
+    async def test_nobody_is_found_by_an_unknown_key(self, bench: Bench) -> None:
+        somebody(bench)
+        for name in bench.adapter.capabilities.contact_keys:
+            found = await bench.adapter.find_contacts(_UNKNOWN[name])
+            need(found == (), f"a {name} that nobody has must find nothing, and found {found}")
+
+    @trial
+    async def test_every_contact_is_listed_once(self, bench: Bench) -> None:
+        _lists(bench)
+        crowd = _crowd(bench)
+        listing = await bench.adapter.list_contacts()
+        found = [row.remote_id for row in listing.rows]
+        need(len(found) == len(set(found)), "a contact is in the list twice")
+        need(set(found) == crowd, f"{len(crowd - set(found))} of {len(crowd)} contacts are not in the list")
+
+    @trial
+    async def test_a_list_of_contacts_that_breaks_off_is_no_list(self, bench: Bench) -> None:
+        _lists(bench)
+        _crowd(bench)
+        for fault, error in ((Fault.ERROR_BEFORE, Unavailable), (Fault.TRUNCATED, BadAnswer)):
+            bench.sandbox.fault = Trouble(fault, spared=1 if bench.page else 0)
+            await must_raise(bench.adapter.list_contacts(), error, f"a list of contacts whose second page is {fault}")
+
+    @trial
+    async def test_keys_come_in_one_form_and_what_is_no_key_is_left_out(self, bench: Bench) -> None:
+        """E.164 and lower case join records of several CRMs; a broken key would join strangers."""
+        _lists(bench)
+        good = bench.add_contact(NAME, "Asha.RAO@Example.COM", "+91 98765-43210")
+        bad = bench.add_contact("Ravi Iyer", "no e-mail", "12")
+        rows = {row.remote_id: row for row in (await bench.adapter.list_contacts()).rows}
+        need(rows[good].emails == (EMAIL,), f"e-mails must be in lower case: {rows[good].emails}")
+        need(rows[good].phones == (PHONE,), f"phone numbers must be in E.164: {rows[good].phones}")
+        need(rows[good].name == NAME, f"the name is {NAME!r}, and read as {rows[good].name!r}")
+        need(not rows[bad].emails and not rows[bad].phones, f"an invalid key is no key: {rows[bad]}")
+
+    @trial
+    async def test_a_contact_is_read_by_its_id(self, bench: Bench) -> None:
+        _lists(bench)
+        contact = somebody(bench)
+        record = await bench.adapter.get_contact(contact)
+        wanted = Record(bench.adapter.system, contact, NAME, (PHONE,), (EMAIL,))
+        need(record == wanted, f"the contact is {wanted}, and read as {record}")
+        await must_raise(bench.adapter.get_contact(bench.no_contact), Missing, "a contact that never was")
+
+    @trial
+    async def test_a_contact_is_created_with_its_keys(self, bench: Bench) -> None:
+        wanted = Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,))
+        made = await bench.adapter.create_contact(wanted)
+        need(len(bench.writes) == 1, f"creating a contact must be one write, and was {len(bench.writes)}")
+        need(made.system == bench.adapter.system, "a record names the adapter's system")
+        for name in bench.adapter.capabilities.contact_keys:
+            found = await bench.adapter.find_contacts(_KEY[name])
+            need([row.remote_id for row in found] == [made.remote_id], f"the new contact is not found by its {name}")
+
+    @trial
+    async def test_a_contact_that_is_there_is_not_created_again(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        again = await bench.adapter.create_contact(Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,)))
+        need(again.remote_id == contact, "a contact with these keys is there, and another one was created")
+
+    @trial
+    async def test_a_contact_without_keys_is_refused(self, bench: Bench) -> None:
+        await must_raise(
+            bench.adapter.create_contact(Record("elsewhere", "x", NAME)), Refused, "a contact without keys"
+        )

@@ -1,0 +1,98 @@
+"""Trials of the declaration itself: what cannot be true together, and what the engine relies on."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from adapters.base import Completes, ListsTasks
+from adapters.conformance.bench import Bench
+from adapters.conformance.trial import Trials, must_not_exist, need, ref, some_tasks, somebody, trial
+from adapters.settings import ConnectionSettings
+from syncer.model import Kind
+
+_KEYS = {"email": "nobody@example.com", "phone": "+919000000000"}
+
+
+class DeclarationTrials(Trials):
+    """Capabilities, identity, check."""
+
+    @trial
+    async def test_it_can_be_registered(self, bench: Bench) -> None:
+        """The registry needs a system's name, and the model of its table in an account file."""
+        adapter = bench.adapter
+        need(adapter.system and adapter.system == bench.sandbox.system, "adapter and sandbox have one system's name")
+        model = getattr(adapter, "settings_model", None)
+        need(
+            isinstance(model, type) and issubclass(model, ConnectionSettings),
+            "settings_model must be a subclass of adapters.settings.ConnectionSettings",
+        )
+
+    @trial
+    async def test_capabilities_fit_together(self, bench: Bench) -> None:
+        """A lane needs a policy, an absence must be checked by reading, a contact must be findable."""
+        can = bench.adapter.capabilities
+        need(can == bench.adapter.capabilities, "capabilities must not change while a connection is used")
+        need(can.creates, "creates must name at least one kind")
+        need(can.exclusive <= can.creates, "exclusive kinds must be among those that can be created")
+        need((can.lane is not None) == bool(can.exclusive), "lane is set where exclusive is not empty, and only there")
+        need(
+            can.completes is Completes.TASK or can.lane is not None,
+            "what completes the newest task of a contact must have a lane: its tasks are planned together",
+        )
+        need(
+            can.gets_task or can.lists_tasks is ListsTasks.PER_CONTACT,
+            "an adapter that lists all tasks must get one: what is not listed is read by itself",
+        )
+        need(set(can.contact_keys) <= set(_KEYS), "contact_keys may name email and phone only")
+        need(can.lists_contacts or can.contact_keys, "contacts must be listed, or found by some key")
+        need(
+            can.lists_tasks is ListsTasks.ALL or "phone" in can.contact_keys,
+            "where tasks are listed contact by contact, contacts are found by phone",
+        )
+
+    @trial
+    async def test_what_cannot_be_marked_can_be_told_by_its_type(self, bench: Bench) -> None:
+        """Where no marker can be read back, a lost answer is found by the type and the due."""
+        can = bench.adapter.capabilities
+        unnamed = [kind.value for kind in can.creates if not bench.adapter.raw_type(kind)]
+        need(can.reads_marker or not unnamed, f"without a marker, raw_type must name the types of {unnamed}")
+
+    @trial
+    async def test_what_is_not_declared_is_not_implemented(self, bench: Bench) -> None:
+        """A method that the CRM cannot serve raises `NotImplementedError` and sends nothing."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        adapter, can = bench.adapter, bench.adapter.capabilities
+        if can.lists_tasks is not ListsTasks.ALL:
+            await must_not_exist(adapter.list_tasks, "list_tasks")
+        if not can.gets_task:
+            await must_not_exist(lambda: adapter.get_task(ref(bench, task, contact)), "get_task")
+        if not can.lists_contacts:
+            await must_not_exist(adapter.list_contacts, "list_contacts")
+        for name in _KEYS.keys() - set(can.contact_keys):
+            await must_not_exist(partial(adapter.find_contacts, _KEYS[name]), f"find_contacts by {name}")
+        need(not bench.calls, "what is not declared must not be asked of the CRM")
+
+    @trial
+    async def test_the_account_is_the_same_one_each_time(self, bench: Bench) -> None:
+        first = await bench.adapter.identity()
+        need(first == await bench.adapter.identity(), "identity must give the same account twice")
+        need(first.label, "identity needs a label for people")
+
+    @trial
+    async def test_check_is_content_and_harmless(self, bench: Bench) -> None:
+        checks = await bench.adapter.check()
+        need(checks, "check must try something")
+        bad = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
+        need(not bad, f"nothing is wrong, but check says: {bad}")
+        need(bench.calls and not bench.writes, "check reads, and writes nothing")
+
+    @trial
+    async def test_kinds_are_known_or_guessed_as_declared(self, bench: Bench) -> None:
+        """``has_kinds`` and each reading's ``kind_known`` say the same."""
+        contact = somebody(bench)
+        can = bench.adapter.capabilities
+        for kind in sorted(can.creates & {Kind.FOLLOW_UP_CALL, Kind.TODO} or can.creates):
+            bench.add_task(contact, kind, self.now(), kind.label)
+        for row in (await bench.adapter.list_contact_tasks(contact)).rows:
+            need(row.kind_known == can.has_kinds, f"has_kinds is {can.has_kinds}, but kind_known {row.kind_known}")

@@ -1,0 +1,217 @@
+"""Trials of reading tasks: lists are whole or no lists, what is gone is missing, what is strange is named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pytest
+
+from adapters.base import BadAnswer, ListsTasks, Missing, Unauthorized, Unavailable
+from adapters.conformance.bench import Bench
+from adapters.conformance.trial import (
+    EMAIL,
+    TITLE,
+    Trials,
+    Trouble,
+    a_kind,
+    a_moment,
+    answering,
+    error_of,
+    hand,
+    in_hours,
+    must_raise,
+    need,
+    read_back,
+    reads_of,
+    ref,
+    some_tasks,
+    somebody,
+    the_list,
+    trial,
+    with_field,
+)
+from adapters.sandbox import Call, Fault, Reply
+from syncer.model import Listing, Reading, State
+
+_BREAKS = {
+    Fault.NO_CONNECTION: Unavailable,
+    Fault.LOST_ANSWER: Unavailable,
+    Fault.ERROR_BEFORE: Unavailable,
+    Fault.THROTTLED: Unavailable,
+    Fault.UNAUTHORIZED: Unauthorized,
+    Fault.GARBAGE: BadAnswer,
+    Fault.TRUNCATED: BadAnswer,
+}
+
+
+def _ids(listing: Listing[Reading]) -> list[str]:
+    return [row.remote_id for row in listing.rows]
+
+
+def _is_exactly(listing: Listing[Reading], wanted: Collection[str]) -> None:
+    __tracebackhide__ = True
+    found = _ids(listing)
+    need(not listing.unreadable, f"rows that it cannot read: {listing.unreadable}")
+    need(len(found) == len(set(found)), "a task is in the list twice")
+    lost, strange = set(wanted) - set(found), set(found) - set(wanted)
+    need(not lost, f"{len(lost)} of {len(wanted)} tasks are not in the list")
+    need(not strange, f"the list has tasks that do not belong there: {sorted(strange)}")
+
+
+class ReadingTrials(Trials):
+    """Lists of tasks, one contact's tasks, one task."""
+
+    @trial
+    async def test_a_list_is_read_to_its_last_page(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        tasks = some_tasks(bench, contact, 2 * bench.page + 1)
+        _is_exactly(await the_list(bench, contact), tasks)
+        need(len(bench.calls) > 2 or not bench.page, "this list should have had three pages: is bench.page right?")
+
+    @trial
+    async def test_a_list_has_no_task_twice_though_it_moves(self, bench: Bench) -> None:
+        """A task that is made while the pages are read moves the rows of those that follow."""
+        contact = somebody(bench)
+        tasks = some_tasks(bench, contact, 2 * bench.page + 1)
+        late: list[str] = []
+
+        def somebody_acts(_call: Call, _reply: Reply) -> None:
+            if not late:
+                late.append(bench.add_task(contact, a_kind(bench), in_hours(9), TITLE))
+
+        bench.sandbox.after = somebody_acts
+        found = _ids(await the_list(bench, contact))
+        need(len(found) == len(set(found)), "a task is in the list twice")
+        need(set(tasks) <= set(found) <= {*tasks, *late}, "a task was lost because the list moved")
+
+    @trial
+    async def test_a_list_of_all_tasks_has_open_ones_only(self, bench: Bench) -> None:
+        if bench.adapter.capabilities.lists_tasks is not ListsTasks.ALL:
+            pytest.skip("there is no list of all tasks")
+        contact = somebody(bench)
+        closed, *still_open = some_tasks(bench, contact)
+        bench.complete(closed)
+        listing = await the_list(bench, contact)
+        _is_exactly(listing, still_open)
+        need(all(row.contact == contact for row in listing.rows), "a row names another contact than its own")
+
+    @pytest.mark.parametrize("fault", _BREAKS, ids=str)
+    @trial
+    async def test_a_list_that_breaks_off_is_no_list(self, bench: Bench, fault: Fault) -> None:
+        """The first page was read; whatever happens to the second, none of it may be taken for the whole."""
+        contact = somebody(bench)
+        some_tasks(bench, contact, 2 * bench.page + 1)
+        bench.sandbox.fault = Trouble(fault, spared=1 if bench.page else 0)
+        await must_raise(the_list(bench, contact), _BREAKS[fault], f"a list whose second page is {fault}")
+
+    @trial
+    async def test_a_row_of_an_unknown_state_is_named_and_spoils_no_other(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        tasks = set(some_tasks(bench, contact))
+        for value in bench.strange_states:
+            with answering(bench.sandbox, with_field(bench.state_field, value, once=True)):
+                listing = await the_list(bench, contact)
+            lost = tasks - set(_ids(listing))
+            named = {row.remote_id for row in listing.unreadable}
+            need(len(lost) == 1, f"of {len(tasks)} rows one has the state {value!r}: {len(lost)} are not in the list")
+            need(named == lost, f"the row of the state {value!r} must be among the unreadable ones, by its id")
+
+    @trial
+    async def test_an_unknown_state_of_one_task_is_a_bad_answer(self, bench: Bench) -> None:
+        if not bench.adapter.capabilities.gets_task:
+            pytest.skip("there is no reading of one task")
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        for value in bench.strange_states:
+            with answering(bench.sandbox, with_field(bench.state_field, value)):
+                reading = bench.adapter.get_task(ref(bench, task, contact))
+                await must_raise(reading, BadAnswer, f"reading a task whose state is {value!r}")
+
+    @trial
+    async def test_a_contacts_tasks_are_its_own_open_and_closed(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        other = bench.add_contact("Ravi Iyer", f"ravi.{EMAIL}", "+919876500000")
+        mine, _theirs = some_tasks(bench, contact), some_tasks(bench, other)
+        bench.complete(mine[1])
+        listing = await bench.adapter.list_contact_tasks(contact)
+        _is_exactly(listing, mine)
+        closed = {row.remote_id for row in listing.rows if row.state is not State.OPEN}
+        need(closed == {mine[1]}, f"one task is closed, and the list says that {len(closed)} are")
+        need(all(row.contact == contact for row in listing.rows), "a row names another contact than its own")
+
+    @trial
+    async def test_a_lane_is_listed_newest_first(self, bench: Bench) -> None:
+        if bench.adapter.capabilities.lists_tasks is not ListsTasks.PER_CONTACT:
+            pytest.skip("only lanes need an order")
+        contact = somebody(bench)
+        tasks = []
+        for count in range(bench.page + 2):
+            tasks.append(bench.add_task(contact, a_kind(bench), in_hours(50 - count), TITLE))
+            await a_moment()
+        listing = await bench.adapter.list_contact_tasks(contact)
+        need(_ids(listing) == tasks[::-1], "a contact's tasks must come newest created first")
+
+    @trial
+    async def test_a_contact_without_tasks_has_an_empty_list(self, bench: Bench) -> None:
+        listing = await bench.adapter.list_contact_tasks(somebody(bench))
+        need(not listing.rows, "a contact without tasks has some")
+
+    @trial
+    async def test_the_tasks_of_nobody_are_missing(self, bench: Bench) -> None:
+        """An empty list would say that somebody is there and has nothing to do."""
+        await must_raise(bench.adapter.list_contact_tasks(bench.no_contact), Missing, "the tasks of nobody")
+
+    @trial
+    async def test_a_task_is_read_as_it_is(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        task = bench.add_task(contact, a_kind(bench), in_hours(5), TITLE)
+        reading = await read_back(bench, task, contact)
+        need(reading.system == bench.adapter.system, "a reading names the adapter's system")
+        need(reading.key == (bench.adapter.system, task), "a reading has the task's id")
+        need(reading.contact == contact, "a reading has the contact's id")
+        need(reading.due == bench.tasks()[task].due, f"the due is {bench.tasks()[task].due}, and read as {reading.due}")
+        need(reading.due is None or reading.due.utcoffset() is not None, "a due must know its time zone")
+        need(reading.title in (TITLE, None), f"the title is {TITLE!r}, and read as {reading.title!r}")
+        need(reading.mirrored and reading.whole, "a task that was read by itself must be whole, and is to be mirrored")
+        need(reading.state is State.OPEN, "an open task is read as closed")
+
+    @trial
+    async def test_a_task_is_open_until_it_is_closed_and_again_after(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        bench.complete(task)
+        need((await read_back(bench, task, contact)).state is State.DONE, "a completed task is not read as done")
+        hand(lambda: bench.reopen(task), "open a completed task again")
+        need((await read_back(bench, task, contact)).state is State.OPEN, "a task that was reopened is read as closed")
+
+    @trial
+    async def test_a_task_that_is_not_there_is_missing(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        await must_raise(read_back(bench, bench.no_task, contact), Missing, "a task that never was")
+        task, other = some_tasks(bench, contact, 2)
+        hand(lambda: bench.delete(task), "delete a task")
+        await must_raise(read_back(bench, task, contact), Missing, "a task that was deleted")
+        need(task not in _ids(await bench.adapter.list_contact_tasks(contact)), "a deleted task is in a list")
+        need((await read_back(bench, other, contact)).state is State.OPEN, "deleting one task closed another")
+
+    @trial
+    async def test_reads_change_nothing(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        task = some_tasks(bench, contact)[0]
+        before = dict(bench.tasks())
+        for name, read in reads_of(bench, contact, task).items():
+            need(await error_of(read()) is None, f"{name} fails though nothing is wrong")
+            need(not bench.writes, f"{name} sent a write")
+        need(dict(bench.tasks()) == before, "a read changed a task")
+
+    @trial
+    async def test_requests_are_counted(self, bench: Bench) -> None:
+        """``wire`` tells the report how many requests were spent."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact)[0]
+        for read in reads_of(bench, contact, task).values():
+            await read()
+        await bench.adapter.complete_task(ref(bench, task, contact))
+        counted = (bench.adapter.wire.reads, bench.adapter.wire.writes)
+        served = (len(bench.calls) - len(bench.writes), len(bench.writes))
+        need(counted == served, f"wire counts (reads, writes) = {counted}, the CRM served {served}")

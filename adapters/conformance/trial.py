@@ -1,0 +1,263 @@
+"""What all trials share: how they run, how they fail, and how they let things go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+
+import pytest
+from structlog.testing import capture_logs
+
+from adapters.base import Adapter, AdapterError, ListsTasks, Missing
+from adapters.conformance.bench import Bench
+from adapters.conformance.clockwork import now, run_in_virtual_time
+from adapters.sandbox import Call, Fault, Reply, Sandbox
+from syncer.model import Draft, Kind, Listing, Reading, TaskRef
+
+P = ParamSpec("P")
+Reads = dict[str, Callable[[], Awaitable[object]]]
+_Any = TypeVar("_Any", bound="Trials")
+
+NAME: Final = "Asha Rao"
+EMAIL: Final = "asha.rao@example.com"
+PHONE: Final = "+919876543210"
+TITLE: Final = "Call about the visit"
+BODY: Final = "Bring the plan\nand the price list"
+LAG: Final = 120.0
+"""Seconds after which a list that is declared to lag has caught up."""
+TASK: Final = "01JZX7Q8R9S0T1V2W3X4Y5Z6A7"
+
+
+class Trials(ABC):
+    """A family of trials; each gets a fresh bench."""
+
+    now = staticmethod(now)
+    """The clock to give to the sandbox: it stands still, unless somebody waits."""
+
+    @abstractmethod
+    def make(self) -> Bench:
+        """An adapter in front of an empty sandbox whose clock is ``self.now``; called inside the running loop."""
+
+
+def trial(
+    test: Callable[Concatenate[_Any, Bench, P], Coroutine[Any, Any, None]],
+) -> Callable[Concatenate[_Any, P], None]:
+    """Make an asynchronous test of a bench a plain test, which fails, too, if a log line tells a secret."""
+
+    async def main(trials: _Any, *args: P.args, **kwargs: P.kwargs) -> None:
+        bench = trials.make()
+        with capture_logs() as lines:
+            try:
+                await test(trials, bench, *args, **kwargs)
+            finally:
+                await bench.adapter.aclose()
+        told = [line["event"] for line in lines if any(secret in repr(line) for secret in bench.secrets)]
+        need(not told, f"a log line tells a secret: {told}")
+
+    @wraps(test)
+    def run(trials: _Any, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        run_in_virtual_time(main(trials, *args, **kwargs))
+
+    # Without the bench, which pytest would take for the name of a fixture.
+    signature = inspect.signature(test)
+    shown = [parameter for name, parameter in signature.parameters.items() if name != "bench"]
+    run.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
+    return run
+
+
+def need(truth: object, words: str) -> None:
+    """Fail with these words unless it is true."""
+    __tracebackhide__ = True
+    if not truth:
+        pytest.fail(words)
+
+
+async def error_of(work: Awaitable[object]) -> AdapterError | None:
+    """The adapter's error, ``None`` for an answer; anything else is a bug and goes through."""
+    try:
+        await work
+    except AdapterError as error:
+        return error
+    return None
+
+
+async def must_raise(work: Awaitable[object], wanted: type[AdapterError], what: str) -> AdapterError:
+    """Fail unless this ends with that error; the error."""
+    __tracebackhide__ = True
+    error = await error_of(work)
+    got = "an answer" if error is None else f"{type(error).__name__}: {error}"
+    if not isinstance(error, wanted):
+        pytest.fail(f"{what} must raise {wanted.__name__}, and gave {got}")
+    return error
+
+
+async def must_not_exist(work: Callable[[], Awaitable[object]], what: str) -> None:
+    """Fail unless the call says that there is no such thing to be had from this CRM."""
+    __tracebackhide__ = True
+    try:
+        await work()
+    except NotImplementedError:
+        return
+    except AdapterError as error:
+        pytest.fail(f"{what} is not declared: it must raise NotImplementedError, and raised {type(error).__name__}")
+    pytest.fail(f"{what} is not declared: it must raise NotImplementedError, and answered")
+
+
+@dataclass(slots=True)
+class Trouble:
+    """A fault for the calls that ``hits``, the first ``spared`` left out, ``times`` of them (``None`` is all)."""
+
+    fault: Fault
+    hits: Callable[[Call], bool] = lambda _call: True
+    spared: int = 0
+    times: int | None = None
+    met: int = 0
+
+    def __call__(self, call: Call) -> Fault | None:
+        if not self.hits(call):
+            return None
+        self.met += 1
+        late = self.times is not None and self.met > self.spared + self.times
+        return None if late or self.met <= self.spared else self.fault
+
+
+@contextmanager
+def answering(
+    sandbox: Sandbox, change: Callable[[Reply], Reply], hits: Callable[[Call], bool] = lambda _call: True
+) -> Iterator[None]:
+    """Change the sandbox's answers to the calls that ``hits``, on their way."""
+    handle = sandbox.handle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "handle", lambda call: change(handle(call)) if hits(call) else handle(call))
+        yield
+
+
+def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Reply], Reply]:
+    """A change that puts this value into every field of that name, or into the first one, of a success."""
+
+    def changed(node: Any, left: list[None]) -> Any:
+        if isinstance(node, list):
+            return [changed(item, left) for item in node]
+        if not isinstance(node, dict):
+            return node
+        here = name in node and (not once or bool(left))
+        if here and left:
+            left.pop()
+        return {key: value if here and key == name else changed(item, left) for key, item in node.items()}
+
+    def change(reply: Reply) -> Reply:
+        if reply.status >= 300 or not reply.body:
+            return reply
+        return replace(reply, body=json.dumps(changed(json.loads(reply.body), [None])).encode())
+
+    return change
+
+
+def in_hours(hours: float) -> datetime:
+    """An instant from now on, to the second and not to the minute."""
+    return (now() + timedelta(hours=hours)).replace(second=17, microsecond=0)
+
+
+def draft(contact: str, kind: Kind, **changes: Any) -> Draft:
+    """A task that is due in five hours."""
+    fields: dict[str, Any] = {
+        "task": TASK,
+        "contact": contact,
+        "contact_name": NAME,
+        "kind": kind,
+        "title": TITLE,
+        "body": BODY,
+        "due": in_hours(5),
+        "now": now(),
+    }
+    return Draft(**{**fields, **changes})
+
+
+def a_kind(bench: Bench) -> Kind:
+    """A kind that can be created there, an exclusive one if there is any."""
+    creates = bench.adapter.capabilities.creates
+    return min(creates & bench.adapter.capabilities.exclusive or creates)
+
+
+def ref(bench: Bench, task: str, contact: str) -> TaskRef:
+    """Where a task is."""
+    return TaskRef(bench.adapter.system, task, contact)
+
+
+def somebody(bench: Bench) -> str:
+    """A contact with both keys, the e-mail not in lower case."""
+    return bench.add_contact(NAME, EMAIL.title(), PHONE)
+
+
+def some_tasks(bench: Bench, contact: str, count: int = 3) -> list[str]:
+    """Open tasks of one contact, oldest first."""
+    return [bench.add_task(contact, a_kind(bench), in_hours(5 + n), f"{TITLE} {n}") for n in range(count)]
+
+
+async def a_moment() -> None:
+    """Let some time pass, so that what comes next is newer."""
+    await asyncio.sleep(5)
+
+
+async def the_list(bench: Bench, contact: str) -> Listing[Reading]:
+    """The list of tasks that the engine reads: the account's, once it has caught up, else the contact's."""
+    if bench.adapter.capabilities.listing_lags:
+        await asyncio.sleep(LAG)
+    if bench.adapter.capabilities.lists_tasks is ListsTasks.ALL:
+        return await bench.adapter.list_tasks()
+    return await bench.adapter.list_contact_tasks(contact)
+
+
+async def read_back(bench: Bench, task: str, contact: str) -> Reading:
+    """One task as whole as it can be read; raises `Missing` where it is not there."""
+    if bench.adapter.capabilities.gets_task:
+        return await bench.adapter.get_task(ref(bench, task, contact))
+    listing = await bench.adapter.list_contact_tasks(contact)
+    found = [row for row in listing.rows if row.remote_id == task]
+    if not found:
+        msg = f"task {task} is not in the list of its contact"
+        raise Missing(msg)
+    return found[0]
+
+
+def reads_of(bench: Bench, contact: str, task: str) -> Reads:
+    """Every read that the adapter declares, by name."""
+    adapter, declared = bench.adapter, bench.adapter.capabilities
+    reads: Reads = {"list_contact_tasks": lambda: adapter.list_contact_tasks(contact)}
+    if declared.lists_tasks is ListsTasks.ALL:
+        reads["list_tasks"] = adapter.list_tasks
+    if declared.gets_task:
+        reads["get_task"] = lambda: adapter.get_task(ref(bench, task, contact))
+    if "email" in declared.contact_keys:
+        reads["find_contacts (e-mail)"] = lambda: adapter.find_contacts(EMAIL)
+    if "phone" in declared.contact_keys:
+        reads["find_contacts (phone)"] = lambda: adapter.find_contacts(PHONE)
+    if declared.lists_contacts:
+        reads["list_contacts"] = adapter.list_contacts
+        reads["get_contact"] = lambda: adapter.get_contact(contact)
+    return reads
+
+
+def writes_of(bench: Bench, contact: str, task: str) -> Reads:
+    """The two writes that every adapter has."""
+    adapter: Adapter = bench.adapter
+    return {
+        "create_task": lambda: adapter.create_task(draft(contact, a_kind(bench))),
+        "complete_task": lambda: adapter.complete_task(ref(bench, task, contact)),
+    }
+
+
+def hand(work: Callable[[], None], what: str) -> None:
+    """Let a person do something, or skip the test where nobody can."""
+    try:
+        work()
+    except NotImplementedError:
+        pytest.skip(f"nobody can {what} in this CRM")

@@ -1,0 +1,245 @@
+"""Trials of writing: one request, exactly the declared effect, and everything comes back as it went."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from adapters.base import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
+from adapters.conformance.bench import Bench
+from adapters.conformance.trial import (
+    BODY,
+    TASK,
+    TITLE,
+    Trials,
+    a_kind,
+    a_moment,
+    answering,
+    draft,
+    error_of,
+    must_raise,
+    need,
+    read_back,
+    ref,
+    some_tasks,
+    somebody,
+    trial,
+    with_field,
+)
+from syncer.model import MARKER_PREFIX, Draft, Kind, Reading, State
+
+_OTHER = "01HZX3W8K2N7QJ5V9RTB4M6CDE"
+
+
+def _lane(bench: Bench) -> bool:
+    return bench.adapter.capabilities.completes is Completes.TOP_OF_LANE
+
+
+def _pairs(bench: Bench) -> list[tuple[Kind, Kind]]:
+    """Every kind before every other; where none is exclusive, every kind before its next will do."""
+    kinds = sorted(bench.adapter.capabilities.creates)
+    if bench.adapter.capabilities.exclusive:
+        return list(product(kinds, repeat=2))
+    return list(zip(kinds, kinds[1:] + kinds[:1], strict=True))
+
+
+def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
+    """Title, body and marker came back, each in its place."""
+    __tracebackhide__ = True
+    shown = f"{reading.title}\n{reading.body}"
+    need(MARKER_PREFIX not in shown, f"the marker is shown to people: {shown!r}")
+    if not bench.adapter.capabilities.reads_marker:
+        need(reading.marker is None, "reads_marker is not declared, but a marker was read")
+        return
+    need(reading.marker == wanted.task, f"reads_marker is declared, but the marker was read as {reading.marker!r}")
+    need(reading.title == wanted.title, f"the title {wanted.title!r} came back as {reading.title!r}")
+    need(reading.body == wanted.body, f"the body {wanted.body!r} came back as {reading.body!r}")
+
+
+class WritingTrials(Trials):
+    """Create and complete."""
+
+    @trial
+    async def test_a_create_is_one_request_and_makes_one_task(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        made = await bench.adapter.create_task(draft(contact, a_kind(bench)))
+        need(len(bench.writes) == 1, f"a create must be one write, and was {len(bench.writes)}")
+        need(set(bench.tasks()) == {made.remote_id}, "a create must make one task, and answer with its id")
+        need(bench.tasks()[made.remote_id].contact == contact, "the task was made for another contact")
+        need(made.contact == contact, "the answer names another contact")
+        need(made.state is State.OPEN and bench.tasks()[made.remote_id].open, "a new task must be open")
+
+    @trial
+    async def test_every_kind_keeps_its_type_for_life(self, bench: Bench) -> None:
+        can = bench.adapter.capabilities
+        contact = somebody(bench)
+        for kind in sorted(can.creates):
+            made = await bench.adapter.create_task(draft(contact, kind))
+            back = await read_back(bench, made.remote_id, contact)
+            need(made.raw_type == back.raw_type, f"{kind}: made as {made.raw_type!r}, read as {back.raw_type!r}")
+            need(made.exclusive == back.exclusive, f"{kind}: exclusive in one reading and not in the other")
+            need(back.exclusive == (kind in can.exclusive), f"{kind}: exclusive is declared {kind in can.exclusive}")
+            told = bench.adapter.raw_type(kind)
+            need(told in ("", back.raw_type), f"{kind}: raw_type says {told!r}, the CRM {back.raw_type!r}")
+            one_type = bool(told) and told == bench.adapter.raw_type(back.kind)
+            fits = back.kind.compatible(kind) or not back.kind_known or one_type
+            need(fits, f"{kind}: what we created comes back as {back.kind}, another family")
+
+    @trial
+    async def test_a_kind_that_is_not_declared_is_refused_before_it_is_sent(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        for kind in sorted(set(Kind) - bench.adapter.capabilities.creates):
+            await must_raise(bench.adapter.create_task(draft(contact, kind)), Refused, f"creating the kind {kind}")
+        need(not bench.writes, "a kind that is not declared was sent")
+
+    @trial
+    async def test_a_due_is_kept_to_the_second(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        wanted = draft(contact, a_kind(bench))
+        made = await bench.adapter.create_task(wanted)
+        back = await read_back(bench, made.remote_id, contact)
+        for due, where in (
+            (bench.tasks()[made.remote_id].due, "in the CRM"),
+            (made.due, "in the answer"),
+            (back.due, "when read"),
+        ):
+            need(due == wanted.due, f"a task due at {wanted.due} is due at {due} {where}")
+
+    @trial
+    async def test_title_body_and_marker_come_back(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        wanted = draft(contact, a_kind(bench))
+        made = await bench.adapter.create_task(wanted)
+        text = bench.tasks()[made.remote_id].text
+        for part in (TITLE, *BODY.split("\n")):
+            need(part in text, f"people must be able to read {part!r}; they see {text!r}")
+        has_marker = bench.adapter.capabilities.reads_marker
+        need((wanted.marker in text) == has_marker, "the marker is written where it can be read back, and only there")
+        _check_text(bench, await read_back(bench, made.remote_id, contact), wanted)
+
+    @trial
+    async def test_a_task_without_a_body_comes_back_without_one(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        wanted = draft(contact, a_kind(bench), body=None)
+        made = await bench.adapter.create_task(wanted)
+        _check_text(bench, await read_back(bench, made.remote_id, contact), wanted)
+
+    @trial
+    async def test_the_marker_of_another_task_is_not_copied(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        copied = draft(contact, a_kind(bench), body=f"Bring the plan\n{MARKER_PREFIX}{_OTHER}")
+        made = await bench.adapter.create_task(copied)
+        back = await read_back(bench, made.remote_id, contact)
+        need(back.marker in (TASK, None), f"the body's own marker line was taken for ours: {back.marker}")
+        need(_OTHER not in f"{back.title}{back.body}", "the marker of another task is shown to people")
+
+    @trial
+    async def test_a_create_closes_exactly_what_is_declared(self, bench: Bench) -> None:
+        """Of two tasks of one contact, the second closes the first if both are exclusive, and never else."""
+        exclusive = bench.adapter.capabilities.exclusive
+        for number, (first, second) in enumerate(_pairs(bench)):
+            contact = bench.add_contact("Asha Rao", f"asha{number}@example.com", f"+9198765{number:05}")
+            old = (await bench.adapter.create_task(draft(contact, first))).remote_id
+            new = (await bench.adapter.create_task(draft(contact, second))).remote_id
+            need(new in bench.open_tasks(), f"a new {second} is closed at once")
+            closes, declared = old not in bench.open_tasks(), {first, second} <= exclusive
+            does = "closes" if closes else "does not close"
+            need(closes == declared, f"creating {second} {does} an open {first}, which is not what is declared")
+
+    @trial
+    async def test_a_create_leaves_other_contacts_alone(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        other = bench.add_contact("Ravi Iyer", "ravi@example.com", "+919876500000")
+        theirs = set(some_tasks(bench, other))
+        for kind in sorted(bench.adapter.capabilities.creates):
+            await bench.adapter.create_task(draft(contact, kind))
+        need(theirs <= bench.open_tasks(), "a create closed the task of another contact")
+
+    @trial
+    async def test_creating_for_nobody_is_refused(self, bench: Bench) -> None:
+        await must_raise(
+            bench.adapter.create_task(draft(bench.no_contact, a_kind(bench))), Refused, "creating for nobody"
+        )
+
+    @trial
+    async def test_a_created_task_is_listed_at_once_unless_lists_lag(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        await a_moment()
+        made = (await bench.adapter.create_task(draft(contact, a_kind(bench)))).remote_id
+        rows = (await bench.adapter.list_contact_tasks(contact)).rows
+        need(
+            made in {row.remote_id for row in rows},
+            "a contact's own tasks must never lag, and one just made is not there",
+        )
+        can = bench.adapter.capabilities
+        if can.lists_tasks is ListsTasks.ALL and not can.listing_lags:
+            rows = (await bench.adapter.list_tasks()).rows
+            need(made in {row.remote_id for row in rows}, "a task just made is not in the list: declare listing_lags")
+
+    @trial
+    async def test_a_completion_is_seen_at_once_by_its_own_read(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        await a_moment()
+        await bench.adapter.complete_task(ref(bench, task, contact))
+        back = await read_back(bench, task, contact)
+        need(back.state is State.DONE, "the read of one task must never lag, and shows a completed one open")
+
+    @trial
+    async def test_a_completion_closes_what_it_addresses(self, bench: Bench) -> None:
+        """The task that is named, or the contact's newest open one: exactly as declared, and nothing else."""
+        contact = somebody(bench)
+        tasks = []
+        for _ in range(3):
+            tasks += some_tasks(bench, contact, 1)
+            await a_moment()
+        closed = await bench.adapter.complete_task(ref(bench, tasks[1], contact))
+        wanted = tasks[2] if _lane(bench) else tasks[1]
+        declared = bench.adapter.capabilities.completes
+        gone = set(tasks) - bench.open_tasks()
+        need(gone == {wanted}, f"a completion is declared to close {declared}; it closed {sorted(gone)} of {tasks}")
+        need(closed.remote_id == wanted, f"it closed {wanted}, and answered with {closed.remote_id}")
+        need(closed.state is State.DONE, "the answer to a completion must say that the task is done")
+        need(len(bench.writes) == 1, f"a completion must be one write, and was {len(bench.writes)}")
+
+    @trial
+    async def test_completing_what_is_closed_closes_nothing_else(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        task, *others = some_tasks(bench, contact, 1 if _lane(bench) else 3)
+        bench.complete(task)
+        error = await error_of(bench.adapter.complete_task(ref(bench, task, contact)))
+        if _lane(bench):
+            need(
+                isinstance(error, NothingOpen), f"with no open task a completion must raise NothingOpen, not {error!r}"
+            )
+        else:
+            need(error is None, f"completing a task that is closed is no error, and raised {error!r}")
+        need(bench.open_tasks() == set(others), "completing a closed task closed another one")
+
+    @trial
+    async def test_completing_what_is_not_there_is_missing_or_refused(self, bench: Bench) -> None:
+        contact = bench.no_contact if _lane(bench) else somebody(bench)
+        error = await error_of(bench.adapter.complete_task(ref(bench, bench.no_task, contact)))
+        need(isinstance(error, Missing | Refused), f"completing what is not there must be refused, and gave {error!r}")
+
+    @trial
+    async def test_a_completion_of_unknown_outcome_is_in_doubt(self, bench: Bench) -> None:
+        contact = somebody(bench)
+        for value in bench.strange_states:
+            task = some_tasks(bench, contact, 1)[0]
+            with answering(bench.sandbox, with_field(bench.state_field, value), bench.sandbox.is_write):
+                work = bench.adapter.complete_task(ref(bench, task, contact))
+                await must_raise(work, InDoubt, f"a completion that is answered with the state {value!r}")
+
+    @trial
+    async def test_a_create_of_unknown_outcome_is_in_doubt_or_open(self, bench: Bench) -> None:
+        """We said that it is open; an answer that says something unheard of is not believed to be anything else."""
+        contact = somebody(bench)
+        for value in bench.strange_states:
+            with answering(bench.sandbox, with_field(bench.state_field, value), bench.sandbox.is_write):
+                made: Reading | AdapterError
+                try:
+                    made = await bench.adapter.create_task(draft(contact, a_kind(bench)))
+                except AdapterError as error:
+                    made = error
+            fine = isinstance(made, InDoubt) or (isinstance(made, Reading) and made.state is State.OPEN)
+            need(fine, f"a create that is answered with the state {value!r} gave {made!r}")

@@ -1,0 +1,84 @@
+"""From exceptions to advice and exit statuses: the only place that decides what a failure looks like to people."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from adapters.base import AdapterError, WrongAccount
+from adapters.redact import redact
+from syncer.complaints import ConfigError
+from syncer.ledger import Busy, LeaseLost, LedgerError
+from syncer.report import Exit
+from syncer.savedplan import PlanFileError
+from syncer.stopping import Stopped
+
+GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)
+"""From harmless to grave, where several accounts end differently: what another process is doing anyway weighs
+least, what waits for a person most."""
+
+
+class UsageError(Exception):
+    """The command cannot do what it was asked for; the text says what to type instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an account's command ended badly."""
+
+    exit_status: Exit
+    message: str
+
+    @property
+    def status(self) -> str:
+        """``error`` where something is wrong, ``stopped`` where somebody or something held it back."""
+        return "error" if self.exit_status in {Exit.PARTIAL, Exit.WRONG} else "stopped"
+
+    def as_json(self, account: str | None) -> dict[str, Any]:
+        return {
+            "account": account,
+            "status": self.status,
+            "exit": int(self.exit_status),
+            "message": self.message,
+        }
+
+
+def worst(statuses: Iterable[Exit]) -> Exit:
+    """The gravest of several accounts' exit statuses."""
+    return max(statuses, key=GRAVITY.index, default=Exit.DONE)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What to tell people about it; an exception that nobody foresaw is a bug of ours, and says where."""
+    match error:
+        case Stopped():
+            return Failure(error.exit_status, str(error))
+        case Busy():
+            advice = "wait until it is done; `syncer status` shows the last run"
+            return Failure(Exit.BUSY, f"{error}; {advice}")
+        case LeaseLost():
+            return Failure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
+        case WrongAccount():
+            return Failure(Exit.WRONG, redact(_wrong_account(error)))
+        case ConfigError() | LedgerError() | PlanFileError() | UsageError():
+            return Failure(Exit.WRONG, redact(str(error)))
+        case AdapterError():
+            return Failure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
+    return Failure(Exit.PARTIAL, redact(_bug(error)))
+
+
+def _wrong_account(error: WrongAccount) -> str:
+    return (
+        f"the key of {error.system} opens the account {error.found}, but the ledger belongs to {error.expected}; "
+        f"nothing was written; use the key of {error.expected}, or name another file under [ledger] url"
+    )
+
+
+def _bug(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return f"unexpected {words}{where}; this is a bug, please report it (-v shows where it came from)"

@@ -1,0 +1,79 @@
+"""``syncer tasks``, ``explain`` and ``retry``: what the ledger knows of tasks, and letting them be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from syncer.account import Account
+from syncer.commands.errors import UsageError
+from syncer.commands.session import Session, for_each_account
+from syncer.ledger import Ledger, TaskView
+from syncer.model import Replica, ReplicaState, State
+from syncer.registry import installed_systems
+from syncer.report import Exit, as_instant
+from syncer.screens import Screen, moment
+
+_ID_WIDTH: Final = 26
+_FIRST: Final = {ReplicaState.OPEN: 0}
+
+
+def list_tasks(session: Session, contact: str | None, state: State | None, system: str | None) -> int:
+    """The tasks and their copies, side by side."""
+    if system is not None and system not in installed_systems():
+        known = ", ".join(installed_systems())
+        return session.fail(None, UsageError(f"there is no CRM named {system}; --system is one of {known}"))
+
+    def work(account: Account) -> Exit:
+        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+            found = ledger.tasks(contact, None if state is None else state.value, system)
+        if session.json:
+            session.answer({"account": account.name, "tasks": [as_json(view) for view in found]})
+        else:
+            _show(session.screen, account, found)
+        return Exit.DONE
+
+    return for_each_account(session, work)
+
+
+def as_json(view: TaskView) -> dict[str, Any]:
+    """One task with its copies, for programs."""
+    task = view.task
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for replica in _in_order(view.replicas):
+        copy = {"id": replica.remote_id, "state": replica.state.value, "made_by_us": replica.made}
+        copies.setdefault(replica.system, []).append(copy)
+    return {
+        "task": task.id,
+        "state": task.state.value,
+        "kind": task.kind.value,
+        "title": task.title,
+        "contact": view.contact,
+        "due": as_instant(task.due),
+        "origin": task.origin,
+        "assignee": task.assignee,
+        "copies": copies,
+    }
+
+
+def _in_order(replicas: Iterable[Replica]) -> list[Replica]:
+    """The open one of each CRM first."""
+    return sorted(replicas, key=lambda replica: (replica.system, _FIRST.get(replica.state, 1), replica.remote_id))
+
+
+def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
+    number = f"{len(found)} task{'s' if len(found) != 1 else ''}"
+    screen.say(f"{account.name}: {number} ({account.timezone})", "bold")
+    if found:
+        systems = tuple(account.connections)
+        rows = [_row(account, view, systems) for view in found]
+        screen.table(["task", *systems], rows, indent=0, widths={"task": _ID_WIDTH})
+
+
+def _row(account: Account, view: TaskView, systems: Iterable[str]) -> list[str]:
+    task = view.task
+    copies = {system: [copy for copy in _in_order(view.replicas) if copy.system == system] for system in systems}
+    cells = ["\n".join(f"{copy.state} {copy.remote_id}" for copy in copies[system]) for system in systems]
+    title = ", ".join(part for part in (task.title or task.kind.label, view.contact) if part)
+    state = "" if task.state is State.OPEN else f", {task.state.value}"
+    return [f"{title}\n{moment(task.due, account.zone)}{state}\n{task.id}", *cells]

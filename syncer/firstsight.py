@@ -1,0 +1,190 @@
+"""What becomes of open tasks that no replica knows: by marker, else as a twin, else new (pure)."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from dataclasses import replace
+from datetime import timedelta
+
+from syncer.merging import Merging, in_order, replica_of
+from syncer.model import Reading, State, Task
+from syncer.reasons import Item, Reason
+
+REBUILD_WINDOW = timedelta(seconds=60)
+
+
+def look_at_unknown(work: Merging) -> None:
+    """Give every unknown open task its place; markers of all CRMs come before any twin."""
+    _FirstSight(work).look()
+
+
+def same_title(one: str | None, other: str | None) -> bool:
+    """Whether the titles do not contradict each other; none contradicts nothing, and only letters and digits count."""
+    plain_one, plain_other = (re.sub(r"\W+", "", title or "").casefold() for title in (one, other))
+    return not plain_one or not plain_other or plain_one == plain_other
+
+
+class _FirstSight:
+    """First sight, in one merge."""
+
+    def __init__(self, work: Merging) -> None:
+        self._work = work
+        self._policy = work.inputs.policy
+
+    def look(self) -> None:
+        unknown = {system: self._unknown_open(system) for system in self._work.systems}
+        for system, readings in unknown.items():
+            unknown[system] = [reading for reading in readings if not self._adopt_marked(reading)]
+        for readings in unknown.values():
+            twins = self._twins(readings)
+            for reading in readings:
+                twin = twins.get(reading.remote_id)
+                if twin is None:
+                    self._work.begin(reading)
+                else:
+                    task = self._work.base.tasks[twin]
+                    self._adopt(reading, task, "adopted as the same task, seen in another CRM")
+
+    def _unknown_open(self, system: str) -> list[Reading]:
+        """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
+        found = []
+        for reading in in_order(self._work.inputs.seen[system].readings.values()):
+            if reading.state is not State.OPEN or reading.key in self._work.base.replicas:
+                continue
+            reason = self._unfit(reading)
+            if reason is not None:
+                self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
+            elif reading.whole:
+                found.append(reading)
+        return found
+
+    def _unfit(self, reading: Reading) -> Reason | None:
+        if not reading.mirrored:
+            return Reason.SCHEDULED
+        if reading.contact is None:
+            return Reason.WITHOUT_CONTACT
+        if self._work.is_doubtful(reading.system, reading.contact):
+            return Reason.IN_DOUBT
+        return Reason.CONTACT_UNREAD if self._work.contact_of(reading) is None else None
+
+    # markers ---------------------------------------------------------------------------------------
+
+    def _adopt_marked(self, reading: Reading) -> bool:
+        """Join by our marker; any marker that does not fit is a copy that somebody made, and is ignored."""
+        if reading.marker is None:
+            return False
+        work = self._work
+        task = work.base.tasks.get(reading.marker)
+        if task is None:
+            self._rebuild(reading, reading.marker)
+            return True
+        alive = task.state is State.OPEN or work.is_creating(task.id, reading.system)
+        shown = work.open_replica(task.id, reading.system) is not None
+        if not alive or shown or task.contact != work.contact_of(reading):
+            return False
+        self._adopt(reading, task, "recognised by its marker", made=True)
+        return True
+
+    def _rebuild(self, reading: Reading, task_id: str) -> None:
+        """A marker whose task no ledger knows: written before the ledger was lost.
+
+        What it was made from may have been seen before this CRM could be read again.
+        """
+        origins = [] if self._work.base.empty else [t for t in self._open_tasks(reading) if self._copied(reading, t)]
+        if len(origins) == 1:
+            self._adopt(reading, origins[0], "a copy made before the ledger was lost", made=True)
+        else:
+            self._work.begin(reading, task_id=task_id, made=True)
+
+    def _copied(self, reading: Reading, task: Task) -> bool:
+        if self._work.awaits_origin(task) or not self._work.has_room(task.id, reading.system):
+            return False
+        kinds_fit = reading.kind.compatible(task.kind) or not reading.kind_known
+        return _near(reading, task, self._rebuild_window) and kinds_fit and same_title(reading.title, task.title)
+
+    # twins -----------------------------------------------------------------------------------------
+
+    def _twins(self, readings: list[Reading]) -> dict[str, str]:
+        """Pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
+        of_reading: dict[str, list[str]] = defaultdict(list)
+        of_task: dict[str, list[str]] = defaultdict(list)
+        by_contact: dict[str, list[Task]] = defaultdict(list)
+        for task in self._work.base.tasks.values():
+            if task.state is State.OPEN:
+                by_contact[task.contact].append(task)
+        for tasks in by_contact.values():
+            tasks.sort(key=lambda task: (task.due, task.id))
+        for reading in readings:
+            for task in _around(by_contact[self._work.contact_of(reading) or ""], reading, self._rebuild_window):
+                if self._may_be_twins(reading, task):
+                    of_reading[reading.remote_id].append(task.id)
+                    of_task[task.id].append(reading.remote_id)
+        pairs = {
+            remote_id: tasks[0] for remote_id, tasks in of_reading.items() if len(tasks) == len(of_task[tasks[0]]) == 1
+        }
+        taken = set(pairs.values())
+        for reading in readings:
+            candidates = () if reading.remote_id in pairs else of_reading.get(reading.remote_id, ())
+            task_id = next((task for task in candidates if task not in taken and self._is_rebuilt(task)), None)
+            if task_id is not None:
+                pairs[reading.remote_id] = task_id
+                taken.add(task_id)
+        return pairs
+
+    def _is_rebuilt(self, task: str) -> bool:
+        """Whether the task is known from our marker alone, since the ledger was lost.
+
+        What fits several such tasks is a copy, or the origin, of one of them: which one makes no difference.
+        """
+        return self._work.base.empty and self._work.made_somewhere(task)
+
+    def _may_be_twins(self, reading: Reading, task: Task) -> bool:
+        work = self._work
+        if not work.has_room(task.id, reading.system):
+            return False
+        awaits_origin = work.awaits_origin(task)
+        rebuilt = awaits_origin or self._is_rebuilt(task.id)
+        window = self._rebuild_window if rebuilt else self._policy.twin_window
+        guessed = awaits_origin and not work.inputs.capabilities[task.origin].has_kinds
+        kinds_fit = reading.kind.compatible(task.kind) or guessed
+        # A task without a due has copies with the due that we made up.
+        undated = rebuilt and reading.due is None and reading.title is not None and task.title is not None
+        near = undated or _near(reading, task, window)
+        return near and kinds_fit and same_title(reading.title, task.title)
+
+    @property
+    def _rebuild_window(self) -> timedelta:
+        return max(self._policy.twin_window, REBUILD_WINDOW)
+
+    def _open_tasks(self, reading: Reading) -> list[Task]:
+        contact = self._work.contact_of(reading)
+        tasks = self._work.base.tasks.values()
+        return [task for task in tasks if task.state is State.OPEN and task.contact == contact]
+
+    def _adopt(self, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:
+        work = self._work
+        if not made and work.awaits_origin(task):
+            guessed = not work.inputs.capabilities[task.origin].has_kinds
+            kind = reading.kind if reading.kind_known or guessed else task.kind
+            task = replace(task, kind=kind, origin=reading.system, due_synthetic=reading.due is None)
+            work.put_task(task)
+        if not made and task.title is None and reading.title is not None:
+            work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
+        work.put_replica(replica_of(reading, task.id, made=made))
+        work.is_back(task.id, reading.system)
+        work.event("adopted", "us", why, task.id, reading)
+
+
+def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task]:
+    """Of tasks in order of their due, those near the reading's, so that many tasks are not all compared with all."""
+    due = reading.due
+    if due is None:
+        return tasks
+    first = bisect_left(tasks, -window, key=lambda task: task.due - due)
+    return tasks[first : bisect_right(tasks, window, key=lambda task: task.due - due)]
+
+
+def _near(reading: Reading, task: Task, window: timedelta) -> bool:
+    return window > timedelta(0) and reading.due is not None and abs(reading.due - task.due) <= window

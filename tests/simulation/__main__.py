@@ -1,0 +1,99 @@
+"""Run ranges of seeds on all cores: ``python -m tests.simulation --seeds 0..1000``.
+
+A failure prints its seed, the shortest history that still fails, and the command that replays it in words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from time import monotonic
+
+import structlog
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tests.simulation.history import make_history
+from tests.simulation.play import play
+from tests.simulation.shrink import shrink
+from tests.simulation.stage import SECRETS
+
+CHUNK = 10
+
+
+def prepare() -> None:
+    """A process that plays: its secrets, and no log."""
+    os.environ.update(SECRETS)
+    silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
+    structlog.configure(wrapper_class=silent, cache_logger_on_first_use=True)
+
+
+def failures(seeds: range) -> list[tuple[int, str]]:
+    """The seeds that break a law, with what they break."""
+    found = []
+    for seed in seeds:
+        violation = play(make_history(seed))
+        if violation is not None:
+            found.append((seed, str(violation)))
+    return found
+
+
+def replay(seed: int, *, shrunk: bool) -> bool:
+    """Tell one history in words, made as short as possible first if asked; whether it breaks a law."""
+    history = make_history(seed)
+    if shrunk:
+        history = shrink(history, lambda shorter: play(shorter) is not None)
+        print(f"seed {seed}, shrunk to {len(history.actions)} actions; settings {dict(history.settings)}")
+    violation = play(history, print)
+    print(f"\nseed {seed}: {violation or 'every law was kept'}")
+    return violation is not None
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", default="0..1000", help="a range A..B, B not included")
+    parser.add_argument("--replay", type=int, metavar="SEED", help="tell one history step by step")
+    parser.add_argument("--shrink", action="store_true", help="with --replay: its shortest failing part")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    given = parser.parse_args()
+    prepare()
+    if given.replay is not None:
+        return int(replay(given.replay, shrunk=given.shrink))
+    first, _, last = given.seeds.partition("..")
+    return _all(range(int(first), int(last)), given.jobs)
+
+
+def _all(seeds: range, jobs: int) -> int:
+    started = monotonic()
+    broken: list[tuple[int, str]] = []
+    columns = (TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, disable=not sys.stderr.isatty()) as bar,
+        ProcessPoolExecutor(jobs, initializer=prepare) as pool,
+    ):
+        task = bar.add_task("", total=len(seeds))
+        for part, found in zip(_parts(seeds), pool.map(failures, _parts(seeds)), strict=True):
+            bar.advance(task, len(part))
+            broken += found
+            for seed, law in found:
+                print(f"seed {seed}: {law.splitlines()[0]}", flush=True)
+    rate = len(seeds) / (monotonic() - started)
+    print(f"{len(seeds)} histories, {rate:.1f} a second on {jobs} cores: {len(broken)} broke a law")
+    if broken:
+        seed = broken[0][0]
+        print(f"\nthe first of them, made as short as it gets (python -m tests.simulation --replay {seed} --shrink):\n")
+        replay(seed, shrunk=True)
+    return int(bool(broken))
+
+
+def _parts(seeds: range) -> Iterator[range]:
+    for start in range(seeds.start, seeds.stop, CHUNK):
+        yield range(start, min(start + CHUNK, seeds.stop))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""Histories: what people do, what goes wrong and when runs happen, as a list of small values made from a seed.
+
+An action names its object by a number that is taken modulo what there is when its time comes, so that any part
+of a history is a history, and a failing one can be made shorter.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from adapters.sandbox import Fault
+
+PERSONS = 4
+ACTIONS = 44
+RUNS = 15
+MOMENTS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Make:
+    """A person makes a task in a CRM; ``kind`` and ``minutes`` choose its type and due."""
+
+    system: str
+    person: int
+    kind: int
+    minutes: int
+    twin_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A person does something to an open task: ``what`` is complete, cancel, delete, reschedule, copy, reopen."""
+
+    what: str
+    system: str
+    which: int
+    minutes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """A request meets a fault."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """The connection breaks, and the request takes effect only later."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """The process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Time passes."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """From now on HighLevel's search is this late."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoseLedger:
+    """The database is gone."""
+
+
+Happening = Make | Act | Break | Delay | Kill
+"""What may come about at a moment within a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run; ``at`` says what happens at which moment of it. ``twice`` starts two at the same instant."""
+
+    at: tuple[tuple[int, Happening], ...] = ()
+    twice: bool = False
+
+
+Action = Make | Act | Wait | Lag | LoseLedger | Run
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Settings of the account, and what happens."""
+
+    seed: int
+    settings: tuple[tuple[str, str], ...]
+    skew: int
+    actions: tuple[Action, ...]
+
+
+# A refused key is rare: it stops a connection for the whole run, and little else could happen in it.
+FAULTS = [fault for fault in Fault if fault is not Fault.UNAUTHORIZED] * 4 + [Fault.UNAUTHORIZED]
+SYSTEMS = ("superfone", "reply", "highlevel")
+
+
+def make_history(seed: int) -> History:
+    """The history of this seed: always the same."""
+    rng = random.Random(seed)
+    settings = {
+        "sync": rng.choice(['cancelled = "close"', 'cancelled = "close"', 'cancelled = "keep"']),
+        "superfone": rng.choice(['slot = "earliest_due"', 'slot = "earliest_due"', 'slot = "hold"']),
+    }
+    calm = rng.random() < 0.3
+    deeds: list[Action] = [_deed(rng) for _ in range(ACTIONS - RUNS)]
+    runs: list[Action] = [_run(rng, calm=calm) for _ in range(RUNS)]
+    actions = deeds + runs
+    rng.shuffle(actions)
+    if not calm and rng.random() < 0.25:
+        actions.insert(rng.randrange(len(actions)), LoseLedger())
+    if rng.random() < 0.3:
+        actions.insert(rng.randrange(len(actions)), Lag(rng.choice([20, 90, 400])))
+    return History(seed, tuple(sorted(settings.items())), rng.choice([0, 0, 7, -7, 300, -300]), tuple(actions))
+
+
+def _deed(rng: random.Random) -> Action:
+    dice = rng.random()
+    if dice < 0.42:
+        return _make(rng)
+    if dice < 0.9:
+        return _act(rng)
+    return Wait(rng.choice([5, 35, 70, 3700]))
+
+
+def _make(rng: random.Random) -> Make:
+    system = rng.choice(SYSTEMS)
+    twin_in = rng.choice([other for other in SYSTEMS if other != system]) if rng.random() < 0.15 else None
+    return Make(system, rng.randrange(PERSONS), rng.randrange(100), rng.randrange(1, 4000), twin_in)
+
+
+def _act(rng: random.Random) -> Act:
+    what = rng.choices(["complete", "cancel", "delete", "reschedule", "copy", "reopen"], weights=[55, 8, 5, 15, 7, 10])[
+        0
+    ]
+    return Act(what, rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(1, 4000))
+
+
+def _run(rng: random.Random, *, calm: bool) -> Run:
+    if calm or rng.random() < 0.3:
+        return Run()
+    happenings: list[tuple[int, Happening]] = []
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        dice = rng.random()
+        happening: Happening
+        if dice < 0.35:
+            # Not twins: one that appears between our read of its CRM and our create there can't be told in time.
+            happening = replace(_make(rng), twin_in=None) if rng.random() < 0.5 else _act(rng)
+        elif dice < 0.7:
+            happening = Break(rng.choice(FAULTS))
+        elif dice < 0.78:
+            happening = Delay(rng.choice([1, 10, 25]))
+        else:
+            happening = Kill()
+        happenings.append((rng.randrange(1, MOMENTS), happening))
+    return Run(tuple(sorted(dict(happenings).items(), key=lambda pair: pair[0])), twice=rng.random() < 0.05)

@@ -1,0 +1,228 @@
+"""Planted faults: small changes of the engine that break a law, each of which the simulation must notice.
+
+A mutant is a change of a module's text, made while the module is imported, in a process of its own:
+``python -m tests.simulation.mutants "a lost answer is repeated"`` plays seeds until one breaks a law.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+WITHIN = 60
+"""The stated number of seeds, the first being `Mutant.first`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``old`` stands once in the module and becomes ``new``. ``first`` is where the seeds begin."""
+
+    name: str
+    module: str
+    old: str
+    new: str
+    first: int = 0
+
+
+MUTANTS = (
+    Mutant(
+        "a lost answer is repeated",
+        "adapters.http",
+        "on=NotSent, attempts=NOT_SENT_ATTEMPTS",
+        "on=(NotSent, InDoubt), attempts=NOT_SENT_ATTEMPTS",
+    ),
+    Mutant(
+        "supersession is taken for completion",
+        "syncer.superseded",
+        "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
+        "return False",
+    ),
+    Mutant(
+        "the marker is not searched",
+        "syncer.settle",
+        "elif reading.marker == operation.task:",
+        "elif reading.marker == operation.id:",
+    ),
+    Mutant(
+        "nothing found at once proves that nothing was done",
+        "syncer.settle",
+        "if context.clock() - operation.sent_at < context.policy.doubt_grace:",
+        "if False:",
+    ),
+    Mutant(
+        "the base is stored before the answer",
+        "syncer.apply",
+        "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
+        "        replica = self._context.base.replicas[operation.system, operation.remote_id or '']\n"
+        "        self._context.record(Changes(replicas={replica.key: replace(replica, state=ReplicaState.DONE)}))\n"
+        "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
+    ),
+    Mutant(
+        "what a list does not show is done",
+        "syncer.observe",
+        "    refs = [TaskRef(replica.system, replica.remote_id, replica.contact) for replica in vanished]\n"
+        "    await for_each(refs, lambda ref: _read_one(connection, ref))\n",
+        "    for replica in vanished:\n"
+        "        connection.seen.readings[replica.remote_id] = Reading(\n"
+        "            replica.system, replica.remote_id, replica.contact, State.DONE, "
+        "context.base.tasks[replica.task].kind, '')\n",
+    ),
+    Mutant(
+        "a list that breaks off counts as whole",
+        "syncer.observe",
+        "    if listing is None:\n        return\n    seen = connection.seen\n",
+        "    if listing is None:\n        from syncer.model import Listing\n        listing = Listing(())\n"
+        "        connection.seen.state = type(connection.seen.state).OK\n    seen = connection.seen\n",
+    ),
+    Mutant(
+        "whatever a completion closed was meant",
+        "syncer.apply",
+        "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
+        "if reading.state is not State.OPEN:",
+    ),
+    Mutant(
+        "the lane's top is not looked at",
+        "syncer.lane",
+        "    while stack and stack[0].close and stack[0].task:\n"
+        "        steps.append(CompleteTop(stack[0].remote_id, stack[0].task))\n"
+        "        del stack[0]\n",
+        "    for task in [task for task in stack if task.close and task.task]:\n"
+        "        steps.append(CompleteTop(task.remote_id, task.task or ''))\n"
+        "        stack.remove(task)\n",
+    ),
+    Mutant(
+        "the lease is ignored",
+        "syncer.ledger.lease",
+        "def acquire(",
+        "def acquire(connection: Connection, owner: Owner, *_: Any) -> None:\n    return None\n\n\n"
+        "def renew(*_: Any) -> None:\n    return None\n\n\ndef _unused_acquire(",
+    ),
+    Mutant(
+        "a 404 closes the others",
+        "syncer.merge",
+        "        misses = replica.misses + 1\n",
+        "        misses = replica.misses + 1\n"
+        "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+    ),
+    Mutant(
+        "a twin may be another person's",
+        "syncer.firstsight",
+        "for task in by_contact.get(self._work.contact_of(reading) or \"\", ()):",
+        "for task in [task for tasks in by_contact.values() for task in tasks]:",
+    ),
+    Mutant("theirs may be replaced", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("),
+    Mutant(
+        "a race is not reported",
+        "syncer.merging",
+        "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
+        "",
+    ),
+    Mutant("a race is not mended", "syncer.merging", "self.put_task(replace(task, put_back=True))", "self.put_task(task)"),
+    Mutant(
+        "what is put back counts as ours",
+        "syncer.settle",
+        "state=ReplicaState.OPEN, ours=not put_back)",
+        "state=ReplicaState.OPEN, ours=True)",
+    ),
+    Mutant(
+        "a task reopened is still the old one",
+        "syncer.merge",
+        "        same = task.state is State.OPEN or not was_closed\n",
+        "        same = task.state is State.OPEN or not was_closed\n        if not same:\n            return\n",
+    ),
+    Mutant(
+        "what is kept when cancelled is closed",
+        "syncer.merge",
+        "task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:",
+        "task.state is State.OPEN:",
+    ),
+    Mutant(
+        "a create takes what is there for absent while the search lags",
+        "syncer.apply",
+        "        if connection.adapter.capabilities.listing_lags:\n",
+        "        if connection.adapter.capabilities.listing_lags and connection.spent:\n",
+    ),
+    Mutant(
+        "a completion is forgotten once it failed",
+        "syncer.plan",
+        "        return not waits\n",
+        "        return False\n",
+    ),
+    Mutant(
+        "a crash leaves nothing in doubt",
+        "syncer.settle",
+        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
+        "    for op in context.base.operations.values():\n"
+        "        if op.state is OpState.SENT:\n"
+        "            context.record(Changes(operations={op.id: replace(op, state=OpState.FAILED)}))\n"
+        "            break\n"
+        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
+    ),
+    Mutant(
+        "history is done anew",
+        "syncer.firstsight",
+        "            if reading.state is not State.OPEN or reading.key in self._work.base.replicas:\n",
+        "            if reading.state is State.CANCELLED or reading.key in self._work.base.replicas:\n",
+    ),
+    Mutant(
+        "the marker is copied into Superfone",
+        "adapters.superfone.wire",
+        "for part in (draft.title, draft.body)",
+        "for part in (draft.title, draft.body, draft.marker)",
+    ),
+)
+
+
+class Planted(MetaPathFinder, Loader):
+    """Imports one module with a changed text."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(
+        self, fullname: str, _path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != self._mutant.module:
+            return None
+        path = Path(__file__).parents[2].joinpath(*fullname.split(".")).with_suffix(".py")
+        return importlib.util.spec_from_file_location(fullname, path, loader=self)
+
+    def create_module(self, _spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        path = Path(str(module.__file__))
+        text = path.read_text("utf-8")
+        if text.count(self._mutant.old) != 1:
+            msg = f"{self._mutant.name}: its place is not in {self._mutant.module} any more"
+            raise LookupError(msg)
+        changed = text.replace(self._mutant.old, self._mutant.new)
+        exec(compile(changed, path, "exec"), module.__dict__)  # noqa: S102 - our own text
+
+
+def hunt(name: str) -> int:
+    """Play until the mutant is caught: 0 if it was, 1 if no seed caught it."""
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
+    sys.meta_path.insert(0, Planted(mutant))
+    from tests.simulation.__main__ import prepare
+    from tests.simulation.history import make_history
+    from tests.simulation.play import play
+
+    prepare()
+    for seed in range(mutant.first, mutant.first + WITHIN):
+        violation = play(make_history(seed))
+        if violation is not None:
+            print(f"seed {seed}: {str(violation).splitlines()[0]}")
+            return 0
+    print(f"nothing was noticed within {WITHIN} seeds")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(hunt(sys.argv[1]))

@@ -1,0 +1,360 @@
+"""The judge: knows who really did what, and holds the engine to the laws. Shares no code with it.
+
+Every task that a person makes has a name of its own (``#7``) in its title or text. Whatever the engine makes of
+it carries that name along, so that the judge knows a copy by reading it, not by asking the engine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from adapters.sandbox import Call, Reply
+from tests.simulation.stage import Outcome, Stage
+
+NAME = re.compile(r"#\d+")
+MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
+Copy = tuple[str, str]
+"""(system, remote id)"""
+
+
+class Violation(AssertionError):
+    """A law was broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
+
+    open: bool
+    contact: str
+    name: str | None
+    exclusive: bool
+    created_at: datetime
+    text: str
+
+
+@dataclass(slots=True)
+class Story:
+    """What really happened to one task of a person's. ``excused`` lists what no engine could get right any more."""
+
+    person: int
+    systems: tuple[str, ...]
+    done: bool = False
+    cancelled: bool = False
+    noticed: bool = False
+    excused: set[str] = field(default_factory=set)
+
+
+class Oracle:
+    """Watches the sandboxes. ``closes_cancelled`` is the account's setting."""
+
+    def __init__(self, stage: Stage, *, closes_cancelled: bool = True) -> None:
+        self._stage = stage
+        self._closes_cancelled = closes_cancelled
+        self.stories: dict[str, Story] = {}
+        self.persons: dict[Copy, int] = {}
+        self.theirs: set[Copy] = set()
+        self.known: set[Copy] = set()
+        self.known_closed: set[Copy] = set()
+        self._read_at: dict[str, datetime] = {}
+        self._changed_at: dict[Copy, datetime] = {}
+        self._incidents: set[Copy] = set()
+        self._due_incidents: set[Copy] = set()
+        self._before: dict[str, Seen] = {}
+        stage.before_write = self._before_write
+        stage.after_call = self._after_call
+
+    # what there is ---------------------------------------------------------------------------------
+
+    def tasks(self, system: str) -> dict[str, Seen]:
+        """Every task of a CRM by remote id; deleted ones are left out."""
+        stage = self._stage
+        if system == "superfone":
+            return {
+                str(task.id): Seen(
+                    task.open,
+                    str(task.lead),
+                    _name(f"{task.title or ''} {task.note or ''}"),
+                    task.type != "REMINDER",
+                    task.created_at,
+                    task.note or "",
+                )
+                for lead in stage.superfone.leads()
+                for task in stage.superfone.tasks(lead.id)
+            }
+        if system == "reply":
+            return {
+                str(task.id): Seen(
+                    task.status == "New",
+                    str(task.contact_id),
+                    _name(task.template.get("body")),
+                    False,
+                    task.created_at,
+                    task.template.get("body") or "",
+                )
+                for task in stage.reply.tasks()
+            }
+        return {
+            task.id: Seen(not task.completed, task.contact or "", _name(task.title), False, task.added, task.body or "")
+            for task in stage.highlevel.tasks()
+            if not task.deleted
+        }
+
+    def open_copies(self, name: str) -> list[Copy]:
+        return [
+            (system, remote_id)
+            for system in self._stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if task.open and task.name == name
+        ]
+
+    # what people tell ------------------------------------------------------------------------------
+
+    def made(self, name: str, person: int, copy: Copy, systems: tuple[str, ...]) -> None:
+        """A person made a task, or a twin of one that has this name already."""
+        self.stories.setdefault(name, Story(person, systems))
+        self.theirs.add(copy)
+        self._changed_at[copy] = self._stage.now()
+
+    def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
+        """A person closed a task: done, or cancelled."""
+        story = self._story(copy)
+        self._changed_at[copy] = self._stage.now()
+        if story is None:
+            return
+        if cancelled:
+            story.cancelled = True
+        else:
+            story.done = True
+        if copy in self.known:
+            story.noticed = True
+
+    def touched(self, copy: Copy, *, excuse: str = "") -> None:
+        """A person changed a task: from now on it is theirs."""
+        self.theirs.add(copy)
+        self._changed_at[copy] = self._stage.now()
+        story = self._story(copy)
+        if story is not None and excuse:
+            story.excused.add(excuse)
+
+    def part_twins(self, copy: Copy) -> bool:
+        """A twin that was changed before anybody saw it is no twin any more, though it keeps the name."""
+        story = self._story(copy)
+        parted = story is not None and len(self.open_copies(self.tasks(copy[0])[copy[1]].name or "")) > 1
+        if parted and story is not None:
+            story.excused |= {"L2", "L3", "L4", "L7"}
+        return parted
+
+    def reopened(self, copy: Copy) -> bool:
+        """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
+        story = self._story(copy)
+        kept = story is not None and not story.done and story.cancelled and not self._closes_cancelled
+        if kept and story is not None:
+            story.cancelled = False
+        return kept
+
+    def lost_ledger(self) -> dict[str, str]:
+        """What was not yet the same everywhere can't be told any more from what never was.
+
+        Gives the Superfone tasks, with their names, that nothing but a name could connect to the others now.
+        """
+        self.known.clear()
+        self.known_closed.clear()
+        self._due_incidents.clear()
+        for name, story in self.stories.items():
+            closed_somewhere = story.done or story.cancelled
+            whole = {system for system, _ in self.open_copies(name)} == set(story.systems)
+            if (
+                closed_somewhere
+                or not whole
+                or story.excused & {"edited", "superseded", "copied", "deleted", "put back"}
+            ):
+                story.excused |= {"L2", "L3", "L4", "L7"}
+        self.theirs |= {(system, remote_id) for system in self._stage.sandboxes for remote_id in self.tasks(system)}
+        return {
+            remote_id: task.name
+            for remote_id, task in self.tasks("superfone").items()
+            if task.open and task.name and "L2" in self.stories[task.name].excused
+        }
+
+    def _story(self, copy: Copy) -> Story | None:
+        task = self.tasks(copy[0]).get(copy[1])
+        return self.stories.get(task.name or "") if task else None
+
+    # what the engine does --------------------------------------------------------------------------
+
+    def _before_write(self, system: str, _call: Call) -> None:
+        self._before = self.tasks(system)
+
+    def _after_call(self, system: str, call: Call, reply: Reply) -> None:
+        if not self._stage.sandboxes[system].is_write(call):
+            lead = re.search(r"/lead/(\d+)/task$", call.path)
+            if lead and reply.status == 200:
+                self._read_at[lead[1]] = self._stage.now()
+            return
+        before, after = self._before, self.tasks(system)
+        new = [remote_id for remote_id in after if remote_id not in before]
+        closed = [remote_id for remote_id, task in after.items() if not task.open and before.get(remote_id, task).open]
+        for remote_id in new:
+            self._judge_create(system, remote_id, after[remote_id], before)
+        for remote_id in closed:
+            self._judge_close(system, remote_id, before[remote_id], by_create=bool(new))
+
+    def _judge_create(self, system: str, remote_id: str, task: Seen, before: dict[str, Seen]) -> None:
+        copy = (system, remote_id)
+        story = self.stories.get(task.name or "")
+        if story is None:
+            raise Violation(f"made {copy} out of nothing: {task.text!r}")
+        if self.persons[system, task.contact] != story.person:
+            raise Violation(f"{task.name} was made for another person: {copy}")
+        markers = MARKER.findall(task.text)
+        if len(markers) != (0 if system == "superfone" else 1):
+            raise Violation(f"{copy} carries {len(markers)} markers: {task.text!r}")
+        twins = [other for other, old in before.items() if old.open and old.name == task.name]
+        closed_now = {other for other in twins if not self.tasks(system)[other].open}
+        if set(twins) - closed_now and "L2" not in story.excused:
+            raise Violation(f"L2: {task.name} now has two open copies in {system}: {twins} and {remote_id}")
+        self.known.add(copy)
+        if "put back" in story.excused:
+            self.theirs.add(copy)
+
+    def _judge_close(self, system: str, remote_id: str, task: Seen, *, by_create: bool) -> None:
+        copy = (system, remote_id)
+        story = self.stories.get(task.name or "")
+        if story is None or self._may_close(story):
+            return
+        if by_create and copy not in self.theirs:
+            return
+        if system == "superfone" and self._raced(copy, task):
+            self._incidents.add(copy)
+            self._due_incidents.add(copy)
+            story.excused.add("put back")
+            return
+        law = "L5, L6" if by_create else "L3"
+        raise Violation(f"{law}: {copy} ({task.name}) was closed, and nobody had closed it")
+
+    def _may_close(self, story: Story) -> bool:
+        return story.done or (story.cancelled and self._closes_cancelled) or "L3" in story.excused
+
+    def _raced(self, copy: Copy, task: Seen) -> bool:
+        """Whether somebody made or touched it after the lane was last read."""
+        read_at = self._read_at.get(task.contact)
+        return read_at is None or self._changed_at.get(copy, datetime.min.replace(tzinfo=read_at.tzinfo)) >= read_at
+
+    # after each run --------------------------------------------------------------------------------
+
+    def after_run(self, outcome: Outcome) -> None:
+        """The laws that hold at any time."""
+        if outcome.report is not None:
+            told = {item.task for item in outcome.report.incidents if item.task}
+            for copy in sorted(self._due_incidents):
+                if self._task_id(copy) in told:
+                    self._due_incidents.discard(copy)
+            if outcome.clean and self._due_incidents:
+                raise Violation(f"L6: closed by a race and not reported: {sorted(self._due_incidents)}")
+        self.at_most_one_open()
+        if outcome.clean and outcome.report is not None:
+            started = outcome.report.started_at
+            for system in self._stage.sandboxes:
+                for remote_id, task in self.tasks(system).items():
+                    if self._changed_at.get((system, remote_id), started) < started:
+                        (self.known if task.open else self.known_closed).add((system, remote_id))
+
+    def at_most_one_open(self) -> None:
+        count: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for system in self._stage.sandboxes:
+            for remote_id, task in self.tasks(system).items():
+                if task.open and task.name:
+                    count[system, task.name].append(remote_id)
+        for (system, name), copies in count.items():
+            story = self.stories.get(name)
+            if len(copies) > 1 and story is not None and "L2" not in story.excused:
+                raise Violation(f"L2: {name} has several open copies in {system}: {copies}")
+
+    def _task_id(self, copy: Copy) -> str | None:
+        return self._stage.ledger.find(":".join(copy))
+
+    # in the end ------------------------------------------------------------------------------------
+
+    def in_the_end(self, outcome: Outcome) -> None:
+        """The laws that hold once people and faults have stopped."""
+        if outcome.report is None:
+            raise Violation(f"the last run did not end: {outcome}")
+        listed: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for item in (*outcome.report.waiting, *outcome.report.attention):
+            if item.task is not None:
+                listed[item.task].add((item.system, item.reason.value))
+        for name, story in sorted(self.stories.items()):
+            copies = self.open_copies(name)
+            if not copies or "L7" in story.excused:
+                continue
+            listed_here = set().union(*(listed[task] for task in self._task_ids(name)))
+            if story.done or (story.cancelled and self._closes_cancelled):
+                if story.noticed and "L4" not in story.excused:
+                    self._all_closed(name, copies, listed_here)
+            elif not story.cancelled:
+                self._shown_everywhere(name, story, copies, listed_here)
+
+    def _task_ids(self, name: str) -> set[str]:
+        copies = [
+            (system, remote_id)
+            for system in self._stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if task.name == name
+        ]
+        return {task for task in map(self._task_id, copies) if task is not None}
+
+    def _all_closed(self, name: str, copies: list[Copy], listed: set[tuple[str, str]]) -> None:
+        for copy in copies:
+            if (copy[0], "newer_above") in listed and self._something_above(copy):
+                continue
+            if (copy[0], "not_completable") in listed and self._is_message(copy):
+                continue
+            raise Violation(f"L4: {name} was closed by somebody, but {copy} is still open; listed: {sorted(listed)}")
+
+    def _is_message(self, copy: Copy) -> bool:
+        return any(str(task.id) == copy[1] and task.task_type == "ManualEmail" for task in self._stage.reply.tasks())
+
+    def _something_above(self, copy: Copy) -> bool:
+        tasks = self.tasks("superfone")
+        mine = tasks[copy[1]]
+        return any(
+            task.open
+            and task.contact == mine.contact
+            and (task.created_at, int(other)) > (mine.created_at, int(copy[1]))
+            for other, task in tasks.items()
+        )
+
+    def _shown_everywhere(self, name: str, story: Story, copies: list[Copy], listed: set[tuple[str, str]]) -> None:
+        for system in story.systems:
+            if any(where == system for where, _ in copies):
+                continue
+            reasons = {reason for where, reason in listed if where == system}
+            if not reasons:
+                raise Violation(f"L7, L8: {name} is open, is not in {system}, and stands nowhere with a reason")
+            if reasons == {"slot_taken"} and not self._slot_taken(story):
+                raise Violation(f"L7: {name} waits for a slot that is free")
+            if reasons & {"next_run", "in_doubt", "retry_later", "unread", "lane_blocked"}:
+                raise Violation(f"L7: {name} has not come to rest in {system}: {sorted(reasons)}")
+
+    def _slot_taken(self, story: Story) -> bool:
+        return any(
+            task.open and task.exclusive and self.persons["superfone", task.contact] == story.person
+            for task in self.tasks("superfone").values()
+        )
+
+    def quiet(self, writes_before: int, writes_after: int) -> None:
+        """L1: nobody acted, so nothing may have been sent."""
+        if writes_after != writes_before:
+            raise Violation(f"L1: {writes_after - writes_before} writes in a run although nobody had acted")
+
+
+def _name(text: str | None) -> str | None:
+    found = NAME.search(text or "")
+    return found[0] if found else None
+
+
+GRACE = timedelta(seconds=31)

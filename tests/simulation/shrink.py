@@ -1,0 +1,48 @@
+"""Make a failing history shorter: leave out what it fails without, first in large parts, then one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from tests.simulation.history import Happening, History, Run
+
+T = TypeVar("T")
+
+
+def shrink(history: History, fails: Callable[[History], bool]) -> History:
+    """The shortest history found that still fails."""
+    kept = _without(history.actions, lambda actions: fails(replace(history, actions=tuple(actions))))
+    history = replace(history, actions=tuple(kept))
+    for index, action in enumerate(history.actions):
+        if isinstance(action, Run) and action.at:
+            history = _calmer_run(history, index, action, fails)
+    return history
+
+
+def _calmer_run(history: History, index: int, action: Run, fails: Callable[[History], bool]) -> History:
+    """The same history with less happening in one of its runs."""
+
+    def with_run(at: Sequence[tuple[int, Happening]]) -> History:
+        actions = list(history.actions)
+        actions[index] = replace(action, at=tuple(at))
+        return replace(history, actions=tuple(actions))
+
+    return with_run(_without(action.at, lambda at: fails(with_run(at))))
+
+
+def _without(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:
+    """Delta debugging: drop parts, half as large each time, for as long as the rest fails."""
+    size = max(1, len(items) // 2)
+    while True:
+        start = 0
+        while start < len(items):
+            rest = [*items[:start], *items[start + size :]]
+            if fails(rest):
+                items = rest
+            else:
+                start += size
+        if size == 1:
+            return items
+        size = max(1, size // 2)

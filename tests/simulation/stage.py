@@ -1,0 +1,338 @@
+"""The stage: three CRMs, one ledger, the real engine, and every place where something may go wrong.
+
+The engine meets the world at two doors only: a request to a CRM, and a transaction of the ledger. A *moment*
+is one passage through a door, counted within a run; whatever is to happen at a moment (somebody acts, a fault,
+the end of the process) hangs there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from sqlalchemy.engine import Connection as SqlConnection
+from sqlalchemy.pool import StaticPool
+
+from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.reply.sandbox import ReplySandbox
+from adapters.sandbox import Call, Fault, Reply, Sandbox, SandboxTransport
+from adapters.superfone.sandbox import SuperfoneSandbox
+from syncer.config import build_adapters, load_account
+from syncer.ledger import Busy, LeaseLost, Ledger, Owner
+from syncer.ledger.database import Database, _opener, _sqlite_engine
+from syncer.opening import AccountInHand, seeded_bytes
+from syncer.report import Report
+from syncer.run import Options, run
+from tests.clock import START, VirtualLoop
+
+ACCOUNT = """
+[account]
+name = "acme"
+[sync]
+max_creates_per_run = 10000
+{sync}
+[superfone]
+api_key = "env:SUPERFONE_API_KEY"
+base_url = "http://localhost:1"
+rate = "100000/s"
+{superfone}
+[reply]
+api_key = "env:REPLY_API_KEY"
+base_url = "http://localhost:2"
+rate = "100000/s"
+{reply}
+[highlevel]
+token = "env:HIGHLEVEL_TOKEN"
+location_id = "ve9EPM428h8vShlRW1KT"
+base_url = "http://localhost:3"
+rate = "100000/s"
+[[highlevel.kind_rules]]
+match = "(?i)remind"
+kind = "reminder"
+"""
+
+SECRETS = {
+    "SUPERFONE_API_KEY": "superfone-key",
+    "REPLY_API_KEY": "reply-key",
+    "HIGHLEVEL_TOKEN": "highlevel-token",
+}
+
+
+class Killed(BaseException):
+    """The process ended here: nothing that it still does reaches the world."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: with a report, killed, or turned away because another one holds the lease."""
+
+    report: Report | None = None
+    killed: bool = False
+    busy: bool = False
+    faulty: bool = False
+
+    @property
+    def clean(self) -> bool:
+        """Whether it read everything and did what it meant to."""
+        return self.report is not None and self.report.exit == 0 and not self.faulty
+
+
+class _LedgerFile:
+    """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
+    statements anew for every history would take longer than the histories."""
+
+    def __init__(self) -> None:
+        shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
+        self._folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
+        self._path = Path(self._folder.name) / "acme.db"
+        self._template = Path(self._folder.name) / "template.db"
+        Ledger.open(f"sqlite:///{self._template}", name="acme").close()
+        engine = _sqlite_engine(self._connect, StaticPool)
+        self.database = _Doored(engine, "the simulation's ledger")
+        self.lose()
+
+    def _connect(self) -> Any:
+        return _opener(self._path, read_only=False)()
+
+    def lose(self) -> None:
+        """Back to a ledger that never held anything."""
+        self.database.engine.dispose()
+        for file in self._path.parent.glob("acme.db*"):
+            file.unlink()
+        shutil.copyfile(self._template, self._path)
+
+
+class _Doored(Database):
+    """A database whose transactions pass a door before and after they are committed."""
+
+    door: Callable[[str], None] = staticmethod(lambda _moment: None)
+
+    @contextmanager
+    def writing(self) -> Iterator[SqlConnection]:
+        self.door("transaction")
+        with super().writing() as connection:
+            yield connection
+            self.door("commit")
+        self.door("committed")
+
+
+class _SimulatedLedger(Ledger):
+    """Remembers which leases its process took: all others are dead ones'."""
+
+    def __init__(self, database: Database, name: str, clock: Callable[[], datetime]) -> None:
+        super().__init__(database, name, clock)
+        self.taken: set[str] = set()
+
+    def acquire(self, owner: Owner, *given: Any, **more: Any) -> None:
+        super().acquire(owner, *given, **more)
+        self.taken.add(owner.token)
+
+
+class _SlowTransport(SandboxTransport):
+    """Answers after a moment of virtual time, so that what may overlap does."""
+
+    def __init__(self, sandbox: Sandbox, chance: Callable[[], float]) -> None:
+        super().__init__(sandbox)
+        self._chance = chance
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._chance() * 0.2)
+        response = await super().handle_async_request(request)
+        await asyncio.sleep(self._chance() * 0.2)
+        return response
+
+
+_files: list[_LedgerFile] = []
+
+
+def _ledger_file() -> _LedgerFile:
+    if not _files:
+        _files.append(_LedgerFile())
+    return _files[0]
+
+
+class Stage:
+    """One world. ``at`` maps a moment's number in the coming run to what happens there."""
+
+    def __init__(self, seed: int, settings: dict[str, str]) -> None:
+        self.seed = seed
+        self.loop = VirtualLoop()
+        self.skew = timedelta(0)
+        self.superfone = SuperfoneSandbox(lambda: self.now() + self.skew)
+        self.reply = ReplySandbox(self.now)
+        self.highlevel = HighLevelSandbox(lambda: self.now() - self.skew)
+        self.sandboxes: dict[str, Sandbox] = {
+            "superfone": self.superfone,
+            "reply": self.reply,
+            "highlevel": self.highlevel,
+        }
+        self.before_write: Callable[[str, Call], None] = lambda _system, _call: None
+        self.after_call: Callable[[str, Call, Reply], None] = lambda _system, _call, _reply: None
+        self.at: dict[int, Callable[[], Fault | None]] = {}
+        self.moments = 0
+        self._at_door: tuple[Sandbox, Call] | None = None
+        self._dead = False
+        self._faulty = False
+        self._processes = 0
+        self._random = random.Random(seed)
+        self._file = _ledger_file()
+        self._file.lose()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "acme.toml"
+            path.write_text(ACCOUNT.format_map(defaultdict(str, settings)))
+            self.account = load_account(path)
+        for system, sandbox in self.sandboxes.items():
+            self._watch(system, sandbox)
+        self._start_process()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.loop.time())
+
+    def wait(self, seconds: float) -> None:
+        self.loop.advance(seconds)
+
+    def close(self) -> None:
+        self._file.database.door = lambda _moment: None
+        self.loop.close()
+
+    def lose_ledger(self) -> None:
+        self._file.lose()
+        self._start_process()
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._hand.ledger
+
+    # runs ------------------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """One run."""
+        self._begin()
+        outcome: Outcome = self._finish(self._one())
+        return outcome
+
+    def two_runs(self) -> tuple[Outcome, Outcome]:
+        """Two runs that start at the same instant."""
+        self._begin()
+
+        async def both() -> tuple[Outcome, Outcome]:
+            first, second = await asyncio.gather(self._one(), self._one())
+            return first, second
+
+        first, second = self._finish(both())
+        return first, second
+
+    def _begin(self) -> None:
+        self.moments = 0
+        self._faulty = False
+
+    def _finish(self, work: Any) -> Any:
+        asyncio.set_event_loop(self.loop)
+        try:
+            return self.loop.run_until_complete(work)
+        finally:
+            self.at = {}
+            if self._dead:
+                self._bury()
+
+    async def _one(self) -> Outcome:
+        try:
+            report = await run(self._hand, Options())
+        except Busy:
+            return Outcome(busy=True)
+        except LeaseLost:
+            return Outcome(killed=True)
+        except Killed:
+            return Outcome(killed=True)
+        return Outcome(report, faulty=self._faulty)
+
+    def _bury(self) -> None:
+        """Let what is left of the dead process fail unseen, then start another one."""
+        for task in asyncio.all_tasks(self.loop):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception, Killed):
+                self.loop.run_until_complete(task)
+        self._dead = False
+        self._start_process()
+
+    def _start_process(self) -> None:
+        """Nothing in memory outlives a process, and its lease is a dead one's."""
+        transports = {
+            system: _SlowTransport(sandbox, self._random.random) for system, sandbox in self.sandboxes.items()
+        }
+        ledger = _SimulatedLedger(self._file.database, "acme", self.now)
+        self._file.database.door = self._ledger_door
+        self._processes += 1
+        self._hand = AccountInHand(
+            self.account,
+            build_adapters(self.account, transports),
+            ledger,
+            clock=self.now,
+            random_bytes=seeded_bytes(self.seed * 1009 + self._processes),
+            alive=lambda owner: owner.token in ledger.taken,
+        )
+
+    # doors -----------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """End the process at this instant."""
+        self._dead = True
+        raise Killed
+
+    def fail(self, fault: Fault) -> Fault:
+        """Let the request that is at the door meet this fault."""
+        self._faulty = True
+        return fault
+
+    def delay(self, seconds: float) -> Fault | None:
+        """Let the write that is at the door take effect only after its connection has broken."""
+        self._faulty = True
+        if self._at_door is None or not self._at_door[0].is_write(self._at_door[1]):
+            return None
+        sandbox, call = self._at_door
+        self.loop.call_later(seconds, self._arrive, sandbox, call)
+        return Fault.LOST_REQUEST
+
+    def _arrive(self, sandbox: Sandbox, call: Call) -> None:
+        self.before_write(sandbox.system, call)
+        self.after_call(sandbox.system, call, sandbox.handle(call))
+
+    def _moment(self) -> Fault | None:
+        if self._dead:
+            raise Killed
+        self.moments += 1
+        happening = self.at.pop(self.moments, None)
+        return happening() if happening is not None else None
+
+    def _ledger_door(self, _moment: str) -> None:
+        self._moment()
+
+    def _watch(self, system: str, sandbox: Sandbox) -> None:
+        def at_the_door(call: Call) -> Fault | None:
+            self._at_door = (sandbox, call)
+            try:
+                return self._moment()
+            finally:
+                self._at_door = None
+
+        def before(call: Call) -> None:
+            if sandbox.is_write(call):
+                self.before_write(system, call)
+
+        def after(call: Call, reply: Reply) -> None:
+            self.after_call(system, call, reply)
+            self._moment()
+
+        sandbox.fault = at_the_door
+        sandbox.before = before
+        sandbox.after = after

@@ -1,0 +1,133 @@
+"""Commands that look: status, tasks, explain, check; and retry, which lets things be tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from adapters.sandbox import Fault
+from syncer.reasons import Reason
+from tests import cli_kit
+from tests.cli_kit import Served, Zygote
+
+served, zygote = cli_kit.served, cli_kit.zygote
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory, zygote: Zygote) -> Iterator[Served]:
+    """Two tasks of one lead after one run: one has the slot, the other waits."""
+    world = Served(tmp_path_factory.mktemp("busy"), zygote)
+    _, _, contact = world.person()
+    world.task(contact, "Call Asha")
+    world.task(contact, "Call again", hours=9)
+    assert world.do("sync", "--once").status == 0
+    yield world
+    world.close()
+
+
+def test_status_tells_the_last_run_the_lag_and_what_waits_without_the_network(busy: Served) -> None:
+    calls = sum(len(box.calls) for box in busy.sandboxes)
+    done = busy.do("status", "--json")
+    assert done.status == 0
+    told = done.answer
+    assert told.keys() >= {"account", "last_run", "lag_s", "tasks", "copies", "waiting", "attention", "incidents"}
+    assert (told["last_run"]["status"], told["under_way"], told["daemon"]) == ("ok", None, None)
+    assert told["tasks"] == {"open": 2}
+    assert told["copies"]["superfone"] == {"open": 1}
+    assert [item["reason"] for item in told["waiting"]] == ["slot_taken"]
+    assert 0 <= told["lag_s"] < 60
+    words = busy.do("status").stdout
+    assert words.startswith("acme: 2 open tasks (Asia/Kolkata)\n  nothing is running")
+    assert Reason.SLOT_TAKEN.sentence in words
+    assert sum(len(box.calls) for box in busy.sandboxes) == calls
+
+
+def test_status_before_the_first_run(served: Served) -> None:
+    done = served.do("status")
+    assert done.status == 0
+    assert "no run has ended yet" in done.stdout
+    assert served.do("status", "--json").answer["lag_s"] is None
+    assert not list(served.folder.glob("acme.db*"))
+
+
+def test_tasks_and_their_copies_side_by_side(busy: Served) -> None:
+    everything = busy.do("tasks", "--json").answer["tasks"]
+    assert [task["title"] for task in everything] == ["Call Asha", "Call again"]
+    assert everything[0].keys() >= {"task", "state", "kind", "title", "contact", "due", "origin", "copies"}
+    assert [copy["state"] for copy in everything[0]["copies"]["superfone"]] == ["open"]
+    assert busy.do("tasks", "--json", "--system", "superfone").answer["tasks"] == everything[:1]
+    assert busy.do("tasks", "--json", "--state", "done", "--contact", "asha").answer["tasks"] == []
+    assert f", {everything[1]['task']}: reply open {everything[1]['copies']['reply'][0]['id']}, highlevel open " in (
+        busy.do("tasks").stdout
+    )
+    wrong = busy.do("tasks", "--system", "superphone")
+    assert wrong.status == 2
+    assert "superfone" in wrong.stderr
+
+
+def test_a_task_s_story_in_words(busy: Served) -> None:
+    task = busy.do("tasks", "--json").answer["tasks"][1]
+    done = busy.do("explain", f"highlevel:{task['copies']['highlevel'][0]['id']}")
+    assert done.status == 0
+    assert done.stdout.startswith("acme: Call again, Asha")
+    assert "came from highlevel" in done.stdout
+    assert "we saw it for the first time in highlevel" in done.stdout
+    assert f"we created it in reply ({task['copies']['reply'][0]['id']})" in done.stdout
+    assert f"superfone: slot_taken: {Reason.SLOT_TAKEN.sentence}" in done.stdout
+    told = busy.do("explain", task["task"], "--json").answer
+    assert [event["what"] for event in told["history"]][:3] == ["seen", "sent", "created"]
+    assert told["now"][0]["reason"] == "slot_taken"
+    unknown = busy.do("explain", "superfone:1")
+    assert unknown.status == 2
+    assert "syncer tasks" in unknown.stderr
+
+
+def test_retry_frees_what_was_refused_and_says_what(served: Served) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    served.superfone.allowed_types = ()
+    refused = served.do("sync", "--once", "--json")
+    assert refused.status == 1
+    (item,) = refused.answer["attention"]
+    assert item["reason"] == "refused"
+    served.superfone.allowed_types = ("FOLLOW_UP_CALL",)
+    assert served.do("sync", "--once").status == 0
+    assert served.superfone.open_tasks(served.superfone.leads()[0].id) == ()
+    freed = served.do("retry", item["task"])
+    assert freed.status == 0
+    assert freed.stdout.startswith("acme: 1 freed; the next run tries again\n  superfone: create of Call Asha, Asha")
+    assert served.do("retry", "--json").answer == {"account": "acme", "number": 0, "freed": []}
+    assert served.do("sync", "--once").status == 0
+    assert len(served.superfone.open_tasks(served.superfone.leads()[0].id)) == 1
+    unknown = served.do("retry", "reply:1", "--json")
+    assert unknown.status == 2
+    assert unknown.answer["exit"] == 2
+
+
+def test_check_tries_everything_and_says_what_each_crm_can_do(served: Served) -> None:
+    done = served.do("check", "--json")
+    assert done.status == 0
+    assert done.answer["exit"] == 0
+    assert {check["system"] for check in done.answer["checks"]} == {"superfone", "reply", "highlevel"}
+    assert done.answer["capabilities"]["superfone"]["completes"] == "the contact's newest open task"
+    words = served.do("check").stdout
+    assert words.startswith("acme: everything works\n  file: ok: ")
+    assert "What highlevel can do" in words
+    assert served.writes() == 0
+
+
+def test_check_says_what_to_do_about_a_key_and_an_address(served: Served) -> None:
+    served.superfone.fault = lambda _call: Fault.ERROR_BEFORE
+    done = served.do("check", RE_KEY="a-wrong-key")
+    assert done.status == 1
+    assert "reply: FAILED: key" in done.stdout
+    assert "superfone: FAILED: " in done.stdout
+    assert "highlevel: ok: " in done.stdout
+    assert "a-wrong-key" not in done.stdout + done.stderr
+    file = served.folder / "config.toml"
+    file.write_text(file.read_text().replace(served.url, "http://127.0.0.1:1"))
+    unreachable = served.do("check", "--json")
+    assert unreachable.status == 1
+    failed = [check for check in unreachable.answer["checks"] if not check["ok"]]
+    assert all("no connection" in check["detail"] and check["advice"] for check in failed)

@@ -1,0 +1,110 @@
+"""How the program starts: quickly, and with words for whoever types something else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from syncer import __version__
+from syncer.cli import app
+from tests import cli_kit
+from tests.cli_kit import ROOT, Served
+
+served, zygote = cli_kit.served, cli_kit.zygote
+
+HEAVY = (
+    "sqlmodel",
+    "sqlalchemy",
+    "alembic",
+    "uvicorn",
+    "starlette",
+    "httpx",
+    "pydantic",
+    "apscheduler",
+    "adapters",
+    "asyncio",
+    "rich",
+    "syncer.commands",
+)
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+def python(*args: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, *args], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=20
+    )
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = f"""
+import sys
+sys.argv = ["syncer", "--help"]
+from syncer.cli import main
+try:
+    main()
+finally:
+    found = sorted(name for name in {HEAVY!r} if name in sys.modules)
+    print("heavy:", found)
+"""
+    done = python("-c", code)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("heavy: []\n")
+
+
+def test_the_module_is_the_program() -> None:
+    done = python("-m", "syncer", "--version")
+    assert (done.returncode, done.stdout) == (0, f"syncer {__version__}\n")
+
+
+def test_without_a_file_there_is_advice(tmp_path: Path) -> None:
+    done = python("-m", "syncer", "sync", "--once", folder=tmp_path)
+    assert done.returncode == 2
+    assert "config.toml: there is no such file" in done.stderr
+    assert "syncer init" in done.stderr
+    assert "syncer demo" in done.stderr
+
+
+COMMANDS = ("init", "check", "plan", "apply", "sync", "status", "tasks", "explain", "retry", "sandbox", "demo")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_that_fits_80_columns(command: str) -> None:
+    assert f"  {command} " in CliRunner().invoke(app, ["--help"]).output
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0
+    assert all(len(line) <= 80 for line in shown.output.splitlines())
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["snyc"],
+        ["sync", "--onse"],
+        ["sync", "--allow-creates", "3"],
+        ["sync", "--once", "--allow-creates", "-1"],
+        ["sync", "--once", "-c"],
+        ["apply"],
+        ["tasks", "--state", "gone"],
+        ["init", "--base-url", "superphone=https://example.com"],
+    ],
+)
+def test_a_wrong_command_line_is_2(args: list[str]) -> None:
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code == 2
+    assert "Error: " in done.output
+
+
+def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
+    """`syncer check | head -1` must not end a command in the middle."""
+    out = served.folder / "out"
+    program = f"{sys.executable} -m syncer check"
+    command = f"{{ {program}; echo $? > status; }} | head -1 > {out}"
+    env = {**ENVIRONMENT, **cli_kit.SECRETS}
+    subprocess.run(["bash", "-c", command], cwd=served.folder, env=env, check=True, timeout=20)  # noqa: S603, S607
+    assert out.read_text() == "acme: everything works\n"
+    assert (served.folder / "status").read_text() == "0\n"

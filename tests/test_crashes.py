@@ -1,0 +1,27 @@
+"""Killed at every durable step and request, and started again: the same end state, and then silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.__main__ import prepare
+from tests.simulation.crashes import SCENARIOS, Crash, Scenario
+
+
+@pytest.fixture(autouse=True)
+def _prepared() -> None:
+    prepare()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_killed_at_every_moment(scenario: Scenario) -> None:
+    undisturbed = Crash(scenario)
+    moments = undisturbed.run()
+    wanted = undisturbed.rest()
+    undisturbed.close()
+    assert moments > 5
+    for moment in range(1, moments + 1):
+        crash = Crash(scenario)
+        crash.run(killed_at=moment)
+        assert crash.rest() == wanted, f"killed at moment {moment} of {moments}"
+        crash.close()

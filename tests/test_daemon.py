@@ -1,0 +1,122 @@
+"""``syncer sync``: runs at its interval, ends on a signal, and outlives what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox import Fault
+from syncer.commands.session import Session
+from syncer.daemon import run_daemon
+from tests import cli_kit
+from tests.cli_kit import Command, Served, until
+
+served, zygote = cli_kit.served, cli_kit.zygote
+
+
+def runs(command: Command) -> int:
+    return len(command.stdout.splitlines())
+
+
+def test_it_runs_at_once_and_again_and_ends_on_sigterm(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) >= 1)
+    assert served.do("status", "--json").answer["daemon"]["pid"] > 0
+    served.highlevel.person_completes(task)
+    until(lambda: sum(answer["completed"]["reply"] for answer in daemon.answers))
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+    assert daemon.answers[0]["created"] == {"superfone": 1, "reply": 1, "highlevel": 0}
+    assert all(answer["status"] == "ok" for answer in daemon.answers)
+    assert all(json.loads(line) for line in daemon.stderr.splitlines() if line.startswith("{"))
+    told = served.do("status", "--json").answer
+    assert (told["daemon"], told["under_way"]) == (None, None)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_request_in_flight_is_finished_and_stored(served: Served, number: signal.Signals, status: int) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    with served.hold_first_write() as hold:
+        daemon = served.start("sync")
+        assert hold.arrived.wait(20)
+        daemon.send(number)
+        until(lambda: "stopping after the request" in daemon.stderr)
+    assert daemon.status == status
+    copies = served.do("tasks", "--json").answer["tasks"][0]["copies"]
+    assert sum(len(found) for found in copies.values()) == 1 + served.writes()
+    assert served.do("sync", "--once").status == 0
+    assert len(served.reply.tasks()) == 1
+
+
+def test_a_busy_account_is_tried_again(served: Served) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    with served.hold_first_write() as hold:
+        once = served.start("sync", "--once")
+        assert hold.arrived.wait(20)
+        daemon = served.start("sync")
+        until(lambda: "is running this account" in daemon.stderr)
+    assert once.status == 0
+    until(lambda: "nothing to do" in daemon.stdout)
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_trouble_in_one_run_is_told_and_the_next_one_goes_on(served: Served) -> None:
+    served.person()
+    served.reply.fault = lambda _call: Fault.UNAUTHORIZED
+    daemon = served.start("sync")
+    until(lambda: ": partial: " in daemon.stdout)
+    served.reply.fault = lambda _call: None
+    until(lambda: ": ok: " in daemon.stdout)
+    daemon.send(signal.SIGINT)
+    assert daemon.status == 130
+
+
+def test_an_account_that_is_another_one_by_now_is_given_up(served: Served) -> None:
+    served.person()
+    assert served.do("sync", "--once").status == 0
+    served.reply.user_id = 99
+    daemon = served.start("sync")
+    assert daemon.status == 2
+    assert "opens the account 99" in daemon.stderr
+
+
+def test_a_wrong_file_ends_it_before_it_begins(served: Served) -> None:
+    daemon = served.do("sync", SF_KEY="")
+    assert daemon.status == 2
+    assert "SF_KEY is not set" in daemon.stderr
+    assert not served.superfone.calls
+
+
+def test_a_bug_ends_one_run_and_not_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody foresees bugs, so one is made here, in this process."""
+    (tmp_path / "config.toml").write_text(cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync=""))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+    calls = 0
+
+    async def broken(*_args: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise KeyError("reply-key")
+
+    monkeypatch.setattr("syncer.daemon.run_and_record", broken)
+    session = Session((tmp_path / "config.toml",), json=True)
+    assert run_daemon(session) == 143
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told[0]["exit"] == 1
+    assert "unexpected KeyError" in told[0]["message"]
+    assert "test_daemon.py" in told[0]["message"]
+    assert "reply-key" not in told[0]["message"]

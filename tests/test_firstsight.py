@@ -1,0 +1,329 @@
+"""What an unknown open task becomes: a copy of ours that was lost, the same task in another CRM, or a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+
+from syncer.firstsight import same_title
+from syncer.merge import Merged
+from syncer.model import Kind, Reading, Replica, ReplicaState, State, Task
+from syncer.reasons import Reason
+from syncer.state import UNSETTLED, Action, Base, OpState
+from tests.strategies import (
+    LANE,
+    PLAIN,
+    POLICY,
+    ROUTABLE,
+    SYSTEMS,
+    TYPED,
+    World,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    an_operation,
+    at,
+    fresh_ids,
+    merged,
+    read_back,
+    seen_of,
+    worlds,
+)
+
+ID = "01JVKZ3W6Q8N5R2T7Y4B9C0D1E"
+TASK = a_task()
+KNOWN = a_base(TASK, replicas=[a_replica(TASK, LANE)])
+SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
+
+
+def one_task(found: Merged) -> Task:
+    [task] = found.base.tasks.values()
+    return task
+
+
+def shown_in(found: Merged, task: str = "t1") -> list[str]:
+    return [r.system for r in found.base.replicas.values() if r.task == task and r.state is ReplicaState.OPEN]
+
+
+# new tasks -----------------------------------------------------------------------------------------
+
+
+def test_a_new_task_is_what_its_origin_says() -> None:
+    policy = replace(POLICY, users={(TYPED, "41"): "Asha"})
+    new = a_reading(TYPED, "x", kind=Kind.SITE_VISIT, title="Visit", body="bring keys", assignee="41")
+    found = merged(a_base(), seen_of(new), policy=policy)
+    assert one_task(found) == Task(
+        "new0001", "p1", Kind.SITE_VISIT, "Visit", "bring keys", at(hours=5), TYPED, assignee="Asha", first_seen=at()
+    )
+    [replica] = found.base.replicas.values()
+    assert (replica.made, replica.ours, replica.state) == (False, False, ReplicaState.OPEN)
+
+
+def test_a_contact_that_is_linked_to_nobody_is_a_person_of_its_own() -> None:
+    base = a_base()
+    base.links.clear()
+    found = merged(base, seen_of(a_reading(PLAIN, "x"), a_reading(PLAIN, "y", due=at(days=3))))
+    assert found.changes.links == {(PLAIN, f"p1-{PLAIN}"): "new0001"}
+    assert {task.contact for task in found.base.tasks.values()} == {"new0001"}
+
+
+@pytest.mark.parametrize(
+    ("reading", "reason"),
+    [
+        (a_reading(TYPED, "x", mirrored=False), Reason.SCHEDULED),
+        (a_reading(PLAIN, "x", contact=None), Reason.WITHOUT_CONTACT),
+        (a_reading(PLAIN, "x", contact="stranger"), Reason.CONTACT_UNREAD),
+    ],
+)
+def test_what_cannot_be_a_task_waits_with_its_reason(reading: Reading, reason: Reason) -> None:
+    found = merged(a_base(), seen_of(reading))
+    assert not found.base.tasks
+    assert [item.reason for item in found.waiting] == [reason]
+
+
+def test_a_row_without_its_body_is_read_first() -> None:
+    assert not merged(a_base(), seen_of(a_reading(TYPED, "x", whole=False))).base.tasks
+
+
+# twins ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_twin"),
+    [
+        ({}, True),
+        ({"due": at(hours=5, seconds=60)}, True),
+        ({"due": at(hours=5, seconds=61)}, False),
+        ({"due": None}, False),
+        ({"kind": Kind.CALLBACK}, True),
+        ({"kind": Kind.SITE_VISIT}, False),
+        ({"person": "p2"}, False),
+        ({"title": "Something else"}, True),
+    ],
+    ids=str,
+)
+def test_a_twin_is_due_at_the_same_time_and_of_a_like_kind(changes: dict[str, object], is_twin: bool) -> None:
+    found = merged(KNOWN, seen_of(a_reading(TYPED, "x", **changes)))
+    assert (len(found.base.tasks) == 1) is is_twin
+    assert (TYPED in shown_in(found)) is is_twin
+
+
+def test_a_twin_has_no_other_title() -> None:
+    task = a_task(origin=PLAIN, title="Call about the flat")
+    base = a_base(task, replicas=[a_replica(task, PLAIN)])
+    assert len(merged(base, seen_of(a_reading(TYPED, "x", title="call: about the flat!"))).base.tasks) == 1
+    assert len(merged(base, seen_of(a_reading(TYPED, "x", title="Send papers"))).base.tasks) == 2
+
+
+def test_titles_are_compared_by_letters_and_digits() -> None:
+    assert same_title("Call (Asha)", "call asha")
+    assert same_title(None, "call asha")
+    assert same_title("", "call asha")
+    assert not same_title("call asha", "call asha 2")
+
+
+def test_twins_can_be_switched_off() -> None:
+    policy = replace(POLICY, twin_window=timedelta(0))
+    assert len(merged(KNOWN, seen_of(a_reading(TYPED, "x")), policy=policy).base.tasks) == 2
+
+
+def test_three_crms_at_once_give_one_task() -> None:
+    found = merged(a_base(), seen_of(*(a_reading(system, "x") for system in SYSTEMS)))
+    assert one_task(found).origin == LANE
+    assert shown_in(found, "new0001") == list(SYSTEMS)
+
+
+def test_two_candidates_are_neither() -> None:
+    two_readings = seen_of(a_reading(TYPED, "x"), a_reading(TYPED, "y"))
+    assert len(merged(KNOWN, two_readings).base.tasks) == 3
+    other = a_task("t2")
+    base = a_base(TASK, other, replicas=[a_replica(TASK, LANE), a_replica(other, LANE)])
+    assert len(merged(base, seen_of(a_reading(TYPED, "x"))).base.tasks) == 3
+
+
+def test_a_task_that_is_shown_there_or_being_made_there_has_no_twin() -> None:
+    shown = a_base(TASK, replicas=[a_replica(TASK, LANE), a_replica(TASK, TYPED)])
+    assert len(merged(shown, seen_of(a_reading(TYPED, "x"))).base.tasks) == 2
+    doubt = an_operation(TASK, TYPED, Action.CREATE, OpState.IN_DOUBT)
+    making = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt])
+    assert len(merged(making, seen_of(a_reading(TYPED, "x"))).base.tasks) == 2
+
+
+def test_a_twin_in_the_lane_is_what_was_to_be_put_back() -> None:
+    task = replace(TASK, put_back=True)
+    base = a_base(task, replicas=[a_replica(task, LANE, state=ReplicaState.SUPERSEDED), a_replica(task, PLAIN)])
+    assert not one_task(merged(base, seen_of(a_reading(LANE, "x")))).put_back
+    elsewhere = merged(base, seen_of(a_reading(TYPED, "x")))
+    assert one_task(elsewhere).put_back
+
+
+# markers -------------------------------------------------------------------------------------------
+
+
+def test_a_marker_names_its_task() -> None:
+    found = merged(KNOWN, seen_of(a_reading(PLAIN, "x", marker="t1", due=at(days=9), title="edited since")))
+    assert one_task(found) == TASK
+    [copy] = [replica for replica in found.base.replicas.values() if replica.system == PLAIN]
+    assert (copy.made, copy.ours) == (True, False)
+
+
+def test_a_marker_of_a_task_that_was_done_while_its_create_was_in_doubt_is_still_its_copy() -> None:
+    task = replace(TASK, state=State.DONE)
+    doubt = an_operation(task, PLAIN, Action.CREATE, OpState.SENT)
+    found = merged(a_base(task, operations=[doubt]), seen_of(a_reading(PLAIN, "x", marker="t1")))
+    assert shown_in(found) == [PLAIN]
+
+
+@pytest.mark.parametrize(
+    ("task", "copies", "person"),
+    [
+        (TASK, [LANE], "p2"),
+        (replace(TASK, state=State.DONE), [], "p1"),
+        (TASK, [LANE, PLAIN], "p1"),
+    ],
+    ids=["another contact", "a closed task", "a second copy"],
+)
+def test_a_marker_that_does_not_fit_is_a_copy_that_somebody_made(task: Task, copies: list[str], person: str) -> None:
+    base = a_base(task, replicas=[a_replica(task, system) for system in copies])
+    found = merged(base, seen_of(a_reading(PLAIN, "x", marker="t1", person=person)))
+    assert found.base.tasks["new0001"].origin == PLAIN
+    assert not found.base.replicas[PLAIN, "x"].made
+
+
+@given(worlds())
+def test_markers_are_believed_exactly_where_they_fit(world: World) -> None:
+    found = world.merged()
+    marked = [r for seen in world.seen.values() for r in seen.readings.values() if r.marker in world.base.tasks]
+    for reading in marked:
+        if reading.key in world.base.replicas or not reading.whole or reading.state is not State.OPEN:
+            continue
+        copy = found.base.replicas.get(reading.key)
+        if copy is not None and copy.made:
+            task = found.base.tasks[copy.task]
+            assert task.id == reading.marker
+            assert task.contact == found.base.links[reading.system, reading.contact or ""]
+            assert task.state is State.OPEN or _in_doubt(world.base, task, reading.system)
+        elif copy is not None and copy.task != reading.marker:
+            task = found.base.tasks[reading.marker or ""]
+            other = [r for r in found.base.replicas.values() if (r.task, r.system) == (task.id, reading.system)]
+            shown = any(replica.state is ReplicaState.OPEN for replica in other)
+            alien = task.contact != found.base.tasks[copy.task].contact
+            assert shown or alien or task.state is not State.OPEN
+
+
+def _in_doubt(base: Base, task: Task, system: str) -> bool:
+    creates = [o for o in base.operations.values() if (o.task, o.system, o.action) == (task.id, system, Action.CREATE)]
+    return any(operation.state in UNSETTLED for operation in creates)
+
+
+@given(worlds())
+def test_a_twin_is_mutual_and_the_only_one(world: World) -> None:
+    found = world.merged()
+    for event in found.changes.events:
+        if event.what != "adopted" or "marker" in event.detail or "before" in event.detail:
+            continue
+        copy = found.base.replicas[event.system or "", event.remote_id or ""]
+        twin, task = _read(world, copy), found.base.tasks[copy.task]
+        rivals = [
+            rival
+            for rival in world.seen[copy.system].readings.values()
+            if rival.key not in world.base.replicas and _fits(found, rival, task) and rival.state is State.OPEN
+            if rival.whole and rival.mirrored and not found.base.replicas[rival.key].made
+        ]
+        assert rivals == [twin]
+        assert [other.id for other in _free_before(world, found, copy) if _fits(found, twin, other)] in ([], [task.id])
+
+
+def _read(world: World, replica: Replica) -> Reading:
+    return world.seen[replica.system].readings[replica.remote_id]
+
+
+def _fits(found: Merged, reading: Reading, task: Task) -> bool:
+    near = reading.due is not None and abs(reading.due - task.due) <= POLICY.twin_window
+    same_person = found.base.links.get((reading.system, reading.contact or "")) == task.contact
+    return near and same_person and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
+
+
+def _free_before(world: World, found: Merged, copy: Replica) -> Iterable[Task]:
+    """Tasks of the ledger that are open now and had no copy in that CRM, nor one on its way."""
+    for task in found.base.tasks.values():
+        shown = {r.task for r in found.base.replicas.values() if (r.system, r.state) == (copy.system, "open")}
+        free = task.id not in shown - {copy.task} and not _in_doubt(world.base, task, copy.system)
+        if task.id in world.base.tasks and task.state is State.OPEN and free:
+            yield task
+
+
+# a ledger that was lost ----------------------------------------------------------------------------
+
+LOST = a_base()
+
+
+def copies_of(task: Task, systems: Iterable[str]) -> list[Reading]:
+    """What the CRMs hold of a task that we had mirrored into them."""
+    kinds = {TYPED: _in_words_of_typed(task), PLAIN: Kind.FOLLOW_UP_CALL, LANE: task.kind}
+    found = []
+    for system in systems:
+        kind = task.kind if system == task.origin else kinds[system]
+        reading = read_back(a_replica(task, system), task, kind=kind, kind_known=system != PLAIN)
+        found.append(replace(reading, created_by=None, updated_by=None))
+    return found
+
+
+def _in_words_of_typed(task: Task) -> Kind:
+    return {"call": Kind.FOLLOW_UP_CALL, "visit": Kind.SITE_VISIT, "note": Kind.TODO}[task.kind.family]
+
+
+@pytest.mark.parametrize("kind", ROUTABLE)
+@pytest.mark.parametrize(("origin", "systems"), [(origin, s) for s in SUBSETS for origin in s])
+def test_a_lost_ledger_is_rebuilt(origin: str, systems: tuple[str, ...], kind: Kind) -> None:
+    title = None if origin == LANE else "Call about the flat"
+    task = a_task(ID, kind=kind, origin=origin, title=title)
+    if origin == TYPED:
+        task = replace(task, kind=_in_words_of_typed(task))
+    found = merged(LOST, seen_of(*copies_of(task, systems)))
+    rebuilt = one_task(found)
+    assert sorted(shown_in(found, rebuilt.id)) == sorted(systems)
+    assert not found.base.replicas[origin, f"{ID}-{origin}"].made, "what carries no marker counts as theirs"
+    assert not any(replica.ours for replica in found.base.replicas.values())
+    if {TYPED, PLAIN} & (set(systems) - {origin}):
+        assert rebuilt.id == ID
+    if LANE in systems:
+        assert rebuilt.kind is task.kind
+    elif TYPED in systems:
+        assert rebuilt.kind is _in_words_of_typed(task)
+
+
+def test_the_kind_comes_from_the_crm_that_knows_most_about_kinds() -> None:
+    """A first call and a call were adopted as twins, and copied into the third CRM, before the ledger was lost."""
+    task = a_task(ID, kind=Kind.FIRST_CALL)
+    in_lane, in_plain = copies_of(task, (LANE, PLAIN))
+    typed = a_reading(TYPED, "x", kind=Kind.FOLLOW_UP_CALL, title="Ring", body="soon")
+    rebuilt = one_task(merged(LOST, seen_of(in_lane, in_plain, typed)))
+    assert (rebuilt.id, rebuilt.kind, rebuilt.origin) == (ID, Kind.FIRST_CALL, LANE)
+
+
+@pytest.mark.parametrize("first", SUBSETS + [(system,) for system in SYSTEMS], ids="+".join)
+@pytest.mark.parametrize("twin_window", [0, 60])
+@pytest.mark.parametrize("kind", [Kind.FIRST_CALL, Kind.SITE_VISIT])
+def test_a_ledger_may_be_rebuilt_in_several_runs(first: tuple[str, ...], twin_window: int, kind: Kind) -> None:
+    """What could not be read at first finds its task later, whichever of them comes first."""
+    task = a_task(ID, kind=kind)
+    policy = replace(POLICY, twin_window=timedelta(seconds=twin_window))
+    copies = copies_of(task, SYSTEMS)
+    early = merged(LOST, seen_of(*(copy for copy in copies if copy.system in first)), policy=policy)
+    base = replace(early.base, empty=False)
+    late = merged(base, seen_of(*copies), policy=policy, run="run2", new_id=fresh_ids("late"))
+    assert len(shown_in(late, one_task(late).id)) == 3
+    assert one_task(late).kind is kind
+
+
+def test_two_lost_tasks_stay_two() -> None:
+    one, other = a_task(ID), a_task("01JVKZ3W6Q8N5R2T7Y4B9C0D1F")
+    readings = [*copies_of(one, (TYPED,)), *copies_of(other, (PLAIN,))]
+    assert set(merged(LOST, seen_of(*readings)).base.tasks) == {one.id, other.id}

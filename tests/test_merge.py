@@ -1,0 +1,275 @@
+"""The three-way comparison: what people did to known copies is understood, and nothing else is concluded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from syncer.merge import Merged
+from syncer.model import Kind, Reading, Replica, ReplicaState, State
+from syncer.reasons import Reason
+from syncer.state import UNSETTLED, Action, Base, Changes, OpState
+from syncer.superseded import maybe_superseded, superseded_by
+from tests.strategies import (
+    API,
+    LANE,
+    PLAIN,
+    POLICY,
+    SYSTEMS,
+    TYPED,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    an_operation,
+    at,
+    merged,
+    read_back,
+    seen_of,
+    with_lane,
+)
+
+TASK = a_task()
+IN_LANE, IN_TYPED, IN_PLAIN = (a_replica(TASK, system) for system in SYSTEMS)
+EVERYWHERE = a_base(TASK, replicas=[IN_LANE, IN_TYPED, IN_PLAIN])
+WINDOW = timedelta(seconds=2)
+
+
+def closed(replica: Replica, state: State = State.DONE, **changes: object) -> Reading:
+    return replace(read_back(replica, TASK, state=state), **changes)  # type: ignore[arg-type]
+
+
+def state_of(found: Merged, replica: Replica) -> ReplicaState:
+    return found.base.replicas[replica.key].state
+
+
+# closures ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("replica", [IN_LANE, IN_TYPED, IN_PLAIN], ids=SYSTEMS)
+def test_a_copy_that_they_close_makes_the_task_done(replica: Replica) -> None:
+    found = merged(EVERYWHERE, seen_of(closed(replica)))
+    assert found.base.tasks["t1"].state is State.DONE
+    assert state_of(found, replica) is ReplicaState.DONE
+    assert not found.incidents
+
+
+@pytest.mark.parametrize("first", [State.DONE, State.CANCELLED])
+def test_completed_beats_cancelled(first: State) -> None:
+    second = State.CANCELLED if first is State.DONE else State.DONE
+    found = merged(EVERYWHERE, seen_of(closed(IN_TYPED, first), closed(IN_PLAIN, second)))
+    assert found.base.tasks["t1"].state is State.DONE
+
+
+@pytest.mark.parametrize(("closes", "state"), [(True, State.CANCELLED), (False, State.OPEN)])
+def test_a_cancelled_copy_cancels_the_task_where_that_is_wished(closes: bool, state: State) -> None:
+    policy = replace(POLICY, cancelled_closes=closes)
+    found = merged(EVERYWHERE, seen_of(closed(IN_TYPED, State.CANCELLED)), policy=policy)
+    assert found.base.tasks["t1"].state is state
+    assert state_of(found, IN_TYPED) is ReplicaState.CANCELLED
+
+
+def test_history_is_not_propagated() -> None:
+    found = merged(a_base(), seen_of(a_reading(PLAIN, "x", state=State.DONE)))
+    assert found.changes == Changes()
+
+
+@pytest.mark.parametrize(
+    ("apart", "actor", "creator", "expected"),
+    [
+        (0, "7", "7", True),
+        (2, "7", "7", True),
+        (-2, "7", "7", True),
+        (3, "7", "7", False),
+        (0, "7", "8", False),
+        (0, None, "8", True),
+        (0, "7", None, True),
+    ],
+)
+def test_superseded_means_closed_when_and_by_whom_a_newer_one_was_made(
+    apart: int, actor: str | None, creator: str | None, expected: bool
+) -> None:
+    old = closed(IN_LANE, created_at=at(hours=-1), updated_at=at(seconds=apart), updated_by=actor)
+    new = a_reading(LANE, "new", created_at=at(), created_by=creator)
+    assert superseded_by(old, new, WINDOW) is expected
+    assert (old in maybe_superseded([old, new], WINDOW)) is (abs(apart) <= 2)
+
+
+def test_only_exclusive_and_newer_tasks_supersede() -> None:
+    old = closed(IN_LANE, created_at=at(hours=-1), updated_at=at())
+    assert not superseded_by(old, a_reading(LANE, "new", kind=Kind.REMINDER, created_at=at()), WINDOW)
+    assert not superseded_by(replace(old, exclusive=False), a_reading(LANE, "new", created_at=at()), WINDOW)
+    assert not superseded_by(replace(old, created_at=at(seconds=1)), a_reading(LANE, "new", created_at=at()), WINDOW)
+    assert not superseded_by(old, replace(old, created_at=at()), WINDOW), "nothing supersedes itself"
+
+
+def superseding(creator: str) -> tuple[Reading, Reading]:
+    """Our task in the lane as a newer one closed it, and that newer one."""
+    old = closed(IN_LANE, created_at=at(hours=-1), updated_at=at(minutes=-1), updated_by=creator)
+    return old, a_reading(LANE, "new", created_at=at(minutes=-1), created_by=creator, due=at(hours=9))
+
+
+def test_what_they_superseded_stays_open_and_the_newer_one_is_a_new_task() -> None:
+    found = merged(EVERYWHERE, seen_of(*superseding("7")))
+    assert found.base.tasks["t1"] == TASK
+    assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+    assert len(found.base.tasks) == 2
+    assert not found.incidents
+
+
+def test_what_they_superseded_is_done_where_that_is_wished() -> None:
+    found = merged(EVERYWHERE, seen_of(*superseding("7")), capabilities=with_lane(superseded_is_done=True))
+    assert found.base.tasks["t1"].state is State.DONE
+
+
+def with_our_newer_one(*, ours: bool) -> Base:
+    newer = a_task("t2", due=at(hours=9))
+    return a_base(TASK, newer, replicas=[replace(IN_LANE, ours=ours), a_replica(newer, LANE, "new", made=True)])
+
+
+@pytest.mark.parametrize("is_done", [True, False])
+def test_a_task_of_theirs_that_our_create_closed_is_an_incident_and_put_back(is_done: bool) -> None:
+    capabilities = with_lane(superseded_is_done=is_done)
+    found = merged(with_our_newer_one(ours=False), seen_of(*superseding(API)), capabilities=capabilities)
+    assert found.base.tasks["t1"] == replace(TASK, put_back=True)
+    assert [(item.task, item.reason) for item in found.incidents] == [("t1", Reason.CLOSED_BY_RACE)]
+
+
+def test_a_task_of_ours_that_our_create_closed_waits_again() -> None:
+    found = merged(with_our_newer_one(ours=True), seen_of(*superseding(API)))
+    assert found.base.tasks["t1"] == TASK
+    assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+    assert not found.incidents
+
+
+def test_a_completion_that_hit_another_task_is_an_incident_and_closes_nothing_elsewhere() -> None:
+    seen = seen_of(closed(IN_LANE))
+    seen[LANE].closed_by_us = {IN_LANE.remote_id}
+    found = merged(EVERYWHERE, seen)
+    assert found.base.tasks["t1"] == replace(TASK, put_back=True)
+    assert len(found.incidents) == 1
+
+
+def test_what_is_done_elsewhere_may_be_closed_in_its_lane_by_anything() -> None:
+    """A completion there and our create here between two runs: nobody lost anything."""
+    base = with_our_newer_one(ours=False)
+    base.replicas[IN_PLAIN.key] = IN_PLAIN
+    found = merged(base, seen_of(*superseding(API), closed(IN_PLAIN)))
+    assert found.base.tasks["t1"] == replace(TASK, state=State.DONE)
+    assert not found.incidents
+
+
+@pytest.mark.parametrize("known_by", ["listing", "times"])
+def test_a_task_that_our_create_closed_before_we_saw_it_is_put_back(known_by: str) -> None:
+    unseen, newer = superseding(API)
+    seen = seen_of(replace(unseen, updated_by="7" if known_by == "listing" else API), newer)
+    if known_by == "listing":
+        seen[LANE].closed_by_us = {unseen.remote_id}
+    base = with_our_newer_one(ours=True)
+    del base.replicas[IN_LANE.key]
+    found = merged(base, seen)
+    [incident] = found.incidents
+    assert found.base.tasks[incident.task or ""].put_back
+    assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+
+
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize("state", sorted(UNSETTLED))
+def test_a_lane_with_a_write_in_doubt_is_looked_at_after_it_is_settled(action: Action, state: OpState) -> None:
+    """What our lost request made would be taken for a new task, what it closed for their doing."""
+    newer = a_task("t2", due=at(hours=9))
+    base = a_base(TASK, newer, replicas=[IN_LANE], operations=[an_operation(newer, LANE, action, state)])
+    found = merged(base, seen_of(*superseding(API), a_reading(LANE, "reminder", kind=Kind.REMINDER)))
+    assert found.changes == Changes()
+    assert {(item.system, item.reason) for item in found.waiting} == {(LANE, Reason.IN_DOUBT)}
+
+
+# copies that are gone, or open again ---------------------------------------------------------------
+
+
+def test_a_copy_is_gone_after_two_misses_in_two_runs() -> None:
+    seen = seen_of()
+    seen[PLAIN].missing = {IN_PLAIN.remote_id}
+    first = merged(EVERYWHERE, seen, run="run1")
+    assert state_of(first, IN_PLAIN) is ReplicaState.OPEN
+    second = merged(first.base, seen, run="run2")
+    assert state_of(second, IN_PLAIN) is ReplicaState.GONE
+    assert second.base.tasks == EVERYWHERE.tasks
+    assert merged(second.base, seen, run="run3").changes == Changes()
+
+
+def test_one_miss_is_forgotten_when_the_copy_is_read_again() -> None:
+    base = a_base(TASK, replicas=[IN_LANE, replace(IN_PLAIN, misses=1)])
+    assert merged(base, seen_of(read_back(IN_PLAIN, TASK))).base.replicas[IN_PLAIN.key].misses == 0
+
+
+@pytest.mark.parametrize("state", [State.OPEN, State.DONE])
+def test_a_copy_that_was_gone_and_is_there_again_is_the_same_task(state: State) -> None:
+    """If the task was done meanwhile, the copy is to be closed, not to be taken for a new task."""
+    task = replace(TASK, state=state)
+    base = a_base(task, replicas=[IN_LANE, replace(IN_PLAIN, state=ReplicaState.GONE, misses=2)])
+    found = merged(base, seen_of(read_back(IN_PLAIN, TASK)))
+    assert found.base.tasks == {"t1": task}
+    assert state_of(found, IN_PLAIN) is ReplicaState.OPEN
+
+
+def test_a_copy_that_is_open_again_after_it_was_closed_is_a_new_task() -> None:
+    base = a_base(replace(TASK, state=State.DONE), replicas=[replace(IN_PLAIN, state=ReplicaState.DONE)])
+    found = merged(base, seen_of(read_back(IN_PLAIN, TASK)))
+    assert found.base.tasks["t1"].state is State.DONE
+    assert found.base.tasks["new0001"].origin == PLAIN
+    assert found.base.replicas[IN_PLAIN.key].task == "new0001"
+
+
+def test_a_superseded_copy_that_is_open_again_shows_its_open_task() -> None:
+    task = replace(TASK, put_back=True)
+    base = a_base(task, replicas=[replace(IN_LANE, state=ReplicaState.SUPERSEDED), IN_PLAIN])
+    found = merged(base, seen_of(read_back(IN_LANE, TASK)))
+    assert found.base.tasks == {"t1": TASK}, "and needs no putting back any more"
+    assert state_of(found, IN_LANE) is ReplicaState.OPEN
+
+
+def test_a_copy_that_is_open_again_while_another_is_being_made_is_a_new_task() -> None:
+    """Else both would be open copies of one task in one CRM."""
+    cancelled = replace(IN_TYPED, state=ReplicaState.CANCELLED)
+    doubt = an_operation(TASK, TYPED, Action.CREATE, OpState.IN_DOUBT)
+    found = merged(a_base(TASK, replicas=[IN_LANE, cancelled], operations=[doubt]), seen_of(read_back(IN_TYPED, TASK)))
+    assert found.base.replicas[IN_TYPED.key].task == "new0001"
+
+
+def test_a_row_of_a_list_reopens_nothing() -> None:
+    base = a_base(replace(TASK, state=State.DONE), replicas=[replace(IN_TYPED, state=ReplicaState.DONE)])
+    assert merged(base, seen_of(read_back(IN_TYPED, TASK, whole=False))).changes == Changes()
+
+
+# fields --------------------------------------------------------------------------------------------
+
+
+def test_title_body_and_due_follow_the_origin() -> None:
+    task = a_task(origin=PLAIN, title="Call", body="soon")
+    base = a_base(task, replicas=[a_replica(task, PLAIN), a_replica(task, TYPED)])
+    edited = read_back(a_replica(task, PLAIN), task, title="Call now", body="today", due=at(hours=1))
+    found = merged(base, seen_of(edited, read_back(a_replica(task, TYPED), task, title="x", due=at(hours=2))))
+    assert found.base.tasks["t1"] == replace(task, title="Call now", body="today", due=at(hours=1))
+
+
+def test_a_copy_that_somebody_touched_is_theirs() -> None:
+    found = merged(EVERYWHERE, seen_of(read_back(IN_TYPED, TASK), read_back(IN_PLAIN, TASK, due=at(hours=6))))
+    assert found.base.replicas[IN_TYPED.key].ours
+    assert not found.base.replicas[IN_PLAIN.key].ours
+    back = merged(found.base, seen_of(read_back(IN_PLAIN, TASK)))
+    assert not back.base.replicas[IN_PLAIN.key].ours, "and stays so"
+
+
+def test_a_due_that_we_made_never_flows_back() -> None:
+    first = merged(a_base(), seen_of(a_reading(PLAIN, "x", due=None)))
+    [task] = first.base.tasks.values()
+    assert (task.due, task.due_synthetic) == (at(days=1), True)
+    copy = a_replica(task, TYPED, due=at(days=1, seconds=-1))
+    first.base.replicas[copy.key] = copy
+    later = merged(first.base, seen_of(a_reading(PLAIN, "x", due=None), read_back(copy, task)), now=at(days=3))
+    assert later.base.tasks == {task.id: task}
+    real = merged(later.base, seen_of(a_reading(PLAIN, "x", due=at(hours=2))))
+    assert real.base.tasks[task.id] == replace(task, due=at(hours=2), due_synthetic=False)

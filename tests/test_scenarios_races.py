@@ -1,0 +1,316 @@
+"""Somebody acts between our reading and our writing."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Fault
+from tests.scenario import Make, Stage, details
+from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
+
+RACE = [("superfone", "closed_by_race")]
+
+
+def incidents(world: Stage) -> list[tuple[str, str]]:
+    """What the last run had to admit."""
+    with world.open_ledger() as ledger:
+        run = ledger.last_run()
+        assert run is not None
+        return [(item["system"], item["reason"]) for item in run.report["incidents"]]
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+@pytest.mark.parametrize("slot", ["earliest_due", "hold"])
+def test_a_task_made_just_before_our_create_is_put_back(stage: Make, slot: str, fault: Fault | None) -> None:
+    world = stage(superfone=f'slot = "{slot}"')
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Ours")
+    due = world.due(hours=8)
+    world.meanwhile("superfone", "create", lambda: world.superfone.person_creates(lead, "BOOKING", due))
+    if fault is not None:
+        world.fail("superfone", "create", fault)
+
+    report = world.again()
+    assert incidents(world) == RACE
+    assert "closed by a write of ours" in details(report)
+    assert sum(report.completed.values()) == 0
+
+    world.again(2)
+    assert world.lane(lead) == ["BOOKING"]
+    assert world.superfone_open()[0].due == due
+    assert world.open() == (1, 2, 2)
+    world.quiet(2)
+
+    world.complete_in("superfone")
+    world.good()
+    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("sibling_actor", [True, False])
+def test_a_known_task_of_theirs_touched_just_before_we_replace_ours(stage: Make, sibling_actor: bool) -> None:
+    world = stage()
+    world.superfone.sibling_actor = sibling_actor
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=6), "Later")
+    world.good()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Sooner")
+
+    def act() -> None:
+        world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=9))
+
+    world.meanwhile("superfone", "create", act)
+    world.again()
+    assert incidents(world) == RACE
+    world.again(2)
+    assert world.lane(lead) == ["SITE_VISIT"]
+    assert world.open() == (1, 3, 3)
+    world.quiet(2)
+
+    for left in (2, 1, 0):
+        world.complete_in("superfone")
+        world.good()
+        assert world.open() == (min(left, 1), left, left)
+    world.quiet()
+
+
+def test_ours_is_done_by_them_just_before_we_replace_it(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=6), "Later")
+    world.good()
+    [made] = world.superfone_open()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Sooner")
+
+    def act() -> None:
+        world.superfone.person_completes(made.id)
+        world.loop.advance(10)
+
+    world.meanwhile("superfone", "create", act)
+    world.again(2)
+
+    assert world.open() == (1, 1, 1)
+    assert "Sooner" in (world.superfone_open()[0].note or "")
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.GARBAGE])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_reminder_made_just_before_our_complete_is_put_back(stage: Make, known: bool, fault: Fault | None) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    due = world.due(hours=9)
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_creates(lead, "REMINDER", due))
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    report = world.again()
+    assert incidents(world) == RACE, report.as_json()
+    world.again(3)
+
+    assert world.lane(lead) == ["REMINDER"]
+    assert world.superfone_open()[0].due == due
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+    world.complete_in("reply")
+    world.good()
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_a_task_that_takes_the_slot_just_before_our_complete_is_put_back(stage: Make, fault: Fault | None) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    due = world.due(hours=9)
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_creates(lead, "SITE_VISIT", due))
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    world.again()
+    assert incidents(world) == RACE
+    world.again(3)
+
+    assert world.lane(lead) == ["SITE_VISIT"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_done_by_them_just_before_our_complete_which_hits_the_reminder_below(stage: Make, fault: Fault | None) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    below = world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.wait(seconds=30)
+    top = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    [copy] = [task for task in world.reply_open() if task.task_type == "Meeting"]
+    world.reply.person_completes(str(copy.id))
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_completes(top))
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    world.again()
+    assert incidents(world) == RACE
+    assert not world.superfone.task(below).open
+    world.again(3)
+
+    assert world.lane(lead) == ["REMINDER"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_done_by_them_just_before_our_complete_with_nothing_else_open(stage: Make, fault: Fault | None) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    task = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_completes(task))
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    report = world.again()
+
+    assert report.incidents == ()
+    world.again()
+    assert world.open() == (0, 0, 0)
+    assert world.quiet(2).incidents == ()
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_done_by_them_just_before_our_complete(stage: Make, system: str) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    task = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.superfone.person_completes(task)
+    world.meanwhile(system, "complete", lambda: world.complete_in(system))
+
+    world.good()
+
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_deleted_by_them_just_before_our_complete(stage: Make, system: str) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    task = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.superfone.person_completes(task)
+
+    def delete() -> None:
+        if system == "reply":
+            world.reply.person_deletes(str(world.reply_open()[0].id))
+        else:
+            world.highlevel.person_deletes(world.highlevel_open()[0].id)
+
+    world.meanwhile(system, "complete", delete)
+    world.again(3)
+
+    assert world.open() == (0, 0, 0)
+    world.quiet(2)
+
+
+def test_cancelled_in_reply_just_before_our_complete(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    task = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.superfone.person_completes(task)
+    copy = str(world.reply_open()[0].id)
+    world.meanwhile("reply", "complete", lambda: world.reply.person_cancels(copy))
+
+    world.good()
+
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+@pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
+def test_the_origin_is_done_just_before_our_create(stage: Make, system: str) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    if system == "superfone":
+        world.reply.person_creates(contact, "Call", world.due())
+        world.meanwhile(system, "create", lambda: world.complete_in("reply"))
+    else:
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+        world.meanwhile(system, "create", lambda: world.complete_in("superfone"))
+
+    world.again(2)
+
+    assert world.open() == (0, 0, 0)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_somebody_writes_the_same_down_just_before_our_create(stage: Make, system: str) -> None:
+    world = stage()
+    lead, contact, person = world.everywhere()
+    due = world.due()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", due)
+
+    def act() -> None:
+        if system == "reply":
+            world.reply.person_creates(contact, "Call", due)
+        else:
+            world.highlevel.person_creates(person, "Ring Asha", due)
+
+    world.meanwhile(system, "create", act)
+    world.again(3)
+
+    assert len(set(world.open()[1:])) == 1
+    assert world.open()[0] == 1
+    world.quiet(2)
+
+
+def test_their_task_is_done_after_the_race_and_before_it_is_put_back(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3))
+    world.fail("superfone", "create", Fault.UNAUTHORIZED, skip=1, times=1)
+    world.meanwhile("superfone", "create", lambda: world.superfone.person_creates(lead, "BOOKING", world.due()))
+    world.again()
+    world.again()
+    [copy] = [task for task in world.reply_open() if task.task_type == "Meeting"]
+    world.reply.person_completes(str(copy.id))
+    world.again(3)
+
+    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+def test_a_second_race_while_the_first_is_put_right(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3))
+    for raw_type in ("BOOKING", "SITE_VISIT"):
+        world.meanwhile(
+            "superfone",
+            "create",
+            lambda raw_type=raw_type: world.superfone.person_creates(lead, raw_type, world.due()),  # type: ignore[misc]
+            skip=int(raw_type == "SITE_VISIT"),
+        )
+
+    world.again(4)
+
+    assert world.lane(lead) == ["BOOKING"]
+    assert world.open() == (1, 3, 3)
+    world.quiet(2)
+    for left in (2, 1, 0):
+        world.complete_in("superfone")
+        world.good()
+        assert world.open() == (min(left, 1), left, left)
+    world.quiet()
