@@ -47,6 +47,8 @@ NOT_SENT_ATTEMPTS: Final = 3
 MAX_THROTTLES: Final = 8
 EXCERPT: Final = 300
 CONNECTIONS: Final = 8
+MAX_PAGES: Final = 10_000
+"""Of one list: a server that always has something new must not hold a run for ever."""
 REQUEST_LIMIT: Final = 120.0
 """Seconds that one request may take as a whole: an answer that trickles must not hold a run for ever."""
 
@@ -54,6 +56,7 @@ _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +106,14 @@ class Answer:
     def parse(self, model: type[_M]) -> _M:
         """The body as this model; raises `BadAnswer`, or `InDoubt` if it answers a write."""
         try:
-            return model.model_validate_json(self.content)
+            return model.model_validate_json(_without_nul(self.content))
         except ValidationError as error:
             raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
 
     def parse_as(self, adapter: TypeAdapter[Any]) -> Any:
         """The body as any type that pydantic knows; raises like `parse`."""
         try:
-            return adapter.validate_json(self.content)
+            return adapter.validate_json(_without_nul(self.content))
         except ValidationError as error:
             raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
 
@@ -118,6 +121,11 @@ class Answer:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the answer"
         return redact(f"{where}: {first['msg']}; received: {excerpt(self.content)}")
+
+
+def _without_nul(content: bytes) -> bytes:
+    """JSON whose texts every database takes: what would be stored otherwise than it was read looks changed for ever."""
+    return _NUL.sub(rb"\1\\ufffd", content) if rb"\u0000" in content else content
 
 
 @cache

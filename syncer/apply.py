@@ -78,16 +78,13 @@ class _Applier:
                 await self._lane(self._context.connections[system], contact, action)
         elif work.contact is not None:
             async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
-                if self._may_send(work.system, work.task) and not (action is Action.CREATE and self._held(work.system)):
+                if self._may_send(work.system) and not (action is Action.CREATE and self._held(work.system)):
                     await self._single(self._context.connections[work.system], work, work.contact)
 
-    def _may_send(self, system: str, *tasks: str) -> bool:
+    def _may_send(self, system: str) -> bool:
         connection = self._context.connections[system]
-        if self._context.out_of_time or connection.spent:
-            for task in tasks:
-                self._context.skipped[task] = Item(task, system, Reason.BUDGET)
-            return False
-        return connection.usable
+        stopped = self._context.out_of_time or connection.spent
+        return connection.usable and not stopped
 
     def _held(self, system: str) -> bool:
         return self._context.base.cursors.get(HOLD + system, "") > self._context.clock().isoformat()
@@ -131,7 +128,7 @@ class _Applier:
         """The same work once its contact is there; unchanged, without a contact, if that failed."""
         connection = self._context.connections[planned.system]
         async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
-            if not self._may_send(planned.system, planned.task) or self._held(planned.system):
+            if not self._may_send(planned.system) or self._held(planned.system):
                 return planned
             contact = await to_the_end(self._make_contact(connection, planned))
         if contact is not None and connection.adapter.capabilities.lane is not None:
@@ -183,7 +180,7 @@ class _Applier:
         """Read, merge, decide, act, until nothing is left that may be done now."""
         for _ in range(LANE_STEPS):
             if not self._may_send(connection.system):
-                break
+                return
             listing = await self._read_lane(connection, contact)
             if listing is None:
                 return
@@ -193,19 +190,6 @@ class _Applier:
             async with self._task_lock(step.task):
                 if not await to_the_end(self._take(connection, contact, step, listing)):
                     return
-        self._leave(connection.system, contact)
-
-    def _leave(self, system: str, contact: str) -> None:
-        if self._context.out_of_time or self._context.connections[system].spent:
-            for task, where, _ in self._approved:
-                if where == system and self._contact_of(task, system) == contact:
-                    self._context.skipped[task] = Item(task, system, Reason.BUDGET)
-
-    def _contact_of(self, task: str, system: str) -> str | None:
-        link = self._context.base.tasks[task].contact
-        return next(
-            (rid for (where, rid), name in self._context.base.links.items() if name == link and where == system), None
-        )
 
     async def _read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
         reading = connection.adapter.list_contact_tasks(contact)

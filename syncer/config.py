@@ -113,6 +113,10 @@ def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
         complaints.add("", "the file is not UTF-8 text")
     except tomllib.TOMLDecodeError as error:
         complaints.add("", f"this is not TOML: {error}")
+    except ValueError:
+        complaints.add("", "a number in this file has thousands of digits")
+    except RecursionError:
+        complaints.add("", "the values in this file are nested too deep")
     return {}
 
 

@@ -88,12 +88,16 @@ class _Linking:
         torn_before = frozenset(self._torn)
         self._drop_conflicts(edges)
         self._drop_torn(edges, torn_before)
+        unfit: dict[Group, Group] = {}
         for component in _components(edges):
             union: Group = frozenset().union(*component)
             if _one_per_system(union):
                 self._put(union)
             else:
-                self._doubt(union, {key for (one, _), keys in edges.items() if one in component for key in keys})
+                unfit |= dict.fromkeys(component, union)
+        for (one, _), keys in edges.items():
+            if one in unfit:
+                self._doubt(unfit[one], keys)
 
     def _edges(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> dict[tuple[Group, Group], set[str]]:
         holders: dict[str, list[RecordKey]] = defaultdict(list)

@@ -83,7 +83,7 @@ class Connection:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (Unavailable, InDoubt, NotSent) as error:
             self.failures_in_row += 1
-            self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
+            self.seen.unreached.append(Unreadable(self.system, None, f"{what}: {error.words}"))
             unreachable = isinstance(error, NoConnection)
             if whole or unreachable or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
@@ -122,7 +122,6 @@ class RunContext:
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     failed: list[Item] = field(default_factory=list)
-    skipped: dict[str, Item] = field(default_factory=dict)
     created: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
 

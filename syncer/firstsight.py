@@ -92,7 +92,7 @@ class _FirstSight:
 
         What it was made from may have been seen before this CRM could be read again.
         """
-        origins = [] if self._work.base.empty else [t for t in self._open_tasks(reading) if self._copied(reading, t)]
+        origins = [task for task in self._open_tasks(reading) if self._copied(reading, task)]
         if len(origins) == 1:
             self._adopt(reading, origins[0], "a copy made before the ledger was lost", made=True)
         else:

@@ -27,8 +27,9 @@ class Seen:
 
     ``readings`` by remote id. ``missing`` are replicas whose own read said that they do not exist.
     ``listed`` is true if every open task was listed, whole. ``lanes`` are full lists of one contact's tasks, newest
-    created first. ``unread`` are contacts of whom an unknown open task could not be read yet.
-    ``closed_by_us`` are tasks that a write of ours is known to have closed, whatever it was meant to do.
+    created first. ``unread`` are contacts of whom an unknown open task could not be read yet. ``unreadable`` was
+    answered but not understood, ``unreached`` not answered. ``closed_by_us`` are tasks that a write of ours is known
+    to have closed, whatever it was meant to do.
     """
 
     state: ConnectionState = ConnectionState.OK
@@ -39,4 +40,5 @@ class Seen:
     lanes: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
+    unreached: list[Unreadable] = field(default_factory=list)
     closed_by_us: set[str] = field(default_factory=set)

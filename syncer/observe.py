@@ -41,6 +41,8 @@ async def observe(context: RunContext, *, pause: timedelta) -> None:
     link(context)
     for connection in context.connections.values():
         connection.adapter.wire.set_deadline(context.time_left())
+        # What was spent is the share for reading: the rest of the run's time is for writing.
+        connection.spent = False
 
 
 def link(context: RunContext) -> None:
@@ -258,40 +260,55 @@ def _records_of(context: RunContext, links: set[str]) -> list[Record]:
 
 
 async def _observe_lanes(context: RunContext, connection: Connection, pause: timedelta) -> None:
+    """What may hold a completion is read first; new leads are looked for, and quiet ones read, with what is left."""
     if not connection.usable:
         return
     connection.seen.listed = True
-    await _find_leads(context, connection)
-    link(context)
-    urgent, quiet = _leads_by_need(context, connection)
-    await _read_lanes(context, connection, urgent)
+    # Each has a part of the time for reading, or many leads in use would keep new ones from ever being found.
+    connection.adapter.wire.set_deadline(context.time_left(READING_SHARE / 2))
+    await _read_urgent(context, connection)
+    connection.spent = False
+    connection.adapter.wire.set_deadline(context.time_left(READING_SHARE))
+    for phones in (_phones_of_busy, _phones_of_all):
+        recheck = connection.adapter.capabilities.contact_recheck
+        await _look_up(context, connection, phones(context, connection), recheck=recheck)
+        link(context)
+        await _read_lanes(context, connection, _leads_never_read(context, connection))
+    await _read_urgent(context, connection)
     if connection.usable and not connection.spent:
         allowance = pause.total_seconds() / 2
         left = context.time_left(READING_SHARE)
         connection.adapter.wire.set_deadline(allowance if left is None else min(allowance, left))
+        _, quiet = _leads_by_need(context, connection)
         await _read_lanes(context, connection, quiet)
-        connection.spent = False
 
 
-async def _find_leads(context: RunContext, connection: Connection) -> None:
-    """Leads are found by the phones of the other CRMs' contacts, those with open tasks first."""
-    capabilities = connection.adapter.capabilities
-    busy = _records_of(context, _links_with_open_tasks(context))
-    rest = list(context.base.records.values()) if capabilities.watches_all_contacts else []
-    known = {
-        phone
-        for record in context.base.records.values()
-        if record.system == connection.system
-        for phone in record.phones
-    }
-    phones = dict.fromkeys(
-        phone
-        for record in (*busy, *rest)
-        if record.system != connection.system
-        for phone in record.phones
-        if phone not in known
-    )
-    await _look_up(context, connection, phones, recheck=capabilities.contact_recheck)
+async def _read_urgent(context: RunContext, connection: Connection) -> None:
+    urgent, _ = _leads_by_need(context, connection)
+    await _read_lanes(context, connection, [contact for contact in urgent if contact not in connection.seen.lanes])
+
+
+def _leads_never_read(context: RunContext, connection: Connection) -> list[str]:
+    leads = [key for key in sorted(context.base.records) if key[0] == connection.system]
+    return [contact for system, contact in leads if (system, contact) not in context.base.visits]
+
+
+def _phones_of_busy(context: RunContext, connection: Connection) -> list[str]:
+    """Phones, without a lead so far, of contacts that have an open task."""
+    return _phones(context, connection, _records_of(context, _links_with_open_tasks(context)))
+
+
+def _phones_of_all(context: RunContext, connection: Connection) -> list[str]:
+    """Those of all contacts, where all are watched."""
+    watched = connection.adapter.capabilities.watches_all_contacts
+    return _phones(context, connection, context.base.records.values() if watched else ())
+
+
+def _phones(context: RunContext, connection: Connection, records: Iterable[Record]) -> list[str]:
+    leads = [record for record in context.base.records.values() if record.system == connection.system]
+    known = {phone for lead in leads for phone in lead.phones}
+    others = [record for record in records if record.system != connection.system]
+    return list(dict.fromkeys(phone for record in others for phone in record.phones if phone not in known))
 
 
 def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[str], list[str]]:

@@ -19,10 +19,14 @@ from syncer.report import ConnectionReport, Exit, OperationReport, Report
 def left_over(context: RunContext, plan: Plan) -> Plan:
     """A plan made after the run: what could still be done and was not stands under waiting, with its reason."""
     still = [
-        context.skipped.get(operation.task, Item(operation.task, operation.system, Reason.NEXT_RUN, operation.reason))
+        Item(operation.task, operation.system, _why_not_done(context, operation.system), operation.reason)
         for operation in plan.operations
     ]
     return Plan((), (*plan.waiting, *still), plan.attention)
+
+
+def _why_not_done(context: RunContext, system: str) -> Reason:
+    return Reason.BUDGET if context.out_of_time or context.connections[system].spent else Reason.NEXT_RUN
 
 
 def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
@@ -76,10 +80,14 @@ def _report(
     cost: dict[str, str] | None = None,
     message: str = "",
 ) -> Report:
-    unreadable = [
-        Item(None, found.system, Reason.UNREADABLE, _describe(found.remote_id, found.detail, found.received))
+    troubles = [
+        Item(None, found.system, reason, _describe(found.remote_id, found.detail, found.received))
         for connection in context.connections.values()
-        for found in connection.seen.unreadable
+        for reason, trouble in (
+            (Reason.UNREADABLE, connection.seen.unreadable),
+            (Reason.UNREAD, connection.seen.unreached),
+        )
+        for found in trouble
     ]
     return Report(
         account=account.settings.name,
@@ -91,7 +99,7 @@ def _report(
         completed=completed or {},
         connections=_connections(context),
         waiting=_unique([*plan.waiting, *context.waiting]),
-        attention=_unique([*plan.attention, *unreadable]),
+        attention=_unique([*plan.attention, *troubles]),
         incidents=tuple(context.incidents),
         operations=operations,
         cost=cost or {},

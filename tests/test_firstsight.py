@@ -163,6 +163,16 @@ def test_a_twin_in_the_lane_is_what_was_to_be_put_back() -> None:
     assert one_task(elsewhere).put_back
 
 
+def test_a_twin_changes_no_kind() -> None:
+    """Neither where the first copy was put back, nor where it was made again after it had gone."""
+    task = a_task(kind=Kind.FIRST_CALL)
+    put_back = [a_replica(task, LANE, state=ReplicaState.SUPERSEDED), a_replica(task, LANE, "b", made=True, ours=False)]
+    for replicas in (put_back, [a_replica(task, LANE, "b", made=True, ours=True)]):
+        found = merged(a_base(task, replicas=replicas), seen_of(a_reading(TYPED, "x")))
+        assert one_task(found) == task
+        assert shown_in(found) == [LANE, TYPED]
+
+
 # markers -------------------------------------------------------------------------------------------
 
 
@@ -325,5 +335,7 @@ def test_a_ledger_may_be_rebuilt_in_several_runs(first: tuple[str, ...], twin_wi
 
 def test_two_lost_tasks_stay_two() -> None:
     one, other = a_task(ID), a_task("01JVKZ3W6Q8N5R2T7Y4B9C0D1F")
-    readings = [*copies_of(one, (TYPED,)), *copies_of(other, (PLAIN,))]
-    assert set(merged(LOST, seen_of(*readings)).base.tasks) == {one.id, other.id}
+    in_typed, in_plain = copies_of(one, (TYPED,)), copies_of(other, (PLAIN,))
+    assert set(merged(LOST, seen_of(*in_typed, *in_plain)).base.tasks) == {one.id, other.id}
+    early = replace(merged(LOST, seen_of(*in_typed)).base, empty=False)
+    assert set(merged(early, seen_of(*in_typed, *in_plain)).base.tasks) == {one.id, other.id}

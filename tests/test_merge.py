@@ -129,6 +129,16 @@ def with_our_newer_one(*, ours: bool) -> Base:
     return a_base(TASK, newer, replicas=[replace(IN_LANE, ours=ours), a_replica(newer, LANE, "new", made=True)])
 
 
+def test_where_either_may_have_closed_it_we_take_the_blame() -> None:
+    """Better a task put back that they had replaced than one lost that we closed."""
+    old, ours = superseding(API)
+    theirs = a_reading(LANE, "theirs", created_at=ours.created_at, created_by=None, due=at(days=3))
+    seen = seen_of(old, ours, theirs)
+    for lane in (seen[LANE].lanes[f"p1-{LANE}"], seen[LANE].lanes[f"p1-{LANE}"][::-1]):
+        seen[LANE].lanes[f"p1-{LANE}"] = lane
+        assert merged(with_our_newer_one(ours=False), seen).base.tasks["t1"].put_back
+
+
 @pytest.mark.parametrize("is_done", [True, False])
 def test_a_task_of_theirs_that_our_create_closed_is_an_incident_and_put_back(is_done: bool) -> None:
     capabilities = with_lane(superseded_is_done=is_done)
@@ -253,6 +263,21 @@ def test_title_body_and_due_follow_the_origin() -> None:
     edited = read_back(a_replica(task, PLAIN), task, title="Call now", body="today", due=at(hours=1))
     found = merged(base, seen_of(edited, read_back(a_replica(task, TYPED), task, title="x", due=at(hours=2))))
     assert found.base.tasks["t1"] == replace(task, title="Call now", body="today", due=at(hours=1))
+
+
+def test_a_title_that_was_taken_away_is_remembered() -> None:
+    task = a_task(origin=PLAIN, title="Call", body="soon")
+    bare = read_back(a_replica(task, PLAIN), task, title=None, body=None, due=None)
+    assert merged(a_base(task, replicas=[a_replica(task, PLAIN)]), seen_of(bare)).base.tasks == {"t1": task}
+
+
+def test_a_copy_that_we_made_in_the_origin_is_not_followed() -> None:
+    """It cannot carry everything: in the lane's CRM a title that we make does not come back."""
+    task = replace(TASK, title="Ring")
+    old = a_replica(task, LANE, "old", state=ReplicaState.SUPERSEDED)
+    again = a_replica(task, LANE, made=True)
+    found = merged(a_base(task, replicas=[old, again]), seen_of(read_back(again, task, due=at(hours=6))))
+    assert found.base.tasks == {"t1": task}
 
 
 def test_a_copy_that_somebody_touched_is_theirs() -> None:

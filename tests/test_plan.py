@@ -330,6 +330,31 @@ def test_a_write_in_doubt_blocks_its_lane_and_no_other() -> None:
     assert ("create", "t3", LANE) in done(found)
 
 
+def test_a_create_in_doubt_blocks_its_lane() -> None:
+    late = a_task("t3", due=at(hours=9), origin=TYPED)
+    doubt = an_operation(late, LANE, Action.CREATE, OpState.IN_DOUBT)
+    found = plan(a_base(TASK, late, replicas=[IN_TYPED, a_replica(late, TYPED)], operations=[doubt]))
+    assert [(i.task, i.reason) for i in found.waiting] == [("t3", Reason.IN_DOUBT), ("t1", Reason.LANE_BLOCKED)]
+
+
+def test_a_refused_create_leaves_the_slot_to_the_next() -> None:
+    late = a_task("t3", due=at(hours=9), origin=TYPED)
+    mark = fingerprint(TASK, ONLY_THERE, LANE, f"p1-{LANE}")
+    parked = an_operation(TASK, LANE, Action.CREATE, OpState.PARKED, fingerprint=mark)
+    found = plan(a_base(TASK, late, replicas=[IN_TYPED, a_replica(late, TYPED)], operations=[parked]))
+    assert [operation.task for operation in found.operations if operation.system == LANE] == ["t3"]
+    assert reasons(found, LANE) == [Reason.REFUSED]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_due_earlier_takes_the_slot_from_ours_alone(ours: bool) -> None:
+    later = a_task("t3", due=at(hours=9))
+    base = a_base(TASK, later, replicas=[IN_TYPED, a_replica(later, LANE, ours=ours)])
+    found = plan(base, read_lane(base))
+    assert [operation.task for operation in found.operations if operation.system == LANE] == (["t1"] if ours else [])
+    assert [item.task for item in found.waiting] == ["t3" if ours else "t1"]
+
+
 def test_a_refused_completion_on_top_blocks_its_lane() -> None:
     parked = an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED)
     parked = replace(parked, fingerprint=fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}"))

@@ -1,4 +1,4 @@
-"""The process is killed after each write and each transaction, and started again."""
+"""The process is killed after each write and each transaction of a run with a race, or one that makes contacts."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ from tests.scenario import Make, Stage
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 MOST_STEPS = 50
-
-
-def a_call_and_a_reminder_in_reply(world: Stage) -> None:
-    _, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Call", world.due())
-    world.reply.person_creates(contact, "ToDo", world.due(hours=7))
-
-
-def done_in_reply(world: Stage) -> None:
-    a_call_and_a_reminder_in_reply(world)
-    world.good()
-    world.complete_in("reply")
-
-
-def ours_is_replaced(world: Stage) -> None:
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Later", world.due(hours=5))
-    world.good()
-    world.highlevel.person_creates(person, "Sooner", world.due(hours=2))
 
 
 def a_race(world: Stage) -> None:
@@ -58,9 +39,6 @@ def contacts_are_made(world: Stage) -> None:
 
 
 STORIES: list[tuple[Callable[[Stage], None], tuple[int, int, int]]] = [
-    (a_call_and_a_reminder_in_reply, (2, 2, 2)),
-    (done_in_reply, (0, 0, 0)),
-    (ours_is_replaced, (1, 2, 2)),
     (a_race, (1, 2, 2)),
     (a_race_to_be_put_right, (1, 2, 2)),
     (a_race_before_a_complete, (1, 1, 1)),

@@ -1,17 +1,14 @@
-"""What stops a run or a write: limits, refusals, a full account, time, another account on the other side."""
+"""What stops a run: limits, time, request budgets, another account on the other side."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from adapters.base import WrongAccount
-from adapters.sandbox import Call, Fault, Reply, json_reply
+from adapters.sandbox import Fault
 from syncer.report import Exit
 from syncer.run import Options
-from tests.scenario import Make, Stage, attention, details, name_of, waiting
+from tests.scenario import Make, Stage, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 SYSTEMS = ("superfone", "reply", "highlevel")
@@ -22,21 +19,6 @@ def some(world: Stage, count: int) -> list[tuple[str, str, str]]:
     for lead, _, _ in people:
         world.superfone.person_creates(lead, "BOOKING", world.due())
     return people
-
-
-def refuse(world: Stage, system: str, name: str, status: int, words: str) -> Callable[[], None]:
-    """From now on the CRM refuses this call; gives back what ends that."""
-    sandbox = world.sandboxes[system]
-    honest = sandbox.handle
-
-    def handle(call: Call) -> Reply:
-        return json_reply(status, {"message": words}) if name_of(system, call) == name else honest(call)
-
-    def end() -> None:
-        sandbox.handle = honest  # type: ignore[method-assign]
-
-    sandbox.handle = handle  # type: ignore[method-assign]
-    return end
 
 
 # limits ----------------------------------------------------------------------------------------------
@@ -95,233 +77,6 @@ def test_a_plan_writes_nothing_anywhere(stage: Make) -> None:
     assert {(op.system, op.action) for op in report.operations} == {("reply", "create"), ("highlevel", "create")}
     world.good()
     assert world.open() == (2, 2, 2)
-
-
-# refusals --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize(("status", "words"), [(400, "no such thing"), (404, "not here"), (422, "bad due")])
-def test_a_refused_create_is_parked_with_the_crms_words(stage: Make, system: str, status: int, words: str) -> None:
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    if system == "superfone":
-        task = world.reply.person_creates(contact, "Call", world.due())
-    else:
-        task = str(world.superfone.person_creates(lead, "BOOKING", world.due()))
-    end = refuse(world, system, "create", status, words)
-
-    report = world.again()
-    assert report.exit is Exit.PARTIAL
-    assert (system, "refused") in attention(report)
-    assert words in details(report)
-    assert attention(world.quiet(2)) == {(system, "refused")}
-
-    end()
-    world.quiet()
-    if system == "superfone":
-        world.reply.person_reschedules(task, world.due(hours=9))
-    else:
-        world.superfone.person_reschedules(task, world.due(hours=9))
-    world.good()
-    assert world.open() == (1, 1, 1)
-    assert world.quiet().attention == ()
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_refused_write_is_freed_by_hand(stage: Make, system: str) -> None:
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Call", world.due())
-    if system == "reply":
-        world.reply.person_completes(str(world.reply_open()[0].id))
-        world.superfone.person_creates(lead, "BOOKING", world.due())
-    end = refuse(world, system, "create", 400, "not today")
-    world.again()
-    end()
-    world.quiet()
-
-    assert world.retry() == 1
-    world.good()
-
-    assert world.open() == (1, 1, 1)
-    assert world.quiet().attention == ()
-
-
-@pytest.mark.parametrize("system", ["reply", "highlevel"])
-def test_a_refused_completion_is_parked_and_freed(stage: Make, system: str) -> None:
-    world = stage()
-    some(world, 1)
-    world.good()
-    end = refuse(world, system, "complete", 422, "not yours")
-    world.complete_in("superfone")
-
-    report = world.again()
-    assert (system, "refused") in attention(report)
-    world.quiet(2)
-
-    end()
-    assert world.retry() == 1
-    world.good()
-    assert world.open() == (0, 0, 0)
-    assert world.quiet().attention == ()
-
-
-def test_a_refused_task_is_tried_again_when_its_contact_changes(stage: Make) -> None:
-    world = stage()
-    lead, _, person = world.everywhere()
-    world.superfone.person_creates(lead, "BOOKING", world.due())
-    end = refuse(world, "highlevel", "create", 422, "this contact is odd")
-    world.again()
-    end()
-    world.quiet()
-
-    world.highlevel.person_edits_contact(person, last="Mehta")
-    world.good()
-
-    assert world.open() == (1, 1, 1)
-    world.quiet()
-
-
-def test_a_type_that_the_account_may_not_create(stage: Make) -> None:
-    world = stage()
-    world.superfone.allowed_types = ("FOLLOW_UP_CALL",)
-    lead, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Meeting", world.due(hours=2))
-    world.reply.person_creates(contact, "Call", world.due(hours=4))
-
-    world.again(2)
-
-    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
-    report = world.quiet()
-    assert attention(report) == {("superfone", "refused")}
-    assert "Allowed: FOLLOW_UP_CALL" in details(report)
-
-
-# a full account --------------------------------------------------------------------------------------
-
-
-def test_a_full_account_holds_creates_for_an_hour(stage: Make) -> None:
-    world = stage()
-    world.superfone.storage_full = True
-    people = [world.everywhere(f"Person{number}", f"+9198765{number:05d}") for number in range(3)]
-    for _, contact, _ in people:
-        world.reply.person_creates(contact, "Call", world.due(hours=30))
-
-    report = world.again()
-    assert world.count("superfone", "create") <= 3
-    assert ("superfone", "storage_full") in waiting(report)
-    sent = world.count("superfone", "create")
-    report = world.quiet(3)
-    assert waiting(report) == {("superfone", "storage_full")}
-    assert report.attention == ()
-
-    world.again(minutes=61)
-    assert world.count("superfone", "create") > sent
-
-    world.superfone.storage_full = False
-    world.quiet()
-    assert world.retry() >= 1
-    world.good()
-    assert world.open() == (3, 3, 3)
-    world.quiet()
-
-
-def test_a_full_account_still_completes(stage: Make) -> None:
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    world.superfone.person_creates(lead, "BOOKING", world.due())
-    world.good()
-    world.superfone.storage_full = True
-    world.reply.person_creates(contact, "ToDo", world.due(hours=30))
-    world.again()
-    [copy] = [task for task in world.reply_open() if task.task_type == "Meeting"]
-    world.reply.person_completes(str(copy.id))
-
-    world.good()
-
-    assert world.open() == (0, 1, 1)
-    world.quiet()
-
-
-# copies that are gone --------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_a_copy_that_somebody_deleted_is_missed_and_not_made_again(stage: Make, system: str) -> None:
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    if system == "superfone":
-        world.reply.person_creates(contact, "Call", world.due())
-    else:
-        world.superfone.person_creates(lead, "BOOKING", world.due())
-    world.good()
-    if system == "superfone":
-        world.superfone.person_deletes(world.superfone_open()[0].id)
-    elif system == "reply":
-        world.reply.person_deletes(str(world.reply_open()[0].id))
-    else:
-        world.highlevel.person_deletes(world.highlevel_open()[0].id)
-    world.quiet()
-
-    report = world.quiet(2)
-    assert attention(report) == {(system, "replica_missing")}
-    assert sum(world.open()) == 2
-
-    assert world.retry() == 1
-    world.good()
-    assert world.open() == (1, 1, 1)
-    assert world.quiet(2).attention == ()
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_an_origin_that_somebody_deleted_closes_nothing(stage: Make, system: str) -> None:
-    world = stage()
-    lead, contact, person = world.everywhere()
-    if system == "superfone":
-        world.superfone.person_deletes(
-            _settled(world, lambda: world.superfone.person_creates(lead, "BOOKING", world.due()))
-        )
-    elif system == "reply":
-        world.reply.person_deletes(_settled(world, lambda: world.reply.person_creates(contact, "Call", world.due())))
-    else:
-        world.highlevel.person_deletes(
-            _settled(world, lambda: world.highlevel.person_creates(person, "Ring", world.due()))
-        )
-
-    report = world.quiet(3)
-
-    assert sum(world.open()) == 2
-    assert attention(report) == {(system, "replica_missing")}
-    world.complete_in("reply" if system != "reply" else "highlevel")
-    world.good()
-    assert world.open() == (0, 0, 0)
-    assert world.quiet().attention == ()
-
-
-def _settled(world: Stage, create: Callable[[], Any]) -> Any:
-    made = create()
-    world.good()
-    return made
-
-
-def test_a_copy_that_comes_back_is_the_same_copy(stage: Make) -> None:
-    world = stage()
-    some(world, 1)
-    world.good()
-    copy = world.highlevel_open()[0].id
-    world.highlevel.person_deletes(copy)
-    world.quiet(2)
-    world.highlevel.person_restores(copy)
-
-    report = world.quiet(2)
-
-    assert report.attention == ()
-    assert world.open() == (1, 1, 1)
-    world.complete_in("superfone")
-    world.good()
-    assert world.open() == (0, 0, 0)
-    world.quiet()
 
 
 # another account -------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ This package needs pytest; nothing else in ``adapters`` imports it.
 
 from __future__ import annotations
 
+from adapters.conformance.answering import AnswerTrials
 from adapters.conformance.bench import Bench, Shown
 from adapters.conformance.contacts import ContactTrials
 from adapters.conformance.declared import DeclarationTrials
@@ -19,5 +20,5 @@ from adapters.conformance.writing import WritingTrials
 __all__ = ["AdapterConformance", "Bench", "Shown"]
 
 
-class AdapterConformance(DeclarationTrials, ReadingTrials, WritingTrials, ContactTrials, FailureTrials):
+class AdapterConformance(DeclarationTrials, ReadingTrials, WritingTrials, ContactTrials, FailureTrials, AnswerTrials):
     """Subclass it as ``TestYourCrm`` and define ``make``."""

@@ -140,6 +140,15 @@ def answering(
         yield
 
 
+@contextmanager
+def refusing(sandbox: Sandbox, answer: Reply, hits: Callable[[Call], bool] = lambda _call: True) -> Iterator[None]:
+    """Let the CRM do nothing about the calls that ``hits``, and say this."""
+    handle = sandbox.handle
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sandbox, "handle", lambda call: answer if hits(call) else handle(call))
+        yield
+
+
 def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Reply], Reply]:
     """A change that puts this value into every field of that name, or into the first one, of a success."""
 

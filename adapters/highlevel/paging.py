@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from adapters.base import BadAnswer
 from adapters.highlevel.wire import SYSTEM, row_id
+from adapters.http import MAX_PAGES
 
 TASK_PAGE: Final = 100
 CONTACT_PAGE: Final = 500
@@ -41,6 +42,9 @@ class Pager(ABC):
         fresh = keys - self._seen
         if not fresh and len(rows) >= self._limit:
             msg = "the list gives the same full page again"
+            raise BadAnswer(msg, system=SYSTEM)
+        if self.pages >= MAX_PAGES:
+            msg = f"the list does not end after {MAX_PAGES} pages"
             raise BadAnswer(msg, system=SYSTEM)
         self._seen |= fresh
         self.rows += len(rows)

@@ -18,7 +18,7 @@ def compile_pattern(value: Any) -> re.Pattern[str]:
     if isinstance(value, re.Pattern):
         return value
     if not isinstance(value, str):
-        msg = f"expected a regular expression, not {value!r}"
+        msg = "expected a regular expression in quotes"
         raise ValueError(msg)
     try:
         return re.compile(value)
@@ -30,7 +30,7 @@ def compile_pattern(value: Any) -> re.Pattern[str]:
 def check_location_id(value: str) -> str:
     """Accept what can stand in a URL as it is: letters, digits, ``-`` and ``_``."""
     if not _URL_SAFE.fullmatch(value):
-        msg = f'expected a location id such as "ve9EPM428h8vShlRW1KT", not {value!r}'
+        msg = 'expected a location id such as "ve9EPM428h8vShlRW1KT"'
         raise ValueError(msg)
     return value
 

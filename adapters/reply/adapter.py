@@ -31,7 +31,7 @@ from adapters.base import (
     Refused,
     Unavailable,
 )
-from adapters.http import Answer, Http, excerpt
+from adapters.http import MAX_PAGES, Answer, Http, excerpt
 from adapters.redact import redact
 from adapters.reply.checks import run_checks
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
@@ -100,7 +100,7 @@ class ReplyAdapter(Adapter):
         """Every row of a list, repeats left out; `BadAnswer` or `Unavailable` where it breaks off or never ends."""
         rows: dict[str, Any] = {}
         skip = 0
-        while True:
+        for _ in range(MAX_PAGES):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
                 page = (await self._http.read(method, path, params=window, json=json)).parse(Page)
@@ -114,6 +114,8 @@ class ReplyAdapter(Adapter):
                 msg = f"the list of {path} says that there is more, and gives nothing new"
                 raise BadAnswer(msg, system=SYSTEM)
             skip += len(page.items)
+        msg = f"the list of {path} does not end after {MAX_PAGES} pages"
+        raise BadAnswer(msg, system=SYSTEM)
 
     def _record(self, row: Any) -> Record:
         return to_record(Contact.model_validate(row), self._region)
@@ -134,7 +136,10 @@ class ReplyAdapter(Adapter):
 
     async def identity(self) -> Identity:
         """The user whose key it is. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
-        user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
+        try:
+            user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
+        except (Refused, Missing) as error:
+            raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
         return Identity(user, f"Reply user {user}")
 
     async def list_tasks(self) -> Listing[Reading]:

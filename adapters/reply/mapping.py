@@ -85,9 +85,10 @@ def read_text(text: str | None) -> tuple[str | None, str | None, str | None]:
 def _cleaned(text: str) -> str:
     """The text without any marker: a task must not be taken for the one that it was copied from."""
     rest, marker = split_marker(_unix_lines(text))
-    while rest and marker:
-        rest, marker = split_marker(rest)
-    return rest or ""
+    if marker is None or split_marker(rest)[1] is None:
+        return rest or ""
+    # What is left around a marker may form another one, and so on: removing those in turn might never end.
+    return (rest or "").replace(MARKER_PREFIX, f"{MARKER_PREFIX}{_WORD_JOINER}")
 
 
 def _unix_lines(text: str) -> str:

@@ -15,7 +15,7 @@ def _resolution(value: Any) -> str | None:
     """Read a call resolution by its number or its word; raise `ValueError` with what was expected."""
     name = CALL_RESOLUTION.read(value)
     if name is None and value is not None:
-        msg = f'expected 0 or "positive", 1 or "toCall", 2 or "negative", not {value!r}'
+        msg = 'expected 0 or "positive", 1 or "toCall", 2 or "negative"'
         raise ValueError(msg)
     return name
 

@@ -19,7 +19,7 @@ from pydantic.alias_generators import to_camel
 
 Dialect = Literal["integers", "strings"]
 
-_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _SHOWN: Final = 40
 
 

@@ -29,7 +29,7 @@ from adapters.base import (
     Unavailable,
     WrongAccount,
 )
-from adapters.http import Answer, Http, Rule
+from adapters.http import MAX_PAGES, Answer, Http, Rule
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
 from adapters.superfone.wire import (
     SYSTEM,
@@ -243,6 +243,9 @@ class SuperfoneAdapter(Adapter):
         first = await self._page(lead, 1)
         rows = _keyed(first)
         for number in range(2, first.total_pages + 1):
+            if number > MAX_PAGES:
+                msg = f"the tasks of lead {lead} do not end after {MAX_PAGES} pages"
+                raise BadAnswer(msg, system=SYSTEM)
             page = await self._page(lead, number)
             if page.total_items != first.total_items:
                 return None

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -31,19 +32,19 @@ def prepare() -> None:
     structlog.configure(wrapper_class=silent, cache_logger_on_first_use=True)
 
 
-def failures(seeds: range) -> list[tuple[int, str]]:
+def failures(seeds: range, without: str = "") -> list[tuple[int, str]]:
     """The seeds that break a law, with what they break."""
     found = []
     for seed in seeds:
-        violation = play(make_history(seed))
+        violation = play(make_history(seed, without=without))
         if violation is not None:
             found.append((seed, str(violation)))
     return found
 
 
-def replay(seed: int, *, shrunk: bool) -> bool:
+def replay(seed: int, *, shrunk: bool, without: str = "") -> bool:
     """Tell one history in words, made as short as possible first if asked; whether it breaks a law."""
-    history = make_history(seed)
+    history = make_history(seed, without=without)
     if shrunk:
         history = shrink(history, lambda shorter: play(shorter) is not None)
         print(f"seed {seed}, shrunk to {len(history.actions)} actions; settings {dict(history.settings)}")
@@ -58,25 +59,27 @@ def main() -> int:
     parser.add_argument("--seeds", default="0..1000", help="a range A..B, B not included")
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell one history step by step")
     parser.add_argument("--shrink", action="store_true", help="with --replay: its shortest failing part")
+    parser.add_argument("--without", choices=("twins", "markers"), default="", help="take this net away")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     prepare()
     if given.replay is not None:
-        return int(replay(given.replay, shrunk=given.shrink))
+        return int(replay(given.replay, shrunk=given.shrink, without=given.without))
     first, _, last = given.seeds.partition("..")
-    return _all(range(int(first), int(last)), given.jobs)
+    return _all(range(int(first), int(last)), given.jobs, given.without)
 
 
-def _all(seeds: range, jobs: int) -> int:
+def _all(seeds: range, jobs: int, without: str) -> int:
     started = monotonic()
     broken: list[tuple[int, str]] = []
+    work = partial(failures, without=without)
     columns = (TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, disable=not sys.stderr.isatty()) as bar,
         ProcessPoolExecutor(jobs, initializer=prepare) as pool,
     ):
         task = bar.add_task("", total=len(seeds))
-        for part, found in zip(_parts(seeds), pool.map(failures, _parts(seeds)), strict=True):
+        for part, found in zip(_parts(seeds), pool.map(work, _parts(seeds)), strict=True):
             bar.advance(task, len(part))
             broken += found
             for seed, law in found:
@@ -85,8 +88,10 @@ def _all(seeds: range, jobs: int) -> int:
     print(f"{len(seeds)} histories, {rate:.1f} a second on {jobs} cores: {len(broken)} broke a law")
     if broken:
         seed = broken[0][0]
-        print(f"\nthe first of them, made as short as it gets (python -m tests.simulation --replay {seed} --shrink):\n")
-        replay(seed, shrunk=True)
+        again = f" --without {without}" if without else ""
+        command = f"python -m tests.simulation --replay {seed} --shrink{again}"
+        print(f"\nthe first of them, made as short as it gets ({command}):\n")
+        replay(seed, shrunk=True, without=without)
     return int(bool(broken))
 
 

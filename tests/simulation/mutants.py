@@ -21,13 +21,16 @@ WITHIN = 60
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``old`` stands once in the module and becomes ``new``. ``first`` is where the seeds begin."""
+    """``old`` stands once in the module and becomes ``new``. ``first`` is where the seeds begin.
+    ``without`` takes the other net away that would hide the fault."""
 
     name: str
     module: str
     old: str
     new: str
     first: int = 0
+    without: str = ""
+    also: tuple[tuple[str, str], ...] = ()
 
 
 MUTANTS = (
@@ -48,12 +51,14 @@ MUTANTS = (
         "syncer.settle",
         "elif reading.marker == operation.task:",
         "elif reading.marker == operation.id:",
+        without="markers",
     ),
     Mutant(
         "nothing found at once proves that nothing was done",
         "syncer.settle",
         "if context.clock() - operation.sent_at < context.policy.doubt_grace:",
         "if False:",
+        without="markers",
     ),
     Mutant(
         "the base is stored before the answer",
@@ -99,9 +104,9 @@ MUTANTS = (
     Mutant(
         "the lease is ignored",
         "syncer.ledger.lease",
-        "def acquire(",
-        "def acquire(connection: Connection, owner: Owner, *_: Any) -> None:\n    return None\n\n\n"
-        "def renew(*_: Any) -> None:\n    return None\n\n\ndef _unused_acquire(",
+        "    raise Busy(holder, held.expires_at)\n",
+        "    return\n",
+        also=((".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),),
     ),
     Mutant(
         "a 404 closes the others",
@@ -113,7 +118,7 @@ MUTANTS = (
     Mutant(
         "a twin may be another person's",
         "syncer.firstsight",
-        "for task in by_contact.get(self._work.contact_of(reading) or \"\", ()):",
+        'for task in by_contact.get(self._work.contact_of(reading) or "", ()):',
         "for task in [task for tasks in by_contact.values() for task in tasks]:",
     ),
     Mutant("theirs may be replaced", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("),
@@ -123,7 +128,9 @@ MUTANTS = (
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
     ),
-    Mutant("a race is not mended", "syncer.merging", "self.put_task(replace(task, put_back=True))", "self.put_task(task)"),
+    Mutant(
+        "a race is not mended", "syncer.merging", "self.put_task(replace(task, put_back=True))", "self.put_task(task)"
+    ),
     Mutant(
         "what is put back counts as ours",
         "syncer.settle",
@@ -199,11 +206,12 @@ class Planted(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         path = Path(str(module.__file__))
         text = path.read_text("utf-8")
-        if text.count(self._mutant.old) != 1:
-            msg = f"{self._mutant.name}: its place is not in {self._mutant.module} any more"
-            raise LookupError(msg)
-        changed = text.replace(self._mutant.old, self._mutant.new)
-        exec(compile(changed, path, "exec"), module.__dict__)  # noqa: S102 - our own text
+        for old, new in ((self._mutant.old, self._mutant.new), *self._mutant.also):
+            if text.count(old) != 1:
+                msg = f"{self._mutant.name}: its place is not in {self._mutant.module} any more"
+                raise LookupError(msg)
+            text = text.replace(old, new)
+        exec(compile(text, path, "exec"), module.__dict__)  # noqa: S102 - our own text
 
 
 def hunt(name: str) -> int:
@@ -216,7 +224,7 @@ def hunt(name: str) -> int:
 
     prepare()
     for seed in range(mutant.first, mutant.first + WITHIN):
-        violation = play(make_history(seed))
+        violation = play(make_history(seed, without=mutant.without))
         if violation is not None:
             print(f"seed {seed}: {str(violation).splitlines()[0]}")
             return 0

@@ -253,7 +253,7 @@ class Oracle:
             for copy in sorted(self._due_incidents):
                 if self._task_id(copy) in told:
                     self._due_incidents.discard(copy)
-            if outcome.clean and self._due_incidents:
+            if outcome.undisturbed and self._due_incidents:
                 raise Violation(f"L6: closed by a race and not reported: {sorted(self._due_incidents)}")
         self.at_most_one_open()
         if outcome.clean and outcome.report is not None:

@@ -82,6 +82,11 @@ class Outcome:
     faulty: bool = False
 
     @property
+    def undisturbed(self) -> bool:
+        """Whether it ended by itself, and no request of it met a fault."""
+        return self.report is not None and not self.faulty
+
+    @property
     def clean(self) -> bool:
         """Whether it read everything and did what it meant to."""
         return self.report is not None and self.report.exit == 0 and not self.faulty
@@ -113,17 +118,18 @@ class _LedgerFile:
 
 
 class _Doored(Database):
-    """A database whose transactions pass a door before and after they are committed."""
+    """A database whose transactions pass a door just before they are committed: who dies there loses them.
 
-    door: Callable[[str], None] = staticmethod(lambda _moment: None)
+    What is true after a commit is true until the next door, so that it needs none of its own.
+    """
+
+    door: Callable[[], None] = staticmethod(lambda: None)
 
     @contextmanager
     def writing(self) -> Iterator[SqlConnection]:
-        self.door("transaction")
         with super().writing() as connection:
             yield connection
-            self.door("commit")
-        self.door("committed")
+            self.door()
 
 
 class _SimulatedLedger(Ledger):
@@ -180,7 +186,8 @@ class Stage:
         self.after_call: Callable[[str, Call, Reply], None] = lambda _system, _call, _reply: None
         self.at: dict[int, Callable[[], Fault | None]] = {}
         self.moments = 0
-        self._at_door: tuple[Sandbox, Call] | None = None
+        self._late: float | None = None
+        self._verdict: AssertionError | None = None
         self._dead = False
         self._faulty = False
         self._processes = 0
@@ -202,7 +209,7 @@ class Stage:
         self.loop.advance(seconds)
 
     def close(self) -> None:
-        self._file.database.door = lambda _moment: None
+        self._file.database.door = lambda: None
         self.loop.close()
 
     def lose_ledger(self) -> None:
@@ -239,9 +246,17 @@ class Stage:
     def _finish(self, work: Any) -> Any:
         asyncio.set_event_loop(self.loop)
         try:
-            return self.loop.run_until_complete(work)
+            outcome = self.loop.run_until_complete(work)
+            if self._verdict is not None:
+                raise self._verdict
+            return outcome
+        except BaseException:
+            # The judge has spoken in the middle of a run: nothing of it may go on.
+            self._dead = True
+            raise
         finally:
             self.at = {}
+            self._late = None
             if self._dead:
                 self._bury()
 
@@ -294,18 +309,24 @@ class Stage:
         self._faulty = True
         return fault
 
-    def delay(self, seconds: float) -> Fault | None:
-        """Let the write that is at the door take effect only after its connection has broken."""
+    def delay(self, seconds: float) -> None:
+        """From here on, let the next write take effect only some time after its connection has broken."""
+        self._late = seconds
+
+    def _delayed(self, sandbox: Sandbox, call: Call) -> bool:
+        if self._late is None or not sandbox.is_write(call):
+            return False
         self._faulty = True
-        if self._at_door is None or not self._at_door[0].is_write(self._at_door[1]):
-            return None
-        sandbox, call = self._at_door
-        self.loop.call_later(seconds, self._arrive, sandbox, call)
-        return Fault.LOST_REQUEST
+        self.loop.call_later(self._late, self._arrive, sandbox, call)
+        self._late = None
+        return True
 
     def _arrive(self, sandbox: Sandbox, call: Call) -> None:
-        self.before_write(sandbox.system, call)
-        self.after_call(sandbox.system, call, sandbox.handle(call))
+        try:
+            self.before_write(sandbox.system, call)
+            self.after_call(sandbox.system, call, sandbox.handle(call))
+        except AssertionError as verdict:
+            self._verdict = verdict
 
     def _moment(self) -> Fault | None:
         if self._dead:
@@ -314,16 +335,13 @@ class Stage:
         happening = self.at.pop(self.moments, None)
         return happening() if happening is not None else None
 
-    def _ledger_door(self, _moment: str) -> None:
+    def _ledger_door(self) -> None:
         self._moment()
 
     def _watch(self, system: str, sandbox: Sandbox) -> None:
         def at_the_door(call: Call) -> Fault | None:
-            self._at_door = (sandbox, call)
-            try:
-                return self._moment()
-            finally:
-                self._at_door = None
+            fault = self._moment()
+            return Fault.LOST_REQUEST if fault is None and self._delayed(sandbox, call) else fault
 
         def before(call: Call) -> None:
             if sandbox.is_write(call):

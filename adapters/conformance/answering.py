@@ -1,0 +1,147 @@
+"""Trials of answers that came, and are not what was asked for: nothing is concluded from them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+import pytest
+
+from adapters.base import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
+from adapters.conformance.bench import Bench
+from adapters.conformance.trial import (
+    EMAIL,
+    NAME,
+    PHONE,
+    Trials,
+    Trouble,
+    answering,
+    error_of,
+    must_raise,
+    need,
+    reads_of,
+    ref,
+    refusing,
+    some_tasks,
+    somebody,
+    the_list,
+    trial,
+    writes_of,
+)
+from adapters.sandbox import Call, Fault, Reply, json_reply
+from syncer.model import Record
+
+_SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')
+_REFUSALS: Final = (302, 400, 404, 409, 422)
+_MOST_CALLS: Final = 60
+_WHOLE: Final = ("list_tasks", "list_contacts", "identity")
+
+
+def _instead(answer: Reply, _reply: Reply) -> Reply:
+    return answer
+
+
+def _keep(kept: list[Reply], _call: Call, reply: Reply) -> None:
+    kept.append(reply)
+
+
+class AnswerTrials(Trials):
+    """Empty answers, refusals, answers about something else."""
+
+    @trial
+    async def test_an_answer_without_content_is_no_answer(self, bench: Bench) -> None:
+        """Nothing readable is not the same as nothing there."""
+        contact = somebody(bench)
+        reads = reads_of(bench, contact, some_tasks(bench, contact)[0])
+        for shape in _SHAPES:
+            answer = Reply(200, shape, {"content-type": "application/json"})
+            with refusing(bench.sandbox, answer):
+                for name in [name for name in reads if not name.startswith("find_contacts")]:
+                    await must_raise(reads[name](), BadAnswer, f"{name}, answered with {shape!r},")
+            with answering(bench.sandbox, partial(_instead, answer), bench.sandbox.is_write):
+                task = some_tasks(bench, contact, 1)[0]
+                for name, write in reversed(writes_of(bench, contact, task).items()):
+                    await must_raise(write(), InDoubt, f"{name}, answered with {shape!r},")
+
+    @pytest.mark.parametrize("status", _REFUSALS)
+    @trial
+    async def test_a_read_that_is_refused_gives_nothing(self, bench: Bench, status: int) -> None:
+        """A list, or an account, that is not where it should be is a bad answer: only single things can be missing."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact)[0]
+        reads = {**reads_of(bench, contact, task), "identity": bench.adapter.identity}
+        with refusing(bench.sandbox, json_reply(status, {"message": "no such page"})):
+            for name, read in reads.items():
+                sent = len(bench.calls)
+                error = await error_of(read())
+                what = f"{name}, answered with status {status},"
+                if name in _WHOLE:
+                    fine = isinstance(error, BadAnswer | Unavailable | Unauthorized) or len(bench.calls) == sent
+                    need(fine, f"{what} must raise BadAnswer, and gave {error!r}")
+                elif name.startswith("find_contacts"):
+                    need(not isinstance(error, Missing), f"{what} must not raise Missing: nothing by id was asked for")
+                else:
+                    need(isinstance(error, AdapterError), f"{what} must raise an error, and answered")
+
+    @pytest.mark.parametrize("status", _REFUSALS)
+    @trial
+    async def test_a_write_that_is_refused_is_refused(self, bench: Bench, status: int) -> None:
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        refusal = json_reply(status, {"message": "no such page"})
+        writes = writes_of(bench, contact, task)
+        wanted = Record("elsewhere", "x", NAME, ("+919876500000",), ("ravi@example.com",))
+        writes["create_contact"] = lambda: bench.adapter.create_contact(wanted)
+        with refusing(bench.sandbox, refusal, bench.sandbox.is_write):
+            for name in ("create_task", "create_contact"):
+                await must_raise(writes[name](), Refused, f"{name}, answered with status {status},")
+            error = await error_of(writes["complete_task"]())
+            fine = isinstance(error, Refused | Missing)
+            need(fine, f"complete_task, answered with status {status}, must be refused, and gave {error!r}")
+
+    @trial
+    async def test_the_answer_about_another_task_is_not_believed(self, bench: Bench) -> None:
+        """Proxies mix answers up: what another task says closes nothing."""
+        if not bench.adapter.capabilities.gets_task:
+            pytest.skip("there is no reading of one task")
+        contact = somebody(bench)
+        task, other = some_tasks(bench, contact, 2)
+        bench.complete(other)
+        kept: list[Reply] = []
+        bench.sandbox.after = partial(_keep, kept)
+        await bench.adapter.get_task(ref(bench, other, contact))
+        with refusing(bench.sandbox, kept[-1]):
+            reading = bench.adapter.get_task(ref(bench, task, contact))
+            await must_raise(reading, BadAnswer, "reading one task, answered with another one,")
+
+    @trial
+    async def test_a_list_that_goes_round_comes_to_an_end(self, bench: Bench) -> None:
+        """A CRM that gives its first page for ever must not hold a run for ever."""
+        contact = somebody(bench)
+        some_tasks(bench, contact, 2 * bench.page + 1)
+        first: list[Reply] = []
+
+        def again(reply: Reply) -> Reply:
+            first.append(reply)
+            return first[0]
+
+        bench.sandbox.fault = Trouble(Fault.UNAUTHORIZED, spared=_MOST_CALLS)
+        with answering(bench.sandbox, again):
+            await error_of(the_list(bench, contact))
+        need(len(bench.calls) < _MOST_CALLS, "the list was asked for its first page again and again")
+
+    @trial
+    async def test_a_contact_that_is_there_is_no_answer_about_another(self, bench: Bench) -> None:
+        """A look-up that answers with somebody else joins strangers."""
+        somebody(bench)
+        for name, key in (("email", EMAIL), ("phone", PHONE)):
+            if name not in bench.adapter.capabilities.contact_keys:
+                continue
+            kept: list[Reply] = []
+            bench.sandbox.after = partial(_keep, kept)
+            await bench.adapter.find_contacts(key)
+            unknown = "nobody@example.com" if name == "email" else "+919000000000"
+            with refusing(bench.sandbox, kept[-1]):
+                error = await error_of(bench.adapter.find_contacts(unknown))
+                found = () if error else await bench.adapter.find_contacts(unknown)
+            need(not found, f"asked for another {name}, the adapter believed an answer about {found}")

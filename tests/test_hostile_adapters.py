@@ -1,0 +1,299 @@
+"""Whatever a CRM answers, an adapter gives a result or an error of its contract, after a bounded number of requests."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import adapters.highlevel.paging
+import adapters.reply.adapter
+import adapters.superfone.adapter
+from adapters.base import AdapterError, BadAnswer, InDoubt, Refused
+from adapters.reply.mapping import read_text, write_text
+from syncer.model import Listing, Reading, Record
+from tests import highlevel_kit, reply_world, superfone
+from tests.hostile import (
+    CALLS,
+    DATES,
+    GOOD,
+    HEADERS,
+    RAW,
+    STATUSES,
+    TEXTS,
+    ULID,
+    ask,
+    bodies,
+    broken,
+    encode,
+    places,
+    saying,
+    values,
+)
+
+SYSTEMS = tuple(CALLS)
+MOST = 50
+"""Requests of one call: four attempts of what may be repeated, four readings of a list that moves."""
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@given(data=st.data(), status=st.sampled_from(STATUSES), headers=st.sampled_from(HEADERS), body=bodies())
+def test_any_status_with_any_body(
+    system: str, data: st.DataObject, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    call = data.draw(st.sampled_from(sorted(CALLS[system])))
+
+    _outcome, requests = ask(system, call, saying(status, body, headers))
+
+    assert requests <= MOST
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@given(data=st.data(), junk=values())
+def test_a_good_answer_with_junk_in_one_place(system: str, data: st.DataObject, junk: Any) -> None:
+    call = data.draw(st.sampled_from(sorted(GOOD[system])))
+    good = GOOD[system][call]
+    path = data.draw(st.sampled_from(sorted(places(good), key=repr)))
+
+    _outcome, requests = ask(system, call, saying(200, encode(broken(good, path, junk))))
+
+    assert requests <= MOST
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("body", RAW)
+def test_no_listing_is_read_out_of_bytes_that_are_none(system: str, body: bytes) -> None:
+    outcome, _ = ask(system, "tasks of contact", saying(200, body))
+
+    assert isinstance(outcome, (BadAnswer, Listing))
+    if isinstance(outcome, Listing):
+        assert outcome.rows == ()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("write", ["create", "complete"])
+@pytest.mark.parametrize("body", RAW)
+def test_a_success_that_cannot_be_read_leaves_a_write_in_doubt(system: str, write: str, body: bytes) -> None:
+    outcome, requests = ask(system, write, saying(200, body))
+
+    assert isinstance(outcome, InDoubt)
+    assert requests == 1
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("write", ["create", "complete"])
+@pytest.mark.parametrize("headers", HEADERS)
+def test_a_redirect_is_a_refusal_wherever_it_leads(system: str, write: str, headers: dict[str, str]) -> None:
+    if "Content-Encoding" in headers:
+        pytest.skip("such a body breaks off, which is a doubt")
+    outcome, requests = ask(system, write, saying(302, b"elsewhere", headers))
+
+    if (system, write) != ("reply", "complete"):
+        assert isinstance(outcome, Refused)
+        assert requests == 1
+
+
+def test_an_account_that_cannot_be_found_is_no_missing_task() -> None:
+    outcome, _ = ask("reply", "identity", saying(404, b'{"message": "not here"}'))
+
+    assert isinstance(outcome, BadAnswer)
+
+
+# rows ------------------------------------------------------------------------------------------------
+
+
+def task_rows(system: str, *rows: dict[str, Any]) -> bytes:
+    if system == "superfone":
+        return encode(superfone.page(list(rows)))
+    return encode(reply_world.page(*rows) if system == "reply" else {"tasks": list(rows)})
+
+
+def task_row(system: str, number: int) -> dict[str, Any]:
+    if system == "superfone":
+        return {**superfone.ROW, "id": number}
+    return reply_world.row(number) if system == "reply" else {**highlevel_kit.TASK, "id": f"T{number}"}
+
+
+STRICT = {
+    "superfone": ("id", "type", "task_status", "due_date", "created_at", "updated_at", "customer_id", "updated_by"),
+    "reply": ("id", "taskType", "status", "dueTo", "isScheduled", "contact"),
+    "highlevel": ("id", "completed", "dueDate", "contactId", "deleted"),
+}
+
+
+@pytest.mark.parametrize(("system", "field"), [(system, field) for system in SYSTEMS for field in STRICT[system]])
+@pytest.mark.parametrize("junk", [-1.5, float("nan"), [[]], {"a": 1}, 10**400])
+def test_a_row_that_cannot_be_read_is_named_and_spoils_no_other(system: str, field: str, junk: object) -> None:
+    bad = {**task_row(system, 2), field: junk}
+
+    listing, _ = ask(system, "tasks of contact", saying(200, task_rows(system, task_row(system, 1), bad)))
+
+    assert isinstance(listing, Listing)
+    assert [row.remote_id for row in listing.rows] == ["T1" if system == "highlevel" else "1"]
+    (unread,) = listing.unreadable
+    assert field in unread.detail
+    assert unread.received
+    if field != "id":
+        assert unread.remote_id == ("T2" if system == "highlevel" else "2")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    "junk", [True, False, -1, 0.5, 7.0, "", " ", "a b", "1/2", "../1", "x" * 200, 10**40, None, [1]]
+)
+def test_no_task_has_such_an_id(system: str, junk: object) -> None:
+    bad = {**task_row(system, 2), "id": junk}
+
+    listing, _ = ask(system, "tasks of contact", saying(200, task_rows(system, task_row(system, 1), bad)))
+
+    assert isinstance(listing, Listing)
+    assert len(listing.rows) == len(listing.unreadable) == 1
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("date", [*DATES, 0, 1779179400, 1e400, -1, True, [], {}])
+def test_a_due_is_an_instant_in_utc_or_the_row_is_unreadable(system: str, date: object) -> None:
+    field = {"superfone": "due_date", "reply": "dueTo", "highlevel": "dueDate"}[system]
+
+    listing, _ = ask(system, "tasks of contact", saying(200, task_rows(system, {**task_row(system, 1), field: date})))
+
+    assert isinstance(listing, Listing)
+    assert len(listing.rows) + len(listing.unreadable) == 1
+    for row in listing.rows:
+        assert row.due is not None
+        assert str(row.due.utcoffset()) == "0:00:00"
+
+
+@pytest.mark.parametrize("word", ["PENDING ", "DONE", "open", "", 7, -1, None, True, [0]])
+def test_a_state_that_nobody_knows_is_never_guessed(word: object) -> None:
+    for system, field in (("superfone", "task_status"), ("reply", "status")):
+        bad = {**task_row(system, 1), field: word}
+        listing, _ = ask(system, "tasks of contact", saying(200, task_rows(system, bad)))
+        assert isinstance(listing, Listing)
+        assert all(row.state == "open" for row in listing.rows)
+        assert len(listing.rows) == (word == "PENDING " and system == "superfone")
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if "\ud800" not in text])
+def test_texts_of_every_shape_are_read_and_hold_no_nul(text: str) -> None:
+    whole = {**reply_world.WHOLE, "template": {"body": text}}
+    reading, _ = ask("reply", "task", saying(200, encode(whole)))
+    other, _ = ask(
+        "highlevel", "task", saying(200, encode({"task": {**highlevel_kit.TASK, "title": text, "body": text}}))
+    )
+
+    for found in (reading, other):
+        assert isinstance(found, Reading)
+        assert "\0" not in f"{found.title}{found.body}"
+
+
+def test_a_backslash_before_u0000_is_what_somebody_wrote() -> None:
+    title = "C:\\u0000 and \0"
+
+    reading, _ = ask("highlevel", "task", saying(200, encode({"task": {**highlevel_kit.TASK, "title": title}})))
+
+    assert isinstance(reading, Reading)
+    assert reading.title == "C:\\u0000 and �"
+
+
+def test_of_keys_that_are_given_twice_the_last_one_counts() -> None:
+    body = json.dumps({"task": highlevel_kit.TASK}).replace('"completed": false', '"completed": 1, "completed": true')
+
+    reading, _ = ask("highlevel", "task", saying(200, body.encode()))
+
+    assert isinstance(reading, Reading)
+    assert reading.state == "done"
+
+
+@given(st.sampled_from(TEXTS), st.sampled_from(TEXTS))
+def test_a_copied_text_never_carries_a_marker_but_ours(title: str, body: str) -> None:
+    written = write_text(title, body, f"syncer:{ULID}", label="Call")
+
+    assert written.count(f"\nsyncer:{ULID}") == 1
+    assert read_text(written)[2] == ULID
+
+
+# size ------------------------------------------------------------------------------------------------
+
+
+def test_markers_within_markers_are_taken_out_in_one_go() -> None:
+    nested = f"syncer:{ULID}"
+    for _ in range(2_000):
+        nested = f"syn<p>{nested}</p>cer:{ULID}"
+
+    written = write_text("Ring", nested, f"syncer:{'Z' * 26}", label="Call")
+
+    assert read_text(written)[2] == "Z" * 26
+
+
+@pytest.mark.parametrize("piece", ["<", "<p ", "<br ", "{{", "&amp", "</p>\n", " \n", f"syncer:{ULID}\n", "a"])
+def test_a_text_of_a_megabyte(piece: str) -> None:
+    text = piece * (1_000_000 // len(piece))
+
+    reading, _ = ask("reply", "task", saying(200, encode({**reply_world.WHOLE, "template": {"body": text}})))
+    other, _ = ask("highlevel", "task", saying(200, encode({"task": {**highlevel_kit.TASK, "title": text}})))
+
+    assert isinstance(reading, Reading)
+    assert isinstance(other, Reading)
+
+
+def test_a_contact_with_hundreds_of_numbers() -> None:
+    phones = [{"phone": f"+9198{number:08d}"} for number in range(500)]
+    lead = {**superfone.LEAD, "phones": [*phones, *superfone.LEAD["phones"], None, 7, {"phone": [1]}]}  # type: ignore[misc]
+
+    found, _ = ask("superfone", "find", saying(200, encode({"data": lead})))
+
+    assert isinstance(found, tuple)
+    assert isinstance(found[0], Record)
+    assert len(found[0].phones) == 501
+
+
+def test_ten_thousand_tasks_of_one_contact() -> None:
+    rows = [task_row("superfone", number) for number in range(1, 10_001)]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        first = (int(request.url.params["page"]) - 1) * 20
+        return httpx.Response(200, content=encode(superfone.page(rows[first : first + 20], pages=500, items=10_000)))
+
+    listing, requests = ask("superfone", "tasks of contact", answer)
+
+    assert isinstance(listing, Listing)
+    assert len(listing.rows) == 10_000
+    assert requests == 500
+    for system in ("reply", "highlevel"):
+        many = task_rows(system, *(task_row(system, number) for number in range(1, 10_001)))
+        listing, _ = ask(system, "tasks of contact", saying(200, many))
+        assert isinstance(listing, Listing)
+        assert len(listing.rows) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("system", "call"), [("superfone", "tasks of contact"), ("reply", "tasks"), ("highlevel", "tasks")]
+)
+@pytest.mark.parametrize("cursors", [True, False])
+def test_a_list_without_an_end_is_given_up(
+    system: str, call: str, cursors: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (adapters.superfone.adapter, adapters.reply.adapter, adapters.highlevel.paging):
+        monkeypatch.setattr(module, "MAX_PAGES", 30)
+    numbers = itertools.count(1)
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        number = next(numbers)
+        row = task_row(system, number)
+        if system == "superfone":
+            return httpx.Response(200, content=encode(superfone.page([row], pages=10**9, items=10**9)))
+        if system == "reply":
+            return httpx.Response(200, content=encode(reply_world.page(row, more=True)))
+        cursor = {"searchAfter": [number]} if cursors else {}
+        return httpx.Response(200, content=encode({"tasks": [{**row, **cursor}]}))
+
+    outcome, requests = ask(system, call, answer)
+
+    assert isinstance(outcome, AdapterError)
+    assert requests <= 31
