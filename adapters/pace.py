@@ -24,7 +24,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the CRM asks for: ``Retry-After`` as seconds or as a date, else the rate's own interval."""
     value = headers.get("Retry-After", "").strip()
     if not value:
-        return _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+        return _interval(headers)
     if value.replace(".", "", 1).isdecimal():
         return min(float(value), _DAY)
     moment = _date(value)
@@ -44,6 +44,11 @@ def _date(value: str) -> datetime | None:
 def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
     value = headers.get(name, "").strip()
     return float(value) * scale if value.isdecimal() and len(value) < 12 else None
+
+
+def _interval(headers: Mapping[str, str]) -> float | None:
+    seconds = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+    return None if seconds is None else min(seconds, _DAY)
 
 
 def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
@@ -84,7 +89,7 @@ class Pace:
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Pause when the CRM says that a window is used up, before it has to say 429."""
-        interval = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
+        interval = _interval(headers)
         if interval and _number(headers, "X-RateLimit-Remaining") == 0:
             self.pause(interval)
         if _number(headers, "X-RateLimit-Daily-Remaining") == 0:

@@ -96,7 +96,7 @@ class LedgerTable(StrictModel):
     url: Annotated[str, AfterValidator(check_ledger)]
 
 
-Count = Annotated[int, Field(strict=True, ge=0)]
+Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 
 
 class SyncSettings(StrictModel):

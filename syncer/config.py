@@ -34,6 +34,7 @@ _ADVICE: Final = (
 )
 # Messages are sent from Reply: shown to HighLevel's people, and never written into the others.
 _MESSAGE_ROUTE: Final = ("highlevel",)
+_TOO_LONG_FOR_AN_ID: Final = 2**63
 _SECTIONS: Final = ("account", "ledger", "sync", "routes", "users")
 _M = TypeVar("_M", bound=BaseModel)
 
@@ -236,7 +237,9 @@ class _Reader:
                 self._complaints.add(f"{key}.{system}", f"unknown key{suggestion(system, known)}")
             elif not _is_user_id(value):
                 self._complaints.add(f"{key}.{system}", "expected a user's id, a whole number or a text in quotes")
-        return User(name=name.strip(), ids={system: str(value).strip() for system, value in ids.items()})
+        return User(
+            name=name.strip(), ids={system: str(value).strip() for system, value in ids.items() if _is_user_id(value)}
+        )
 
     def _note_repeated(self, key: str, values: Iterable[str]) -> None:
         for value, count in Counter(values).items():
@@ -251,4 +254,4 @@ def _is_known(system: str) -> bool:
 def _is_user_id(value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LONG_FOR_AN_ID

@@ -11,6 +11,7 @@ from datetime import timedelta
 from syncer.merging import Merging, in_order, replica_of
 from syncer.model import Reading, State, Task
 from syncer.reasons import Item, Reason
+from syncer.state import UNSETTLED, Action
 
 REBUILD_WINDOW = timedelta(seconds=60)
 
@@ -32,6 +33,11 @@ class _FirstSight:
     def __init__(self, work: Merging) -> None:
         self._work = work
         self._policy = work.inputs.policy
+        self._doubts = [
+            operation
+            for operation in work.base.operations.values()
+            if operation.state in UNSETTLED and operation.action is Action.CREATE
+        ]
 
     def look(self) -> None:
         unknown = {system: self._unknown_open(system) for system in self._work.systems}
@@ -65,9 +71,19 @@ class _FirstSight:
             return Reason.SCHEDULED
         if reading.contact is None:
             return Reason.WITHOUT_CONTACT
-        if self._work.is_doubtful(reading.system, reading.contact):
+        if self._work.is_doubtful(reading.system, reading.contact) or self._may_be_in_doubt(reading):
             return Reason.IN_DOUBT
         return Reason.CONTACT_UNREAD if self._work.contact_of(reading) is None else None
+
+    def _may_be_in_doubt(self, reading: Reading) -> bool:
+        """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run."""
+        return reading.marker is None and any(
+            (doubt.system, doubt.contact) == (reading.system, reading.contact)
+            and doubt.due is not None
+            and reading.due is not None
+            and abs(doubt.due - reading.due) < timedelta(seconds=1)
+            for doubt in self._doubts
+        )
 
     # markers ---------------------------------------------------------------------------------------
 

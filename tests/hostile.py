@@ -82,7 +82,7 @@ RAW: Final = (
     b'{"message": ["\\u0000", {"a": 1}, null]}',
 )
 STATUSES: Final = (200, 201, 204, 206, 226, 301, 304, 308, 400, 401, 403, 404, 408, 418, 422, 500, 503, 599, 600, 999)
-HEADERS: Final = (
+HEADERS: Final[tuple[dict[str, str], ...]] = (
     {},
     {"Location": "mailto:asha@example.com"},
     {"Location": "http://xn--a/"},
@@ -234,6 +234,7 @@ def ask(system: str, call: str, answer: Callable[[httpx.Request], httpx.Response
 
     async def main() -> tuple[object, int]:
         crm = connect(system, httpx.MockTransport(answer))
+        crm.wire.set_deadline(600)
         try:
             outcome = await CALLS[system][call](crm)
         except AdapterError as error:
@@ -255,7 +256,7 @@ def saying(
 # whole runs ------------------------------------------------------------------------------------------
 
 # None of these is a good value of any field, so that nothing may follow from them.
-JUNK: Final = (
+JUNK: Final[tuple[Any, ...]] = (
     -1,
     0.5,
     10**400,

@@ -23,5 +23,5 @@ def test_killed_at_every_moment(scenario: Scenario) -> None:
     for moment in range(1, moments + 1):
         crash = Crash(scenario)
         crash.run(killed_at=moment)
-        assert crash.rest() == wanted, f"killed at moment {moment} of {moments}"
+        assert crash.rest(wanted) == wanted, f"killed at moment {moment} of {moments}"
         crash.close()

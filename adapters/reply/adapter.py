@@ -138,7 +138,7 @@ class ReplyAdapter(Adapter):
         """The user whose key it is. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
         try:
             user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
-        except (Refused, Missing) as error:
+        except Missing as error:
             raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
         return Identity(user, f"Reply user {user}")
 

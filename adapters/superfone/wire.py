@@ -18,7 +18,7 @@ from pydantic import WrapValidator as Wrap
 from adapters.http import excerpt
 from adapters.redact import redact
 from syncer.keys import email_key, phone_key
-from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, State, Unreadable
+from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, State, Unreadable, split_marker
 
 SYSTEM: Final = "superfone"
 REMINDER: Final = "REMINDER"
@@ -189,10 +189,12 @@ def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
     """The body of a create.
 
     Superfone's documentation: there is no title field; ``notify_at`` must be in the future and not after
-    ``due_date``. The margin is for their clock, which may be ahead of ours.
+    ``due_date``. The margin is for their clock, which may be ahead of ours. A marker that the text carries is
+    left out: it could not be read back, and a person would see it.
     """
     body = {"type": raw_type, "due_date": wire_instant(draft.due)}
-    note = "\n".join(part.strip() for part in (draft.title, draft.body) if part and part.strip())
+    text, _marker = split_marker(draft.body)
+    note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
     if note:
         body["customer_note"] = note
     if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:

@@ -19,13 +19,18 @@ MOMENTS = 40
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A person makes a task in a CRM; ``kind`` and ``minutes`` choose its type and due."""
+    """A person makes a task in a CRM; ``kind`` and ``minutes`` choose its type and due.
+
+    ``twin_in`` is another CRM where the same is made as well: for the same person, or, as a ``lookalike``, for
+    somebody else, which makes it another task though it looks the same.
+    """
 
     system: str
     person: int
     kind: int
     minutes: int
     twin_in: str | None = None
+    lookalike: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Rush:
+    """Somebody makes a task for a lead at the instant before our next write reaches it."""
+
+    kind: int
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Kill:
     """The process ends."""
 
@@ -76,7 +89,7 @@ class LoseLedger:
     """The database is gone."""
 
 
-Happening = Make | Act | Break | Delay | Kill
+Happening = Make | Act | Break | Delay | Rush | Kill
 """What may come about at a moment within a run."""
 
 
@@ -148,7 +161,8 @@ def _deed(rng: random.Random) -> Action:
 def _make(rng: random.Random) -> Make:
     system = rng.choice(SYSTEMS)
     twin_in = rng.choice([other for other in SYSTEMS if other != system]) if rng.random() < 0.15 else None
-    return Make(system, rng.randrange(PERSONS), rng.randrange(100), rng.randrange(1, 4000), twin_in)
+    lookalike = rng.random() < 0.3
+    return Make(system, rng.randrange(PERSONS), rng.randrange(100), rng.randrange(1, 4000), twin_in, lookalike)
 
 
 def _act(rng: random.Random) -> Act:
@@ -165,7 +179,9 @@ def _run(rng: random.Random, *, calm: bool) -> Run:
     for _ in range(rng.choice([1, 1, 2, 3])):
         dice = rng.random()
         happening: Happening
-        if dice < 0.35:
+        if dice < 0.1:
+            happening = Rush(rng.randrange(100), rng.randrange(1, 4000))
+        elif dice < 0.35:
             # Not twins: one that appears between our read of its CRM and our create there can't be told in time.
             happening = replace(_make(rng), twin_in=None) if rng.random() < 0.5 else _act(rng)
         elif dice < 0.66:

@@ -118,8 +118,9 @@ MUTANTS = (
     Mutant(
         "a twin may be another person's",
         "syncer.firstsight",
-        'for task in by_contact.get(self._work.contact_of(reading) or "", ()):',
-        "for task in [task for tasks in by_contact.values() for task in tasks]:",
+        "by_contact[task.contact].append(task)",
+        "by_contact[''].append(task)",
+        also=(('by_contact[self._work.contact_of(reading) or ""]', 'by_contact[""]'),),
     ),
     Mutant("theirs may be replaced", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("),
     Mutant(

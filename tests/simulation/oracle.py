@@ -14,8 +14,9 @@ from datetime import datetime, timedelta
 from adapters.sandbox import Call, Reply
 from tests.simulation.stage import Outcome, Stage
 
-NAME = re.compile(r"#\d+")
+NAME = re.compile(r"#\d+!?")
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
+GRACE = timedelta(seconds=31)
 Copy = tuple[str, str]
 """(system, remote id)"""
 
@@ -240,9 +241,11 @@ class Oracle:
         return story.done or (story.cancelled and self._closes_cancelled) or "L3" in story.excused
 
     def _raced(self, copy: Copy, task: Seen) -> bool:
-        """Whether somebody made or touched it after the lane was last read."""
+        """Whether somebody changed something in the lane after it was last read."""
         read_at = self._read_at.get(task.contact)
-        return read_at is None or self._changed_at.get(copy, datetime.min.replace(tzinfo=read_at.tzinfo)) >= read_at
+        lane = [other for other, old in self.tasks(copy[0]).items() if old.contact == task.contact]
+        changes = [self._changed_at[copy[0], other] for other in lane if (copy[0], other) in self._changed_at]
+        return read_at is None or max(changes, default=read_at - GRACE) >= read_at
 
     # after each run --------------------------------------------------------------------------------
 
@@ -337,14 +340,23 @@ class Oracle:
                 raise Violation(f"L7, L8: {name} is open, is not in {system}, and stands nowhere with a reason")
             if reasons == {"slot_taken"} and not self._slot_taken(story):
                 raise Violation(f"L7: {name} waits for a slot that is free")
+            if system == "superfone" and "put back" in story.excused and not self._theirs_in_slot(story):
+                raise Violation(f"L6: {name} was closed by a race and is not put back: {sorted(reasons)}")
             if reasons & {"next_run", "in_doubt", "retry_later", "unread", "lane_blocked"}:
                 raise Violation(f"L7: {name} has not come to rest in {system}: {sorted(reasons)}")
 
     def _slot_taken(self, story: Story) -> bool:
-        return any(
-            task.open and task.exclusive and self.persons["superfone", task.contact] == story.person
-            for task in self.tasks("superfone").values()
-        )
+        return bool(self._in_slot(story))
+
+    def _theirs_in_slot(self, story: Story) -> bool:
+        return any(("superfone", remote_id) in self.theirs for remote_id in self._in_slot(story))
+
+    def _in_slot(self, story: Story) -> list[str]:
+        return [
+            remote_id
+            for remote_id, task in self.tasks("superfone").items()
+            if task.open and task.exclusive and self.persons["superfone", task.contact] == story.person
+        ]
 
     def quiet(self, writes_before: int, writes_after: int) -> None:
         """L1: nobody acted, so nothing may have been sent."""
@@ -355,6 +367,3 @@ class Oracle:
 def _name(text: str | None) -> str | None:
     found = NAME.search(text or "")
     return found[0] if found else None
-
-
-GRACE = timedelta(seconds=31)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from unittest.mock import patch
 
 from adapters.sandbox import Fault
 from syncer.firstsight import _FirstSight
-from tests.simulation.history import Act, Break, Delay, History, Kill, Lag, LoseLedger, Make, Run, Wait
+from tests.simulation.history import Act, Break, Delay, History, Kill, Lag, LoseLedger, Make, Run, Rush, Wait
 from tests.simulation.oracle import GRACE, Copy, Oracle, Violation
 from tests.simulation.stage import Outcome, Stage
 
@@ -101,6 +102,9 @@ class Play:
                 self._tell(f"  … the next write is lost to us, and arrives {happening.seconds} s later")
                 self.stage.delay(happening.seconds)
                 return None
+            if isinstance(happening, Rush):
+                self.stage.rush = partial(self._rush, happening)
+                return None
             self._tell("  … meanwhile")
             self.people(happening)
             return None
@@ -141,14 +145,21 @@ class Play:
             return
         name, due = self._new_name(), self._new_due(deed.minutes)
         kind = _choose(deed.system, deed.kind)
-        twins = [deed.system]
-        if deed.twin_in and not (deed.twin_in == "superfone" and person == 3):
-            twins.append(deed.twin_in)
-        for system in twins:
-            word = TWINS[system] if len(twins) > 1 else kind
-            copy = (system, self._create(system, person, word, name, due))
-            self._tell(f"somebody makes {name} ({word}) for person {person} in {system}: {copy[1]}")
-            self.oracle.made(name, person, copy, self._route(person, word))
+        copies = [(deed.system, person, name)]
+        if deed.twin_in is not None:
+            kind = TWINS[deed.system]
+            twin = ((person + 1) % 3, f"{name}!") if deed.lookalike else (person, name)
+            copies.append((deed.twin_in, *twin))
+        for system, whose, called in copies:
+            if (system, whose) in self._contacts:
+                word = kind if system == deed.system else TWINS[system]
+                copy = (system, self._create(system, whose, word, called, due))
+                self._tell(f"somebody makes {called} ({word}) for person {whose} in {system}: {copy[1]}")
+                self.oracle.made(called, whose, copy, self._route(whose, word))
+
+    def _rush(self, rush: Rush, lead: str) -> None:
+        self._tell("  … at that very moment")
+        self._make(Make("superfone", self.oracle.persons["superfone", lead], rush.kind, rush.minutes))
 
     def _route(self, person: int, word: str) -> tuple[str, ...]:
         if word == "ManualEmail":

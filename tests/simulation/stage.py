@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import shutil
 import tempfile
 from collections import defaultdict
@@ -186,6 +187,7 @@ class Stage:
         self.after_call: Callable[[str, Call, Reply], None] = lambda _system, _call, _reply: None
         self.at: dict[int, Callable[[], Fault | None]] = {}
         self.moments = 0
+        self.rush: Callable[[str], None] | None = None
         self._late: float | None = None
         self._verdict: AssertionError | None = None
         self._dead = False
@@ -256,7 +258,7 @@ class Stage:
             raise
         finally:
             self.at = {}
-            self._late = None
+            self._late = self.rush = None
             if self._dead:
                 self._bury()
 
@@ -344,8 +346,13 @@ class Stage:
             return Fault.LOST_REQUEST if fault is None and self._delayed(sandbox, call) else fault
 
         def before(call: Call) -> None:
-            if sandbox.is_write(call):
-                self.before_write(system, call)
+            if not sandbox.is_write(call):
+                return
+            lead = re.search(r"/lead/(\d+)/task", call.path)
+            if self.rush is not None and lead:
+                rush, self.rush = self.rush, None
+                rush(lead[1])
+            self.before_write(system, call)
 
         def after(call: Call, reply: Reply) -> None:
             self.after_call(system, call, reply)

@@ -1,0 +1,57 @@
+"""The laws under random histories, and every planted fault noticed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.simulation.__main__ import prepare
+from tests.simulation.history import make_history
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.play import play
+from tests.simulation.shrink import shrink
+
+SEEDS = 60
+PART = 10
+
+
+@pytest.fixture(autouse=True)
+def _prepared() -> None:
+    prepare()
+
+
+@pytest.mark.parametrize("without", ["", "twins", "markers"])
+@pytest.mark.parametrize("first", range(0, SEEDS, PART))
+def test_no_history_breaks_a_law(first: int, without: str) -> None:
+    for seed in range(first, first + (PART if not without else PART // 2)):
+        violation = play(make_history(seed, without=without))
+        assert violation is None, f"python -m tests.simulation --replay {seed} --shrink: {violation}"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_planted_fault_is_noticed(mutant: object) -> None:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.simulation.mutants", mutant.name]  # type: ignore[attr-defined]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_a_history_is_the_same_every_time() -> None:
+    def story(seed: int) -> list[str]:
+        told: list[str] = []
+        play(make_history(seed), told.append)
+        return told
+
+    assert story(7) == story(7)
+
+
+def test_a_failing_history_is_made_as_short_as_it_gets() -> None:
+    def fails(history: object) -> bool:
+        told: list[str] = []
+        play(history, told.append)  # type: ignore[arg-type]
+        return any("complete" in line for line in told)
+
+    shrunk = shrink(make_history(3), fails)
+    assert fails(shrunk)
+    assert len(shrunk.actions) <= 3
