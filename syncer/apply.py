@@ -111,6 +111,9 @@ class _Applier:
                 listing = Listing(())
             if listing is None:
                 return False
+            if listing.unreadable:
+                connection.seen.unreadable += listing.unreadable
+                return False
             self._context.merge_contact(connection.system, contact, listing)
         return self._still_wanted(task.id, connection.system)
 

@@ -7,6 +7,8 @@ from functools import lru_cache
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+LONGEST_EMAIL = 320
+
 
 @lru_cache(maxsize=65536)
 def phone_key(text: str | None, region: str) -> str | None:
@@ -28,7 +30,7 @@ def phone_key(text: str | None, region: str) -> str | None:
 @lru_cache(maxsize=65536)
 def email_key(text: str | None) -> str | None:
     """The address in lower case; ``None`` for what is no address. Nothing is looked up."""
-    if not text:
+    if not text or len(text) > LONGEST_EMAIL:
         return None
     try:
         address = validate_email(text.strip(), check_deliverability=False, test_environment=True)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MARKER_PREFIX: Final = "syncer:"
 _MARKER: Final = re.compile(
-    r"<(?P<tag>\w+)[^<>]*>\s*syncer:(?P<inside>[0-9A-Za-z]{26})\s*</(?P=tag)>"
+    r"<(?P<tag>\w++)[^<>]*+>\s*syncer:(?P<inside>[0-9A-Za-z]{26})\s*</(?P=tag)>"
     r"|<br\s*/?>\s*syncer:(?P<after>[0-9A-Za-z]{26})(?=\s*(?:<|$))"
     r"|^[ \t]*(?:<[^<>]*>)*syncer:(?P<line>[0-9A-Za-z]{26})(?:<[^<>]*>)*[ \t\r]*$",
     re.MULTILINE,

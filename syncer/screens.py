@@ -135,7 +135,11 @@ def complain(text: str) -> None:
 
 def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     """``19 May 14:00``, with the year if it is not this one."""
-    here = at.astimezone(zone)
+    try:
+        here = at.astimezone(zone)
+    except OverflowError:
+        # The calendar's first and last day, somewhere beyond its end.
+        here = at
     year = "" if here.year == datetime.now(zone).year else f" {here.year}"
     return f"{here.day} {here:%b}{year} {here:%H:%M:%S}" if seconds else f"{here.day} {here:%b}{year} {here:%H:%M}"
 

@@ -182,6 +182,9 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     context.extend(listing.rows)
     expected = next((row for row in listing.rows if row.remote_id == operation.remote_id), None)
     if expected is not None and expected.state is not State.OPEN:
+        if _closed_by_another(context, connection, expected, listing) and _may_still_arrive(context, operation):
+            _stays_in_doubt(context, operation)
+            return
         changes = completed(context, operation, expected, "completed; its lost answer was found by reading")
         strays = _closed_instead(context, connection, operation, listing, after=expected)
         context.merge_contact(operation.system, operation.contact, listing, also=changes, closed_by_us=strays)
@@ -236,11 +239,31 @@ def _closed_just_after(context: RunContext, row: Reading, expected: Reading) -> 
     return not apart.total_seconds() < 0 and apart <= context.policy.doubt_grace
 
 
+def _closed_by_another(
+    context: RunContext, connection: Connection, expected: Reading, listing: Listing[Reading]
+) -> bool:
+    """Whether somebody else closed it, so that our own request may still be under way, and hit the next one."""
+    lane_policy = connection.adapter.capabilities.lane
+    if lane_policy and any(superseded_by(expected, other, lane_policy.supersede_window) for other in listing.rows):
+        return True
+    made = [row for row in listing.rows if row.key in context.base.replicas and context.base.replicas[row.key].made]
+    us = {row.created_by for row in made} - {None}
+    return bool(us) and expected.updated_by is not None and expected.updated_by not in us
+
+
+def _may_still_arrive(context: RunContext, operation: Operation) -> bool:
+    return context.clock() - operation.sent_at < context.policy.doubt_grace
+
+
+def _stays_in_doubt(context: RunContext, operation: Operation) -> None:
+    if operation.state is not OpState.IN_DOUBT:
+        context.record(Changes(operations={operation.id: replace(operation, state=OpState.IN_DOUBT)}))
+
+
 def _not_carried_out(context: RunContext, operation: Operation, words: str) -> None:
     """Finding nothing proves nothing until the grace has passed since the request."""
-    if context.clock() - operation.sent_at < context.policy.doubt_grace:
-        if operation.state is not OpState.IN_DOUBT:
-            context.record(Changes(operations={operation.id: replace(operation, state=OpState.IN_DOUBT)}))
+    if _may_still_arrive(context, operation):
+        _stays_in_doubt(context, operation)
         return
     changes = Changes(operations={operation.id: failed_again(context, operation, words)})
     changes.events.append(context.event(operation, "not_carried_out", words))

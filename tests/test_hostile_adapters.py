@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import UTC
 from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adapters.highlevel.paging
@@ -36,12 +37,14 @@ from tests.hostile import (
     values,
 )
 
+FEWER = settings(max_examples=settings().max_examples // 2)
 SYSTEMS = tuple(CALLS)
 MOST = 50
 """Requests of one call: four attempts of what may be repeated, four readings of a list that moves."""
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+@FEWER
 @given(data=st.data(), status=st.sampled_from(STATUSES), headers=st.sampled_from(HEADERS), body=bodies())
 def test_any_status_with_any_body(
     system: str, data: st.DataObject, status: int, headers: dict[str, str], body: bytes
@@ -54,6 +57,7 @@ def test_any_status_with_any_body(
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+@FEWER
 @given(data=st.data(), junk=values())
 def test_a_good_answer_with_junk_in_one_place(system: str, data: st.DataObject, junk: Any) -> None:
     call = data.draw(st.sampled_from(sorted(GOOD[system])))
@@ -77,12 +81,12 @@ def test_no_listing_is_read_out_of_bytes_that_are_none(system: str, body: bytes)
 
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("write", ["create", "complete"])
-@pytest.mark.parametrize("body", RAW)
-def test_a_success_that_cannot_be_read_leaves_a_write_in_doubt(system: str, write: str, body: bytes) -> None:
-    outcome, requests = ask(system, write, saying(200, body))
+def test_a_success_that_cannot_be_read_leaves_a_write_in_doubt(system: str, write: str) -> None:
+    for body in RAW:
+        outcome, requests = ask(system, write, saying(200, body))
 
-    assert isinstance(outcome, InDoubt)
-    assert requests == 1
+        assert isinstance(outcome, InDoubt), body[:40]
+        assert requests == 1
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
@@ -154,17 +158,17 @@ def test_no_task_has_such_an_id(system: str, junk: object) -> None:
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
-@pytest.mark.parametrize("date", [*DATES, 0, 1779179400, 1e400, -1, True, [], {}])
-def test_a_due_is_an_instant_in_utc_or_the_row_is_unreadable(system: str, date: object) -> None:
+def test_a_due_is_an_instant_in_utc_or_the_row_is_unreadable(system: str) -> None:
     field = {"superfone": "due_date", "reply": "dueTo", "highlevel": "dueDate"}[system]
+    dates: tuple[object, ...] = (*DATES, 0, 1779179400, 1e400, -1, True, [], {})
 
-    listing, _ = ask(system, "tasks of contact", saying(200, task_rows(system, {**task_row(system, 1), field: date})))
+    for date in dates:
+        body = task_rows(system, {**task_row(system, 1), field: date})
+        listing, _ = ask(system, "tasks of contact", saying(200, body))
 
-    assert isinstance(listing, Listing)
-    assert len(listing.rows) + len(listing.unreadable) == 1
-    for row in listing.rows:
-        assert row.due is not None
-        assert str(row.due.utcoffset()) == "0:00:00"
+        assert isinstance(listing, Listing)
+        assert len(listing.rows) + len(listing.unreadable) == 1
+        assert all(row.due is not None and row.due.tzinfo is UTC for row in listing.rows), date
 
 
 @pytest.mark.parametrize("word", ["PENDING ", "DONE", "open", "", 7, -1, None, True, [0]])
@@ -208,6 +212,7 @@ def test_of_keys_that_are_given_twice_the_last_one_counts() -> None:
     assert reading.state == "done"
 
 
+@FEWER
 @given(st.sampled_from(TEXTS), st.sampled_from(TEXTS))
 def test_a_copied_text_never_carries_a_marker_but_ours(title: str, body: str) -> None:
     written = write_text(title, body, f"syncer:{ULID}", label="Call")

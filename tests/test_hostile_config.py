@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer.config import Account, ConfigError, load_account
@@ -17,6 +17,7 @@ from syncer.savedplan import load as load_plan
 from tests.account_files import KEYS
 from tests.hostile import RAW, broken, encode, places, values
 
+FEWER = settings(max_examples=settings().max_examples // 2)
 PASTED = "pasted-in-the-wrong-place"
 
 TABLES: dict[str, dict[str, str]] = {
@@ -148,6 +149,7 @@ def test_a_file_that_is_no_account_is_refused(file: Path, content: bytes) -> Non
     assert all(line.startswith(f"{file}: ") for line in found.problems)
 
 
+@FEWER
 @given(
     content=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
 )
@@ -161,6 +163,7 @@ _NAMES = st.sampled_from([*TABLES, *(key for _, key in PLACES), "x"])
 _TOML = st.sampled_from(VALUES)
 
 
+@FEWER
 @given(lines=st.lists(st.tuples(st.sampled_from(["", *TABLES]), _NAMES, _TOML), max_size=4))
 def test_any_keys_anywhere(file: Path, lines: list[tuple[str, str, str]]) -> None:
     file.write_text(
@@ -225,6 +228,7 @@ def test_a_file_that_is_no_plan_is_refused(file: Path, content: bytes) -> None:
     assert loaded(file, content) is None
 
 
+@FEWER
 @given(path=st.sampled_from(list(places(PLAN))), junk=values())
 def test_a_plan_with_junk_in_one_place(file: Path, path: tuple[Any, ...], junk: Any) -> None:
     plan = loaded(file, encode(broken(PLAN, path, junk)))
@@ -232,6 +236,7 @@ def test_a_plan_with_junk_in_one_place(file: Path, path: tuple[Any, ...], junk: 
     assert plan is None or plan.format == 1
 
 
+@FEWER
 @given(values())
 def test_any_json_is_no_plan(file: Path, value: Any) -> None:
     assert loaded(file, json.dumps(value).encode()) is None

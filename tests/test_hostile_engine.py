@@ -12,11 +12,27 @@ from hypothesis import settings
 from adapters.sandbox import Call, Fault, Reply
 from syncer.model import State
 from syncer.plan import make_plan
+from syncer.reasons import Reason
 from syncer.report import Exit
+from syncer.state import Action, OpState
 from tests.hostile import Garbler, encode, garble
 from tests.scenario import Make, Stage, attention, details, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
-from tests.strategies import CAPABILITIES, LANE, PLAIN, POLICY, TYPED, a_base, a_reading, at, merged, seen_of
+from tests.strategies import (
+    CAPABILITIES,
+    LANE,
+    PLAIN,
+    POLICY,
+    TYPED,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    an_operation,
+    at,
+    merged,
+    seen_of,
+)
 
 SYSTEMS = ("superfone", "reply", "highlevel")
 SEEDS = range(settings().max_examples // 12)
@@ -240,6 +256,19 @@ def test_a_doubt_is_not_settled_by_a_list_with_a_row_that_cannot_be_read(stage: 
 
     assert all(open_of(world, ids) == (1, 1, 1) for ids in found.values())
     world.quiet()
+
+
+def test_what_a_create_in_doubt_may_have_made_is_no_new_task_of_theirs() -> None:
+    task = a_task()
+    doubt = an_operation(task, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=task.due)
+    base = a_base(task, replicas=[a_replica(task, LANE)], operations=[doubt])
+    damaged = a_reading(PLAIN, "new", due=task.due, title="Call", body="its marker is lost")
+    other = a_reading(PLAIN, "other", due=at(hours=9), title="Call")
+
+    result = merged(base, seen_of(damaged, other))
+
+    assert result.changes.replicas.keys() == {other.key}
+    assert [(item.system, item.reason) for item in result.waiting] == [(PLAIN, Reason.IN_DOUBT)]
 
 
 def test_two_thousand_tasks_of_one_contact_in_two_crms_are_compared_in_no_time() -> None:

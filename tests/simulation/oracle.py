@@ -241,7 +241,9 @@ class Oracle:
         return story.done or (story.cancelled and self._closes_cancelled) or "L3" in story.excused
 
     def _raced(self, copy: Copy, task: Seen) -> bool:
-        """Whether somebody changed something in the lane after it was last read."""
+        """Whether somebody changed something in the lane after it was last read, or the request came late."""
+        if self._stage.arriving:
+            return True
         read_at = self._read_at.get(task.contact)
         lane = [other for other, old in self.tasks(copy[0]).items() if old.contact == task.contact]
         changes = [self._changed_at[copy[0], other] for other in lane if (copy[0], other) in self._changed_at]

@@ -70,6 +70,7 @@ class Play:
                 self.stage.highlevel.lag = timedelta(seconds=seconds)
             case LoseLedger():
                 self._tell("the ledger is lost")
+                self.stage.wait(GRACE.total_seconds())
                 for remote_id, name in self.oracle.lost_ledger().items():
                     self.stage.superfone.person_retitles(int(remote_id), f"Task {name}")
                 self.stage.lose_ledger()

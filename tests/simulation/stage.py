@@ -188,6 +188,7 @@ class Stage:
         self.at: dict[int, Callable[[], Fault | None]] = {}
         self.moments = 0
         self.rush: Callable[[str], None] | None = None
+        self.arriving = False
         self._late: float | None = None
         self._verdict: AssertionError | None = None
         self._dead = False
@@ -208,13 +209,16 @@ class Stage:
         return START + timedelta(seconds=self.loop.time())
 
     def wait(self, seconds: float) -> None:
-        self.loop.advance(seconds)
+        """Let time pass, and what was under way arrive."""
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(asyncio.sleep(seconds))
 
     def close(self) -> None:
         self._file.database.door = lambda: None
         self.loop.close()
 
     def lose_ledger(self) -> None:
+        """The database is gone, though not in the moment in which a request is still under way."""
         self._file.lose()
         self._start_process()
 
@@ -324,11 +328,14 @@ class Stage:
         return True
 
     def _arrive(self, sandbox: Sandbox, call: Call) -> None:
+        self.arriving = True
         try:
             self.before_write(sandbox.system, call)
             self.after_call(sandbox.system, call, sandbox.handle(call))
         except AssertionError as verdict:
             self._verdict = verdict
+        finally:
+            self.arriving = False
 
     def _moment(self) -> Fault | None:
         if self._dead:
