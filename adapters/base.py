@@ -213,7 +213,7 @@ class Adapter(ABC):
 
     @abstractmethod
     async def identity(self) -> Identity:
-        """Which account this key opens. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
+        """Which account this key opens. Raises `Unauthorized`, `Unavailable`, `Refused`, `BadAnswer`."""
 
     @abstractmethod
     async def list_tasks(self) -> Listing[Reading]:

@@ -72,10 +72,15 @@ class _Known:
 
     def look(self) -> None:
         replicas = self._work.base.replicas
+        reopened: list[tuple[Replica, Reading]] = []
         for system in self._systems:
             for reading in in_order(self._seen[system].readings.values()):
                 replica = replicas.get(reading.key)
-                if replica is not None and not self._work.is_doubtful(system, replica.contact):
+                if replica is None or self._work.is_doubtful(system, replica.contact):
+                    continue
+                if reading.state is State.OPEN and replica.state is not ReplicaState.OPEN:
+                    reopened.append((replica, reading))
+                else:
                     self._known(replica, reading)
             for remote_id in sorted(self._seen[system].missing):
                 replica = replicas.get((system, remote_id))
@@ -83,16 +88,16 @@ class _Known:
                     continue
                 if not self._work.is_doubtful(system, replica.contact):
                     self._missed(replica)
+        # What was reopened is judged when it is known which tasks are done: nobody reopens what is to be closed.
+        for replica, reading in reopened:
+            if reading.whole:
+                self._open_again(replica, reading)
 
     def _known(self, replica: Replica, reading: Reading) -> None:
-        was_closed = replica.state not in {ReplicaState.OPEN, ReplicaState.GONE}
-        if reading.state is not State.OPEN:
-            if not was_closed:
-                self._closed(replica, reading)
-        elif replica.state is ReplicaState.OPEN:
+        if reading.state is State.OPEN:
             self._still_open(replica, reading)
-        elif reading.whole:
-            self._open_again(replica, reading, was_closed=was_closed)
+        elif replica.state in {ReplicaState.OPEN, ReplicaState.GONE}:
+            self._closed(replica, reading)
 
     def _still_open(self, replica: Replica, reading: Reading) -> None:
         title = reading.title if reading.whole or reading.title else replica.title
@@ -127,11 +132,11 @@ class _Known:
             self._work.put_task(followed)
             self._work.event("changed", "them", "title, body or due follow the origin", followed.id, reading)
 
-    def _open_again(self, replica: Replica, reading: Reading, *, was_closed: bool) -> None:
+    def _open_again(self, replica: Replica, reading: Reading) -> None:
         """The same task if nobody closed it, or if it is still open and nothing else shows it there; else a new one."""
         work = self._work
         task = work.base.tasks[replica.task]
-        same = task.state is State.OPEN or not was_closed
+        same = task.state is State.OPEN or replica.state is ReplicaState.GONE
         if same and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
             work.put_replica(replace(replica_of(reading, task.id), made=replica.made))

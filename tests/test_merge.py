@@ -233,6 +233,17 @@ def test_a_copy_that_is_open_again_after_it_was_closed_is_a_new_task() -> None:
     assert found.base.replicas[IN_PLAIN.key].task == "new0001"
 
 
+@pytest.mark.parametrize("reopened", [IN_TYPED, IN_PLAIN], ids=SYSTEMS[1:])
+def test_a_copy_reopened_while_its_task_was_done_elsewhere_is_a_new_task(reopened: Replica) -> None:
+    """Cancelled there and kept open elsewhere, then done elsewhere and reopened there, all between two runs."""
+    cancelled = replace(reopened, state=ReplicaState.CANCELLED)
+    other = IN_PLAIN if reopened is IN_TYPED else IN_TYPED
+    base = a_base(TASK, replicas=[cancelled, other])
+    found = merged(base, seen_of(read_back(reopened, TASK), closed(other)))
+    assert found.base.tasks["t1"].state is State.DONE
+    assert found.base.replicas[reopened.key].task == "new0001"
+
+
 def test_a_superseded_copy_that_is_open_again_shows_its_open_task() -> None:
     task = replace(TASK, put_back=True)
     base = a_base(task, replicas=[replace(IN_LANE, state=ReplicaState.SUPERSEDED), IN_PLAIN])

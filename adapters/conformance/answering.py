@@ -76,8 +76,9 @@ class AnswerTrials(Trials):
                 error = await error_of(read())
                 what = f"{name}, answered with status {status},"
                 if name in _WHOLE:
-                    fine = isinstance(error, BadAnswer | Unavailable | Unauthorized) or len(bench.calls) == sent
-                    need(fine, f"{what} must raise BadAnswer, and gave {error!r}")
+                    expected = BadAnswer | Refused | Unavailable | Unauthorized
+                    fine = isinstance(error, expected) or len(bench.calls) == sent
+                    need(fine, f"{what} must raise BadAnswer or Refused, and gave {error!r}")
                 elif name.startswith("find_contacts"):
                     need(not isinstance(error, Missing), f"{what} must not raise Missing: nothing by id was asked for")
                 else:

@@ -51,6 +51,15 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class Outage:
+    """The next requests to one CRM all meet a fault: more of them than a read is repeated."""
+
+    system: str
+    fault: Fault
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delay:
     """The connection breaks, and the request takes effect only later."""
 
@@ -89,7 +98,7 @@ class LoseLedger:
     """The database is gone."""
 
 
-Happening = Make | Act | Break | Delay | Rush | Kill
+Happening = Make | Act | Break | Outage | Delay | Rush | Kill
 """What may come about at a moment within a run."""
 
 
@@ -117,6 +126,7 @@ class History:
 
 # A refused key is rare: it stops a connection for the whole run, and little else could happen in it.
 FAULTS = [fault for fault in Fault if fault is not Fault.UNAUTHORIZED] * 4 + [Fault.UNAUTHORIZED]
+OUTAGES = [Fault.ERROR_BEFORE, Fault.NO_CONNECTION, Fault.LOST_ANSWER, Fault.GARBAGE, Fault.TRUNCATED]
 SYSTEMS = ("superfone", "reply", "highlevel")
 
 
@@ -184,9 +194,11 @@ def _run(rng: random.Random, *, calm: bool) -> Run:
         elif dice < 0.35:
             # Not twins: one that appears between our read of its CRM and our create there can't be told in time.
             happening = replace(_make(rng), twin_in=None) if rng.random() < 0.5 else _act(rng)
-        elif dice < 0.66:
+        elif dice < 0.63:
             happening = Break(rng.choice(FAULTS))
-        elif dice < 0.78:
+        elif dice < 0.71:
+            happening = Outage(rng.choice(SYSTEMS), rng.choice(OUTAGES), rng.randrange(4, 13))
+        elif dice < 0.79:
             happening = Delay(rng.choice([1, 10, 25]))
         else:
             happening = Kill()

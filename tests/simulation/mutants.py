@@ -141,8 +141,9 @@ MUTANTS = (
     Mutant(
         "a task reopened is still the old one",
         "syncer.merge",
-        "        same = task.state is State.OPEN or not was_closed\n",
-        "        same = task.state is State.OPEN or not was_closed\n        if not same:\n            return\n",
+        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n",
+        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n"
+        "        if not same:\n            return\n",
     ),
     Mutant(
         "what is kept when cancelled is closed",
@@ -181,8 +182,8 @@ MUTANTS = (
     Mutant(
         "the marker is copied into Superfone",
         "adapters.superfone.wire",
-        "for part in (draft.title, draft.body)",
-        "for part in (draft.title, draft.body, draft.marker)",
+        "for part in (draft.title, text)",
+        "for part in (draft.title, text, draft.marker)",
     ),
 )
 

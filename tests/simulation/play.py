@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from adapters.sandbox import Fault
 from syncer.firstsight import _FirstSight
-from tests.simulation.history import Act, Break, Delay, History, Kill, Lag, LoseLedger, Make, Run, Rush, Wait
+from tests.simulation.history import Act, Break, Delay, History, Kill, Lag, LoseLedger, Make, Outage, Run, Rush, Wait
 from tests.simulation.oracle import GRACE, Copy, Oracle, Violation
 from tests.simulation.stage import Outcome, Stage
 
@@ -102,6 +102,10 @@ class Play:
             if isinstance(happening, Delay):
                 self._tell(f"  … the next write is lost to us, and arrives {happening.seconds} s later")
                 self.stage.delay(happening.seconds)
+                return None
+            if isinstance(happening, Outage):
+                self._tell(f"  … {happening.system}: {happening.fault.value}, {happening.requests} times")
+                self.stage.outages[happening.system] = [happening.fault] * happening.requests
                 return None
             if isinstance(happening, Rush):
                 self.stage.rush = partial(self._rush, happening)

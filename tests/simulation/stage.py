@@ -188,6 +188,7 @@ class Stage:
         self.at: dict[int, Callable[[], Fault | None]] = {}
         self.moments = 0
         self.rush: Callable[[str], None] | None = None
+        self.outages: dict[str, list[Fault]] = {}
         self.arriving = False
         self._late: float | None = None
         self._verdict: AssertionError | None = None
@@ -263,6 +264,7 @@ class Stage:
         finally:
             self.at = {}
             self._late = self.rush = None
+            self.outages = {}
             if self._dead:
                 self._bury()
 
@@ -319,6 +321,10 @@ class Stage:
         """From here on, let the next write take effect only some time after its connection has broken."""
         self._late = seconds
 
+    def _outage(self, system: str) -> Fault | None:
+        faults = self.outages.get(system)
+        return self.fail(faults.pop()) if faults else None
+
     def _delayed(self, sandbox: Sandbox, call: Call) -> bool:
         if self._late is None or not sandbox.is_write(call):
             return False
@@ -349,7 +355,7 @@ class Stage:
 
     def _watch(self, system: str, sandbox: Sandbox) -> None:
         def at_the_door(call: Call) -> Fault | None:
-            fault = self._moment()
+            fault = self._moment() or self._outage(system)
             return Fault.LOST_REQUEST if fault is None and self._delayed(sandbox, call) else fault
 
         def before(call: Call) -> None:
