@@ -75,7 +75,10 @@ class OperationReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one account. ``operations`` is given for a plan, ``created`` and ``completed`` for a run."""
+    """One run of one account. ``created`` and ``completed`` are a run's, ``operations`` a plan's.
+
+    A run that a limit stopped has both: nothing done, and what it would have done.
+    """
 
     account: str
     run: str
@@ -110,10 +113,11 @@ class Report:
         }
         if self.message:
             head["message"] = redact(self.message)
-        if self.operations is None:
-            done: dict[str, Any] = {"created": dict(self.created), "completed": dict(self.completed)}
-        else:
-            done = {"operations": [operation.as_json() for operation in self.operations], "cost": dict(self.cost)}
+        done: dict[str, Any] = {}
+        if self.operations is None or self.exit is Exit.LIMIT:
+            done |= {"created": dict(self.created), "completed": dict(self.completed)}
+        if self.operations is not None:
+            done |= {"operations": [operation.as_json() for operation in self.operations], "cost": dict(self.cost)}
         return {
             **head,
             **done,

@@ -182,11 +182,12 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     context.extend(listing.rows)
     expected = next((row for row in listing.rows if row.remote_id == operation.remote_id), None)
     if expected is not None and expected.state is not State.OPEN:
-        if _closed_by_another(context, connection, expected, listing) and _may_still_arrive(context, operation):
+        strays = _closed_instead(context, connection, operation, listing, after=expected)
+        hit_nothing = not strays and _closed_by_another(context, connection, expected, listing)
+        if hit_nothing and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, expected, "completed; its lost answer was found by reading")
-        strays = _closed_instead(context, connection, operation, listing, after=expected)
         context.merge_contact(operation.system, operation.contact, listing, also=changes, closed_by_us=strays)
         context.completed[operation.system] += 1
         return

