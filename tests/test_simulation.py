@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.simulation.__main__ import prepare
 from tests.simulation.history import make_history
@@ -18,8 +21,14 @@ RANGES = [(0, ""), (5, ""), (10, ""), (15, ""), (20, "twins"), (25, "markers")]
 
 
 @pytest.fixture(autouse=True)
-def _prepared() -> None:
-    prepare()
+def _prepared() -> Iterator[None]:
+    """Silence, for these tests alone."""
+    before, environment = structlog.get_config(), dict(os.environ)
+    prepare(for_good=False)
+    yield
+    structlog.configure(**before)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 @pytest.mark.parametrize(("first", "without"), RANGES)
