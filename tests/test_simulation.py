@@ -17,7 +17,7 @@ from tests.simulation.play import play
 from tests.simulation.shrink import shrink
 
 PART = 5
-RANGES = [(0, ""), (5, ""), (10, ""), (15, ""), (20, "twins"), (25, "markers")]
+RANGES = [(0, ""), (5, ""), (10, ""), (20, "twins"), (25, "markers")]
 
 
 @pytest.fixture(autouse=True)
