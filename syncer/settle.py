@@ -10,7 +10,8 @@ import structlog
 from adapters.base import Completes, Missing
 from syncer.context import Connection, RunContext, for_each
 from syncer.merge import superseded_by
-from syncer.model import Listing, Reading, Replica, ReplicaState, State, TaskRef
+from syncer.merging import replica_of
+from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.plan import FAILURES_UNTIL_ATTENTION
 from syncer.state import UNSETTLED, Action, Changes, Operation, OpState
 
@@ -50,24 +51,6 @@ async def settle(context: RunContext, operation: Operation) -> None:
         _not_carried_out(context, operation, f"gone: {error.words}")
 
 
-def created_replica(operation: Operation, reading: Reading) -> Replica:
-    """The replica that a create of ours made, with what its answer says."""
-    return Replica(
-        system=operation.system,
-        remote_id=reading.remote_id,
-        task=operation.task,
-        contact=reading.contact or operation.contact,
-        state=_STATE_OF[reading.state],
-        made=True,
-        ours=True,
-        exclusive=reading.exclusive,
-        sequence=reading.sequence,
-        raw_type=reading.raw_type,
-        title=reading.title,
-        due=reading.due,
-    )
-
-
 def created(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
     """What is to be stored once it is known which task a create made.
 
@@ -76,7 +59,8 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     """
     task = context.base.tasks[operation.task]
     put_back = task.put_back and context.capabilities[operation.system].lane is not None
-    replica = replace(created_replica(operation, reading), state=ReplicaState.OPEN, ours=not put_back)
+    contact = reading.contact or operation.contact
+    replica = replace(replica_of(reading, operation.task, made=True), contact=contact, ours=not put_back)
     changes = Changes(replicas={replica.key: replica})
     if put_back:
         changes.tasks[task.id] = replace(task, put_back=False)
