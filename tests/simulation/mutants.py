@@ -135,8 +135,8 @@ MUTANTS = (
     Mutant(
         "what is put back counts as ours",
         "syncer.settle",
-        "state=ReplicaState.OPEN, ours=not put_back)",
-        "state=ReplicaState.OPEN, ours=True)",
+        "contact=contact, ours=not put_back)",
+        "contact=contact, ours=True)",
     ),
     Mutant(
         "a task reopened is still the old one",
