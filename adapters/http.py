@@ -56,6 +56,7 @@ _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
+_TIMEOUTS: Final = {"timeout": httpx.Timeout(30.0, connect=10.0).as_dict()}
 _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
@@ -169,6 +170,8 @@ class Http:
         for secret in secrets:
             protect(secret)
         encrypted = urlsplit(base_url).scheme == "https"
+        self._base = base_url.rstrip("/")
+        self._host = httpx.URL(base_url).host
         self.system = system
         self.reads = 0
         self.writes = 0
@@ -178,9 +181,7 @@ class Http:
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._client = httpx.AsyncClient(
-            base_url=base_url,
             headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
-            timeout=httpx.Timeout(30.0, connect=10.0),
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             follow_redirects=False,
             transport=transport,
@@ -275,9 +276,13 @@ class Http:
         self, method: str, path: str, *, params: Mapping[str, str | int] | None, json: object | None
     ) -> httpx.Response:
         request_id = f"{self.system}-{next(_request_numbers)}"
-        log = _log.bind(system=self.system, request=request_id, method=method, path=path)
+        about = {"system": self.system, "request": request_id, "method": method, "path": path}
         try:
-            request = self._client.build_request(method, path, params=params, json=json)
+            query = f"?{httpx.QueryParams(params)}" if params else ""
+            # Made here, not by the client: it would add the cookies that a CRM has set, which bind us to a session.
+            request = httpx.Request(
+                method, f"{self._base}{path}{query}", headers=self._client.headers, json=json, extensions=_TIMEOUTS
+            )
         except httpx.InvalidURL as error:
             msg = f"no request can be made of {redact(path)!r}: {error}"
             raise Refused(msg, system=self.system) from error
@@ -286,15 +291,15 @@ class Http:
             async with asyncio.timeout(REQUEST_LIMIT):
                 response = await self._client.send(request)
         except _NOT_SENT as error:
-            log.info("request.not_sent", error=_describe(error))
-            msg = f"no connection to {self._client.base_url.host}: {_describe(error)}"
+            _log.info("request.not_sent", **about, error=_describe(error))
+            msg = f"no connection to {self._host}: {_describe(error)}"
             raise NotSent(msg, system=self.system) from error
         except (httpx.RequestError, TimeoutError) as error:
-            log.info("request.broken", error=_describe(error))
+            _log.info("request.broken", **about, error=_describe(error))
             msg = f"the connection broke before the answer: {_describe(error)}"
             raise InDoubt(msg, system=self.system) from error
         elapsed = asyncio.get_running_loop().time() - started
-        log.debug("request.answered", status=response.status_code, ms=round(elapsed * 1000))
+        _log.debug("request.answered", **about, status=response.status_code, ms=round(elapsed * 1000))
         return response
 
     def _judge(self, response: httpx.Response, unreadable: type[AdapterError]) -> Answer:

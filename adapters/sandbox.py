@@ -164,8 +164,8 @@ class SandboxTransport(httpx.AsyncBaseTransport):
         call = Call(
             request.method,
             request.url.path.removeprefix(self._prefix),
-            dict(request.url.params),
-            {name.lower(): value for name, value in request.headers.items()},
+            dict(request.url.params) if request.url.query else {},
+            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
             await request.aread(),
         )
         try:

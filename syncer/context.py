@@ -119,6 +119,8 @@ class RunContext:
     new_id: Callable[[], str]
     deadline: float | None = None
     ambiguities: tuple[Ambiguity, ...] = ()
+    visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    """Which contacts' tasks were read and when, to be stored with what is merged from them."""
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     failed: list[Item] = field(default_factory=list)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -42,7 +43,9 @@ class _FirstSight:
     def look(self) -> None:
         unknown = {system: self._unknown_open(system) for system in self._work.systems}
         for system, readings in unknown.items():
-            unknown[system] = [reading for reading in readings if not self._adopt_marked(reading)]
+            marked = self._likeliest_first(readings, unknown) if self._work.base.empty else readings
+            adopted = {reading.remote_id for reading in marked if self._adopt_marked(reading)}
+            unknown[system] = [reading for reading in readings if reading.remote_id not in adopted]
         for readings in unknown.values():
             twins = self._twins(readings)
             for reading in readings:
@@ -86,6 +89,25 @@ class _FirstSight:
         )
 
     # markers ---------------------------------------------------------------------------------------
+
+    def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
+        """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere."""
+        times = Counter(reading.marker for reading in readings)
+
+        def alone(reading: Reading) -> bool:
+            return times[reading.marker] > 1 and not any(
+                self._alike(reading, other)
+                for system, others in everywhere.items()
+                for other in others
+                if system != reading.system
+            )
+
+        return sorted(readings, key=alone)
+
+    def _alike(self, one: Reading, other: Reading) -> bool:
+        if one.due is None or other.due is None or abs(one.due - other.due) > self._rebuild_window:
+            return False
+        return self._work.contact_of(one) == self._work.contact_of(other) and same_title(one.title, other.title)
 
     def _adopt_marked(self, reading: Reading) -> bool:
         """Join by our marker; any marker that does not fit is a copy that somebody made, and is ignored."""

@@ -336,7 +336,6 @@ def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[st
 
 async def _read_lanes(context: RunContext, connection: Connection, contacts: list[str]) -> None:
     read_at = context.clock()
-    visits: dict[tuple[str, str], datetime] = {}
 
     async def read(contact: str) -> None:
         if not connection.usable or connection.spent:
@@ -349,7 +348,7 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
             connection.seen.missing |= _open_replicas(context, connection.system, contact)
         if listing is None:
             return
-        visits[connection.system, contact] = read_at
+        context.visits[connection.system, contact] = context.base.visits[connection.system, contact] = read_at
         if listing.unreadable:
             connection.seen.unreadable += listing.unreadable
             return
@@ -361,8 +360,6 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
 
     await for_each(contacts, read)
     context.extend(connection.seen.readings.values())
-    if visits:
-        context.record(Changes(visits=visits))
 
 
 def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:

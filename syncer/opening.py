@@ -18,7 +18,8 @@ from adapters.base import Adapter, WrongAccount
 from syncer.account import Account
 from syncer.context import Clock, Connection, RunContext, together
 from syncer.policy import Policy
-from syncer.state import Changes
+from syncer.reasons import Item, Reason
+from syncer.state import Base, Changes
 
 if TYPE_CHECKING:
     from syncer.ledger import Ledger, Owner
@@ -62,15 +63,13 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     """Hold the account's lease for one run; raises `Busy`. The lease is kept alive while requests wait."""
     from syncer.ledger import current_owner
 
-    token = account.new_id()
+    token, run = account.new_id(), account.new_id()
     alive = {} if account.alive is None else {"alive": account.alive}
-    account.ledger.acquire(current_owner(token), account.clock(), LEASE_TERM, **alive)
+    base = account.ledger.acquire(current_owner(token), account.clock(), LEASE_TERM, **alive, run=run)
     heartbeat = asyncio.create_task(_keep_alive(account, token))
     try:
-        context = _context(account, token)
-        with structlog.contextvars.bound_contextvars(account=account.settings.name, run=context.run):
-            account.ledger.start_run(context.run, account.clock())
-            yield context
+        with structlog.contextvars.bound_contextvars(account=account.settings.name, run=run):
+            yield _context(account, run, base, token)
     finally:
         heartbeat.cancel()
         account.ledger.release(token)
@@ -78,7 +77,7 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
 
 def unleased(account: AccountInHand) -> RunContext:
     """A context for reading only: whatever it records stays in memory."""
-    return _context(account, None)
+    return _context(account, account.new_id(), account.ledger.load(), None)
 
 
 async def _keep_alive(account: AccountInHand, token: str) -> None:
@@ -90,21 +89,24 @@ async def _keep_alive(account: AccountInHand, token: str) -> None:
             account.ledger.renew(token, account.clock(), LEASE_TERM)
 
 
-def _context(account: AccountInHand, token: str | None) -> RunContext:
+def _context(account: AccountInHand, run: str, base: Base, token: str | None) -> RunContext:
     limit = account.settings.sync.run_limit.total_seconds()
     return RunContext(
-        run=account.new_id(),
+        run=run,
         started_at=account.clock(),
         connections={
             system: Connection(adapter, reads_before=adapter.wire.reads, writes_before=adapter.wire.writes)
             for system, adapter in account.adapters.items()
         },
         policy=policy_of(account.settings),
-        base=account.ledger.load(),
+        base=base,
         ledger=account.ledger,
         token=token,
         clock=account.clock,
         new_id=account.new_id,
+        incidents=[
+            Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail) for event in base.unreported
+        ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
     )
 

@@ -17,7 +17,7 @@ run is settled before anything new is looked at.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncer import opening
 from syncer.apply import apply_plan
@@ -90,7 +90,7 @@ def _merge(context: RunContext) -> None:
         run=context.run,
         new_id=context.new_id,
     )
-    context.record(merged.changes)
+    context.record(replace(merged.changes, visits=context.visits))
     context.incidents += merged.incidents
     context.waiting += merged.waiting
 

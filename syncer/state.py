@@ -99,7 +99,8 @@ class Base:
     or failed ones, the latest for each task, system and action. ``records`` are all known contacts, ``links`` gives
     the link of each linked one. ``lookups`` tells
     when a (system, key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last
-    read one contact at a time. ``cursors`` are small named values.
+    read one contact at a time. ``cursors`` are small named values. ``unreported`` are incidents of runs that broke off
+    before they could report them.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -110,6 +111,7 @@ class Base:
     lookups: dict[tuple[str, str], datetime] = field(default_factory=dict)
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    unreported: list[Event] = field(default_factory=list)
     empty: bool = True
     """Whether the ledger has never held a task."""
 

@@ -333,6 +333,19 @@ def test_a_ledger_may_be_rebuilt_in_several_runs(first: tuple[str, ...], twin_wi
     assert one_task(late).kind is kind
 
 
+@pytest.mark.parametrize("origin", [TYPED, LANE])
+@pytest.mark.parametrize("copy_id", ["a", "z"])
+def test_a_copy_that_somebody_made_of_a_lost_task_is_another_task(origin: str, copy_id: str) -> None:
+    """It carries the same marker: the one that is like the task's origin is the task's."""
+    task = a_task(ID, origin=origin)
+    theirs, ours = copies_of(task, (origin, PLAIN))
+    copied = replace(ours, remote_id=copy_id, title="Ring somebody else", due=task.due + timedelta(hours=5))
+    found = merged(LOST, seen_of(theirs, ours, copied))
+    assert len(found.base.tasks) == 2
+    assert found.base.replicas[ours.key].task == found.base.replicas[theirs.key].task == ID
+    assert found.base.replicas[copied.key].task != ID
+
+
 def test_two_lost_tasks_stay_two() -> None:
     one, other = a_task(ID), a_task("01JVKZ3W6Q8N5R2T7Y4B9C0D1F")
     in_typed, in_plain = copies_of(one, (TYPED,)), copies_of(other, (PLAIN,))

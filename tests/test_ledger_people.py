@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from syncer.ledger import Counts, Ledger, Run, TaskView
+from syncer.ledger import Counts, Ledger, Run, TaskView, current_owner
 from syncer.model import Record, ReplicaState, State
 from syncer.state import Changes, Event, OpState
 from tests.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task
@@ -183,7 +183,7 @@ def test_one_task_is_freed(ledger: Ledger) -> None:
 def test_runs_come_newest_first(ledger: Ledger) -> None:
     assert ledger.last_run() is None
     for index in range(3):
-        ledger.start_run(f"run{index}", NOW + index * DAY)
+        ledger.acquire(current_owner("t"), NOW + index * DAY, DAY, run=f"run{index}")
     ledger.finish_run("run1", NOW + 2 * DAY, "ok", {"created": {"reply": 1}, "words": "é\ud800\0"})
     assert [run.id for run in ledger.runs(2)] == ["run2", "run1"]
     assert ledger.last_run() == Run("run2", NOW + 2 * DAY, None, "running", {})

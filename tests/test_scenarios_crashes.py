@@ -60,3 +60,19 @@ def test_killed_at_every_step(stage: Make, tell: Callable[[Stage], None], end: t
         if not killed:
             return
     pytest.fail("the story is longer than it should be")
+
+
+def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
+    """What a run saw and did not live to tell is told by the next one, once."""
+    for step in range(1, MOST_STEPS):
+        world = stage()
+        a_race(world)
+        world.wait(minutes=1)
+        killed = world.sync_until_killed(step)
+        world.again(2)
+        with world.open_ledger() as ledger:
+            told = [len(run.report.get("incidents", ())) for run in ledger.runs()]
+        assert sum(told) == 1, f"killed at step {step}"
+        if not killed:
+            return
+    pytest.fail("the story is longer than it should be")

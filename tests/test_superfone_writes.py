@@ -23,6 +23,7 @@ from tests.superfone import (
     NOW,
     PHONE,
     ROW,
+    Clock,
     Work,
     add,
     against,
@@ -57,6 +58,23 @@ def test_a_created_task_comes_back_as_it_was_meant(room: SuperfoneSandbox, kind:
     assert (made.kind, made.due, made.state, made.contact) == (kind, DUE, State.OPEN, "12345")
     assert (made.title, made.body, made.created_by, made.notify_at) == (None, None, "1", notify_at)
     assert room.task(made.remote_id).note == "Ask for the contract\nBring two copies."
+
+
+def test_a_reminder_that_is_too_late_by_their_clock_is_left_out() -> None:
+    room = SuperfoneSandbox(Clock(NOW + timedelta(minutes=10)))
+    room.add_lead("Asha", [PHONE])
+    wanted = draft(12345, notify_at=NOW + timedelta(minutes=5))
+    made = within(room, lambda adapter: adapter.create_task(wanted))
+    assert room.task(made.remote_id).open
+    assert [status for _, status in room.calls] == [400, 200]
+
+
+def test_what_is_refused_for_another_reason_is_not_sent_again(room: SuperfoneSandbox) -> None:
+    with pytest.raises(Refused):
+        within(room, lambda adapter: adapter.create_task(draft(999, notify_at=NOW + timedelta(hours=1))))
+    with pytest.raises(Refused):
+        within(room, lambda adapter: adapter.create_task(draft("a-lead")))
+    assert len(room.calls) == 2
 
 
 def test_a_todo_takes_the_configured_type(room: SuperfoneSandbox) -> None:

@@ -78,6 +78,17 @@ _SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write
 
 _T = TypeVar("_T", Reading, Record)
 
+_CAPABILITIES: Final = Capabilities(
+    lists_tasks=ListsTasks.ALL,
+    completes=Completes.TASK,
+    creates=frozenset(Kind),
+    completes_kinds=frozenset(Kind),
+    has_kinds=False,
+    listing_lags=True,
+    contacts_page=CONTACT_PAGE,
+    notes=dict(NOTES),
+)
+
 
 class HighLevelAdapter(Adapter):
     """HighLevel's API 2021-07-28 in canonical terms.
@@ -112,16 +123,7 @@ class HighLevelAdapter(Adapter):
     @property
     def capabilities(self) -> Capabilities:
         """What HighLevel can do; no setting changes it."""
-        return Capabilities(
-            lists_tasks=ListsTasks.ALL,
-            completes=Completes.TASK,
-            creates=frozenset(Kind),
-            completes_kinds=frozenset(Kind),
-            has_kinds=False,
-            listing_lags=True,
-            contacts_page=CONTACT_PAGE,
-            notes=dict(NOTES),
-        )
+        return _CAPABILITIES
 
     async def identity(self) -> Identity:
         """The location of the settings; nothing is sent, as every call names it or is bound to it."""

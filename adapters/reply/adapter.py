@@ -79,6 +79,7 @@ class ReplyAdapter(Adapter):
     ) -> None:
         self.expected_identity: str | None = None
         self._settings = settings
+        self._capabilities = _capabilities_of(settings)
         self._region = region
         self.wire = self._http = Http(
             system=SYSTEM,
@@ -123,16 +124,7 @@ class ReplyAdapter(Adapter):
     @property
     def capabilities(self) -> Capabilities:
         """Every task in one list, each addressed by its id, any kind; the marker comes back in the body."""
-        return Capabilities(
-            lists_tasks=ListsTasks.ALL,
-            completes=Completes.TASK,
-            creates=frozenset(Kind),
-            completes_kinds=frozenset(self._settings.complete_kinds),
-            completes_sequences=self._settings.sequence_tasks == "sync",
-            contact_keys=("email",),
-            contacts_page=PAGE,
-            notes=_NOTES,
-        )
+        return self._capabilities
 
     async def identity(self) -> Identity:
         """The user whose key it is. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
@@ -309,3 +301,16 @@ def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
             received = excerpt(json_text.dumps(row).encode())
             unreadable.append(Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received))
     return Listing(tuple(readable), tuple(unreadable))
+
+
+def _capabilities_of(settings: ReplySettings) -> Capabilities:
+    return Capabilities(
+        lists_tasks=ListsTasks.ALL,
+        completes=Completes.TASK,
+        creates=frozenset(Kind),
+        completes_kinds=frozenset(settings.complete_kinds),
+        completes_sequences=settings.sequence_tasks == "sync",
+        contact_keys=("email",),
+        contacts_page=PAGE,
+        notes=_NOTES,
+    )

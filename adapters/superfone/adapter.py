@@ -177,7 +177,13 @@ class SuperfoneAdapter(Adapter):
             msg = f"Superfone has no task type for {draft.kind.label}"
             raise Refused(msg, system=SYSTEM)
         body = create_body(draft, raw_type)
-        answer = await self._write(_tasks_of(draft.contact), body)
+        try:
+            answer = await self._write(_tasks_of(draft.contact), body)
+        except Refused as error:
+            if error.status != httpx.codes.BAD_REQUEST or body.pop("notify_at", None) is None:
+                raise
+            # By their clock it may be too late for it, and a task without its reminder is better than no task.
+            answer = await self._write(_tasks_of(draft.contact), body)
         sent: dict[str, JsonValue] = {"type": raw_type, "due_date": body["due_date"], "task_status": "PENDING"}
         return self._written(answer, draft.contact, sent)
 

@@ -68,7 +68,9 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise _translate(error, self.where) from error
+            raise _translate(error, error.orig, self.where) from error
+        except sqlite3.Error as error:
+            raise _translate(error, error, self.where) from error
         except StatementError as error:
             if error.orig is None:
                 raise
@@ -197,7 +199,8 @@ def _sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePo
 def _begin(connection: Connection) -> None:
     """Begin by ourselves: the driver would begin late, and a reader that starts to write cannot wait."""
     immediate = connection.get_execution_options().get("immediate", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    # Not through SQLAlchemy, which takes several times as long for it as SQLite.
+    connection.connection.cursor().execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
 def _connect_postgres(url: URL, *, read_only: bool) -> Database:
@@ -217,10 +220,10 @@ def _utc_session(connection: Any, _record: object) -> None:
     connection.commit()
 
 
-def _translate(error: DBAPIError, where: str) -> LedgerError:
-    words = str(error.orig).strip().partition("\n")[0]
+def _translate(error: Exception, original: object, where: str) -> LedgerError:
+    words = str(original).strip().partition("\n")[0]
     if isinstance(error, IntegrityError):
-        return Conflict(where, _constraint(error.orig, words))
+        return Conflict(where, _constraint(original, words))
     advice = next((advice for hint, advice in _ADVICE.items() if hint in words), "")
     return LedgerError(f"the ledger {where} cannot be used: {words}" + (f"; {advice}" if advice else ""))
 

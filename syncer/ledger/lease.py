@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
@@ -69,10 +70,15 @@ def release(connection: Connection, token: str) -> None:
 
 
 def _insert(connection: Connection, row: dict[str, Any]) -> bool:
+    return bool(connection.execute(_insert_statement(connection.dialect.name), row).rowcount == 1)
+
+
+@cache
+def _insert_statement(dialect: str) -> Any:
     make: Any = sqlite_insert
-    if connection.dialect.name == "postgresql":
+    if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert as make
-    return bool(connection.execute(make(_lease).on_conflict_do_nothing(), row).rowcount == 1)
+    return make(_lease).on_conflict_do_nothing()
 
 
 def _check_free(held: Row[Any], owner: Owner, now: datetime, alive: Callable[[Owner], bool]) -> None:

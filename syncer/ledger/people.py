@@ -73,6 +73,12 @@ def history(connection: Connection, task: str) -> list[Event]:
     return EVENTS.values(connection.execute(EVENTS.select.where(_event.c.task == task).order_by(_event.c.id)))
 
 
+def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
+    """The incidents that these runs saw, oldest first."""
+    found = EVENTS.select.where(_event.c.what == "incident", _event.c.run.in_(seen_by)).order_by(_event.c.id)
+    return EVENTS.values(connection.execute(found)) if seen_by else []
+
+
 def find(connection: Connection, reference: str) -> str | None:
     """The id of a task: its own, an unambiguous beginning of at least 6 characters, or ``system:remote id``.
 

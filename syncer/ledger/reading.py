@@ -70,6 +70,10 @@ _LIVE_OPERATIONS: Final = OPERATIONS.select.where(or_(_UNSETTLED, and_(STALLED, 
 _RECORDS: Final = RECORDS.select.add_columns(_record.c.link)
 _ANY_TASK: Final = select(_task.c.id).limit(1)
 
+_LOOKUPS: Final = select(_lookup)
+_VISITS: Final = select(_visit)
+_CURSORS: Final = select(_cursor)
+
 _TASKS_BY_ID: Final = TASKS.select.where(_task.c.id.in_(_IDS))
 REPLICAS_BY_TASK: Final = REPLICAS.select.where(_replica.c.task.in_(_IDS))
 _OPERATIONS_BY_TASK: Final = OPERATIONS.select.where(_operation.c.task.in_(_IDS), _RELEVANT)
@@ -86,9 +90,9 @@ def load(connection: Connection) -> Base:
         operations={
             operation.id: operation for operation in OPERATIONS.values(connection.execute(_LIVE_OPERATIONS).all())
         },
-        lookups={(row[0], row[1]): row[2] for row in connection.execute(select(_lookup))},
-        visits={(row[0], row[1]): row[2] for row in connection.execute(select(_visit))},
-        cursors={row[0]: row[1] for row in connection.execute(select(_cursor))},
+        lookups={(row[0], row[1]): row[2] for row in connection.execute(_LOOKUPS)},
+        visits={(row[0], row[1]): row[2] for row in connection.execute(_VISITS)},
+        cursors={row[0]: row[1] for row in connection.execute(_CURSORS)},
         empty=connection.execute(_ANY_TASK).first() is None,
     )
     for row in connection.execute(_RECORDS).all():

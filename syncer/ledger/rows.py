@@ -20,9 +20,12 @@ V = TypeVar("V")
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def to_json(value: object) -> str:
     """JSON in ASCII: any text that Python holds comes back as it was."""
-    return json.dumps(value, separators=(",", ":"))
+    return _encode(value)
 
 
 def _texts(text: str) -> tuple[str, ...]:

@@ -58,7 +58,7 @@ class Ledger:
         self.close()
 
     def load(self) -> Base:
-        """What a run starts from: see `Base`."""
+        """What a run starts from, without a lease: see `Base`."""
         with self._database.reading() as connection:
             return reading.load(connection)
 
@@ -84,15 +84,27 @@ class Ledger:
             writing.store(connection, changes, now)
 
     def acquire(
-        self, owner: Owner, now: datetime, term: timedelta, alive: Callable[[Owner], bool] = process_alive
-    ) -> None:
+        self,
+        owner: Owner,
+        now: datetime,
+        term: timedelta,
+        alive: Callable[[Owner], bool] = process_alive,
+        *,
+        run: str | None = None,
+    ) -> Base:
         """Take the lease until ``now + term``, if it is free, has expired, or its owner is dead; else raise `Busy`.
 
-        ``alive`` is asked about an owner on the same machine only; elsewhere an owner loses it with its term.
+        Gives what a run starts from, and notes that ``run`` has begun. ``alive`` is asked about an owner on the same
+        machine only; elsewhere an owner loses it with its term.
         """
         with self._database.writing() as connection:
             lease.acquire(connection, owner, now, term, alive)
+            base = reading.load(connection)
+            base.unreported = people.incidents(connection, runs.unreported(connection))
+            if run is not None:
+                runs.start(connection, run, now)
         self._term = term
+        return base
 
     def renew(self, token: str, now: datetime, term: timedelta) -> None:
         """Keep the lease until ``now + term``; raise `LeaseLost` if it is not held by ``token``."""
@@ -104,10 +116,6 @@ class Ledger:
         """Give the lease back; nothing happens if it is not held by ``token``."""
         with self._database.writing() as connection:
             lease.release(connection, token)
-
-    def start_run(self, run: str, started_at: datetime) -> None:
-        with self._database.writing() as connection:
-            runs.start(connection, run, started_at)
 
     def finish_run(self, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
         """``report`` is whatever JSON can hold."""

@@ -17,6 +17,8 @@ from tests.simulation.stage import Outcome, Stage
 NAME = re.compile(r"#\d+!?")
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
 GRACE = timedelta(seconds=31)
+UNTOLD = frozenset({"L2", "L3", "L4", "L7"})
+"""The laws that nobody can be held to for a task whose copies nothing connects any more."""
 Copy = tuple[str, str]
 """(system, remote id)"""
 
@@ -46,6 +48,7 @@ class Story:
     done: bool = False
     cancelled: bool = False
     noticed: bool = False
+    twins: int = 0
     excused: set[str] = field(default_factory=set)
 
 
@@ -65,6 +68,7 @@ class Oracle:
         self._incidents: set[Copy] = set()
         self._due_incidents: set[Copy] = set()
         self._before: dict[str, Seen] = {}
+        self._rebuilding = False
         stage.before_write = self._before_write
         stage.after_call = self._after_call
 
@@ -116,8 +120,9 @@ class Oracle:
 
     def made(self, name: str, person: int, copy: Copy, systems: tuple[str, ...]) -> None:
         """A person made a task, or a twin of one that has this name already."""
-        self.stories.setdefault(name, Story(person, systems))
+        self.stories.setdefault(name, Story(person, systems)).twins += 1
         self.theirs.add(copy)
+        self.known_closed.discard(copy)
         self._changed_at[copy] = self._stage.now()
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
@@ -132,22 +137,29 @@ class Oracle:
             story.done = True
         if copy in self.known:
             story.noticed = True
+        self._part(story, copy)
 
     def touched(self, copy: Copy, *, excuse: str = "") -> None:
         """A person changed a task: from now on it is theirs."""
         self.theirs.add(copy)
         self._changed_at[copy] = self._stage.now()
         story = self._story(copy)
-        if story is not None and excuse:
+        if story is None:
+            return
+        if excuse:
             story.excused.add(excuse)
+        if excuse == "superseded":
+            story.excused.discard("put back")
+        self._part(story, copy)
 
-    def part_twins(self, copy: Copy) -> bool:
-        """A twin that was changed before anybody saw it is no twin any more, though it keeps the name."""
-        story = self._story(copy)
-        parted = story is not None and len(self.open_copies(self.tasks(copy[0])[copy[1]].name or "")) > 1
-        if parted and story is not None:
-            story.excused |= {"L2", "L3", "L4", "L7"}
-        return parted
+    def _part(self, story: Story, copy: Copy) -> None:
+        """Twins of which one was changed before all were seen are two tasks, though both keep the name.
+
+        So are, after a lost ledger, all copies of a task.
+        """
+        copies = self.open_copies(self.tasks(copy[0])[copy[1]].name or "")
+        if self._rebuilding or (story.twins > 1 and not self.known.issuperset(copies)):
+            story.excused |= UNTOLD
 
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
@@ -155,13 +167,12 @@ class Oracle:
         kept = story is not None and not story.done and story.cancelled and not self._closes_cancelled
         if kept and story is not None:
             story.cancelled = False
+            self.known_closed.discard(copy)
         return kept
 
-    def lost_ledger(self) -> dict[str, str]:
-        """What was not yet the same everywhere can't be told any more from what never was.
-
-        Gives the Superfone tasks, with their names, that nothing but a name could connect to the others now.
-        """
+    def lost_ledger(self) -> None:
+        """What was not yet the same everywhere can't be told any more from what never was."""
+        self._rebuilding = True
         self.known.clear()
         self.known_closed.clear()
         self._due_incidents.clear()
@@ -173,12 +184,15 @@ class Oracle:
                 or not whole
                 or story.excused & {"edited", "superseded", "copied", "deleted", "put back"}
             ):
-                story.excused |= {"L2", "L3", "L4", "L7"}
+                story.excused |= UNTOLD
         self.theirs |= {(system, remote_id) for system in self._stage.sandboxes for remote_id in self.tasks(system)}
+
+    def nameless(self) -> dict[str, str]:
+        """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
         return {
             remote_id: task.name
             for remote_id, task in self.tasks("superfone").items()
-            if task.open and task.name and "L2" in self.stories[task.name].excused
+            if task.open and task.name and self.stories[task.name].excused >= UNTOLD
         }
 
     def _story(self, copy: Copy) -> Story | None:
@@ -262,6 +276,7 @@ class Oracle:
                 raise Violation(f"L6: closed by a race and not reported: {sorted(self._due_incidents)}")
         self.at_most_one_open()
         if outcome.clean and outcome.report is not None:
+            self._rebuilding = False
             started = outcome.report.started_at
             for system in self._stage.sandboxes:
                 for remote_id, task in self.tasks(system).items():

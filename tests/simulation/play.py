@@ -10,13 +10,29 @@ from unittest.mock import patch
 
 from adapters.sandbox import Fault
 from syncer.firstsight import _FirstSight
-from tests.simulation.history import Act, Break, Delay, History, Kill, Lag, LoseLedger, Make, Outage, Run, Rush, Wait
+from tests.simulation.history import (
+    PERSONS,
+    Act,
+    Break,
+    Delay,
+    History,
+    Kill,
+    Lag,
+    LoseLedger,
+    Make,
+    Outage,
+    Run,
+    Rush,
+    Wait,
+)
 from tests.simulation.oracle import GRACE, Copy, Oracle, Violation
 from tests.simulation.stage import Outcome, Stage
 
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
 REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 HIGHLEVEL_TITLES = ("Ring", "Ring", "Remind")
+LAST = PERSONS - 1
+"""The person whom Superfone does not know."""
 TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
 BETWEEN = 4.0
@@ -40,11 +56,11 @@ class Play:
     def _populate(self) -> None:
         """Persons in all three CRMs, except the last one, whom Superfone does not know."""
         stage = self.stage
-        for person, name in enumerate(("Asha", "Ravi", "Meera", "Nikhil")):
+        for person, name in enumerate(("Asha", "Ravi", "Meera")):
             phone, email = f"+91987654321{person}", f"{name.lower()}@example.com"
             self._contacts["reply", person] = stage.reply.add_contact(name, email, phone)
             self._contacts["highlevel", person] = stage.highlevel.add_contact(name, "Rao", email, phone)
-            if person < 3:
+            if person < LAST:
                 self._contacts["superfone", person] = str(stage.superfone.add_lead(name, [phone], [email]))
         self.oracle.persons.update({(system, rid): person for (system, person), rid in self._contacts.items()})
 
@@ -71,8 +87,8 @@ class Play:
             case LoseLedger():
                 self._tell("the ledger is lost")
                 self.stage.wait(GRACE.total_seconds())
-                for remote_id, name in self.oracle.lost_ledger().items():
-                    self.stage.superfone.person_retitles(int(remote_id), f"Task {name}")
+                self.oracle.lost_ledger()
+                self._name_again()
                 self.stage.lose_ledger()
             case Run():
                 self._run(action)
@@ -146,14 +162,14 @@ class Play:
 
     def _make(self, deed: Make) -> None:
         person = deed.person
-        if deed.system == "superfone" and person == 3:
+        if deed.system == "superfone" and person == LAST:
             return
         name, due = self._new_name(), self._new_due(deed.minutes)
         kind = _choose(deed.system, deed.kind)
         copies = [(deed.system, person, name)]
         if deed.twin_in is not None:
             kind = TWINS[deed.system]
-            twin = ((person + 1) % 3, f"{name}!") if deed.lookalike else (person, name)
+            twin = ((person + 1) % LAST, f"{name}!") if deed.lookalike else (person, name)
             copies.append((deed.twin_in, *twin))
         for system, whose, called in copies:
             if (system, whose) in self._contacts:
@@ -169,7 +185,7 @@ class Play:
     def _route(self, person: int, word: str) -> tuple[str, ...]:
         if word == "ManualEmail":
             return ("reply", "highlevel")
-        return ("reply", "highlevel") if person == 3 else ("superfone", "reply", "highlevel")
+        return ("reply", "highlevel") if person == LAST else ("superfone", "reply", "highlevel")
 
     def _create(self, system: str, person: int, word: str, name: str, due: datetime) -> str:
         contact, title = self._contacts[system, person], f"Task {name}"
@@ -197,6 +213,13 @@ class Play:
         copy = (deed.system, choice[deed.which % len(choice)])
         self._tell(f"somebody: {deed.what} {tasks[copy[1]].name} in {copy[0]}: {copy[1]}")
         getattr(self, f"_{deed.what}")(copy, deed)
+        self._name_again()
+
+    def _name_again(self) -> None:
+        for remote_id, name in self.oracle.nameless().items():
+            if self.stage.superfone.task(int(remote_id)).title is None:
+                self.stage.superfone.person_retitles(int(remote_id), f"Task {name}")
+                self.oracle.theirs.add(("superfone", remote_id))
 
     def _complete(self, copy: Copy, _deed: Act) -> None:
         self.oracle.closed(copy)
@@ -225,9 +248,6 @@ class Play:
     def _reschedule(self, copy: Copy, deed: Act) -> None:
         due = self._new_due(deed.minutes)
         self.oracle.touched(copy, excuse="edited")
-        name = self.oracle.tasks(copy[0])[copy[1]].name
-        if copy not in self.oracle.known and self.oracle.part_twins(copy) and copy[0] == "superfone":
-            self.stage.superfone.person_retitles(int(copy[1]), f"Task {name}")
         if copy[0] == "superfone":
             self.stage.superfone.person_reschedules(int(copy[1]), due)
         elif copy[0] == "reply":

@@ -34,6 +34,7 @@ from syncer.ledger.database import Database, _opener, _sqlite_engine
 from syncer.opening import AccountInHand, seeded_bytes
 from syncer.report import Report
 from syncer.run import Options, run
+from syncer.state import Base
 from tests.clock import START, VirtualLoop
 
 ACCOUNT = """
@@ -140,9 +141,10 @@ class _SimulatedLedger(Ledger):
         super().__init__(database, name, clock)
         self.taken: set[str] = set()
 
-    def acquire(self, owner: Owner, *given: Any, **more: Any) -> None:
-        super().acquire(owner, *given, **more)
+    def acquire(self, owner: Owner, *given: Any, **more: Any) -> Base:
+        base = super().acquire(owner, *given, **more)
         self.taken.add(owner.token)
+        return base
 
 
 class _SlowTransport(SandboxTransport):
@@ -153,10 +155,8 @@ class _SlowTransport(SandboxTransport):
         self._chance = chance
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        await asyncio.sleep(self._chance() * 0.2)
-        response = await super().handle_async_request(request)
-        await asyncio.sleep(self._chance() * 0.2)
-        return response
+        await asyncio.sleep(self._chance() * 0.4)
+        return await super().handle_async_request(request)
 
 
 _files: list[_LedgerFile] = []
