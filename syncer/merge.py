@@ -100,13 +100,12 @@ class _Known:
             self._closed(replica, reading)
 
     def _still_open(self, replica: Replica, reading: Reading) -> None:
-        title = reading.title if reading.whole or reading.title else replica.title
-        as_answered = (reading.raw_type, reading.due, title) == (replica.raw_type, replica.due, replica.title)
+        title = _title_of(replica, reading)
         self._work.put_replica(
             replace(
                 replica,
                 contact=reading.contact or replica.contact,
-                ours=replica.ours and as_answered,
+                ours=_still_ours(replica, reading),
                 raw_type=reading.raw_type,
                 title=title,
                 due=reading.due,
@@ -193,7 +192,7 @@ class _Known:
         else:
             work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
             work.event("superseded", who, "closed, but not done", task.id, reading)
-            if by_us and not replica.ours:
+            if by_us and not _still_ours(replica, reading):
                 work.race(task, reading)
 
     def _missed(self, replica: Replica) -> None:
@@ -230,3 +229,13 @@ class _Known:
         task = self._work.begin(reading)
         self._work.put_replica(replace(self._work.base.replicas[reading.key], state=ReplicaState.SUPERSEDED))
         self._work.race(task, reading)
+
+
+def _title_of(replica: Replica, reading: Reading) -> str | None:
+    return reading.title if reading.whole or reading.title else replica.title
+
+
+def _still_ours(replica: Replica, reading: Reading) -> bool:
+    """Whether we made it and nobody has touched it since."""
+    as_read = (reading.raw_type, reading.due, _title_of(replica, reading))
+    return replica.ours and as_read == (replica.raw_type, replica.due, replica.title)

@@ -154,6 +154,14 @@ def test_a_task_of_ours_that_our_create_closed_waits_again() -> None:
     assert not found.incidents
 
 
+def test_a_task_of_ours_that_they_had_moved_before_our_create_closed_it_is_put_back() -> None:
+    old, ours = superseding(API)
+    moved = replace(old, due=at(hours=9))
+    found = merged(with_our_newer_one(ours=True), seen_of(moved, ours))
+    assert found.base.tasks["t1"].put_back
+    assert len(found.incidents) == 1
+
+
 def test_a_completion_that_hit_another_task_is_an_incident_and_closes_nothing_elsewhere() -> None:
     seen = seen_of(closed(IN_LANE))
     seen[LANE].closed_by_us = {IN_LANE.remote_id}

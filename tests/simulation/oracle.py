@@ -17,6 +17,7 @@ from tests.simulation.stage import Outcome, Stage
 NAME = re.compile(r"#\d+!?")
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
 GRACE = timedelta(seconds=31)
+ZERO = timedelta(0)
 UNTOLD = frozenset({"L2", "L3", "L4", "L7"})
 """The laws that nobody can be held to for a task whose copies nothing connects any more."""
 Copy = tuple[str, str]
@@ -122,8 +123,7 @@ class Oracle:
         """A person made a task, or a twin of one that has this name already."""
         self.stories.setdefault(name, Story(person, systems)).twins += 1
         self.theirs.add(copy)
-        self.known_closed.discard(copy)
-        self._changed_at[copy] = self._stage.now()
+        self._forget(copy)
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person closed a task: done, or cancelled."""
@@ -161,14 +161,27 @@ class Oracle:
         if self._rebuilding or (story.twins > 1 and not self.known.issuperset(copies)):
             story.excused |= UNTOLD
 
+    def may_reopen(self, copy: Copy) -> bool:
+        """Whether every run has seen the copy closed, and its task is what it seems."""
+        story = self._story(copy)
+        return copy in self.known_closed and story is not None and not story.excused >= UNTOLD
+
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
         story = self._story(copy)
         kept = story is not None and not story.done and story.cancelled and not self._closes_cancelled
         if kept and story is not None:
             story.cancelled = False
-            self.known_closed.discard(copy)
+            # Done elsewhere before a run has seen that, the reopened one is a task of its own.
+            story.twins += 1
+            self._forget(copy)
         return kept
+
+    def _forget(self, copy: Copy) -> None:
+        """What a run has seen of a copy says nothing of it any more."""
+        self.known.discard(copy)
+        self.known_closed.discard(copy)
+        self._changed_at[copy] = self._stage.now()
 
     def lost_ledger(self) -> None:
         """What was not yet the same everywhere can't be told any more from what never was."""
@@ -277,10 +290,10 @@ class Oracle:
         self.at_most_one_open()
         if outcome.clean and outcome.report is not None:
             self._rebuilding = False
-            started = outcome.report.started_at
             for system in self._stage.sandboxes:
+                seen_until = outcome.report.started_at - (self._stage.highlevel.lag if system == "highlevel" else ZERO)
                 for remote_id, task in self.tasks(system).items():
-                    if self._changed_at.get((system, remote_id), started) < started:
+                    if self._changed_at.get((system, remote_id), seen_until) < seen_until:
                         (self.known if task.open else self.known_closed).add((system, remote_id))
 
     def at_most_one_open(self) -> None:

@@ -274,7 +274,7 @@ class Play:
 
         What was cancelled there and kept open elsewhere is the same task again.
         """
-        if copy[0] == "superfone" or copy not in self.oracle.known_closed:
+        if copy[0] == "superfone" or not self.oracle.may_reopen(copy):
             return
         if self.oracle.reopened(copy):
             (self.stage.reply if copy[0] == "reply" else self.stage.highlevel).person_reopens(copy[1])
