@@ -24,6 +24,7 @@ Adapters raise nothing else on purpose; any other exception is a bug of ours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
@@ -191,6 +192,9 @@ class Wire(Protocol):
 
     def set_deadline(self, seconds: float | None) -> None:
         """Refuse, from now on, to wait for a request budget beyond this many seconds; ``None`` is no limit."""
+
+    def set_fence(self, fence: Callable[[], None]) -> None:
+        """Call this at the last moment before each write is sent; what it raises, the write raises, unsent."""
 
 
 class Adapter(ABC):

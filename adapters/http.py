@@ -13,7 +13,7 @@ import asyncio
 import itertools
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, TypeVar
@@ -178,6 +178,7 @@ class Http:
         self._rules = (*rules, *DEFAULT_RULES)
         self._throttle_wait = throttle_wait
         self._pace = Pace(system, rates)
+        self._fence: Callable[[], None] = lambda: None
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._client = httpx.AsyncClient(
@@ -193,6 +194,10 @@ class Http:
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
         self._pace.set_deadline(seconds)
+
+    def set_fence(self, fence: Callable[[], None]) -> None:
+        """From now on, call this at the last moment before each write; what it raises, the write raises, unsent."""
+        self._fence = fence
 
     async def aclose(self) -> None:
         """Close the pool."""
@@ -257,6 +262,8 @@ class Http:
         for throttles in range(MAX_THROTTLES):
             async with self._connections:
                 await self._pace.wait()
+                if unreadable is InDoubt:
+                    self._fence()
                 self._count(unreadable)
                 response = await self._exchange(method, path, params=params, json=json)
             self._pace.heed(response.headers)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -69,6 +70,8 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     heartbeat = asyncio.create_task(_keep_alive(account, token))
     try:
         with structlog.contextvars.bound_contextvars(account=account.settings.name, run=run):
+            for adapter in account.adapters.values():
+                adapter.wire.set_fence(partial(account.ledger.hold, token))
             yield _context(account, run, base, token)
     finally:
         heartbeat.cancel()

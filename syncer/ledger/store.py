@@ -31,6 +31,7 @@ class Ledger:
         self._database = database
         self._clock = clock
         self._term: timedelta | None = None
+        self._until: datetime | None = None
 
     @classmethod
     def open(cls, url: str, *, name: str, read_only: bool = False, clock: Callable[[], datetime] = _utc_now) -> Ledger:
@@ -82,6 +83,8 @@ class Ledger:
             elif token is not None:
                 lease.check(connection, token)
             writing.store(connection, changes, now)
+        if token is not None and self._term is not None:
+            self._until = now + self._term
 
     def acquire(
         self,
@@ -103,14 +106,24 @@ class Ledger:
             base.unreported = people.incidents(connection, runs.unreported(connection))
             if run is not None:
                 runs.start(connection, run, now)
-        self._term = term
+        self._term, self._until = term, now + term
         return base
 
     def renew(self, token: str, now: datetime, term: timedelta) -> None:
         """Keep the lease until ``now + term``; raise `LeaseLost` if it is not held by ``token``."""
         with self._database.writing() as connection:
             lease.renew(connection, token, now + term)
-        self._term = term
+        self._term, self._until = term, now + term
+
+    def hold(self, token: str) -> None:
+        """Raise `LeaseLost` unless the lease is still held by ``token``.
+
+        The database is asked, and the lease kept, only if its term is over: until then nobody can have taken it.
+        A process that slept for longer, with its machine or by itself, so learns of it.
+        """
+        now = self._clock()
+        if self._term is not None and (self._until is None or now >= self._until):
+            self.renew(token, now, self._term)
 
     def release(self, token: str) -> None:
         """Give the lease back; nothing happens if it is not held by ``token``."""

@@ -81,6 +81,13 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
+class Freeze:
+    """The process stands still, as when its machine sleeps; meanwhile another one starts a run."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Time passes."""
 
@@ -99,7 +106,7 @@ class LoseLedger:
     """The database is gone."""
 
 
-Happening = Make | Act | Break | Outage | Delay | Rush | Kill
+Happening = Make | Act | Break | Outage | Delay | Rush | Kill | Freeze
 """What may come about at a moment within a run."""
 
 
@@ -155,6 +162,9 @@ def make_history(seed: int, *, without: str = "") -> History:
     if without == "twins":
         settings["sync"] += '\ntwin_window = "0s"'
         actions = [replace(action, twin_in=None) if isinstance(action, Make) else action for action in actions]
+        if LoseLedger() in actions:
+            # What a late list leaves out of a rebuild is a twin of what was rebuilt.
+            actions = [action for action in actions if not isinstance(action, Lag)]
     if without == "markers":
         actions = [action for action in actions if not isinstance(action, LoseLedger)]
     return History(seed, tuple(sorted(settings.items())), skew, tuple(actions), without)
@@ -201,7 +211,9 @@ def _run(rng: random.Random, *, calm: bool) -> Run:
             happening = Outage(rng.choice(SYSTEMS), rng.choice(OUTAGES), rng.randrange(4, 13))
         elif dice < 0.79:
             happening = Delay(rng.choice([1, 10, 25]))
-        else:
+        elif dice < 0.95:
             happening = Kill()
+        else:
+            happening = Freeze(rng.choice([30, 150, 400]))
         happenings.append((rng.randrange(1, MOMENTS), happening))
     return Run(tuple(sorted(dict(happenings).items(), key=lambda pair: pair[0])), twice=rng.random() < 0.05)

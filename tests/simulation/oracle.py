@@ -69,6 +69,7 @@ class Oracle:
         self._incidents: set[Copy] = set()
         self._due_incidents: set[Copy] = set()
         self._before: dict[str, Seen] = {}
+        self._unclaimed: set[Copy] = set()
         self._rebuilding = False
         stage.before_write = self._before_write
         stage.after_call = self._after_call
@@ -141,13 +142,16 @@ class Oracle:
 
     def touched(self, copy: Copy, *, excuse: str = "") -> None:
         """A person changed a task: from now on it is theirs."""
+        story = self._story(copy)
         self.theirs.add(copy)
         self._changed_at[copy] = self._stage.now()
-        story = self._story(copy)
         if story is None:
             return
         if excuse:
             story.excused.add(excuse)
+        if excuse == "edited" and copy in self._unclaimed:
+            # Its create may be in doubt, and what it would be known by is gone.
+            story.excused |= UNTOLD
         if excuse == "superseded":
             story.excused.discard("put back")
         self._part(story, copy)
@@ -214,7 +218,9 @@ class Oracle:
 
     # what the engine does --------------------------------------------------------------------------
 
-    def _before_write(self, system: str, _call: Call) -> None:
+    def _before_write(self, system: str, call: Call) -> None:
+        if self._stage.lapsed and not self._stage.arriving:
+            raise Violation(f"L9: a process wrote though another one had taken its lease: {system} {call.path}")
         self._before = self.tasks(system)
 
     def _after_call(self, system: str, call: Call, reply: Reply) -> None:
@@ -246,6 +252,8 @@ class Oracle:
         if set(twins) - closed_now and "L2" not in story.excused:
             raise Violation(f"L2: {task.name} now has two open copies in {system}: {twins} and {remote_id}")
         self.known.add(copy)
+        if system == "superfone":
+            self._unclaimed.add(copy)
         if "put back" in story.excused:
             self.theirs.add(copy)
 
@@ -288,6 +296,7 @@ class Oracle:
             if outcome.undisturbed and self._due_incidents:
                 raise Violation(f"L6: closed by a race and not reported: {sorted(self._due_incidents)}")
         self.at_most_one_open()
+        self._unclaimed = {copy for copy in self._unclaimed if self._task_id(copy) is None}
         if outcome.clean and outcome.report is not None:
             self._rebuilding = False
             for system in self._stage.sandboxes:

@@ -15,6 +15,7 @@ from tests.simulation.history import (
     Act,
     Break,
     Delay,
+    Freeze,
     History,
     Kill,
     Lag,
@@ -102,6 +103,9 @@ class Play:
         outcomes = self.stage.two_runs() if action.twice else (self.stage.run(),)
         if action.twice and not any(outcome.busy or outcome.killed for outcome in outcomes):
             raise Violation("two runs of one account at the same time")
+        for guest in self.stage.guests:
+            self._tell(f"the other process's run ended: {_describe(guest)}")
+            self.oracle.after_run(guest)
         for outcome in outcomes:
             self._tell(f"the run ends: {_describe(outcome)}")
         self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]))
@@ -122,6 +126,10 @@ class Play:
             if isinstance(happening, Outage):
                 self._tell(f"  … {happening.system}: {happening.fault.value}, {happening.requests} times")
                 self.stage.outages[happening.system] = [happening.fault] * happening.requests
+                return None
+            if isinstance(happening, Freeze):
+                self._tell(f"  … the process stands still for {happening.seconds} s, and another one starts")
+                self.stage.freeze(happening.seconds)
                 return None
             if isinstance(happening, Rush):
                 self.stage.rush = partial(self._rush, happening)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -122,16 +123,19 @@ class _LedgerFile:
 class _Doored(Database):
     """A database whose transactions pass a door just before they are committed: who dies there loses them.
 
-    What is true after a commit is true until the next door, so that it needs none of its own.
+    For who dies, what is true after a commit is true until the next door, so that it needs none of its own.
+    ``stored`` is called there, for who only sleeps.
     """
 
     door: Callable[[], None] = staticmethod(lambda: None)
+    stored: Callable[[], None] = staticmethod(lambda: None)
 
     @contextmanager
     def writing(self) -> Iterator[SqlConnection]:
         with super().writing() as connection:
             yield connection
             self.door()
+        self.stored()
 
 
 class _SimulatedLedger(Ledger):
@@ -155,8 +159,9 @@ class _SlowTransport(SandboxTransport):
         self._chance = chance
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
         await asyncio.sleep(self._chance() * 0.4)
-        return await super().handle_async_request(request)
+        return response
 
 
 _files: list[_LedgerFile] = []
@@ -190,6 +195,11 @@ class Stage:
         self.rush: Callable[[str], None] | None = None
         self.outages: dict[str, list[Fault]] = {}
         self.arriving = False
+        self.lapsed = False
+        self.guests: list[Outcome] = []
+        self._sleeps: float | None = None
+        self._guest_runs = False
+        self._underway: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
         self._late: float | None = None
         self._verdict: AssertionError | None = None
         self._dead = False
@@ -232,7 +242,7 @@ class Stage:
     def run(self) -> Outcome:
         """One run."""
         self._begin()
-        outcome: Outcome = self._finish(self._one())
+        outcome: Outcome = self._finish(self._one(self._hand))
         return outcome
 
     def two_runs(self) -> tuple[Outcome, Outcome]:
@@ -240,7 +250,7 @@ class Stage:
         self._begin()
 
         async def both() -> tuple[Outcome, Outcome]:
-            first, second = await asyncio.gather(self._one(), self._one())
+            first, second = await asyncio.gather(self._one(self._hand), self._one(self._hand))
             return first, second
 
         first, second = self._finish(both())
@@ -248,7 +258,8 @@ class Stage:
 
     def _begin(self) -> None:
         self.moments = 0
-        self._faulty = False
+        self._faulty = self.lapsed = False
+        self.guests = []
 
     def _finish(self, work: Any) -> Any:
         asyncio.set_event_loop(self.loop)
@@ -263,21 +274,21 @@ class Stage:
             raise
         finally:
             self.at = {}
-            self._late = self.rush = None
+            self._late = self._sleeps = self.rush = None
             self.outages = {}
             if self._dead:
                 self._bury()
 
-    async def _one(self) -> Outcome:
+    async def _one(self, hand: AccountInHand) -> Outcome:
         try:
-            report = await run(self._hand, Options())
+            report = await run(hand, Options())
         except Busy:
             return Outcome(busy=True)
         except LeaseLost:
             return Outcome(killed=True)
         except Killed:
             return Outcome(killed=True)
-        return Outcome(report, faulty=self._faulty)
+        return Outcome(report, faulty=self._faulty and not self._guest_runs)
 
     def _bury(self) -> None:
         """Let what is left of the dead process fail unseen, then start another one."""
@@ -290,19 +301,23 @@ class Stage:
 
     def _start_process(self) -> None:
         """Nothing in memory outlives a process, and its lease is a dead one's."""
+        self._file.database.door = self._ledger_door
+        self._file.database.stored = self._sleep
+        ledger = _SimulatedLedger(self._file.database, "acme", self.now)
+        self._hand = self._process(ledger, alive=lambda owner: owner.token in ledger.taken)
+
+    def _process(self, ledger: Ledger, alive: Callable[[Owner], bool]) -> AccountInHand:
         transports = {
             system: _SlowTransport(sandbox, self._random.random) for system, sandbox in self.sandboxes.items()
         }
-        ledger = _SimulatedLedger(self._file.database, "acme", self.now)
-        self._file.database.door = self._ledger_door
         self._processes += 1
-        self._hand = AccountInHand(
+        return AccountInHand(
             self.account,
             build_adapters(self.account, transports),
             ledger,
             clock=self.now,
             random_bytes=seeded_bytes(self.seed * 1009 + self._processes),
-            alive=lambda owner: owner.token in ledger.taken,
+            alive=alive,
         )
 
     # doors -----------------------------------------------------------------------------------------
@@ -321,6 +336,36 @@ class Stage:
         """From here on, let the next write take effect only some time after its connection has broken."""
         self._late = seconds
 
+    def freeze(self, seconds: float) -> None:
+        """From the next transaction or answer on, let the process stand still, and another one do a run."""
+        self._sleeps = seconds
+
+    def _sleep(self) -> None:
+        if self._sleeps is None or self._guest_runs:
+            return
+        fell_asleep, wakes = self.loop.time(), self.loop.time() + self._sleeps
+        self.loop.advance(self._sleeps)
+        self._sleeps, self._guest_runs = None, True
+        for timer, arrive in self._underway:
+            # What is on its way does not sleep.
+            if fell_asleep < timer.when() <= wakes and not timer.cancelled():
+                timer.cancel()
+                arrive()
+        mine, self.loop = self.loop, VirtualLoop()
+        self.loop.advance(mine.time())
+        guest = self._process(Ledger(self._file.database, "acme", self.now), alive=lambda _owner: True)
+        # What sleeps is in the middle of a step of its loop, and a thread steps through one loop at a time.
+        asyncio.events._set_running_loop(None)
+        try:
+            outcome = self.loop.run_until_complete(self._one(guest))
+            mine.advance(self.loop.time() - mine.time())
+        finally:
+            self.loop.close()
+            self.loop, self._guest_runs = mine, False
+            asyncio.events._set_running_loop(mine)
+        self.lapsed = outcome.report is not None
+        self.guests.append(outcome)
+
     def _outage(self, system: str) -> Fault | None:
         faults = self.outages.get(system)
         return self.fail(faults.pop()) if faults else None
@@ -329,7 +374,8 @@ class Stage:
         if self._late is None or not sandbox.is_write(call):
             return False
         self._faulty = True
-        self.loop.call_later(self._late, self._arrive, sandbox, call)
+        arrive = partial(self._arrive, sandbox, call)
+        self._underway.append((self.loop.call_later(self._late, arrive), arrive))
         self._late = None
         return True
 
@@ -346,6 +392,8 @@ class Stage:
     def _moment(self) -> Fault | None:
         if self._dead:
             raise Killed
+        if self._guest_runs:
+            return None
         self.moments += 1
         happening = self.at.pop(self.moments, None)
         return happening() if happening is not None else None
@@ -355,6 +403,8 @@ class Stage:
 
     def _watch(self, system: str, sandbox: Sandbox) -> None:
         def at_the_door(call: Call) -> Fault | None:
+            if self._guest_runs:
+                return None
             fault = self._moment() or self._outage(system)
             return Fault.LOST_REQUEST if fault is None and self._delayed(sandbox, call) else fault
 
@@ -362,7 +412,7 @@ class Stage:
             if not sandbox.is_write(call):
                 return
             lead = re.search(r"/lead/(\d+)/task", call.path)
-            if self.rush is not None and lead:
+            if self.rush is not None and lead and not self._guest_runs:
                 rush, self.rush = self.rush, None
                 rush(lead[1])
             self.before_write(system, call)
@@ -370,6 +420,7 @@ class Stage:
         def after(call: Call, reply: Reply) -> None:
             self.after_call(system, call, reply)
             self._moment()
+            self._sleep()
 
         sandbox.fault = at_the_door
         sandbox.before = before
