@@ -18,6 +18,7 @@ from adapters.base import (
 )
 from adapters.http import MAX_THROTTLES
 from adapters.settings import Rate
+from syncer.ledger import LeaseLost
 from tests.clock import START, run_virtual
 from tests.http_client import answers, http, outcome
 
@@ -70,6 +71,28 @@ def test_a_429_costs_no_attempt_and_gives_up_in_the_end() -> None:
     assert error.status == 429
     assert client.writes == MAX_THROTTLES
     assert elapsed == pytest.approx(sum(2**n for n in range(MAX_THROTTLES - 1)), abs=0.1)
+
+
+def test_a_fence_is_asked_at_the_last_moment_before_each_write() -> None:
+    asked: list[float] = []
+
+    def fence() -> None:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) == 3:
+            raise LeaseLost
+
+    async def main() -> None:
+        client = http(answers(httpx.Response(200)), rates=[Rate(1, 10.0)])
+        client.set_fence(fence)
+        await client.read("GET", "/things")
+        await client.write("POST", "/things")
+        await client.write("POST", "/things")
+        with pytest.raises(LeaseLost):
+            await client.write("POST", "/things")
+        assert (client.reads, client.writes) == (1, 2)
+
+    run_virtual(main())
+    assert asked == pytest.approx([10, 20, 30], abs=0.1)
 
 
 def test_a_429_stops_the_whole_connection() -> None:

@@ -120,6 +120,27 @@ def test_a_lease_that_expired_is_good_until_somebody_takes_it(ledger: Ledger) ->
     assert expiry(ledger) == NOW + 4 * TERM
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_process_that_slept_past_its_term_asks_whether_it_still_holds_the_lease(
+    tmp_path: Path, *, taken: bool
+) -> None:
+    times = [NOW]
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+    with Ledger.open(url, name="acme", clock=lambda: times[-1]) as slept, Ledger.open(url, name="acme") as other:
+        slept.acquire(HERE, NOW, TERM, alive)
+        times.append(NOW + TERM / 2)
+        slept.hold("here")
+        assert expiry(other) == NOW + TERM, "the database was not asked"
+        times.append(NOW + 2 * TERM)
+        if taken:
+            other.acquire(THERE, times[-1], TERM, alive)
+            with pytest.raises(LeaseLost):
+                slept.hold("here")
+        else:
+            slept.hold("here")
+            assert expiry(other) == NOW + 3 * TERM
+
+
 def test_a_token_is_checked_by_a_ledger_that_did_not_take_the_lease(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'acme.db'}"
     with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:

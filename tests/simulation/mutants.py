@@ -109,6 +109,12 @@ MUTANTS = (
         also=((".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),),
     ),
     Mutant(
+        "who has slept does not ask for its lease",
+        "adapters.http",
+        "                    self._fence()\n",
+        "                    pass\n",
+    ),
+    Mutant(
         "a 404 closes the others",
         "syncer.merge",
         "        misses = replica.misses + 1\n",
