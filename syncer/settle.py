@@ -195,8 +195,8 @@ def _closed_instead(
 ) -> set[str]:
     """Tasks that were open or unknown before the request and are closed now, though nothing superseded them.
 
-    If the expected task is closed too, only one that was closed within the doubt's grace after it can have been
-    hit by our request: somebody had closed the expected one in between.
+    If the expected task is closed too, only one that was closed within the doubt's grace after it, or that lived no
+    longer than that, can have been hit by our request: somebody else closed the expected one.
     """
     lane_policy = connection.adapter.capabilities.lane
     strays = set()
@@ -209,19 +209,21 @@ def _closed_instead(
             continue
         if lane_policy and any(superseded_by(row, other, lane_policy.supersede_window) for other in listing.rows):
             continue
-        if after is not None and not _closed_just_after(context, row, after):
+        if after is not None and not _may_have_been_hit(context, row, after):
             continue
         strays.add(row.remote_id)
     return strays
 
 
-def _closed_just_after(context: RunContext, row: Reading, expected: Reading) -> bool:
+def _may_have_been_hit(context: RunContext, row: Reading, expected: Reading) -> bool:
     if row.updated_at is None or expected.updated_at is None:
         return True
-    if row.updated_by is not None and expected.updated_by is not None and row.updated_by == expected.updated_by:
+    if row.updated_by is not None and row.updated_by == expected.updated_by:
         return False
-    apart = row.updated_at - expected.updated_at
-    return not apart.total_seconds() < 0 and apart <= context.policy.doubt_grace
+    if row.updated_at < expected.updated_at:
+        # Closed before the expected one, it was hit only if it was made between our reading and our request.
+        return row.created_at is not None and row.updated_at - row.created_at <= context.policy.doubt_grace
+    return row.updated_at - expected.updated_at <= context.policy.doubt_grace
 
 
 def _closed_by_another(

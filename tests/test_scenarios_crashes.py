@@ -62,6 +62,26 @@ def test_killed_at_every_step(stage: Make, tell: Callable[[Stage], None], end: t
     pytest.fail("the story is longer than it should be")
 
 
+def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close_the_right_one(stage: Make) -> None:
+    """What is closed last is what was meant, and yet it was not our request that closed it."""
+    for step in range(1, MOST_STEPS):
+        world = stage()
+        a_race_before_a_complete(world)
+        world.wait(minutes=1)
+        killed = world.sync_until_killed(step)
+        [lead] = world.superfone.leads()
+        tasks = world.superfone.tasks(lead.id)
+        for task in tasks:
+            if task.open and task.type == "BOOKING":
+                world.superfone.person_completes(task.id)
+        world.again(2)
+        theirs = [task.type for task in tasks if task.type == "REMINDER"]
+        assert world.lane(lead.id) == theirs, f"killed at step {step}"
+        if not killed:
+            return
+    pytest.fail("the story is longer than it should be")
+
+
 def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
     """What a run saw and did not live to tell is told by the next one, once."""
     for step in range(1, MOST_STEPS):

@@ -51,6 +51,7 @@ from adapters.superfone.wire import (
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 PAGE_SIZE: Final = 20
+BAD_REQUEST: Final = 400
 REREADS: Final = 3
 PROBE_PHONE: Final = "+910000000000"
 PROBE_LEAD: Final = "1"
@@ -180,7 +181,7 @@ class SuperfoneAdapter(Adapter):
         try:
             answer = await self._write(_tasks_of(draft.contact), body)
         except Refused as error:
-            if error.status != httpx.codes.BAD_REQUEST or body.pop("notify_at", None) is None:
+            if error.status != BAD_REQUEST or body.pop("notify_at", None) is None:
                 raise
             # By their clock it may be too late for it, and a task without its reminder is better than no task.
             answer = await self._write(_tasks_of(draft.contact), body)

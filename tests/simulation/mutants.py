@@ -84,6 +84,7 @@ MUTANTS = (
         "    if listing is None:\n        return\n    seen = connection.seen\n",
         "    if listing is None:\n        from syncer.model import Listing\n        listing = Listing(())\n"
         "        connection.seen.state = type(connection.seen.state).OK\n    seen = connection.seen\n",
+        also=(("    if not connection.usable:\n        return\n    listing = await", "    listing = await"),),
     ),
     Mutant(
         "whatever a completion closed was meant",
@@ -178,7 +179,7 @@ MUTANTS = (
         "            context.record(Changes(operations={op.id: replace(op, state=OpState.FAILED)}))\n"
         "            break\n"
         "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
-        without="markers",
+        without="twins",
     ),
     Mutant(
         "history is done anew",
