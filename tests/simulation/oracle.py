@@ -18,6 +18,7 @@ NAME = re.compile(r"#\d+!?")
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
+SUPERSEDE_WINDOW = timedelta(seconds=2)
 UNTOLD = frozenset({"L2", "L3", "L4", "L7"})
 """The laws that nobody can be held to for a task whose copies nothing connects any more."""
 Copy = tuple[str, str]
@@ -125,6 +126,19 @@ class Oracle:
         self.stories.setdefault(name, Story(person, systems)).twins += 1
         self.theirs.add(copy)
         self._forget(copy)
+        if copy[0] == "superfone":
+            self._looks_superseded(copy)
+
+    def _looks_superseded(self, new: Copy) -> None:
+        """What somebody did a moment before somebody made a newer task looks as if that had closed it."""
+        tasks = self.tasks("superfone")
+        for remote_id, task in tasks.items():
+            changed_at = self._changed_at.get(("superfone", remote_id))
+            if task.open or not task.exclusive or task.contact != tasks[new[1]].contact or changed_at is None:
+                continue
+            story = self._story(("superfone", remote_id))
+            if story is not None and self._stage.now() - changed_at <= SUPERSEDE_WINDOW:
+                story.excused.add("L4")
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person closed a task: done, or cancelled."""

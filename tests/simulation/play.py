@@ -103,12 +103,13 @@ class Play:
         outcomes = self.stage.two_runs() if action.twice else (self.stage.run(),)
         if action.twice and not any(outcome.busy or outcome.killed for outcome in outcomes):
             raise Violation("two runs of one account at the same time")
-        for guest in self.stage.guests:
-            self._tell(f"the other process's run ended: {_describe(guest)}")
-            self.oracle.after_run(guest)
         for outcome in outcomes:
             self._tell(f"the run ends: {_describe(outcome)}")
+        for guest in self.stage.guests:
+            self._tell(f"the other process's run ended: {_describe(guest)}")
         self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]))
+        for guest in self.stage.guests:
+            self.oracle.after_run(guest)
         self.stage.wait(BETWEEN)
 
     def _happening(self, happening: object) -> Callable[[], Fault | None]:

@@ -345,7 +345,8 @@ class Stage:
             return
         fell_asleep, wakes = self.loop.time(), self.loop.time() + self._sleeps
         self.loop.advance(self._sleeps)
-        self._sleeps, self._guest_runs = None, True
+        self._sleeps, self._guest_runs, lapsed = None, True, self.lapsed
+        self.lapsed = False
         for timer, arrive in self._underway:
             # What is on its way does not sleep.
             if fell_asleep < timer.when() <= wakes and not timer.cancelled():
@@ -363,7 +364,7 @@ class Stage:
             self.loop.close()
             self.loop, self._guest_runs = mine, False
             asyncio.events._set_running_loop(mine)
-        self.lapsed = outcome.report is not None
+        self.lapsed = lapsed or outcome.report is not None
         self.guests.append(outcome)
 
     def _outage(self, system: str) -> Fault | None:
