@@ -154,7 +154,6 @@ class Replica:
     title: str | None = None
     due: datetime | None = None
     misses: int = 0
-    confirmed: bool = True
 
     @property
     def key(self) -> tuple[str, str]:

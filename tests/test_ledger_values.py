@@ -42,7 +42,7 @@ replicas = st.builds(
     **dict.fromkeys(("system", "remote_id", "contact", "raw_type"), words),
     task=st.just("01A"),
     state=st.sampled_from([state for state in ReplicaState if state is not ReplicaState.OPEN]),
-    **{name: st.booleans() for name in ("made", "ours", "exclusive", "sequence", "confirmed")},
+    **{name: st.booleans() for name in ("made", "ours", "exclusive", "sequence")},
     title=st.none() | words,
     due=st.none() | instants,
     misses=st.integers(0, 1000),

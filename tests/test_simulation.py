@@ -12,12 +12,14 @@ import structlog
 
 from tests.simulation.__main__ import prepare
 from tests.simulation.history import make_history
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import END, MUTANTS, Mutant
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink
 
-PART = 5
-RANGES = [(0, ""), (5, ""), (10, ""), (20, "twins"), (25, "markers")]
+PART = 6
+RANGES = [(first * PART, "") for first in range(12)] + [
+    (first * PART, without) for without in ("twins", "markers") for first in range(3)
+]
 
 
 @pytest.fixture(autouse=True)
@@ -38,11 +40,25 @@ def test_no_history_breaks_a_law(first: int, without: str) -> None:
         assert violation is None, f"python -m tests.simulation --replay {seed} --shrink: {violation}"
 
 
+@pytest.fixture(scope="module")
+def hunter() -> Iterator[subprocess.Popen[str]]:
+    """A warm process that hunts for mutants."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.simulation.mutants"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        yield process
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_a_planted_fault_is_noticed(mutant: object) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "tests.simulation.mutants", mutant.name]  # type: ignore[attr-defined]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    assert found.returncode == 0, found.stdout + found.stderr
+def test_a_planted_fault_is_noticed(hunter: subprocess.Popen[str], mutant: Mutant) -> None:
+    assert hunter.stdin is not None
+    assert hunter.stdout is not None
+    print(mutant.name, file=hunter.stdin, flush=True)
+    said: list[str] = []
+    for line in hunter.stdout:
+        said.append(line)
+        if line.startswith(END):
+            break
+    assert said[-1] == f"{END}0\n", "".join(said)
 
 
 def test_a_history_is_the_same_every_time() -> None:

@@ -129,7 +129,6 @@ class ReplicaRow(Row, table=True):
     title: str | None = Field(sa_type=Words)
     due: datetime | None = Field(sa_type=UtcDateTime)
     misses: int
-    confirmed: bool
 
 
 class OperationRow(Row, table=True):

@@ -105,7 +105,6 @@ def _replicas() -> None:
         sa.Column("title", sa.Text()),
         sa.Column("due", _INSTANT),
         sa.Column("misses", sa.Integer(), nullable=False),
-        sa.Column("confirmed", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("system", "remote_id", name=op.f("pk_replica")),
         sa.ForeignKeyConstraint(["task"], ["task.id"], name=op.f("fk_replica_task")),
     )
