@@ -86,15 +86,11 @@ class _Applier:
     async def _surely_absent(self, connection: Connection, task: Task, contact: str) -> bool:
         """Where lists lag, read the one contact's tasks before anything is created for it."""
         if connection.adapter.capabilities.listing_lags:
-            reading = connection.adapter.list_contact_tasks(contact)
             try:
-                listing = await connection.attempt(reading, f"the tasks of contact {contact}")
+                listing = await connection.read_contact(contact)
             except Missing:
                 listing = Listing(())
             if listing is None:
-                return False
-            if listing.unreadable:
-                connection.seen.unreadable += listing.unreadable
                 return False
             self._context.merge_contact(connection.system, contact, listing)
         return self._still_wanted(task.id, connection.system)

@@ -96,6 +96,14 @@ class Connection:
             return answer
         return None
 
+    async def read_contact(self, contact: str) -> Listing[Reading] | None:
+        """One contact's tasks, every one of them; ``None`` if that failed. `Missing` goes through."""
+        listing = await self.attempt(self.adapter.list_contact_tasks(contact), f"the tasks of contact {contact}")
+        if listing is not None and listing.unreadable:
+            self.seen.unreadable += listing.unreadable
+            return None
+        return listing
+
     def stop(self, state: ConnectionState, words: str) -> None:
         """Use this connection no more in this run; nothing is inferred from that."""
         if self.usable:

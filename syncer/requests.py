@@ -41,13 +41,9 @@ class Requests:
         self._context = context
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
-        reading = connection.adapter.list_contact_tasks(contact)
         try:
-            listing = await connection.attempt(reading, f"the tasks of contact {contact}")
+            listing = await connection.read_contact(contact)
         except Missing:
-            return None
-        if listing is not None and listing.unreadable:
-            connection.seen.unreadable += listing.unreadable
             return None
         if listing is not None:
             self._context.merge_contact(connection.system, contact, listing)
@@ -105,12 +101,11 @@ class Requests:
         self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
     ) -> None:
         """List the lane again: what was open before a create and is closed after it was closed by it."""
-        reading = connection.adapter.list_contact_tasks(operation.contact)
         try:
-            after = await connection.attempt(reading, f"the tasks of contact {operation.contact}")
+            after = await connection.read_contact(operation.contact)
         except Missing:
             return
-        if after is None or after.unreadable or not made.exclusive:
+        if after is None or not made.exclusive:
             return
         was_open = {row.remote_id: row for row in before.rows if row.state is State.OPEN and row.exclusive}
         lane_policy = connection.adapter.capabilities.lane
