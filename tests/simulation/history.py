@@ -162,12 +162,20 @@ def make_history(seed: int, *, without: str = "") -> History:
     if without == "twins":
         settings["sync"] += '\ntwin_window = "0s"'
         actions = [replace(action, twin_in=None) if isinstance(action, Make) else action for action in actions]
-        if LoseLedger() in actions:
-            # What a late list leaves out of a rebuild is a twin of what was rebuilt.
-            actions = [action for action in actions if not isinstance(action, Lag)]
+        actions = _rebuilt_at_once(actions)
     if without == "markers":
         actions = [action for action in actions if not isinstance(action, LoseLedger)]
     return History(seed, tuple(sorted(settings.items())), skew, tuple(actions), without)
+
+
+def _rebuilt_at_once(actions: list[Action]) -> list[Action]:
+    """Without twins a lost ledger must be rebuilt in one run: what is read later can't be told from something new."""
+    if LoseLedger() not in actions:
+        return actions
+    actions = [action for action in actions if not isinstance(action, Lag)]
+    lost = actions.index(LoseLedger())
+    first = next((at for at in range(lost, len(actions)) if isinstance(actions[at], Run)), None)
+    return actions if first is None else [*actions[:first], Run(), *actions[first + 1 :]]
 
 
 def _deed(rng: random.Random) -> Action:
