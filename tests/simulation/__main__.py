@@ -23,6 +23,7 @@ from tests.simulation.shrink import shrink
 from tests.simulation.stage import SECRETS
 
 CHUNK = 10
+TELL_EVERY = 1000
 
 
 def prepare(*, for_good: bool = True) -> None:
@@ -81,6 +82,8 @@ def _all(seeds: range, jobs: int, without: str) -> int:
         task = bar.add_task("", total=len(seeds))
         for part, found in zip(_parts(seeds), pool.map(work, _parts(seeds)), strict=True):
             bar.advance(task, len(part))
+            if bar.disable and part.stop % TELL_EVERY == 0:
+                print(f"up to seed {part.stop}: {len(broken) + len(found)} broke a law", flush=True)
             broken += found
             for seed, law in found:
                 print(f"seed {seed}: {law.splitlines()[0]}", flush=True)
