@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from adapters.sandbox import Fault
@@ -164,6 +166,33 @@ def test_done_by_them_just_before_our_complete_which_hits_the_reminder_below(sta
 
     assert world.lane(lead) == ["REMINDER"]
     assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("untold", [["updated_by"], ["updated_at"], ["updated_by", "updated_at"]])
+def test_what_our_complete_hit_is_found_where_rows_tell_little(stage: Make, untold: list[str]) -> None:
+    world = stage()
+
+    def forget(answer: Any) -> None:
+        for row in answer["data"]["rows"]:
+            for name in untold:
+                row[name] = None
+
+    world.mangle("superfone", "tasks of contact", forget)
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.wait(seconds=30)
+    top = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    [copy] = [task for task in world.reply_open() if task.task_type == "Meeting"]
+    world.reply.person_completes(str(copy.id))
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_completes(top))
+    world.fail("superfone", "complete", Fault.LOST_ANSWER)
+
+    world.again()
+    assert incidents(world) == RACE
+    world.again(3)
+    assert world.lane(lead) == ["REMINDER"]
     world.quiet(2)
 
 
