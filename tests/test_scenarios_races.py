@@ -169,16 +169,33 @@ def test_done_by_them_just_before_our_complete_which_hits_the_reminder_below(sta
     world.quiet(2)
 
 
-@pytest.mark.parametrize("untold", [["updated_by"], ["updated_at"], ["updated_by", "updated_at"]])
-def test_what_our_complete_hit_is_found_where_rows_tell_little(stage: Make, untold: list[str]) -> None:
-    world = stage()
+def tell_little(world: Stage, *untold: str) -> None:
+    """Superfone's lists say nothing of these fields."""
 
     def forget(answer: Any) -> None:
         for row in answer["data"]["rows"]:
-            for name in untold:
-                row[name] = None
+            row.update(dict.fromkeys(untold))
 
     world.mangle("superfone", "tasks of contact", forget)
+
+
+def test_what_our_create_replaced_waits_where_rows_tell_little(stage: Make) -> None:
+    world = stage()
+    tell_little(world, "updated_by", "updated_at")
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=6), "Later")
+    world.good()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Sooner")
+    world.good()
+    assert world.open() == (1, 2, 2)
+    world.quiet(2)
+    assert world.open() == (1, 2, 2)
+
+
+@pytest.mark.parametrize("untold", [["updated_by"], ["updated_at"], ["updated_by", "updated_at"]])
+def test_what_our_complete_hit_is_found_where_rows_tell_little(stage: Make, untold: list[str]) -> None:
+    world = stage()
+    tell_little(world, *untold)
     lead, _, _ = world.everywhere()
     world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
     world.wait(seconds=30)
