@@ -13,9 +13,9 @@ import asyncio
 import itertools
 import re
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -44,6 +44,8 @@ from syncer import __version__
 USER_AGENT: Final = f"syncer/{__version__}"
 READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
+FIRST_PAUSE: Final = 0.5
+LAST_PAUSE: Final = 10.0
 MAX_THROTTLES: Final = 8
 EXCERPT: Final = 300
 CONNECTIONS: Final = 8
@@ -215,17 +217,13 @@ class Http:
 
         Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
         """
+        send = partial(self._send, method, path, params=params, json=json, unreadable=BadAnswer)
         try:
-            async for attempt in stamina.retry_context(
-                on=(InDoubt, NotSent), attempts=READ_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=10.0
-            ):
-                with attempt:
-                    return await self._send(method, path, params=params, json=json, unreadable=BadAnswer)
+            return await _patiently(send, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
         except NotSent as error:
             raise NoConnection(error.words, system=self.system) from error
         except InDoubt as error:
             raise Unavailable(error.words, system=self.system, status=error.status) from error
-        raise AssertionError
 
     async def write(
         self,
@@ -239,12 +237,8 @@ class Http:
 
         Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
         """
-        async for attempt in stamina.retry_context(
-            on=NotSent, attempts=NOT_SENT_ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=5.0
-        ):
-            with attempt:
-                return await self._send(method, path, params=params, json=json, unreadable=InDoubt)
-        raise AssertionError
+        send = partial(self._send, method, path, params=params, json=json, unreadable=InDoubt)
+        return await _patiently(send, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
     async def _send(
         self,
@@ -316,6 +310,25 @@ class Http:
         words = said(response.content) or response.reason_phrase or f"status {status}"
         error = next((rule.error for rule in self._rules if rule.fits(status, words)), unreadable)
         raise error(words, system=self.system, status=status, content=response.content)
+
+
+async def _patiently(
+    send: Callable[[], Awaitable[Answer]], *, again_after: tuple[type[AdapterError], ...], attempts: int
+) -> Answer:
+    """Send, and after these errors again, with ever longer pauses."""
+    try:
+        return await send()
+    except again_after as error:
+        first = error
+    # Only now: to prepare for repetitions takes as long as a request, and nearly none is repeated.
+    async for attempt in stamina.retry_context(
+        on=again_after, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
+    ):
+        with attempt:
+            if attempt.num == 1:
+                raise first
+            return await send()
+    raise AssertionError
 
 
 def said(content: bytes) -> str:

@@ -182,8 +182,9 @@ def test_a_process_that_may_not_be_seen_counts_as_alive(monkeypatch: pytest.Monk
 
 def test_where_there_is_no_proc_psutil_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(owners, "_PROC", tmp_path)
-    # Its name is found out once, and must not be without /proc for the tests that follow.
+    # Its name and start are found out once, and must not be without /proc for the tests that follow.
     monkeypatch.setattr(owners, "_machine", lambda: "machine")
+    monkeypatch.setattr(owners, "_own_start", owners._started)
     owner = current_owner("mine")
     assert owner.started > 1_000_000_000
     assert process_alive(owner)

@@ -32,7 +32,7 @@ class Owner:
 def current_owner(token: str) -> Owner:
     """This process as an owner."""
     pid = os.getpid()
-    return Owner(token, _machine(), pid, _started(pid) or 0.0)
+    return Owner(token, _machine(), pid, _own_start(pid))
 
 
 def process_alive(owner: Owner) -> bool:
@@ -47,6 +47,11 @@ def process_alive(owner: Owner) -> bool:
 def _machine() -> str:
     parts = [socket.gethostname(), _line(_PROC / "sys/kernel/random/boot_id"), _namespace()]
     return "/".join(part for part in parts if part)
+
+
+@cache
+def _own_start(pid: int) -> float:
+    return _started(pid) or 0.0
 
 
 def _line(path: Path) -> str:

@@ -75,8 +75,10 @@ def history(connection: Connection, task: str) -> list[Event]:
 
 def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
     """The incidents that these runs saw, oldest first."""
+    if not seen_by:
+        return []
     found = EVENTS.select.where(_event.c.what == "incident", _event.c.run.in_(seen_by)).order_by(_event.c.id)
-    return EVENTS.values(connection.execute(found)) if seen_by else []
+    return EVENTS.values(connection.execute(found))
 
 
 def find(connection: Connection, reference: str) -> str | None:

@@ -44,8 +44,8 @@ MUTANTS = (
     Mutant(
         "a lost answer is repeated",
         "adapters.http",
-        "on=NotSent, attempts=NOT_SENT_ATTEMPTS",
-        "on=(NotSent, InDoubt), attempts=NOT_SENT_ATTEMPTS",
+        "again_after=(NotSent,), attempts",
+        "again_after=(NotSent, InDoubt), attempts",
     ),
     Mutant(
         "supersession is taken for completion",
