@@ -92,15 +92,11 @@ class _FirstSight:
 
     def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
         """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere."""
-        times = Counter(reading.marker for reading in readings)
+        times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
         def alone(reading: Reading) -> bool:
-            return times[reading.marker] > 1 and not any(
-                self._alike(reading, other)
-                for system, others in everywhere.items()
-                for other in others
-                if system != reading.system
-            )
+            elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
+            return times[reading.marker or ""] > 1 and not any(self._alike(reading, other) for other in elsewhere)
 
         return sorted(readings, key=alone)
 
