@@ -218,6 +218,28 @@ def test_a_revoked_key_stops_one_connection_only(stage: Make, system: str) -> No
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize(
+    ("fault", "state"), [(Fault.UNAUTHORIZED, "unauthorized"), (Fault.NO_CONNECTION, "unavailable")]
+)
+def test_a_connection_that_fails_at_its_first_write(stage: Make, system: str, fault: Fault, state: str) -> None:
+    """It may read and not write. A refused key says nothing of the task, which is tried with every run."""
+    world = stage()
+    one_task(world, elsewhere_than=system)
+    world.fail(system, "create", fault, times=99)
+
+    report = world.again()
+    assert report.exit is Exit.PARTIAL
+    assert report.connections[system].state == state
+    report = world.again(6)
+    assert (report.connections[system].state == state) is (fault is Fault.UNAUTHORIZED)
+
+    world.heal()
+    world.again(hours=2)
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
 def test_done_while_one_key_is_revoked(stage: Make, system: str) -> None:
     world = stage()
     one_task(world, elsewhere_than=system)
