@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.sandbox import Call, Reply
+from tests.simulation.sight import Seen, tasks_of
 from tests.simulation.stage import Outcome, Stage
 
-NAME = re.compile(r"#\d+!?")
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
@@ -27,18 +27,6 @@ Copy = tuple[str, str]
 
 class Violation(AssertionError):
     """A law was broken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
-
-    open: bool
-    contact: str
-    name: str | None
-    exclusive: bool
-    created_at: datetime
-    text: str
 
 
 @dataclass(slots=True)
@@ -79,37 +67,7 @@ class Oracle:
 
     def tasks(self, system: str) -> dict[str, Seen]:
         """Every task of a CRM by remote id; deleted ones are left out."""
-        stage = self._stage
-        if system == "superfone":
-            return {
-                str(task.id): Seen(
-                    task.open,
-                    str(task.lead),
-                    _name(f"{task.title or ''} {task.note or ''}"),
-                    task.type != "REMINDER",
-                    task.created_at,
-                    task.note or "",
-                )
-                for lead in stage.superfone.leads()
-                for task in stage.superfone.tasks(lead.id)
-            }
-        if system == "reply":
-            return {
-                str(task.id): Seen(
-                    task.status == "New",
-                    str(task.contact_id),
-                    _name(task.template.get("body")),
-                    False,
-                    task.created_at,
-                    task.template.get("body") or "",
-                )
-                for task in stage.reply.tasks()
-            }
-        return {
-            task.id: Seen(not task.completed, task.contact or "", _name(task.title), False, task.added, task.body or "")
-            for task in stage.highlevel.tasks()
-            if not task.deleted
-        }
+        return tasks_of(self._stage, system)
 
     def open_copies(self, name: str) -> list[Copy]:
         return [
@@ -415,8 +373,3 @@ class Oracle:
         """L1: nobody acted, so nothing may have been sent."""
         if writes_after != writes_before:
             raise Violation(f"L1: {writes_after - writes_before} writes in a run although nobody had acted")
-
-
-def _name(text: str | None) -> str | None:
-    found = NAME.search(text or "")
-    return found[0] if found else None

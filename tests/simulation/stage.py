@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from sqlalchemy.engine import Connection as SqlConnection
-from sqlalchemy.pool import StaticPool
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
@@ -31,12 +28,11 @@ from adapters.sandbox import Call, Fault, Reply, Sandbox, SandboxTransport
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.config import build_adapters, load_account
 from syncer.ledger import Busy, LeaseLost, Ledger, Owner
-from syncer.ledger.database import Database, _opener, _sqlite_engine
 from syncer.opening import AccountInHand, seeded_bytes
 from syncer.report import Report
 from syncer.run import Options, run
-from syncer.state import Base
 from tests.clock import START, VirtualLoop
+from tests.simulation.disk import ProcessLedger, ledger_file
 
 ACCOUNT = """
 [account]
@@ -95,62 +91,6 @@ class Outcome:
         return self.report is not None and self.report.exit == 0 and not self.faulty
 
 
-class _LedgerFile:
-    """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
-    statements anew for every history would take longer than the histories."""
-
-    def __init__(self) -> None:
-        shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-        self._folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
-        self._path = Path(self._folder.name) / "acme.db"
-        self._template = Path(self._folder.name) / "template.db"
-        Ledger.open(f"sqlite:///{self._template}", name="acme").close()
-        engine = _sqlite_engine(self._connect, StaticPool)
-        self.database = _Doored(engine, "the simulation's ledger")
-        self.lose()
-
-    def _connect(self) -> Any:
-        return _opener(self._path, read_only=False)()
-
-    def lose(self) -> None:
-        """Back to a ledger that never held anything."""
-        self.database.engine.dispose()
-        for file in self._path.parent.glob("acme.db*"):
-            file.unlink()
-        shutil.copyfile(self._template, self._path)
-
-
-class _Doored(Database):
-    """A database whose transactions pass a door just before they are committed: who dies there loses them.
-
-    For who dies, what is true after a commit is true until the next door, so that it needs none of its own.
-    ``stored`` is called there, for who only sleeps.
-    """
-
-    door: Callable[[], None] = staticmethod(lambda: None)
-    stored: Callable[[], None] = staticmethod(lambda: None)
-
-    @contextmanager
-    def writing(self) -> Iterator[SqlConnection]:
-        with super().writing() as connection:
-            yield connection
-            self.door()
-        self.stored()
-
-
-class _SimulatedLedger(Ledger):
-    """Remembers which leases its process took: all others are dead ones'."""
-
-    def __init__(self, database: Database, name: str, clock: Callable[[], datetime]) -> None:
-        super().__init__(database, name, clock)
-        self.taken: set[str] = set()
-
-    def acquire(self, owner: Owner, *given: Any, **more: Any) -> Base:
-        base = super().acquire(owner, *given, **more)
-        self.taken.add(owner.token)
-        return base
-
-
 class _SlowTransport(SandboxTransport):
     """Answers after a moment of virtual time, so that what may overlap does."""
 
@@ -162,15 +102,6 @@ class _SlowTransport(SandboxTransport):
         response = await super().handle_async_request(request)
         await asyncio.sleep(self._chance() * 0.4)
         return response
-
-
-_files: list[_LedgerFile] = []
-
-
-def _ledger_file() -> _LedgerFile:
-    if not _files:
-        _files.append(_LedgerFile())
-    return _files[0]
 
 
 class Stage:
@@ -206,7 +137,7 @@ class Stage:
         self._faulty = False
         self._processes = 0
         self._random = random.Random(seed)
-        self._file = _ledger_file()
+        self._file = ledger_file()
         self._file.lose()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "acme.toml"
@@ -303,7 +234,7 @@ class Stage:
         """Nothing in memory outlives a process, and its lease is a dead one's."""
         self._file.database.door = self._ledger_door
         self._file.database.stored = self._sleep
-        ledger = _SimulatedLedger(self._file.database, "acme", self.now)
+        ledger = ProcessLedger(self._file.database, "acme", self.now)
         self._hand = self._process(ledger, alive=lambda owner: owner.token in ledger.taken)
 
     def _process(self, ledger: Ledger, alive: Callable[[Owner], bool]) -> AccountInHand:

@@ -1,0 +1,62 @@
+"""What there is in the CRMs, as the judge sees it: read from the sandboxes themselves, not through their API."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from tests.simulation.stage import Stage
+
+NAME = re.compile(r"#\d+!?")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
+
+    open: bool
+    contact: str
+    name: str | None
+    exclusive: bool
+    created_at: datetime
+    text: str
+
+
+def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
+    """Every task of a CRM by remote id; deleted ones are left out."""
+    if system == "superfone":
+        return {
+            str(task.id): Seen(
+                task.open,
+                str(task.lead),
+                _name(f"{task.title or ''} {task.note or ''}"),
+                task.type != "REMINDER",
+                task.created_at,
+                task.note or "",
+            )
+            for lead in stage.superfone.leads()
+            for task in stage.superfone.tasks(lead.id)
+        }
+    if system == "reply":
+        return {
+            str(task.id): Seen(
+                task.status == "New",
+                str(task.contact_id),
+                _name(task.template.get("body")),
+                False,
+                task.created_at,
+                task.template.get("body") or "",
+            )
+            for task in stage.reply.tasks()
+        }
+    return {
+        task.id: Seen(not task.completed, task.contact or "", _name(task.title), False, task.added, task.body or "")
+        for task in stage.highlevel.tasks()
+        if not task.deleted
+    }
+
+
+def _name(text: str | None) -> str | None:
+    found = NAME.search(text or "")
+    return found[0] if found else None
