@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from unittest.mock import patch
 
 from adapters.sandbox import Fault
-from syncer.firstsight import _FirstSight
+from syncer import firstsight
+from syncer.merging import in_order
+from syncer.model import Reading
 from tests.simulation.history import (
     PERSONS,
     Act,
@@ -336,7 +339,11 @@ def _without(net: str) -> AbstractContextManager[object]:
     """Take away the net that catches doubles at first sight by their marker; settling doubts must be enough."""
     if net != "markers":
         return nullcontext()
-    return patch.object(_FirstSight, "_adopt_marked", lambda _self, _reading: False)
+    return patch.object(firstsight, "in_order", _unmarked)
+
+
+def _unmarked(readings: Iterable[Reading]) -> list[Reading]:
+    return [replace(reading, marker=None) for reading in in_order(readings)]
 
 
 def play(history: History, tell: Callable[[str], None] = lambda _sentence: None) -> Violation | None:
