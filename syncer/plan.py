@@ -324,10 +324,10 @@ class _Planner:
         lane = self._lanes[system, contact]
         listing = self._seen[system].lanes.get(contact)
         asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
-        reason = self._lane_obstacle(system, contact, unread=listing is None)
-        if reason is not None or listing is None:
+        if listing is None or (system, contact) in self._unsettled:
             for task in asked:
-                self._wait(self._base.tasks[task], system, reason or Reason.UNREAD)
+                reason = Reason.UNREAD if listing is None else Reason.LANE_BLOCKED
+                self._wait(self._base.tasks[task], system, reason)
             return None
         stack = [
             self._open_task(system, reading.remote_id, exclusive=reading.exclusive, lane=lane)
@@ -356,11 +356,6 @@ class _Planner:
         close = remote_id in lane.closes
         due = self._base.tasks[replica.task].due
         return OpenTask(remote_id, exclusive, replica.ours, close=close, task=replica.task, due=due)
-
-    def _lane_obstacle(self, system: str, contact: str, *, unread: bool) -> Reason | None:
-        if unread:
-            return Reason.UNREAD
-        return Reason.LANE_BLOCKED if (system, contact) in self._unsettled else None
 
     def _wait(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
         self._waiting.append(Item(task.id, system, reason, detail))

@@ -30,6 +30,17 @@ def test_national_numbers_on_every_side(stage: Make, written: str) -> None:
     world.quiet()
 
 
+def test_who_was_found_by_a_key_has_it_however_it_is_shown(stage: Make) -> None:
+    """A lead that shows no number: Superfone itself has said whose it is."""
+    world = stage()
+    world.mangle("superfone", "find", lambda answer: answer["data"].update(phones=[], email=[]))
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
 def test_another_region_reads_the_same_digits_otherwise(stage: Make) -> None:
     world = stage()
     world.superfone.add_lead("Asha", ["+12015550123"])
