@@ -184,6 +184,7 @@ class RunContext:
         *,
         operation: Operation | None = None,
         closed_by_us: Iterable[str] = (),
+        hit_by_us: Iterable[str] = (),
         also: Changes | None = None,
     ) -> None:
         """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading."""
@@ -200,7 +201,8 @@ class RunContext:
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
             lanes={contact: listing.rows},
-            closed_by_us=set(closed_by_us),
+            closed_by_us={*closed_by_us, *hit_by_us},
+            hit_by_us=set(hit_by_us),
         )
         merged = merge(
             narrow,

@@ -22,6 +22,14 @@ def look_at_unknown(work: Merging) -> None:
     _FirstSight(work).look()
 
 
+def twin_of(work: Merging, reading: Reading) -> Task | None:
+    """The one open task that this one, closed before it was ever seen, is a twin of; each task has only one here."""
+    sight = _FirstSight(work)
+    open_tasks = [task for task in sight.open_tasks(reading) if not task.put_back]
+    twins = [task for task in open_tasks if sight.may_be_twins(reading, task)]
+    return twins[0] if len(twins) == 1 else None
+
+
 def same_title(one: str | None, other: str | None) -> bool:
     """Whether the titles do not contradict each other; none contradicts nothing, and only letters and digits count."""
     plain_one, plain_other = (re.sub(r"\W+", "", title or "").casefold() for title in (one, other))
@@ -126,7 +134,7 @@ class _FirstSight:
 
         What it was made from may have been seen before this CRM could be read again.
         """
-        origins = [task for task in self._open_tasks(reading) if self._copied(reading, task)]
+        origins = [task for task in self.open_tasks(reading) if self._copied(reading, task)]
         if len(origins) == 1:
             self._adopt(reading, origins[0], "a copy made before the ledger was lost", made=True)
         else:
@@ -152,7 +160,7 @@ class _FirstSight:
             tasks.sort(key=lambda task: (task.due, task.id))
         for reading in readings:
             for task in _around(by_contact[self._work.contact_of(reading) or ""], reading, self._rebuild_window):
-                if self._may_be_twins(reading, task):
+                if self.may_be_twins(reading, task):
                     of_reading[reading.remote_id].append(task.id)
                     of_task[task.id].append(reading.remote_id)
         pairs = {
@@ -174,7 +182,8 @@ class _FirstSight:
         """
         return self._work.base.empty and self._work.made_somewhere(task)
 
-    def _may_be_twins(self, reading: Reading, task: Task) -> bool:
+    def may_be_twins(self, reading: Reading, task: Task) -> bool:
+        """Whether they look like one task, of which this CRM shows nothing else."""
         work = self._work
         if not work.has_room(task.id, reading.system):
             return False
@@ -192,7 +201,8 @@ class _FirstSight:
     def _rebuild_window(self) -> timedelta:
         return max(self._policy.twin_window, REBUILD_WINDOW)
 
-    def _open_tasks(self, reading: Reading) -> list[Task]:
+    def open_tasks(self, reading: Reading) -> list[Task]:
+        """Those of the same person."""
         contact = self._work.contact_of(reading)
         tasks = self._work.base.tasks.values()
         return [task for task in tasks if task.state is State.OPEN and task.contact == contact]

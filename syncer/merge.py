@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from adapters.base import Capabilities
-from syncer.firstsight import look_at_unknown
+from syncer.firstsight import look_at_unknown, twin_of
 from syncer.merging import Inputs, Merging, in_order, replica_of
 from syncer.model import Reading, Replica, ReplicaState, State, Task
 from syncer.observations import Seen
@@ -192,8 +192,9 @@ class _Known:
         else:
             work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
             work.event("superseded", who, "closed, but not done", task.id, reading)
-            if by_us and not _still_ours(replica, reading):
-                work.race(task, reading)
+            theirs = not _still_ours(replica, reading)
+            if by_us and (theirs or reading.remote_id in self._seen[reading.system].hit_by_us):
+                work.race(task, reading, put_back=theirs)
 
     def _missed(self, replica: Replica) -> None:
         misses = replica.misses + 1
@@ -226,8 +227,8 @@ class _Known:
             return
         if self._work.contact_of(reading) is None:
             return
-        task = self._work.begin(reading)
-        self._work.put_replica(replace(self._work.base.replicas[reading.key], state=ReplicaState.SUPERSEDED))
+        task = twin_of(self._work, reading) or self._work.begin(reading)
+        self._work.put_replica(replace(replica_of(reading, task.id), state=ReplicaState.SUPERSEDED))
         self._work.race(task, reading)
 
 

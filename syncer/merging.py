@@ -112,10 +112,11 @@ class Merging:
         self.event("seen", "them", f"first seen in {reading.system}", task.id, reading)
         return task
 
-    def race(self, task: Task, reading: Reading) -> None:
-        """A write of ours closed a task of theirs: it is to be put back, and closes nothing elsewhere."""
+    def race(self, task: Task, reading: Reading, *, put_back: bool = True) -> None:
+        """A write of ours closed what it should not have: it closes nothing elsewhere; theirs is to be put back."""
         detail = f"{reading.system} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"
-        self.put_task(replace(task, put_back=True))
+        if put_back:
+            self.put_task(replace(task, put_back=True))
         self.event("incident", "us", detail, task.id, reading)
         self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))
 

@@ -29,7 +29,7 @@ class Seen:
     ``listed`` is true if every open task was listed, whole. ``lanes`` are full lists of one contact's tasks, newest
     created first. ``unread`` are contacts of whom an unknown open task could not be read yet. ``unreadable`` was
     answered but not understood, ``unreached`` not answered. ``closed_by_us`` are tasks that a write of ours is known
-    to have closed, whatever it was meant to do.
+    to have closed, whatever it was meant to do; ``hit_by_us`` those that a completion closed instead of what it meant.
     """
 
     state: ConnectionState = ConnectionState.OK
@@ -42,3 +42,4 @@ class Seen:
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
     closed_by_us: set[str] = field(default_factory=set)
+    hit_by_us: set[str] = field(default_factory=set)

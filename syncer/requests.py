@@ -143,7 +143,7 @@ class Requests:
             operation.contact,
             Listing((closed,)),
             operation=failed,
-            closed_by_us={closed.remote_id},
+            hit_by_us={closed.remote_id},
         )
         self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
         if await self.read_lane(connection, operation.contact) is None:

@@ -172,7 +172,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, expected, "completed; its lost answer was found by reading")
-        context.merge_contact(operation.system, operation.contact, listing, also=changes, closed_by_us=strays)
+        context.merge_contact(operation.system, operation.contact, listing, also=changes, hit_by_us=strays)
         context.completed[operation.system] += 1
         return
     strays = _closed_instead(context, connection, operation, listing, after=None)
@@ -180,7 +180,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
         failed = replace(
             operation, state=OpState.FAILED, words="it closed another task", failures=operation.failures + 1
         )
-        context.merge_contact(operation.system, operation.contact, listing, operation=failed, closed_by_us=strays)
+        context.merge_contact(operation.system, operation.contact, listing, operation=failed, hit_by_us=strays)
         return
     _not_carried_out(context, operation, "the task is still open")
 

@@ -280,6 +280,7 @@ def worlds(draw: st.DrawFn) -> World:
         seen[system].missing.add(remote_id)
     closed_here = [r.remote_id for r in readings if r.system == LANE and r.state is State.DONE]
     seen[LANE].closed_by_us = {remote_id for remote_id in closed_here if draw(st.integers(0, 5)) == 0}
+    seen[LANE].hit_by_us = {remote_id for remote_id in seen[LANE].closed_by_us if draw(st.booleans())}
     done_then = draw(st.booleans())
     policy = replace(POLICY, cancelled_closes=draw(st.booleans()))
     return World(base, seen, policy, with_lane(superseded_is_done=done_then))

@@ -162,12 +162,16 @@ def test_a_task_of_ours_that_they_had_moved_before_our_create_closed_it_is_put_b
     assert len(found.incidents) == 1
 
 
-def test_a_completion_that_hit_another_task_is_an_incident_and_closes_nothing_elsewhere() -> None:
-    seen = seen_of(closed(IN_LANE))
-    seen[LANE].closed_by_us = {IN_LANE.remote_id}
-    found = merged(EVERYWHERE, seen)
-    assert found.base.tasks["t1"] == replace(TASK, put_back=True)
-    assert len(found.incidents) == 1
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_completion_that_hit_another_task_is_an_incident_and_closes_nothing_elsewhere(*, ours: bool) -> None:
+    """Ours waits for its place again; theirs comes back before all others."""
+    copy = replace(IN_LANE, made=ours, ours=ours)
+    seen = seen_of(closed(copy))
+    seen[LANE].closed_by_us = seen[LANE].hit_by_us = {IN_LANE.remote_id}
+    found = merged(a_base(TASK, replicas=[copy, IN_PLAIN]), seen)
+    assert found.base.tasks["t1"] == replace(TASK, put_back=not ours)
+    assert state_of(found, copy) is ReplicaState.SUPERSEDED
+    assert [(item.task, item.reason) for item in found.incidents] == [("t1", Reason.CLOSED_BY_RACE)]
 
 
 def test_what_is_done_elsewhere_may_be_closed_in_its_lane_by_anything() -> None:
@@ -191,6 +195,18 @@ def test_a_task_that_our_create_closed_before_we_saw_it_is_put_back(known_by: st
     [incident] = found.incidents
     assert found.base.tasks[incident.task or ""].put_back
     assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+
+
+def test_what_we_closed_unseen_is_put_back_as_the_twin_that_it_was() -> None:
+    """While its lane was in doubt it could not be looked at, and what was its twin elsewhere was taken for new."""
+    unseen, newer = superseding(API)
+    twin = a_task("twin", origin=PLAIN, due=unseen.due)
+    other = a_task("t2", due=at(hours=9))
+    base = a_base(twin, other, replicas=[a_replica(twin, PLAIN), a_replica(other, LANE, "new", made=True)])
+    found = merged(base, seen_of(unseen, newer))
+    assert set(found.base.tasks) == {"twin", "t2"}
+    assert found.base.tasks["twin"].put_back
+    assert found.base.replicas[unseen.key].task == "twin"
 
 
 @pytest.mark.parametrize("action", Action)
