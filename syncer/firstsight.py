@@ -216,6 +216,8 @@ class _FirstSight:
             work.put_task(task)
         if not made and task.title is None and reading.title is not None:
             work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
+        if not made and reading.system == task.origin:
+            work.follow_origin(work.base.tasks[task.id], reading, reading.title)
         work.put_replica(replica_of(reading, task.id, made=made))
         work.is_back(task.id, reading.system)
         work.event("adopted", "us", why, task.id, reading)

@@ -116,20 +116,7 @@ class _Known:
         )
         task = self._work.base.tasks[replica.task]
         if replica.system == task.origin and not replica.made and task.state is State.OPEN:
-            self._follow_origin(task, reading, title)
-
-    def _follow_origin(self, task: Task, reading: Reading, title: str | None) -> None:
-        followed = replace(
-            task,
-            title=title or task.title,
-            body=(reading.body or task.body) if reading.whole else task.body,
-            due=reading.due or task.due,
-            due_synthetic=task.due_synthetic and reading.due is None,
-            notify_at=reading.notify_at or task.notify_at,
-        )
-        if followed != task:
-            self._work.put_task(followed)
-            self._work.event("changed", "them", "title, body or due follow the origin", followed.id, reading)
+            self._work.follow_origin(task, reading, title)
 
     def _open_again(self, replica: Replica, reading: Reading) -> None:
         """The same task if nobody closed it, or if it is still open and nothing else shows it there; else a new one."""

@@ -112,6 +112,20 @@ class Merging:
         self.event("seen", "them", f"first seen in {reading.system}", task.id, reading)
         return task
 
+    def follow_origin(self, task: Task, reading: Reading, title: str | None) -> None:
+        """The task as its origin's copy now shows it."""
+        followed = replace(
+            task,
+            title=title or task.title,
+            body=(reading.body or task.body) if reading.whole else task.body,
+            due=reading.due or task.due,
+            due_synthetic=task.due_synthetic and reading.due is None,
+            notify_at=reading.notify_at or task.notify_at,
+        )
+        if followed != task:
+            self.put_task(followed)
+            self.event("changed", "them", "title, body or due follow the origin", followed.id, reading)
+
     def race(self, task: Task, reading: Reading, *, put_back: bool = True) -> None:
         """A write of ours closed what it should not have: it closes nothing elsewhere; theirs is to be put back."""
         detail = f"{reading.system} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"

@@ -269,6 +269,14 @@ def _free_before(world: World, found: Merged, copy: Replica) -> Iterable[Task]:
             yield task
 
 
+def test_what_takes_the_place_of_a_lost_origin_is_followed_at_once() -> None:
+    lost = replace(a_replica(TASK, LANE, made=False), state=ReplicaState.GONE)
+    again = a_reading(LANE, "again", due=TASK.due + timedelta(seconds=30), title=TASK.title)
+    found = merged(a_base(TASK, replicas=[lost, a_replica(TASK, PLAIN)]), seen_of(again))
+    assert one_task(found).due == again.due
+    assert shown_in(found, TASK.id) == [PLAIN, LANE]
+
+
 # a ledger that was lost ----------------------------------------------------------------------------
 
 LOST = a_base()
