@@ -29,3 +29,16 @@ def _log_as_it_was() -> Iterator[None]:
     yield
     structlog.configure(**before)
     stamina.instrumentation.set_on_retry_hooks(None)
+
+
+@pytest.fixture
+def simulation() -> Iterator[None]:
+    """The simulation's secrets and its silence, for one test; the log is put right for every test."""
+    # Not for all tests: it imports the whole engine.
+    from tests.simulation.__main__ import prepare
+
+    environment = dict(os.environ)
+    prepare(for_good=False)
+    yield
+    os.environ.clear()
+    os.environ.update(environment)

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
-from tests.simulation.__main__ import prepare
 from tests.simulation.crashes import SCENARIOS, Crash, Scenario
-
-
-@pytest.fixture(autouse=True)
-def _prepared() -> Iterator[None]:
-    """Silence, for these tests alone."""
-    before, environment = structlog.get_config(), dict(os.environ)
-    prepare(for_good=False)
-    yield
-    structlog.configure(**before)
-    os.environ.clear()
-    os.environ.update(environment)
-
 
 STEP = int(os.environ.get("SYNCER_CRASH_STEP", "12"))
 """Every how manieth moment of a run is tried: 1 is all of them, which takes minutes."""
+
+pytestmark = pytest.mark.usefixtures("simulation")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)

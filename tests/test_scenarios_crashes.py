@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -40,6 +40,19 @@ def contacts_are_made(world: Stage) -> None:
     world.highlevel.person_creates(person, "Ring", world.due())
 
 
+def killed_at_every_step(stage: Make, tell: Callable[[Stage], None]) -> Iterator[tuple[Stage, int]]:
+    """The story's world after a run that was killed at a step, for each of them, and after one that was not."""
+    for step in range(1, MOST_STEPS, STEP):
+        world = stage()
+        tell(world)
+        world.wait(minutes=1)
+        killed = world.sync_until_killed(step)
+        yield world, step
+        if not killed:
+            return
+    pytest.fail("the story is longer than it should be")
+
+
 STORIES: list[tuple[Callable[[Stage], None], tuple[int, int, int]]] = [
     (a_race, (1, 2, 2)),
     (a_race_to_be_put_right, (1, 2, 2)),
@@ -50,27 +63,16 @@ STORIES: list[tuple[Callable[[Stage], None], tuple[int, int, int]]] = [
 
 @pytest.mark.parametrize(("tell", "end"), STORIES, ids=[tell.__name__ for tell, _ in STORIES])
 def test_killed_at_every_step(stage: Make, tell: Callable[[Stage], None], end: tuple[int, int, int]) -> None:
-    for step in range(1, MOST_STEPS, STEP):
-        world = stage()
-        tell(world)
-        world.wait(minutes=1)
-        killed = world.sync_until_killed(step)
+    for world, step in killed_at_every_step(stage, tell):
         world.again(2)
         assert world.open() == end, f"killed at step {step}"
         assert len(world.reply.contacts()) == len(world.highlevel.contacts()) == len(world.superfone.leads()) == 1
         world.quiet()
-        if not killed:
-            return
-    pytest.fail("the story is longer than it should be")
 
 
 def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close_the_right_one(stage: Make) -> None:
     """What is closed last is what was meant, and yet it was not our request that closed it."""
-    for step in range(1, MOST_STEPS, STEP):
-        world = stage()
-        a_race_before_a_complete(world)
-        world.wait(minutes=1)
-        killed = world.sync_until_killed(step)
+    for world, step in killed_at_every_step(stage, a_race_before_a_complete):
         [lead] = world.superfone.leads()
         tasks = world.superfone.tasks(lead.id)
         for task in tasks:
@@ -79,22 +81,12 @@ def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close
         world.again(2)
         theirs = [task.type for task in tasks if task.type == "REMINDER"]
         assert world.lane(lead.id) == theirs, f"killed at step {step}"
-        if not killed:
-            return
-    pytest.fail("the story is longer than it should be")
 
 
 def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
     """What a run saw and did not live to tell is told by the next one, once."""
-    for step in range(1, MOST_STEPS, STEP):
-        world = stage()
-        a_race(world)
-        world.wait(minutes=1)
-        killed = world.sync_until_killed(step)
+    for world, step in killed_at_every_step(stage, a_race):
         world.again(2)
         with world.open_ledger() as ledger:
             told = [len(run.report.get("incidents", ())) for run in ledger.runs()]
         assert sum(told) == 1, f"killed at step {step}"
-        if not killed:
-            return
-    pytest.fail("the story is longer than it should be")

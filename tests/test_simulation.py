@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
-from tests.simulation.__main__ import prepare
 from tests.simulation.history import make_history
 from tests.simulation.mutants import END, MUTANTS, Mutant
 from tests.simulation.play import play
@@ -21,16 +18,7 @@ RANGES = [(first * PART, "") for first in range(6)] + [
     (first * PART, without) for without in ("twins", "markers") for first in range(2)
 ]
 
-
-@pytest.fixture(autouse=True)
-def _prepared() -> Iterator[None]:
-    """Silence, for these tests alone."""
-    before, environment = structlog.get_config(), dict(os.environ)
-    prepare(for_good=False)
-    yield
-    structlog.configure(**before)
-    os.environ.clear()
-    os.environ.update(environment)
+pytestmark = pytest.mark.usefixtures("simulation")
 
 
 @pytest.mark.parametrize(("first", "without"), RANGES)

@@ -55,7 +55,6 @@ class Oracle:
         self.known_closed: set[Copy] = set()
         self._read_at: dict[str, datetime] = {}
         self._changed_at: dict[Copy, datetime] = {}
-        self._incidents: set[Copy] = set()
         self._due_incidents: set[Copy] = set()
         self._before: dict[str, Seen] = {}
         self._unclaimed: set[Copy] = set()
@@ -237,7 +236,6 @@ class Oracle:
         if by_create and copy not in self.theirs:
             return
         if system == "superfone" and self._raced(copy, task):
-            self._incidents.add(copy)
             self._due_incidents.add(copy)
             story.excused.add("put back")
             return
