@@ -51,7 +51,7 @@ class _FirstSight:
     def look(self) -> None:
         unknown = {system: self._unknown_open(system) for system in self._work.systems}
         for system, readings in unknown.items():
-            marked = self._likeliest_first(readings, unknown) if self._work.base.empty else readings
+            marked = self._likeliest_first(readings, unknown)
             adopted = {reading.remote_id for reading in marked if self._adopt_marked(reading)}
             unknown[system] = [reading for reading in readings if reading.remote_id not in adopted]
         for readings in unknown.values():
@@ -103,8 +103,11 @@ class _FirstSight:
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
         def alone(reading: Reading) -> bool:
+            if times[reading.marker or ""] <= 1:
+                return False
             elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
-            return times[reading.marker or ""] > 1 and not any(self._alike(reading, other) for other in elsewhere)
+            known = any(self._copied(reading, task) for task in self.open_tasks(reading))
+            return not known and not any(self._alike(reading, other) for other in elsewhere)
 
         return sorted(readings, key=alone)
 

@@ -294,7 +294,8 @@ def copies_of(task: Task, systems: Iterable[str]) -> list[Reading]:
 
 
 def _in_words_of_typed(task: Task) -> Kind:
-    return {"call": Kind.FOLLOW_UP_CALL, "visit": Kind.SITE_VISIT, "note": Kind.TODO}[task.kind.family]
+    words = {"call": Kind.FOLLOW_UP_CALL, "visit": Kind.SITE_VISIT, "note": Kind.TODO}
+    return words.get(task.kind.family, task.kind)
 
 
 @pytest.mark.parametrize("kind", ROUTABLE)
@@ -341,17 +342,23 @@ def test_a_ledger_may_be_rebuilt_in_several_runs(first: tuple[str, ...], twin_wi
     assert one_task(late).kind is kind
 
 
-@pytest.mark.parametrize("origin", [TYPED, LANE])
+@pytest.mark.parametrize(
+    ("origin", "kind"), [(TYPED, Kind.FOLLOW_UP_CALL), (TYPED, Kind.EMAIL), (LANE, Kind.FIRST_CALL)]
+)
 @pytest.mark.parametrize("copy_id", ["a", "z"])
-def test_a_copy_that_somebody_made_of_a_lost_task_is_another_task(origin: str, copy_id: str) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["one run", "two runs"])
+def test_a_copy_that_somebody_made_of_a_lost_task_is_another_task(
+    origin: str, kind: Kind, copy_id: str, apart: bool
+) -> None:
     """It carries the same marker: the one that is like the task's origin is the task's."""
-    task = a_task(ID, origin=origin)
+    task = a_task(ID, origin=origin, kind=kind)
     theirs, ours = copies_of(task, (origin, PLAIN))
-    copied = replace(ours, remote_id=copy_id, title="Ring somebody else", due=task.due + timedelta(hours=5))
-    found = merged(LOST, seen_of(theirs, ours, copied))
+    copied = replace(ours, remote_id=copy_id, title="Ring somebody else", due=task.due - timedelta(hours=5))
+    base = replace(merged(LOST, seen_of(theirs)).base, empty=False) if apart else LOST
+    found = merged(base, seen_of(theirs, ours, copied), new_id=fresh_ids("late"))
     assert len(found.base.tasks) == 2
-    assert found.base.replicas[ours.key].task == found.base.replicas[theirs.key].task == ID
-    assert found.base.replicas[copied.key].task != ID
+    assert found.base.replicas[ours.key].task == found.base.replicas[theirs.key].task
+    assert found.base.replicas[copied.key].task != found.base.replicas[ours.key].task
 
 
 def test_two_lost_tasks_stay_two() -> None:
