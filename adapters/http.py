@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 import stamina
@@ -41,7 +42,11 @@ from adapters.redact import protect, redact
 from adapters.settings import Rate
 from syncer import __version__
 
-USER_AGENT: Final = f"syncer/{__version__}"
+HEADERS: Final = {
+    "User-Agent": f"syncer/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
 READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
 FIRST_PAUSE: Final = 0.5
@@ -137,9 +142,28 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def _forget_redirect(response: httpx.Response) -> None:
-    """Though it follows none, httpx would prepare the next request, and fails on an address that is none."""
-    response.headers.pop("Location", None)
+def _proxy(base_url: str) -> str | None:
+    """The proxy that the environment names for this address: ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``."""
+    address = urlsplit(base_url)
+    if address.scheme != "https" or proxy_bypass(address.hostname or ""):
+        return None
+    proxies = getproxies()
+    named = proxies.get("https") or proxies.get("all")
+    return f"http://{named}" if named and "://" not in named else named
+
+
+def _network(base_url: str) -> httpx.AsyncBaseTransport:
+    """Raises `ValueError` for a proxy that cannot be used."""
+    encrypted = urlsplit(base_url).scheme == "https"
+    try:
+        return httpx.AsyncHTTPTransport(
+            verify=_tls() if encrypted else False,
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
+            proxy=_proxy(base_url),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        msg = "the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used; it must begin with http:// or https://"
+        raise ValueError(msg) from None
 
 
 def excerpt(content: bytes) -> str:
@@ -171,7 +195,6 @@ class Http:
     ) -> None:
         for secret in secrets:
             protect(secret)
-        encrypted = urlsplit(base_url).scheme == "https"
         self._base = base_url.rstrip("/")
         self._host = httpx.URL(base_url).host
         self.system = system
@@ -183,15 +206,9 @@ class Http:
         self._fence: Callable[[], None] = lambda: None
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
         self._connections = asyncio.Semaphore(CONNECTIONS)
-        self._client = httpx.AsyncClient(
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", **headers},
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            follow_redirects=False,
-            transport=transport,
-            trust_env=encrypted,
-            verify=_tls() if encrypted else False,
-            event_hooks={"response": [_forget_redirect]},
-        )
+        self._headers = httpx.Headers({**HEADERS, **headers})
+        # Without httpx's client, whose cookies would bind us to a session, and whose redirects are no answers.
+        self._transport = transport or _network(base_url)
 
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
@@ -203,7 +220,7 @@ class Http:
 
     async def aclose(self) -> None:
         """Close the pool."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def read(
         self,
@@ -280,17 +297,15 @@ class Http:
         about = {"system": self.system, "request": request_id, "method": method, "path": path}
         try:
             query = f"?{httpx.QueryParams(params)}" if params else ""
-            # Made here, not by the client: it would add the cookies that a CRM has set, which bind us to a session.
-            request = httpx.Request(
-                method, f"{self._base}{path}{query}", headers=self._client.headers, json=json, extensions=_TIMEOUTS
-            )
+            url = f"{self._base}{path}{query}"
+            request = httpx.Request(method, url, headers=self._headers, json=json, extensions=_TIMEOUTS)
         except httpx.InvalidURL as error:
             msg = f"no request can be made of {redact(path)!r}: {error}"
             raise Refused(msg, system=self.system) from error
         started = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(REQUEST_LIMIT):
-                response = await self._client.send(request)
+                response = await self._answer(request)
         except _NOT_SENT as error:
             _log.info("request.not_sent", **about, error=_describe(error))
             msg = f"no connection to {self._host}: {_describe(error)}"
@@ -301,6 +316,14 @@ class Http:
             raise InDoubt(msg, system=self.system) from error
         elapsed = asyncio.get_running_loop().time() - started
         _log.debug("request.answered", **about, status=response.status_code, ms=round(elapsed * 1000))
+        return response
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        response = await self._transport.handle_async_request(request)
+        try:
+            await response.aread()
+        finally:
+            await response.aclose()
         return response
 
     def _judge(self, response: httpx.Response, unreadable: type[AdapterError]) -> Answer:

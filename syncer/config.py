@@ -67,11 +67,17 @@ def load_account(path: Path) -> Account:
 
 
 def build_adapters(account: Account, transports: Mapping[str, Any] | None = None) -> dict[str, Adapter]:
-    """The account's adapters by system, in the account's order; ``transports`` replace the network in tests."""
-    return {
-        system: adapter_class(system)(settings, region=account.region, transport=(transports or {}).get(system))
-        for system, settings in account.connections.items()
-    }
+    """The account's adapters by system, in the account's order; ``transports`` replace the network in tests.
+
+    Raises `ConfigError` where the environment names a proxy that cannot be used.
+    """
+    try:
+        return {
+            system: adapter_class(system)(settings, region=account.region, transport=(transports or {}).get(system))
+            for system, settings in account.connections.items()
+        }
+    except ValueError as error:
+        raise ConfigError([f"{account.path}: {error}"]) from error
 
 
 def _files(named: Iterable[Path], problems: list[str]) -> list[Path]:

@@ -18,7 +18,7 @@ from adapters.base import (
 )
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
-from adapters.http import USER_AGENT
+from adapters.http import HEADERS
 from syncer.model import Kind, Reading, State
 from tests.clock import START
 from tests.highlevel_kit import (
@@ -72,7 +72,7 @@ class TestIdentity:
         headers = sandbox.calls[0][0].headers
         assert headers["authorization"] == "Bearer highlevel-token"
         assert headers["version"] == "2021-07-28"
-        assert headers["user-agent"] == USER_AGENT
+        assert headers["user-agent"] == HEADERS["User-Agent"]
 
 
 class TestListTasks:

@@ -154,7 +154,7 @@ def test_an_answer_that_trickles_is_broken_off() -> None:
             raise AssertionError
 
         client = http(answers(httpx.Response(200)))
-        client._client._transport = httpx.MockTransport(never)
+        client._transport = httpx.MockTransport(never)
         with pytest.raises(InDoubt):
             await client.write("POST", "/things")
         assert asyncio.get_running_loop().time() == pytest.approx(120, abs=1)

@@ -170,7 +170,7 @@ def test_no_window_ever_holds_more_than_allowed(rates: list[Rate], bursts: list[
 
     async def main() -> None:
         client = http(answers(httpx.Response(200)), rates=rates)
-        client._client._transport = httpx.MockTransport(handle)
+        client._transport = httpx.MockTransport(handle)
         async with asyncio.TaskGroup() as group:
             for pause, size in bursts:
                 await asyncio.sleep(pause)
@@ -246,7 +246,7 @@ def test_a_slow_answer_does_not_send_the_next_one_late() -> None:
 
     async def main() -> None:
         client = http(answers(httpx.Response(200)), rates=[Rate(4, 1.0)])
-        client._client._transport = httpx.MockTransport(handle)
+        client._transport = httpx.MockTransport(handle)
         await asyncio.gather(*(client.read("GET", "/things") for _ in range(20)))
 
     run_virtual(main())
