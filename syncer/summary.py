@@ -65,7 +65,7 @@ def plan_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repo
 
 
 def _store(account: AccountInHand, context: RunContext, report: Report) -> None:
-    account.ledger.finish_run(context.run, account.clock(), report.status, report.as_json())
+    account.ledger.finish_run(context.run, account.clock(), report.status, report.as_json(), token=context.token)
 
 
 def _report(

@@ -65,6 +65,19 @@ def test_a_released_lease_is_free(ledger: Ledger) -> None:
     ledger.acquire(THERE, NOW, TERM, alive)
 
 
+@pytest.mark.parametrize("token", ["here", "not mine", None])
+def test_a_run_ends_and_gives_its_lease_back_in_one_step(ledger: Ledger, token: str | None) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive, run="run1")
+    ledger.finish_run("run1", NOW, "ok", {}, token=token)
+    [run] = ledger.runs()
+    assert run.status == "ok"
+    if token == "here":
+        ledger.acquire(THERE, NOW, TERM, alive)
+        ledger.release("here")
+    with pytest.raises(Busy):
+        ledger.acquire(HERE if token == "here" else THERE, NOW, TERM, alive)
+
+
 def test_an_expired_lease_is_taken_wherever_its_owner_is(ledger: Ledger) -> None:
     ledger.acquire(HERE, NOW, TERM, alive)
     ledger.acquire(THERE, NOW + TERM, TERM, alive)

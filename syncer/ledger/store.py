@@ -30,6 +30,7 @@ class Ledger:
         self.name = name
         self._database = database
         self._clock = clock
+        self._token: str | None = None
         self._term: timedelta | None = None
         self._until: datetime | None = None
 
@@ -106,7 +107,7 @@ class Ledger:
             base.unreported = people.incidents(connection, runs.unreported(connection))
             if run is not None:
                 runs.start(connection, run, now)
-        self._term, self._until = term, now + term
+        self._token, self._term, self._until = owner.token, term, now + term
         return base
 
     def renew(self, token: str, now: datetime, term: timedelta) -> None:
@@ -127,13 +128,25 @@ class Ledger:
 
     def release(self, token: str) -> None:
         """Give the lease back; nothing happens if it is not held by ``token``."""
+        if token != self._token:
+            return
         with self._database.writing() as connection:
             lease.release(connection, token)
+        self._token = None
 
-    def finish_run(self, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
-        """``report`` is whatever JSON can hold."""
+    def finish_run(
+        self, run: str, finished_at: datetime, status: str, report: dict[str, Any], *, token: str | None = None
+    ) -> None:
+        """The run has ended, and gives its lease back. ``report`` is whatever JSON can hold.
+
+        Both or neither: the next run tells what this one saw, unless this one still can.
+        """
         with self._database.writing() as connection:
             runs.finish(connection, run, finished_at, status, report)
+            if token is not None:
+                lease.release(connection, token)
+        if token is not None:
+            self._token = None
 
     def last_run(self) -> Run | None:
         """The run that began last, finished or not."""
