@@ -209,20 +209,23 @@ def _closed_instead(
             continue
         if lane_policy and any(superseded_by(row, other, lane_policy.supersede_window) for other in listing.rows):
             continue
-        if after is not None and not _may_have_been_hit(context, row, after):
+        if after is not None and not _may_have_been_hit(context, row, operation, after):
             continue
         strays.add(row.remote_id)
     return strays
 
 
-def _may_have_been_hit(context: RunContext, row: Reading, expected: Reading) -> bool:
+def _may_have_been_hit(context: RunContext, row: Reading, operation: Operation, expected: Reading) -> bool:
     if row.updated_at is None or expected.updated_at is None:
         return True
     if row.updated_by is not None and row.updated_by == expected.updated_by:
         return False
     if row.updated_at < expected.updated_at:
-        # Closed before the expected one, it was hit only if it was made between our reading and our request.
-        return row.created_at is not None and row.updated_at - row.created_at <= context.policy.doubt_grace
+        # Closed before the expected one, it was hit only if it was made between our reading and our request: what
+        # was there already lies below the expected one.
+        if row.created_at is None or row.remote_id in operation.seen:
+            return False
+        return row.updated_at - row.created_at <= context.policy.doubt_grace
     return row.updated_at - expected.updated_at <= context.policy.doubt_grace
 
 

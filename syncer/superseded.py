@@ -20,10 +20,15 @@ def superseded_by(closed: Reading, newer: Reading, window: timedelta) -> bool:
         return False
     if closed.updated_at is None or newer.created_at is None:
         return False
-    if closed.created_at is not None and closed.created_at > newer.created_at:
+    if closed.created_at is not None and _age(closed, closed.created_at) > _age(newer, newer.created_at):
         return False
     actors = {closed.updated_by, newer.created_by} - {None}
     return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2
+
+
+def _age(reading: Reading, created_at: datetime) -> tuple[datetime, int, str]:
+    """Superfone numbers its tasks as they are made, which tells apart what was made in one instant."""
+    return created_at, len(reading.remote_id), reading.remote_id
 
 
 def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading]:

@@ -154,6 +154,15 @@ def test_a_process_that_slept_past_its_term_asks_whether_it_still_holds_the_leas
             assert expiry(other) == NOW + 3 * TERM
 
 
+def test_of_two_runs_in_one_process_each_asks_for_its_own_lease(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW - 2 * TERM, TERM, alive)
+    ledger.acquire(THERE, NOW, TERM, alive)
+    with pytest.raises(LeaseLost):
+        ledger.hold("here")
+    ledger.release("here")
+    ledger.hold("there")
+
+
 def test_a_token_is_checked_by_a_ledger_that_did_not_take_the_lease(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'acme.db'}"
     with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:

@@ -105,6 +105,13 @@ def test_only_exclusive_and_newer_tasks_supersede() -> None:
     assert not superseded_by(old, replace(old, created_at=at()), WINDOW), "nothing supersedes itself"
 
 
+def test_of_two_tasks_made_in_one_instant_the_one_with_the_higher_number_is_newer() -> None:
+    first = closed(a_replica(TASK, LANE, remote_id="999"), created_at=at(), updated_at=at())
+    second = replace(first, remote_id="1000")
+    assert superseded_by(first, replace(second, state=State.OPEN), WINDOW)
+    assert not superseded_by(second, first, WINDOW)
+
+
 def superseding(creator: str) -> tuple[Reading, Reading]:
     """Our task in the lane as a newer one closed it, and that newer one."""
     old = closed(IN_LANE, created_at=at(hours=-1), updated_at=at(minutes=-1), updated_by=creator)

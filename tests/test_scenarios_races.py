@@ -169,6 +169,31 @@ def test_done_by_them_just_before_our_complete_which_hits_the_reminder_below(sta
     world.quiet(2)
 
 
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_what_they_finish_below_just_before_our_complete_is_done(stage: Make, fault: Fault | None) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    below = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.wait(seconds=10)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.good(seconds=5)
+    [copy] = [task for task in world.reply_open() if task.task_type == "ToDo"]
+    world.reply.person_completes(str(copy.id))
+
+    def finish() -> None:
+        world.superfone.person_completes(below)
+        world.wait(seconds=1)
+
+    world.meanwhile("superfone", "complete", finish)
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    assert world.again(seconds=5).incidents == ()
+    world.again()
+    assert world.open() == (0, 0, 0)
+    assert world.quiet(2).incidents == ()
+
+
 def tell_little(world: Stage, *untold: str) -> None:
     """Superfone's lists say nothing of these fields."""
 

@@ -85,7 +85,7 @@ class Ledger:
                 lease.check(connection, token)
             writing.store(connection, changes, now)
         if token is not None and self._term is not None:
-            self._until = now + self._term
+            self._token, self._until = token, now + self._term
 
     def acquire(
         self,
@@ -114,7 +114,7 @@ class Ledger:
         """Keep the lease until ``now + term``; raise `LeaseLost` if it is not held by ``token``."""
         with self._database.writing() as connection:
             lease.renew(connection, token, now + term)
-        self._term, self._until = term, now + term
+        self._token, self._term, self._until = token, term, now + term
 
     def hold(self, token: str) -> None:
         """Raise `LeaseLost` unless the lease is still held by ``token``.
@@ -123,7 +123,7 @@ class Ledger:
         A process that slept for longer, with its machine or by itself, so learns of it.
         """
         now = self._clock()
-        if self._term is not None and (self._until is None or now >= self._until):
+        if self._term is not None and (token != self._token or self._until is None or now >= self._until):
             self.renew(token, now, self._term)
 
     def release(self, token: str) -> None:
