@@ -25,12 +25,13 @@ from adapters.base import (
     Unavailable,
 )
 from syncer.contacts import Ambiguity
-from syncer.merge import maybe_superseded, merge
+from syncer.merge import merge
 from syncer.model import Listing, Reading, Record, State, Unreadable
 from syncer.observations import ConnectionState, Seen
 from syncer.policy import Policy
 from syncer.reasons import Item
 from syncer.state import Base, Changes, Event, Operation
+from syncer.superseded import maybe_superseded
 
 if TYPE_CHECKING:
     from syncer.ledger import Ledger

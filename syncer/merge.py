@@ -23,8 +23,6 @@ from syncer.reasons import Item
 from syncer.state import Base, Changes
 from syncer.superseded import maybe_superseded, superseded_by
 
-__all__ = ["Merged", "maybe_superseded", "merge", "superseded_by"]
-
 MISSES_UNTIL_GONE = 2
 
 _CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}

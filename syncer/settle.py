@@ -9,11 +9,11 @@ import structlog
 
 from adapters.base import Completes, Missing
 from syncer.context import Connection, RunContext, for_each
-from syncer.merge import superseded_by
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.plan import FAILURES_UNTIL_ATTENTION
 from syncer.state import UNSETTLED, Action, Changes, Operation, OpState
+from syncer.superseded import made_after, superseded_by
 
 _log = structlog.get_logger("syncer.settle")
 
@@ -166,7 +166,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     context.extend(listing.rows)
     expected = next((row for row in listing.rows if row.remote_id == operation.remote_id), None)
     if expected is not None and expected.state is not State.OPEN:
-        strays = _closed_instead(context, connection, operation, listing, after=expected)
+        strays = _closed_instead(context, connection, operation, listing, expected)
         hit_nothing = not strays and _closed_by_another(context, connection, expected, listing)
         if hit_nothing and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
@@ -175,7 +175,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
         context.merge_contact(operation.system, operation.contact, listing, also=changes, hit_by_us=strays)
         context.completed[operation.system] += 1
         return
-    strays = _closed_instead(context, connection, operation, listing, after=None)
+    strays = _closed_instead(context, connection, operation, listing, expected)
     if strays:
         failed = replace(
             operation, state=OpState.FAILED, words="it closed another task", failures=operation.failures + 1
@@ -190,14 +190,9 @@ def _closed_instead(
     connection: Connection,
     operation: Operation,
     listing: Listing[Reading],
-    *,
-    after: Reading | None,
+    expected: Reading | None,
 ) -> set[str]:
-    """Tasks that were open or unknown before the request and are closed now, though nothing superseded them.
-
-    If the expected task is closed too, only one that was closed within the doubt's grace after it, or that lived no
-    longer than that, can have been hit by our request: somebody else closed the expected one.
-    """
+    """Tasks that were open or unknown before the request and are closed now, and that it may have hit."""
     lane_policy = connection.adapter.capabilities.lane
     strays = set()
     for row in listing.rows:
@@ -209,20 +204,24 @@ def _closed_instead(
             continue
         if lane_policy and any(superseded_by(row, other, lane_policy.supersede_window) for other in listing.rows):
             continue
-        if after is not None and not _may_have_been_hit(context, row, operation, after):
-            continue
-        strays.add(row.remote_id)
+        if expected is None or _may_have_been_hit(context, row, operation, expected):
+            strays.add(row.remote_id)
     return strays
 
 
 def _may_have_been_hit(context: RunContext, row: Reading, operation: Operation, expected: Reading) -> bool:
+    """Whether this row, closed now, was the lane's top when our request arrived.
+
+    Below an expected task that is still open nothing can be reached. Where somebody else closed the expected one, a
+    row was hit after that, within the doubt's grace, or before it if it was made above it and lived no longer.
+    """
+    if expected.state is State.OPEN:
+        return not made_after(expected, row)
     if row.updated_at is None or expected.updated_at is None:
         return True
     if row.updated_by is not None and row.updated_by == expected.updated_by:
         return False
     if row.updated_at < expected.updated_at:
-        # Closed before the expected one, it was hit only if it was made between our reading and our request: what
-        # was there already lies below the expected one.
         if row.created_at is None or row.remote_id in operation.seen:
             return False
         return row.updated_at - row.created_at <= context.policy.doubt_grace

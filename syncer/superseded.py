@@ -20,15 +20,20 @@ def superseded_by(closed: Reading, newer: Reading, window: timedelta) -> bool:
         return False
     if closed.updated_at is None or newer.created_at is None:
         return False
-    if closed.created_at is not None and _age(closed, closed.created_at) > _age(newer, newer.created_at):
+    if made_after(closed, newer):
         return False
     actors = {closed.updated_by, newer.created_by} - {None}
     return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2
 
 
-def _age(reading: Reading, created_at: datetime) -> tuple[datetime, int, str]:
-    """Superfone numbers its tasks as they are made, which tells apart what was made in one instant."""
-    return created_at, len(reading.remote_id), reading.remote_id
+def made_after(one: Reading, other: Reading) -> bool:
+    """Whether ``one`` is surely the newer of the two; Superfone numbers its tasks as they are made, which tells apart
+    what was made in one instant."""
+    if one.created_at is None or other.created_at is None:
+        return False
+    if one.created_at != other.created_at:
+        return one.created_at > other.created_at
+    return (len(one.remote_id), one.remote_id) > (len(other.remote_id), other.remote_id)
 
 
 def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading]:

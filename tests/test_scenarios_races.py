@@ -194,6 +194,37 @@ def test_what_they_finish_below_just_before_our_complete_is_done(stage: Make, fa
     assert world.quiet(2).incidents == ()
 
 
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_of_what_they_finish_below_and_make_above_our_complete_hits_the_latter(
+    stage: Make, fault: Fault | None
+) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    below = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.wait(seconds=10)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.good()
+    [copy] = [task for task in world.reply_open() if task.task_type == "ToDo"]
+    world.reply.person_completes(str(copy.id))
+
+    def act() -> None:
+        world.superfone.person_completes(below)
+        world.wait(seconds=5)
+        world.superfone.person_creates(lead, "FIRST_CALL", world.due(hours=3))
+        world.wait(seconds=5)
+
+    world.meanwhile("superfone", "complete", act)
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    world.again()
+    assert incidents(world) == RACE
+    world.again(3)
+    assert world.lane(lead) == ["FIRST_CALL"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
 def tell_little(world: Stage, *untold: str) -> None:
     """Superfone's lists say nothing of these fields."""
 
