@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncer.merge import Merged
+from syncer.merging import in_order
 from syncer.model import Kind, Reading, Replica, ReplicaState, State
 from syncer.reasons import Reason
 from syncer.state import UNSETTLED, Action, Base, Changes, OpState
@@ -105,11 +106,28 @@ def test_only_exclusive_and_newer_tasks_supersede() -> None:
     assert not superseded_by(old, replace(old, created_at=at()), WINDOW), "nothing supersedes itself"
 
 
+def test_rows_that_say_too_little_supersede_nothing() -> None:
+    old = closed(IN_LANE, created_at=None, updated_at=at())
+    silent = [a_reading(LANE, name, created_at=None) for name in ("x", "y")]
+    assert maybe_superseded([old, *silent], WINDOW) == []
+    reminder = a_reading(LANE, "z", kind=Kind.REMINDER, created_at=at())
+    assert maybe_superseded([old, *silent, reminder], WINDOW) == []
+    assert maybe_superseded([replace(old, updated_at=None), a_reading(LANE, "n", created_at=at())], WINDOW) == []
+
+
 def test_of_two_tasks_made_in_one_instant_the_one_with_the_higher_number_is_newer() -> None:
     first = closed(a_replica(TASK, LANE, remote_id="999"), created_at=at(), updated_at=at())
     second = replace(first, remote_id="1000")
     assert superseded_by(first, replace(second, state=State.OPEN), WINDOW)
     assert not superseded_by(second, first, WINDOW)
+
+
+def test_readings_are_looked_at_in_the_order_in_which_they_were_made() -> None:
+    made = [
+        a_reading(PLAIN, name, created_at=at(hours=hour)) for name, hour in (("9", 2), ("1", 3), ("11", 1), ("2", 1))
+    ]
+    undated = a_reading(PLAIN, "0", created_at=None)
+    assert [reading.remote_id for reading in in_order([undated, *made])] == ["2", "11", "9", "1", "0"]
 
 
 def superseding(creator: str) -> tuple[Reading, Reading]:

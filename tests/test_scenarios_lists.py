@@ -250,6 +250,31 @@ def test_a_superfone_row_that_nobody_understands_stops_its_lane_only(stage: Make
     world.quiet()
 
 
+def test_a_row_that_nobody_understands_just_before_our_write_stops_it_and_is_named(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
+    world.reply.person_creates(contact, "ToDo", world.due())
+    damaged: list[str] = []
+
+    def edit(answer: Any) -> None:
+        if damaged:
+            answer["data"]["rows"][0]["task_status"] = "SNOOZED"
+        damaged.append("from the second reading on")
+
+    honest = world.superfone.handle
+    world.mangle("superfone", "tasks of contact", edit)
+    report = world.again()
+
+    assert len(damaged) > 1
+    assert ("superfone", "unreadable") in attention(report)
+    assert world.lane(lead) == ["REMINDER"]
+    world.superfone.handle = honest  # type: ignore[method-assign]
+    world.good()
+    assert world.lane(lead) == ["REMINDER", "REMINDER"]
+
+
 def test_an_unknown_reply_type_is_a_todo(stage: Make) -> None:
     world = stage()
     _, contact, _ = world.everywhere()
