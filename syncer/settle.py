@@ -17,6 +17,9 @@ from syncer.superseded import made_after, superseded_by
 
 _log = structlog.get_logger("syncer.settle")
 
+LATEST_CLOSED = 5
+"""How many of a contact's closed tasks are read, one request each, for a create in doubt."""
+
 _STATE_OF = {
     State.OPEN: ReplicaState.OPEN,
     State.DONE: ReplicaState.DONE,
@@ -89,7 +92,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     context.extend(listing.rows)
     unknown = [reading for reading in listing.rows if reading.key not in context.base.replicas]
     if adapter.capabilities.reads_marker:
-        found, read_all = await _find_marker(connection, operation, unknown)
+        found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
         found, read_all = _find_new(operation, unknown), True
     if found is not None:
@@ -103,15 +106,11 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
 
 
 async def _find_marker(
-    connection: Connection, operation: Operation, unknown: list[Reading]
+    context: RunContext, connection: Connection, operation: Operation, unknown: list[Reading]
 ) -> tuple[Reading | None, bool]:
-    """The unknown task that carries the operation's marker, and whether all of them could be read.
-
-    A closed one that is due at another time is not ours: that would have been moved and closed within a moment.
-    """
+    """The unknown task that carries the operation's marker, and whether all of them could be read."""
     read_all = True
-    candidates = [row for row in unknown if row.state is State.OPEN or _same_second(row, operation)]
-    for row in sorted(candidates, key=lambda row: not _same_second(row, operation)):
+    for row in _candidates(context, operation, unknown):
         reading: Reading | None = row
         if not row.whole:
             try:
@@ -124,6 +123,24 @@ async def _find_marker(
         elif reading.marker == operation.task:
             return reading, True
     return None, read_all
+
+
+def _candidates(context: RunContext, operation: Operation, unknown: list[Reading]) -> list[Reading]:
+    """What the request may have made, the likeliest first.
+
+    What is closed and due at another time was moved and closed since, or is a copy that somebody made of an earlier
+    replica, with its marker. Where there was no such replica it may be ours, and the latest few are read.
+    """
+    likely = [row for row in unknown if row.state is State.OPEN or _same_second(row, operation)]
+    likely.sort(key=lambda row: not _same_second(row, operation))
+    slot = (operation.task, operation.system)
+    if any((replica.task, replica.system) == slot for replica in context.base.replicas.values()):
+        return likely
+    keys = {row.key for row in likely}
+    others = [row for row in unknown if row.key not in keys]
+    unread = [row for row in others if not row.whole]
+    unread.sort(key=lambda row: (len(row.remote_id), row.remote_id), reverse=True)
+    return [*likely, *(row for row in others if row.whole), *unread[:LATEST_CLOSED]]
 
 
 def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:

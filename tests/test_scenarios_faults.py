@@ -88,6 +88,33 @@ def test_a_create_that_cannot_be_settled_at_once_is_settled_later(stage: Make, s
     assert world.count(system, "create") == 1
 
 
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+@pytest.mark.parametrize("fault", CARRIED_OUT)
+def test_what_a_lost_create_made_is_known_though_it_was_moved_and_closed(
+    stage: Make, system: str, fault: Fault
+) -> None:
+    world = stage()
+    one_task(world, elsewhere_than=system)
+    world.fail(system, "create", fault)
+
+    def move_and_close() -> None:
+        if system == "reply":
+            [task] = world.reply_open()
+            world.reply.person_reschedules(str(task.id), world.due(hours=50))
+            world.reply.person_completes(str(task.id))
+        else:
+            [copy] = world.highlevel_open()
+            world.highlevel.person_reschedules(copy.id, world.due(hours=50))
+            world.highlevel.person_completes(copy.id)
+
+    world.afterwards(system, "create", move_and_close)
+    world.again()
+    world.again()
+    assert world.open() == (0, 0, 0)
+    assert world.count(system, "create") == 1
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("fault", [*CARRIED_OUT, *NOT_CARRIED_OUT])
 def test_a_completion_that_goes_wrong_closes_its_task_and_no_other(stage: Make, system: str, fault: Fault) -> None:
