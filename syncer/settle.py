@@ -211,7 +211,9 @@ def _closed_instead(
 ) -> set[str]:
     """Tasks that were open or unknown before the request and are closed now, and that it may have hit."""
     lane_policy = connection.adapter.capabilities.lane
-    strays = set()
+    strays: set[str] = set()
+    if expected is not None and expected.state is not State.OPEN and expected.updated_by in _us(context, listing):
+        return strays
     for row in listing.rows:
         open_before = row.remote_id in operation.before or row.remote_id not in operation.seen
         if row.state is State.OPEN or not open_before or row.remote_id == operation.remote_id:
@@ -252,9 +254,14 @@ def _closed_by_another(
     lane_policy = connection.adapter.capabilities.lane
     if lane_policy and any(superseded_by(expected, other, lane_policy.supersede_window) for other in listing.rows):
         return True
-    made = [row for row in listing.rows if row.key in context.base.replicas and context.base.replicas[row.key].made]
-    us = {row.created_by for row in made} - {None}
+    us = _us(context, listing)
     return bool(us) and expected.updated_by is not None and expected.updated_by not in us
+
+
+def _us(context: RunContext, listing: Listing[Reading]) -> set[str | None]:
+    """Whom the CRM names for what we do, as far as it tells: whoever made the tasks that we made."""
+    known = context.base.replicas
+    return {row.created_by for row in listing.rows if row.key in known and known[row.key].made} - {None}
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:

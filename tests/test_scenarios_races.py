@@ -194,6 +194,31 @@ def test_what_they_finish_below_just_before_our_complete_is_done(stage: Make, fa
     assert world.quiet(2).incidents == ()
 
 
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_AFTER])
+def test_what_they_finish_below_just_after_our_complete_is_done(stage: Make, fault: Fault) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    reminder = world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+    world.good()
+    world.reply.person_completes(reminder)
+    world.fail("superfone", "complete", fault)
+
+    def come_before_we_look() -> None:
+        world.fail("superfone", "tasks of contact", Fault.ERROR_BEFORE, times=4)
+
+    world.afterwards("superfone", "complete", come_before_we_look)
+    world.again()
+    [call] = world.superfone_open()
+    world.superfone.person_completes(call.id)
+
+    assert world.again(seconds=5).incidents == ()
+    world.again()
+    assert world.open() == (0, 0, 0)
+    assert world.quiet(2).incidents == ()
+
+
 @pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
 def test_of_what_they_finish_below_and_make_above_our_complete_hits_the_latter(
     stage: Make, fault: Fault | None
