@@ -8,12 +8,12 @@ from datetime import timedelta
 import structlog
 
 from adapters.base import Completes, Missing
+from syncer.aftermath import Aftermath
 from syncer.context import Connection, RunContext, for_each
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.plan import FAILURES_UNTIL_ATTENTION
 from syncer.state import UNSETTLED, Action, Changes, Operation, OpState
-from syncer.superseded import made_after, superseded_by
 
 _log = structlog.get_logger("syncer.settle")
 
@@ -181,87 +181,24 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     if listing is None or listing.unreadable:
         return
     context.extend(listing.rows)
-    expected = next((row for row in listing.rows if row.remote_id == operation.remote_id), None)
-    if expected is not None and expected.state is not State.OPEN:
-        strays = _closed_instead(context, connection, operation, listing, expected)
-        hit_nothing = not strays and _closed_by_another(context, connection, expected, listing)
-        if hit_nothing and _may_still_arrive(context, operation):
+    lane_policy = connection.adapter.capabilities.lane
+    window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+    after = Aftermath(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace)
+    meant, strays = after.meant, after.closed_instead
+    if meant is not None and meant.state is not State.OPEN:
+        if not strays and after.closed_by_another and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
-        changes = completed(context, operation, expected, "completed; its lost answer was found by reading")
+        changes = completed(context, operation, meant, "completed; its lost answer was found by reading")
         context.merge_contact(operation.system, operation.contact, listing, also=changes, hit_by_us=strays)
         context.completed[operation.system] += 1
-        return
-    strays = _closed_instead(context, connection, operation, listing, expected)
-    if strays:
+    elif strays:
         failed = replace(
             operation, state=OpState.FAILED, words="it closed another task", failures=operation.failures + 1
         )
         context.merge_contact(operation.system, operation.contact, listing, operation=failed, hit_by_us=strays)
-        return
-    _not_carried_out(context, operation, "the task is still open")
-
-
-def _closed_instead(
-    context: RunContext,
-    connection: Connection,
-    operation: Operation,
-    listing: Listing[Reading],
-    expected: Reading | None,
-) -> set[str]:
-    """Tasks that were open or unknown before the request and are closed now, and that it may have hit."""
-    lane_policy = connection.adapter.capabilities.lane
-    strays: set[str] = set()
-    if expected is not None and expected.state is not State.OPEN and expected.updated_by in _us(context, listing):
-        return strays
-    for row in listing.rows:
-        open_before = row.remote_id in operation.before or row.remote_id not in operation.seen
-        if row.state is State.OPEN or not open_before or row.remote_id == operation.remote_id:
-            continue
-        known = context.base.replicas.get(row.key)
-        if known is not None and known.state is not ReplicaState.OPEN:
-            continue
-        if lane_policy and any(superseded_by(row, other, lane_policy.supersede_window) for other in listing.rows):
-            continue
-        if expected is None or _may_have_been_hit(context, row, operation, expected):
-            strays.add(row.remote_id)
-    return strays
-
-
-def _may_have_been_hit(context: RunContext, row: Reading, operation: Operation, expected: Reading) -> bool:
-    """Whether this row, closed now, was the lane's top when our request arrived.
-
-    Below an expected task that is still open nothing can be reached. Where somebody else closed the expected one, a
-    row was hit after that, within the doubt's grace, or before it if it was made above it and lived no longer.
-    """
-    if expected.state is State.OPEN:
-        return not made_after(expected, row)
-    if row.updated_at is None or expected.updated_at is None:
-        return True
-    if row.updated_by is not None and row.updated_by == expected.updated_by:
-        return False
-    if row.updated_at < expected.updated_at:
-        if row.created_at is None or row.remote_id in operation.seen:
-            return False
-        return row.updated_at - row.created_at <= context.policy.doubt_grace
-    return row.updated_at - expected.updated_at <= context.policy.doubt_grace
-
-
-def _closed_by_another(
-    context: RunContext, connection: Connection, expected: Reading, listing: Listing[Reading]
-) -> bool:
-    """Whether somebody else closed it, so that our own request may still be under way, and hit the next one."""
-    lane_policy = connection.adapter.capabilities.lane
-    if lane_policy and any(superseded_by(expected, other, lane_policy.supersede_window) for other in listing.rows):
-        return True
-    us = _us(context, listing)
-    return bool(us) and expected.updated_by is not None and expected.updated_by not in us
-
-
-def _us(context: RunContext, listing: Listing[Reading]) -> set[str | None]:
-    """Whom the CRM names for what we do, as far as it tells: whoever made the tasks that we made."""
-    known = context.base.replicas
-    return {row.created_by for row in listing.rows if row.key in known and known[row.key].made} - {None}
+    else:
+        _not_carried_out(context, operation, "the task is still open")
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:

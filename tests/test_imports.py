@@ -16,6 +16,7 @@ PURE = (
     "merging",
     "firstsight",
     "superseded",
+    "aftermath",
     "lane",
     "plan",
     "guard",

@@ -12,7 +12,7 @@ from syncer.merging import in_order
 from syncer.model import Kind, Reading, Replica, ReplicaState, State
 from syncer.reasons import Reason
 from syncer.state import UNSETTLED, Action, Base, Changes, OpState
-from syncer.superseded import maybe_superseded, superseded_by
+from syncer.superseded import made_after, maybe_superseded, superseded_by
 from tests.strategies import (
     API,
     LANE,
@@ -112,7 +112,13 @@ def test_rows_that_say_too_little_supersede_nothing() -> None:
     assert maybe_superseded([old, *silent], WINDOW) == []
     reminder = a_reading(LANE, "z", kind=Kind.REMINDER, created_at=at())
     assert maybe_superseded([old, *silent, reminder], WINDOW) == []
-    assert maybe_superseded([replace(old, updated_at=None), a_reading(LANE, "n", created_at=at())], WINDOW) == []
+    newer = a_reading(LANE, "n", created_at=at())
+    assert maybe_superseded([replace(old, updated_at=None), newer], WINDOW) == []
+    assert not superseded_by(old, silent[0], WINDOW)
+    assert not superseded_by(replace(old, updated_at=None), newer, WINDOW)
+    assert superseded_by(old, newer, WINDOW), "only when it was made is unknown"
+    assert not made_after(old, newer)
+    assert not made_after(newer, old)
 
 
 def test_of_two_tasks_made_in_one_instant_the_one_with_the_higher_number_is_newer() -> None:

@@ -1,0 +1,182 @@
+"""What a completion hit instead of what it meant: told from the lane alone, against what really happened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncer.aftermath import Aftermath
+from syncer.model import Kind, Reading, State
+from syncer.state import Action, OpState
+from tests.strategies import API, LANE, a_reading, a_replica, a_task, an_operation, at
+
+TASK = a_task()
+GRACE = timedelta(seconds=30)
+PERSON = "7"
+ARRIVES = "arrives"
+
+
+@dataclass
+class Lane:
+    """A lane of reminders, oldest first, in which things happen a second apart. Our request means its newest task."""
+
+    rows: list[Reading]
+    ours: set[str]
+    clock: int = 0
+    hit: str = ""
+    seen: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.seen = tuple(row.remote_id for row in self.rows)
+
+    @property
+    def meant(self) -> str:
+        return self.seen[-1]
+
+    def happen(self, what: str | int) -> None:
+        """A person completes the task of this place, or makes one (-1); or our request arrives."""
+        self.clock += 1
+        if what == ARRIVES:
+            still_open = [row for row in self.rows if row.state is State.OPEN]
+            if still_open:
+                self.hit = still_open[-1].remote_id
+                self._close(still_open[-1], API)
+        elif what == -1:
+            name = str(100 + len(self.rows))
+            self.rows.append(a_reminder(name, at(seconds=self.clock), PERSON))
+        elif isinstance(what, int) and what < len(self.rows) and self.rows[what].state is State.OPEN:
+            self._close(self.rows[what], PERSON)
+
+    def _close(self, row: Reading, who: str) -> None:
+        closed = replace(row, state=State.DONE, updated_at=at(seconds=self.clock), updated_by=who)
+        self.rows[self.rows.index(row)] = closed
+
+    def aftermath(self) -> Aftermath:
+        operation = an_operation(
+            TASK, LANE, Action.COMPLETE, OpState.IN_DOUBT, remote_id=self.meant, before=self.seen, seen=self.seen
+        )
+        known = [a_replica(TASK, LANE, name, made=name in self.ours) for name in self.seen]
+        return Aftermath(operation, self.rows, {replica.key: replica for replica in known}, timedelta(seconds=2), GRACE)
+
+
+def a_reminder(name: str, made_at: object, who: str) -> Reading:
+    return a_reading(
+        LANE, name, kind=Kind.REMINDER, created_at=made_at, updated_at=made_at, created_by=who, updated_by=who
+    )
+
+
+def a_lane(ours: list[bool]) -> Lane:
+    rows = [
+        a_reminder(str(place), at(hours=-2, minutes=place), API if is_ours else PERSON)
+        for place, is_ours in enumerate(ours)
+    ]
+    return Lane(rows, {str(place) for place, is_ours in enumerate(ours) if is_ours})
+
+
+deeds = st.lists(st.integers(-1, 5), max_size=6)
+lanes = st.lists(st.booleans(), min_size=1, max_size=4).map(a_lane)
+
+
+@given(lanes, deeds, deeds)
+def test_what_was_hit_is_always_found(lane: Lane, before: list[int], after: list[int]) -> None:
+    events: list[str | int] = [*before, ARRIVES, *after]
+    for what in events:
+        lane.happen(what)
+    found = lane.aftermath().closed_instead
+    if lane.hit and lane.hit != lane.meant:
+        assert lane.hit in found
+
+
+@given(lanes, deeds)
+def test_what_one_person_finished_was_not_hit(lane: Lane, done: list[int]) -> None:
+    """Unless what was meant is still open, and something newer was finished."""
+    for what in done:
+        lane.happen(what)
+    after = lane.aftermath()
+    assert after.closed_instead.isdisjoint(lane.seen)
+    assert after.meant is not None
+    if after.meant.state is not State.OPEN:
+        assert after.closed_instead <= {row.remote_id for row in lane.rows if row.created_by == PERSON}
+        assert after.closed_by_another is bool(lane.ours)
+
+
+@given(lanes, deeds)
+def test_where_we_closed_what_was_meant_nothing_else_was_hit(lane: Lane, after: list[int]) -> None:
+    lane.happen(ARRIVES)
+    for what in after:
+        lane.happen(what)
+    if lane.ours:
+        assert lane.aftermath().closed_instead == set()
+        assert not lane.aftermath().closed_by_another
+
+
+@pytest.mark.parametrize(
+    ("row", "suspected"),
+    [
+        ({"remote_id": "0", "updated_at": at(seconds=19)}, False),
+        ({"remote_id": "0", "updated_at": at(seconds=21)}, True),
+        ({"remote_id": "0", "updated_at": at(seconds=50)}, True),
+        ({"remote_id": "0", "updated_at": at(seconds=51)}, False),
+        ({"remote_id": "0", "updated_at": at(seconds=21), "updated_by": PERSON}, False),
+        ({"remote_id": "0", "updated_at": at(seconds=21), "updated_by": None}, True),
+        ({"remote_id": "0", "updated_at": None}, True),
+        ({"remote_id": "new", "created_at": at(seconds=-11), "updated_at": at(seconds=19)}, True),
+        ({"remote_id": "new", "created_at": at(seconds=-12), "updated_at": at(seconds=19)}, False),
+        ({"remote_id": "new", "created_at": None, "updated_at": at(seconds=19)}, False),
+    ],
+)
+@pytest.mark.parametrize("meant_by", [PERSON, None])
+def test_where_somebody_closed_what_was_meant_another_may_have_been_hit(
+    row: dict[str, Any], suspected: bool, meant_by: str | None
+) -> None:
+    lane = a_lane([False, False])
+    lane.rows[1] = replace(lane.rows[1], state=State.DONE, updated_at=at(seconds=20), updated_by=meant_by)
+    other = replace(lane.rows[0], state=State.DONE, updated_by="8")
+    lane.rows = [replace(other, **row), lane.rows[1]]
+    if (row.get("updated_by"), meant_by) == (PERSON, None):
+        suspected = True
+    assert bool(lane.aftermath().closed_instead) is suspected
+
+
+def test_a_request_hits_nothing_after_its_grace() -> None:
+    lane = a_lane([True, False, True])
+    lane.happen(2)
+    lane.clock += int(GRACE.total_seconds()) + 1
+    lane.happen(ARRIVES)
+    assert lane.aftermath().closed_instead == set()
+
+
+def test_what_the_rows_do_not_tell_may_have_been_hit() -> None:
+    lane = a_lane([True, True])
+    for what in (1, 0):
+        lane.happen(what)
+    lane.rows = [replace(row, updated_at=None, updated_by=None) for row in lane.rows]
+    assert lane.aftermath().closed_instead == {"0"}
+    lane.rows.pop()
+    assert lane.aftermath().meant is None
+    assert lane.aftermath().closed_instead == {"0"}
+    assert not lane.aftermath().closed_by_another
+
+
+def test_what_was_superseded_was_not_hit() -> None:
+    lane = a_lane([True])
+    gone = a_reading(LANE, "x", state=State.DONE, created_at=at(seconds=1), updated_at=at(seconds=9), updated_by=PERSON)
+    newer = a_reading(LANE, "y", created_at=at(seconds=9), created_by=PERSON)
+    lane.rows += [gone, newer]
+    assert lane.aftermath().closed_instead == set()
+    lane.rows.pop()
+    assert lane.aftermath().closed_instead == {"x"}
+
+
+def test_what_was_closed_before_is_no_news() -> None:
+    lane = a_lane([True, True])
+    known = lane.aftermath()
+    lane.happen(0)
+    closed_before = replace(known.operation, before=("1",))
+    after = replace(lane.aftermath(), operation=replace(closed_before, remote_id="2"))
+    assert after.closed_instead == set()
