@@ -130,6 +130,7 @@ class _FirstSight:
         if not alive or shown or task.contact != work.contact_of(reading):
             return False
         self._adopt(reading, task, "recognised by its marker", made=True)
+        work.is_created(task.id, reading.system, reading.remote_id)
         return True
 
     def _rebuild(self, reading: Reading, task_id: str) -> None:

@@ -11,7 +11,7 @@ from syncer.model import Reading, Replica, ReplicaState, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import UNSETTLED, Action, Base, Changes, Event
+from syncer.state import UNSETTLED, Action, Base, Changes, Event, OpState
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,13 @@ class Merging:
     """The base as it becomes; its own replicas and tasks are changed by these methods alone."""
 
     def __init__(self, base: Base, inputs: Inputs) -> None:
-        self.base = replace(base, tasks=dict(base.tasks), replicas=dict(base.replicas), links=dict(base.links))
+        self.base = replace(
+            base,
+            tasks=dict(base.tasks),
+            replicas=dict(base.replicas),
+            operations=dict(base.operations),
+            links=dict(base.links),
+        )
         self.inputs = inputs
         self.changes = Changes()
         self.incidents: list[Item] = []
@@ -133,6 +139,15 @@ class Merging:
             self.put_task(replace(task, put_back=True))
         self.event("incident", "us", detail, task.id, reading)
         self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))
+
+    def is_created(self, task: str, system: str, remote_id: str) -> None:
+        """What a create in doubt was to make is there: nothing else that carries its marker is what it made."""
+        for operation in self.base.operations.values():
+            if operation.state in UNSETTLED and operation.slot == (task, system, Action.CREATE):
+                settled = replace(operation, state=OpState.DONE, remote_id=remote_id, failures=0, not_before=None)
+                self.changes.operations[operation.id] = settled
+        self.base.operations.update(self.changes.operations)
+        self._creating.discard((task, system))
 
     def is_back(self, task_id: str, system: str) -> None:
         """A task that waited to be put back there is open again, by whomever."""

@@ -190,6 +190,20 @@ def test_a_marker_of_a_task_that_was_done_while_its_create_was_in_doubt_is_still
     assert shown_in(found) == [PLAIN]
 
 
+@pytest.mark.parametrize("state", [OpState.SENT, OpState.IN_DOUBT])
+def test_a_marker_settles_the_create_that_was_in_doubt(state: OpState) -> None:
+    """Otherwise a copy that somebody makes of it would be taken for what the create has made."""
+    doubt = an_operation(TASK, PLAIN, Action.CREATE, state, failures=2, not_before=at())
+    elsewhere = an_operation(TASK, TYPED, Action.CREATE, state)
+    completion = an_operation(TASK, PLAIN, Action.COMPLETE, state)
+    base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt, elsewhere, completion])
+    found = merged(base, seen_of(a_reading(PLAIN, "x", marker="t1")))
+    settled = replace(doubt, state=OpState.DONE, remote_id="x", failures=0, not_before=None)
+    assert found.changes.operations == {doubt.id: settled}
+    assert found.base.operations == {**base.operations, doubt.id: settled}
+    assert base.operations[doubt.id] == doubt, "what was given is left as it was"
+
+
 @pytest.mark.parametrize(
     ("task", "copies", "person"),
     [
