@@ -193,9 +193,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
         context.merge_contact(operation.system, operation.contact, listing, also=changes, hit_by_us=strays)
         context.completed[operation.system] += 1
     elif strays:
-        failed = replace(
-            operation, state=OpState.FAILED, words="it closed another task", failures=operation.failures + 1
-        )
+        failed = failed_again(context, operation, "it closed another task")
         context.merge_contact(operation.system, operation.contact, listing, operation=failed, hit_by_us=strays)
     else:
         _not_carried_out(context, operation, "the task is still open")
