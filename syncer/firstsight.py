@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncer.merging import Merging, in_order, replica_of
 from syncer.model import Reading, State, Task
@@ -89,10 +89,7 @@ class _FirstSight:
     def _may_be_in_doubt(self, reading: Reading) -> bool:
         """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run."""
         return reading.marker is None and any(
-            (doubt.system, doubt.contact) == (reading.system, reading.contact)
-            and doubt.due is not None
-            and reading.due is not None
-            and abs(doubt.due - reading.due) < timedelta(seconds=1)
+            (doubt.system, doubt.contact) == (reading.system, reading.contact) and doubt.is_due(reading.due)
             for doubt in self._doubts
         )
 
@@ -112,9 +109,8 @@ class _FirstSight:
         return sorted(readings, key=alone)
 
     def _alike(self, one: Reading, other: Reading) -> bool:
-        if one.due is None or other.due is None or abs(one.due - other.due) > self._rebuild_window:
-            return False
-        return self._work.contact_of(one) == self._work.contact_of(other) and same_title(one.title, other.title)
+        same_person = self._work.contact_of(one) == self._work.contact_of(other)
+        return same_person and _near(one.due, other.due, self._rebuild_window) and same_title(one.title, other.title)
 
     def _adopt_marked(self, reading: Reading) -> bool:
         """Join by our marker; any marker that does not fit is a copy that somebody made, and is ignored."""
@@ -148,7 +144,9 @@ class _FirstSight:
         if self._work.awaits_origin(task) or not self._work.has_room(task.id, reading.system):
             return False
         kinds_fit = reading.kind.compatible(task.kind) or not reading.kind_known
-        return _near(reading, task, self._rebuild_window) and kinds_fit and same_title(reading.title, task.title)
+        return (
+            _near(reading.due, task.due, self._rebuild_window) and kinds_fit and same_title(reading.title, task.title)
+        )
 
     # twins -----------------------------------------------------------------------------------------
 
@@ -198,7 +196,7 @@ class _FirstSight:
         kinds_fit = reading.kind.compatible(task.kind) or guessed
         # A task without a due has copies with the due that we made up.
         undated = rebuilt and reading.due is None and reading.title is not None and task.title is not None
-        near = undated or _near(reading, task, window)
+        near = undated or _near(reading.due, task.due, window)
         return near and kinds_fit and same_title(reading.title, task.title)
 
     @property
@@ -236,5 +234,5 @@ def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task
     return tasks[first : bisect_right(tasks, window, key=lambda task: task.due - due)]
 
 
-def _near(reading: Reading, task: Task, window: timedelta) -> bool:
-    return window > timedelta(0) and reading.due is not None and abs(reading.due - task.due) <= window
+def _near(due: datetime | None, other: datetime | None, window: timedelta) -> bool:
+    return window > timedelta(0) and due is not None and other is not None and abs(due - other) <= window

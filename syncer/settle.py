@@ -131,8 +131,8 @@ def _candidates(context: RunContext, operation: Operation, unknown: list[Reading
     What is closed and due at another time was moved and closed since, or is a copy that somebody made of an earlier
     replica, with its marker. Where there was no such replica it may be ours, and the latest few are read.
     """
-    likely = [row for row in unknown if row.state is State.OPEN or _same_second(row, operation)]
-    likely.sort(key=lambda row: not _same_second(row, operation))
+    likely = [row for row in unknown if row.state is State.OPEN or operation.is_due(row.due)]
+    likely.sort(key=lambda row: not operation.is_due(row.due))
     slot = (operation.task, operation.system)
     if any((replica.task, replica.system) == slot for replica in context.base.replicas.values()):
         return likely
@@ -150,17 +150,10 @@ def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:
         for reading in unknown
         if reading.remote_id not in operation.seen
         and reading.raw_type == operation.raw_type
-        and _same_second(reading, operation)
+        and operation.is_due(reading.due)
     ]
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, len(reading.remote_id), reading.remote_id))
     return next(iter(fitting), None)
-
-
-def _same_second(reading: Reading, operation: Operation) -> bool:
-    """CRMs may drop fractions of a second of what they are given."""
-    if reading.due is None or operation.due is None:
-        return reading.due is operation.due
-    return abs(reading.due - operation.due) < timedelta(seconds=1)
 
 
 async def _settle_complete(context: RunContext, connection: Connection, operation: Operation) -> None:

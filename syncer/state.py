@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.model import Record, Replica, Task
@@ -70,6 +70,12 @@ class Operation:
     def slot(self) -> tuple[str, str, Action]:
         """At most one operation of a task, system and action is unsettled."""
         return (self.task, self.system, self.action)
+
+    def is_due(self, due: datetime | None) -> bool:
+        """Whether a reading's due is the one that was sent; CRMs may drop fractions of a second."""
+        if due is None or self.due is None:
+            return due is self.due
+        return abs(due - self.due) < timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)

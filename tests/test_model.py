@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer.model import MARKER_PREFIX, MESSAGE_KINDS, Draft, Kind, Reading, Record, Replica, State, split_marker
+from syncer.state import Action, OpState
+from tests.strategies import SYSTEMS, a_task, an_operation, at
 
 ID = "01JVKZ3W6Q8N5R2T7Y4B9C0D1E"
 IDS = st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26)
@@ -86,3 +88,22 @@ def test_a_body_survives_its_marker(body: str, task: str, between: str, after: s
 def test_a_body_without_its_marker_has_none(text: str) -> None:
     body, _ = split_marker(text)
     assert split_marker(body)[0] == body
+
+
+@pytest.mark.parametrize(
+    ("sent", "read", "is_due"),
+    [
+        (at(), at(), True),
+        (at(), at(seconds=0.999), True),
+        (at(seconds=0.999), at(), True),
+        (at(), at(seconds=1), False),
+        (at(), None, False),
+        (None, at(), False),
+        (None, None, True),
+    ],
+)
+def test_a_due_may_come_back_without_its_fraction_of_a_second(
+    sent: datetime | None, read: datetime | None, *, is_due: bool
+) -> None:
+    create = an_operation(a_task(), SYSTEMS[0], Action.CREATE, OpState.IN_DOUBT, due=sent)
+    assert create.is_due(read) is is_due
