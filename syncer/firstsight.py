@@ -49,11 +49,14 @@ class _FirstSight:
         ]
 
     def look(self) -> None:
-        unknown = {system: self._unknown_open(system) for system in self._work.systems}
-        for system, readings in unknown.items():
-            marked = self._likeliest_first(readings, unknown)
-            adopted = {reading.remote_id for reading in marked if self._adopt_marked(reading)}
-            unknown[system] = [reading for reading in readings if reading.remote_id not in adopted]
+        found = {system: self._unknown_open(system) for system in self._work.systems}
+        unknown: dict[str, list[Reading]] = {}
+        for system, readings in found.items():
+            adopted: dict[str | None, str] = {}
+            for reading in self._likeliest_first(readings, found):
+                if reading.marker not in adopted and self._adopt_marked(reading):
+                    adopted[reading.marker] = reading.remote_id
+            unknown[system] = [reading for reading in readings if reading.remote_id not in adopted.values()]
         for readings in unknown.values():
             twins = self._twins(readings)
             for reading in readings:
@@ -96,17 +99,22 @@ class _FirstSight:
     # markers ---------------------------------------------------------------------------------------
 
     def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
-        """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere."""
+        """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere.
+
+        Last those like one that carries another marker: theirs.
+        """
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
-        def alone(reading: Reading) -> bool:
+        def doubts(reading: Reading) -> int:
             if times[reading.marker or ""] <= 1:
-                return False
+                return 0
             elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
-            known = any(self._copied(reading, task) for task in self.open_tasks(reading))
-            return not known and not any(self._alike(reading, other) for other in elsewhere)
+            like = {other.marker for other in elsewhere if self._alike(reading, other)}
+            if like - {None, reading.marker}:
+                return 2
+            return 0 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 1
 
-        return sorted(readings, key=alone)
+        return sorted(readings, key=doubts)
 
     def _alike(self, one: Reading, other: Reading) -> bool:
         same_person = self._work.contact_of(one) == self._work.contact_of(other)

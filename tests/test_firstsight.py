@@ -37,6 +37,7 @@ from tests.strategies import (
 )
 
 ID = "01JVKZ3W6Q8N5R2T7Y4B9C0D1E"
+OTHER_ID = "01JVKZ3W6Q8N5R2T7Y4B9C0D1F"
 TASK = a_task()
 KNOWN = a_base(TASK, replicas=[a_replica(TASK, LANE)])
 SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
@@ -361,22 +362,31 @@ def test_a_ledger_may_be_rebuilt_in_several_runs(first: tuple[str, ...], twin_wi
 )
 @pytest.mark.parametrize("copy_id", ["a", "z"])
 @pytest.mark.parametrize("apart", [False, True], ids=["one run", "two runs"])
+@pytest.mark.parametrize("mirrored", [False, True], ids=["", "mirrored"])
 def test_a_copy_that_somebody_made_of_a_lost_task_is_another_task(
-    origin: str, kind: Kind, copy_id: str, apart: bool
+    origin: str, kind: Kind, copy_id: str, apart: bool, mirrored: bool
 ) -> None:
-    """It carries the same marker: the one that is like the task's origin is the task's."""
+    """It carries the same marker: the one that is like the task's origin is the task's.
+
+    What we had made of the copy elsewhere carries the marker of the copy's own task.
+    """
     task = a_task(ID, origin=origin, kind=kind)
     theirs, ours = copies_of(task, (origin, PLAIN))
     copied = replace(ours, remote_id=copy_id, title="Ring somebody else", due=task.due - timedelta(hours=5))
+    of_copy = [
+        a_reading(LANE, "9", due=copied.due),
+        a_reading(TYPED, "copy of the copy", title=copied.title, due=copied.due, marker=OTHER_ID),
+    ]
+    rows = [theirs, ours, copied, *(of_copy if mirrored else [])]
     base = replace(merged(LOST, seen_of(theirs)).base, empty=False) if apart else LOST
-    found = merged(base, seen_of(theirs, ours, copied), new_id=fresh_ids("late"))
+    found = merged(base, seen_of(*rows), new_id=fresh_ids("late"))
     assert len(found.base.tasks) == 2
     assert found.base.replicas[ours.key].task == found.base.replicas[theirs.key].task
     assert found.base.replicas[copied.key].task != found.base.replicas[ours.key].task
 
 
 def test_two_lost_tasks_stay_two() -> None:
-    one, other = a_task(ID), a_task("01JVKZ3W6Q8N5R2T7Y4B9C0D1F")
+    one, other = a_task(ID), a_task(OTHER_ID)
     in_typed, in_plain = copies_of(one, (TYPED,)), copies_of(other, (PLAIN,))
     assert set(merged(LOST, seen_of(*in_typed, *in_plain)).base.tasks) == {one.id, other.id}
     early = replace(merged(LOST, seen_of(*in_typed)).base, empty=False)

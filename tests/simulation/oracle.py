@@ -56,6 +56,7 @@ class Oracle:
         self._read_at: dict[str, datetime] = {}
         self._changed_at: dict[Copy, datetime] = {}
         self._due_incidents: set[Copy] = set()
+        self._late_incidents: set[Copy] = set()
         self._before: dict[str, Seen] = {}
         self._unclaimed: set[Copy] = set()
         self._rebuilding = False
@@ -164,6 +165,7 @@ class Oracle:
         self.known.clear()
         self.known_closed.clear()
         self._due_incidents.clear()
+        self._late_incidents.clear()
         for name, story in self.stories.items():
             closed_somewhere = story.done or story.cancelled
             whole = {system for system, _ in self.open_copies(name)} == set(story.systems)
@@ -236,7 +238,8 @@ class Oracle:
         if by_create and copy not in self.theirs:
             return
         if system == "superfone" and self._raced(copy, task):
-            self._due_incidents.add(copy)
+            # What arrives late may do so after the run has looked: the next one tells it.
+            (self._late_incidents if self._stage.arriving else self._due_incidents).add(copy)
             story.excused.add("put back")
             return
         law = "L5, L6" if by_create else "L3"
@@ -260,11 +263,14 @@ class Oracle:
         """The laws that hold at any time."""
         if outcome.report is not None:
             told = {item.task for item in outcome.report.incidents if item.task}
-            for copy in sorted(self._due_incidents):
+            for copy in self._due_incidents | self._late_incidents:
                 if self._task_id(copy) in told:
                     self._due_incidents.discard(copy)
+                    self._late_incidents.discard(copy)
             if outcome.undisturbed and self._due_incidents:
                 raise Violation(f"L6: closed by a race and not reported: {sorted(self._due_incidents)}")
+            self._due_incidents |= self._late_incidents
+            self._late_incidents.clear()
         self.at_most_one_open()
         self._unclaimed = {copy for copy in self._unclaimed if self._task_id(copy) is None}
         if outcome.clean and outcome.report is not None:
