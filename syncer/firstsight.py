@@ -101,11 +101,11 @@ class _FirstSight:
     def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
         """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere.
 
-        Last those like one that carries another marker: theirs.
+        Last come those like a task that carries another marker: they are its copies.
         """
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
-        def doubts(reading: Reading) -> int:
+        def rank(reading: Reading) -> int:
             if times[reading.marker or ""] <= 1:
                 return 0
             elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
@@ -114,7 +114,7 @@ class _FirstSight:
                 return 2
             return 0 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 1
 
-        return sorted(readings, key=doubts)
+        return sorted(readings, key=rank)
 
     def _alike(self, one: Reading, other: Reading) -> bool:
         same_person = self._work.contact_of(one) == self._work.contact_of(other)
