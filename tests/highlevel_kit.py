@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
+import pytest
 from pydantic import SecretStr
 
 from adapters.highlevel.adapter import HighLevelAdapter
@@ -35,6 +36,21 @@ class Clock:
 
     def tick(self, seconds: float = 1.0) -> None:
         self.now += timedelta(seconds=seconds)
+
+
+@pytest.fixture(name="clock")
+def a_clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(name="sandbox")
+def a_sandbox(clock: Clock) -> HighLevelSandbox:
+    return HighLevelSandbox(clock)
+
+
+@pytest.fixture(name="contact")
+def a_contact(sandbox: HighLevelSandbox) -> str:
+    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 def settings(**more: Any) -> HighLevelSettings:

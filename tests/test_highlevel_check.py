@@ -12,8 +12,10 @@ from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Fault
 from tests.clock import virtual_loop
-from tests.highlevel_kit import (
-    Clock,
+from tests.highlevel_kit import (  # noqa: F401 - fixtures
+    a_clock,
+    a_contact,
+    a_sandbox,
     answers,
     asking,
     bodies,
@@ -21,21 +23,6 @@ from tests.highlevel_kit import (
     ref,
     using,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HighLevelSandbox:
-    return HighLevelSandbox(clock)
-
-
-@pytest.fixture
-def contact(sandbox: HighLevelSandbox) -> str:
-    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 class TestCheck:

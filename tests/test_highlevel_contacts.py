@@ -14,29 +14,17 @@ from adapters.base import (
 )
 from adapters.highlevel.sandbox import HighLevelSandbox
 from syncer.model import Record
-from tests.highlevel_kit import (
+from tests.highlevel_kit import (  # noqa: F401 - fixtures
     Clock,
+    a_clock,
+    a_contact,
+    a_sandbox,
     answers,
     asking,
     bodies,
     ids,
     using,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HighLevelSandbox:
-    return HighLevelSandbox(clock)
-
-
-@pytest.fixture
-def contact(sandbox: HighLevelSandbox) -> str:
-    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 class TestContacts:

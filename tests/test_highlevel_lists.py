@@ -21,12 +21,15 @@ from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.http import HEADERS
 from syncer.model import Kind, Reading, State
 from tests.clock import START
-from tests.highlevel_kit import (
+from tests.highlevel_kit import (  # noqa: F401 - fixtures
     DUE,
     LOCATION,
     MARKED,
     TASK,
     Clock,
+    a_clock,
+    a_contact,
+    a_sandbox,
     answers,
     asking,
     bodies,
@@ -35,21 +38,6 @@ from tests.highlevel_kit import (
     listed,
     using,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HighLevelSandbox:
-    return HighLevelSandbox(clock)
-
-
-@pytest.fixture
-def contact(sandbox: HighLevelSandbox) -> str:
-    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 class TestIdentity:

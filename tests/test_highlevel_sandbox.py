@@ -12,25 +12,10 @@ import pytest
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call
 from tests.clock import START
-from tests.highlevel_kit import DUE, LOCATION, Clock
+from tests.highlevel_kit import DUE, LOCATION, Clock, a_clock, a_contact, a_sandbox  # noqa: F401 - fixtures
 
 HEADERS = {"authorization": "Bearer highlevel-token", "version": "2021-07-28"}
 NEW_TASK = {"title": "Call", "dueDate": "2020-10-25T11:00:00Z", "completed": False}
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HighLevelSandbox:
-    return HighLevelSandbox(clock)
-
-
-@pytest.fixture
-def contact(sandbox: HighLevelSandbox) -> str:
-    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 def call(

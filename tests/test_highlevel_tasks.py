@@ -22,11 +22,13 @@ from adapters.highlevel.settings import KindRule
 from adapters.sandbox import Fault
 from syncer.model import Kind, State
 from tests.clock import START
-from tests.highlevel_kit import (
+from tests.highlevel_kit import (  # noqa: F401 - fixtures
     DUE,
     MARKED,
     TASK,
-    Clock,
+    a_clock,
+    a_contact,
+    a_sandbox,
     answers,
     asking,
     bodies,
@@ -37,21 +39,6 @@ from tests.highlevel_kit import (
     ref,
     using,
 )
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def sandbox(clock: Clock) -> HighLevelSandbox:
-    return HighLevelSandbox(clock)
-
-
-@pytest.fixture
-def contact(sandbox: HighLevelSandbox) -> str:
-    return sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
 
 
 class TestGetTask:
