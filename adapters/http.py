@@ -144,10 +144,11 @@ def _tls() -> ssl.SSLContext:
 
 def _proxy(base_url: str) -> str | None:
     """The proxy that the environment names for this address: ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``."""
-    address = urlsplit(base_url)
-    if address.scheme != "https" or proxy_bypass(address.hostname or ""):
+    address, proxies = urlsplit(base_url), getproxies()
+    # The standard library knows "*" only where it stands alone.
+    exempt = "*" in re.split(r"[,\s]+", proxies.get("no", "")) or proxy_bypass(address.hostname or "")
+    if address.scheme != "https" or exempt:
         return None
-    proxies = getproxies()
     named = proxies.get("https") or proxies.get("all")
     return f"http://{named}" if named and "://" not in named else named
 

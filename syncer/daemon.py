@@ -54,7 +54,7 @@ async def _serve(session: Session, accounts: Iterable[Account]) -> Exit:
             try:
                 hand = await stack.enter_async_context(in_hand(session, account, watched=False))
                 daemon.add(hand)
-            except LedgerError as error:
+            except (ConfigError, LedgerError) as error:
                 session.fail(account.name, error)
                 continue
             stack.callback(_withdraw, hand)

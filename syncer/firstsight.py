@@ -56,7 +56,8 @@ class _FirstSight:
             for reading in self._likeliest_first(readings, found):
                 if reading.marker not in adopted and self._adopt_marked(reading):
                     adopted[reading.marker] = reading.remote_id
-            unknown[system] = [reading for reading in readings if reading.remote_id not in adopted.values()]
+            taken = set(adopted.values())
+            unknown[system] = [reading for reading in readings if reading.remote_id not in taken]
         for readings in unknown.values():
             twins = self._twins(readings)
             for reading in readings:
@@ -99,9 +100,10 @@ class _FirstSight:
     # markers ---------------------------------------------------------------------------------------
 
     def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
-        """Of several tasks with one marker, all but one of them copied by people, first those like a task elsewhere.
+        """Of several tasks with one marker, all but one of them copied by people, the likeliest first.
 
-        Last come those like a task that carries another marker: they are its copies.
+        Those like the marker's own task come first, then those like any task without a marker; last come those like
+        a task that carries another marker: they are its copies.
         """
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
@@ -110,11 +112,18 @@ class _FirstSight:
                 return 0
             elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
             like = {other.marker for other in elsewhere if self._alike(reading, other)}
-            if like - {None, reading.marker}:
-                return 2
-            return 0 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 1
+            if reading.marker in like or self._is_like(reading, self._work.base.tasks.get(reading.marker or "")):
+                return 0
+            if like - {None}:
+                return 3
+            return 1 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 2
 
         return sorted(readings, key=rank)
+
+    def _is_like(self, reading: Reading, task: Task | None) -> bool:
+        if task is None or not _near(reading.due, task.due, self._rebuild_window):
+            return False
+        return same_title(reading.title, task.title)
 
     def _alike(self, one: Reading, other: Reading) -> bool:
         same_person = self._work.contact_of(one) == self._work.contact_of(other)

@@ -108,39 +108,51 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
 async def _find_marker(
     context: RunContext, connection: Connection, operation: Operation, unknown: list[Reading]
 ) -> tuple[Reading | None, bool]:
-    """The unknown task that carries the operation's marker, and whether all of them could be read."""
+    """The unknown task that carries the operation's marker, and whether all that are likely could be read."""
+    likely = [row for row in unknown if row.state is State.OPEN or operation.is_due(row.due)]
+    likely.sort(key=lambda row: not operation.is_due(row.due))
     read_all = True
-    for row in _candidates(context, operation, unknown):
-        reading: Reading | None = row
-        if not row.whole:
-            try:
-                ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
-                reading = await connection.attempt(connection.adapter.get_task(ref), f"task {row.remote_id}")
-            except Missing:
-                continue
+    for row in likely:
+        reading = await _with_body(connection, operation, row)
         if reading is None:
             read_all = False
         elif reading.marker == operation.task:
             return reading, True
+    for row in _moved_and_closed(context, operation, unknown):
+        reading = await _with_body(connection, operation, row)
+        if reading is None:
+            # Nothing waits for what is unlikely, and failing again and again must not stop the connection.
+            break
+        if reading.marker == operation.task:
+            return reading, True
     return None, read_all
 
 
-def _candidates(context: RunContext, operation: Operation, unknown: list[Reading]) -> list[Reading]:
-    """What the request may have made, the likeliest first.
+async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:
+    """The whole task; the row as it is if the task is gone by now, ``None`` if it could not be read."""
+    if row.whole:
+        return row
+    ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
+    try:
+        return await connection.attempt(connection.adapter.get_task(ref), f"task {row.remote_id}")
+    except Missing:
+        return row
 
-    What is closed and due at another time was moved and closed since, or is a copy that somebody made of an earlier
-    replica, with its marker. Where there was no such replica it may be ours, and the latest few are read.
+
+def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[Reading]) -> list[Reading]:
+    """Closed tasks that are due at another time: one may be ours, if somebody moved and closed it since.
+
+    Or it is a copy that somebody made of an earlier replica, with its marker, or from before a lost ledger: so only
+    where there was no such replica, and nothing can arrive any more.
     """
-    likely = [row for row in unknown if row.state is State.OPEN or operation.is_due(row.due)]
-    likely.sort(key=lambda row: not operation.is_due(row.due))
     slot = (operation.task, operation.system)
-    if any((replica.task, replica.system) == slot for replica in context.base.replicas.values()):
-        return likely
-    keys = {row.key for row in likely}
-    others = [row for row in unknown if row.key not in keys]
-    unread = [row for row in others if not row.whole]
+    had_one = any((replica.task, replica.system) == slot for replica in context.base.replicas.values())
+    if had_one or _may_still_arrive(context, operation):
+        return []
+    rows = [row for row in unknown if row.state is not State.OPEN and not operation.is_due(row.due)]
+    unread = [row for row in rows if not row.whole]
     unread.sort(key=lambda row: (len(row.remote_id), row.remote_id), reverse=True)
-    return [*likely, *(row for row in others if row.whole), *unread[:LATEST_CLOSED]]
+    return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
 
 
 def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from syncer import __version__
 from syncer.cli import app
 from tests import cli_kit
+from tests.account_files import ALL, KEYS
 from tests.cli_kit import ROOT, Served
 
 served, zygote = cli_kit.served, cli_kit.zygote
@@ -67,6 +68,20 @@ def test_without_a_file_there_is_advice(tmp_path: Path) -> None:
     assert "config.toml: there is no such file" in done.stderr
     assert "syncer init" in done.stderr
     assert "syncer demo" in done.stderr
+
+
+@pytest.mark.parametrize("command", [["sync"], ["sync", "--once"], ["check"]], ids=" ".join)
+def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    for name, value in {**KEYS, "HTTPS_PROXY": "ftp://somebody:secret@127.0.0.1:1", "NO_PROXY": ""}.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "acme.toml"
+    file.write_text(f"{ALL}[ledger]\nurl = 'sqlite:///{tmp_path}/acme.db'\n")
+    done = CliRunner().invoke(app, [*command, "--config", str(file)])
+    assert done.exit_code == 2, done.output
+    assert "acme.toml: the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used" in done.stderr
+    assert "secret" not in done.output
 
 
 COMMANDS = ("init", "check", "plan", "apply", "sync", "status", "tasks", "explain", "retry", "sandbox", "demo")

@@ -385,6 +385,31 @@ def test_a_copy_that_somebody_made_of_a_lost_task_is_another_task(
     assert found.base.replicas[copied.key].task != found.base.replicas[ours.key].task
 
 
+@pytest.mark.parametrize("copy_id", ["a", "z"])
+def test_a_copy_is_told_from_one_of_two_lost_tasks_that_are_alike(copy_id: str) -> None:
+    """Both are due together: that one looks like the other says nothing against its marker."""
+    task, other = a_task(ID, origin=LANE, kind=Kind.REMINDER), a_task(OTHER_ID, origin=LANE, kind=Kind.REMINDER)
+    rows = copies_of(task, SYSTEMS) + copies_of(other, SYSTEMS)
+    [ours] = [row for row in rows if (row.system, row.marker) == (PLAIN, ID)]
+    copied = replace(ours, remote_id=copy_id, due=task.due + timedelta(hours=5))
+    found = merged(LOST, seen_of(*rows, copied))
+    assert found.base.replicas[ours.key].task == ID
+    assert found.base.replicas[copied.key].task not in {ID, OTHER_ID}
+    assert len(found.base.tasks) == 3
+
+
+@pytest.mark.parametrize("copy_id", ["a", "z"])
+def test_a_copy_that_was_moved_to_another_tasks_due_is_not_what_a_create_in_doubt_made(copy_id: str) -> None:
+    other = a_task("t2", due=TASK.due + timedelta(hours=5))
+    doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT)
+    base = a_base(TASK, other, replicas=[a_replica(TASK, TYPED), a_replica(other, TYPED)], operations=[doubt])
+    ours = a_reading(PLAIN, "m", marker=TASK.id, due=TASK.due, title=TASK.title)
+    copied = replace(ours, remote_id=copy_id, due=other.due)
+    found = merged(base, seen_of(ours, copied))
+    assert found.base.replicas[ours.key].task == TASK.id
+    assert found.changes.operations[doubt.id].remote_id == ours.remote_id
+
+
 def test_two_lost_tasks_stay_two() -> None:
     one, other = a_task(ID), a_task(OTHER_ID)
     in_typed, in_plain = copies_of(one, (TYPED,)), copies_of(other, (PLAIN,))

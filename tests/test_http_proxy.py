@@ -61,7 +61,12 @@ def test_what_is_encrypted_goes_through_the_proxy(environment: dict[str, str], m
 
 @pytest.mark.parametrize(
     ("base_url", "exempt"),
-    [("https://localhost:1/api", "localhost"), ("https://localhost:1", "*"), ("http://localhost:1", "")],
+    [
+        ("https://localhost:1/api", "localhost"),
+        ("https://localhost:1", "*"),
+        ("https://localhost:1", "a.example, *"),
+        ("http://localhost:1", ""),
+    ],
 )
 def test_what_is_exempt_or_on_this_machine_does_not(
     base_url: str, exempt: str, monkeypatch: pytest.MonkeyPatch

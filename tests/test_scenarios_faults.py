@@ -88,6 +88,22 @@ def test_a_create_that_cannot_be_settled_at_once_is_settled_later(stage: Make, s
     assert world.count(system, "create") == 1
 
 
+@pytest.mark.parametrize("fault", NOT_CARRIED_OUT)
+def test_history_that_cannot_be_read_holds_no_create_up(stage: Make, fault: Fault) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    for hours in range(1, 9):
+        world.reply.person_completes(world.reply.person_creates(contact, "Call", world.due(hours=-hours)))
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.fail("reply", "create", fault)
+    world.again()
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4)
+
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("system", ["reply", "highlevel"])
 @pytest.mark.parametrize("fault", CARRIED_OUT)
 def test_what_a_lost_create_made_is_known_though_it_was_moved_and_closed(
