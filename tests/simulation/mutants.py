@@ -205,6 +205,7 @@ MUTANTS = (
 
 
 FIRST = {
+    "the base is stored before the answer": 18,
     "the lane's top is not looked at": 4,
     "who has slept does not ask for its lease": 5,
     "a 404 closes the others": 4,
