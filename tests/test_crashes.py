@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.crashes import SCENARIOS, Crash, Scenario
 
-STEP = int(os.environ.get("SYNCER_CRASH_STEP", "12"))
+STEP = int(os.environ.get("SYNCER_CRASH_STEP", "18"))
 """Every how manieth moment of a run is tried: 1 is all of them, which takes minutes."""
 
 pytestmark = pytest.mark.usefixtures("simulation")

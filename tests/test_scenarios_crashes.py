@@ -11,7 +11,7 @@ from tests.scenario import Make, Stage
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 MOST_STEPS = 50
-STEP = int(os.environ.get("SYNCER_CRASH_STEP", "2"))
+STEP = int(os.environ.get("SYNCER_CRASH_STEP", "3"))
 
 
 def a_race(world: Stage) -> None:

@@ -13,7 +13,7 @@ from tests.simulation.mutants import END, MUTANTS, Mutant
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink
 
-PART = 6
+PART = 5
 RANGES = [(first * PART, "") for first in range(6)] + [
     (first * PART, without) for without in ("twins", "markers") for first in range(2)
 ]
