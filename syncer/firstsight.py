@@ -161,9 +161,7 @@ class _FirstSight:
         if self._work.awaits_origin(task) or not self._work.has_room(task.id, reading.system):
             return False
         kinds_fit = reading.kind.compatible(task.kind) or not reading.kind_known
-        return (
-            _near(reading.due, task.due, self._rebuild_window) and kinds_fit and same_title(reading.title, task.title)
-        )
+        return kinds_fit and self._is_like(reading, task)
 
     # twins -----------------------------------------------------------------------------------------
 
