@@ -169,16 +169,22 @@ def test_done_by_them_just_before_our_complete_which_hits_the_reminder_below(sta
     world.quiet(2)
 
 
+def a_task_below_a_reminder_to_be_closed(world: Stage, lead: str, **span: float) -> int:
+    """Theirs, in the lane's slot; the reminder on top of it is done in Reply. ``span`` is the wait for our run."""
+    below = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.wait(seconds=10)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.good(None, **span)
+    [copy] = [task for task in world.reply_open() if task.task_type == "ToDo"]
+    world.reply.person_completes(str(copy.id))
+    return below
+
+
 @pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
 def test_what_they_finish_below_just_before_our_complete_is_done(stage: Make, fault: Fault | None) -> None:
     world = stage()
     lead, _, _ = world.everywhere()
-    below = world.superfone.person_creates(lead, "BOOKING", world.due())
-    world.wait(seconds=10)
-    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
-    world.good(seconds=5)
-    [copy] = [task for task in world.reply_open() if task.task_type == "ToDo"]
-    world.reply.person_completes(str(copy.id))
+    below = a_task_below_a_reminder_to_be_closed(world, lead, seconds=5)
 
     def finish() -> None:
         world.superfone.person_completes(below)
@@ -225,12 +231,7 @@ def test_of_what_they_finish_below_and_make_above_our_complete_hits_the_latter(
 ) -> None:
     world = stage()
     lead, _, _ = world.everywhere()
-    below = world.superfone.person_creates(lead, "BOOKING", world.due())
-    world.wait(seconds=10)
-    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
-    world.good()
-    [copy] = [task for task in world.reply_open() if task.task_type == "ToDo"]
-    world.reply.person_completes(str(copy.id))
+    below = a_task_below_a_reminder_to_be_closed(world, lead, minutes=1)
 
     def act() -> None:
         world.superfone.person_completes(below)
