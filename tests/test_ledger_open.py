@@ -195,7 +195,7 @@ def test_a_new_ledger_and_a_migrated_one_are_the_same_to_the_letter(tmp_path: Pa
         if migrated:
             with opened.writing() as connection:
                 schema.upgrade(connection)
-        schema.migrate(opened.engine)
+        schema.migrate(opened)
         with opened.reading() as connection:
             found.append([tuple(row) for row in connection.exec_driver_sql(STATEMENTS)])
         opened.dispose()

@@ -90,16 +90,17 @@ def scratch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with (
         database_url(request.param, folder) as url,
         fresh(url) as ledger,
-        ledger._database.engine.connect() as connection,
+        ledger._database.writing() as connection,
     ):
         yield connection
 
 
 def stored(connection: Connection, changes: Changes, *tasks: str) -> Base:
-    writing.store(connection, changes, NOW)
-    base = reading.load(connection)
-    reading.extend(connection, base, replicas=(), tasks=tasks)
-    connection.rollback()
+    with connection.begin_nested() as example:
+        writing.store(connection, changes, NOW)
+        base = reading.load(connection)
+        reading.extend(connection, base, replicas=(), tasks=tasks)
+        example.rollback()
     return base
 
 
@@ -133,9 +134,10 @@ def test_a_record_and_its_link_come_back_as_they_were(scratch: Connection, recor
 
 @given(written=st.lists(events, max_size=4))
 def test_events_come_back_in_order(scratch: Connection, written: list[Event]) -> None:
-    writing.append(scratch, written)
-    found = people.history(scratch, "01A")
-    scratch.rollback()
+    with scratch.begin_nested() as example:
+        writing.append(scratch, written)
+        found = people.history(scratch, "01A")
+        example.rollback()
     assert found == written
 
 

@@ -42,12 +42,12 @@ class Database:
         postgres = engine.dialect.name == "postgresql"
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = engine.execution_options(**snapshot) if postgres else engine
-        self._writers = engine.execution_options(immediate=True)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger. Raises `LedgerError`."""
         with self.translated(), self._readers.begin() as connection:
+            _begin(connection, "BEGIN")
             yield connection
 
     @contextmanager
@@ -56,7 +56,14 @@ class Database:
         if self.read_only:
             msg = f"the ledger {self.where} was opened for reading only"
             raise LedgerError(msg)
-        with self.translated(), self._writers.begin() as connection:
+        with self.translated(), self.changing() as connection:
+            yield connection
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """What `writing` does, for the schema: also in a copy that is for reading only, and errors as they are."""
+        with self.engine.begin() as connection:
+            _begin(connection, "BEGIN IMMEDIATE")
             yield connection
 
     def dispose(self) -> None:
@@ -191,16 +198,16 @@ def _keep_log(connection: sqlite3.Connection) -> None:
 
 
 def _sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePool | StaticPool]) -> Engine:
-    engine = create_engine("sqlite+pysqlite://", creator=creator, poolclass=pool, hide_parameters=True)
-    event.listen(engine, "begin", _begin)
-    return engine
+    return create_engine("sqlite+pysqlite://", creator=creator, poolclass=pool, hide_parameters=True)
 
 
-def _begin(connection: Connection) -> None:
-    """Begin by ourselves: the driver would begin late, and a reader that starts to write cannot wait."""
-    immediate = connection.get_execution_options().get("immediate", False)
-    # Not through SQLAlchemy, which takes several times as long for it as SQLite.
-    connection.connection.cursor().execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def _begin(connection: Connection, how: str) -> None:
+    """Begin in SQLite by ourselves: the driver would begin late, and a reader that starts to write cannot wait.
+
+    Neither through SQLAlchemy's statements nor its events, either of which costs more than SQLite's own work.
+    """
+    if connection.dialect.name == "sqlite":
+        connection.connection.cursor().execute(how)
 
 
 def _connect_postgres(url: URL, *, read_only: bool) -> Database:

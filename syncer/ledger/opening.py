@@ -18,7 +18,7 @@ def open_database(url: str, *, read_only: bool) -> Database:
     try:
         with database.translated():
             if not read_only:
-                migrate(database.engine)
+                migrate(database)
                 return database
             return _as_it_should_be(database)
     except BaseException:
@@ -37,7 +37,7 @@ def _as_it_should_be(database: Database) -> Database:
     copy = memory(database.where, read_only=True) if stored is None else _copy(database.where)
     database.dispose()
     try:
-        migrate(copy.engine)
+        migrate(copy)
     except BaseException:
         copy.dispose()
         raise

@@ -84,8 +84,9 @@ _REPLICAS_BY_KEY: Final = REPLICAS.select.where(
 
 def load(connection: Connection) -> Base:
     """Everything that a run starts from, as `Base` describes it."""
+    tasks = {task.id: task for task in TASKS.values(connection.execute(_LIVE_TASKS).all())}
     base = Base(
-        tasks={task.id: task for task in TASKS.values(connection.execute(_LIVE_TASKS).all())},
+        tasks=tasks,
         replicas={replica.key: replica for replica in REPLICAS.values(connection.execute(_LIVE_REPLICAS).all())},
         operations={
             operation.id: operation for operation in OPERATIONS.values(connection.execute(_LIVE_OPERATIONS).all())
@@ -93,7 +94,7 @@ def load(connection: Connection) -> Base:
         lookups={(row[0], row[1]): row[2] for row in connection.execute(_LOOKUPS)},
         visits={(row[0], row[1]): row[2] for row in connection.execute(_VISITS)},
         cursors={row[0]: row[1] for row in connection.execute(_CURSORS)},
-        empty=connection.execute(_ANY_TASK).first() is None,
+        empty=not tasks and connection.execute(_ANY_TASK).first() is None,
     )
     for row in connection.execute(_RECORDS).all():
         record = RECORDS.value(row)

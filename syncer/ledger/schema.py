@@ -22,6 +22,7 @@ from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import ExecutableDDLElement
 
+from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.tables import METADATA
 
@@ -39,15 +40,15 @@ _NO_TABLE: Final = ("no such table", "UndefinedTable")
 _ADVISORY_LOCK: Final = 0x5359_4E43_4552
 
 
-def migrate(engine: Engine) -> None:
+def migrate(database: Database) -> None:
     """Create or upgrade the schema in one transaction. Raises `LedgerError` for a ledger of a newer program.
 
     A new ledger is made from the tables at once, which a test proves to be the same as all migrations in turn, so that
     alembic is imported only where an old ledger is upgraded.
     """
-    if version(engine) == HEAD:
+    if version(database.engine) == HEAD:
         return
-    with engine.execution_options(immediate=True).begin() as connection:
+    with database.changing() as connection:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # Another process may have been faster while this one waited for the lock.

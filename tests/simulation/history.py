@@ -13,7 +13,7 @@ from adapters.sandbox import Fault
 
 PERSONS = 3
 DEEDS = 29
-RUNS = 12
+RUNS = 11
 """Four more follow in peace."""
 MOMENTS = 40
 
