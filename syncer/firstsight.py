@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncer.merging import Merging, in_order, replica_of
-from syncer.model import Reading, State, Task
+from syncer.model import Reading, Replica, State, Task
 from syncer.reasons import Item, Reason
 from syncer.state import UNSETTLED, Action
 
@@ -120,10 +120,10 @@ class _FirstSight:
 
         return sorted(readings, key=rank)
 
-    def _is_like(self, reading: Reading, task: Task | None) -> bool:
-        if task is None or not _near(reading.due, task.due, self._rebuild_window):
+    def _is_like(self, reading: Reading, known: Task | Replica | None) -> bool:
+        if known is None or not _near(reading.due, known.due, self._rebuild_window):
             return False
-        return same_title(reading.title, task.title)
+        return same_title(reading.title, known.title)
 
     def _alike(self, one: Reading, other: Reading) -> bool:
         same_person = self._work.contact_of(one) == self._work.contact_of(other)
@@ -140,11 +140,23 @@ class _FirstSight:
             return True
         alive = task.state is State.OPEN or work.is_creating(task.id, reading.system)
         shown = work.open_replica(task.id, reading.system) is not None
-        if not alive or shown or task.contact != work.contact_of(reading):
+        if not alive or shown or task.contact != work.contact_of(reading) or self._is_another(reading, task):
             return False
         self._adopt(reading, task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
         return True
+
+    def _is_another(self, reading: Reading, task: Task) -> bool:
+        """Whether the task's copy here was another one, now gone, and this is none of ours that came late.
+
+        People duplicate a task with its text and delete the one that we made.
+        """
+        if self._work.is_creating(task.id, reading.system):
+            return False
+        place = task.id, reading.system
+        had = [copy for copy in self._work.base.replicas.values() if (copy.task, copy.system) == place]
+        known: tuple[Task | Replica, ...] = (task, *had)
+        return bool(had) and not any(self._is_like(reading, one) for one in known)
 
     def _rebuild(self, reading: Reading, task_id: str) -> None:
         """A marker whose task no ledger knows: written before the ledger was lost.
