@@ -82,6 +82,9 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     assert "  13 no_contact: That CRM has no such contact" in out
     assert "  1 a_word_of_later: \n" not in out
     assert "    4 more: syncer status\n" in out
+    show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
+    show_items(Screen(), {"waiting": items}, lambda _task: "")
+    assert " more: " not in capsys.readouterr().out
 
 
 def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:

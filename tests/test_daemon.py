@@ -96,6 +96,14 @@ def test_a_wrong_file_ends_it_before_it_begins(served: Served) -> None:
     assert not served.superfone.calls
 
 
+def test_no_account_that_can_be_served_ends_it_before_it_begins(served: Served) -> None:
+    (served.folder / "acme.db").write_text("a shopping list, and no ledger\n" * 50)
+    daemon = served.do("sync")
+    assert daemon.status == 2
+    assert "acme.db" in daemon.stderr
+    assert not served.superfone.calls
+
+
 def test_a_bug_ends_one_run_and_not_the_daemon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
