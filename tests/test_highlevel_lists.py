@@ -205,6 +205,14 @@ class TestListTasks:
         with pytest.raises(BadAnswer, match="same cursor"):
             using(answers(*pages), lambda adapter: adapter.list_tasks())
 
+    def test_rows_without_an_id_do_not_end_a_list(self) -> None:
+        rows = [{"title": "nameless"}, {"title": "nameless, too"}, TASK]
+        listing = using(
+            answers(*({"tasks": [row]} for row in rows), {"tasks": []}), lambda adapter: adapter.list_tasks()
+        )
+        assert ids(listing) == ["T1"]
+        assert len(listing.unreadable) == 2
+
     def test_a_short_list_that_comes_again_has_ended(self) -> None:
         short = {"tasks": [TASK | {"searchAfter": [1, "T1"]}]}
         assert ids(using(answers(short), lambda adapter: adapter.list_tasks())) == ["T1"]

@@ -60,6 +60,7 @@ def test_tasks_come_by_due_with_their_copies_and_the_persons_name(ledger: Ledger
         ("Asha@Example.com", [FIRST]),
         ("+919876543210", [FIRST]),
         ("98765 43210", [FIRST]),
+        ("543210", [FIRST]),
         ("43210", []),
         ("c2", [PAST, SECOND]),
         ("%", []),
