@@ -194,4 +194,4 @@ def replica_of(reading: Reading, task: str, *, made: bool = False) -> Replica:
 
 def in_order(readings: Iterable[Reading]) -> list[Reading]:
     """Oldest first; the id breaks ties, so that the same readings always give the same result."""
-    return sorted(readings, key=lambda r: (r.created_at is None, r.created_at or 0, len(r.remote_id), r.remote_id))
+    return sorted(readings, key=lambda r: (r.created_at is None, r.created_at or 0, r.number))

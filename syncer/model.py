@@ -197,6 +197,11 @@ class Reading:
     def key(self) -> tuple[str, str]:
         return (self.system, self.remote_id)
 
+    @property
+    def number(self) -> tuple[int, str]:
+        """Its id as what it is sorted by where a CRM counts them up: a longer number is a newer one."""
+        return (len(self.remote_id), self.remote_id)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:

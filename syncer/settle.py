@@ -151,7 +151,7 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
         return []
     rows = [row for row in unknown if row.state is not State.OPEN and not operation.is_due(row.due)]
     unread = [row for row in rows if not row.whole]
-    unread.sort(key=lambda row: (len(row.remote_id), row.remote_id), reverse=True)
+    unread.sort(key=lambda row: row.number, reverse=True)
     return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
 
 
@@ -164,7 +164,7 @@ def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:
         and reading.raw_type == operation.raw_type
         and operation.is_due(reading.due)
     ]
-    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, len(reading.remote_id), reading.remote_id))
+    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
     return next(iter(fitting), None)
 
 

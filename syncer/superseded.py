@@ -33,7 +33,7 @@ def made_after(one: Reading, other: Reading) -> bool:
         return False
     if one.created_at != other.created_at:
         return one.created_at > other.created_at
-    return (len(one.remote_id), one.remote_id) > (len(other.remote_id), other.remote_id)
+    return one.number > other.number
 
 
 def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading]:

@@ -155,7 +155,7 @@ class ReplyAdapter(Adapter):
         theirs = [row for row in found.rows if row.contact == contact]
         if not theirs:
             await self._http.read("GET", _path("contacts", contact))
-        theirs.sort(key=lambda row: (len(row.remote_id), row.remote_id), reverse=True)
+        theirs.sort(key=lambda row: row.number, reverse=True)
         return Listing(tuple(theirs), found.unreadable)
 
     async def get_task(self, ref: TaskRef) -> Reading:
