@@ -82,7 +82,7 @@ def _all(seeds: range, jobs: int, without: str) -> int:
         task = bar.add_task("", total=len(seeds))
         for part, found in zip(_parts(seeds), pool.map(work, _parts(seeds)), strict=True):
             bar.advance(task, len(part))
-            if bar.disable and part.stop % TELL_EVERY == 0:
+            if bar.disable and part.start // TELL_EVERY < part.stop // TELL_EVERY:
                 print(f"up to seed {part.stop}: {len(broken) + len(found)} broke a law", flush=True)
             broken += found
             for seed, law in found:
