@@ -22,7 +22,7 @@ def test_more_rows_than_a_page_are_all_read_once(order: str) -> None:
     found = asyncio.run(world.reply.list_tasks())
     assert {reading.remote_id for reading in found.rows} == ids
     assert len(found.rows) == 1203
-    assert world.paths() == ["POST /tasks/filter"] * 2
+    assert world.paths() == ["POST /tasks/filter"] * 4
 
 
 def test_a_server_that_gives_shorter_pages_is_read_to_the_end() -> None:
@@ -32,7 +32,7 @@ def test_a_server_that_gives_shorter_pages_is_read_to_the_end() -> None:
     for _ in range(22):
         world.crm.person_creates(contact, "Call", DUE)
     assert len(asyncio.run(world.reply.list_tasks()).rows) == 22
-    assert [call.query["skip"] for call, _ in world.crm.calls] == ["0", "7", "14", "21"]
+    assert [call.query["skip"] for call, _ in world.crm.calls] == ["0", "7", "14", "21"] * 2
 
 
 def test_rows_that_shift_between_pages_are_listed_once() -> None:
@@ -47,8 +47,25 @@ def test_rows_that_shift_between_pages_are_listed_once() -> None:
 
     world.crm.before = somebody_creates
     rows = asyncio.run(world.reply.list_tasks()).rows
-    assert {reading.remote_id for reading in rows} == ids
-    assert len(rows) == 5
+    assert {reading.remote_id for reading in rows} >= ids
+    assert len(rows) == len({reading.remote_id for reading in rows})
+
+
+@pytest.mark.parametrize("closings", [1, 2])
+def test_a_row_that_moves_up_while_the_list_is_read_is_not_lost(closings: int) -> None:
+    world = World(sandbox={"order": "id"})
+    world.crm.top_cap = 3
+    contact = world.crm.add_contact("Asha")
+    ids = [world.crm.person_creates(contact, "Call", DUE) for _ in range(8)]
+    to_close = ids[:closings]
+
+    def somebody_completes(call: Call) -> None:
+        if call.query.get("skip") == "3" and to_close:
+            world.crm.person_completes(to_close.pop())
+
+    world.crm.before = somebody_completes
+    rows = asyncio.run(world.reply.list_tasks()).rows
+    assert {reading.remote_id for reading in rows} >= set(ids[closings:])
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_BEFORE, Fault.NO_CONNECTION])

@@ -55,6 +55,8 @@ _T = TypeVar("_T")
 
 PAGE: Final = 1000
 """Reply's documentation: the most rows of one page."""
+MAX_SCANS: Final = 4
+"""Of one list: where tasks are made all the time, each time brings something new."""
 
 # Reply's documentation: without "to", tasks that start more than a year ahead are left out.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
@@ -99,9 +101,36 @@ class ReplyAdapter(Adapter):
         json: Mapping[str, str | int] | None = None,
     ) -> list[Any]:
         """Every row of a list, repeats left out; `BadAnswer` or `Unavailable` where it breaks off or never ends."""
+        rows, _ = await self._scan(method, path, params=params, json=json)
+        return list(rows.values())
+
+    async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
+        """Every row of a list of tasks, which is read again, while it has several pages, until nothing new turns up.
+
+        A task that is closed meanwhile moves all that follow it up, and the first of the next page out of sight: it
+        would be taken for one that Reply does not have.
+        """
+        rows: dict[str, Any] = {}
+        for _ in range(MAX_SCANS):
+            found, pages = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted})
+            settled = pages == 1 or found.keys() <= rows.keys()
+            rows.update(found)
+            if settled:
+                break
+        return list(rows.values())
+
+    async def _scan(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: Mapping[str, str | int] | None = None,
+    ) -> tuple[dict[str, Any], int]:
+        """The rows by their keys, and how many pages they took."""
         rows: dict[str, Any] = {}
         skip = 0
-        for _ in range(MAX_PAGES):
+        for pages in range(1, MAX_PAGES + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
                 page = (await self._http.read(method, path, params=window, json=json)).parse(Page)
@@ -110,7 +139,7 @@ class ReplyAdapter(Adapter):
             known = len(rows)
             rows.update((row_key(row), row) for row in page.items)
             if not page.has_more:
-                return list(rows.values())
+                return rows, pages
             if len(rows) == known:
                 msg = f"the list of {path} says that there is more, and gives nothing new"
                 raise BadAnswer(msg, system=SYSTEM)
@@ -140,7 +169,7 @@ class ReplyAdapter(Adapter):
         Raises `Unavailable`, `Unauthorized`, or `BadAnswer` where the list cannot be read to its end.
         """
         status = STATUS.write("New", self._settings.dialect)
-        found = _listing(await self._rows("POST", "/tasks/filter", json={**_ANY_START, "status": status}), _row)
+        found = _listing(await self._task_rows({"status": status}), _row)
         # Whether every server heeds the filter is not known, and a closed task taken for open would be mirrored.
         return Listing(tuple(row for row in found.rows if row.state is State.OPEN), found.unreadable)
 
@@ -150,8 +179,7 @@ class ReplyAdapter(Adapter):
         Whether a finished task failed is not in a list row: only the task itself tells. Raises `Missing` if
         there is no such contact.
         """
-        rows = await self._rows("POST", "/tasks/filter", json={**_ANY_START, "contactId": number(contact)})
-        found = _listing(rows, _row)
+        found = _listing(await self._task_rows({"contactId": number(contact)}), _row)
         theirs = [row for row in found.rows if row.contact == contact]
         if not theirs:
             await self._http.read("GET", _path("contacts", contact))
