@@ -38,7 +38,7 @@ class Aftermath:
     def closed_instead(self) -> set[str]:
         """The ids of what the request may have hit instead: open or unknown before, and closed now."""
         meant = self.meant
-        if meant is not None and meant.state is not State.OPEN and meant.updated_by in self._us:
+        if self.closed_by_us:
             return set()
         return {
             row.remote_id
@@ -47,6 +47,12 @@ class Aftermath:
             and not self._superseded(row)
             and (meant is None or self._may_have_been_hit(row, meant))
         }
+
+    @property
+    def closed_by_us(self) -> bool:
+        """Whether the CRM says that we closed what was meant."""
+        meant = self.meant
+        return meant is not None and meant.state is not State.OPEN and meant.updated_by in self._us
 
     @property
     def closed_by_another(self) -> bool:

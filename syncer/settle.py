@@ -191,7 +191,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     after = Aftermath(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace)
     meant, strays = after.meant, after.closed_instead
     if meant is not None and meant.state is not State.OPEN:
-        if not strays and after.closed_by_another and _may_still_arrive(context, operation):
+        if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, meant, "completed; its lost answer was found by reading")
@@ -202,6 +202,12 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
         context.merge_contact(operation.system, operation.contact, listing, operation=failed, hit_by_us=strays)
     else:
         _not_carried_out(context, operation, "the task is still open")
+
+
+def _surely_ours(context: RunContext, after: Aftermath) -> bool:
+    """Whether our request closed what it meant: if it was seen open since, somebody else may have."""
+    at_once = after.operation.run == context.run
+    return after.closed_by_us or (at_once and not after.closed_by_another)
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:

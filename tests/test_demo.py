@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import io
 import json
@@ -17,6 +18,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,12 +59,21 @@ class Told:
         return [line.strip() for line in self.text.partition("Look at what is known")[2].splitlines()[1:]]
 
 
+@contextmanager
+def usual_ports() -> Iterator[None]:
+    """Alone with the ports that every demo and every sandbox takes first: tests run in several processes."""
+    with (Path(gettempdir()) / f"syncer-tests-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     place = tmp_path_factory.mktemp("newcomer")
-    done = subprocess.run(  # noqa: S603
-        [*SYNCER, "demo"], cwd=place, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
-    )
+    with usual_ports():
+        done = subprocess.run(  # noqa: S603
+            [*SYNCER, "demo"], cwd=place, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+        )
     assert (done.returncode, done.stderr) == (0, "")
     return Told(done.stdout, place / "syncer-demo")
 
@@ -79,12 +90,14 @@ def run_line(zygote: Zygote, line: str, cwd: Path, *more: str) -> str:
 @contextmanager
 def sandbox(zygote: Zygote, *words: str, cwd: Path, ends: signal.Signals = signal.SIGTERM) -> Iterator[str]:
     """`syncer sandbox` while it runs; what it printed."""
-    served = zygote.start(cwd, ENVIRONMENT, "sandbox", *words)
-    until(lambda: served.ended or "Lose the answer" in served.stdout)
-    try:
-        yield served.stdout
-    finally:
-        served.send(ends)
+    with usual_ports():
+        served = zygote.start(cwd, ENVIRONMENT, "sandbox", *words)
+        until(lambda: served.ended or "Lose the answer" in served.stdout)
+        try:
+            yield served.stdout
+        finally:
+            served.send(ends)
+            until(lambda: served.ended)
     assert (served.status, served.stderr) == (128 + ends, "")
 
 

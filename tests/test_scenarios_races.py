@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Fault
-from tests.scenario import Make, Stage, details
+from tests.scenario import Make, Stage, details, name_of
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 RACE = [("superfone", "closed_by_race")]
@@ -259,6 +259,26 @@ def tell_little(world: Stage, *untold: str) -> None:
             row.update(dict.fromkeys(untold))
 
     world.mangle("superfone", "tasks of contact", forget)
+
+
+def test_done_by_them_while_our_complete_is_still_on_its_way(stage: Make) -> None:
+    """It hits whatever is on top when it arrives: nothing of ours may be there before it can arrive no more."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    reminder = world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.good()
+    world.complete_in("highlevel")
+    world.reply.person_creates(contact, "ToDo", world.due(hours=5), "Another")
+    world.fail("superfone", "complete", Fault.LOST_REQUEST)
+    assert details(world.again())
+    late, _ = next(found for found in reversed(world.superfone.calls) if name_of("superfone", found[0]) == "complete")
+
+    world.superfone.person_completes(reminder)
+    world.again(seconds=5)
+    world.superfone.handle(late)
+    world.again(3)
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
 
 
 def test_what_our_create_replaced_waits_where_rows_tell_little(stage: Make) -> None:
