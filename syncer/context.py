@@ -57,6 +57,7 @@ class Connection:
     seen: Seen = field(default_factory=Seen)
     spent: bool = False
     failures_in_row: int = 0
+    last_failure: str = ""
     reads_before: int = 0
     writes_before: int = 0
 
@@ -84,12 +85,14 @@ class Connection:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (Unavailable, InDoubt, NotSent) as error:
             self.failures_in_row += 1
-            self.seen.unreached.append(Unreadable(self.system, None, f"{what}: {error.words}"))
+            self.last_failure = f"{what}: {error.words}"
+            self.seen.unreached.append(Unreadable(self.system, None, self.last_failure))
             unreachable = isinstance(error, NoConnection)
             if whole or unreachable or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (BadAnswer, Refused) as error:
-            self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
+            self.last_failure = f"{what}: {error.words}"
+            self.seen.unreadable.append(Unreadable(self.system, None, self.last_failure))
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         else:

@@ -17,6 +17,7 @@ from adapters.base import ListsTasks, Missing
 from syncer.contacts import link_records
 from syncer.context import Connection, RunContext, for_each, together
 from syncer.model import Reading, Record, ReplicaState, State, TaskRef
+from syncer.observations import ConnectionState
 from syncer.state import UNSETTLED, Changes
 
 _log = structlog.get_logger("syncer.observe")
@@ -275,12 +276,19 @@ async def _observe_lanes(context: RunContext, connection: Connection, pause: tim
         link(context)
         await _read_lanes(context, connection, _leads_never_read(context, connection))
     await _read_urgent(context, connection)
+    _stop_if_silent(context, connection)
     if connection.usable and not connection.spent:
         allowance = pause.total_seconds() / 2
         left = context.time_left(READING_SHARE)
         connection.adapter.wire.set_deadline(allowance if left is None else min(allowance, left))
         _, quiet = _leads_by_need(context, connection)
         await _read_lanes(context, connection, quiet)
+
+
+def _stop_if_silent(context: RunContext, connection: Connection) -> None:
+    """A CRM of which no lead could be read is unavailable, however few were asked for."""
+    if connection.last_failure and not any(system == connection.system for system, _ in context.visits):
+        connection.stop(ConnectionState.UNAVAILABLE, connection.last_failure)
 
 
 async def _read_urgent(context: RunContext, connection: Connection) -> None:

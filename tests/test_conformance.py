@@ -214,9 +214,9 @@ class SaysTheNamedOneWasClosed(SuperfoneAdapter):
 
 
 class TakesAPartForTheWhole(ReplyAdapter):
-    async def _rows(self, method: str, path: str, **more: Any) -> list[Any]:
+    async def _scan(self, method: str, path: str, **more: Any) -> tuple[dict[str, Any], int]:
         page = await self._http.read(method, path, params={"top": 1000, "skip": 0}, json=more.get("json"))
-        return list(json.loads(page.content)["items"])
+        return {str(row["id"]): row for row in json.loads(page.content)["items"]}, 1
 
 
 class GivesUpQuietly(HighLevelAdapter):
