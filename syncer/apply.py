@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from datetime import timedelta
 
 from adapters.base import BadAnswer, Full, InDoubt, Missing, NotSent, Refused, Unauthorized, Unavailable
 from syncer.context import Connection, Locks, RunContext, for_each, to_the_end
@@ -23,6 +24,8 @@ from syncer.requests import Requests
 from syncer.state import Action, Changes, OpState
 
 LANE_STEPS = 50
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
+"""More than a CRM's clock and ours ever do: what it dates earlier is not taken for caused by what we do now."""
 
 
 async def apply_plan(context: RunContext, operations: Collection[Planned]) -> None:
@@ -204,6 +207,8 @@ class _Applier:
         before = tuple(row.remote_id for row in listing.rows if row.state is State.OPEN)
         seen = tuple(row.remote_id for row in listing.rows)
         action = Action.COMPLETE if isinstance(step, CompleteTop) else Action.CREATE
+        if action is Action.CREATE:
+            self._remember_closed(connection, contact, listing)
         remote_id = step.remote_id if isinstance(step, CompleteTop) else None
         planned = Planned(
             task.id, connection.system, action, task.kind, contact, task.due, "in its lane", remote_id, lane=True
@@ -212,3 +217,17 @@ class _Applier:
         if isinstance(step, CompleteTop):
             return await self._requests.complete(connection, operation)
         return await self._requests.create(connection, operation, listing)
+
+    def _remember_closed(self, connection: Connection, contact: str, listing: Listing[Reading]) -> None:
+        """Note what is closed already: by its times alone it would look later as if our create had closed it."""
+        context, now = self._context, self._context.clock()
+        closed = [row for row in listing.rows if row.exclusive and row.state is not State.OPEN]
+        history = {
+            row.remote_id
+            for row in closed
+            if row.key not in context.base.replicas
+            and row.updated_at is not None
+            and abs(row.updated_at - now) < CLOCKS_DIFFER_BY
+        }
+        if history:
+            context.merge_contact(connection.system, contact, listing, history=history)

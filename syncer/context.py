@@ -189,6 +189,7 @@ class RunContext:
         operation: Operation | None = None,
         closed_by_us: Iterable[str] = (),
         hit_by_us: Iterable[str] = (),
+        history: Iterable[str] = (),
         also: Changes | None = None,
     ) -> None:
         """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading."""
@@ -207,6 +208,7 @@ class RunContext:
             lanes={contact: listing.rows},
             closed_by_us={*closed_by_us, *hit_by_us},
             hit_by_us=set(hit_by_us),
+            history=set(history),
         )
         merged = merge(
             narrow,

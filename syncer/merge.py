@@ -3,7 +3,7 @@
 In this order, so that each step can rely on the one before:
 
 1. replicas that we know: what changed since the base, and who did it; completed beats cancelled beats open
-2. tasks of theirs that a create of ours closed before we ever saw them
+2. tasks of theirs that were closed before we ever saw them, where a create of ours did it or might seem to have
 3. unknown open tasks: by marker, else as a twin, else new
 """
 
@@ -200,11 +200,22 @@ class _Known:
             for contact, lane in sorted(seen.lanes.items()):
                 if self._work.is_doubtful(system, contact):
                     continue
+                for reading in in_order(row for row in lane if row.remote_id in seen.history):
+                    if reading.key not in self._work.base.replicas:
+                        self._closed_by_others(reading)
                 by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
                 by_us = [row for row in lane if row.remote_id in seen.closed_by_us and row.state is not State.OPEN]
                 for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):
                     if reading.key not in self._work.base.replicas:
                         self._closed_before_seen(reading)
+
+    def _closed_by_others(self, reading: Reading) -> None:
+        if self._work.contact_of(reading) is None:
+            return
+        task = self._work.begin(reading)
+        self._work.put_task(replace(task, state=reading.state))
+        self._work.put_replica(replace(replica_of(reading, task.id), state=_CLOSED_AS[reading.state]))
+        self._work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
 
     def _closed_before_seen(self, reading: Reading) -> None:
         cause = self._what_superseded(reading)

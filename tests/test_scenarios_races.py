@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Fault
+from adapters.superfone.account import API_USER
 from tests.scenario import Make, Stage, details, name_of
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -259,6 +260,26 @@ def tell_little(world: Stage, *untold: str) -> None:
             row.update(dict.fromkeys(untold))
 
     world.mangle("superfone", "tasks of contact", forget)
+
+
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER])
+def test_made_and_done_by_our_own_user_just_before_our_create(stage: Make, fault: Fault | None) -> None:
+    """Its times and its actor look as if our create had closed it; but it was closed when the lane was read before."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Ours")
+
+    def act() -> None:
+        task = world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=8))
+        world.superfone.person_completes(task, by=API_USER)
+
+    world.meanwhile("superfone", "tasks of contact", act)
+    if fault is not None:
+        world.fail("superfone", "create", fault)
+    world.good()
+    assert incidents(world) == []
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
 
 
 def test_done_by_them_while_our_complete_is_still_on_its_way(stage: Make) -> None:
