@@ -352,8 +352,9 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
             reading = connection.adapter.list_contact_tasks(contact)
             listing = await connection.attempt(reading, f"the tasks of contact {contact}")
         except Missing:
-            listing = None
             connection.seen.missing |= _open_replicas(context, connection.system, contact)
+            await _let_go(context, connection, contact)
+            return
         if listing is None:
             return
         context.visits[connection.system, contact] = context.base.visits[connection.system, contact] = read_at
@@ -368,6 +369,24 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
 
     await for_each(contacts, read)
     context.extend(connection.seen.readings.values())
+
+
+async def _let_go(context: RunContext, connection: Connection, contact: str) -> None:
+    """Take a contact that is gone from its person, whose number may have another one now.
+
+    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. If it turns up
+    again, by its number, it is joined again.
+    """
+    record = context.base.records.get((connection.system, contact))
+    if record is None:
+        return
+    for phone in record.phones:
+        found = await connection.attempt(connection.adapter.find_contacts(phone), f"the contact {phone}")
+        if found is None or record.key in {other.key for other in found}:
+            return
+    gone = replace(record, phones=(), emails=())
+    context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}))
+    context.visits[gone.key] = context.base.visits[gone.key] = context.clock()
 
 
 def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:

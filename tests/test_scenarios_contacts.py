@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import pytest
 
 from adapters.sandbox import Fault
@@ -278,6 +280,44 @@ def test_a_contact_without_a_key_that_reply_needs_is_parked_with_words(stage: Ma
     world.again(2)
     assert world.open() == (1, 1, 1)
     world.quiet()
+
+
+def test_a_lead_that_was_deleted_and_made_again(stage: Make) -> None:
+    """Its number is all that both have in common: what waits for it, and what is retried, comes to the new one."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Known")
+    world.good()
+    world.superfone.person_deletes_lead(lead)
+    world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
+    report = world.again(2)
+    assert ("superfone", "no_contact") in [(item.system, item.reason.value) for item in report.waiting]
+
+    again = world.superfone.add_lead("Asha", ["+919876543210"])
+    world.again(2, hours=25)
+    assert world.lane(again) == ["REMINDER"]
+    world.retry()
+    world.again(2)
+    assert sorted(world.lane(again)) == ["FOLLOW_UP_CALL", "REMINDER"]
+    world.quiet(2)
+    world.complete_in("superfone")
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+def test_a_lead_that_only_seems_to_be_gone_is_kept(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=3), "Known")
+    world.good()
+    with patch.object(world.superfone, "has_lead", return_value=False):
+        world.again()
+    world.quiet(2)
+    world.complete_in("reply")
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+    assert world.lane(lead) == []
 
 
 @pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])

@@ -116,6 +116,13 @@ class Account:
         """A person deletes a task: it is in no list any more."""
         del self._tasks[self._lead_of.pop(int(task))][int(task)]
 
+    def person_deletes_lead(self, lead: int | str) -> None:
+        """A person deletes a lead with its tasks: its number may belong to another one from now on."""
+        gone = self._leads.pop(int(lead))
+        for task in self._tasks.pop(gone.id):
+            del self._lead_of[task]
+        self._by_phone = {phone: holder for phone, holder in self._by_phone.items() if holder != gone.id}
+
     def leads(self) -> tuple[SandboxLead, ...]:
         """Every lead, oldest first."""
         return tuple(self._leads.values())
