@@ -8,25 +8,31 @@ always turned into a read of the one task that is absent; nothing else may be co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from adapters.base import ListsTasks, Missing
-from syncer.contacts import link_records
 from syncer.context import Connection, RunContext, for_each, together
 from syncer.model import Reading, Record, ReplicaState, State, TaskRef
 from syncer.observations import ConnectionState
-from syncer.state import UNSETTLED, Changes
+from syncer.observecontacts import (
+    find_missing,
+    let_go,
+    link,
+    links_with_open_tasks,
+    look_up,
+    read_contacts,
+    records_of,
+    refresh_contacts,
+)
+from syncer.reasons import Item, Reason
+from syncer.state import UNSETTLED
 
 _log = structlog.get_logger("syncer.observe")
 
 READING_SHARE = 0.5
 """Of a run's time: so that a first run with much to read still writes something."""
-CONTACTS_EVERY = timedelta(seconds=30)
-"""Contacts are listed again after this long for each page but the first: a small list with every run."""
-MISSING_RECHECK = timedelta(minutes=10)
 
 
 async def observe(context: RunContext, *, pause: timedelta) -> None:
@@ -38,7 +44,7 @@ async def observe(context: RunContext, *, pause: timedelta) -> None:
     await together(_observe_list(context, connection) for connection in listing)
     link(context)
     await together(_observe_lanes(context, connection, pause) for connection in by_lane)
-    await together(_find_missing(context, connection) for connection in context.connections.values())
+    await together(find_missing(context, connection) for connection in context.connections.values())
     link(context)
     for connection in context.connections.values():
         connection.adapter.wire.set_deadline(context.time_left())
@@ -46,19 +52,11 @@ async def observe(context: RunContext, *, pause: timedelta) -> None:
         connection.spent = False
 
 
-def link(context: RunContext) -> None:
-    """Join the records that are one person, and remember what is ambiguous."""
-    linked = link_records(context.base.records, context.base.links, context.new_id)
-    context.ambiguities = linked.ambiguities
-    if linked.links or linked.merged:
-        context.record(Changes(links=linked.links, merged=linked.merged))
-
-
 # CRMs that list all tasks ----------------------------------------------------------------------------
 
 
 async def _observe_list(context: RunContext, connection: Connection) -> None:
-    await _refresh_contacts(context, connection)
+    await refresh_contacts(context, connection)
     if not connection.usable:
         return
     listing = await connection.attempt(connection.adapter.list_tasks(), "the list of tasks", whole=True)
@@ -71,7 +69,7 @@ async def _observe_list(context: RunContext, connection: Connection) -> None:
     seen.readings = {row.remote_id: row for row in listing.rows}
     await _read_vanished(context, connection)
     await _read_changed(context, connection)
-    await _read_contacts(context, connection)
+    await read_contacts(context, connection)
 
 
 async def _read_vanished(context: RunContext, connection: Connection) -> None:
@@ -106,6 +104,10 @@ async def _read_changed(context: RunContext, connection: Connection) -> None:
         if not row.whole and row.mirrored and row.key not in context.base.replicas
     ]
     connection.seen.unread = {row.contact for row in still_unread if row.contact is not None}
+    if connection.spent or not connection.usable:
+        reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
+        named = (f"{row.system} task {row.remote_id}" for row in still_unread)
+        context.waiting += [Item(None, connection.system, reason, name) for name in named]
     context.extend(connection.seen.readings.values())
 
 
@@ -135,128 +137,6 @@ async def _read_one(connection: Connection, ref: TaskRef) -> None:
             connection.seen.readings[ref.remote_id] = reading
 
 
-# contacts --------------------------------------------------------------------------------------------
-
-
-async def _refresh_contacts(context: RunContext, connection: Connection) -> None:
-    capabilities = connection.adapter.capabilities
-    if not capabilities.lists_contacts or not connection.usable:
-        return
-    cursor = f"contacts:{connection.system}"
-    known = [record for record in context.base.records.values() if record.system == connection.system]
-    pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
-    last = context.base.cursors.get(cursor)
-    now = context.clock()
-    if last is not None and pages_but_one and now - datetime.fromisoformat(last) < CONTACTS_EVERY * pages_but_one:
-        return
-    listing = await connection.attempt(connection.adapter.list_contacts(), "the list of contacts", whole=True)
-    if listing is None:
-        return
-    connection.seen.unreadable += listing.unreadable
-    changed = {row.key: row for row in listing.rows if context.base.records.get(row.key) != row}
-    # A single page is read with every run: storing when would make a quiet run write.
-    cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
-    if changed or cursors:
-        context.record(Changes(records=changed, cursors=cursors))
-    await _recheck_doubtful(context, connection, {row.key for row in listing.rows})
-
-
-async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
-    """Contacts that make a key ambiguous but are no longer listed: if they are gone, their keys are free."""
-    ambiguities = link_records(context.base.records, context.base.links, lambda: "").ambiguities
-    doubtful = {key for doubt in ambiguities for key in doubt.records if key[0] == connection.system}
-    for key in sorted(doubtful - listed):
-        try:
-            await connection.attempt(connection.adapter.get_contact(key[1]), f"contact {key[1]}")
-        except Missing:
-            gone = replace(context.base.records[key], phones=(), emails=())
-            context.record(Changes(records={key: gone}))
-
-
-async def _read_contacts(context: RunContext, connection: Connection) -> None:
-    """The contacts of tasks that no list of contacts has shown yet."""
-    wanted = {row.contact for row in connection.seen.readings.values() if row.contact is not None and row.mirrored}
-    unknown = sorted(contact for contact in wanted if (connection.system, contact) not in context.base.records)
-
-    async def read(contact: str) -> None:
-        if not connection.usable or connection.spent:
-            return
-        try:
-            record = await connection.attempt(connection.adapter.get_contact(contact), f"contact {contact}")
-        except Missing:
-            return
-        if record is not None:
-            context.record(Changes(records={record.key: record}))
-
-    await for_each(unknown, read)
-
-
-async def _find_missing(context: RunContext, connection: Connection) -> None:
-    """Contacts of open tasks that this CRM seems not to have: asked for by key, where its list may be old."""
-    capabilities = connection.adapter.capabilities
-    if not capabilities.contact_keys or not capabilities.lists_contacts:
-        return
-    have = {link for (system, _), link in context.base.links.items() if system == connection.system}
-    wanted = _links_with_open_tasks(context) - have
-    by_email = [
-        key
-        for record in _records_of(context, wanted)
-        for key in (*record.emails, *record.phones)
-        if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
-    ]
-    await _look_up(context, connection, dict.fromkeys(by_email), recheck=MISSING_RECHECK)
-
-
-async def _look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
-    """Ask for contacts by key, none again before ``recheck``."""
-    now = context.clock()
-
-    def due(key: str) -> bool:
-        asked = context.base.lookups.get((connection.system, key))
-        return asked is None or now - asked >= recheck
-
-    async def ask(key: str) -> None:
-        if not connection.usable or connection.spent:
-            return
-        found = await connection.attempt(connection.adapter.find_contacts(key), f"the contact {key}")
-        if found is None:
-            return
-        if found:
-            context.record(Changes(records={record.key: _with_key(record, key) for record in found}))
-        else:
-            context.record(Changes(lookups={(connection.system, key): now}))
-
-    await for_each([key for key in keys if due(key)], ask)
-
-
-def _with_key(record: Record, key: str) -> Record:
-    """A record has the key by which its CRM found it, however that CRM writes it."""
-    if key in (*record.phones, *record.emails):
-        return record
-    if key.startswith("+"):
-        return replace(record, phones=(*record.phones, key))
-    return replace(record, emails=(*record.emails, key))
-
-
-def _links_with_open_tasks(context: RunContext) -> set[str]:
-    """Links that have something open, as far as is known now: in the ledger, or in a list just read."""
-    open_now = {task.contact for task in context.base.tasks.values() if task.state is State.OPEN}
-    for connection in context.connections.values():
-        for reading in connection.seen.readings.values():
-            key = (connection.system, reading.contact or "")
-            if reading.state is State.OPEN and key in context.base.records:
-                open_now.add(context.base.links.get(key) or f"{key[0]}:{key[1]}")
-    return open_now
-
-
-def _records_of(context: RunContext, links: set[str]) -> list[Record]:
-    return [
-        record
-        for key, record in sorted(context.base.records.items())
-        if (context.base.links.get(key) or f"{key[0]}:{key[1]}") in links
-    ]
-
-
 # CRMs that list one contact's tasks ------------------------------------------------------------------
 
 
@@ -272,7 +152,7 @@ async def _observe_lanes(context: RunContext, connection: Connection, pause: tim
     connection.adapter.wire.set_deadline(context.time_left(READING_SHARE))
     for phones in (_phones_of_busy, _phones_of_all):
         recheck = connection.adapter.capabilities.contact_recheck
-        await _look_up(context, connection, phones(context, connection), recheck=recheck)
+        await look_up(context, connection, phones(context, connection), recheck=recheck)
         link(context)
         await _read_lanes(context, connection, _leads_never_read(context, connection))
     await _read_urgent(context, connection)
@@ -303,7 +183,7 @@ def _leads_never_read(context: RunContext, connection: Connection) -> list[str]:
 
 def _phones_of_busy(context: RunContext, connection: Connection) -> list[str]:
     """Phones, without a lead so far, of contacts that have an open task."""
-    return _phones(context, connection, _records_of(context, _links_with_open_tasks(context)))
+    return _phones(context, connection, records_of(context, links_with_open_tasks(context)))
 
 
 def _phones_of_all(context: RunContext, connection: Connection) -> list[str]:
@@ -322,7 +202,7 @@ def _phones(context: RunContext, connection: Connection, records: Iterable[Recor
 def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[str], list[str]]:
     """Leads to be read in any case, and the others, those read longest ago first."""
     system, base = connection.system, context.base
-    busy = _links_with_open_tasks(context)
+    busy = links_with_open_tasks(context)
     urgent = {r.contact for r in base.replicas.values() if r.system == system and r.state is ReplicaState.OPEN}
     urgent |= {op.contact for op in base.operations.values() if op.system == system and op.state in UNSETTLED}
     quiet = []
@@ -353,7 +233,7 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
             listing = await connection.attempt(reading, f"the tasks of contact {contact}")
         except Missing:
             connection.seen.missing |= _open_replicas(context, connection.system, contact)
-            await _let_go(context, connection, contact)
+            await let_go(context, connection, contact)
             return
         if listing is None:
             return
@@ -369,24 +249,6 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
 
     await for_each(contacts, read)
     context.extend(connection.seen.readings.values())
-
-
-async def _let_go(context: RunContext, connection: Connection, contact: str) -> None:
-    """Take a contact that is gone from its person, whose number may have another one now.
-
-    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. If it turns up
-    again, by its number, it is joined again.
-    """
-    record = context.base.records.get((connection.system, contact))
-    if record is None:
-        return
-    for phone in record.phones:
-        found = await connection.attempt(connection.adapter.find_contacts(phone), f"the contact {phone}")
-        if found is None or record.key in {other.key for other in found}:
-            return
-    gone = replace(record, phones=(), emails=())
-    context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}))
-    context.visits[gone.key] = context.base.visits[gone.key] = context.clock()
 
 
 def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:

@@ -160,6 +160,22 @@ def test_a_large_first_run_under_a_small_budget_goes_on_over_several_runs(stage:
     world.quiet(2)
 
 
+def test_what_there_was_no_time_to_read_is_named(stage: Make) -> None:
+    world = stage(sync='run_limit = "30s"')
+    text = world.account.path.read_text().replace('rate = "1000/s"', 'rate = "1/s"')
+    world.account.path.write_text(text)
+    world.reload()
+    _, contact, _ = world.everywhere()
+    ids = {world.reply.person_creates(contact, "ToDo", world.due(hours=hour)) for hour in range(40)}
+    report = world.sync()
+    named = {item.detail.removeprefix("reply task ") for item in report.waiting if item.system == "reply"}
+    with world.open_ledger(read_only=True) as ledger:
+        known = {copy.remote_id for view in ledger.tasks() for copy in view.replicas if copy.system == "reply"}
+    assert named
+    assert named | known == ids
+    assert not named & known
+
+
 def test_quiet_leads_are_read_in_turn(stage: Make) -> None:
     world = stage(sync='run_limit = "60s"', superfone="")
     text = world.account.path.read_text().replace('rate = "1000/s"', 'rate = "1/s"', 1)
