@@ -140,7 +140,9 @@ class _FirstSight:
             return True
         alive = task.state is State.OPEN or work.is_creating(task.id, reading.system)
         shown = work.open_replica(task.id, reading.system) is not None
-        if not alive or shown or task.contact != work.contact_of(reading) or self._is_another(reading, task):
+        if not alive or shown or task.contact != work.contact_of(reading):
+            return False
+        if self._is_another(reading, task) or self._is_pasted(reading, task):
             return False
         self._adopt(reading, task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
@@ -158,8 +160,19 @@ class _FirstSight:
         known: tuple[Task | Replica, ...] = (task, *had)
         return bool(had) and not any(self._is_like(reading, one) for one in known)
 
+    def _is_pasted(self, reading: Reading, task: Task) -> bool:
+        """Whether nothing but a marker that this ledger never wrote says that they are one task.
+
+        Where it has just been lost, that is enough: people move tasks, and their copies stay where they were.
+        """
+        if self._work.base.empty or not self._work.awaits_origin(task):
+            return False
+        guessed = not self._work.inputs.capabilities[task.origin].has_kinds or not reading.kind_known
+        kinds_fit = guessed or reading.kind.compatible(task.kind)
+        return not (kinds_fit and self._is_like(reading, task))
+
     def _rebuild(self, reading: Reading, task_id: str) -> None:
-        """A marker whose task no ledger knows: written before the ledger was lost.
+        """A marker whose task no ledger knows: written before the ledger was lost, or pasted from anywhere.
 
         What it was made from may have been seen before this CRM could be read again.
         """

@@ -246,6 +246,15 @@ def test_a_marker_of_a_task_whose_copy_was_another_one(
     assert found.base.replicas[PLAIN, "x"].task == copy_of
 
 
+def test_a_marker_that_no_ledger_knows_joins_nothing_but_in_an_empty_one() -> None:
+    """People paste texts from elsewhere, marker and all; a ledger that has held tasks knows its own markers."""
+    visit = a_reading(PLAIN, "x", marker=ID, title="Show the flat", due=at(days=2))
+    to_do = a_reading(TYPED, "y", marker=ID, title="Send the bill", kind=Kind.TODO)
+    found = merged(KNOWN, seen_of(visit, to_do))
+    assert found.base.replicas[PLAIN, "x"].task != found.base.replicas[TYPED, "y"].task
+    assert list(merged(a_base(), seen_of(visit, to_do)).base.tasks) == [ID]
+
+
 @given(worlds())
 def test_markers_are_believed_exactly_where_they_fit(world: World) -> None:
     found = world.merged()
