@@ -224,6 +224,7 @@ def _leads_by_need(context: RunContext, connection: Connection) -> tuple[list[st
 
 async def _read_lanes(context: RunContext, connection: Connection, contacts: list[str]) -> None:
     read_at = context.clock()
+    gone: list[str] = []
 
     async def read(contact: str) -> None:
         if not connection.usable or connection.spent:
@@ -233,7 +234,7 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
             listing = await connection.attempt(reading, f"the tasks of contact {contact}")
         except Missing:
             connection.seen.missing |= _open_replicas(context, connection.system, contact)
-            await let_go(context, connection, contact)
+            gone.append(contact)
             return
         if listing is None:
             return
@@ -248,6 +249,8 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
         }
 
     await for_each(contacts, read)
+    for contact in gone:
+        await let_go(context, connection, contact)
     context.extend(connection.seen.readings.values())
 
 

@@ -98,16 +98,21 @@ async def find_missing(context: RunContext, connection: Connection) -> None:
 async def let_go(context: RunContext, connection: Connection, contact: str) -> None:
     """Take a contact that is gone from its person, whose number may have another one now.
 
-    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. If it turns up
-    again, by its number, it is joined again.
+    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. And it must know
+    any other contact: one that knows nobody is another CRM than before. If the contact turns up again, by its number,
+    it is joined again.
     """
     record = context.base.records.get((connection.system, contact))
     if record is None:
         return
+    others = bool(connection.seen.lanes)
     for phone in record.phones:
         found = await connection.attempt(connection.adapter.find_contacts(phone), f"the contact {phone}")
         if found is None or record.key in {other.key for other in found}:
             return
+        others = others or bool(found)
+    if not others:
+        return
     if record.phones:
         gone = replace(record, phones=(), emails=())
         context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}))

@@ -287,6 +287,8 @@ def test_a_lead_that_was_deleted_and_made_again(stage: Make) -> None:
     world = stage()
     lead, contact, _ = world.everywhere()
     world.reply.person_creates(contact, "Call", world.due(hours=3), "Known")
+    other, _, _ = world.everywhere("Ravi", "+919876543211")
+    world.superfone.person_creates(other, "BOOKING", world.due(hours=4))
     world.good()
     world.superfone.person_deletes_lead(lead)
     world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
@@ -313,6 +315,11 @@ def test_a_lead_that_only_seems_to_be_gone_is_kept(stage: Make) -> None:
     world.good()
     with patch.object(world.superfone, "has_lead", return_value=False):
         world.again()
+        with patch.object(world.superfone, "lead_by_phone", return_value=None):
+            world.again(3)
+    world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
+    world.again(2)
+    assert sorted(world.lane(lead)) == ["FOLLOW_UP_CALL", "REMINDER"]
     world.quiet(2)
     world.complete_in("reply")
     world.again(2)
