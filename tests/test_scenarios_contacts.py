@@ -292,8 +292,7 @@ def test_a_lead_that_was_deleted_and_made_again(stage: Make) -> None:
     world.good()
     world.superfone.person_deletes_lead(lead)
     world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
-    report = world.again(2)
-    assert ("superfone", "no_contact") in [(item.system, item.reason.value) for item in report.waiting]
+    assert ("superfone", "no_contact") in waiting(world.again(2))
 
     again = world.superfone.add_lead("Asha", ["+919876543210"])
     world.again(2, hours=25)
