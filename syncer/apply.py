@@ -100,10 +100,7 @@ class _Applier:
 
     def _still_wanted(self, task_id: str, system: str) -> bool:
         task = self._context.base.tasks[task_id]
-        shown = any(
-            replica.task == task_id and replica.system == system and replica.state is ReplicaState.OPEN
-            for replica in self._context.base.replicas.values()
-        )
+        shown = any(copy.state is ReplicaState.OPEN for copy in self._context.base.copies(task_id, system))
         return task.state is State.OPEN and not shown
 
     # contacts that are to be made ------------------------------------------------------------------

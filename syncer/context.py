@@ -57,7 +57,6 @@ class Connection:
     seen: Seen = field(default_factory=Seen)
     spent: bool = False
     failures_in_row: int = 0
-    last_failure: str = ""
     reads_before: int = 0
     writes_before: int = 0
 
@@ -85,14 +84,12 @@ class Connection:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (Unavailable, InDoubt, NotSent) as error:
             self.failures_in_row += 1
-            self.last_failure = f"{what}: {error.words}"
-            self.seen.unreached.append(Unreadable(self.system, None, self.last_failure))
+            self.seen.unreached.append(Unreadable(self.system, None, f"{what}: {error.words}"))
             unreachable = isinstance(error, NoConnection)
             if whole or unreachable or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except (BadAnswer, Refused) as error:
-            self.last_failure = f"{what}: {error.words}"
-            self.seen.unreadable.append(Unreadable(self.system, None, self.last_failure))
+            self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         else:

@@ -155,8 +155,7 @@ class _FirstSight:
         """
         if self._work.is_creating(task.id, reading.system):
             return False
-        place = task.id, reading.system
-        had = [copy for copy in self._work.base.replicas.values() if (copy.task, copy.system) == place]
+        had = self._work.base.copies(task.id, reading.system)
         known: tuple[Task | Replica, ...] = (task, *had)
         return bool(had) and not any(self._is_like(reading, one) for one in known)
 
@@ -167,7 +166,7 @@ class _FirstSight:
         """
         if self._work.base.empty or not self._work.awaits_origin(task):
             return False
-        guessed = not self._work.inputs.capabilities[task.origin].has_kinds or not reading.kind_known
+        guessed = self._has_guessed_kind(task) or not reading.kind_known
         kinds_fit = guessed or reading.kind.compatible(task.kind)
         return not (kinds_fit and self._is_like(reading, task))
 
@@ -232,7 +231,7 @@ class _FirstSight:
         awaits_origin = work.awaits_origin(task)
         rebuilt = awaits_origin or self._is_rebuilt(task.id)
         window = self._rebuild_window if rebuilt else self._policy.twin_window
-        guessed = awaits_origin and not work.inputs.capabilities[task.origin].has_kinds
+        guessed = awaits_origin and self._has_guessed_kind(task)
         kinds_fit = reading.kind.compatible(task.kind) or guessed
         # A task without a due has copies with the due that we made up.
         undated = rebuilt and reading.due is None and reading.title is not None and task.title is not None
@@ -249,11 +248,14 @@ class _FirstSight:
         tasks = self._work.base.tasks.values()
         return [task for task in tasks if task.state is State.OPEN and task.contact == contact]
 
+    def _has_guessed_kind(self, task: Task) -> bool:
+        """Whether its kind was guessed from a title, because its origin has no types."""
+        return not self._work.inputs.capabilities[task.origin].has_kinds
+
     def _adopt(self, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:
         work = self._work
         if not made and work.awaits_origin(task):
-            guessed = not work.inputs.capabilities[task.origin].has_kinds
-            kind = reading.kind if reading.kind_known or guessed else task.kind
+            kind = reading.kind if reading.kind_known or self._has_guessed_kind(task) else task.kind
             task = replace(task, kind=kind, origin=reading.system, due_synthetic=reading.due is None)
             work.put_task(task)
         if not made and task.title is None and reading.title is not None:

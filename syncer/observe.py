@@ -106,8 +106,9 @@ async def _read_changed(context: RunContext, connection: Connection) -> None:
     connection.seen.unread = {row.contact for row in still_unread if row.contact is not None}
     if connection.spent or not connection.usable:
         reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
-        named = (f"{row.system} task {row.remote_id}" for row in still_unread)
-        context.waiting += [Item(None, connection.system, reason, name) for name in named]
+        context.waiting += [
+            Item(None, connection.system, reason, f"{row.system} task {row.remote_id}") for row in still_unread
+        ]
     context.extend(connection.seen.readings.values())
 
 
@@ -167,8 +168,9 @@ async def _observe_lanes(context: RunContext, connection: Connection, pause: tim
 
 def _stop_if_silent(context: RunContext, connection: Connection) -> None:
     """A CRM of which no lead could be read is unavailable, however few were asked for."""
-    if connection.last_failure and not any(system == connection.system for system, _ in context.visits):
-        connection.stop(ConnectionState.UNAVAILABLE, connection.last_failure)
+    failed = [*connection.seen.unreadable, *connection.seen.unreached]
+    if failed and not any(system == connection.system for system, _ in context.visits):
+        connection.stop(ConnectionState.UNAVAILABLE, failed[-1].detail)
 
 
 async def _read_urgent(context: RunContext, connection: Connection) -> None:

@@ -139,6 +139,10 @@ class Base:
         self.visits.update(changes.visits)
         self.cursors.update(changes.cursors)
 
+    def copies(self, task: str, system: str) -> list[Replica]:
+        """The task's replicas in one CRM, whatever has become of them."""
+        return [replica for replica in self.replicas.values() if (replica.task, replica.system) == (task, system)]
+
     def narrowed(self, contact: str | None, tasks: Iterable[str]) -> Base:
         """Only the tasks of one link, and these others: what one lane or one contact is decided from."""
         wanted = {task.id for task in self.tasks.values() if task.contact == contact} | (set(tasks) & set(self.tasks))

@@ -235,7 +235,7 @@ class ListsTwice(ReplyAdapter):
 
 class ListsClosedOnes(ReplyAdapter):
     async def list_tasks(self) -> Listing[Reading]:
-        rows = await self._rows("POST", "/tasks/filter", json={"from": "2000-01-01T00:00:00Z"})
+        rows = await self._task_rows({})
         return Listing(tuple(to_reading(Task.model_validate(row), whole=False) for row in rows))
 
 

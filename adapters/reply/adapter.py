@@ -92,16 +92,9 @@ class ReplyAdapter(Adapter):
             transport=transport,
         )
 
-    async def _rows(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        json: Mapping[str, str | int] | None = None,
-    ) -> list[Any]:
-        """Every row of a list, repeats left out; `BadAnswer` or `Unavailable` where it breaks off or never ends."""
-        rows, _ = await self._scan(method, path, params=params, json=json)
+    async def _contact_rows(self, **wanted: str) -> list[Any]:
+        """Every row of a list of contacts."""
+        rows, _ = await self._scan("GET", "/contacts", params=wanted)
         return list(rows.values())
 
     async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
@@ -127,7 +120,10 @@ class ReplyAdapter(Adapter):
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, str | int] | None = None,
     ) -> tuple[dict[str, Any], int]:
-        """The rows by their keys, and how many pages they took."""
+        """Every row of a list by its key, and how many pages they took.
+
+        `BadAnswer` or `Unavailable` where it breaks off or never ends.
+        """
         rows: dict[str, Any] = {}
         skip = 0
         for pages in range(1, MAX_PAGES + 1):
@@ -245,7 +241,7 @@ class ReplyAdapter(Adapter):
 
     async def list_contacts(self) -> Listing[Record]:
         """Every contact that the key's user may see, read whole or not at all."""
-        return _listing(await self._rows("GET", "/contacts"), self._record)
+        return _listing(await self._contact_rows(), self._record)
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing`."""
@@ -257,7 +253,7 @@ class ReplyAdapter(Adapter):
         if "@" not in key:
             msg = "Reply has no search by phone"
             raise NotImplementedError(msg)
-        rows = await self._rows("GET", "/contacts", params={"email": key})
+        rows = await self._contact_rows(email=key)
         found = _listing((row for row in rows if _may_have_email(row, key)), self._record)
         for row in found.unreadable:
             msg = f"{row.detail}; received: {row.received}"
