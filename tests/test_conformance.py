@@ -219,6 +219,12 @@ class TakesAPartForTheWhole(ReplyAdapter):
         return {str(row["id"]): row for row in json.loads(page.content)["items"]}, 1
 
 
+class ReadsEachPageOnce(ReplyAdapter):
+    async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
+        rows, _ = await self._scan("POST", "/tasks/filter", json=wanted)
+        return list(rows.values())
+
+
 class GivesUpQuietly(HighLevelAdapter):
     async def list_tasks(self) -> Listing[Reading]:
         try:
@@ -318,6 +324,7 @@ LIES: tuple[tuple[Any, Any, str], ...] = (
     ),
     (ReplyBench, TakesAPartForTheWhole, "a_list_is_read_to_its_last_page"),
     (ReplyBench, TakesAPartForTheWhole, "every_contact_is_listed_once"),
+    (ReplyBench, ReadsEachPageOnce, "a_list_loses_no_task"),
     (HighLevelBench, GivesUpQuietly, "a_list_that_breaks_off_is_no_list"),
     (ReplyBench, ListsTwice, "a_list_has_no_task_twice"),
     (ReplyBench, ListsClosedOnes, "a_list_of_all_tasks_has_open_ones_only"),

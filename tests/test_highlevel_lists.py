@@ -96,7 +96,8 @@ class TestListTasks:
             made.append(sandbox.person_creates(contact, f"Call {number}"))
         listing = listed(sandbox)
         assert ids(listing) == sorted(made)
-        assert len(sandbox.calls) == -(-count // min(clamp, 100)) + 1
+        scans = 1 if cursors or not count else 2
+        assert len(sandbox.calls) == scans * (-(-count // min(clamp, 100)) + 1)
 
     def test_the_cursor_is_preferred_to_counting(self, sandbox: HighLevelSandbox, contact: str) -> None:
         for number in range(101):
@@ -110,7 +111,23 @@ class TestListTasks:
         sandbox.task_cursors = False
         sandbox.calls.clear()
         listed(sandbox)
-        assert [body.get("skip") for body in bodies(sandbox)] == [None, 100, 101]
+        assert [body.get("skip") for body in bodies(sandbox)] == [None, 100, 101] * 2
+
+    @pytest.mark.parametrize("cursors", [True, False])
+    @pytest.mark.parametrize(("count", "clamp"), [(150, 500), (26, 25)])
+    def test_a_task_that_is_closed_between_pages_hides_no_other(
+        self, sandbox: HighLevelSandbox, contact: str, cursors: bool, count: int, clamp: int
+    ) -> None:
+        sandbox.task_cursors, sandbox.page_clamp = cursors, clamp
+        made = [sandbox.person_creates(contact, f"Call {number}") for number in range(count)]
+        newest = made[-1]
+
+        def somebody_acts(_call: object) -> None:
+            if len(sandbox.calls) == 1:
+                sandbox.person_completes(newest)
+
+        sandbox.before = somebody_acts
+        assert ids(listed(sandbox)) == sorted(made)
 
     @pytest.mark.parametrize("cursors", [True, False])
     def test_tasks_created_between_pages_neither_repeat_nor_hide_rows(

@@ -84,6 +84,24 @@ class ReadingTrials(Trials):
         need(len(found) == len(set(found)), "a task is in the list twice")
         need(set(tasks) <= set(found) <= {*tasks, *late}, "a task was lost because the list moved")
 
+    @pytest.mark.parametrize("seen", [0, -1], ids=["oldest", "newest"])
+    @trial
+    async def test_a_list_loses_no_task_though_another_leaves_it(self, bench: Bench, seen: int) -> None:
+        """A task that is closed while the pages are read moves the rows of those that follow, out of sight perhaps."""
+        contact = somebody(bench)
+        tasks = some_tasks(bench, contact, 2 * bench.page + 1)
+        left: list[str] = []
+
+        def somebody_acts(_call: Call, _reply: Reply) -> None:
+            if not left:
+                left.append(tasks[seen])
+                bench.complete(tasks[seen])
+
+        bench.sandbox.after = somebody_acts
+        found = _ids(await the_list(bench, contact))
+        need(len(found) == len(set(found)), "a task is in the list twice")
+        need(set(tasks) - set(left) <= set(found) <= set(tasks), "a task was lost because the list moved")
+
     @trial
     async def test_a_list_of_all_tasks_has_open_ones_only(self, bench: Bench) -> None:
         if bench.adapter.capabilities.lists_tasks is not ListsTasks.ALL:

@@ -42,12 +42,13 @@ from adapters.highlevel.wire import (
     WireTask,
     contact_body,
     contact_record,
-    row_id,
+    row_key,
     task_body,
     task_reading,
     unreadable_row,
 )
 from adapters.http import Answer, Http, Rule
+from adapters.lists import until_still
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ class HighLevelAdapter(Adapter):
         contact is given with ``contact=None``. Raises `Unavailable`, `Unauthorized`, and `BadAnswer` for a
         list that breaks off, repeats itself or is refused.
         """
-        pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, TaskPager(TASK_PAGE), _tasks)
-        return _listing([row async for row in pages], self._open_row)
+        return _listing(await until_still(self._scan_tasks), self._open_row)
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
         """One contact's tasks, open and closed, whole, in HighLevel's order: its rows carry no time of creation.
@@ -248,6 +248,12 @@ class HighLevelAdapter(Adapter):
         """Close the connection pool."""
         await self._http.aclose()
 
+    async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
+        pager = TaskPager(TASK_PAGE)
+        pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, _tasks)
+        rows = {row_key(row): row async for row in pages}
+        return rows, pager.counts
+
     async def _pages(
         self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], list[Any]]
     ) -> AsyncIterator[Any]:
@@ -323,7 +329,7 @@ def _listing(raws: list[Any], read: Callable[[Any], _T | None]) -> Listing[_T]:
     rows: dict[str, _T | None] = {}
     unreadable: dict[str, Unreadable] = {}
     for raw in raws:
-        key = row_id(raw) or repr(raw)
+        key = row_key(raw)
         try:
             rows[key] = read(raw)
         except ValidationError as error:

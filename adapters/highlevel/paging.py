@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from typing import Any, Final
 
 from adapters.base import BadAnswer
-from adapters.highlevel.wire import SYSTEM, row_id
+from adapters.highlevel.wire import SYSTEM, row_key
 from adapters.http import MAX_PAGES
 
 TASK_PAGE: Final = 100
@@ -24,7 +24,7 @@ class Pager(ABC):
     would lose the rest silently. That costs one request more than trusting it, for each list.
 
     A row's ``searchAfter`` is preferred to counting, which repeats and skips rows of a set that moves. ``asks``
-    are the parameters of the next request.
+    are the parameters of the next request, ``counts`` is whether rows had to be counted.
     """
 
     def __init__(self, limit: int) -> None:
@@ -32,13 +32,14 @@ class Pager(ABC):
         self.rows = 0
         self.pages = 0
         self.largest = 0
+        self.counts = False
         self._limit = limit
         self._seen: set[str] = set()
         self._cursors: set[str] = set()
 
     def take(self, rows: list[Any]) -> bool:
         """Note one page; whether there may be more. Raises `BadAnswer` where the list does not get on."""
-        keys = {row_id(row) or repr(row) for row in rows}
+        keys = {row_key(row) for row in rows}
         fresh = keys - self._seen
         if not fresh and len(rows) >= self._limit:
             msg = "the list gives the same full page again"
@@ -55,6 +56,7 @@ class Pager(ABC):
     def _step(self, rows: list[Any]) -> bool:
         cursor = _cursor(rows[-1])
         if cursor is None:
+            self.counts = True
             return self._count(rows)
         key = json.dumps(cursor)
         if key in self._cursors:

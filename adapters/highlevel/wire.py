@@ -292,3 +292,8 @@ def row_id(raw: object) -> str | None:
     """The id of a row that has not been validated."""
     candidates = (raw.get("id"), raw.get("_id")) if isinstance(raw, dict) else ()
     return next((value for value in candidates if isinstance(value, str) and value), None)
+
+
+def row_key(raw: object) -> str:
+    """What tells a row that has not been validated from all others."""
+    return row_id(raw) or repr(raw)

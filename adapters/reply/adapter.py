@@ -32,6 +32,7 @@ from adapters.base import (
     Unavailable,
 )
 from adapters.http import MAX_PAGES, Answer, Http, excerpt
+from adapters.lists import until_still
 from adapters.redact import redact
 from adapters.reply.checks import run_checks
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
@@ -55,8 +56,6 @@ _T = TypeVar("_T")
 
 PAGE: Final = 1000
 """Reply's documentation: the most rows of one page."""
-MAX_SCANS: Final = 4
-"""Of one list: where tasks are made all the time, each time brings something new."""
 
 # Reply's documentation: without "to", tasks that start more than a year ahead are left out.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
@@ -98,19 +97,13 @@ class ReplyAdapter(Adapter):
         return list(rows.values())
 
     async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
-        """Every row of a list of tasks, which is read again, while it has several pages, until nothing new turns up.
+        """Every row of a list of tasks, also where tasks are closed while it is read."""
 
-        A task that is closed meanwhile moves all that follow it up, and the first of the next page out of sight: it
-        would be taken for one that Reply does not have.
-        """
-        rows: dict[str, Any] = {}
-        for _ in range(MAX_SCANS):
-            found, pages = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted})
-            settled = pages == 1 or found.keys() <= rows.keys()
-            rows.update(found)
-            if settled:
-                break
-        return list(rows.values())
+        async def scan() -> tuple[dict[str, Any], bool]:
+            rows, pages = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted})
+            return rows, pages > 1
+
+        return await until_still(scan)
 
     async def _scan(
         self,
