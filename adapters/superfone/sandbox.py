@@ -45,7 +45,8 @@ class SuperfoneSandbox(Account, Sandbox):
 
     Not documented, and so switchable: ``no_lead`` is how a lookup says that there is none, ``upsert_gives_lead``
     whether creating a lead answers with it. ``allowed_types`` is what the account may create, ``storage_full``
-    whether it is at its limit. The rest is in `Account`.
+    whether it is at its limit. ``page_clamp`` is the most rows of a page, whatever is asked for. The rest is
+    in `Account`.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -66,6 +67,7 @@ class SuperfoneSandbox(Account, Sandbox):
         self.no_lead: Literal["404", "400", "null"] = "404"
         self.upsert_gives_lead = True
         self.storage_full = False
+        self.page_clamp = _MAX_PAGE
         self.allowed_types: tuple[str, ...] = tuple(KINDS)
 
     def handle(self, call: Call) -> Reply:
@@ -138,6 +140,7 @@ class SuperfoneSandbox(Account, Sandbox):
         size = int(size_text)
         if size > _MAX_PAGE:
             raise _Refusal(400, "page_size cannot exceed 20")
+        size = min(size, self.page_clamp)
         rows = self.tasks(self._known(lead))
         page_text = query.get("page", "1")
         # Undocumented: a page that is no positive number is taken for the first, one past the end is empty.

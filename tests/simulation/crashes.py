@@ -77,7 +77,7 @@ class Crash:
     """One scenario on a stage of its own."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._play = Play(History(1, scenario.settings, 0, ()))
+        self._play = Play(History(1, scenario.settings, 0, 0, False, ()))
         self.stage = self._play.stage
         self.last = Outcome()
         for deed in scenario.before:

@@ -123,11 +123,17 @@ Action = Make | Act | Wait | Lag | LoseLedger | Run
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Settings of the account, and what happens."""
+    """Settings of the account, and what happens.
+
+    ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
+    pages can only be told apart by counting rows, as Reply's and Superfone's always are.
+    """
 
     seed: int
     settings: tuple[tuple[str, str], ...]
     skew: int
+    page: int
+    counted: bool
     actions: tuple[Action, ...]
     without: str = ""
 
@@ -159,13 +165,14 @@ def make_history(seed: int, *, without: str = "") -> History:
     if rng.random() < 0.3:
         actions.insert(rng.randrange(len(actions)), Lag(rng.choice([20, 90, 400])))
     skew = rng.choice([0, 0, 7, -7, 300, -300])
+    page, counted = rng.choice([0, 0, 0, 2, 3]), rng.random() < 0.5
     if without == "twins":
         settings["sync"] += '\ntwin_window = "0s"'
         actions = [replace(action, twin_in=None) if isinstance(action, Make) else action for action in actions]
         actions = _rebuilt_at_once(actions)
     if without == "markers":
         actions = [action for action in actions if not isinstance(action, LoseLedger)]
-    return History(seed, tuple(sorted(settings.items())), skew, tuple(actions), without)
+    return History(seed, tuple(sorted(settings.items())), skew, page, counted, tuple(actions), without)
 
 
 def _rebuilt_at_once(actions: list[Action]) -> list[Action]:

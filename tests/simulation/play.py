@@ -51,6 +51,7 @@ class Play:
         settings = dict(history.settings)
         self.stage = Stage(history.seed, settings)
         self.stage.skew = timedelta(seconds=history.skew)
+        self.stage.shorten_pages(history.page, counted=history.counted)
         self.oracle = Oracle(self.stage, closes_cancelled="keep" not in settings["sync"])
         self._names = 0
         self._dues: set[datetime] = set()

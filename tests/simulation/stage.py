@@ -150,6 +150,14 @@ class Stage:
     def now(self) -> datetime:
         return START + timedelta(seconds=self.loop.time())
 
+    def shorten_pages(self, rows: int, *, counted: bool) -> None:
+        """Lists of all three CRMs come in pages of so many rows; 0 leaves them as they are."""
+        if not rows:
+            return
+        self.superfone.page_clamp = self.reply.top_cap = rows
+        self.highlevel.page_clamp = self.highlevel.contact_page_clamp = rows
+        self.highlevel.task_cursors = self.highlevel.contact_cursors = not counted
+
     def wait(self, seconds: float) -> None:
         """Let time pass, and what was under way arrive."""
         asyncio.set_event_loop(self.loop)
