@@ -64,7 +64,8 @@ _request_numbers = itertools.count(1)
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
 _TIMEOUTS: Final = {"timeout": httpx.Timeout(30.0, connect=10.0).as_dict()}
-_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+# A backslash that stands for itself, a whole surrogate pair; then what no text may hold: NUL, half of such a pair.
+_ESCAPES: Final = re.compile(rb"(?i)(\\\\|\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2})|\\u0000|\\ud[89a-f][\da-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +115,14 @@ class Answer:
     def parse(self, model: type[_M]) -> _M:
         """The body as this model; raises `BadAnswer`, or `InDoubt` if it answers a write."""
         try:
-            return model.model_validate_json(_without_nul(self.content))
+            return model.model_validate_json(_storable(self.content))
         except ValidationError as error:
             raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
 
     def parse_as(self, adapter: TypeAdapter[Any]) -> Any:
         """The body as any type that pydantic knows; raises like `parse`."""
         try:
-            return adapter.validate_json(_without_nul(self.content))
+            return adapter.validate_json(_storable(self.content))
         except ValidationError as error:
             raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
 
@@ -131,9 +132,16 @@ class Answer:
         return redact(f"{where}: {first['msg']}; received: {excerpt(self.content)}")
 
 
-def _without_nul(content: bytes) -> bytes:
-    """JSON whose texts every database takes: what would be stored otherwise than it was read looks changed for ever."""
-    return _NUL.sub(rb"\1\\ufffd", content) if rb"\u0000" in content else content
+def _storable(content: bytes) -> bytes:
+    """JSON whose texts can be read and stored; what would be stored otherwise than it was read looks changed for ever.
+
+    Programs that cut a text to a length leave half a character: no reason to lose the rest of the answer.
+    """
+    if not content.isascii():
+        content = content.decode("utf-8", "replace").encode()
+    if rb"\u0000" not in content and rb"\ud" not in content.lower():
+        return content
+    return _ESCAPES.sub(lambda found: found[1] or rb"\ufffd", content)
 
 
 @cache

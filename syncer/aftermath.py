@@ -14,6 +14,8 @@ from syncer.model import Reading, Replica, ReplicaState, State
 from syncer.state import Operation
 from syncer.superseded import made_after, superseded_by
 
+ZERO = timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Aftermath:
@@ -38,8 +40,6 @@ class Aftermath:
     def closed_instead(self) -> set[str]:
         """The ids of what the request may have hit instead: open or unknown before, and closed now."""
         meant = self.meant
-        if self.closed_by_us:
-            return set()
         return {
             row.remote_id
             for row in self.rows
@@ -86,7 +86,10 @@ class Aftermath:
         if meant.state is State.OPEN:
             return not made_after(meant, row)
         if row.updated_at is None or meant.updated_at is None:
-            return True
+            return not self.closed_by_us
+        if self.closed_by_us:
+            # Our key may be a person's: perhaps the person closed what was meant, and our request the one below.
+            return row.updated_by == meant.updated_by and ZERO <= row.updated_at - meant.updated_at <= self.window
         if row.updated_by is not None and row.updated_by == meant.updated_by:
             return False
         if row.updated_at < meant.updated_at:

@@ -63,6 +63,27 @@ def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new
             linked.links[key] = name
 
 
+def namesake(
+    records: Mapping[RecordKey, Record], mine: Collection[RecordKey], kinds: Collection[str]
+) -> Ambiguity | None:
+    """Two records of one CRM, one of them mine, that share a key of these kinds (``"phone"``, ``"email"``), if any.
+
+    By that key nobody can be made elsewhere: it would be anybody's.
+    """
+    for one in sorted(mine):
+        for other in sorted(records):
+            if other[0] == one[0] and other not in mine:
+                shared = _keys(records[one], kinds) & _keys(records[other], kinds)
+                if shared:
+                    return Ambiguity((one, other), tuple(sorted(shared)))
+    return None
+
+
+def _keys(record: Record, kinds: Collection[str]) -> set[str]:
+    keys = {"phone": record.phones, "email": record.emails}
+    return {key for kind in kinds for key in keys[kind]}
+
+
 class _Linking:
     """Groups of records, growing stage by stage; what is ambiguous is remembered, not joined."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from syncer.merging import Merging, in_order, replica_of
 from syncer.model import Reading, Replica, State, Task
 from syncer.reasons import Item, Reason
 from syncer.state import UNSETTLED, Action
+from syncer.titles import same_title
 
 REBUILD_WINDOW = timedelta(seconds=60)
 
@@ -28,12 +28,6 @@ def twin_of(work: Merging, reading: Reading) -> Task | None:
     open_tasks = [task for task in sight.open_tasks(reading) if not task.put_back]
     twins = [task for task in open_tasks if sight.may_be_twins(reading, task)]
     return twins[0] if len(twins) == 1 else None
-
-
-def same_title(one: str | None, other: str | None) -> bool:
-    """Whether the titles do not contradict each other; none contradicts nothing, and only letters and digits count."""
-    plain_one, plain_other = (re.sub(r"\W+", "", title or "").casefold() for title in (one, other))
-    return not plain_one or not plain_other or plain_one == plain_other
 
 
 class _FirstSight:
@@ -249,8 +243,9 @@ class _FirstSight:
         return [task for task in tasks if task.state is State.OPEN and task.contact == contact]
 
     def _has_guessed_kind(self, task: Task) -> bool:
-        """Whether its kind was guessed from a title, because its origin has no types."""
-        return not self._work.inputs.capabilities[task.origin].has_kinds
+        """Whether its kind may have been guessed from a title: its origin has no types, or is no longer asked."""
+        origin = self._work.inputs.capabilities.get(task.origin)
+        return origin is None or not origin.has_kinds
 
     def _adopt(self, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:
         work = self._work

@@ -57,8 +57,13 @@ async def _recheck_doubtful(context: RunContext, connection: Connection, listed:
         try:
             await connection.attempt(connection.adapter.get_contact(key[1]), f"contact {key[1]}")
         except Missing:
-            gone = replace(context.base.records[key], phones=(), emails=())
-            context.record(Changes(records={key: gone}))
+            _take_away(context, context.base.records[key])
+
+
+def _take_away(context: RunContext, record: Record) -> None:
+    """A contact that is gone is its person's no longer, and its keys may be another one's now."""
+    gone = replace(record, phones=(), emails=())
+    context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}))
 
 
 async def read_contacts(context: RunContext, connection: Connection) -> None:
@@ -114,8 +119,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     if not others:
         return
     if record.phones:
-        gone = replace(record, phones=(), emails=())
-        context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}))
+        _take_away(context, record)
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from adapters.base import Capabilities, ListsTasks
-from syncer.contacts import Ambiguity
+from syncer.contacts import Ambiguity, namesake
 from syncer.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
 from syncer.model import Kind, Replica, ReplicaState, State, Task
 from syncer.observations import ConnectionState, Seen
@@ -262,7 +262,8 @@ class _Planner:
             if any(where == system for where, _ in doubt.records):
                 return Reason.AMBIGUOUS_CONTACT, doubt.sentence
         if system in self._policy.create_missing:
-            return None
+            shared = namesake(self._base.records, mine, self._capabilities[system].contact_keys)
+            return None if shared is None else (Reason.AMBIGUOUS_CONTACT, shared.sentence)
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
 

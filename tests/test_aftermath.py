@@ -115,6 +115,18 @@ def test_where_we_closed_what_was_meant_nothing_else_was_hit(lane: Lane, after: 
         assert not lane.aftermath().closed_by_another
 
 
+@pytest.mark.parametrize(("seconds", "suspected"), [(-1, False), (0, True), (2, True), (3, False)])
+def test_where_a_person_has_our_key_another_may_have_been_hit_just_after(seconds: int, suspected: bool) -> None:
+    """The person closes what was meant, our request the one below, and both are said to have been us."""
+    lane = a_lane([True, True])
+    lane.clock = 20
+    lane.happen(ARRIVES)
+    lane.clock += seconds - 1
+    lane.happen(ARRIVES)
+    assert lane.aftermath().closed_by_us
+    assert lane.aftermath().closed_instead == ({"0"} if suspected else set())
+
+
 @pytest.mark.parametrize(
     ("row", "suspected"),
     [

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from syncer.firstsight import same_title
 from syncer.merge import Merged
 from syncer.model import Kind, Reading, Replica, ReplicaState, State, Task
 from syncer.reasons import Reason
 from syncer.state import UNSETTLED, Action, Base, OpState
+from syncer.titles import same_title
 from tests.strategies import (
     LANE,
     PLAIN,
@@ -121,13 +121,6 @@ def test_a_twin_has_no_other_title() -> None:
     base = a_base(task, replicas=[a_replica(task, PLAIN)])
     assert len(merged(base, seen_of(a_reading(TYPED, "x", title="call: about the flat!"))).base.tasks) == 1
     assert len(merged(base, seen_of(a_reading(TYPED, "x", title="Send papers"))).base.tasks) == 2
-
-
-def test_titles_are_compared_by_letters_and_digits() -> None:
-    assert same_title("Call (Asha)", "call asha")
-    assert same_title(None, "call asha")
-    assert same_title("", "call asha")
-    assert not same_title("call asha", "call asha 2")
 
 
 def test_twins_can_be_switched_off() -> None:

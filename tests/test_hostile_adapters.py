@@ -181,8 +181,8 @@ def test_a_state_that_nobody_knows_is_never_guessed(word: object) -> None:
         assert len(listing.rows) == (word == "PENDING " and system == "superfone")
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS if "\ud800" not in text])
-def test_texts_of_every_shape_are_read_and_hold_no_nul(text: str) -> None:
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_of_every_shape_are_read_and_can_be_stored(text: str) -> None:
     whole = {**reply_world.WHOLE, "template": {"body": text}}
     reading, _ = ask("reply", "task", saying(200, encode(whole)))
     other, _ = ask(
@@ -192,6 +192,7 @@ def test_texts_of_every_shape_are_read_and_hold_no_nul(text: str) -> None:
     for found in (reading, other):
         assert isinstance(found, Reading)
         assert "\0" not in f"{found.title}{found.body}"
+        assert f"{found.title}{found.body}".encode()
 
 
 def test_a_backslash_before_u0000_is_what_somebody_wrote() -> None:
@@ -201,6 +202,21 @@ def test_a_backslash_before_u0000_is_what_somebody_wrote() -> None:
 
     assert isinstance(reading, Reading)
     assert reading.title == "C:\\u0000 and �"
+
+
+@pytest.mark.parametrize("cut", [b"\\ud83d", b"\\uDCDE", b"\\ud83d\\ud83d\\udcde", b"\xf0\x9f\x93"])
+def test_half_a_character_costs_no_other_task(cut: bytes) -> None:
+    """What a program leaves that cuts texts to a length, an emoji in two."""
+    rows = [{**task_row("highlevel", number), "title": f"Ring {number}"} for number in (1, 2)]
+    body = encode({"tasks": rows}).replace(b"Ring 1", b"Ring \\\\ud83d " + cut)
+
+    listing, _ = ask("highlevel", "tasks of contact", saying(200, body))
+
+    assert isinstance(listing, Listing)
+    assert not listing.unreadable
+    titles = [row.title or "" for row in listing.rows]
+    assert titles[0].startswith("Ring \\ud83d \ufffd")
+    assert titles[1] == "Ring 2"
 
 
 def test_of_keys_that_are_given_twice_the_last_one_counts() -> None:

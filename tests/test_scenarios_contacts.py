@@ -220,13 +220,55 @@ def test_a_newcomers_own_task_waits_and_is_not_given_to_the_other(stage: Make) -
     world.quiet()
 
 
+def test_a_contact_that_was_deleted_and_made_again(stage: Make) -> None:
+    """Or merged into another one: what is gone stands in nobody's way."""
+    world = stage()
+    lead, person, contact = world.everywhere()
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
+    world.highlevel.person_deletes_contact(contact)
+    world.again(2)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=7))
+    again = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    world.highlevel.person_creates(again, "Remind Asha", world.due(hours=9))
+    world.again(3)
+
+    report = world.quiet()
+
+    assert ("highlevel", "ambiguous_contact") not in attention(report) | waiting(report)
+    assert [task.contact for task in world.highlevel_open()] == [again, again]
+    assert world.open()[:2] == (3, 3)
+    assert {str(task.contact_id) for task in world.reply.tasks()} == {person}
+    assert attention(report) == {("highlevel", "replica_missing")}
+
+
+def test_nobody_is_made_by_a_key_that_two_share(stage: Make) -> None:
+    world = stage(superfone="create_missing_contacts = true")
+    one = world.highlevel.add_contact("Ram", "", "ram@example.com", PHONE)
+    other = world.highlevel.add_contact("Rama", "", "rama@example.com", PHONE)
+    world.highlevel.person_creates(one, "Ring Ram", world.due())
+    world.highlevel.person_creates(other, "Ring Rama", world.due(hours=9))
+
+    report = world.good()
+
+    assert not world.superfone.leads()
+    assert waiting(report) == {("superfone", "ambiguous_contact"), ("reply", "no_contact")}
+    assert one in details(report)
+    assert other in details(report)
+    world.quiet(2)
+
+    world.highlevel.person_edits_contact(other, phone="+911111111111")
+    world.again(2)
+    assert world.open() == (2, 0, 2)
+
+
 def test_missing_contacts_are_made_in_every_crm_that_is_told_to(stage: Make) -> None:
     create = "create_missing_contacts = true"
     world = stage(superfone=create, reply=create, highlevel=create)
     lead = world.superfone.add_lead("Asha", [PHONE], ["asha@example.com"])
     other = world.highlevel.add_contact("Ravi", "", "ravi@example.com", "+919876543211")
     third = world.reply.add_contact("Meera", "meera@example.com", "+919876543212")
-    world.highlevel.add_contact("Bait", "", "bait@example.com", PHONE.replace("0", "1"))
+    world.highlevel.add_contact("Bait", "", "bait@example.com", "+919876543219")
     world.reply.add_contact("Asha", "asha2@example.com", PHONE)
     world.superfone.person_creates(lead, "BOOKING", world.due())
     world.highlevel.person_creates(other, "Ring", world.due())

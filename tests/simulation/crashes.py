@@ -103,11 +103,11 @@ class Crash:
 
     def rest(self, wanted: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
         """At most three runs until all is as wanted, the laws of the end, and a run that writes nothing."""
-        oracle = self._play.oracle
+        ending = self._play.ending
         for left in (2, 1, 0):
             self.run()
             try:
-                oracle.in_the_end(self.last)
+                ending.judge(self.last)
             except Violation:
                 if not left:
                     raise
@@ -116,7 +116,7 @@ class Crash:
                     break
         before = self._play.writes()
         self.run()
-        oracle.quiet(before, self._play.writes())
+        ending.quiet(before, self._play.writes())
         return self._open()
 
     def _open(self) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from adapters.sandbox import Fault
 from syncer import firstsight
 from syncer.merging import in_order
 from syncer.model import Reading
+from tests.simulation.ending import Ending
 from tests.simulation.history import (
     PERSONS,
     Act,
@@ -52,7 +53,12 @@ class Play:
         self.stage = Stage(history.seed, settings)
         self.stage.skew = timedelta(seconds=history.skew)
         self.stage.shorten_pages(history.page, counted=history.counted)
-        self.oracle = Oracle(self.stage, closes_cancelled="keep" not in settings["sync"])
+        self.oracle = Oracle(
+            self.stage,
+            closes_cancelled="keep" not in settings["sync"],
+            holds="hold" in settings["superfone"],
+        )
+        self.ending = Ending(self.stage, self.oracle)
         self._names = 0
         self._dues: set[datetime] = set()
         self._contacts: dict[tuple[str, int], str] = {}
@@ -106,7 +112,7 @@ class Play:
         self._tell("a run starts" + (" twice at once" if action.twice else ""))
         outcomes = self.stage.two_runs() if action.twice else (self.stage.run(),)
         if action.twice and not any(outcome.busy or outcome.killed for outcome in outcomes):
-            raise Violation("two runs of one account at the same time")
+            raise Violation("lease", "two runs of one account at the same time")
         for outcome in outcomes:
             self._tell(f"the run ends: {_describe(outcome)}")
         for guest in self.stage.guests:
@@ -155,11 +161,11 @@ class Play:
             self._tell(f"the run ends: {_describe(outcome)}")
             self.oracle.after_run(outcome)
             self.stage.wait(self.stage.highlevel.lag.total_seconds() + GRACE.total_seconds())
-        self.oracle.in_the_end(outcome)
+        self.ending.judge(outcome)
         before = self.writes()
         last = self.stage.run()
         self._tell(f"the last run ends: {_describe(last)}")
-        self.oracle.quiet(before, self.writes())
+        self.ending.quiet(before, self.writes())
 
     def writes(self) -> int:
         return sum(s.is_write(call) for s in self.stage.sandboxes.values() for call, _ in s.calls)
@@ -215,7 +221,7 @@ class Play:
         for remote_id, task in self.oracle.tasks("superfone").items():
             if task.open and task.exclusive and task.contact == lead:
                 self._tell(f"  which supersedes {task.name} ({remote_id})")
-                self.oracle.touched(("superfone", remote_id), excuse="superseded")
+                self.oracle.touched(("superfone", remote_id), "superseded")
 
     def _act(self, deed: Act) -> None:
         tasks = self.oracle.tasks(deed.system)
@@ -252,7 +258,7 @@ class Play:
     def _delete(self, copy: Copy, _deed: Act) -> None:
         if copy[0] == "superfone":
             return
-        self.oracle.touched(copy, excuse="deleted")
+        self.oracle.touched(copy, "deleted")
         if copy[0] == "reply":
             self.stage.reply.person_deletes(copy[1])
         elif copy[0] == "highlevel":
@@ -260,13 +266,14 @@ class Play:
 
     def _reschedule(self, copy: Copy, deed: Act) -> None:
         due = self._new_due(deed.minutes)
-        self.oracle.touched(copy, excuse="edited")
+        self.oracle.touched(copy, "edited")
         if copy[0] == "superfone":
             self.stage.superfone.person_reschedules(int(copy[1]), due)
         elif copy[0] == "reply":
             self.stage.reply.person_reschedules(copy[1], due)
         else:
             self.stage.highlevel.person_reschedules(copy[1], due)
+        self.oracle.rescheduled(copy)
 
     def _copy(self, copy: Copy, deed: Act) -> None:
         """Duplicate a HighLevel task with its text, marker and all, under a new name."""
@@ -280,7 +287,7 @@ class Play:
         )
         self._tell(f"  as {name}: {new}")
         self.oracle.made(name, person, ("highlevel", new), self._route(person, "Ring"))
-        self.oracle.touched(("highlevel", new), excuse="copied")
+        self.oracle.touched(("highlevel", new), "copied")
 
     def _reopen(self, copy: Copy, _deed: Act) -> None:
         """Reopen a task, which everybody has seen closed, under a new name: it is another task from now on.
@@ -307,7 +314,7 @@ class Play:
         self._tell(f"  as {name}")
         self.oracle.made(name, person, copy, self._route(person, word))
         # Its text still carries the marker of the task that it was.
-        self.oracle.touched(copy, excuse="copied")
+        self.oracle.touched(copy, "copied")
 
     def _new_name(self) -> str:
         self._names += 1
@@ -358,5 +365,5 @@ def play(history: History, tell: Callable[[str], None] = lambda _sentence: None)
         import traceback
 
         last = "".join(traceback.format_exception(error)[-12:])
-        return Violation(f"the engine raised {type(error).__name__}: {error}\n{last}")
+        return Violation("crash", f"the engine raised {type(error).__name__}: {error}\n{last}")
     return None

@@ -18,6 +18,7 @@ class Seen:
     open: bool
     contact: str
     name: str | None
+    due: datetime | None
     exclusive: bool
     created_at: datetime
     text: str
@@ -31,6 +32,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
                 task.open,
                 str(task.lead),
                 _name(f"{task.title or ''} {task.note or ''}"),
+                task.due,
                 task.type != "REMINDER",
                 task.created_at,
                 task.note or "",
@@ -44,6 +46,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
                 task.status == "New",
                 str(task.contact_id),
                 _name(task.template.get("body")),
+                task.due_to,
                 False,
                 task.created_at,
                 task.template.get("body") or "",
@@ -51,7 +54,15 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
             for task in stage.reply.tasks()
         }
     return {
-        task.id: Seen(not task.completed, task.contact or "", _name(task.title), False, task.added, task.body or "")
+        task.id: Seen(
+            not task.completed,
+            task.contact or "",
+            _name(task.title),
+            datetime.fromisoformat(task.due) if task.due else None,
+            False,
+            task.added,
+            task.body or "",
+        )
         for task in stage.highlevel.tasks()
         if not task.deleted
     }
