@@ -35,7 +35,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
     last = context.base.cursors.get(cursor)
     now = context.clock()
-    if last is not None and pages_but_one and now - datetime.fromisoformat(last) < CONTACTS_EVERY * pages_but_one:
+    if last is not None and _within(datetime.fromisoformat(last), now, CONTACTS_EVERY * pages_but_one):
         return
     listing = await connection.attempt(connection.adapter.list_contacts(), "the list of contacts", whole=True)
     if listing is None:
@@ -123,13 +123,18 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
 
 
+def _within(then: datetime, now: datetime, span: timedelta) -> bool:
+    """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
+    return timedelta(0) <= now - then < span
+
+
 async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
     """Ask for contacts by key, none again before ``recheck``."""
     now = context.clock()
 
     def due(key: str) -> bool:
         asked = context.base.lookups.get((connection.system, key))
-        return asked is None or now - asked >= recheck
+        return asked is None or not _within(asked, now, recheck)
 
     async def ask(key: str) -> None:
         if not connection.usable or connection.spent:

@@ -16,7 +16,7 @@ from syncer.model import Kind, Replica, ReplicaState, State, Task
 from syncer.observations import ConnectionState, Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import UNSETTLED, Action, Base, Operation, OpState
+from syncer.state import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
 
 FAILURES_UNTIL_ATTENTION = 5
 HOLD = "hold:"
@@ -241,7 +241,7 @@ class _Planner:
         if unusable is not None:
             return unusable
         held_until = self._base.cursors.get(HOLD + system)
-        if held_until is not None and datetime.fromisoformat(held_until) > self._now:
+        if held_until is not None and self._is_ahead(datetime.fromisoformat(held_until)):
             return Reason.STORAGE_FULL
         contact = self._contacts.get((task.contact, system))
         unread = not seen.listed or contact in seen.unread
@@ -289,12 +289,16 @@ class _Planner:
                 return True
             self._attend(task, system, Reason.REFUSED, self._in_words(last))
             return False
-        waits = last.not_before is not None and last.not_before > self._now
+        waits = last.not_before is not None and self._is_ahead(last.not_before)
         if last.failures >= FAILURES_UNTIL_ATTENTION:
             self._attend(task, system, Reason.FAILING, self._in_words(last))
         elif waits:
             self._wait(task, system, Reason.RETRY_LATER, last.words)
         return not waits
+
+    def _is_ahead(self, instant: datetime) -> bool:
+        """Whether a wait is not over; one that would take too long was begun while the clock was wrong."""
+        return self._now < instant <= self._now + LONGEST_WAIT
 
     @staticmethod
     def _in_words(operation: Operation) -> str:

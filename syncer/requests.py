@@ -26,11 +26,9 @@ from syncer.observations import ConnectionState
 from syncer.plan import HOLD, Planned, fingerprint
 from syncer.reasons import Item, Reason
 from syncer.settle import completed, created, failed_again, settle
-from syncer.state import Action, Changes, Operation, OpState
+from syncer.state import LONGEST_WAIT, Action, Changes, Operation, OpState
 
 _log = structlog.get_logger("syncer.apply")
-
-FULL_RECHECK = timedelta(hours=1)
 
 
 class Requests:
@@ -61,6 +59,8 @@ class Requests:
         earlier = [op for op in context.base.operations.values() if op.slot == planned.slot]
         latest = max(earlier, key=lambda op: (op.created_at, op.id), default=None)
         now = context.clock()
+        # The latest one decides what happens next, also where the clock was set back.
+        after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
         connection = context.connections[planned.system]
         return Operation(
             id=context.new_id(),
@@ -69,7 +69,7 @@ class Requests:
             action=planned.action,
             contact=contact,
             state=OpState.SENT,
-            created_at=now,
+            created_at=after,
             sent_at=now,
             remote_id=planned.remote_id,
             raw_type=connection.adapter.raw_type(task.kind),
@@ -192,7 +192,7 @@ class Requests:
 
     def hold(self, operation: Operation, error: AdapterError) -> None:
         """The account is full: no more creates there for an hour, though nothing is wrong with the task."""
-        until = self._context.clock() + FULL_RECHECK
+        until = self._context.clock() + LONGEST_WAIT
         settled = replace(operation, state=OpState.FAILED, words=error.words)
         changes = Changes(operations={settled.id: settled}, cursors={HOLD + operation.system: until.isoformat()})
         changes.events.append(self._context.event(operation, "held", error.words))

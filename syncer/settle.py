@@ -13,7 +13,7 @@ from syncer.context import Connection, RunContext, for_each
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.plan import FAILURES_UNTIL_ATTENTION
-from syncer.state import UNSETTLED, Action, Changes, Operation, OpState
+from syncer.state import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 
 _log = structlog.get_logger("syncer.settle")
 
@@ -237,5 +237,5 @@ def failed_again(context: RunContext, operation: Operation, words: str) -> Opera
         state=OpState.FAILED,
         failures=failures,
         words=words,
-        not_before=context.clock() + timedelta(hours=1) if often else None,
+        not_before=context.clock() + LONGEST_WAIT if often else None,
     )

@@ -36,6 +36,9 @@ class OpState(StrEnum):
 
 UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 
+LONGEST_WAIT = timedelta(hours=1)
+"""Between two tries of what failed, or of creates in a CRM that is full."""
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

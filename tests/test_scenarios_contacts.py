@@ -139,6 +139,17 @@ def test_the_pause_between_two_searches_for_a_lead_is_a_setting(stage: Make) -> 
     world.quiet()
 
 
+def test_a_search_from_before_the_clock_was_set_back_does_not_count(stage: Make) -> None:
+    world = stage()
+    world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.good(days=400)
+    world.superfone.add_lead("Asha", [PHONE])
+
+    world.again(1, days=-400)
+
+    assert world.count("superfone", "find") == 2
+
+
 @pytest.mark.parametrize("no_lead", ["404", "400", "null"])
 def test_however_superfone_says_that_there_is_no_lead(stage: Make, no_lead: str) -> None:
     world = stage()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from adapters.sandbox import Call, Reply, json_reply
+from adapters.sandbox import Call, Fault, Reply, json_reply
 from syncer.report import Exit
 from tests.scenario import Make, Stage, attention, details, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
@@ -59,6 +60,47 @@ def test_a_refused_create_is_parked_with_the_crms_words(stage: Make, system: str
     world.good()
     assert world.open() == (1, 1, 1)
     assert world.quiet().attention == ()
+
+
+def ahead(world: Stage, monkeypatch: pytest.MonkeyPatch, **span: float) -> None:
+    """Our clock, not that of the CRMs, is wrong from now on."""
+    right = world.now
+    monkeypatch.setattr(world, "now", lambda: right() + timedelta(**span))
+
+
+def test_what_was_refused_while_the_clock_was_ahead_is_sent_once_more_only(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    due = world.due(hours=20)
+    task = world.reply.person_creates(contact, "Call", due)
+    refuse(world, "highlevel", "create", 400, "not today")
+    ahead(world, monkeypatch, hours=1)
+    world.again()
+    monkeypatch.undo()
+    world.reply.person_reschedules(task, due + timedelta(hours=9))
+
+    report = world.again()
+
+    assert attention(report) == {("highlevel", "refused")}
+    assert attention(world.quiet(2)) == {("highlevel", "refused")}
+    assert world.count("highlevel", "create") == 2
+
+
+def test_a_pause_that_a_wrong_clock_began_is_over(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due())
+    world.fail("highlevel", "create", Fault.ERROR_BEFORE, times=99)
+    ahead(world, monkeypatch, days=1)
+    world.again(6)
+    monkeypatch.undo()
+    world.heal()
+
+    world.again()
+
+    assert world.open() == (1, 1, 1)
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

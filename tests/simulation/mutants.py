@@ -239,7 +239,7 @@ MUTANTS = (
         "earlier = replace_later and task.due",
         "earlier = task.due",
     ),
-    Mutant("what is gone is made again", "L9", "syncer.plan", "if ReplicaState.GONE in states:", "if not replicas:"),
+    Mutant("what is gone is made again", "L9", "syncer.plan", "if ReplicaState.GONE in states:", "if None in states:"),
     Mutant(
         "what is done elsewhere keeps the slot",
         "L7",

@@ -70,6 +70,7 @@ class Oracle:
         self._read_at: dict[str, datetime] = {}
         self._changed_at: dict[Copy, datetime] = {}
         self._closed_at: dict[Copy, datetime] = {}
+        self._shown: set[Copy] = set()
         self._deleted: set[tuple[str, str]] = set()
         self._due_incidents: set[Copy] = set()
         self._late_incidents: set[Copy] = set()
@@ -140,7 +141,7 @@ class Oracle:
         if deed == "edited" and copy in self._unclaimed:
             # Its create may be in doubt, and what it would be known by is gone.
             story.excused |= UNTOLD
-        if deed == "deleted" and self.task_id(copy) is not None:
+        if deed == "deleted" and copy in self._shown:
             self._deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
         if deed == "superseded":
             story.to_put_back = False
@@ -194,6 +195,7 @@ class Oracle:
         self._rebuilding = True
         self.known.clear()
         self.known_closed.clear()
+        self._shown.clear()
         self._due_incidents.clear()
         self._late_incidents.clear()
         for name, story in self.stories.items():
@@ -326,10 +328,16 @@ class Oracle:
             for system in self._stage.sandboxes:
                 seen_until = outcome.report.started_at - (self._stage.highlevel.lag if system == "highlevel" else ZERO)
                 for remote_id, task in self.tasks(system).items():
-                    if self._changed_at.get((system, remote_id), seen_until) < seen_until:
-                        (self.known if task.open else self.known_closed).add((system, remote_id))
-                        if task.open and task.name:
-                            self.stories[task.name].seen = True
+                    self._is_seen((system, remote_id), task, seen_until)
+
+    def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime) -> None:
+        """A clean run has read what people had not changed since."""
+        if copy in self._changed_at and self._changed_at[copy] >= seen_until:
+            return
+        (self.known if task.open else self.known_closed).add(copy)
+        if task.open and task.name:
+            self._shown.add(copy)
+            self.stories[task.name].seen = True
 
     def at_most_one_open(self) -> None:
         count: dict[tuple[str, str], list[str]] = defaultdict(list)
