@@ -204,18 +204,21 @@ class _FirstSight:
         taken = set(pairs.values())
         for reading in readings:
             candidates = () if reading.remote_id in pairs else of_reading.get(reading.remote_id, ())
-            task_id = next((task for task in candidates if task not in taken and self._is_rebuilt(task)), None)
+            task_id = next((task for task in candidates if task not in taken and self._is_rebuilt(reading, task)), None)
             if task_id is not None:
                 pairs[reading.remote_id] = task_id
                 taken.add(task_id)
         return pairs
 
-    def _is_rebuilt(self, task: str) -> bool:
-        """Whether the task is known from our marker alone, since the ledger was lost.
+    def _is_rebuilt(self, reading: Reading, task: str) -> bool:
+        """Whether the task has a copy of ours that was there before its contact was ever read here.
 
-        What fits several such tasks is a copy, or the origin, of one of them: which one makes no difference.
+        It has if the ledger was lost. What fits several such tasks is a copy, or the origin, of one of them: which one
+        makes no difference.
         """
-        return self._work.base.empty and self._work.made_somewhere(task)
+        work = self._work
+        first = work.base.empty or reading.contact in work.inputs.seen[reading.system].first_read
+        return first and work.made_somewhere(task)
 
     def may_be_twins(self, reading: Reading, task: Task) -> bool:
         """Whether they look like one task, of which this CRM shows nothing else."""
@@ -223,7 +226,7 @@ class _FirstSight:
         if not work.has_room(task.id, reading.system):
             return False
         awaits_origin = work.awaits_origin(task)
-        rebuilt = awaits_origin or self._is_rebuilt(task.id)
+        rebuilt = awaits_origin or self._is_rebuilt(reading, task.id)
         window = self._rebuild_window if rebuilt else self._policy.twin_window
         guessed = awaits_origin and self._has_guessed_kind(task)
         kinds_fit = reading.kind.compatible(task.kind) or guessed

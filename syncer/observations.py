@@ -30,6 +30,7 @@ class Seen:
     created first. ``unread`` are contacts of whom an unknown open task could not be read yet. ``unreadable`` was
     answered but not understood, ``unreached`` not answered. ``closed_by_us`` are tasks that a write of ours is known
     to have closed, whatever it was meant to do; ``hit_by_us`` those that a completion closed instead of what it meant.
+    ``first_read`` are contacts of whom no run has read the tasks before, since the ledger is there.
     ``history`` are closed tasks, unknown so far, that are to be known from now on as closed by somebody else.
     """
 
@@ -44,4 +45,5 @@ class Seen:
     unreached: list[Unreadable] = field(default_factory=list)
     closed_by_us: set[str] = field(default_factory=set)
     hit_by_us: set[str] = field(default_factory=set)
+    first_read: set[str] = field(default_factory=set)
     history: set[str] = field(default_factory=set)

@@ -240,6 +240,8 @@ async def _read_lanes(context: RunContext, connection: Connection, contacts: lis
             return
         if listing is None:
             return
+        if (connection.system, contact) not in context.base.visits:
+            connection.seen.first_read.add(contact)
         context.visits[connection.system, contact] = context.base.visits[connection.system, contact] = read_at
         if listing.unreadable:
             connection.seen.unreadable += listing.unreadable

@@ -217,6 +217,10 @@ class _Planner:
         if reason is not None:
             self._wait(task, system, reason)
             return
+        if (unread := self._unread_origin(task)) is not None:
+            words = f"known from a copy of ours alone; what it was made from may be in {unread}, which is yet unread"
+            self._wait(task, system, Reason.UNREAD, words)
+            return
         contact = self._contacts.get((task.contact, system))
         missing = self._no_contact(task, system) if contact is None else None
         if missing is not None:
@@ -232,7 +236,7 @@ class _Planner:
             self._operations.append(self._create(task, system, contact, lane=False))
 
     def _cannot_show(self, task: Task, system: str, states: set[ReplicaState]) -> Reason | None:
-        capabilities, seen = self._capabilities[system], self._seen.get(system, Seen(ConnectionState.UNAVAILABLE))
+        capabilities = self._capabilities[system]
         if states & {ReplicaState.DONE, ReplicaState.CANCELLED}:
             return Reason.CLOSED_THERE
         if task.kind not in capabilities.creates:
@@ -243,9 +247,25 @@ class _Planner:
         held_until = self._base.cursors.get(HOLD + system)
         if held_until is not None and self._is_ahead(datetime.fromisoformat(held_until)):
             return Reason.STORAGE_FULL
-        contact = self._contacts.get((task.contact, system))
-        unread = not seen.listed or contact in seen.unread
-        return Reason.UNREAD if capabilities.lists_tasks is ListsTasks.ALL and unread else None
+        unread = capabilities.lists_tasks is ListsTasks.ALL and self._is_unread(system, task.contact)
+        return Reason.UNREAD if unread else None
+
+    def _unread_origin(self, task: Task) -> str | None:
+        """The CRM that may have what the task was made from, where only copies of ours are known."""
+        copies = {system: found for system in self._capabilities if (found := self._replicas.get((task.id, system)))}
+        if not copies or any(not copy.made or copy.ours for found in copies.values() for copy in found):
+            return None
+        others = sorted(self._capabilities.keys() - copies.keys())
+        return next((system for system in others if self._is_unread(system, task.contact)), None)
+
+    def _is_unread(self, system: str, link: str) -> bool:
+        """Whether somebody's tasks there are not known: never read since the ledger is there, or not in this run."""
+        seen, contact = self._seen.get(system), self._contacts.get((link, system))
+        if seen is None or seen.state is not ConnectionState.OK:
+            return True
+        if self._capabilities[system].lists_tasks is ListsTasks.ALL:
+            return not seen.listed or contact in seen.unread
+        return contact is not None and (system, contact) not in self._base.visits
 
     def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
         why = f"made in {task.origin}, not yet in {system}"

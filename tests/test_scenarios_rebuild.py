@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from unittest.mock import patch
+
 import pytest
 
+from adapters.sandbox import Fault, Sandbox
 from tests.scenario import Make, Stage, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -16,6 +20,11 @@ def lost(world: Stage, *, tasks: int) -> None:
     world.quiet(2)
     with world.open_ledger() as ledger:
         assert len(ledger.tasks(state="open")) == tasks
+
+
+def unreachable(crm: Sandbox) -> AbstractContextManager[object]:
+    """A CRM that cannot be reached for a while."""
+    return patch.object(crm, "fault", lambda _call: Fault.NO_CONNECTION)
 
 
 def task_in(world: Stage, system: str) -> None:
@@ -207,3 +216,38 @@ def test_a_highlevel_copy_that_lost_its_marker(stage: Make) -> None:
     lost(world, tasks=1)
 
     assert world.open() == (1, 1, 1)
+
+
+def test_two_tasks_with_one_due_are_still_two_where_superfone_is_read_late(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    for about in ("price", "date"):
+        world.highlevel.person_creates(person, f"Ring about the {about}", world.due(hours=20))
+    world.good()
+    before = world.open()
+    world.lose_ledger()
+    with unreachable(world.superfone):
+        world.again()
+
+    world.again(3)
+
+    assert world.open() == before == (1, 2, 2)
+    world.quiet()
+
+
+def test_nothing_is_made_of_a_copy_whose_origin_is_yet_unread(stage: Make) -> None:
+    """A copy in HighLevel does not tell that it is of an e-mail: what looks like a call would become one."""
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.good()
+    before = world.open()
+    world.lose_ledger()
+    with unreachable(world.reply):
+        report = world.again()
+    assert ("superfone", "unread") in waiting(report)
+
+    world.again(2)
+
+    assert world.open() == before == (0, 1, 1)
+    assert world.quiet().waiting == ()
