@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -138,6 +140,25 @@ def test_a_ledger_that_cannot_be_used_is_2(served: Served) -> None:
     assert done.status == 2
     assert "acme.db" in done.answer["message"]
     assert "Traceback" not in done.stderr
+
+
+def test_a_ledger_that_fails_after_something_was_sent_is_1(served: Served) -> None:
+    _, _, contact = served.person()
+    assert served.do("sync", "--once").status == 0
+    served.task(contact)
+    with closing(sqlite3.connect(served.folder / "acme.db")) as ledger:
+        ledger.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON operation WHEN new.state = 'done' "
+            "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+        )
+    done = served.do("sync", "--once", "--json")
+    assert served.writes() > 0
+    assert done.status == 1
+    assert "is found again by the next run" in done.answer["message"]
+    with closing(sqlite3.connect(served.folder / "acme.db")) as ledger:
+        ledger.execute("DROP TRIGGER full")
+    assert served.do("sync", "--once").status == 0
+    assert served.writes() == 2
 
 
 def test_a_limit_is_3_until_it_is_lifted_for_one_run(served: Served) -> None:

@@ -21,6 +21,10 @@ GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Ex
 least, what waits for a person most."""
 
 
+class BrokenOff(LedgerError):
+    """The ledger failed in the middle of a run, after something was sent."""
+
+
 class UsageError(Exception):
     """The command cannot do what it was asked for; the text says what to type instead."""
 
@@ -63,6 +67,8 @@ def failure_of(error: BaseException) -> Failure:
             return Failure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
         case WrongAccount():
             return Failure(Exit.WRONG, redact(_wrong_account(error)))
+        case BrokenOff():
+            return Failure(Exit.PARTIAL, redact(f"{error}; what was sent before is found again by the next run"))
         case ConfigError() | LedgerError() | PlanFileError() | UsageError():
             return Failure(Exit.WRONG, redact(str(error)))
         case AdapterError():

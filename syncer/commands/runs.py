@@ -8,9 +8,10 @@ from pathlib import Path
 from adapters.base import WrongAccount
 from syncer import savedplan
 from syncer.account import Account
-from syncer.commands.errors import UsageError, failure_of
+from syncer.commands.errors import BrokenOff, UsageError, failure_of
 from syncer.commands.session import Session, in_hand, run_accounts
 from syncer.complaints import ConfigError
+from syncer.ledger import Busy, LeaseLost, LedgerError
 from syncer.opening import AccountInHand
 from syncer.report import Exit, Report
 from syncer.run import Options, plan, run
@@ -92,6 +93,12 @@ async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> R
             if broken.finished_at is None and broken.started_at >= began:
                 words = {"message": failure_of(error).message}
                 hand.ledger.finish_run(broken.id, hand.clock(), "stopped", words)
+        raise
+    except (Busy, LeaseLost):
+        raise
+    except LedgerError as error:
+        if any(adapter.wire.writes for adapter in hand.adapters.values()):
+            raise BrokenOff(str(error)) from error
         raise
 
 
