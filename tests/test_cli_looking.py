@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from adapters.sandbox import Fault
+from syncer.ledger import Ledger, current_owner
+from syncer.opening import LEASE_TERM
 from syncer.reasons import Reason
 from tests import cli_kit
 from tests.cli_kit import Served, Zygote
@@ -51,6 +54,49 @@ def test_status_before_the_first_run(served: Served) -> None:
     assert not list(served.folder.glob("acme.db*"))
 
 
+OK = dict.fromkeys(("superfone", "reply", "highlevel"), "ok")
+
+
+def ran(served: Served, *, minutes: float, status: str = "ok", **states: str) -> None:
+    """A run that began so many minutes ago, and how each connection fared in it."""
+    report = {"connections": {system: {"state": state} for system, state in (OK | states).items()}}
+    began = served.now() - timedelta(minutes=minutes)
+    with Ledger.open(f"sqlite:///{served.folder / 'acme.db'}", name="acme") as ledger:
+        ledger.acquire(current_owner("t"), began, LEASE_TERM, run=status)
+        ledger.finish_run(status, began, status, report, token="t")
+
+
+def lags(served: Served) -> dict[str, int | None]:
+    """The lags that the status tells, in minutes; ``""`` is the account's."""
+    told = served.do("status", "--json").answer
+    found = {"": told["lag_s"], **told["lags_s"]}
+    return {system: None if lag is None else round(lag / 60) for system, lag in found.items()}
+
+
+def test_a_crm_that_could_not_be_read_lags_since_it_last_could(served: Served) -> None:
+    ran(served, minutes=90)
+    ran(served, minutes=5, status="partial", reply="unauthorized")
+    assert lags(served) == {"": 90, "superfone": 5, "reply": 90, "highlevel": 5}
+
+
+def test_a_run_that_a_limit_stopped_has_taken_nothing_over(served: Served) -> None:
+    ran(served, minutes=90)
+    ran(served, minutes=5, status="stopped")
+    assert lags(served) == {"": 90, "superfone": 90, "reply": 90, "highlevel": 90}
+
+
+def test_while_a_crm_was_never_read_nobody_knows_the_lag(served: Served) -> None:
+    ran(served, minutes=5, status="partial", reply="unauthorized")
+    assert lags(served) == {"": None, "superfone": 5, "reply": None, "highlevel": 5}
+
+
+def test_a_run_without_a_limit_is_under_way_for_as_long_as_it_takes(served: Served) -> None:
+    served.configure(sync="run_limit = 0")
+    with Ledger.open(f"sqlite:///{served.folder / 'acme.db'}", name="acme") as ledger:
+        ledger.acquire(current_owner("t"), served.now() - timedelta(minutes=3), LEASE_TERM, run="long")
+    assert served.do("status", "--json").answer["under_way"]["run"] == "long"
+
+
 def test_tasks_and_their_copies_side_by_side(busy: Served) -> None:
     everything = busy.do("tasks", "--json").answer["tasks"]
     assert [task["title"] for task in everything] == ["Call Asha", "Call again"]
@@ -81,6 +127,20 @@ def test_a_task_s_story_in_words(busy: Served) -> None:
     unknown = busy.do("explain", "superfone:1")
     assert unknown.status == 2
     assert "syncer tasks" in unknown.stderr
+
+
+def test_a_task_s_story_has_the_copy_that_is_gone(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("sync", "--once").status == 0
+    copy = str(served.reply.tasks()[0].id)
+    served.reply.person_deletes(copy)
+    for _ in range(2):
+        assert served.do("sync", "--once").status == 0
+    assert (
+        f"they removed it in reply ({copy}): reply says, in two runs,"
+        in served.do("explain", f"highlevel:{task}").stdout
+    )
 
 
 def test_retry_frees_what_was_refused_and_says_what(served: Served) -> None:

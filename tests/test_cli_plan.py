@@ -12,7 +12,7 @@ import pytest
 
 from syncer.savedplan import PlanFileError, load
 from tests import cli_kit
-from tests.cli_kit import Served
+from tests.cli_kit import Command, Served
 
 served, zygote = cli_kit.served, cli_kit.zygote
 
@@ -114,6 +114,47 @@ def test_a_due_that_we_made_does_not_move_a_task(served: Served) -> None:
     done = served.do("apply", "plan.json", "--json")
     assert done.status == 0
     assert done.answer["created"] == {"superfone": 1, "reply": 1, "highlevel": 0}
+
+
+def test_apply_does_every_account_that_the_plan_names(served: Served) -> None:
+    (served.folder / "accounts").mkdir()
+    for name in ("a", "b"):
+        served.configure(name, file=f"accounts/{name}.toml")
+    assert served.do("plan", "--config", "accounts", "--out", "plan.json").status == 0
+    done = served.do("apply", "plan.json", "--config", "accounts", "--json")
+    assert [(answer["account"], answer["exit"]) for answer in done.answers] == [("a", 0), ("b", 0)]
+
+
+def moved(done: Command) -> set[tuple[str, str]]:
+    """What an apply left out, by system and by the beginning of its description."""
+    items = [item for item in done.answer["waiting"] if item["reason"] == "moved"]
+    return {(item["system"], item["detail"].partition(",")[0]) for item in items}
+
+
+def test_a_due_that_a_person_gave_since_the_plan_moves_a_task(served: Served) -> None:
+    """However near it is to the due that we would have made."""
+    _, _, contact = served.person()
+    task = served.highlevel.person_creates(contact, "Whenever")
+    assert served.do("plan", "--out", "plan.json").status == 0
+    served.highlevel.person_reschedules(task, served.now() + timedelta(days=1, minutes=5))
+    done = served.do("apply", "plan.json", "--json")
+    assert done.status == 0
+    what = "create Whenever for Asha Rao"
+    assert moved(done) == {("superfone", what), ("reply", what)}
+    assert served.writes() == 0
+
+
+def test_a_task_that_is_of_another_kind_by_now_is_left_out(served: Served) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    assert served.do("plan", "--out", "plan.json").status == 0
+    file = served.folder / "config.toml"
+    file.write_text(file.read_text() + '[[highlevel.kind_rules]]\nmatch = "Call"\nkind = "reminder"\n')
+    done = served.do("apply", "plan.json", "--json")
+    assert done.status == 0
+    what = "create Call Asha for Asha Rao"
+    assert moved(done) == {("superfone", what), ("reply", what)}
+    assert served.writes() == 0
 
 
 def test_limits_hold_for_apply_too(served: Served) -> None:

@@ -55,6 +55,16 @@ def test_the_request_in_flight_is_finished_and_stored(served: Served, number: si
     assert len(served.reply.tasks()) == 1
 
 
+def test_a_daemon_that_was_killed_runs_no_more(served: Served) -> None:
+    served.person()
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) >= 1)
+    assert served.do("status", "--json").answer["daemon"]
+    daemon.send(signal.SIGKILL)
+    assert daemon.status != 0
+    assert served.do("status", "--json").answer["daemon"] is None
+
+
 def test_a_busy_account_is_tried_again(served: Served) -> None:
     _, _, contact = served.person()
     served.task(contact)

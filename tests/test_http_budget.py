@@ -17,6 +17,7 @@ from adapters.base import (
     BudgetSpent,
 )
 from adapters.http import MAX_THROTTLES
+from adapters.pace import Pace
 from adapters.settings import Rate
 from syncer.ledger import LeaseLost
 from tests.clock import START, run_virtual
@@ -117,6 +118,17 @@ def test_a_429_stops_the_whole_connection() -> None:
     run_virtual(main())
     assert len(sent) == 3
     assert all(at >= 30 for at in sent[1:])
+
+
+def test_a_short_pause_does_not_end_a_long_one() -> None:
+    async def main() -> float:
+        pace = Pace("acme", [Rate(1000, 1.0)])
+        pace.pause(60)
+        pace.pause(1)
+        await pace.wait()
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(60, abs=0.01)
 
 
 def test_a_used_up_window_is_waited_out_before_it_says_429() -> None:

@@ -154,6 +154,17 @@ def test_a_process_that_slept_past_its_term_asks_whether_it_still_holds_the_leas
             assert expiry(other) == NOW + 3 * TERM
 
 
+def test_at_the_instant_at_which_its_term_ends_a_lease_may_be_another_ones(tmp_path: Path) -> None:
+    times = [NOW]
+    url = f"sqlite:///{tmp_path / 'acme.db'}"
+    with Ledger.open(url, name="acme", clock=lambda: times[-1]) as slow, Ledger.open(url, name="acme") as other:
+        slow.acquire(HERE, NOW, TERM, alive)
+        times.append(NOW + TERM)
+        other.acquire(THERE, times[-1], TERM, alive)
+        with pytest.raises(LeaseLost):
+            slow.hold("here")
+
+
 def test_of_two_runs_in_one_process_each_asks_for_its_own_lease(ledger: Ledger) -> None:
     ledger.acquire(HERE, NOW - 2 * TERM, TERM, alive)
     ledger.acquire(THERE, NOW, TERM, alive)

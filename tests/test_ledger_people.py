@@ -123,6 +123,12 @@ def test_a_forgotten_copy_is_found_by_what_was_written_about_it(ledger: Ledger) 
     assert ledger.find("superfone:s1") == FIRST.id
 
 
+def test_a_forgotten_copy_that_two_tasks_had_is_the_latter_ones(ledger: Ledger) -> None:
+    events = [Event(NOW, "adopted", "us", "", task.id, "superfone", "s1") for task in (FIRST, SECOND)]
+    ledger.store(Changes(events=events, forgotten={("superfone", "s1")}), token=None)
+    assert ledger.find("superfone:s1") == SECOND.id
+
+
 def test_numbers_for_the_status(ledger: Ledger) -> None:
     operation = make_operation("op1", FIRST.id, OpState.PARKED)
     ledger.store(Changes(operations={"op1": operation}), token=None)

@@ -240,6 +240,16 @@ def test_what_we_closed_unseen_is_put_back_as_the_twin_that_it_was() -> None:
     assert found.base.replicas[unseen.key].task == "twin"
 
 
+def test_two_that_we_closed_unseen_are_two_though_they_could_be_twins() -> None:
+    one, newer = superseding(API)
+    seen = seen_of(one, replace(one, remote_id="another"), newer)
+    base = with_our_newer_one(ours=True)
+    del base.replicas[IN_LANE.key], base.tasks["t1"]
+    found = merged(base, seen)
+    assert len({item.task for item in found.incidents}) == 2
+    assert sum(task.put_back for task in found.base.tasks.values()) == 2
+
+
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("state", sorted(UNSETTLED))
 def test_a_lane_with_a_write_in_doubt_is_looked_at_after_it_is_settled(action: Action, state: OpState) -> None:

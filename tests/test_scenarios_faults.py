@@ -158,6 +158,24 @@ def test_a_completion_that_goes_wrong_closes_its_task_and_no_other(stage: Make, 
     assert world.count(system, "complete") == (1 if fault in CARRIED_OUT else 2)
 
 
+@pytest.mark.parametrize("status", ["Archived", "Cancelled"])
+def test_cancelled_by_them_while_our_completion_is_in_doubt_is_shown_so(stage: Make, status: str) -> None:
+    world = stage()
+    one_task(world, elsewhere_than="reply")
+    world.good()
+    done_elsewhere(world, "reply")
+    world.fail("reply", "complete", Fault.LOST_REQUEST)
+    world.again(seconds=5)
+    [copy] = world.reply_open()
+    world.reply.person_cancels(str(copy.id), status)
+
+    world.good()
+
+    with world.open_ledger(read_only=True) as ledger:
+        assert ledger.counts().replicas["reply"] == {"cancelled": 1}
+    world.quiet()
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 @pytest.mark.parametrize("name", ["create", "complete"])
 def test_no_connection_for_a_moment_is_no_failure(stage: Make, system: str, name: str) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.scenario import Make, waiting
+from tests.scenario import PHONE, Make, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 USERS = """
@@ -37,6 +37,22 @@ def test_edits_of_the_origin_steer_what_is_made_later_and_change_nothing_now(sta
     assert made.due == later
     assert (made.note or "").startswith("Ring twice")
     world.quiet()
+
+
+def test_a_search_that_is_behind_brings_no_old_due_back(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    later = world.due(hours=30)
+    world.highlevel.person_reschedules(task, later)
+    world.quiet()
+    world.highlevel.lag = timedelta(minutes=2, seconds=30)
+
+    world.quiet()
+
+    with world.open_ledger(read_only=True) as ledger:
+        assert [view.task.due for view in ledger.tasks()] == [later]
 
 
 def test_a_text_rewritten_in_highlevel_is_followed(stage: Make) -> None:
@@ -214,6 +230,17 @@ def test_titles_are_made_where_there_are_none(stage: Make) -> None:
 
     assert world.highlevel_open()[0].title.startswith("Site visit Asha")
     assert world.reply_open()[0].template["body"].startswith("Site visit Asha\nsyncer:")
+
+
+def test_a_title_names_the_person_as_any_crm_does(stage: Make) -> None:
+    world = stage()
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    world.highlevel.add_contact("", "", "", PHONE)
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+
+    world.good()
+
+    assert world.highlevel_open()[0].title == "Follow-up call Asha"
 
 
 @pytest.mark.parametrize("hours", [-3, 0])

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import httpx
 import pytest
 
+from adapters.sandbox import SandboxTransport
 from tests.scenario import Make, details, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -262,3 +266,35 @@ def test_two_connections_are_enough(stage: Make) -> None:
     assert report.connections["highlevel"].state == "off"
     assert details(report) == ""
     world.quiet()
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_one_task_is_created_in_one_crm_after_the_other(
+    stage: Make, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    creates: list[tuple[float, float]] = []
+
+    class Slow(SandboxTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method != "POST" or not request.url.path.endswith(("/tasks", "/task")):
+                return await super().handle_async_request(request)
+            began = world.loop.time()
+            await asyncio.sleep(5)
+            creates.append((began, world.loop.time()))
+            return await super().handle_async_request(request)
+
+    monkeypatch.setattr("tests.world.SandboxTransport", Slow)
+    world = stage()
+    lead, contact, person = world.everywhere()
+    if origin == "superfone":
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    elif origin == "reply":
+        world.reply.person_creates(contact, "Call", world.due())
+    else:
+        world.highlevel.person_creates(person, "Ring", world.due())
+
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    (_, first_ended), (second_began, _) = sorted(creates)
+    assert first_ended <= second_began

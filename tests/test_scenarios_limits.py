@@ -6,6 +6,8 @@ import pytest
 
 from adapters.base import WrongAccount
 from adapters.sandbox import Fault
+from syncer.ledger import Busy, Owner
+from syncer.opening import LEASE_TERM
 from syncer.report import Exit
 from syncer.run import Options
 from tests.scenario import Make, Stage, name_of, waiting
@@ -79,6 +81,20 @@ def test_a_plan_writes_nothing_anywhere(stage: Make) -> None:
     assert world.open() == (2, 2, 2)
 
 
+def test_a_plan_counts_what_each_write_takes(stage: Make) -> None:
+    """A create is read about before and after in a lane, before it where lists lag, and nowhere else."""
+    world = stage()
+    some(world, 1)
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due())
+
+    cost = world.plan().cost
+
+    assert "3 for 1 writes" in cost["superfone"]
+    assert "1 for 1 writes" in cost["reply"]
+    assert "4 for 2 writes" in cost["highlevel"]
+
+
 # another account -------------------------------------------------------------------------------------
 
 
@@ -124,6 +140,28 @@ def test_a_run_ends_in_time_and_the_next_one_goes_on(stage: Make) -> None:
     assert world.open() == (20, 20, 20)
     assert ("reply", "budget") in seen or ("highlevel", "budget") in seen
     world.quiet()
+
+
+def test_a_run_that_waits_as_long_as_it_is_told_keeps_its_lease(stage: Make) -> None:
+    world = stage()
+    some(world, 1)
+    world.reply.retry_after = 300
+    world.fail("reply", "create", Fault.THROTTLED)
+    refused: list[float] = []
+
+    def ask() -> None:
+        try:
+            world.open_ledger().acquire(Owner("other", "another machine", 1, 0.0), world.now(), LEASE_TERM)
+        except Busy:
+            refused.append(world.loop.time())
+
+    for seconds in (130, 200, 290):
+        world.loop.call_later(seconds + 60, ask)
+    report = world.good()
+
+    assert report.duration_s > 300
+    assert len(refused) == 3
+    assert world.open() == (1, 1, 1)
 
 
 def test_completions_go_before_creates(stage: Make) -> None:

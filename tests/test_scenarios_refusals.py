@@ -203,6 +203,20 @@ def test_a_full_account_holds_creates_for_an_hour(stage: Make) -> None:
     world.quiet()
 
 
+def test_however_often_an_account_is_full_nothing_is_wrong_with_the_task(stage: Make) -> None:
+    world = stage()
+    world.superfone.storage_full = True
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=30))
+    for number in range(1, 7):
+        report = world.good(hours=2)
+        assert world.count("superfone", "create") == number
+        assert waiting(report) == {("superfone", "storage_full")}
+
+    world.wait(hours=2)
+    assert world.plan().attention == ()
+
+
 def test_a_full_account_still_completes(stage: Make) -> None:
     world = stage()
     lead, contact, _ = world.everywhere()

@@ -132,6 +132,13 @@ def test_an_existing_lead_is_found_and_left_alone(room: SuperfoneSandbox) -> Non
     assert [call.method for call, _ in room.calls] == ["GET"]
 
 
+def test_a_lead_with_any_of_the_numbers_is_not_made_again(room: SuperfoneSandbox) -> None:
+    record = Record("highlevel", "x", "Asha", ("+14155550100", "+912212345678"))
+    made = within(room, lambda adapter: adapter.create_contact(record))
+    assert made.remote_id == "12345"
+    assert len(room.leads()) == 1
+
+
 def test_a_garbled_answer_to_a_creation_is_settled_by_looking() -> None:
     room = sandbox()
     room.fault = lambda call: Fault.GARBAGE if call.method == "POST" else None
