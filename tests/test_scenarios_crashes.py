@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,7 +10,6 @@ from tests.scenario import Make, Stage
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 MOST_STEPS = 50
-STEP = int(os.environ.get("SYNCER_CRASH_STEP", "3"))
 
 
 def a_race(world: Stage) -> None:
@@ -42,7 +40,7 @@ def contacts_are_made(world: Stage) -> None:
 
 def killed_at_every_step(stage: Make, tell: Callable[[Stage], None]) -> Iterator[tuple[Stage, int]]:
     """The story's world after a run that was killed at a step, for each of them, and after one that was not."""
-    for step in range(1, MOST_STEPS, STEP):
+    for step in range(1, MOST_STEPS):
         world = stage()
         tell(world)
         world.wait(minutes=1)
