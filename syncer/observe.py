@@ -14,7 +14,7 @@ import structlog
 
 from adapters.base import ListsTasks, Missing
 from syncer.context import Connection, RunContext, for_each, together
-from syncer.model import Reading, Record, ReplicaState, State, TaskRef
+from syncer.model import Reading, Record, Replica, ReplicaState, State, TaskRef
 from syncer.observations import ConnectionState
 from syncer.observecontacts import (
     find_missing,
@@ -84,6 +84,18 @@ async def _read_vanished(context: RunContext, connection: Connection) -> None:
     ]
     refs = [TaskRef(replica.system, replica.remote_id, replica.contact) for replica in vanished]
     await for_each(refs, lambda ref: _read_one(connection, ref))
+    missing = [replica for replica in vanished if replica.remote_id in connection.seen.missing]
+    moved = [ref for replica in missing if (ref := _elsewhere(context, replica)) is not None]
+    connection.seen.missing -= {ref.remote_id for ref in moved}
+    await for_each(moved, lambda ref: _read_one(connection, ref))
+
+
+def _elsewhere(context: RunContext, replica: Replica) -> TaskRef | None:
+    """Where the task may be now, if its contact was merged into another one, which is the person's by now."""
+    link = context.base.tasks[replica.task].contact
+    theirs = (key for key, owner in context.base.links.items() if owner == link and key[0] == replica.system)
+    contact = next((remote_id for _, remote_id in theirs if remote_id != replica.contact), None)
+    return None if contact is None else TaskRef(replica.system, replica.remote_id, contact)
 
 
 async def _read_changed(context: RunContext, connection: Connection) -> None:

@@ -461,6 +461,28 @@ def test_a_task_of_nobody_is_listed(stage: Make) -> None:
     world.quiet()
 
 
+@pytest.mark.parametrize("merged_first", [True, False])
+def test_a_task_that_went_along_with_a_merged_contact_and_is_done_there(stage: Make, merged_first: bool) -> None:
+    """HighLevel gives the tasks of a merged contact to the one that stays."""
+    world = stage()
+    _, contact, one = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    [copy] = world.highlevel_open()
+    stays = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    world.highlevel.person_moves(copy.id, stays)
+    world.highlevel.person_deletes_contact(one)
+    if merged_first:
+        world.again(2)
+        assert world.open() == (1, 1, 1)
+    world.highlevel.person_completes(copy.id)
+
+    world.again(3)
+
+    assert world.open() == (0, 0, 0), task
+    assert world.quiet().attention == ()
+
+
 def test_a_task_moved_to_another_contact_stays_the_same_task(stage: Make) -> None:
     world = stage()
     _, _, one = world.everywhere()
