@@ -138,7 +138,7 @@ class Oracle:
         if story is None:
             return
         story.deeds.add(deed)
-        if deed == "edited" and copy in self._unclaimed:
+        if deed == "edited" and copy[0] == "superfone" and copy in self._unclaimed:
             # Its create may be in doubt, and what it would be known by is gone.
             story.excused |= UNTOLD
         if deed == "deleted" and copy in self._shown:
@@ -171,7 +171,7 @@ class Oracle:
             for remote_id, task in self.tasks(system).items()
             if task.name == name and not task.open
         }
-        return closed <= self.known_closed and story is not None and not story.excused >= UNTOLD
+        return closed <= self.known_closed - self._unclaimed and story is not None and not story.excused >= UNTOLD
 
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
@@ -266,8 +266,7 @@ class Oracle:
         if (system, task.name) in self._deleted and "L2" not in story.excused:
             raise Violation("L9", f"{task.name} was deleted in {system}, and made again as {remote_id}")
         self.known.add(copy)
-        if system == "superfone":
-            self._unclaimed.add(copy)
+        self._unclaimed.add(copy)
         if story.to_put_back:
             self.theirs.add(copy)
 
