@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 import adapters
-from adapters.base import BadAnswer, Capabilities, Completes, InDoubt, Missing, NotSent, Unavailable
+from adapters.base import BadAnswer, Capabilities, Completes, InDoubt, Missing, NotSent, Refused, Unavailable
 from adapters.conformance import AdapterConformance, Bench, Shown
 from adapters.conformance.contacts import ContactTrials
 from adapters.conformance.declared import DeclarationTrials
@@ -208,6 +208,21 @@ class ClosesAnother(HighLevelAdapter):
         return replace(others[0], remote_id=ref.remote_id, state=State.DONE)
 
 
+class WipesTheText(HighLevelAdapter):
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        path = f"/contacts/{ref.contact}/tasks/{ref.remote_id}"
+        await self._http.write("PUT", path, json={"title": "Done", "completed": True})
+        return await self.get_task(ref)
+
+
+class CannotCompleteVisits(SuperfoneAdapter):
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        rows = (await self.list_contact_tasks(ref.contact)).rows
+        if any(row.kind is Kind.SITE_VISIT for row in rows):
+            raise Refused("not a visit")
+        return await super().complete_task(ref)
+
+
 class SaysTheNamedOneWasClosed(SuperfoneAdapter):
     async def complete_task(self, ref: TaskRef) -> Reading:
         return replace(await super().complete_task(ref), remote_id=ref.remote_id)
@@ -304,6 +319,8 @@ LIES: tuple[tuple[Any, Any, str], ...] = (
     (HighLevelBench, ClosesAnother, "a_completion_closes_what"),
     (SuperfoneBench, claiming(SuperfoneAdapter, completes=Completes.TASK), "a_completion_closes_what"),
     (SuperfoneBench, SaysTheNamedOneWasClosed, "a_completion_closes_what"),
+    (HighLevelBench, WipesTheText, "a_completion_closes_what"),
+    (SuperfoneBench, CannotCompleteVisits, "every_kind_that_is_declared_can_be_completed"),
     (
         HighLevelBench,
         claiming(HighLevelAdapter, completes=Completes.TOP_OF_LANE),

@@ -1,8 +1,9 @@
 """What the author of an adapter runs: every promise of the adapter contract, held against a sandbox.
 
 Subclass `AdapterConformance` in a test module and say how to make a `Bench`; the names of the tests that fail tell
-what is missing. What the adapter declares is tested against what it does: nothing is taken on trust. All of it
-happens in virtual time, without sockets.
+what is missing. What the adapter declares is tested against what it does, as far as one sandbox can tell: how often
+contacts are looked for, and how far a list is behind, is taken on trust. All of it happens in virtual time, without
+sockets.
 
 This package needs pytest; nothing else in ``adapters`` imports it.
 """

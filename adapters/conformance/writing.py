@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 from adapters.base import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
@@ -16,6 +17,7 @@ from adapters.conformance.trial import (
     answering,
     draft,
     error_of,
+    in_hours,
     must_raise,
     need,
     read_back,
@@ -192,6 +194,7 @@ class WritingTrials(Trials):
         for _ in range(3):
             tasks += some_tasks(bench, contact, 1)
             await a_moment()
+        before = dict(bench.tasks())
         closed = await bench.adapter.complete_task(ref(bench, tasks[1], contact))
         wanted = tasks[2] if _lane(bench) else tasks[1]
         declared = bench.adapter.capabilities.completes
@@ -200,6 +203,18 @@ class WritingTrials(Trials):
         need(closed.remote_id == wanted, f"it closed {wanted}, and answered with {closed.remote_id}")
         need(closed.state is State.DONE, "the answer to a completion must say that the task is done")
         need(len(bench.writes) == 1, f"a completion must be one write, and was {len(bench.writes)}")
+        changed = [task for task, shown in bench.tasks().items() if replace(shown, open=True) != before.get(task)]
+        need(not changed, f"a completion closes a task and changes nothing else, and it changed {changed}")
+
+    @trial
+    async def test_every_kind_that_is_declared_can_be_completed(self, bench: Bench) -> None:
+        can = bench.adapter.capabilities
+        for number, kind in enumerate(sorted(can.completes_kinds & can.creates)):
+            contact = bench.add_contact("Asha Rao", f"asha{number}@example.com", f"+9198765{number:05}")
+            task = bench.add_task(contact, kind, in_hours(5), TITLE)
+            error = await error_of(bench.adapter.complete_task(ref(bench, task, contact)))
+            need(error is None, f"completing the kind {kind} is declared, and raised {error!r}")
+            need(task not in bench.open_tasks(), f"a completed {kind} stays open")
 
     @trial
     async def test_completing_what_is_closed_closes_nothing_else(self, bench: Bench) -> None:
