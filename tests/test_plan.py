@@ -14,7 +14,7 @@ from syncer.model import Kind, Record, ReplicaState, State
 from syncer.observations import ConnectionState, Seen
 from syncer.plan import FAILURES_UNTIL_ATTENTION, HOLD, Plan, fingerprint, make_plan, plan_one_lane
 from syncer.reasons import Reason
-from syncer.state import UNSETTLED, Action, Base, OpState
+from syncer.state import UNSETTLED, Action, Base, Operation, OpState
 from tests.clock import START
 from tests.strategies import (
     CAPABILITIES,
@@ -355,10 +355,13 @@ def test_what_is_due_earlier_takes_the_slot_from_ours_alone(ours: bool) -> None:
     assert [item.task for item in found.waiting] == ["t3" if ours else "t1"]
 
 
+def refused_completion() -> Operation:
+    mark = fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}")
+    return an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED, fingerprint=mark)
+
+
 def test_a_refused_completion_on_top_blocks_its_lane() -> None:
-    parked = an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED)
-    parked = replace(parked, fingerprint=fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}"))
-    base = a_base(TASK, OTHER, replicas=[IN_TYPED, a_replica(OTHER, LANE)], operations=[parked])
+    base = a_base(TASK, OTHER, replicas=[IN_TYPED, a_replica(OTHER, LANE)], operations=[refused_completion()])
     found = plan(base, read_lane(base))
     assert reasons(found, LANE) == [Reason.LANE_BLOCKED, Reason.REFUSED]
     assert done(found) == [("create", "t1", PLAIN)]
@@ -366,13 +369,20 @@ def test_a_refused_completion_on_top_blocks_its_lane() -> None:
 
 def test_a_refused_completion_further_down_is_not_tried_again() -> None:
     above = a_task("t3", state=State.DONE, kind=Kind.REMINDER)
-    parked = an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED)
-    parked = replace(parked, fingerprint=fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}"))
     replicas = [IN_TYPED, a_replica(OTHER, LANE), a_replica(above, LANE)]
-    base = a_base(TASK, OTHER, above, replicas=replicas, operations=[parked])
+    base = a_base(TASK, OTHER, above, replicas=replicas, operations=[refused_completion()])
     found = plan(base, read_lane(base))
     assert done(found) == [("complete", "t3", LANE), ("create", "t1", PLAIN)]
     assert reasons(found, LANE) == [Reason.LANE_BLOCKED, Reason.REFUSED]
+
+
+def test_below_a_refused_completion_nothing_is_completed() -> None:
+    below = a_task("t3", state=State.DONE, kind=Kind.REMINDER)
+    replicas = [a_replica(below, LANE), a_replica(OTHER, LANE)]
+    base = a_base(OTHER, below, replicas=replicas, operations=[refused_completion()])
+    found = plan(base, read_lane(base))
+    assert not done(found)
+    assert [(item.task, item.reason) for item in found.waiting] == [("t3", Reason.LANE_BLOCKED)]
 
 
 def test_a_copy_to_be_closed_that_its_lane_does_not_show_is_mentioned() -> None:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from adapters.superfone.account import PERSON
+from syncer.run import Options
+from syncer.savedplan import load, save
 from tests.scenario import Make, Stage, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
+from tests.strategies import at
 
 TAKEN = ("superfone", "slot_taken")
 ABOVE = ("superfone", "newer_above")
@@ -101,13 +107,14 @@ def test_a_task_of_theirs_is_never_replaced(stage: Make) -> None:
     world.quiet()
 
 
-def test_our_task_that_they_touched_is_theirs(stage: Make) -> None:
+@pytest.mark.parametrize(("field", "value"), [("due", at(hours=6)), ("title", "Mine"), ("type", "BOOKING")])
+def test_our_task_that_they_touched_is_theirs(stage: Make, field: str, value: object) -> None:
     world = stage()
     _, _, contact = world.everywhere()
     calls(world, contact, 5)
     world.good()
     [made] = world.superfone_open()
-    world.superfone.person_reschedules(made.id, world.due(hours=6))
+    world.superfone.touch(made.id, PERSON, **{field: value})
     calls(world, contact, 2)
 
     report = world.good()
@@ -320,6 +327,25 @@ def test_what_is_done_is_closed_down_to_the_first_that_is_not(stage: Make) -> No
     world.complete_in("highlevel")
     world.good()
     assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+def test_a_saved_plan_puts_nothing_on_a_task_that_was_done_since(stage: Make, tmp_path: Path) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+    save(tmp_path / "plan.json", [world.plan()])
+    [saved] = load(tmp_path / "plan.json").accounts
+    world.complete_in("highlevel")
+
+    world.good(Options(select=saved.select))
+    assert world.lane(lead) == ["BOOKING"]
+
+    world.good()
+    assert world.lane(lead) == ["REMINDER"]
+    assert world.open() == (1, 1, 1)
     world.quiet()
 
 

@@ -180,9 +180,12 @@ def test_completions_go_before_creates(stage: Make) -> None:
     world.quiet()
 
 
-def slow(stage: Make) -> Stage:
-    """A world whose CRMs take one request a second, in runs of half a minute."""
+def slow(stage: Make, *, tasks: int = 0) -> Stage:
+    """A world whose CRMs take one request a second, in runs of half a minute; with so many tasks everywhere already."""
     world = stage(sync='run_limit = "30s"')
+    if tasks:
+        some(world, tasks)
+        world.good()
     text = world.account.path.read_text().replace('rate = "1000/s"', 'rate = "1/s"')
     world.account.path.write_text(text)
     world.reload()
@@ -215,6 +218,24 @@ def test_what_there_was_no_time_to_read_is_named(stage: Make) -> None:
     assert named
     assert named | known == ids
     assert not named & known
+
+
+def test_leads_with_open_tasks_are_read_in_turn_where_one_run_cannot_read_all(stage: Make) -> None:
+    world = slow(stage, tasks=40)
+    leads = world.superfone.leads()
+    for lead in (leads[0], leads[-1]):
+        world.superfone.person_completes(world.superfone.open_tasks(lead.id)[0].id)
+
+    world.again(4)
+
+    assert world.open() == (38, 38, 38)
+
+
+def test_reading_for_as_long_as_it_may_leaves_time_to_write(stage: Make) -> None:
+    world = slow(stage, tasks=40)
+    world.complete_in("reply")
+
+    assert world.again().completed["superfone"] > 0
 
 
 def test_quiet_leads_are_read_in_turn(stage: Make) -> None:

@@ -143,6 +143,22 @@ def test_a_refused_completion_is_parked_and_freed(stage: Make, system: str) -> N
     assert world.quiet().attention == ()
 
 
+def test_a_refused_task_is_tried_again_when_only_its_text_changes(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due(), "Old text")
+    end = refuse(world, "reply", "create", 422, "what a text")
+    world.again()
+    end()
+    world.quiet()
+
+    world.highlevel.person_rewrites(task, "New text")
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    assert world.quiet().attention == ()
+
+
 def test_a_refused_task_is_tried_again_when_its_contact_changes(stage: Make) -> None:
     world = stage()
     lead, _, person = world.everywhere()
@@ -172,6 +188,51 @@ def test_a_type_that_the_account_may_not_create(stage: Make) -> None:
     report = world.quiet()
     assert attention(report) == {("superfone", "refused")}
     assert "Allowed: FOLLOW_UP_CALL" in details(report)
+
+
+# nothing open, says the lane -------------------------------------------------------------------------
+
+NOTHING_OPEN = (400, "No open task found for this lead")
+
+
+def test_nothing_is_created_while_the_top_is_to_be_completed_and_cannot_be(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.reply.person_creates(contact, "Call", world.due(hours=1))
+    world.good()
+    [copy] = [task for task in world.reply_open() if task.task_type == "Meeting"]
+    world.reply.person_completes(str(copy.id))
+    end = refuse(world, "superfone", "complete", *NOTHING_OPEN)
+
+    world.again(2)
+    assert world.lane(lead) == ["BOOKING"]
+    assert world.count("superfone", "create") == 0
+
+    end()
+    world.good()
+    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_nothing_open_is_no_failure_and_is_asked_again_in_every_run(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("reply")
+    end = refuse(world, "superfone", "complete", *NOTHING_OPEN)
+
+    for run in range(1, 8):
+        assert world.again().attention == ()
+        assert world.count("superfone", "complete") == run
+
+    end()
+    world.good()
+    assert world.open() == (0, 0, 0)
+    world.quiet()
 
 
 # a full account --------------------------------------------------------------------------------------
