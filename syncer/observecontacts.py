@@ -18,8 +18,13 @@ MISSING_RECHECK = timedelta(minutes=10)
 
 
 def link(context: RunContext) -> None:
-    """Join the records that are one person, and remember what is ambiguous."""
-    linked = link_records(context.base.records, context.base.links, context.new_id)
+    """Join the records that are one person, and remember what is ambiguous.
+
+    What was known of a CRM that is in the account file no longer joins nobody, and is in nobody's way.
+    """
+    records = {key: record for key, record in context.base.records.items() if key[0] in context.connections}
+    links = {key: link for key, link in context.base.links.items() if key[0] in context.connections}
+    linked = link_records(records, links, context.new_id)
     context.ambiguities = linked.ambiguities
     if linked.links or linked.merged:
         context.record(Changes(links=linked.links, merged=linked.merged))

@@ -145,8 +145,7 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
     Or it is a copy that somebody made of an earlier replica, with its marker, or from before a lost ledger: so only
     where there was no such replica, and nothing can arrive any more.
     """
-    had_one = bool(context.base.copies(operation.task, operation.system))
-    if had_one or _may_still_arrive(context, operation):
+    if _may_still_arrive(context, operation) or context.ledger.had_copy(operation.task, operation.system):
         return []
     rows = [row for row in unknown if row.state is not State.OPEN and not operation.is_due(row.due)]
     unread = [row for row in rows if not row.whole]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from unittest.mock import patch
-
 import pytest
 
 from adapters.sandbox import Fault
@@ -92,27 +90,6 @@ def test_numbers_that_are_none_join_nobody(stage: Make) -> None:
 
     assert waiting(report) == NOWHERE
     assert report.attention == ()
-    world.quiet()
-
-
-def test_a_contact_that_is_added_later_gets_its_tasks(stage: Make) -> None:
-    world = stage()
-    contact = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
-    world.highlevel.person_creates(contact, "Ring Asha", world.due())
-    report = world.good()
-    assert waiting(report) == NOWHERE
-    assert "highlevel:" in details(report)
-    world.quiet(2)
-
-    world.reply.add_contact("Asha", "asha@example.com")
-    world.good()
-    assert world.open() == (0, 1, 1)
-    world.quiet()
-
-    world.superfone.add_lead("Asha", [PHONE])
-    world.quiet(hours=23)
-    world.good(hours=1)
-    assert world.open() == (1, 1, 1)
     world.quiet()
 
 
@@ -231,28 +208,6 @@ def test_a_newcomers_own_task_waits_and_is_not_given_to_the_other(stage: Make) -
     world.quiet()
 
 
-def test_a_contact_that_was_deleted_and_made_again(stage: Make) -> None:
-    """Or merged into another one: what is gone stands in nobody's way."""
-    world = stage()
-    lead, person, contact = world.everywhere()
-    world.superfone.person_creates(lead, "REMINDER", world.due())
-    world.good()
-    world.highlevel.person_deletes_contact(contact)
-    world.again(2)
-    world.superfone.person_creates(lead, "REMINDER", world.due(hours=7))
-    again = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
-    world.highlevel.person_creates(again, "Remind Asha", world.due(hours=9))
-    world.again(3)
-
-    report = world.quiet()
-
-    assert ("highlevel", "ambiguous_contact") not in attention(report) | waiting(report)
-    assert [task.contact for task in world.highlevel_open()] == [again, again]
-    assert world.open()[:2] == (3, 3)
-    assert {str(task.contact_id) for task in world.reply.tasks()} == {person}
-    assert attention(report) == {("highlevel", "replica_missing")}
-
-
 def test_nobody_is_made_by_a_key_that_two_share(stage: Make) -> None:
     world = stage(superfone="create_missing_contacts = true")
     one = world.highlevel.add_contact("Ram", "", "ram@example.com", PHONE)
@@ -335,50 +290,6 @@ def test_a_contact_without_a_key_that_reply_needs_is_parked_with_words(stage: Ma
     world.quiet()
 
 
-def test_a_lead_that_was_deleted_and_made_again(stage: Make) -> None:
-    """Its number is all that both have in common: what waits for it, and what is retried, comes to the new one."""
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Call", world.due(hours=3), "Known")
-    other, _, _ = world.everywhere("Ravi", "+919876543211")
-    world.superfone.person_creates(other, "BOOKING", world.due(hours=4))
-    world.good()
-    world.superfone.person_deletes_lead(lead)
-    world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
-    assert ("superfone", "no_contact") in waiting(world.again(2))
-
-    again = world.superfone.add_lead("Asha", ["+919876543210"])
-    world.again(2, hours=25)
-    assert world.lane(again) == ["REMINDER"]
-    world.retry()
-    world.again(2)
-    assert sorted(world.lane(again)) == ["FOLLOW_UP_CALL", "REMINDER"]
-    world.quiet(2)
-    world.complete_in("superfone")
-    world.again(2)
-    assert world.open() == (0, 0, 0)
-    world.quiet()
-
-
-def test_a_lead_that_only_seems_to_be_gone_is_kept(stage: Make) -> None:
-    world = stage()
-    lead, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Call", world.due(hours=3), "Known")
-    world.good()
-    with patch.object(world.superfone, "has_lead", return_value=False):
-        world.again()
-        with patch.object(world.superfone, "lead_by_phone", return_value=None):
-            world.again(3)
-    world.reply.person_creates(contact, "ToDo", world.due(hours=9), "New")
-    world.again(2)
-    assert sorted(world.lane(lead)) == ["FOLLOW_UP_CALL", "REMINDER"]
-    world.quiet(2)
-    world.complete_in("reply")
-    world.again(2)
-    assert world.open() == (0, 0, 0)
-    assert world.lane(lead) == []
-
-
 @pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
 @pytest.mark.parametrize("fault", [*Fault])
 def test_whatever_goes_wrong_a_missing_contact_is_made_once(stage: Make, system: str, fault: Fault) -> None:
@@ -458,41 +369,4 @@ def test_a_task_of_nobody_is_listed(stage: Make) -> None:
 
     assert world.open() == (0, 1, 1)
     assert waiting(report) == {("highlevel", "without_contact"), ("reply", "without_contact")}
-    world.quiet()
-
-
-@pytest.mark.parametrize("merged_first", [True, False])
-def test_a_task_that_went_along_with_a_merged_contact_and_is_done_there(stage: Make, merged_first: bool) -> None:
-    """HighLevel gives the tasks of a merged contact to the one that stays."""
-    world = stage()
-    _, contact, one = world.everywhere()
-    task = world.reply.person_creates(contact, "Call", world.due())
-    world.good()
-    [copy] = world.highlevel_open()
-    stays = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
-    world.highlevel.person_moves(copy.id, stays)
-    world.highlevel.person_deletes_contact(one)
-    if merged_first:
-        world.again(2)
-        assert world.open() == (1, 1, 1)
-    world.highlevel.person_completes(copy.id)
-
-    world.again(3)
-
-    assert world.open() == (0, 0, 0), task
-    assert world.quiet().attention == ()
-
-
-def test_a_task_moved_to_another_contact_stays_the_same_task(stage: Make) -> None:
-    world = stage()
-    _, _, one = world.everywhere()
-    _, _, other = world.everywhere("Ravi", "+919876543211")
-    task = world.highlevel.person_creates(one, "Ring", world.due())
-    world.good()
-    world.highlevel.person_moves(task, other)
-    world.quiet(2)
-
-    world.complete_in("reply")
-    world.again(3)
-    assert world.open() == (0, 0, 0)
     world.quiet()

@@ -116,3 +116,23 @@ def test_the_grace_counts_from_when_the_request_was_sent_not_from_when_it_had_to
     world.good()
     assert world.open() == (1, 1, 1)
     world.quiet(2)
+
+
+def test_a_duplicate_of_a_copy_that_is_gone_is_not_taken_for_its_successor(stage: Make) -> None:
+    world = stage()
+    lead, _, person = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.good()
+    [copy] = world.highlevel_open()
+    world.highlevel.person_deletes(copy.id)
+    world.quiet(2)
+    duplicate = world.highlevel.person_creates(person, "Again", world.due(hours=9), copy.body)
+    world.highlevel.person_completes(duplicate)
+    assert world.retry() == 1
+    world.fail("highlevel", "create", Fault.LOST_REQUEST)
+
+    world.again()
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)

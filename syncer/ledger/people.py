@@ -73,6 +73,12 @@ def history(connection: Connection, task: str) -> list[Event]:
     return EVENTS.values(connection.execute(EVENTS.select.where(_event.c.task == task).order_by(_event.c.id)))
 
 
+def had_copy(connection: Connection, task: str, system: str) -> bool:
+    """Whether a copy of the task was ever known there, also one that was forgotten since."""
+    told = select(_event.c.id).where(_event.c.task == task, _event.c.system == system, _event.c.remote_id.is_not(None))
+    return connection.execute(told.limit(1)).first() is not None
+
+
 def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
     """The incidents that these runs saw, oldest first."""
     if not seen_by:

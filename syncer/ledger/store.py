@@ -167,6 +167,11 @@ class Ledger:
         with self._database.reading() as connection:
             return people.history(connection, task)
 
+    def had_copy(self, task: str, system: str) -> bool:
+        """Whether a copy of the task was ever known there, also one that was forgotten since."""
+        with self._database.reading() as connection:
+            return people.had_copy(connection, task, system)
+
     def find(self, reference: str) -> str | None:
         """A task's id, by itself, by its unambiguous beginning (6 characters or more), or by ``system:remote id``."""
         with self._database.reading() as connection:
