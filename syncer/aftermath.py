@@ -22,7 +22,7 @@ class Aftermath:
     """``rows`` are all tasks of the lane now, ``known`` our replicas, from before these rows were looked at.
 
     ``window`` is how near in time a creation and the closure that it caused are. ``grace`` is how late a request may
-    arrive.
+    arrive. ``us`` is whom the CRM names for what we do there, if that is known.
     """
 
     operation: Operation
@@ -30,6 +30,7 @@ class Aftermath:
     known: Mapping[tuple[str, str], Replica]
     window: timedelta
     grace: timedelta
+    us: str | None = None
 
     @property
     def meant(self) -> Reading | None:
@@ -66,7 +67,14 @@ class Aftermath:
     @property
     def _us(self) -> set[str | None]:
         """Whom the CRM names for what we do, as far as it tells: whoever made the tasks that we made."""
-        return {row.created_by for row in self.rows if row.key in self.known and self.known[row.key].made} - {None}
+        makers = {row.created_by for row in self.rows if row.key in self.known and self.known[row.key].made}
+        return (makers | {self.us}) - {None}
+
+    @property
+    def _people(self) -> set[str | None]:
+        """Who made what we did not make: none of them is us, as long as we do not know better."""
+        made = {row.key for row in self.rows if row.key in self.known and self.known[row.key].made}
+        return {row.created_by for row in self.rows if row.key not in made} - {None}
 
     def _closed_since(self, row: Reading) -> bool:
         operation, replica = self.operation, self.known.get(row.key)
@@ -91,6 +99,8 @@ class Aftermath:
             # Our key may be a person's: perhaps the person closed what was meant, and our request the one below.
             return row.updated_by == meant.updated_by and ZERO <= row.updated_at - meant.updated_at <= self.window
         if row.updated_by is not None and row.updated_by == meant.updated_by:
+            return False
+        if not self._us and row.updated_by in self._people:
             return False
         if row.updated_at < meant.updated_at:
             if row.created_at is None or row.remote_id in self.operation.seen:

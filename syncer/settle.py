@@ -13,7 +13,7 @@ from syncer.context import Connection, RunContext, for_each
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.plan import FAILURES_UNTIL_ATTENTION
-from syncer.state import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.state import LONGEST_WAIT, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
 
 _log = structlog.get_logger("syncer.settle")
 
@@ -70,6 +70,8 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     changes.operations[operation.id] = replace(
         operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None
     )
+    if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
+        changes.cursors[OUR_USER + operation.system] = reading.created_by
     changes.events.append(context.event(operation, "created", how, reading.remote_id))
     return changes
 
@@ -186,7 +188,8 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     context.extend(listing.rows)
     lane_policy = connection.adapter.capabilities.lane
     window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
-    after = Aftermath(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace)
+    us = context.base.cursors.get(OUR_USER + operation.system)
+    after = Aftermath(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
     meant, strays = after.meant, after.closed_instead
     if meant is not None and meant.state is not State.OPEN:
         if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):

@@ -36,6 +36,9 @@ class OpState(StrEnum):
 
 UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 
+OUR_USER = "user:"
+"""Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
+
 LONGEST_WAIT = timedelta(hours=1)
 """Between two tries of what failed, or of creates in a CRM that is full."""
 

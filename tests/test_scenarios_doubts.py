@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Fault
+from adapters.superfone.account import API_USER
 from tests.scenario import Make, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -136,3 +137,28 @@ def test_a_duplicate_of_a_copy_that_is_gone_is_not_taken_for_its_successor(stage
 
     assert world.open() == (1, 1, 1)
     world.quiet(2)
+
+
+def test_what_a_person_finished_before_our_late_completion_arrived_stays_finished(stage: Make) -> None:
+    """Whom Superfone names for us was learnt from another lead's task."""
+    world = stage()
+    lead, _, person = world.everywhere()
+    _, contact, _ = world.everywhere("Ravi", "+919876543211")
+    world.reply.person_creates(contact, "Call", world.due())
+    reminder = world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
+    [copy] = [task for task in world.highlevel_open() if task.contact == person]
+    world.highlevel.person_completes(copy.id)
+    world.fail("superfone", "complete", Fault.LOST_REQUEST)
+    world.again(seconds=10)
+    call = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.wait(seconds=5)
+    world.superfone.person_completes(call)
+    world.wait(seconds=5)
+    world.superfone.person_completes(reminder, by=API_USER)
+
+    report = world.again()
+
+    assert report.incidents == ()
+    assert world.lane(lead) == []
+    assert world.quiet(2).waiting == ()

@@ -72,6 +72,7 @@ class Oracle:
         self._closed_at: dict[Copy, datetime] = {}
         self._shown: set[Copy] = set()
         self._deleted: set[tuple[str, str]] = set()
+        self._closed_by: dict[Copy, Copy] = {}
         self._due_incidents: set[Copy] = set()
         self._late_incidents: set[Copy] = set()
         self._before: dict[str, Seen] = {}
@@ -139,13 +140,22 @@ class Oracle:
             return
         story.deeds.add(deed)
         if deed == "edited" and copy[0] == "superfone" and copy in self._unclaimed:
-            # Its create may be in doubt, and what it would be known by is gone.
+            # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
+            self._is_theirs_after_all(copy)
         if deed == "deleted" and copy in self._shown:
             self._deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
         if deed == "superseded":
             story.to_put_back = False
         self._part(story, copy)
+
+    def _is_theirs_after_all(self, copy: Copy) -> None:
+        closed = self._closed_by.get(copy)
+        superseded = self._story(closed) if closed is not None else None
+        if closed is not None and superseded is not None:
+            self._due_incidents.discard(closed)
+            self._late_incidents.discard(closed)
+            superseded.to_put_back = False
 
     def rescheduled(self, copy: Copy) -> None:
         """A person has given a task the due that it has now."""
@@ -240,7 +250,7 @@ class Oracle:
         for remote_id in created:
             self._judge_create(system, remote_id, after[remote_id], before)
         for remote_id in closed:
-            self._judge_close(system, remote_id, before[remote_id], [after[new] for new in created])
+            self._judge_close(system, remote_id, before[remote_id], {new: after[new] for new in created})
 
     def _judge_the_rest(self, system: str, before: dict[str, Seen], after: dict[str, Seen]) -> None:
         """We create and close, and do nothing else."""
@@ -273,19 +283,21 @@ class Oracle:
         if story.to_put_back:
             self.theirs.add(copy)
 
-    def _judge_close(self, system: str, remote_id: str, task: Seen, created: list[Seen]) -> None:
+    def _judge_close(self, system: str, remote_id: str, task: Seen, created: dict[str, Seen]) -> None:
         copy = (system, remote_id)
         story = self.stories.get(task.name or "")
         if story is None or self._may_close(story) or "L3" in story.excused:
             return
         if created and copy not in self.theirs:
-            if not self._may_replace(story, created[0]):
-                raise Violation("slot", f"{copy} ({task.name}) was replaced by {created[0].name}")
+            for new in created.values():
+                if not self._may_replace(story, new):
+                    raise Violation("slot", f"{copy} ({task.name}) was replaced by {new.name}")
             return
         if system == "superfone" and self._raced(copy, task):
             # What arrives late may do so after the run has looked: the next one tells it.
             (self._late_incidents if self._stage.arriving else self._due_incidents).add(copy)
             story.to_put_back = True
+            self._closed_by |= dict.fromkeys([(system, new) for new in created], copy)
             return
         raise Violation("L5" if created else "L3", f"{copy} ({task.name}) was closed, and nobody had closed it")
 

@@ -238,7 +238,7 @@ class Play:
         for remote_id, name in self.oracle.nameless().items():
             if self.stage.superfone.task(int(remote_id)).title is None:
                 self.stage.superfone.person_retitles(int(remote_id), f"Task {name}")
-                self.oracle.theirs.add(("superfone", remote_id))
+                self.oracle.touched(("superfone", remote_id), "edited")
 
     def _complete(self, copy: Copy, _deed: Act) -> None:
         self.oracle.closed(copy)
