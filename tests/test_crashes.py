@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.crashes import SCENARIOS, Crash, Scenario
 
-STEP = int(os.environ.get("SYNCER_CRASH_STEP", "6"))
+STEP = int(os.environ.get("SYNCER_CRASH_STEP", "9"))
 """Every how manieth moment of a run is tried: 1 is all of them, which takes minutes."""
 
 pytestmark = pytest.mark.usefixtures("simulation")
