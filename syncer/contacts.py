@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from syncer.model import Record
 
@@ -63,25 +64,33 @@ def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new
             linked.links[key] = name
 
 
-def namesake(
-    records: Mapping[RecordKey, Record], mine: Collection[RecordKey], kinds: Collection[str]
-) -> Ambiguity | None:
-    """Two records of one CRM, one of them mine, that share a key of these kinds (``"phone"``, ``"email"``), if any.
+class Namesakes:
+    """Records of one CRM that share a key: by that key nobody can be made elsewhere, it would be anybody's."""
 
-    By that key nobody can be made elsewhere: it would be anybody's.
-    """
-    for one in sorted(mine):
-        for other in sorted(records):
-            if other[0] == one[0] and other not in mine:
-                shared = _keys(records[one], kinds) & _keys(records[other], kinds)
-                if shared:
-                    return Ambiguity((one, other), tuple(sorted(shared)))
-    return None
+    def __init__(self, records: Mapping[RecordKey, Record]) -> None:
+        self._records = records
+
+    def of(self, mine: Collection[RecordKey], kinds: Collection[str]) -> Ambiguity | None:
+        """The first key of these kinds (``"phone"``, ``"email"``) that one of mine shares, if any."""
+        for record in sorted(mine):
+            for key in _keys(self._records[record], kinds):
+                holders = self._holders[record[0], key]
+                if len(holders) > 1:
+                    return Ambiguity(tuple(sorted(holders)), (key,))
+        return None
+
+    @cached_property
+    def _holders(self) -> Mapping[tuple[str, str], list[RecordKey]]:
+        holders: dict[tuple[str, str], list[RecordKey]] = defaultdict(list)
+        for record in self._records.values():
+            for key in _keys(record, ("phone", "email")):
+                holders[record.system, key].append(record.key)
+        return holders
 
 
-def _keys(record: Record, kinds: Collection[str]) -> set[str]:
+def _keys(record: Record, kinds: Collection[str]) -> list[str]:
     keys = {"phone": record.phones, "email": record.emails}
-    return {key for kind in kinds for key in keys[kind]}
+    return sorted({key for kind in kinds for key in keys[kind]})
 
 
 class _Linking:

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import takewhile
 
 from adapters.base import Capabilities, ListsTasks
-from syncer.contacts import Ambiguity, namesake
+from syncer.contacts import Ambiguity, Namesakes
 from syncer.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
 from syncer.model import Kind, Replica, ReplicaState, State, Task
 from syncer.observations import ConnectionState, Seen
@@ -135,15 +135,14 @@ class _Planner:
         for replica in base.replicas.values():
             self._replicas[replica.task, replica.system].append(replica)
         self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
+        self._namesakes = Namesakes(base.records)
         self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
         self._unsettled = {(op.system, op.contact) for op in base.operations.values() if op.state in UNSETTLED}
         self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
         for doubt in ambiguities:
             for record in doubt.records:
                 self._doubts[record].append(doubt)
-        self._attention += [
-            Item(None, doubt.records[0][0], Reason.AMBIGUOUS_CONTACT, doubt.sentence) for doubt in ambiguities
-        ]
+        self._attention += [Item(None, d.records[0][0], Reason.AMBIGUOUS_CONTACT, d.sentence) for d in ambiguities]
 
     def finish(self) -> Plan:
         in_order = sorted(self._operations, key=lambda operation: operation.order)
@@ -282,7 +281,7 @@ class _Planner:
             if any(where == system for where, _ in doubt.records):
                 return Reason.AMBIGUOUS_CONTACT, doubt.sentence
         if system in self._policy.create_missing:
-            shared = namesake(self._base.records, mine, self._capabilities[system].contact_keys)
+            shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
             return None if shared is None else (Reason.AMBIGUOUS_CONTACT, shared.sentence)
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
