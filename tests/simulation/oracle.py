@@ -250,6 +250,9 @@ class Oracle:
         for remote_id in created:
             self._judge_create(system, remote_id, after[remote_id], before)
         for remote_id in closed:
+            if self._stage.arriving:
+                # A run that is under way may have looked before.
+                self._changed_at[system, remote_id] = self._stage.now()
             self._judge_close(system, remote_id, before[remote_id], {new: after[new] for new in created})
 
     def _judge_the_rest(self, system: str, before: dict[str, Seen], after: dict[str, Seen]) -> None:
