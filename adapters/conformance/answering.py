@@ -13,10 +13,12 @@ from adapters.conformance.trial import (
     EMAIL,
     NAME,
     PHONE,
+    UNKNOWN,
     Trials,
     Trouble,
     answering,
     error_of,
+    instead,
     must_raise,
     need,
     reads_of,
@@ -37,10 +39,6 @@ _MOST_CALLS: Final = 60
 _WHOLE: Final = ("list_tasks", "list_contacts", "identity")
 
 
-def _instead(answer: Reply, _reply: Reply) -> Reply:
-    return answer
-
-
 def _keep(kept: list[Reply], _call: Call, reply: Reply) -> None:
     kept.append(reply)
 
@@ -58,7 +56,7 @@ class AnswerTrials(Trials):
             with refusing(bench.sandbox, answer):
                 for name in [name for name in reads if not name.startswith("find_contacts")]:
                     await must_raise(reads[name](), BadAnswer, f"{name}, answered with {shape!r},")
-            with answering(bench.sandbox, partial(_instead, answer), bench.sandbox.is_write):
+            with answering(bench.sandbox, instead(answer), bench.sandbox.is_write):
                 task = some_tasks(bench, contact, 1)[0]
                 for name, write in reversed(writes_of(bench, contact, task).items()):
                     await must_raise(write(), InDoubt, f"{name}, answered with {shape!r},")
@@ -141,7 +139,7 @@ class AnswerTrials(Trials):
             kept: list[Reply] = []
             bench.sandbox.after = partial(_keep, kept)
             await bench.adapter.find_contacts(key)
-            unknown = "nobody@example.com" if name == "email" else "+919000000000"
+            unknown = UNKNOWN[name]
             with refusing(bench.sandbox, kept[-1]):
                 error = await error_of(bench.adapter.find_contacts(unknown))
                 found = () if error else await bench.adapter.find_contacts(unknown)

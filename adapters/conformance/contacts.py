@@ -6,12 +6,11 @@ import pytest
 
 from adapters.base import BadAnswer, Missing, Refused, Unavailable
 from adapters.conformance.bench import Bench
-from adapters.conformance.trial import EMAIL, NAME, PHONE, Trials, Trouble, must_raise, need, somebody, trial
+from adapters.conformance.trial import EMAIL, NAME, PHONE, UNKNOWN, Trials, Trouble, must_raise, need, somebody, trial
 from adapters.sandbox import Fault
 from syncer.model import Record
 
 _KEY = {"email": EMAIL, "phone": PHONE}
-_UNKNOWN = {"email": "nobody@example.com", "phone": "+919000000000"}
 
 
 def _lists(bench: Bench) -> None:
@@ -42,7 +41,7 @@ class ContactTrials(Trials):
     async def test_nobody_is_found_by_an_unknown_key(self, bench: Bench) -> None:
         somebody(bench)
         for name in bench.adapter.capabilities.contact_keys:
-            found = await bench.adapter.find_contacts(_UNKNOWN[name])
+            found = await bench.adapter.find_contacts(UNKNOWN[name])
             need(found == (), f"a {name} that nobody has must find nothing, and found {found}")
 
     @trial

@@ -6,11 +6,9 @@ from functools import partial
 
 from adapters.base import Completes, ListsTasks
 from adapters.conformance.bench import Bench
-from adapters.conformance.trial import Trials, must_not_exist, need, ref, some_tasks, somebody, trial
+from adapters.conformance.trial import UNKNOWN, Trials, must_not_exist, need, ref, some_tasks, somebody, trial
 from adapters.settings import ConnectionSettings
 from syncer.model import Kind
-
-_KEYS = {"email": "nobody@example.com", "phone": "+919000000000"}
 
 
 class DeclarationTrials(Trials):
@@ -43,7 +41,7 @@ class DeclarationTrials(Trials):
             can.gets_task or can.lists_tasks is ListsTasks.PER_CONTACT,
             "an adapter that lists all tasks must get one: what is not listed is read by itself",
         )
-        need(set(can.contact_keys) <= set(_KEYS), "contact_keys may name email and phone only")
+        need(set(can.contact_keys) <= set(UNKNOWN), "contact_keys may name email and phone only")
         need(can.lists_contacts or can.contact_keys, "contacts must be listed, or found by some key")
         need(
             can.lists_tasks is ListsTasks.ALL or "phone" in can.contact_keys,
@@ -69,8 +67,8 @@ class DeclarationTrials(Trials):
             await must_not_exist(lambda: adapter.get_task(ref(bench, task, contact)), "get_task")
         if not can.lists_contacts:
             await must_not_exist(adapter.list_contacts, "list_contacts")
-        for name in _KEYS.keys() - set(can.contact_keys):
-            await must_not_exist(partial(adapter.find_contacts, _KEYS[name]), f"find_contacts by {name}")
+        for name in UNKNOWN.keys() - set(can.contact_keys):
+            await must_not_exist(partial(adapter.find_contacts, UNKNOWN[name]), f"find_contacts by {name}")
         need(not bench.calls, "what is not declared must not be asked of the CRM")
 
     @trial

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from functools import partial
 from typing import Final
 
 import pytest
@@ -18,6 +17,7 @@ from adapters.conformance.trial import (
     Trouble,
     answering,
     error_of,
+    instead,
     must_raise,
     need,
     reads_of,
@@ -172,7 +172,7 @@ class FailureTrials(Trials):
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
         for answer in _indiscreet(bench.secrets):
-            with answering(bench.sandbox, partial(_instead, answer)):
+            with answering(bench.sandbox, instead(answer)):
                 for name, work in {**reads_of(bench, contact, task), **writes_of(bench, contact, task)}.items():
                     await _keeps_secrets(bench, work, f"{name}, answered with status {answer.status}")
 
@@ -209,10 +209,6 @@ async def _keeps_secrets(bench: Bench, work: Callable[[], Awaitable[object]], wh
     error = await error_of(work())
     told = any(secret in text for text in _texts(error) for secret in bench.secrets)
     need(not told, f"{what}: the error tells a secret ({type(error).__name__})")
-
-
-def _instead(answer: Reply, _reply: Reply) -> Reply:
-    return answer
 
 
 def _in_address(call: Call, secrets: Iterable[str]) -> bool:

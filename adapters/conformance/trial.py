@@ -34,6 +34,8 @@ BODY: Final = "Bring the plan\nand the price list"
 LAG: Final = 120.0
 """Seconds after which a list that is declared to lag has caught up."""
 TASK: Final = "01JZX7Q8R9S0T1V2W3X4Y5Z6A7"
+UNKNOWN: Final = {"email": "nobody@example.com", "phone": "+919000000000"}
+"""Keys of nobody."""
 
 
 class Trials(ABC):
@@ -147,6 +149,11 @@ def refusing(sandbox: Sandbox, answer: Reply, hits: Callable[[Call], bool] = lam
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox, "handle", lambda call: answer if hits(call) else handle(call))
         yield
+
+
+def instead(answer: Reply) -> Callable[[Reply], Reply]:
+    """A change that puts this answer in the place of any."""
+    return lambda _reply: answer
 
 
 def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Reply], Reply]:
