@@ -296,7 +296,7 @@ class Oracle:
                 if not self._may_replace(story, new):
                     raise Violation("slot", f"{copy} ({task.name}) was replaced by {new.name}")
             return
-        if system == "superfone" and self._raced(copy, task):
+        if system == "superfone" and self._raced(copy, task, by_create=bool(created)):
             # What arrives late may do so after the run has looked: the next one tells it.
             (self._late_incidents if self._stage.arriving else self._due_incidents).add(copy)
             story.to_put_back = True
@@ -317,12 +317,17 @@ class Oracle:
             return True
         return not self._holds and new.due is not None and new.due < max(ours.dues)
 
-    def _raced(self, copy: Copy, task: Seen) -> bool:
-        """Whether somebody changed the task after its lane was last read, or the request came late."""
+    def _raced(self, copy: Copy, task: Seen, *, by_create: bool) -> bool:
+        """Whether somebody changed what decides after the lane was last read, or the request came late.
+
+        A create closes what is in the slot by then; a completion the newest one, if what was meant is closed by then.
+        """
         if self._stage.arriving:
             return True
-        read_at, changed_at = self._read_at.get(task.contact), self._changed_at.get(copy)
-        return read_at is not None and changed_at is not None and changed_at >= read_at
+        lane = [(copy[0], other) for other, old in self.tasks(copy[0]).items() if old.contact == task.contact]
+        read_at = self._read_at.get(task.contact)
+        changes = [self._changed_at[one] for one in ([copy] if by_create else lane) if one in self._changed_at]
+        return read_at is not None and any(changed_at >= read_at for changed_at in changes)
 
     # after each run --------------------------------------------------------------------------------
 
