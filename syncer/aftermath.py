@@ -67,14 +67,15 @@ class Aftermath:
     @property
     def _us(self) -> set[str | None]:
         """Whom the CRM names for what we do, as far as it tells: whoever made the tasks that we made."""
-        makers = {row.created_by for row in self.rows if row.key in self.known and self.known[row.key].made}
-        return (makers | {self.us}) - {None}
+        return ({row.created_by for row in self.rows if self._made(row)} | {self.us}) - {None}
 
     @property
     def _people(self) -> set[str | None]:
         """Who made what we did not make: none of them is us, as long as we do not know better."""
-        made = {row.key for row in self.rows if row.key in self.known and self.known[row.key].made}
-        return {row.created_by for row in self.rows if row.key not in made} - {None}
+        return {row.created_by for row in self.rows if not self._made(row)} - {None}
+
+    def _made(self, row: Reading) -> bool:
+        return row.key in self.known and self.known[row.key].made
 
     def _closed_since(self, row: Reading) -> bool:
         operation, replica = self.operation, self.known.get(row.key)

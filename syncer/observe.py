@@ -85,17 +85,20 @@ async def _read_vanished(context: RunContext, connection: Connection) -> None:
     refs = [TaskRef(replica.system, replica.remote_id, replica.contact) for replica in vanished]
     await for_each(refs, lambda ref: _read_one(connection, ref))
     missing = [replica for replica in vanished if replica.remote_id in connection.seen.missing]
-    moved = [ref for replica in missing if (ref := _elsewhere(context, replica)) is not None]
+    moved = _elsewhere(context, missing) if missing else []
     connection.seen.missing -= {ref.remote_id for ref in moved}
     await for_each(moved, lambda ref: _read_one(connection, ref))
 
 
-def _elsewhere(context: RunContext, replica: Replica) -> TaskRef | None:
-    """Where the task may be now, if its contact was merged into another one, which is the person's by now."""
-    link = context.base.tasks[replica.task].contact
-    theirs = (key for key, owner in context.base.links.items() if owner == link and key[0] == replica.system)
-    contact = next((remote_id for _, remote_id in theirs if remote_id != replica.contact), None)
-    return None if contact is None else TaskRef(replica.system, replica.remote_id, contact)
+def _elsewhere(context: RunContext, missing: list[Replica]) -> list[TaskRef]:
+    """Where tasks may be now whose contact was merged into another one, which is the person's by now."""
+    contacts = {(link, system): remote_id for (system, remote_id), link in context.base.links.items()}
+    refs = []
+    for replica in missing:
+        contact = contacts.get((context.base.tasks[replica.task].contact, replica.system))
+        if contact is not None and contact != replica.contact:
+            refs.append(TaskRef(replica.system, replica.remote_id, contact))
+    return refs
 
 
 async def _read_changed(context: RunContext, connection: Connection) -> None:

@@ -78,26 +78,6 @@ def test_a_known_task_of_theirs_touched_just_before_we_replace_ours(stage: Make,
     world.quiet()
 
 
-def test_ours_is_done_by_them_just_before_we_replace_it(stage: Make) -> None:
-    world = stage()
-    _, contact, _ = world.everywhere()
-    world.reply.person_creates(contact, "Call", world.due(hours=6), "Later")
-    world.good()
-    [made] = world.superfone_open()
-    world.reply.person_creates(contact, "Call", world.due(hours=3), "Sooner")
-
-    def act() -> None:
-        world.superfone.person_completes(made.id)
-        world.loop.advance(10)
-
-    world.meanwhile("superfone", "create", act)
-    world.again(2)
-
-    assert world.open() == (1, 1, 1)
-    assert "Sooner" in (world.superfone_open()[0].note or "")
-    world.quiet(2)
-
-
 @pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.GARBAGE])
 @pytest.mark.parametrize("known", [True, False])
 def test_a_reminder_made_just_before_our_complete_is_put_back(stage: Make, known: bool, fault: Fault | None) -> None:

@@ -11,7 +11,7 @@ from tests.scenario import Make
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 
-@pytest.mark.parametrize(("by", "seconds"), [(PERSON, 0), (API_USER, 10)])
+@pytest.mark.parametrize(("by", "seconds"), [(PERSON, 0), (PERSON, 10), (API_USER, 10)])
 def test_ours_is_done_just_before_we_replace_it(stage: Make, by: int, seconds: float) -> None:
     """Another actor than our create's tells that it was not closed by it, and so does another time."""
     world = stage()

@@ -49,13 +49,7 @@ class Ending:
         return bool(copies) or story.to_put_back or (story.seen and "deleted" not in story.deeds)
 
     def _task_ids(self, name: str) -> set[str]:
-        copies = [
-            (system, remote_id)
-            for system in self._stage.sandboxes
-            for remote_id, task in self._oracle.tasks(system).items()
-            if task.name == name
-        ]
-        return {task for task in map(self._oracle.task_id, copies) if task is not None}
+        return {task for task in map(self._oracle.task_id, self._oracle.copies(name)) if task is not None}
 
     def _all_closed(self, name: str, copies: list[Copy], listed: Listed) -> None:
         for copy in copies:

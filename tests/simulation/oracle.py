@@ -87,13 +87,17 @@ class Oracle:
         """Every task of a CRM by remote id; deleted ones are left out."""
         return tasks_of(self._stage, system)
 
-    def open_copies(self, name: str) -> list[Copy]:
-        return [
-            (system, remote_id)
+    def copies(self, name: str) -> dict[Copy, Seen]:
+        """All copies of one task, open and closed."""
+        return {
+            (system, remote_id): task
             for system in self._stage.sandboxes
             for remote_id, task in self.tasks(system).items()
-            if task.open and task.name == name
-        ]
+            if task.name == name
+        }
+
+    def open_copies(self, name: str) -> list[Copy]:
+        return [copy for copy, task in self.copies(name).items() if task.open]
 
     # what people tell ------------------------------------------------------------------------------
 
@@ -174,13 +178,8 @@ class Oracle:
 
     def may_reopen(self, copy: Copy) -> bool:
         """Whether a clean run has seen all that is closed of its task, and the task is what it seems."""
-        story, name = self._story(copy), self.tasks(copy[0])[copy[1]].name
-        closed = {
-            (system, remote_id)
-            for system in self._stage.sandboxes
-            for remote_id, task in self.tasks(system).items()
-            if task.name == name and not task.open
-        }
+        story, name = self._story(copy), self.tasks(copy[0])[copy[1]].name or ""
+        closed = {other for other, task in self.copies(name).items() if not task.open}
         return closed <= self.known_closed - self._unclaimed and story is not None and not story.excused >= UNTOLD
 
     def reopened(self, copy: Copy) -> bool:
