@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ from syncer.ledger import Ledger, Owner
 from syncer.ledger.database import Database, _opener, _sqlite_engine
 from syncer.state import Base
 
+_IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
+_WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND task IS NOT NULL ORDER BY id DESC LIMIT 1"
+
 
 class LedgerFile:
     """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
@@ -30,6 +34,7 @@ class LedgerFile:
         Ledger.open(f"sqlite:///{self._template}", name="acme").close()
         engine = _sqlite_engine(self._connect, StaticPool)
         self.database = _Doored(engine, "the simulation's ledger")
+        self._reader: sqlite3.Connection | None = None
         self.lose()
 
     def _connect(self) -> Any:
@@ -38,9 +43,21 @@ class LedgerFile:
     def lose(self) -> None:
         """Back to a ledger that never held anything."""
         self.database.engine.dispose()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
         for file in self._path.parent.glob("acme.db*"):
             file.unlink()
         shutil.copyfile(self._template, self._path)
+
+    def task_of(self, system: str, remote_id: str) -> str | None:
+        """The id of the task whose copy this is, or was when it was last told of: read without the engine."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self._path)
+        for query in (_IS_COPY_OF, _WAS_COPY_OF):
+            if found := self._reader.execute(query, (system, remote_id)).fetchone():
+                return str(found[0])
+        return None
 
 
 class _Doored(Database):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.sandbox import Call, Reply
@@ -258,7 +258,7 @@ class Oracle:
         """We create and close, and do nothing else."""
         for remote_id, task in before.items():
             now = after.get(remote_id)
-            if now is None or replace(now, open=task.open) != task or now.open > task.open:
+            if now is None or now._replace(open=task.open) != task or now.open > task.open:
                 raise Violation("L6", f"{system} {remote_id} was deleted, changed or reopened by us: {task}")
 
     def _judge_create(self, system: str, remote_id: str, task: Seen, before: dict[str, Seen]) -> None:
@@ -373,4 +373,4 @@ class Oracle:
 
     def task_id(self, copy: Copy) -> str | None:
         """The id by which the ledger knows the task of a copy."""
-        return self._stage.ledger.find(":".join(copy))
+        return self._stage.task_of(*copy)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from tests.simulation.stage import Stage
 
 NAME = re.compile(r"#\d+!?")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
 
     open: bool

@@ -132,7 +132,7 @@ class Stage:
         self._guest_runs = False
         self._underway: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
         self._late: float | None = None
-        self._verdict: AssertionError | None = None
+        self._verdict: Exception | None = None
         self._dead = False
         self._faulty = False
         self._processes = 0
@@ -175,6 +175,10 @@ class Stage:
     @property
     def ledger(self) -> Ledger:
         return self._hand.ledger
+
+    def task_of(self, system: str, remote_id: str) -> str | None:
+        """The id by which the ledger knows the task of a copy."""
+        return self._file.task_of(system, remote_id)
 
     # runs ------------------------------------------------------------------------------------------
 
@@ -324,7 +328,7 @@ class Stage:
         try:
             self.before_write(sandbox.system, call)
             self.after_call(sandbox.system, call, sandbox.handle(call))
-        except AssertionError as verdict:
+        except Exception as verdict:  # noqa: BLE001 - the loop would swallow what is raised in a callback of its own
             self._verdict = verdict
         finally:
             self.arriving = False
