@@ -18,10 +18,10 @@ from adapters.base import BadAnswer, Full, InDoubt, Missing, NotSent, Refused, U
 from syncer.context import Connection, Locks, RunContext, for_each, to_the_end
 from syncer.lane import CompleteTop, Step
 from syncer.model import Listing, Reading, Record, ReplicaState, State, Task
-from syncer.plan import HOLD, Planned, plan_one_lane
+from syncer.plan import Planned, plan_one_lane
 from syncer.reasons import Item, Reason
 from syncer.requests import Requests
-from syncer.state import Action, Changes, OpState
+from syncer.state import HOLD, NEWCOMER, Action, Changes, OpState
 
 LANE_STEPS = 50
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
@@ -131,20 +131,22 @@ class _Applier:
             self._requests.park(self._requests.operation(planned, ""), error)
             return None
         except (InDoubt, BadAnswer) as error:
-            # Looking the contact up comes first the next time, so that none is made twice.
+            # Looking the contact up comes first the next time, when it can no longer arrive late.
             self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
             self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
             return None
         except (Unavailable, Unauthorized, NotSent) as error:
             self._requests.stop_for(connection, error)
             return None
-        if self._context.base.links.get(record.key, link) != link:
+        if record is None or self._context.base.links.get(record.key, link) != link:
             return None
         self._context.record(Changes(records={record.key: record}, links={record.key: link}))
         return record.remote_id
 
-    async def _find_or_create(self, connection: Connection, link: str) -> Record:
-        known = self._context.records_of(link)
+    async def _find_or_create(self, connection: Connection, link: str) -> Record | None:
+        """``None`` as long as what was sent before may still arrive, so that nobody is made twice."""
+        context, system = self._context, connection.system
+        known = context.records_of(link)
         phones = tuple(dict.fromkeys(phone for record in known for phone in record.phones))
         emails = tuple(dict.fromkeys(email for record in known for email in record.emails))
         name = next((record.name for record in known if record.name), "")
@@ -153,7 +155,11 @@ class _Applier:
             found = await connection.adapter.find_contacts(key)
             if len(found) == 1:
                 return found[0]
-        return await connection.adapter.create_contact(Record(connection.system, "", name, phones, emails))
+        now = context.clock()
+        if context.base.may_arrive(system, link, now, context.policy.doubt_grace):
+            return None
+        context.record(Changes(cursors={f"{NEWCOMER}{system}:{link}": now.isoformat()}))
+        return await connection.adapter.create_contact(Record(system, "", name, phones, emails))
 
     # one lane --------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from adapters.base import Missing
 from syncer.contacts import link_records
 from syncer.context import Connection, RunContext, for_each
 from syncer.model import Record, State
-from syncer.state import Changes
+from syncer.state import Changes, within
 
 CONTACTS_EVERY = timedelta(seconds=30)
 """Contacts are listed again after this long for each page but the first: a small list with every run."""
@@ -40,7 +40,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
     last = context.base.cursors.get(cursor)
     now = context.clock()
-    if last is not None and _within(datetime.fromisoformat(last), now, CONTACTS_EVERY * pages_but_one):
+    if last is not None and within(datetime.fromisoformat(last), now, CONTACTS_EVERY * pages_but_one):
         return
     listing = await connection.attempt(connection.adapter.list_contacts(), "the list of contacts", whole=True)
     if listing is None:
@@ -128,18 +128,13 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
 
 
-def _within(then: datetime, now: datetime, span: timedelta) -> bool:
-    """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
-    return timedelta(0) <= now - then < span
-
-
 async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
     """Ask for contacts by key, none again before ``recheck``."""
     now = context.clock()
 
     def due(key: str) -> bool:
         asked = context.base.lookups.get((connection.system, key))
-        return asked is None or not _within(asked, now, recheck)
+        return asked is None or not within(asked, now, recheck)
 
     async def ask(key: str) -> None:
         if not connection.usable or connection.spent:

@@ -16,11 +16,9 @@ from syncer.model import Kind, Replica, ReplicaState, State, Task
 from syncer.observations import ConnectionState, Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
+from syncer.state import HOLD, LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
 
 FAILURES_UNTIL_ATTENTION = 5
-HOLD = "hold:"
-"""Cursors that stop all creates in a system until the instant that they hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +280,10 @@ class _Planner:
                 return Reason.AMBIGUOUS_CONTACT, doubt.sentence
         if system in self._policy.create_missing:
             shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
-            return None if shared is None else (Reason.AMBIGUOUS_CONTACT, shared.sentence)
+            if shared is not None:
+                return Reason.AMBIGUOUS_CONTACT, shared.sentence
+            asked = self._base.may_arrive(system, task.contact, self._now, self._policy.doubt_grace)
+            return (Reason.IN_DOUBT, f"{system} was asked to make the contact, and may still do so") if asked else None
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
 

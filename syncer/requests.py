@@ -23,10 +23,10 @@ from adapters.base import (
 from syncer.context import Connection, RunContext
 from syncer.model import Draft, Listing, Reading, State, Task, TaskRef
 from syncer.observations import ConnectionState
-from syncer.plan import HOLD, Planned, fingerprint
+from syncer.plan import Planned, fingerprint
 from syncer.reasons import Item, Reason
 from syncer.settle import completed, created, failed_again, settle
-from syncer.state import LONGEST_WAIT, Action, Changes, Operation, OpState
+from syncer.state import HOLD, LONGEST_WAIT, Action, Changes, Operation, OpState
 
 _log = structlog.get_logger("syncer.apply")
 

@@ -39,6 +39,12 @@ UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 OUR_USER = "user:"
 """Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
 
+HOLD = "hold:"
+"""Begins the name of the cursor that stops all creates in a CRM until the instant that it holds."""
+
+NEWCOMER = "newcomer:"
+"""Begins the name of the cursor that has when a CRM was last asked to make a contact for a person."""
+
 LONGEST_WAIT = timedelta(hours=1)
 """Between two tries of what failed, or of creates in a CRM that is full."""
 
@@ -102,6 +108,11 @@ class Event:
     run: str = ""
 
 
+def within(then: datetime, now: datetime, span: timedelta) -> bool:
+    """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
+    return timedelta(0) <= now - then < span
+
+
 @dataclass(slots=True)
 class Base:
     """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
@@ -144,6 +155,11 @@ class Base:
         self.lookups.update(changes.lookups)
         self.visits.update(changes.visits)
         self.cursors.update(changes.cursors)
+
+    def may_arrive(self, system: str, person: str, now: datetime, grace: timedelta) -> bool:
+        """Whether the CRM was asked so lately to make a contact for this person that it may still do so."""
+        asked = self.cursors.get(f"{NEWCOMER}{system}:{person}")
+        return asked is not None and within(datetime.fromisoformat(asked), now, grace)
 
     def copies(self, task: str, system: str) -> list[Replica]:
         """The task's replicas in one CRM, whatever has become of them."""

@@ -12,9 +12,9 @@ from adapters.base import Capabilities
 from syncer.contacts import Ambiguity
 from syncer.model import Kind, Record, ReplicaState, State
 from syncer.observations import ConnectionState, Seen
-from syncer.plan import FAILURES_UNTIL_ATTENTION, HOLD, Plan, fingerprint, make_plan, plan_one_lane
+from syncer.plan import FAILURES_UNTIL_ATTENTION, Plan, fingerprint, make_plan, plan_one_lane
 from syncer.reasons import Reason
-from syncer.state import UNSETTLED, Action, Base, Operation, OpState
+from syncer.state import HOLD, UNSETTLED, Action, Base, Operation, OpState
 from tests.clock import START
 from tests.strategies import (
     CAPABILITIES,

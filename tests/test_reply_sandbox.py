@@ -229,6 +229,8 @@ def test_contacts_are_searched_listed_and_created() -> None:
     assert client.call("GET", "/contacts/999")[1]["code"] == "contact.notFound"
     again = client.call("POST", "/contacts", {"firstName": "Ben", "email": "BEN@example.com"})
     assert (again[0], again[1]["code"]) == (409, "contact.alreadyExists")
+    client.crm.namesakes = True
+    assert client.call("POST", "/contacts", {"firstName": "Ben", "email": "BEN@example.com"})[0] == 201
     for wrong in ({}, {"firstName": "Ben"}, {"firstName": 5}, {"firstName": "Ben", "email": ["x"]}):
         assert client.raw("POST", "/contacts", wrong).status == 400
 

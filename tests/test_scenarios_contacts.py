@@ -317,6 +317,41 @@ def test_whatever_goes_wrong_a_missing_contact_is_made_once(stage: Make, system:
     world.quiet()
 
 
+def test_a_new_contact_that_arrives_late_is_not_made_twice(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.highlevel.person_creates(person, "Ring", world.due())
+    world.highlevel.person_creates(person, "Ring again", world.due(days=2))
+    world.fail("reply", "new contact", Fault.LOST_REQUEST)
+
+    world.again()
+    for _ in range(6):
+        report = world.again(seconds=4)
+    assert world.reply.contacts() == ()
+    assert ("reply", "in_doubt") in waiting(report)
+
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.good(seconds=4)
+    world.good()
+    assert len(world.reply.contacts()) == 1
+    assert world.open()[1:] == (2, 2)
+    world.quiet()
+
+
+def test_a_new_contact_that_never_arrived_is_made_again(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.highlevel.person_creates(person, "Ring", world.due())
+    world.fail("reply", "new contact", Fault.LOST_REQUEST)
+
+    world.again()
+    assert world.reply.contacts() == ()
+    world.good(seconds=31)
+
+    assert world.open()[1:] == (1, 1)
+    world.quiet()
+
+
 def test_a_lead_that_does_not_fit_into_a_full_account_waits(stage: Make) -> None:
     world = stage(superfone="create_missing_contacts = true")
     world.superfone.storage_full = True

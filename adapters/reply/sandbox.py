@@ -34,7 +34,8 @@ class ReplySandbox(Sandbox):
     """One Reply user, with that user's tasks and contacts.
 
     Ids are text in the ``person_`` methods, as everywhere outside of Reply's wire. ``top_cap`` makes pages shorter than
-    asked for; ``executed`` are the tasks that were really sent, which must stay empty.
+    asked for; ``executed`` are the tasks that were really sent, which must stay empty. What Reply says to a second
+    contact with one e-mail is not documented: a 409, unless ``namesakes``.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -62,6 +63,7 @@ class ReplySandbox(Sandbox):
         self.top_cap = 1000
         self.finished_status = 400
         self.retry_after = 20
+        self.namesakes = False
         self.executed: list[str] = []
         self.team = [{"userId": user_id, "displayName": "Asha", "email": "asha@example.com", "teamId": 7}]
         self._tasks: dict[int, SandboxTask] = {}
@@ -225,7 +227,7 @@ class ReplySandbox(Sandbox):
             raise invalid("/firstName", "is required")
         if not sent.get("email") and not sent.get("linkedInUrl"):
             raise invalid("/email", "or linkedInUrl is required")
-        if sent.get("email") and self._searched({"email": sent["email"]}):
+        if sent.get("email") and not self.namesakes and self._searched({"email": sent["email"]}):
             raise Problem(409, "contact.alreadyExists", "A contact with this e-mail exists")
         return self._add_contact(**sent)
 

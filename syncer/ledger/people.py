@@ -15,9 +15,8 @@ from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 from syncer.model import Record, Replica, Task
-from syncer.state import Event
+from syncer.state import HOLD, Event
 
-HOLD: Final = "hold:"
 _LEAST_PREFIX: Final = 6
 _LEAST_DIGITS: Final = 6
 _task = TASKS.table

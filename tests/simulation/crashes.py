@@ -20,6 +20,7 @@ class Scenario:
     before: tuple[Make | Act, ...]
     then: tuple[Make | Act, ...]
     settings: tuple[tuple[str, str], ...] = (("sync", ""), ("superfone", ""))
+    newcomer: tuple[str, ...] = ()
 
 
 def _make(system: str, kind: int = 0, minutes: int = 300, person: int = 0) -> Make:
@@ -69,6 +70,12 @@ SCENARIOS = (
     ),
     Scenario("deleted in HighLevel", (_make("reply", CALL),), (_act("delete", "highlevel"),)),
     Scenario("a twin in two", (), (Make("highlevel", 0, 0, 300, "superfone"),)),
+    Scenario(
+        "somebody whom only Reply knows",
+        (),
+        (_make("reply", CALL, person=2), _make("reply", CALL, 100, person=2)),
+        newcomer=("superfone", "highlevel"),
+    ),
     Scenario("two leads at once", (), (_make("highlevel", person=0), _make("highlevel", person=1, minutes=400))),
 )
 
@@ -77,7 +84,7 @@ class Crash:
     """One scenario on a stage of its own."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._play = Play(History(1, scenario.settings, 0, 0, False, ()))
+        self._play = Play(History(1, scenario.settings, 0, 0, False, (), scenario.newcomer))
         self.stage = self._play.stage
         self.last = Outcome()
         for deed in scenario.before:

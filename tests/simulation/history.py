@@ -125,6 +125,8 @@ Action = Make | Act | Wait | Lag | LoseLedger | Run
 class History:
     """Settings of the account, and what happens.
 
+    ``newcomer`` are the CRMs that do not know the last person, and make them as soon as a task needs it; without any,
+    Superfone does not know them, and nobody is made.
     ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
     pages can only be told apart by counting rows, as Reply's and Superfone's always are.
     """
@@ -135,6 +137,7 @@ class History:
     page: int
     counted: bool
     actions: tuple[Action, ...]
+    newcomer: tuple[str, ...] = ()
     without: str = ""
 
 
@@ -172,7 +175,10 @@ def make_history(seed: int, *, without: str = "") -> History:
         actions = _rebuilt_at_once(actions)
     if without == "markers":
         actions = [action for action in actions if not isinstance(action, LoseLedger)]
-    return History(seed, tuple(sorted(settings.items())), skew, page, counted, tuple(actions), without)
+    newcomer = rng.choice([*[()] * 5, ("superfone", "highlevel"), ("superfone", "reply"), ("reply",)])
+    if rng.random() < 0.25:
+        settings["superfone"] += '\nsuperseded = "complete"'
+    return History(seed, tuple(sorted(settings.items())), skew, page, counted, tuple(actions), newcomer, without)
 
 
 def _rebuilt_at_once(actions: list[Action]) -> list[Action]:

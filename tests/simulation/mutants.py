@@ -254,6 +254,13 @@ MUTANTS = (
         'f"{_task_of(ref)}/completed", json={"completed": True}',
         '_task_of(ref), json={"completed": True, "body": ""}',
     ),
+    Mutant(
+        "a contact that may still arrive is asked for again",
+        "contact",
+        "syncer.state",
+        "return asked is not None and within(",
+        "return asked is not None and now is None and within(",
+    ),
 )
 
 
@@ -273,6 +280,7 @@ FIRST = {
     "a completion is forgotten once it failed": 17,
     "a crash leaves nothing in doubt": 17,
     "a slot that is held is given away": 40,
+    "a contact that may still arrive is asked for again": 6140,
 }
 """Where the seeds begin, to save time: at the one that is known to catch the mutant."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.sandbox import Call, Reply
-from tests.simulation.sight import Seen, tasks_of
+from tests.simulation.sight import Seen, contacts_of, tasks_of
 from tests.simulation.stage import Outcome, Stage
 
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
@@ -64,6 +64,7 @@ class Oracle:
         self._holds = holds
         self.stories: dict[str, Story] = {}
         self.persons: dict[Copy, int] = {}
+        self.phones: dict[str, int] = {}
         self.theirs: set[Copy] = set()
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
@@ -98,6 +99,10 @@ class Oracle:
 
     def open_copies(self, name: str) -> list[Copy]:
         return [copy for copy, task in self.copies(name).items() if task.open]
+
+    def contact_of(self, system: str, person: int) -> str | None:
+        """The contact that is this person in a CRM, if there is one."""
+        return next((at for (where, at), who in self.persons.items() if (where, who) == (system, person)), None)
 
     # what people tell ------------------------------------------------------------------------------
 
@@ -242,6 +247,7 @@ class Oracle:
             if lead and reply.status == 200:
                 self._read_at[lead[1]] = self._stage.now()
             return
+        self._judge_contacts(system)
         before, after = self._before, self.tasks(system)
         self._judge_the_rest(system, before, after)
         created = [remote_id for remote_id in after if remote_id not in before]
@@ -253,6 +259,16 @@ class Oracle:
                 # A run that is under way may have looked before.
                 self._changed_at[system, remote_id] = self._stage.now()
             self._judge_close(system, remote_id, before[remote_id], {new: after[new] for new in created})
+
+    def _judge_contacts(self, system: str) -> None:
+        """Whom we make is somebody, and was not there."""
+        for contact, phone in contacts_of(self._stage, system).items():
+            if (system, contact) in self.persons:
+                continue
+            person = self.phones.get(phone)
+            if person is None or self.contact_of(system, person) is not None:
+                raise Violation("contact", f"{system} {contact} was made by us, with the number {phone}")
+            self.persons[system, contact] = person
 
     def _judge_the_rest(self, system: str, before: dict[str, Seen], after: dict[str, Seen]) -> None:
         """We create and close, and do nothing else."""

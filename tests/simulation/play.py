@@ -36,6 +36,7 @@ from tests.simulation.stage import Outcome, Stage
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
 REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 HIGHLEVEL_TITLES = ("Ring", "Ring", "Remind")
+MEETS = "create_missing_contacts = true"
 LAST = PERSONS - 1
 """The person whom Superfone does not know."""
 TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
@@ -50,6 +51,7 @@ class Play:
         self._history = history
         self._tell = tell
         settings = dict(history.settings)
+        settings |= {system: f"{settings.get(system, '')}\n{MEETS}" for system in history.newcomer}
         self.stage = Stage(history.seed, settings)
         self.stage.skew = timedelta(seconds=history.skew)
         self.stage.shorten_pages(history.page, counted=history.counted)
@@ -58,22 +60,25 @@ class Play:
             closes_cancelled="keep" not in settings["sync"],
             holds="hold" in settings["superfone"],
         )
+        self._superseded_is_done = 'superseded = "complete"' in settings["superfone"]
         self.ending = Ending(self.stage, self.oracle)
         self._names = 0
         self._dues: set[datetime] = set()
-        self._contacts: dict[tuple[str, int], str] = {}
         self._populate()
 
     def _populate(self) -> None:
-        """Persons in all three CRMs, except the last one, whom Superfone does not know."""
-        stage = self.stage
+        """Persons in all three CRMs, except the last one, whom Superfone does not know, or those who make them."""
+        stage, persons = self.stage, self.oracle.persons
+        unknown_to = self._history.newcomer or ("superfone",)
         for person, name in enumerate(("Asha", "Ravi", "Meera")):
             phone, email = f"+91987654321{person}", f"{name.lower()}@example.com"
-            self._contacts["reply", person] = stage.reply.add_contact(name, email, phone)
-            self._contacts["highlevel", person] = stage.highlevel.add_contact(name, "Rao", email, phone)
-            if person < LAST:
-                self._contacts["superfone", person] = str(stage.superfone.add_lead(name, [phone], [email]))
-        self.oracle.persons.update({(system, rid): person for (system, person), rid in self._contacts.items()})
+            self.oracle.phones[phone] = person
+            if person < LAST or "reply" not in unknown_to:
+                persons["reply", stage.reply.add_contact(name, email, phone)] = person
+            if person < LAST or "highlevel" not in unknown_to:
+                persons["highlevel", stage.highlevel.add_contact(name, "Rao", email, phone)] = person
+            if person < LAST or "superfone" not in unknown_to:
+                persons["superfone", str(stage.superfone.add_lead(name, [phone], [email]))] = person
 
     def play(self) -> None:
         """All of it, then peace; raises `Violation`."""
@@ -181,7 +186,7 @@ class Play:
 
     def _make(self, deed: Make) -> None:
         person = deed.person
-        if deed.system == "superfone" and person == LAST:
+        if self.oracle.contact_of(deed.system, person) is None:
             return
         name, due = self._new_name(), self._new_due(deed.minutes)
         kind = _choose(deed.system, deed.kind)
@@ -191,9 +196,10 @@ class Play:
             twin = ((person + 1) % LAST, f"{name}!") if deed.lookalike else (person, name)
             copies.append((deed.twin_in, *twin))
         for system, whose, called in copies:
-            if (system, whose) in self._contacts:
+            contact = self.oracle.contact_of(system, whose)
+            if contact is not None:
                 word = kind if system == deed.system else TWINS[system]
-                copy = (system, self._create(system, whose, word, called, due))
+                copy = (system, self._create(system, contact, word, called, due))
                 self._tell(f"somebody makes {called} ({word}) for person {whose} in {system}: {copy[1]}")
                 self.oracle.made(called, whose, copy, self._route(whose, word))
 
@@ -204,10 +210,11 @@ class Play:
     def _route(self, person: int, word: str) -> tuple[str, ...]:
         if word == "ManualEmail":
             return ("reply", "highlevel")
-        return ("reply", "highlevel") if person == LAST else ("superfone", "reply", "highlevel")
+        met = person < LAST or self._history.newcomer
+        return ("superfone", "reply", "highlevel") if met else ("reply", "highlevel")
 
-    def _create(self, system: str, person: int, word: str, name: str, due: datetime) -> str:
-        contact, title = self._contacts[system, person], f"Task {name}"
+    def _create(self, system: str, contact: str, word: str, name: str, due: datetime) -> str:
+        title = f"Task {name}"
         if system == "superfone":
             if word != "REMINDER":
                 self._supersede(contact)
@@ -217,11 +224,14 @@ class Play:
         return self.stage.highlevel.person_creates(contact, f"{word} {title}" if word == "Remind" else title, due=due)
 
     def _supersede(self, lead: str) -> None:
-        """Their new task closes what is in the slot, which does not make it done."""
+        """Their new task closes what is in the slot, which makes it done only where the account says so."""
         for remote_id, task in self.oracle.tasks("superfone").items():
             if task.open and task.exclusive and task.contact == lead:
                 self._tell(f"  which supersedes {task.name} ({remote_id})")
-                self.oracle.touched(("superfone", remote_id), "superseded")
+                if self._superseded_is_done:
+                    self.oracle.closed(("superfone", remote_id))
+                else:
+                    self.oracle.touched(("superfone", remote_id), "superseded")
 
     def _act(self, deed: Act) -> None:
         tasks = self.oracle.tasks(deed.system)

@@ -67,6 +67,15 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
     }
 
 
+def contacts_of(stage: Stage, system: str) -> dict[str, str]:
+    """The phone number of every contact of a CRM, by remote id."""
+    if system == "superfone":
+        return {str(lead.id): lead.phones[0] for lead in stage.superfone.leads()}
+    if system == "reply":
+        return {str(contact.id): contact.fields["phone"] for contact in stage.reply.contacts()}
+    return {contact.id: contact.phone for contact in stage.highlevel.contacts()}
+
+
 def _name(text: str | None) -> str | None:
     found = NAME.search(text or "")
     return found[0] if found else None

@@ -55,6 +55,7 @@ token = "env:HIGHLEVEL_TOKEN"
 location_id = "ve9EPM428h8vShlRW1KT"
 base_url = "http://localhost:3"
 rate = "100000/s"
+{highlevel}
 [[highlevel.kind_rules]]
 match = "(?i)remind"
 kind = "reminder"
@@ -114,6 +115,7 @@ class Stage:
         self.superfone = SuperfoneSandbox(lambda: self.now() + self.skew)
         self.reply = ReplySandbox(self.now)
         self.highlevel = HighLevelSandbox(lambda: self.now() - self.skew)
+        self.reply.namesakes = True
         self.sandboxes: dict[str, Sandbox] = {
             "superfone": self.superfone,
             "reply": self.reply,
