@@ -15,6 +15,7 @@ from syncer.state import UNSETTLED, Action
 from syncer.titles import same_title
 
 REBUILD_WINDOW = timedelta(seconds=60)
+UNLIKE = 2
 
 
 def look_at_unknown(work: Merging) -> None:
@@ -46,8 +47,10 @@ class _FirstSight:
         found = {system: self._unknown_open(system) for system in self._work.systems}
         unknown: dict[str, list[Reading]] = {}
         for system, readings in found.items():
+            ranks = self._ranks(readings, found)
+            self._leave_undecided(readings, ranks)
             adopted: dict[str | None, str] = {}
-            for reading in self._likeliest_first(readings, found):
+            for reading in sorted(readings, key=lambda reading: ranks[reading.remote_id]):
                 if reading.marker not in adopted and self._adopt_marked(reading):
                     adopted[reading.marker] = reading.remote_id
             taken = set(adopted.values())
@@ -93,11 +96,11 @@ class _FirstSight:
 
     # markers ---------------------------------------------------------------------------------------
 
-    def _likeliest_first(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> list[Reading]:
-        """Of several tasks with one marker, all but one of them copied by people, the likeliest first.
+    def _ranks(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> dict[str, int]:
+        """By remote id: of several tasks with one marker, all but one of them copied by people, the likeliest is least.
 
-        Those like the marker's own task come first, then those like any task without a marker; last come those like
-        a task that carries another marker: they are its copies.
+        Those like the marker's own task come first, then those like any task without a marker, then those of which
+        nothing is known (`UNLIKE`); last come those like a task that carries another marker: they are its copies.
         """
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
@@ -110,9 +113,22 @@ class _FirstSight:
                 return 0
             if like - {None}:
                 return 3
-            return 1 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 2
+            return 1 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else UNLIKE
 
-        return sorted(readings, key=rank)
+        return {reading.remote_id: rank(reading) for reading in readings}
+
+    def _leave_undecided(self, readings: list[Reading], ranks: Mapping[str, int]) -> None:
+        """Take out those with one unknown marker of which nothing tells ours, as long as its origin may be unread."""
+        told = {reading.marker for reading in readings if ranks[reading.remote_id] < UNLIKE}
+        for reading in list(readings):
+            if reading.marker in told or reading.marker in self._work.base.tasks:
+                continue
+            person = self._work.contact_of(reading)
+            others = [system for system in self._policy.systems if system != reading.system]
+            if any(self._work.is_unread(system, person) for system in others):
+                words = f"{reading.system} task {reading.remote_id} and another carry one marker"
+                self._work.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
+                readings.remove(reading)
 
     def _is_like(self, reading: Reading, known: Task | Replica | None) -> bool:
         if known is None or not _near(reading.due, known.due, self._rebuild_window):

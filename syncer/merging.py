@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from adapters.base import Capabilities, LanePolicy
+from adapters.base import Capabilities, LanePolicy, ListsTasks
 from syncer.model import Reading, Replica, ReplicaState, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
@@ -85,6 +85,13 @@ class Merging:
         """Whether the task was rebuilt from a marker, and nothing that people made was recognised as it so far."""
         first = self.open_replica(task.id, task.origin)
         return first is not None and first.made and not first.ours and task.id not in self._theirs
+
+    def is_unread(self, system: str, person: str | None) -> bool:
+        """Whether somebody's tasks in this CRM are not known."""
+        seen = self.inputs.seen.get(system)
+        contact = next((key[1] for key, link in self.base.links.items() if (key[0], link) == (system, person)), None)
+        lists_all = self.inputs.capabilities[system].lists_tasks is ListsTasks.ALL
+        return seen is None or seen.lacks(contact, lists_all=lists_all, visited=(system, contact) in self.base.visits)
 
     def contact_of(self, reading: Reading) -> str | None:
         """The link of the reading's contact, made now if its record was linked to nobody; ``None`` if unread."""

@@ -47,3 +47,14 @@ class Seen:
     hit_by_us: set[str] = field(default_factory=set)
     first_read: set[str] = field(default_factory=set)
     history: set[str] = field(default_factory=set)
+
+    def lacks(self, contact: str | None, *, lists_all: bool, visited: bool) -> bool:
+        """Whether somebody's tasks are not known: not read in this run, or, one contact at a time, never yet.
+
+        ``contact`` is theirs in this CRM, if it is known; ``visited`` is whether its tasks were ever read.
+        """
+        if self.state is not ConnectionState.OK:
+            return True
+        if lists_all:
+            return not self.listed or contact in self.unread
+        return contact is not None and not visited

@@ -258,11 +258,8 @@ class _Planner:
     def _is_unread(self, system: str, link: str) -> bool:
         """Whether somebody's tasks there are not known: never read since the ledger is there, or not in this run."""
         seen, contact = self._seen.get(system), self._contacts.get((link, system))
-        if seen is None or seen.state is not ConnectionState.OK:
-            return True
-        if self._capabilities[system].lists_tasks is ListsTasks.ALL:
-            return not seen.listed or contact in seen.unread
-        return contact is not None and (system, contact) not in self._base.visits
+        lists_all = self._capabilities[system].lists_tasks is ListsTasks.ALL
+        return seen is None or seen.lacks(contact, lists_all=lists_all, visited=(system, contact) in self._base.visits)
 
     def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
         why = f"made in {task.origin}, not yet in {system}"

@@ -251,3 +251,23 @@ def test_nothing_is_made_of_a_copy_whose_origin_is_yet_unread(stage: Make) -> No
 
     assert world.open() == before == (0, 1, 1)
     assert world.quiet().waiting == ()
+
+
+@pytest.mark.parametrize("hours", [2, 90])
+def test_which_of_two_with_one_marker_is_ours_is_not_guessed(stage: Make, hours: int) -> None:
+    """People duplicate a task with its text; ours is told by what it was made from, once that can be read."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.good()
+    copy = world.highlevel_open()[0]
+    world.highlevel.person_creates(person, "Ring about it", world.due(hours=hours), copy.body)
+    world.lose_ledger()
+    with unreachable(world.reply):
+        report = world.again()
+    assert ("highlevel", "unread") in waiting(report)
+
+    world.again(2)
+
+    assert world.open() == (1, 2, 2)
+    assert world.quiet().waiting == ()
