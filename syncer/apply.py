@@ -156,9 +156,10 @@ class _Applier:
             if len(found) == 1:
                 return found[0]
         now = context.clock()
-        if context.base.may_arrive(system, link, now, context.policy.doubt_grace):
+        keys = (*phones, *emails)
+        if context.base.may_arrive(system, keys, now, context.policy.doubt_grace):
             return None
-        context.record(Changes(cursors={f"{NEWCOMER}{system}:{link}": now.isoformat()}))
+        context.record(Changes(cursors={f"{NEWCOMER}{system}:{key}": now.isoformat() for key in keys}))
         return await connection.adapter.create_contact(Record(system, "", name, phones, emails))
 
     # one lane --------------------------------------------------------------------------------------

@@ -129,12 +129,15 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
 
 
 async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
-    """Ask for contacts by key, none again before ``recheck``."""
+    """Ask for contacts by key, none again before ``recheck``, unless it was too early to see what we had made."""
     now = context.clock()
 
     def due(key: str) -> bool:
         asked = context.base.lookups.get((connection.system, key))
-        return asked is None or not within(asked, now, recheck)
+        if asked is None or not within(asked, now, recheck):
+            return True
+        sent = context.base.asked_to_make(connection.system, key)
+        return sent is not None and sent <= now and asked < sent + context.policy.doubt_grace
 
     async def ask(key: str) -> None:
         if not connection.usable or connection.spent:

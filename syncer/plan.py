@@ -279,7 +279,9 @@ class _Planner:
             shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
             if shared is not None:
                 return Reason.AMBIGUOUS_CONTACT, shared.sentence
-            asked = self._base.may_arrive(system, task.contact, self._now, self._policy.doubt_grace)
+            known = [self._base.records[record] for record in mine]
+            keys = [key for record in known for key in (*record.phones, *record.emails)]
+            asked = self._base.may_arrive(system, keys, self._now, self._policy.doubt_grace)
             return (Reason.IN_DOUBT, f"{system} was asked to make the contact, and may still do so") if asked else None
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"

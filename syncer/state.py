@@ -43,7 +43,7 @@ HOLD = "hold:"
 """Begins the name of the cursor that stops all creates in a CRM until the instant that it holds."""
 
 NEWCOMER = "newcomer:"
-"""Begins the name of the cursor that has when a CRM was last asked to make a contact for a person."""
+"""Begins the name of the cursor that has when a CRM was last asked to make a contact with this key."""
 
 LONGEST_WAIT = timedelta(hours=1)
 """Between two tries of what failed, or of creates in a CRM that is full."""
@@ -156,10 +156,15 @@ class Base:
         self.visits.update(changes.visits)
         self.cursors.update(changes.cursors)
 
-    def may_arrive(self, system: str, person: str, now: datetime, grace: timedelta) -> bool:
-        """Whether the CRM was asked so lately to make a contact for this person that it may still do so."""
-        asked = self.cursors.get(f"{NEWCOMER}{system}:{person}")
-        return asked is not None and within(datetime.fromisoformat(asked), now, grace)
+    def asked_to_make(self, system: str, key: str) -> datetime | None:
+        """When the CRM was last asked to make a contact with this key."""
+        asked = self.cursors.get(f"{NEWCOMER}{system}:{key}")
+        return None if asked is None else datetime.fromisoformat(asked)
+
+    def may_arrive(self, system: str, keys: Iterable[str], now: datetime, grace: timedelta) -> bool:
+        """Whether that was so lately, for any of these keys, that the contact may still be made."""
+        instants = (self.asked_to_make(system, key) for key in keys)
+        return any(asked is not None and within(asked, now, grace) for asked in instants)
 
     def copies(self, task: str, system: str) -> list[Replica]:
         """The task's replicas in one CRM, whatever has become of them."""

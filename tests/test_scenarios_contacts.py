@@ -352,6 +352,25 @@ def test_a_new_contact_that_never_arrived_is_made_again(stage: Make) -> None:
     world.quiet()
 
 
+def test_a_new_lead_that_arrives_late_is_looked_for_though_no_task_needs_it_any_more(stage: Make) -> None:
+    world = stage(superfone="create_missing_contacts = true")
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    call = world.reply.person_creates(contact, "Call", world.due())
+    world.fail("superfone", "new contact", Fault.LOST_REQUEST)
+    world.again()
+    world.reply.person_completes(call)
+    world.again(seconds=4)
+
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+
+    assert world.open()[:2] == (1, 1)
+    asked = world.count("superfone", "find")
+    world.quiet(2)
+    assert world.count("superfone", "find") == asked
+
+
 def test_a_lead_that_does_not_fit_into_a_full_account_waits(stage: Make) -> None:
     world = stage(superfone="create_missing_contacts = true")
     world.superfone.storage_full = True

@@ -258,8 +258,8 @@ MUTANTS = (
         "a contact that may still arrive is asked for again",
         "contact",
         "syncer.state",
-        "return asked is not None and within(",
-        "return asked is not None and now is None and within(",
+        "any(asked is not None and within(",
+        "any(asked is not None and now is None and within(",
     ),
 )
 

@@ -38,7 +38,7 @@ REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 HIGHLEVEL_TITLES = ("Ring", "Ring", "Remind")
 MEETS = "create_missing_contacts = true"
 LAST = PERSONS - 1
-"""The person whom Superfone does not know."""
+"""The person whom not every CRM knows."""
 TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
 BETWEEN = 4.0
