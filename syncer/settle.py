@@ -101,6 +101,8 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
         changes = created(context, operation, found, "created; its lost answer was found by reading")
+        if _is_edited(found):
+            changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         context.created[operation.system] += 1
     elif read_all and not listing.unreadable:
@@ -153,6 +155,13 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
     unread = [row for row in rows if not row.whole]
     unread.sort(key=lambda row: row.number, reverse=True)
     return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
+
+
+def _is_edited(found: Reading) -> bool:
+    """Whether somebody has changed it since it was made, and before we knew of it: from then on it is theirs."""
+    if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
+        return False
+    return found.updated_at > found.created_at
 
 
 def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:

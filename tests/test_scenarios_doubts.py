@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -162,3 +163,26 @@ def test_what_a_person_finished_before_our_late_completion_arrived_stays_finishe
     assert report.incidents == ()
     assert world.lane(lead) == []
     assert world.quiet(2).waiting == ()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_copy_that_they_edited_before_we_knew_of_it_is_theirs(stage: Make, edited: bool) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=9))
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    unreachable = partial(world.fail, "superfone", "tasks of contact", Fault.NO_CONNECTION, times=8)
+    world.afterwards("superfone", "create", unreachable)
+    world.again()
+    world.heal()
+    (ours,) = world.superfone.open_tasks(lead)
+    if edited:
+        world.superfone.person_retitles(ours.id, "Ring in the evening")
+    world.reply.person_creates(contact, "Call", world.due(hours=5))
+
+    report = world.good()
+
+    assert world.superfone.task(ours.id).open is edited
+    assert world.open() == (1, 2, 2)
+    assert waiting(report) == {("superfone", "slot_taken")}
+    world.quiet()
