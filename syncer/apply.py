@@ -226,12 +226,10 @@ class _Applier:
         """Note what is closed already: by its times alone it would look later as if our create had closed it."""
         context, now = self._context, self._context.clock()
         closed = [row for row in listing.rows if row.exclusive and row.state is not State.OPEN]
-        history = {
-            row.remote_id
-            for row in closed
-            if row.key not in context.base.replicas
-            and row.updated_at is not None
-            and abs(row.updated_at - now) < CLOCKS_DIFFER_BY
-        }
-        if history:
+        lately = [
+            row.key for row in closed if row.updated_at is not None and abs(row.updated_at - now) < CLOCKS_DIFFER_BY
+        ]
+        if lately:
+            context.ledger.extend(context.base, replicas=lately)
+        if history := {remote_id for system, remote_id in lately if (system, remote_id) not in context.base.replicas}:
             context.merge_contact(connection.system, contact, listing, history=history)

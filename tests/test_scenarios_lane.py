@@ -393,3 +393,18 @@ def test_the_first_of_several_tasks_is_done_before_any_was_shown(stage: Make) ->
     world.good()
     assert world.open() == (0, 0, 0)
     world.quiet()
+
+
+def test_what_was_closed_before_we_saw_it_is_remembered_once(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    theirs = world.superfone.person_creates(lead, "BOOKING", world.due(), title="Done already")
+    world.wait(seconds=30)
+    world.superfone.person_completes(theirs)
+    for hours in (9, 7, 5):
+        world.reply.person_creates(contact, "Call", world.due(hours=hours))
+        world.good(seconds=20)
+
+    with world.open_ledger() as ledger:
+        remembered = [view for view in ledger.tasks(state="done") if view.task.title == "Done already"]
+    assert [[copy.system for copy in view.replicas] for view in remembered] == [["superfone"]]
