@@ -363,10 +363,12 @@ class Oracle:
         self._unclaimed = {copy for copy in self._unclaimed if self.task_id(copy) is None}
         if outcome.clean and outcome.report is not None:
             self._rebuilding = False
+            not_looked_at = {item.detail for item in outcome.report.waiting if item.task is None}
             for system in self._stage.sandboxes:
                 seen_until = outcome.report.started_at - (self._stage.highlevel.lag if system == "highlevel" else ZERO)
                 for remote_id, task in self.tasks(system).items():
-                    self._is_seen((system, remote_id), task, seen_until)
+                    if f"{system} task {remote_id}" not in not_looked_at:
+                        self._is_seen((system, remote_id), task, seen_until)
 
     def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime) -> None:
         """A clean run has read what people had not changed since."""
