@@ -253,12 +253,12 @@ class Oracle:
         self._judge_the_rest(system, before, after)
         created = [remote_id for remote_id in after if remote_id not in before]
         closed = [remote_id for remote_id, task in after.items() if not task.open and before.get(remote_id, task).open]
+        if self._stage.arriving:
+            # A run that is under way may have looked before.
+            self._changed_at |= {(system, remote_id): self._stage.now() for remote_id in (*created, *closed)}
         for remote_id in created:
             self._judge_create(system, remote_id, after[remote_id], before)
         for remote_id in closed:
-            if self._stage.arriving:
-                # A run that is under way may have looked before.
-                self._changed_at[system, remote_id] = self._stage.now()
             self._judge_close(system, remote_id, before[remote_id], {new: after[new] for new in created})
 
     def _judge_contacts(self, system: str) -> None:
