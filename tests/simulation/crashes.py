@@ -88,11 +88,11 @@ class Crash:
         self.stage = self._play.stage
         self.last = Outcome()
         for deed in scenario.before:
-            self._play.people(deed)
+            self._play.people.act(deed)
             self.stage.wait(4.0)
             self.run()
         for deed in scenario.then:
-            self._play.people(deed)
+            self._play.people.act(deed)
             self.stage.wait(4.0)
 
     def run(self, *, killed_at: int | None = None) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.simulation.oracle import Copy, Oracle, Story, Violation
+from tests.simulation.oracle import Copy, Oracle, Violation
 from tests.simulation.stage import Outcome, Stage
+from tests.simulation.story import Story
 
 Listed = set[tuple[str, str]]
 """(system, reason) under which the report lists a task."""

@@ -129,6 +129,8 @@ class History:
     Superfone does not know them, and nobody is made.
     ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
     pages can only be told apart by counting rows, as Reply's and Superfone's always are.
+    Every ``undated``-th task that is made in HighLevel has no due (0 is all of them have one); where somebody
+    ``rewords``, half of what would be rescheduled is given another title instead.
     """
 
     seed: int
@@ -138,6 +140,8 @@ class History:
     counted: bool
     actions: tuple[Action, ...]
     newcomer: tuple[str, ...] = ()
+    undated: int = 0
+    rewords: bool = False
     without: str = ""
 
 
@@ -178,7 +182,9 @@ def make_history(seed: int, *, without: str = "") -> History:
     newcomer = rng.choice([*[()] * 5, ("superfone", "highlevel"), ("superfone", "reply"), ("reply",)])
     if rng.random() < 0.25:
         settings["superfone"] += '\nsuperseded = "complete"'
-    return History(seed, tuple(sorted(settings.items())), skew, page, counted, tuple(actions), newcomer, without)
+    undated, rewords = rng.choice([0, 0, 0, 0, 1, 3]), rng.random() < 0.25
+    known = tuple(sorted(settings.items()))
+    return History(seed, known, skew, page, counted, tuple(actions), newcomer, undated, rewords, without)
 
 
 def _rebuilt_at_once(actions: list[Action]) -> list[Action]:

@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from adapters.sandbox import Call, Reply
 from tests.simulation.sight import Seen, contacts_of, tasks_of
 from tests.simulation.stage import Outcome, Stage
+from tests.simulation.story import UNTOLD, Story
 
 MARKER = re.compile(r"syncer:[0-9A-Z]{26}")
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
 SUPERSEDE_WINDOW = timedelta(seconds=2)
-UNTOLD = frozenset({"L2", "L4", "L7"})
-"""The laws that nobody can be held to for a task whose copies nothing connects any more."""
 Copy = tuple[str, str]
 """(system, remote id)"""
 
@@ -31,28 +29,6 @@ class Violation(AssertionError):
     def __init__(self, law: str, words: str) -> None:
         super().__init__(f"{law}: {words}")
         self.law = law
-
-
-@dataclass(slots=True)
-class Story:
-    """What really happened to one task of a person's.
-
-    ``seen`` and ``noticed``: a clean run has seen it open, and closed. ``deeds`` are what people did to its copies,
-    ``dues`` the dues that they ever gave to one, ``excused`` the laws that no engine could keep for it any more.
-    ``to_put_back``: a race closed it.
-    """
-
-    person: int
-    systems: tuple[str, ...]
-    done: bool = False
-    cancelled: bool = False
-    seen: bool = False
-    noticed: bool = False
-    to_put_back: bool = False
-    twins: int = 0
-    dues: set[datetime] = field(default_factory=set)
-    deeds: set[str] = field(default_factory=set)
-    excused: set[str] = field(default_factory=set)
 
 
 class Oracle:
@@ -169,8 +145,8 @@ class Oracle:
     def rescheduled(self, copy: Copy) -> None:
         """A person has given a task the due that it has now."""
         story, task = self._story(copy), self.tasks(copy[0])[copy[1]]
-        if story is not None and task.due is not None:
-            story.dues.add(task.due)
+        if story is not None:
+            story.gets_due(task.due, self._stage.now())
 
     def _part(self, story: Story, copy: Copy) -> None:
         """Twins of which one was changed before all were seen are two tasks, though both keep the name.
@@ -287,7 +263,7 @@ class Oracle:
             raise Violation("copy", f"{task.name} was made for another person: {copy}")
         if system not in story.systems and not story.excused >= UNTOLD:
             raise Violation("copy", f"{task.name} was made in {system}, and its route is {story.systems}")
-        if task.due not in story.dues:
+        if not story.may_be_due(task.due, self._stage.now()):
             raise Violation("copy", f"{copy} is due {task.due}, and no other copy of {task.name} ever was")
         markers = MARKER.findall(task.text)
         if len(markers) != (0 if system == "superfone" else 1):

@@ -1,0 +1,223 @@
+"""What people do in a history, in the CRMs themselves, and what they tell the judge of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from tests.simulation.history import PERSONS, Act, History, Make, Rush
+from tests.simulation.oracle import Copy, Oracle
+from tests.simulation.stage import Stage
+
+SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
+REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
+HIGHLEVEL_TITLES = ("Ring", "Ring", "Remind")
+LAST = PERSONS - 1
+"""The person whom not every CRM knows."""
+TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
+
+
+class People:
+    """Those who work in the three CRMs. ``tell`` is given a sentence for everything that they do."""
+
+    def __init__(self, history: History, stage: Stage, oracle: Oracle, tell: Callable[[str], None]) -> None:
+        self._history = history
+        self._stage = stage
+        self._oracle = oracle
+        self._tell = tell
+        self._superseded_is_done = 'superseded = "complete"' in dict(history.settings).get("superfone", "")
+        self._names = 0
+        self._dues: set[datetime] = set()
+
+    def act(self, deed: object) -> None:
+        """What one of them does."""
+        if isinstance(deed, Make):
+            self._make(deed)
+        elif isinstance(deed, Act):
+            self._act(deed)
+
+    def _make(self, deed: Make) -> None:
+        person = deed.person
+        if self._oracle.contact_of(deed.system, person) is None:
+            return
+        name, due = self._new_name(), self._new_due(deed.minutes)
+        kind = _choose(deed.system, deed.kind)
+        copies = [(deed.system, person, name)]
+        if deed.twin_in is not None:
+            kind = TWINS[deed.system]
+            twin = ((person + 1) % LAST, f"{name}!") if deed.lookalike else (person, name)
+            copies.append((deed.twin_in, *twin))
+        for system, whose, called in copies:
+            contact = self._oracle.contact_of(system, whose)
+            if contact is not None:
+                word = kind if system == deed.system else TWINS[system]
+                copy = (system, self._create(system, contact, word, called, due))
+                self._tell(f"somebody makes {called} ({word}) for person {whose} in {system}: {copy[1]}")
+                if self._is_undated(deed):
+                    self._tell("  without a due")
+                    self._stage.highlevel.person_reschedules(copy[1], None)
+                self._oracle.made(called, whose, copy, self._route(whose, word))
+
+    def _is_undated(self, deed: Make) -> bool:
+        every = self._history.undated
+        return deed.system == "highlevel" and deed.twin_in is None and every > 0 and self._names % every == 0
+
+    def rush(self, rush: Rush, lead: str) -> None:
+        """Somebody is there just before our write."""
+        self._tell("  … at that very moment")
+        self._make(Make("superfone", self._oracle.persons["superfone", lead], rush.kind, rush.minutes))
+
+    def _route(self, person: int, word: str) -> tuple[str, ...]:
+        if word == "ManualEmail":
+            return ("reply", "highlevel")
+        met = person < LAST or self._history.newcomer
+        return ("superfone", "reply", "highlevel") if met else ("reply", "highlevel")
+
+    def _create(self, system: str, contact: str, word: str, name: str, due: datetime) -> str:
+        title = f"Task {name}"
+        if system == "superfone":
+            if word != "REMINDER":
+                self._supersede(contact)
+            return str(self._stage.superfone.person_creates(int(contact), word, due, title=title))
+        if system == "reply":
+            return self._stage.reply.person_creates(contact, word, due, body=title)
+        return self._stage.highlevel.person_creates(contact, f"{word} {title}" if word == "Remind" else title, due=due)
+
+    def _supersede(self, lead: str) -> None:
+        """Their new task closes what is in the slot, which makes it done only where the account says so."""
+        for remote_id, task in self._oracle.tasks("superfone").items():
+            if task.open and task.exclusive and task.contact == lead:
+                self._tell(f"  which supersedes {task.name} ({remote_id})")
+                if self._superseded_is_done:
+                    self._oracle.closed(("superfone", remote_id))
+                else:
+                    self._oracle.touched(("superfone", remote_id), "superseded")
+
+    def _act(self, deed: Act) -> None:
+        tasks = self._oracle.tasks(deed.system)
+        wanted_open = deed.what != "reopen"
+        choice = sorted(remote_id for remote_id, task in tasks.items() if task.open is wanted_open and task.name)
+        if not choice:
+            return
+        copy = (deed.system, choice[deed.which % len(choice)])
+        self._tell(f"somebody: {deed.what} {tasks[copy[1]].name} in {copy[0]}: {copy[1]}")
+        getattr(self, f"_{deed.what}")(copy, deed)
+        self.name_again()
+
+    def name_again(self) -> None:
+        """They give a title to what only its text could connect to its task, which no CRM gives us back."""
+        for remote_id, name in self._oracle.nameless().items():
+            if self._stage.superfone.task(int(remote_id)).title is None:
+                self._stage.superfone.person_retitles(int(remote_id), f"Task {name}")
+                self._oracle.touched(("superfone", remote_id), "edited")
+
+    def _complete(self, copy: Copy, _deed: Act) -> None:
+        self._oracle.closed(copy)
+        system, remote_id = copy
+        if system == "superfone":
+            self._stage.superfone.person_completes(int(remote_id))
+        elif system == "reply":
+            self._stage.reply.person_completes(remote_id)
+        else:
+            self._stage.highlevel.person_completes(remote_id)
+
+    def _cancel(self, copy: Copy, _deed: Act) -> None:
+        if copy[0] == "reply":
+            self._oracle.closed(copy, cancelled=True)
+            self._stage.reply.person_cancels(copy[1])
+
+    def _delete(self, copy: Copy, _deed: Act) -> None:
+        if copy[0] == "superfone":
+            return
+        self._oracle.touched(copy, "deleted")
+        if copy[0] == "reply":
+            self._stage.reply.person_deletes(copy[1])
+        elif copy[0] == "highlevel":
+            self._stage.highlevel.person_deletes(copy[1])
+
+    def _reschedule(self, copy: Copy, deed: Act) -> None:
+        if self._history.rewords and deed.minutes % 2:
+            self._reword(copy)
+            return
+        due = self._new_due(deed.minutes)
+        self._oracle.touched(copy, "edited")
+        if copy[0] == "superfone":
+            self._stage.superfone.person_reschedules(int(copy[1]), due)
+        elif copy[0] == "reply":
+            self._stage.reply.person_reschedules(copy[1], due)
+        else:
+            self._stage.highlevel.person_reschedules(copy[1], due)
+        self._oracle.rescheduled(copy)
+
+    def _reword(self, copy: Copy) -> None:
+        system, remote_id = copy
+        old = f"Task {self._oracle.tasks(system)[remote_id].name}"
+        new = f"{old} soon"
+        self._tell(f"  which is {new!r} from now on")
+        self._oracle.touched(copy, "reworded")
+        if system == "superfone":
+            self._stage.superfone.person_retitles(int(remote_id), new)
+        elif system == "reply":
+            text = next(task.template.get("body") for task in self._stage.reply.tasks() if str(task.id) == remote_id)
+            self._stage.reply.person_edits_body(remote_id, (text or "").replace(old, new, 1))
+        else:
+            title = self._stage.highlevel.task(remote_id).title
+            self._stage.highlevel.person_retitles(remote_id, title.replace(old, new, 1))
+
+    def _copy(self, copy: Copy, deed: Act) -> None:
+        """Duplicate a HighLevel task with its text, marker and all, under a new name."""
+        if copy[0] != "highlevel":
+            return
+        old = self._stage.highlevel.task(copy[1])
+        person = self._oracle.persons["highlevel", old.contact or ""]
+        name = self._new_name()
+        new = self._stage.highlevel.person_creates(
+            old.contact, f"Task {name}", due=self._new_due(deed.minutes), body=old.body
+        )
+        self._tell(f"  as {name}: {new}")
+        self._oracle.made(name, person, ("highlevel", new), self._route(person, "Ring"))
+        self._oracle.touched(("highlevel", new), "copied")
+
+    def _reopen(self, copy: Copy, _deed: Act) -> None:
+        """Reopen a task, which everybody has seen closed, under a new name: it is another task from now on.
+
+        What was cancelled there and kept open elsewhere is the same task again.
+        """
+        if copy[0] == "superfone" or not self._oracle.may_reopen(copy):
+            return
+        if self._oracle.reopened(copy):
+            (self._stage.reply if copy[0] == "reply" else self._stage.highlevel).person_reopens(copy[1])
+            return
+        name = self._new_name()
+        if copy[0] == "highlevel":
+            task = self._stage.highlevel.task(copy[1])
+            person = self._oracle.persons["highlevel", task.contact or ""]
+            self._stage.highlevel.person_reopens(copy[1])
+            self._stage.highlevel.person_retitles(copy[1], f"Task {name}")
+            word = "Ring"
+        else:
+            found = next(task for task in self._stage.reply.tasks() if str(task.id) == copy[1])
+            person, word = self._oracle.persons["reply", str(found.contact_id)], found.task_type
+            self._stage.reply.person_reopens(copy[1])
+            self._stage.reply.person_edits_body(copy[1], f"Task {name}")
+        self._tell(f"  as {name}")
+        self._oracle.made(name, person, copy, self._route(person, word))
+        # Its text still carries the marker of the task that it was.
+        self._oracle.touched(copy, "copied")
+
+    def _new_name(self) -> str:
+        self._names += 1
+        return f"#{self._names}"
+
+    def _new_due(self, minutes: int) -> datetime:
+        """A due that no other task has, to the quarter of an hour."""
+        due = (self._stage.now() + timedelta(minutes=minutes)).replace(second=0, microsecond=0)
+        while due in self._dues:
+            due += timedelta(minutes=3)
+        self._dues |= {due + timedelta(minutes=offset) for offset in (-2, -1, 0, 1, 2)}
+        return due
+
+
+def _choose(system: str, number: int) -> str:
+    words = {"superfone": SUPERFONE_TYPES, "reply": REPLY_TYPES, "highlevel": HIGHLEVEL_TITLES}[system]
+    return words[number % len(words)]
