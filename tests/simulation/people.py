@@ -105,7 +105,7 @@ class People:
         self.name_again()
 
     def name_again(self) -> None:
-        """They give a title to what only its text could connect to its task, which no CRM gives us back."""
+        """Give titles to copies in Superfone that only their notes tell apart: the CRM shows notes to people alone."""
         for remote_id, name in self._oracle.nameless().items():
             if self._stage.superfone.task(int(remote_id)).title is None:
                 self._stage.superfone.person_retitles(int(remote_id), f"Task {name}")
