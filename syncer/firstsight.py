@@ -15,7 +15,7 @@ from syncer.state import UNSETTLED, Action
 from syncer.titles import same_title
 
 REBUILD_WINDOW = timedelta(seconds=60)
-UNLIKE = 2
+SURE = 0
 
 
 def look_at_unknown(work: Merging) -> None:
@@ -74,6 +74,8 @@ class _FirstSight:
             reason = self._unfit(reading)
             if reason is not None:
                 self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
+            elif self._may_be_shown_elsewhere(reading):
+                self._leave(reading, f"{system} task {reading.remote_id}")
             elif reading.whole:
                 found.append(reading)
         return found
@@ -87,6 +89,19 @@ class _FirstSight:
             return Reason.IN_DOUBT
         return Reason.CONTACT_UNREAD if self._work.contact_of(reading) is None else None
 
+    def _may_be_shown_elsewhere(self, reading: Reading) -> bool:
+        """Whether a copy of it from before the ledger was lost may be unread, and only that could connect them all.
+
+        Without a due nothing else tells whether a task in a CRM that keeps no markers is its copy.
+        """
+        work = self._work
+        person = work.contact_of(reading)
+        return reading.due is None and any(
+            work.was_never_read(system, person)
+            for system in work.systems
+            if system != reading.system and work.inputs.capabilities[system].reads_marker
+        )
+
     def _may_be_in_doubt(self, reading: Reading) -> bool:
         """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run."""
         return reading.marker is None and any(
@@ -99,36 +114,43 @@ class _FirstSight:
     def _ranks(self, readings: list[Reading], everywhere: Mapping[str, list[Reading]]) -> dict[str, int]:
         """By remote id: of several tasks with one marker, all but one of them copied by people, the likeliest is least.
 
-        Those like the marker's own task come first, then those like any task without a marker, then those of which
-        nothing is known (`UNLIKE`); last come those like a task that carries another marker: they are its copies.
+        Those like the marker's own task come first (`SURE`), then those like any task without a marker, then those of
+        which nothing is known; last come those like a task that carries another marker: they are its copies.
         """
         times = Counter(reading.marker for reading in readings if reading.marker is not None)
 
         def rank(reading: Reading) -> int:
             if times[reading.marker or ""] <= 1:
-                return 0
+                return SURE
             elsewhere = (other for system, others in everywhere.items() if system != reading.system for other in others)
             like = {other.marker for other in elsewhere if self._alike(reading, other)}
             if reading.marker in like or self._is_like(reading, self._work.base.tasks.get(reading.marker or "")):
-                return 0
+                return SURE
             if like - {None}:
                 return 3
-            return 1 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else UNLIKE
+            return 1 if like or any(self._copied(reading, task) for task in self.open_tasks(reading)) else 2
 
         return {reading.remote_id: rank(reading) for reading in readings}
 
     def _leave_undecided(self, readings: list[Reading], ranks: Mapping[str, int]) -> None:
-        """Take out those with one unknown marker of which nothing tells ours, as long as its origin may be unread."""
-        told = {reading.marker for reading in readings if ranks[reading.remote_id] < UNLIKE}
+        """Take out those with one unknown marker of which none is surely ours, as long as its origin may be unread.
+
+        What is like a task without a marker may be so because a CRM that keeps none has a copy of the duplicate.
+        """
+        told = {reading.marker for reading in readings if ranks[reading.remote_id] == SURE}
         for reading in list(readings):
             if reading.marker in told or reading.marker in self._work.base.tasks:
                 continue
             person = self._work.contact_of(reading)
             others = [system for system in self._policy.systems if system != reading.system]
             if any(self._work.is_unread(system, person) for system in others):
-                words = f"{reading.system} task {reading.remote_id} and another carry one marker"
-                self._work.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
+                self._leave(reading, f"{reading.system} task {reading.remote_id} and another carry one marker")
                 readings.remove(reading)
+
+    def _leave(self, reading: Reading, words: str) -> None:
+        """Until it is known what this is, nothing is made for its contact there, which might be it."""
+        self._work.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
+        self._work.undecided.add((reading.system, reading.contact or ""))
 
     def _is_like(self, reading: Reading, known: Task | Replica | None) -> bool:
         if known is None or not _near(reading.due, known.due, self._rebuild_window):
@@ -220,11 +242,15 @@ class _FirstSight:
         taken = set(pairs.values())
         for reading in readings:
             candidates = () if reading.remote_id in pairs else of_reading.get(reading.remote_id, ())
-            task_id = next((task for task in candidates if task not in taken and self._is_rebuilt(reading, task)), None)
+            free = [task for task in candidates if task not in taken and self._is_rebuilt(reading, task)]
+            task_id = min(free, key=lambda task: self._apart(reading, task), default=None)
             if task_id is not None:
                 pairs[reading.remote_id] = task_id
                 taken.add(task_id)
         return pairs
+
+    def _apart(self, reading: Reading, task: str) -> timedelta:
+        return abs(self._work.base.tasks[task].due - reading.due) if reading.due is not None else timedelta(0)
 
     def _is_rebuilt(self, reading: Reading, task: str) -> bool:
         """Whether the task has a copy of ours that was there before its contact was ever read here.
@@ -246,10 +272,17 @@ class _FirstSight:
         window = self._rebuild_window if rebuilt else self._policy.twin_window
         guessed = awaits_origin and self._has_guessed_kind(task)
         kinds_fit = reading.kind.compatible(task.kind) or guessed
-        # A task without a due has copies with the due that we made up.
-        undated = rebuilt and reading.due is None and reading.title is not None and task.title is not None
-        near = undated or _near(reading.due, task.due, window)
+        near = self._is_undated_origin(reading, task) or _near(reading.due, task.due, window)
         return near and kinds_fit and same_title(reading.title, task.title)
+
+    def _is_undated_origin(self, reading: Reading, task: Task) -> bool:
+        """Whether copies of ours, with the due that we made up, may be of this task, which has none."""
+        if reading.due is not None or reading.title is None:
+            return False
+        copies = self._work.rebuilt_from(task.id)
+        titles = [task.title] if copies else []
+        titles += [copy.title for copy in copies]
+        return any(title is not None and same_title(reading.title, title) for title in titles)
 
     @property
     def _rebuild_window(self) -> timedelta:

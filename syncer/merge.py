@@ -30,12 +30,16 @@ _CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCE
 
 @dataclass(slots=True)
 class Merged:
-    """The base brought up to date, what of it is new, and what went wrong between a read and a write."""
+    """The base brought up to date, what of it is new, and what went wrong between a read and a write.
+
+    ``undecided`` are the (system, contact) of tasks that another CRM must be read for.
+    """
 
     base: Base
     changes: Changes
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
+    undecided: set[tuple[str, str]] = field(default_factory=set)
 
 
 def merge(
@@ -54,7 +58,7 @@ def merge(
     known.look()
     known.closed_unseen()
     look_at_unknown(work)
-    return Merged(work.base, work.changes, work.incidents, work.waiting)
+    return Merged(work.base, work.changes, work.incidents, work.waiting, work.undecided)
 
 
 class _Known:

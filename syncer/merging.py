@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from adapters.base import Capabilities, LanePolicy, ListsTasks
 from syncer.model import Reading, Replica, ReplicaState, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.state import EVERYBODY, UNSETTLED, Action, Base, Changes, Event, OpState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Merging:
         self.changes = Changes()
         self.incidents: list[Item] = []
         self.waiting: list[Item] = []
+        self.undecided: set[tuple[str, str]] = set()
         self.systems = [system for system in inputs.policy.systems if system in inputs.seen]
         self._open_in: dict[tuple[str, str], str] = {}
         self._theirs = {replica.task for replica in base.replicas.values() if not replica.made}
@@ -81,6 +83,11 @@ class Merging:
         replicas = (self.open_replica(task, system) for system in self.inputs.policy.systems)
         return any(replica is not None and replica.made for replica in replicas)
 
+    def rebuilt_from(self, task: str) -> list[Replica]:
+        """Its open copies that were known by their markers, and are not from creates that this ledger knows."""
+        copies = (self.open_replica(task, system) for system in self.inputs.policy.systems)
+        return [replica for replica in copies if replica is not None and replica.made and not replica.ours]
+
     def awaits_origin(self, task: Task) -> bool:
         """Whether the task was rebuilt from a marker, and nothing that people made was recognised as it so far."""
         first = self.open_replica(task.id, task.origin)
@@ -89,9 +96,17 @@ class Merging:
     def is_unread(self, system: str, person: str | None) -> bool:
         """Whether somebody's tasks in this CRM are not known."""
         seen = self.inputs.seen.get(system)
-        contact = next((key[1] for key, link in self.base.links.items() if (key[0], link) == (system, person)), None)
+        contact = self._contacts.get((system, person))
         lists_all = self.inputs.capabilities[system].lists_tasks is ListsTasks.ALL
         return seen is None or seen.lacks(contact, lists_all=lists_all, visited=(system, contact) in self.base.visits)
+
+    @cached_property
+    def _contacts(self) -> dict[tuple[str, str | None], str]:
+        return {(system, link): contact for (system, contact), link in self.base.links.items()}
+
+    def was_never_read(self, system: str, person: str | None) -> bool:
+        """Whether what this CRM shows of somebody was unknown ever since the ledger is there."""
+        return (system, EVERYBODY) not in self.base.visits and self.is_unread(system, person)
 
     def contact_of(self, reading: Reading) -> str | None:
         """The link of the reading's contact, made now if its record was linked to nobody; ``None`` if unread."""

@@ -27,7 +27,7 @@ from syncer.observecontacts import (
     refresh_contacts,
 )
 from syncer.reasons import Item, Reason
-from syncer.state import UNSETTLED
+from syncer.state import EVERYBODY, UNSETTLED
 
 _log = structlog.get_logger("syncer.observe")
 
@@ -119,6 +119,10 @@ async def _read_changed(context: RunContext, connection: Connection) -> None:
         if not row.whole and row.mirrored and row.key not in context.base.replicas
     ]
     connection.seen.unread = {row.contact for row in still_unread if row.contact is not None}
+    everybody = (connection.system, EVERYBODY)
+    if not still_unread and everybody not in context.base.visits:
+        # Known from the next run on: in this one, nothing of the list had been read before.
+        context.visits[everybody] = context.clock()
     if connection.spent or not connection.usable:
         reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
         context.waiting += [

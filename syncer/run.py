@@ -93,6 +93,8 @@ def _merge(context: RunContext) -> None:
     context.record(replace(merged.changes, visits=context.visits))
     context.incidents += merged.incidents
     context.waiting += merged.waiting
+    for system, contact in merged.undecided:
+        context.connections[system].seen.unread.add(contact)
 
 
 def _plan(context: RunContext) -> Plan:

@@ -45,6 +45,9 @@ HOLD = "hold:"
 NEWCOMER = "newcomer:"
 """Begins the name of the cursor that has when a CRM was last asked to make a contact with this key."""
 
+EVERYBODY = ""
+"""Stands for the contact in the visit to a CRM whose list of all tasks was read, nothing of it left out."""
+
 LONGEST_WAIT = timedelta(hours=1)
 """Between two tries of what failed, or of creates in a CRM that is full."""
 

@@ -181,7 +181,9 @@ def seen_of(
 
 
 def merged(base: Base, seen: Mapping[str, Seen], **given: Any) -> Merged:
-    """One merge at the start of time, unless told otherwise."""
+    """One merge at the start of time, unless told otherwise. Whose lane was seen has been visited."""
+    visits = {(system, contact): START for system in seen for contact in seen[system].lanes}
+    base = replace(base, visits={**visits, **base.visits})
     capabilities = given.pop("capabilities", CAPABILITIES)
     policy = given.pop("policy", POLICY)
     options: dict[str, Any] = {"now": START, "run": "run1", "new_id": fresh_ids()} | given

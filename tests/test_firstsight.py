@@ -443,6 +443,17 @@ def test_a_copy_that_was_moved_to_another_tasks_due_is_not_what_a_create_in_doub
     assert found.changes.operations[doubt.id].remote_id == ours.remote_id
 
 
+@pytest.mark.parametrize("seconds", [20, -20])
+def test_of_two_lost_tasks_due_at_nearly_one_time_a_copy_is_of_the_nearer(seconds: int) -> None:
+    """Such are those that had no due, and were seen one after the other."""
+    gone, task = a_task(ID, kind=Kind.REMINDER), a_task(OTHER_ID, kind=Kind.REMINDER)
+    task = replace(task, due=gone.due + timedelta(seconds=seconds))
+    rows = copies_of(gone, (TYPED, PLAIN)) + copies_of(task, SYSTEMS)
+    found = merged(LOST, seen_of(*rows))
+    assert set(shown_in(found, OTHER_ID)) == set(SYSTEMS)
+    assert set(shown_in(found, ID)) == {TYPED, PLAIN}
+
+
 def test_two_lost_tasks_stay_two() -> None:
     one, other = a_task(ID), a_task(OTHER_ID)
     in_typed, in_plain = copies_of(one, (TYPED,)), copies_of(other, (PLAIN,))

@@ -138,6 +138,25 @@ def test_a_task_without_a_due(stage: Make, twin_window: str) -> None:
     assert world.open() == (0, 0, 0)
 
 
+@pytest.mark.parametrize("twin_window", ["60s", "0"])
+@pytest.mark.parametrize("late", SYSTEMS)
+def test_a_task_without_a_due_where_one_crm_is_read_late(stage: Make, late: str, twin_window: str) -> None:
+    world = stage(sync=f'twin_window = "{twin_window}"')
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    world.good()
+    world.lose_ledger()
+    with unreachable(getattr(world, late)):
+        world.again()
+
+    world.again(3)
+
+    assert world.open() == (1, 1, 1)
+    with world.open_ledger() as ledger:
+        assert len(ledger.tasks(state="open")) == 1
+    world.quiet()
+
+
 def test_a_task_that_was_closed_in_superfone_meanwhile(stage: Make) -> None:
     world = stage()
     task_in(world, "highlevel")
@@ -253,8 +272,9 @@ def test_nothing_is_made_of_a_copy_whose_origin_is_yet_unread(stage: Make) -> No
     assert world.quiet().waiting == ()
 
 
+@pytest.mark.parametrize("mirrored", [False, True], ids=["", "mirrored"])
 @pytest.mark.parametrize("hours", [2, 90])
-def test_which_of_two_with_one_marker_is_ours_is_not_guessed(stage: Make, hours: int) -> None:
+def test_which_of_two_with_one_marker_is_ours_is_not_guessed(stage: Make, hours: int, mirrored: bool) -> None:
     """People duplicate a task with its text; ours is told by what it was made from, once that can be read."""
     world = stage()
     _, contact, person = world.everywhere()
@@ -262,6 +282,8 @@ def test_which_of_two_with_one_marker_is_ours_is_not_guessed(stage: Make, hours:
     world.good()
     copy = world.highlevel_open()[0]
     world.highlevel.person_creates(person, "Ring about it", world.due(hours=hours), copy.body)
+    if mirrored:
+        world.good()
     world.lose_ledger()
     with unreachable(world.reply):
         report = world.again()
