@@ -58,7 +58,7 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SEQUENCE_READ_ONLY: "The task belongs to a sequence and sequence_tasks is 'read_only'; complete it by hand.",
     Reason.NOT_SUPPORTED: "That CRM has no task of this kind; take it out of the kind's route.",
     Reason.STORAGE_FULL: "The account's lead storage is full; make room there, then type: syncer retry.",
-    Reason.UNREAD: "That CRM's tasks could not be read whole in this run, so nothing is written on their account.",
+    Reason.UNREAD: "That CRM's tasks could not be read whole, or can't be told apart before another CRM is; they wait.",
     Reason.UNAVAILABLE: "That CRM could not be used in this run; it is tried again in the next.",
     Reason.UNAUTHORIZED: "That CRM refused the key; see: syncer check.",
     Reason.IN_DOUBT: "A request may have been carried out though its answer was lost; reading will tell.",
