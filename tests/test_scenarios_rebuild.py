@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.sandbox import Fault, Sandbox
+from adapters.sandbox import Call, Fault, Sandbox
 from tests.scenario import Make, Stage, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -155,6 +155,48 @@ def test_a_task_without_a_due_where_one_crm_is_read_late(stage: Make, late: str,
     with world.open_ledger() as ledger:
         assert len(ledger.tasks(state="open")) == 1
     world.quiet()
+
+
+def test_a_task_without_a_due_waits_for_what_of_a_list_was_not_read(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    world.good()
+    world.lose_ledger()
+
+    def no_single_task(call: Call) -> Fault | None:
+        return Fault.ERROR_BEFORE if "/tasks/" in call.path and call.method == "GET" else None
+
+    with patch.object(world.reply, "fault", no_single_task):
+        world.again(2)
+
+    world.again(3)
+
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_a_task_without_a_due_waits_for_no_crm_that_was_read_before(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.good()
+    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+
+    with unreachable(world.reply):
+        world.again()
+
+    assert world.open() == (1, 0, 1)
+
+
+def test_a_task_without_a_due_waits_for_no_crm_that_keeps_no_markers(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+
+    with unreachable(world.superfone):
+        world.again()
+
+    assert world.open() == (0, 1, 1)
 
 
 def test_a_task_that_was_closed_in_superfone_meanwhile(stage: Make) -> None:
