@@ -96,7 +96,7 @@ class _Applier:
             if listing is None:
                 return False
             self._context.merge_contact(connection.system, contact, listing)
-        return self._still_wanted(task.id, connection.system)
+        return contact not in connection.seen.unread and self._still_wanted(task.id, connection.system)
 
     def _still_wanted(self, task_id: str, system: str) -> bool:
         task = self._context.base.tasks[task_id]

@@ -219,6 +219,12 @@ class RunContext:
         self.record(_both(changes, merged.changes))
         self.connections[system].seen.lanes[contact] = listing.rows
         self.incidents += merged.incidents
+        self.leave_alone(merged.undecided)
+
+    def leave_alone(self, contacts: Iterable[tuple[str, str]]) -> None:
+        """Make nothing for these (system, contact) in this run: something of theirs could not be told yet."""
+        for system, contact in contacts:
+            self.connections[system].seen.unread.add(contact)
 
     def records_of(self, link: str) -> list[Record]:
         """What every CRM knows of one person."""

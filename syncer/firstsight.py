@@ -98,7 +98,7 @@ class _FirstSight:
         person = work.contact_of(reading)
         return reading.due is None and any(
             work.was_never_read(system, person)
-            for system in work.systems
+            for system in self._policy.systems
             if system != reading.system and work.inputs.capabilities[system].reads_marker
         )
 

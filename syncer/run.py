@@ -93,8 +93,7 @@ def _merge(context: RunContext) -> None:
     context.record(replace(merged.changes, visits=context.visits))
     context.incidents += merged.incidents
     context.waiting += merged.waiting
-    for system, contact in merged.undecided:
-        context.connections[system].seen.unread.add(contact)
+    context.leave_alone(merged.undecided)
 
 
 def _plan(context: RunContext) -> Plan:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -25,6 +26,11 @@ def lost(world: Stage, *, tasks: int) -> None:
 def unreachable(crm: Sandbox) -> AbstractContextManager[object]:
     """A CRM that cannot be reached for a while."""
     return patch.object(crm, "fault", lambda _call: Fault.NO_CONNECTION)
+
+
+def no_single_task(call: Call) -> Fault | None:
+    """Lists can be read, and no task by itself."""
+    return Fault.ERROR_BEFORE if "/tasks/" in call.path and call.method == "GET" else None
 
 
 def task_in(world: Stage, system: str) -> None:
@@ -164,12 +170,26 @@ def test_a_task_without_a_due_waits_for_what_of_a_list_was_not_read(stage: Make)
     world.good()
     world.lose_ledger()
 
-    def no_single_task(call: Call) -> Fault | None:
-        return Fault.ERROR_BEFORE if "/tasks/" in call.path and call.method == "GET" else None
-
     with patch.object(world.reply, "fault", no_single_task):
         world.again(2)
 
+    world.again(3)
+
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_a_task_without_a_due_waits_also_where_the_search_does_not_show_it_yet(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    world.good()
+    world.highlevel.lag = timedelta(minutes=5)
+    world.lose_ledger()
+    with patch.object(world.reply, "fault", no_single_task):
+        world.again(2)
+
+    world.wait(minutes=5)
     world.again(3)
 
     assert world.open() == (1, 1, 1)
@@ -335,3 +355,24 @@ def test_which_of_two_with_one_marker_is_ours_is_not_guessed(stage: Make, hours:
 
     assert world.open() == (1, 2, 2)
     assert world.quiet().waiting == ()
+
+
+def test_nothing_is_made_beside_what_cannot_be_told_apart_while_the_search_lags(stage: Make) -> None:
+    """The list does not show them yet; the contact's own tasks, which are read before a create, do."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.highlevel.lag = timedelta(minutes=5)
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.good()
+    copy = world.highlevel_open()[0]
+    world.highlevel.person_creates(person, "Ring about it", world.due(hours=90), copy.body)
+    world.lose_ledger()
+
+    report = world.again()
+
+    assert ("highlevel", "unread") in waiting(report)
+    assert world.open() == (0, 1, 2)
+    world.wait(minutes=5)
+    world.again(2)
+    assert world.open() == (1, 2, 2)
+    world.quiet()
