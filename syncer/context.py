@@ -207,9 +207,10 @@ class RunContext:
             hit_by_us=set(hit_by_us),
             history=set(history),
         )
+        elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
         merged = merge(
             narrow,
-            {system: seen},
+            {**elsewhere, system: seen},
             self.capabilities,
             self.policy,
             now=self.clock(),

@@ -48,6 +48,10 @@ class Seen:
     first_read: set[str] = field(default_factory=set)
     history: set[str] = field(default_factory=set)
 
+    def without_readings(self) -> Seen:
+        """How much was read of it, and not what."""
+        return Seen(self.state, listed=self.listed, unread=self.unread)
+
     def lacks(self, contact: str | None, *, lists_all: bool, visited: bool) -> bool:
         """Whether somebody's tasks are not known: not read in this run, or, one contact at a time, never yet.
 
