@@ -338,8 +338,10 @@ class Oracle:
         self.at_most_one_open()
         self._unclaimed = {copy for copy in self._unclaimed if self.task_id(copy) is None}
         if outcome.clean and outcome.report is not None:
-            self._rebuilding = False
-            not_looked_at = {item.detail for item in outcome.report.waiting if item.task is None}
+            waiting = outcome.report.waiting
+            self._rebuilding = self._rebuilding and any(item.reason == "unread" for item in waiting)
+            # Each of these begins with the words that name the task.
+            not_looked_at = {" ".join(item.detail.split()[:3]) for item in waiting if item.task is None}
             for system in self._stage.sandboxes:
                 seen_until = outcome.report.started_at - (self._stage.highlevel.lag if system == "highlevel" else ZERO)
                 for remote_id, task in self.tasks(system).items():
