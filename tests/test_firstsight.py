@@ -443,6 +443,31 @@ def test_a_copy_that_was_moved_to_another_tasks_due_is_not_what_a_create_in_doub
     assert found.changes.operations[doubt.id].remote_id == ours.remote_id
 
 
+@pytest.mark.parametrize(
+    ("ours", "changes", "is_its_origin"),
+    [
+        (False, {}, True),
+        (False, {"title": "Send papers"}, False),
+        (False, {"title": None}, False),
+        (False, {"due": at(days=3)}, False),
+        (False, {"person": "p2"}, False),
+        (False, {"kind": Kind.SITE_VISIT, "kind_known": True}, False),
+        (True, {}, False),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("known", ["Ring", None])
+def test_a_task_without_a_due_is_what_a_lost_copy_was_made_of(
+    known: str | None, ours: bool, changes: dict[str, object], is_its_origin: bool
+) -> None:
+    """A copy that this ledger made has a task already; only one that was known by its marker still needs an origin."""
+    task = a_task(origin=LANE, title=known)
+    copy = a_replica(task, TYPED, ours=ours, title="Ring")
+    base = a_base(task, replicas=[a_replica(task, LANE), copy])
+    found = merged(base, seen_of(a_reading(PLAIN, "x", **({"title": "Ring", "due": None} | changes))))
+    assert (len(found.base.tasks) == 1) is is_its_origin
+
+
 @pytest.mark.parametrize("seconds", [20, -20])
 def test_of_two_lost_tasks_due_at_nearly_one_time_a_copy_is_of_the_nearer(seconds: int) -> None:
     """Such are those that had no due, and were seen one after the other."""
