@@ -255,8 +255,8 @@ class _FirstSight:
     def _is_rebuilt(self, reading: Reading, task: str) -> bool:
         """Whether the task has a copy of ours that was there before its contact was ever read here.
 
-        It has if the ledger was lost. What fits several such tasks is a copy, or the origin, of one of them: which one
-        makes no difference.
+        It has if the ledger was lost. What fits several such tasks is a copy, or the origin, of one of them: of the one
+        that is due nearest, as far as anybody can tell.
         """
         work = self._work
         first = work.base.empty or reading.contact in work.inputs.seen[reading.system].first_read
