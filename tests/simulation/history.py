@@ -129,8 +129,8 @@ class History:
     Superfone does not know them, and nobody is made.
     ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
     pages can only be told apart by counting rows, as Reply's and Superfone's always are.
-    Every ``undated``-th task that is made in HighLevel has no due (0 is all of them have one); where somebody
-    ``rewords``, half of what would be rescheduled is given another title instead.
+    Every ``undated``-th task that is made in HighLevel has no due, but one for each person at most (0 is all of them
+    have one); where somebody ``rewords``, half of what would be rescheduled is given another title instead.
     """
 
     seed: int

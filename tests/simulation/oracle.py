@@ -258,6 +258,8 @@ class Oracle:
         copy = (system, remote_id)
         story = self.stories.get(task.name or "")
         if story is None:
+            if self._is_of_a_nameless(task.text):
+                return
             raise Violation("copy", f"{copy} was made out of nothing: {task.text!r}")
         if self.persons[system, task.contact] != story.person:
             raise Violation("copy", f"{task.name} was made for another person: {copy}")
@@ -277,6 +279,14 @@ class Oracle:
         self._unclaimed.add(copy)
         if story.to_put_back:
             self.theirs.add(copy)
+
+    def _is_of_a_nameless(self, text: str) -> bool:
+        """Whether it was made of what was read in Superfone before people gave that a name."""
+        marker = MARKER.search(text)
+        named = [(remote_id, self._story(("superfone", remote_id))) for remote_id in self.tasks("superfone")]
+        untold = [remote_id for remote_id, story in named if story is not None and story.excused >= UNTOLD]
+        task = marker[0].removeprefix("syncer:") if marker is not None else None
+        return task is not None and any(self.task_id(("superfone", remote_id)) == task for remote_id in untold)
 
     def _judge_close(self, system: str, remote_id: str, task: Seen, created: dict[str, Seen]) -> None:
         copy = (system, remote_id)

@@ -28,6 +28,7 @@ class People:
         self._superseded_is_done = 'superseded = "complete"' in dict(history.settings).get("superfone", "")
         self._names = 0
         self._dues: set[datetime] = set()
+        self._undated: set[int] = set()
 
     def act(self, deed: object) -> None:
         """What one of them does."""
@@ -54,13 +55,17 @@ class People:
                 copy = (system, self._create(system, contact, word, called, due))
                 self._tell(f"somebody makes {called} ({word}) for person {whose} in {system}: {copy[1]}")
                 if self._is_undated(deed):
+                    self._undated.add(person)
                     self._tell("  without a due")
                     self._stage.highlevel.person_reschedules(copy[1], None)
                 self._oracle.made(called, whose, copy, self._route(whose, word))
 
     def _is_undated(self, deed: Make) -> bool:
+        """Nobody has two of them: seen together they are due together elsewhere, where only their names differ."""
         every = self._history.undated
-        return deed.system == "highlevel" and deed.twin_in is None and every > 0 and self._names % every == 0
+        if deed.system != "highlevel" or deed.twin_in is not None or deed.person in self._undated:
+            return False
+        return every > 0 and self._names % every == 0
 
     def rush(self, rush: Rush, lead: str) -> None:
         """Somebody is there just before our write."""
