@@ -79,14 +79,16 @@ class Merging:
         replica = self.base.replicas.get(reading.key)
         return replica is not None and replica.made
 
-    def made_somewhere(self, task: str) -> bool:
+    def _made_copies(self, task: str) -> list[Replica]:
         replicas = (self.open_replica(task, system) for system in self.inputs.policy.systems)
-        return any(replica is not None and replica.made for replica in replicas)
+        return [replica for replica in replicas if replica is not None and replica.made]
+
+    def made_somewhere(self, task: str) -> bool:
+        return bool(self._made_copies(task))
 
     def rebuilt_from(self, task: str) -> list[Replica]:
         """Its open copies that were known by their markers, and are not from creates that this ledger knows."""
-        copies = (self.open_replica(task, system) for system in self.inputs.policy.systems)
-        return [replica for replica in copies if replica is not None and replica.made and not replica.ours]
+        return [replica for replica in self._made_copies(task) if not replica.ours]
 
     def awaits_origin(self, task: Task) -> bool:
         """Whether the task was rebuilt from a marker, and nothing that people made was recognised as it so far."""

@@ -33,6 +33,12 @@ def no_single_task(call: Call) -> Fault | None:
     return Fault.ERROR_BEFORE if "/tasks/" in call.path and call.method == "GET" else None
 
 
+def task_without_a_due(world: Stage) -> None:
+    if not world.highlevel.contacts():
+        world.everywhere()
+    world.highlevel.person_creates(world.highlevel.contacts()[0].id, "Ring Asha", None, "about parking")
+
+
 def task_in(world: Stage, system: str) -> None:
     if not world.superfone.leads():
         world.everywhere()
@@ -133,8 +139,7 @@ def test_reminders_and_calls_of_one_person(stage: Make) -> None:
 @pytest.mark.parametrize("twin_window", ["60s", "0"])
 def test_a_task_without_a_due(stage: Make, twin_window: str) -> None:
     world = stage(sync=f'twin_window = "{twin_window}"')
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
     world.good()
 
     lost(world, tasks=1)
@@ -148,8 +153,7 @@ def test_a_task_without_a_due(stage: Make, twin_window: str) -> None:
 @pytest.mark.parametrize("late", SYSTEMS)
 def test_a_task_without_a_due_where_one_crm_is_read_late(stage: Make, late: str, twin_window: str) -> None:
     world = stage(sync=f'twin_window = "{twin_window}"')
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
     world.good()
     world.lose_ledger()
     with unreachable(getattr(world, late)):
@@ -165,8 +169,7 @@ def test_a_task_without_a_due_where_one_crm_is_read_late(stage: Make, late: str,
 
 def test_a_task_without_a_due_waits_for_what_of_a_list_was_not_read(stage: Make) -> None:
     world = stage()
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
     world.good()
     world.lose_ledger()
 
@@ -181,8 +184,7 @@ def test_a_task_without_a_due_waits_for_what_of_a_list_was_not_read(stage: Make)
 
 def test_a_task_without_a_due_waits_also_where_the_search_does_not_show_it_yet(stage: Make) -> None:
     world = stage()
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
     world.good()
     world.highlevel.lag = timedelta(minutes=5)
     world.lose_ledger()
@@ -198,9 +200,9 @@ def test_a_task_without_a_due_waits_also_where_the_search_does_not_show_it_yet(s
 
 def test_a_task_without_a_due_waits_for_no_crm_that_was_read_before(stage: Make) -> None:
     world = stage()
-    _, _, person = world.everywhere()
+    world.everywhere()
     world.good()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
 
     with unreachable(world.reply):
         world.again()
@@ -210,8 +212,7 @@ def test_a_task_without_a_due_waits_for_no_crm_that_was_read_before(stage: Make)
 
 def test_a_task_without_a_due_waits_for_no_crm_that_keeps_no_markers(stage: Make) -> None:
     world = stage()
-    _, _, person = world.everywhere()
-    world.highlevel.person_creates(person, "Ring Asha", None, "about parking")
+    task_without_a_due(world)
 
     with unreachable(world.superfone):
         world.again()

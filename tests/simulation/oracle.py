@@ -283,10 +283,9 @@ class Oracle:
     def _is_of_a_nameless(self, text: str) -> bool:
         """Whether it was made of what was read in Superfone before people gave that a name."""
         marker = MARKER.search(text)
-        named = [(remote_id, self._story(("superfone", remote_id))) for remote_id in self.tasks("superfone")]
-        untold = [remote_id for remote_id, story in named if story is not None and story.excused >= UNTOLD]
-        task = marker[0].removeprefix("syncer:") if marker is not None else None
-        return task is not None and any(self.task_id(("superfone", remote_id)) == task for remote_id in untold)
+        copies = [("superfone", remote_id) for remote_id in self.tasks("superfone")]
+        untold = [copy for copy in copies if (story := self._story(copy)) is not None and story.excused >= UNTOLD]
+        return marker is not None and any(marker[0] == f"syncer:{self.task_id(copy)}" for copy in untold)
 
     def _judge_close(self, system: str, remote_id: str, task: Seen, created: dict[str, Seen]) -> None:
         copy = (system, remote_id)
