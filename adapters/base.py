@@ -9,11 +9,13 @@ Errors, by what the caller must do::
     │   ├── NoConnection     it cannot be reached at all: asking for anything else would fail, too
     │   └── BudgetSpent      the run's time or the CRM's requests are used up
     ├── Unauthorized         stop this connection for this run
+    │   └── Forbidden        the key is right and may not do this: it may concern this one thing alone
     ├── WrongAccount         the key opens another account than the ledger belongs to: stop, write nothing
     ├── NotSent              the request surely was not carried out: it may simply be repeated
     ├── InDoubt              it may have been carried out: settle by reading, never by repeating
     ├── Refused              it was not carried out, and the same request would be refused again: park it
     │   ├── Full             the account has no room for more: creates wait, nothing is wrong with the task
+    │   ├── Ambiguous        a key leads to a contact that does not show it, or to several: nobody is found, nobody made
     │   └── NothingOpen      a completion found no open task: read again
     ├── Missing              the read of this one thing says that it does not exist
     └── BadAnswer            it could not be understood: attention, and nothing is concluded
@@ -62,7 +64,11 @@ class BudgetSpent(Unavailable):
 
 
 class Unauthorized(AdapterError):
-    """401 or 403: the key is wrong, revoked, or lacks a permission."""
+    """401: the key is wrong or revoked."""
+
+
+class Forbidden(Unauthorized):
+    """403: the key opens the account, but not this."""
 
 
 class WrongAccount(AdapterError):
@@ -91,6 +97,25 @@ class Refused(AdapterError):
 
 class Full(Refused):
     """The account's quota is used up."""
+
+
+class Ambiguous(Refused):
+    """A key leads to contacts that cannot be told to be the one that is looked for.
+
+    ``contacts`` are their ids: one that does not show the key by which it was found, or several that carry a key each.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        *,
+        contacts: tuple[str, ...] = (),
+        system: str = "",
+        status: int | None = None,
+        content: bytes = b"",
+    ) -> None:
+        super().__init__(words, system=system, status=status, content=content)
+        self.contacts = contacts
 
 
 class NothingOpen(Refused):
@@ -176,10 +201,13 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One harmless read of ``syncer check``: what was tried, whether it worked, and what to do if not."""
+    """One harmless read of ``syncer check``: what was tried, whether it worked, and what to do if not.
+
+    ``ok`` is ``None`` where nothing harmless can tell.
+    """
 
     what: str
-    ok: bool
+    ok: bool | None
     detail: str = ""
     advice: str = ""
 
@@ -189,6 +217,9 @@ class Wire(Protocol):
 
     reads: int
     writes: int
+
+    def waited(self) -> float:
+        """Seconds, so far, for which an answer was awaited; no pause that the CRM asked for counts, nor a budget's."""
 
     def set_deadline(self, seconds: float | None) -> None:
         """Refuse, from now on, to wait for a request budget beyond this many seconds; ``None`` is no limit."""
@@ -249,7 +280,9 @@ class Adapter(ABC):
     async def complete_task(self, ref: TaskRef) -> Reading:
         """Complete a task; the task that was closed, whichever it was (``Completes.TOP_OF_LANE``).
 
-        Raises `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
+        A task that moves to its next date when it is completed comes back open, as it was read after the completion:
+        with another due than before, that was carried out; with the same one it is in doubt. Only the caller knows the
+        due that was before. Raises `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
         """
 
     @abstractmethod
@@ -264,15 +297,17 @@ class Adapter(ABC):
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The contacts that carry this key: an E.164 phone number (``+…``) or a lower-case e-mail.
 
-        Empty where there is none. Only for kinds of key in ``capabilities.contact_keys``. Raises `Unavailable`,
-        `Unauthorized`, `BadAnswer`, `Refused`; like any method that learns of it, `WrongAccount`.
+        Empty where there is none. Only for kinds of key in ``capabilities.contact_keys``. Raises `Ambiguous` for a
+        contact that is found and does not show the key, `Unavailable`, `Unauthorized`, `BadAnswer`, `Refused`; like any
+        method that learns of it, `WrongAccount`.
         """
 
     @abstractmethod
     async def create_contact(self, record: Record) -> Record:
         """Create, or find, a contact with these keys; the record as it is there. A write.
 
-        Raises `Refused`, `Full`, `NotSent`, `InDoubt`, `Unauthorized`, and what `find_contacts` raises.
+        One that is there is never changed. Raises `Ambiguous` where it cannot be told who that is, `Refused`, `Full`,
+        `NotSent`, `InDoubt`, `Unauthorized`, and what `find_contacts` raises.
         """
 
     @abstractmethod

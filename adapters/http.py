@@ -1,34 +1,29 @@
 """One HTTP client for all CRMs: budgets, retries of reads, the outcome of writes, redaction, a request log.
 
-This is the only module that imports httpx (sandbox transports aside), so that its maintained
-continuation can take its place by changing one line.
-
 The outcome of a write follows from httpx's own exception classes: no connection means *not sent*, anything
-that breaks after that means *in doubt*. Only the adapters' tables decide what a status means.
+that breaks after that means *in doubt*. Only the adapters' tables decide what a status means, and only where the
+body is one of the CRM's: whatever else answers in its place says nothing about a task, a contact or a key.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 import httpx
 import stamina
 import structlog
-from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from adapters.answers import Answer, OwnError, any_object, error_body, excerpt, said, short
 from adapters.base import (
     AdapterError,
     BadAnswer,
     BudgetSpent,
+    Forbidden,
     InDoubt,
     Missing,
     NoConnection,
@@ -37,10 +32,13 @@ from adapters.base import (
     Unauthorized,
     Unavailable,
 )
-from adapters.pace import Pace, retry_after
-from adapters.redact import protect, redact
+from adapters.network import CONNECTIONS, Arrived, NotBegun, exchange, network
+from adapters.pace import LONGEST, Pace, Stopwatch, retry_after
+from adapters.redact import protect
 from adapters.settings import Rate
 from syncer import __version__
+
+__all__ = ["HEADERS", "MAX_PAGES", "Answer", "Http", "OwnError", "Rule", "any_object", "excerpt", "said"]
 
 HEADERS: Final = {
     "User-Agent": f"syncer/{__version__}",
@@ -49,39 +47,50 @@ HEADERS: Final = {
 }
 READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
+PATIENCE: Final = 10.0
+"""Seconds that the requests of one read or write may take before it is not repeated any more."""
+LAST_WORDS: Final = 8.0
+"""Seconds that a request in flight has where the run's time is over, or a signal ended it."""
 FIRST_PAUSE: Final = 0.5
 LAST_PAUSE: Final = 10.0
 MAX_THROTTLES: Final = 8
-EXCERPT: Final = 300
-CONNECTIONS: Final = 8
 MAX_PAGES: Final = 10_000
 """Of one list: a server that always has something new must not hold a run for ever."""
-REQUEST_LIMIT: Final = 120.0
-"""Seconds that one request may take as a whole: an answer that trickles must not hold a run for ever."""
+
+_PROXY_WANTS_A_KEY: Final = 407
 
 _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
-_M = TypeVar("_M", bound=BaseModel)
-_BODY: Final = TypeAdapter(dict[str, Any])
-_TIMEOUTS: Final = {"timeout": httpx.Timeout(30.0, connect=10.0).as_dict()}
-# A backslash that stands for itself, a whole surrogate pair; then what no text may hold: NUL, half of such a pair.
-_ESCAPES: Final = re.compile(rb"(?i)(\\\\|\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2})|\\u0000|\\ud[89a-f][\da-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What an answer means: the first rule whose status and words fit decides.
 
-    ``words`` is a regular expression searched, ignoring case, in what the CRM said.
+    ``words`` are phrases of which one must begin a word of what the CRM said, unless a phrase of ``unless`` does;
+    without any, every words fit. Case, white space and punctuation (but ``/``) make no difference.
     """
 
     status: range | int
     error: type[AdapterError]
-    words: str = ""
+    words: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
 
     def fits(self, status: int, words: str) -> bool:
         in_range = status in self.status if isinstance(self.status, range) else status == self.status
-        return in_range and re.search(self.words, words, re.IGNORECASE) is not None
+        if not in_range:
+            return False
+        flat = _flat(words)
+        return (not self.words or _says(flat, self.words)) and not _says(flat, self.unless)
+
+
+def _says(flat: str, phrases: Sequence[str]) -> bool:
+    return any(_flat(phrase).rstrip() in flat for phrase in phrases)
+
+
+def _flat(words: str) -> str:
+    spaced = "".join(letter if letter.isalnum() or letter == "/" else " " for letter in words.lower())
+    return f" {' '.join(spaced.split())} "
 
 
 _NOT_SENT: Final = (
@@ -90,104 +99,34 @@ _NOT_SENT: Final = (
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
+    NotBegun,
 )
 
 DEFAULT_RULES: Final = (
     Rule(401, Unauthorized),
-    Rule(403, Unauthorized),
+    Rule(403, Forbidden),
     Rule(404, Missing),
     Rule(408, InDoubt),
-    Rule(range(300, 500), Refused),
+    Rule(range(400, 500), Refused),
     Rule(range(500, 600), InDoubt),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An accepted answer. ``unreadable`` is the error to raise where it cannot be understood."""
+@dataclass(slots=True)
+class _Effort:
+    """One read or write, however often it is sent. ``unreadable`` tells a write (`InDoubt`) from a read."""
 
-    system: str
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
     unreadable: type[AdapterError]
-
-    def parse(self, model: type[_M]) -> _M:
-        """The body as this model; raises `BadAnswer`, or `InDoubt` if it answers a write."""
-        try:
-            return model.model_validate_json(_storable(self.content))
-        except ValidationError as error:
-            raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
-
-    def parse_as(self, adapter: TypeAdapter[Any]) -> Any:
-        """The body as any type that pydantic knows; raises like `parse`."""
-        try:
-            return adapter.validate_json(_storable(self.content))
-        except ValidationError as error:
-            raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
-
-    def _complaint(self, error: ValidationError) -> str:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the answer"
-        return redact(f"{where}: {first['msg']}; received: {excerpt(self.content)}")
-
-
-def _storable(content: bytes) -> bytes:
-    """JSON whose texts can be read and stored; what would be stored otherwise than it was read looks changed for ever.
-
-    Programs that cut a text to a length leave half a character: no reason to lose the rest of the answer.
-    """
-    if not content.isascii():
-        content = content.decode("utf-8", "replace").encode()
-    if rb"\u0000" not in content and rb"\ud" not in content.lower():
-        return content
-    return _ESCAPES.sub(lambda found: found[1] or rb"\ufffd", content)
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """One context for all connections: reading the certificates takes longer than a request."""
-    return httpx.create_ssl_context()
-
-
-def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for this address: ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``."""
-    address, proxies = urlsplit(base_url), getproxies()
-    # The standard library knows "*" only where it stands alone.
-    exempt = "*" in re.split(r"[,\s]+", proxies.get("no", "")) or proxy_bypass(address.hostname or "")
-    if address.scheme != "https" or exempt:
-        return None
-    named = proxies.get("https") or proxies.get("all")
-    return f"http://{named}" if named and "://" not in named else named
-
-
-def _network(base_url: str) -> httpx.AsyncBaseTransport:
-    """Raises `ValueError` for a proxy that cannot be used."""
-    encrypted = urlsplit(base_url).scheme == "https"
-    try:
-        return httpx.AsyncHTTPTransport(
-            verify=_tls() if encrypted else False,
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
-            proxy=_proxy(base_url),
-        )
-    except (ValueError, ImportError, httpx.InvalidURL):
-        msg = "the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used; it must begin with http:// or https://"
-        raise ValueError(msg) from None
-
-
-def excerpt(content: bytes) -> str:
-    """The beginning of a body on one line, redacted."""
-    # Redacted as a whole before it is cut: half a secret would not be recognised.
-    text = " ".join(redact(content.decode("utf-8", "replace"))[: 4 * EXCERPT].split())
-    return text[:EXCERPT] + ("…" if len(text) > EXCERPT else "")
+    page: bool = False
+    seconds: list[float] = field(default_factory=list)
 
 
 class Http:
     """A connection pool to one CRM, with its budgets and its table of errors.
 
     ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
-    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``reads`` and ``writes`` count requests sent,
-    repeated ones too.
+    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
+    proxy or a gateway answers in its place. ``reads`` and ``writes`` count requests sent, repeated ones too.
     """
 
     def __init__(
@@ -199,6 +138,7 @@ class Http:
         secrets: Sequence[str],
         rates: Sequence[Rate],
         rules: Sequence[Rule] = (),
+        own_error: OwnError = any_object,
         throttle_wait: float = 2.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
@@ -210,18 +150,30 @@ class Http:
         self.reads = 0
         self.writes = 0
         self._rules = (*rules, *DEFAULT_RULES)
+        self._own_error = own_error
         self._throttle_wait = throttle_wait
+        self._in_flight: set[asyncio.Timeout] = set()
         self._pace = Pace(system, rates)
+        self._awaiting = Stopwatch()
         self._fence: Callable[[], None] = lambda: None
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._headers = httpx.Headers({**HEADERS, **headers})
         # Without httpx's client, whose cookies would bind us to a session, and whose redirects are no answers.
-        self._transport = transport or _network(base_url)
+        self._transport = transport or network(base_url)
 
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
         self._pace.set_deadline(seconds)
+        if seconds is not None and seconds <= 0:
+            end = asyncio.get_running_loop().time() + LAST_WORDS
+            for limit in self._in_flight:
+                if limit.when() is None:
+                    limit.reschedule(end)
+
+    def waited(self) -> float:
+        """Seconds, so far, for which at least one answer was awaited."""
+        return self._awaiting.seconds
 
     def set_fence(self, fence: Callable[[], None]) -> None:
         """From now on, call this at the last moment before each write; what it raises, the write raises, unsent."""
@@ -238,14 +190,16 @@ class Http:
         *,
         params: Mapping[str, str | int] | None = None,
         json: object | None = None,
+        page: bool = False,
     ) -> Answer:
-        """Send a request that changes nothing, again if need be.
+        """Send a request that changes nothing, again if need be. ``page`` asks for a list, which may take longer.
 
         Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
         """
-        send = partial(self._send, method, path, params=params, json=json, unreadable=BadAnswer)
+        effort = _Effort(BadAnswer, page)
+        send = partial(self._send, method, path, params=params, json=json, effort=effort)
         try:
-            return await _patiently(send, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
+            return await _patiently(send, effort, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
         except NotSent as error:
             raise NoConnection(error.words, system=self.system) from error
         except InDoubt as error:
@@ -263,8 +217,9 @@ class Http:
 
         Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
         """
-        send = partial(self._send, method, path, params=params, json=json, unreadable=InDoubt)
-        return await _patiently(send, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
+        effort = _Effort(InDoubt)
+        send = partial(self._send, method, path, params=params, json=json, effort=effort)
+        return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
     async def _send(
         self,
@@ -273,24 +228,27 @@ class Http:
         *,
         params: Mapping[str, str | int] | None,
         json: object | None,
-        unreadable: type[AdapterError],
+        effort: _Effort,
     ) -> Answer:
-        """Send within the budgets; a 429 is waited out and costs no attempt.
-
-        ``unreadable`` tells a write (`InDoubt`) from a read (`BadAnswer`).
-        """
+        """Send within the budgets; a 429 is waited out, for an hour at most, and costs no attempt."""
+        waited = 0.0
         for throttles in range(MAX_THROTTLES):
             async with self._connections:
                 await self._pace.wait()
-                if unreadable is InDoubt:
+                if effort.unreadable is InDoubt:
                     self._fence()
-                self._count(unreadable)
-                response = await self._exchange(method, path, params=params, json=json)
-            self._pace.heed(response.headers)
-            if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
-                return self._judge(response, unreadable)
-            self._pace.pause(retry_after(response.headers) or self._throttle_wait * 2**throttles)
-        msg = f"it answered 429 (too many requests) {MAX_THROTTLES} times in a row"
+                self._count(effort.unreadable)
+                with self._awaiting:
+                    arrived = await self._exchange(method, path, params=params, json=json, effort=effort)
+            self._pace.heed(arrived.headers)
+            if arrived.status != httpx.codes.TOO_MANY_REQUESTS:
+                return self._judge(arrived, effort.unreadable)
+            pause = retry_after(arrived.headers) or self._throttle_wait * 2**throttles
+            self._pace.pause(pause)
+            waited += pause
+            if waited > LONGEST:
+                break
+        msg = f"it answered 429 (too many requests) {throttles + 1} times in a row"
         raise BudgetSpent(msg, system=self.system, status=429)
 
     def _count(self, unreadable: type[AdapterError]) -> None:
@@ -300,61 +258,95 @@ class Http:
             self.reads += 1
 
     async def _exchange(
-        self, method: str, path: str, *, params: Mapping[str, str | int] | None, json: object | None
-    ) -> httpx.Response:
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        json: object | None,
+        effort: _Effort,
+    ) -> Arrived:
         request_id = f"{self.system}-{next(_request_numbers)}"
         about = {"system": self.system, "request": request_id, "method": method, "path": path}
         try:
             query = f"?{httpx.QueryParams(params)}" if params else ""
-            url = f"{self._base}{path}{query}"
-            request = httpx.Request(method, url, headers=self._headers, json=json, extensions=_TIMEOUTS)
+            request = httpx.Request(method, f"{self._base}{path}{query}", headers=self._headers, json=json)
         except httpx.InvalidURL as error:
-            msg = f"no request can be made of {redact(path)!r}: {error}"
+            msg = f"no request can be made of {short(path)!r}: {error}"
             raise Refused(msg, system=self.system) from error
-        started = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        started = loop.time()
         try:
-            async with asyncio.timeout(REQUEST_LIMIT):
-                response = await self._answer(request)
+            async with asyncio.timeout(None) as limit:
+                self._in_flight.add(limit)
+                arrived = await exchange(self._transport, request, page=effort.page)
         except _NOT_SENT as error:
             _log.info("request.not_sent", **about, error=_describe(error))
             msg = f"no connection to {self._host}: {_describe(error)}"
             raise NotSent(msg, system=self.system) from error
         except (httpx.RequestError, TimeoutError) as error:
             _log.info("request.broken", **about, error=_describe(error))
-            msg = f"the connection broke before the answer: {_describe(error)}"
+            timed_out = isinstance(error, TimeoutError)
+            msg = _describe(error) if timed_out else f"the connection broke before the answer: {_describe(error)}"
             raise InDoubt(msg, system=self.system) from error
-        elapsed = asyncio.get_running_loop().time() - started
-        _log.debug("request.answered", **about, status=response.status_code, ms=round(elapsed * 1000))
-        return response
-
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport.handle_async_request(request)
-        try:
-            await response.aread()
         finally:
-            await response.aclose()
-        return response
+            self._in_flight.discard(limit)
+            effort.seconds.append(loop.time() - started)
+        _log.debug("request.answered", **about, status=arrived.status, ms=round(effort.seconds[-1] * 1000))
+        return arrived
 
-    def _judge(self, response: httpx.Response, unreadable: type[AdapterError]) -> Answer:
-        status = response.status_code
-        if response.is_success:
-            return Answer(self.system, status, response.headers, response.content, unreadable)
-        words = said(response.content) or response.reason_phrase or f"status {status}"
+    def _judge(self, arrived: Arrived, unreadable: type[AdapterError]) -> Answer:
+        status, content = arrived.status, arrived.content
+        if httpx.codes.is_success(status):
+            if arrived.unfit:
+                raise unreadable(arrived.unfit, system=self.system, status=status)
+            return Answer(self.system, status, arrived.headers, content, unreadable)
+        words = arrived.unfit or said(content) or short(arrived.reason) or f"status {status}"
+        if status == _PROXY_WANTS_A_KEY:
+            msg = f"a proxy did not let the request through: {words}"
+            raise NotSent(msg, system=self.system, status=status)
+        if not self._is_own(arrived):
+            raise InDoubt(_not_theirs(status, words), system=self.system, status=status)
         error = next((rule.error for rule in self._rules if rule.fits(status, words)), unreadable)
-        raise error(words, system=self.system, status=status, content=response.content)
+        raise error(words, system=self.system, status=status, content=content)
+
+    def _is_own(self, arrived: Arrived) -> bool:
+        """Whether the CRM said this: a redirection is none of its answers."""
+        if arrived.unfit or httpx.codes.is_redirect(arrived.status):
+            return False
+        try:
+            return self._own_error(arrived.status, error_body(arrived.content))
+        except ValueError:
+            return False
+
+
+def _not_theirs(status: int, words: str) -> str:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return words
+    return f"status {status} with what is no answer of its own (a proxy's or gateway's?): {words}"
 
 
 async def _patiently(
-    send: Callable[[], Awaitable[Answer]], *, again_after: tuple[type[AdapterError], ...], attempts: int
+    send: Callable[[], Awaitable[Answer]],
+    effort: _Effort,
+    *,
+    again_after: tuple[type[AdapterError], ...],
+    attempts: int,
 ) -> Answer:
-    """Send, and after these errors again, with ever longer pauses."""
+    """Send, and after these errors again, with ever longer pauses, as long as the requests took little time."""
+
+    def again(error: Exception) -> bool:
+        return isinstance(error, again_after) and sum(effort.seconds) < PATIENCE
+
     try:
         return await send()
     except again_after as error:
+        if not again(error):
+            raise
         first = error
     # Only now: to prepare for repetitions takes as long as a request, and nearly none is repeated.
     async for attempt in stamina.retry_context(
-        on=again_after, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
+        on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
     ):
         with attempt:
             if attempt.num == 1:
@@ -363,19 +355,7 @@ async def _patiently(
     raise AssertionError
 
 
-def said(content: bytes) -> str:
-    """The CRM's own words in an error body: a message, or a problem's title, detail and code; redacted."""
-    try:
-        body = _BODY.validate_json(content)
-    except ValidationError:
-        return excerpt(content)
-    message = body.get("message")
-    parts = message if isinstance(message, list) else [message]
-    if message is None:
-        parts = [body.get("detail") or body.get("title"), body.get("errors"), body.get("code")]
-    words = " ".join(str(part) for part in parts if part)
-    return excerpt(words.encode()) if words else excerpt(content)
-
-
 def _describe(error: Exception) -> str:
-    return redact(f"{type(error).__name__}: {error}".rstrip(": "))
+    if isinstance(error, TimeoutError):
+        return short(str(error)) or "the run was over before the answer came"
+    return short(f"{type(error).__name__}: {error}".rstrip(": "))

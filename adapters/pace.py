@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -16,29 +17,56 @@ from adapters.base import BudgetSpent
 from adapters.settings import Rate
 
 SLICE: Final = 1.0
-_HOUR: Final = timedelta(hours=1).total_seconds()
-_DAY: Final = timedelta(days=1).total_seconds()
+LONGEST: Final = timedelta(hours=1).total_seconds()
+"""Seconds of any pause that a CRM asks for."""
+_INSTANTS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
+"""From which number on it is an instant since 1970, and in which part of a second: as a wait it would be decades."""
+_LONGEST_VALUE: Final = 100
+_SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
+_RESETS: Final = ("RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the CRM asks for: ``Retry-After`` as seconds or as a date, else the rate's own interval."""
-    value = headers.get("Retry-After", "").strip()
-    if not value:
-        return _interval(headers)
-    if value.replace(".", "", 1).isdecimal():
-        return min(float(value), _DAY)
-    moment = _date(value)
-    # The CRM's own clock, where it tells it: ours may be wrong.
+    """Seconds that the CRM asks for in ``Retry-After``, else until its rate begins anew, else the rate's interval.
+
+    At most an hour. A moment that has passed is 0; ``None`` where nothing can be understood.
+    """
+    for name in ("Retry-After", *_RESETS):
+        seconds = _wait(headers.get(name, ""), headers)
+        if seconds is not None:
+            return seconds
+    return _interval(headers)
+
+
+def _wait(value: str, headers: Mapping[str, str]) -> float | None:
+    """A wait in seconds, or until an instant: since 1970 in seconds or parts of them, in ISO 8601, or HTTP's dates."""
+    value = value.strip(" \t\"'")
+    if len(value) > _LONGEST_VALUE:
+        return LONGEST if _SECONDS.fullmatch(value) else None
+    if _SECONDS.fullmatch(value):
+        number = float(value)
+        scale = next((scale for least, scale in _INSTANTS if number >= least), None)
+        moment = None if scale is None else number / scale
+        if moment is None:
+            return min(number, LONGEST)
+    else:
+        read = _date(value)
+        moment = None if read is None else read.timestamp()
+    if moment is None:
+        return None
+    # By the CRM's own clock, where it tells it: ours may be wrong.
     now = _date(headers.get("Date", "")) or datetime.now(UTC)
-    return min(max(0.0, (moment - now).total_seconds()), _DAY) if moment else None
+    return min(max(0.0, moment - now.timestamp()), LONGEST)
 
 
 def _date(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            moment = read(value.strip())
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            continue
+    return None
 
 
 def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
@@ -48,7 +76,7 @@ def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> flo
 
 def _interval(headers: Mapping[str, str]) -> float | None:
     seconds = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
-    return None if seconds is None else min(seconds, _DAY)
+    return None if seconds is None else min(seconds, LONGEST)
 
 
 def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
@@ -65,6 +93,30 @@ def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
             windows.pop()
         windows.append(BucketRate(requests, interval))
     return windows
+
+
+class Stopwatch:
+    """For how long, in all, at least one of several things was under way, those of now included."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._since = 0.0
+        self._before = 0.0
+
+    def __enter__(self) -> None:
+        if self._under_way == 0:
+            self._since = asyncio.get_running_loop().time()
+        self._under_way += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._under_way -= 1
+        if self._under_way == 0:
+            self._before += asyncio.get_running_loop().time() - self._since
+
+    @property
+    def seconds(self) -> float:
+        now = asyncio.get_running_loop().time() - self._since if self._under_way else 0.0
+        return self._before + now
 
 
 class Pace:
@@ -93,7 +145,7 @@ class Pace:
         if interval and _number(headers, "X-RateLimit-Remaining") == 0:
             self.pause(interval)
         if _number(headers, "X-RateLimit-Daily-Remaining") == 0:
-            self.pause(_HOUR)
+            self.pause(LONGEST)
 
     async def wait(self) -> None:
         """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""

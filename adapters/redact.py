@@ -1,25 +1,180 @@
-"""Keep secrets out of every text that leaves the process: logs, errors, the ledger, reports."""
+"""Keep secrets, and what a terminal would obey, out of every text that leaves the process.
+
+Logs, errors, the ledger, reports: all of them go through `redact`. It takes time in proportion to the text alone.
+"""
 
 from __future__ import annotations
 
-import json
+import re
+import traceback
+from base64 import b64encode
+from collections.abc import Iterator
 from typing import Final
-from urllib.parse import quote, quote_plus
+
+import re2
 
 MASK: Final = "[secret]"
-_secrets: set[str] = set()
+_MASKED: Final = b"\xff"
+"""A byte that no text has: a secret may be a part of the mask itself."""
+ALONE: Final = 4
+"""Shorter secrets are masked where they stand alone: they are in too many words, and in no other notation's."""
+HEAD: Final = 64
+"""Characters of a secret that are looked for; with them goes all that may be the rest of a longer one."""
+_TOGETHER: Final = 8
+_REST_OF_LETTERS: Final = rb"[^\s\"<>]*"
+_REST_OF_HEXADECIMAL: Final = rb"(?:\s*(?:[:-]|\\*x|0x)?[0-9a-fA-F]{2})*"
+_REST_OF_BASE64: Final = rb"(?:[A-Za-z0-9+/_%=-]|\r?\n|\\+[rn])*"
+_TRACEBACK_LINE: Final = 1000
+_UTF8: Final = ("utf-8", "surrogatepass")
+_NAMED: Final = {'"': b"quot", "&": b"amp", "<": b"lt", ">": b"gt", "'": b"apos"}
+_BASE64_LETTER: Final = rb"[A-Za-z0-9+/_-]"
+_BASE64: Final = {
+    ord("+"): rb"(?:[+-]|%2[bB]|\\+u002[bB])",
+    ord("/"): rb"(?:\\*/|_|%2[fF]|\\+u002[fF])",
+}
+_BREAK: Final = rb"(?:\s|%0[aAdD]|\\+[rn])*"
+_END_OF_BASE64: Final = rb"(?:=|%3[dD]|\\+u003[dD]){0,2}"
+# C0 but for newline and tab, DEL, C1; marks of direction; separators of lines; halves of characters; marks of order.
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
+)
+
+
+def plain(text: str) -> str:
+    """The text without anything that a terminal obeys, or that hides or turns round what is shown; ``�`` instead.
+
+    Newlines and tabs stay. A line ended by carriage return and newline is ended by the newline.
+    """
+    return _UNSAFE.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def protect(secret: str) -> None:
-    """From now on, mask this secret, also as it looks in a URL, a form or a JSON string."""
-    if secret:
-        in_json = json.dumps(secret)[1:-1]
-        _secrets.update({secret, quote(secret), quote(secret, safe=""), quote_plus(secret), in_json})
+    """From now on, mask this secret in whatever notation it is written.
+
+    These are: percent signs, JSON, HTML, base64 (alone or within something longer), hexadecimal digits.
+    """
+    _secrets.add(secret)
 
 
 def redact(text: str) -> str:
-    """The text with every protected secret masked; the longest first, as one may be part of another."""
-    for secret in sorted(_secrets, key=len, reverse=True):
-        if secret in text:
-            text = text.replace(secret, MASK)
-    return text
+    """The text with every protected secret masked, and made `plain`."""
+    return plain(_secrets.mask(text))
+
+
+def redacted_traceback(error: BaseException) -> str:
+    """Where an error came from, and what led to it, for people: redacted, each line of a bounded length."""
+    text = redact("".join(traceback.format_exception(error)))
+    return "".join(f"{line[:_TRACEBACK_LINE]}\n" for line in text.splitlines())
+
+
+def longest_form() -> int:
+    """The most characters that a protected secret may take in any notation that is masked."""
+    return _secrets.longest
+
+
+class Secrets:
+    """What must be masked, and how to find it in a few passes over a text."""
+
+    def __init__(self) -> None:
+        self.longest = 0
+        self._known: set[str] = set()
+        self._groups: list[list[str]] = []
+        self._patterns: list[re2._Regexp[bytes]] = []
+
+    def add(self, secret: str) -> None:
+        """Mask this, too. A few secrets share a pattern: one for all would be made again for each new one."""
+        if not secret or secret in self._known:
+            return
+        # The longest notation of one byte is some ten characters, such as ``&#x006b;``.
+        self.longest = max(self.longest, 12 * len(secret.encode(*_UTF8)))
+        within = any(other in secret for other in self._known)
+        self._known.add(secret)
+        if within:
+            # The longest first, or the rest of it would be told.
+            every = sorted(self._known, key=len, reverse=True)
+            self._groups = [every[first : first + _TOGETHER] for first in range(0, len(every), _TOGETHER)]
+            self._patterns.clear()
+        elif self._groups and len(self._groups[-1]) < _TOGETHER:
+            self._groups[-1].append(secret)
+            del self._patterns[len(self._groups) - 1 :]
+        else:
+            self._groups.append([secret])
+
+    def mask(self, text: str) -> str:
+        """The text with ``[secret]`` for each of them."""
+        self._patterns += map(_pattern, self._groups[len(self._patterns) :])
+        if not self._patterns:
+            return text
+        content = text.encode(*_UTF8)
+        for pattern in self._patterns:
+            content = pattern.sub(_MASKED, content)
+        return content.replace(_MASKED, MASK.encode()).decode(*_UTF8)
+
+
+def _pattern(secrets: list[str]) -> re2._Regexp[bytes]:
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1  # type: ignore[attr-defined]  # the stubs lack it
+    options.max_mem = 64 << 20
+    options.log_errors = False
+    forms = [form for secret in sorted(secrets, key=len, reverse=True) for form in _forms(secret)]
+    return re2.compile(b"|".join(forms), options=options)
+
+
+_secrets = Secrets()
+
+
+def _forms(secret: str) -> Iterator[bytes]:
+    """Expressions for all the ways in which a secret may be written."""
+    content = secret.encode(*_UTF8)
+    if len(secret) < ALONE:
+        yield _edge(content[:1]) + _literal(content) + _edge(content[-1:])
+        return
+    longer = len(secret) > HEAD
+    yield _literal(content)
+    yield b"".join(map(_letter, secret[:HEAD])) + (_REST_OF_LETTERS if longer else b"")
+    head = secret[:HEAD].encode(*_UTF8)
+    yield rb"\s*(?:[:-]|\\*x|0x)?".join(map(_hexadecimal, head)) + (_REST_OF_HEXADECIMAL if longer else b"")
+    for before in range(3):
+        yield _in_base64(head, before) + (_REST_OF_BASE64 if longer else b"")
+
+
+def _edge(byte: bytes) -> bytes:
+    return rb"\b" if byte.isalnum() else b""
+
+
+def _literal(content: bytes) -> bytes:
+    return b"".join(b"\\x%02x" % byte for byte in content)
+
+
+def _hexadecimal(byte: int) -> bytes:
+    digits = f"{byte:02x}"
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits).encode()
+
+
+def _letter(letter: str) -> bytes:
+    """One character as it stands, escaped, or in the notation of a URL, a form, a JSON string or HTML."""
+    content = letter.encode(*_UTF8)
+    units = letter.encode("utf-16-be", "surrogatepass")
+    code = ord(letter)
+    forms = [
+        rb"\\+" if letter == "\\" else rb"\\*" + _literal(content),
+        b"".join(rb"%(?:25)*" + _hexadecimal(byte) for byte in content),
+        b"".join(
+            rb"\\+u" + _hexadecimal(high) + _hexadecimal(low) for high, low in zip(units[::2], units[1::2], strict=True)
+        ),
+        rb"\\+x" + _hexadecimal(code) if code < 0x80 else b"",
+        rb"&(?:amp;)*(?:#0*%d|#[xX]0*(?i:%x)%s);" % (code, code, b"|" + _NAMED[letter] if letter in _NAMED else b""),
+        rb"\+" if letter == " " else b"",
+    ]
+    return b"(?:" + b"|".join(form for form in forms if form) + b")"
+
+
+def _in_base64(content: bytes, before: int) -> bytes:
+    """The letters that belong to the secret where so many bytes come before it; those at its edges may be any."""
+    bits = 8 * (before + len(content))
+    start = (8 * before + 5) // 6
+    letters = b64encode(bytes(before) + content)[start : bits // 6]
+    core = _BREAK.join(_BASE64.get(letter, bytes([letter])) for letter in letters)
+    first = _BASE64_LETTER + b"?" + _BREAK if before else b""
+    last = _BREAK + _BASE64_LETTER + b"?" if bits % 6 else b""
+    return first + core + last + _END_OF_BASE64

@@ -7,13 +7,15 @@ own methods, which leave no trace that the API's calls would not leave.
 
 from __future__ import annotations
 
+import codecs
 import json
+import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Literal
 
 import httpx
 from starlette.applications import Starlette
@@ -72,6 +74,18 @@ class Fault(StrEnum):
     """It happened; a success that is not JSON."""
     TRUNCATED = "truncated"
     """It happened; a success whose body ends early."""
+    FORBIDDEN = "forbidden"
+    """A 403 in the CRM's words; nothing happened."""
+    GATEWAY_404 = "gateway_404"
+    """A page of something before the CRM, with status 404; nothing happened."""
+    GATEWAY_200 = "gateway_200"
+    """The same with status 200: a login page of a proxy, say."""
+    BOM = "bom"
+    """It happened; the answer begins with a byte order mark."""
+
+
+_GATEWAY: Final = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Not found</h1></body></html>"
+Lie = Literal["task", "contact", "due"]
 
 
 class Broken(Exception):
@@ -88,9 +102,15 @@ class Sandbox(ABC):
     ``clock`` is the CRM's own. ``fault`` chooses what goes wrong with a call, if anything. ``before`` and
     ``after`` are called around each call that takes effect: the places where somebody else may act.
     ``calls`` is every call that arrived, with the status that was answered (0 if it never was).
+
+    What is wrong for good: ``lasting`` has a method (``""`` is any), a regular expression that the whole path must
+    match, and what goes wrong with each such call. ``garbled`` has, for the id of a task or a contact, fields that take
+    the place of its own wherever it is shown. ``lying_create`` is what the answer to a create takes from another task.
     """
 
     system: ClassVar[str]
+    told_as: ClassVar[Mapping[Lie, str]]
+    """The fields by which a task tells its id, its contact and its due."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
@@ -98,6 +118,9 @@ class Sandbox(ABC):
         self.before: Callable[[Call], None] = lambda _call: None
         self.after: Callable[[Call, Reply], None] = lambda _call, _reply: None
         self.calls: list[tuple[Call, int]] = []
+        self.lasting: list[tuple[str, str, Fault]] = []
+        self.garbled: dict[str, Mapping[str, object]] = {}
+        self.lying_create: Lie | None = None
 
     @abstractmethod
     def handle(self, call: Call) -> Reply:
@@ -115,9 +138,21 @@ class Sandbox(ABC):
     def throttled(self) -> Reply:
         """The CRM's 429."""
 
+    def forbidden(self) -> Reply:
+        """The CRM's 403 for one thing."""
+        return json_reply(403, {"message": "Forbidden"})
+
+    def told(self, made: dict[str, Any], others: Callable[[], Iterable[dict[str, Any]]]) -> dict[str, Any]:
+        """What a create answers of the task that it made: the truth, unless it lies by what is true of another one."""
+        if self.lying_create is None:
+            return made
+        name = self.told_as[self.lying_create]
+        lies = (other[name] for other in others() if other.get(name) not in (None, made[name]))
+        return made | {name: next(lies, made[name])}
+
     def exchange(self, call: Call) -> Reply:
         """One call through the network, with whatever goes wrong; raises `Broken`."""
-        fault = self.fault(call)
+        fault = self.fault(call) or self._lasting(call)
         if fault is Fault.NO_CONNECTION:
             raise Broken(sent=False)
         try:
@@ -138,8 +173,12 @@ class Sandbox(ABC):
                 return self.throttled()
             case Fault.UNAUTHORIZED:
                 return self.unauthorized()
+            case Fault.FORBIDDEN:
+                return self.forbidden()
+            case Fault.GATEWAY_404 | Fault.GATEWAY_200:
+                return Reply(404 if fault is Fault.GATEWAY_404 else 200, _GATEWAY, {"content-type": "text/html"})
         self.before(call)
-        reply = self.handle(call)
+        reply = self._garble(self.handle(call))
         self.after(call, reply)
         match fault:
             case Fault.LOST_ANSWER:
@@ -150,7 +189,34 @@ class Sandbox(ABC):
                 return Reply(200, b"<html>upstream</html>", {"content-type": "text/html"})
             case Fault.TRUNCATED:
                 return Reply(reply.status, reply.body[: len(reply.body) // 2], reply.headers)
+            case Fault.BOM:
+                return replace(reply, body=codecs.BOM_UTF8 + reply.body)
         return reply
+
+    def _lasting(self, call: Call) -> Fault | None:
+        return next(
+            (
+                fault
+                for method, path, fault in self.lasting
+                if method in ("", call.method) and re.fullmatch(path, call.path)
+            ),
+            None,
+        )
+
+    def _garble(self, reply: Reply) -> Reply:
+        if not self.garbled or not reply.body:
+            return reply
+        return replace(reply, body=json.dumps(_with_fields(json.loads(reply.body), self.garbled)).encode())
+
+
+def _with_fields(shown: Any, fields: Mapping[str, Mapping[str, object]]) -> Any:
+    """The same JSON with these fields in the objects that have these ids."""
+    if isinstance(shown, list):
+        return [_with_fields(item, fields) for item in shown]
+    if not isinstance(shown, dict):
+        return shown
+    inner = {name: _with_fields(value, fields) for name, value in shown.items()}
+    return {**inner, **fields.get(str(shown.get("id", shown.get("_id"))), {})}
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):

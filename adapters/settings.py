@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import stat
@@ -13,12 +14,16 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StrictBool, ValidationInfo
 
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
+"""Opening a pipe would wait for a writer."""
+_LONGEST_SECRET: Final = 64 * 1024
 _LONGEST: Final = timedelta(days=36_500)
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_RATE: Final = re.compile(r"(\d{1,9})\s*/\s*(\d{1,9})?\s*(ms|s|m|h|d)")
+_LONGEST_NAME: Final = 254
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
+_DURATION: Final = re.compile(r"(\d++(?:\.\d++)?)\s*+(ms|s|m|h|d|w|y)")
+_RATE: Final = re.compile(r"(\d{1,9})\s*+/\s*+(\d{1,9})?\s*+(ms|s|m|h|d)")
 _URL: Final = re.compile(r"(?:(?![?#])[!-~])+")
-_NAME: Final = re.compile(r"(?:[a-z0-9_-]+\.)*[a-z0-9_-]*[a-z_-][a-z0-9_-]*\.?", re.IGNORECASE)
+_NAME: Final = re.compile(r"(?:[a-z0-9_-]++\.)*+[0-9]*+[a-z_-][a-z0-9_-]*+", re.IGNORECASE)
 
 
 class Rate(NamedTuple):
@@ -39,7 +44,7 @@ def parse_duration(value: Any) -> timedelta:
         return timedelta(0)
     match = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None and value != "0":
-        msg = 'expected a duration such as "90s", "10m" or "24h" (ms, s, m, h, d)'
+        msg = 'expected a duration such as "90s", "10m" or "24h" (ms, s, m, h, d, w, y)'
         raise ValueError(msg)
     if match is None:
         return timedelta(0)
@@ -92,7 +97,7 @@ def _is_host(host: str | None) -> TypeGuard[str]:
     """Whether it is a name or an address; names of other scripts are written in their ``xn--`` form."""
     if not host:
         return False
-    if _NAME.fullmatch(host):
+    if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host.removesuffix(".")):
         return True
     try:
         return bool(ip_address(host))
@@ -107,42 +112,100 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class SecretReference(SecretStr):
+    """A secret, and where it comes from. Until `look_up` has found it, asking for it looks it up.
+
+    ``place`` is the same for every account file that means the same variable, file or entry; ``file`` is the file
+    that the secret is in, if it is in one.
+    """
+
+    def __init__(self, reference: str, folder: Path) -> None:
+        super().__init__("")
+        self._scheme, _, self._name = reference.partition(":")
+        self.file = folder / os.path.expanduser(self._name) if self._scheme == "file" else None  # noqa: PTH111 - raises nothing
+        self.place = f"{self._scheme}:{os.path.realpath(self.file) if self.file else self._name}"
+
+    @property
+    def known(self) -> bool:
+        """Whether it has been found."""
+        return bool(self._secret_value)
+
+    def look_up(self) -> None:
+        """Find the secret as it is now. Raises `ValueError` that says what is missing, never with the secret in it."""
+        if self.file is not None:
+            secret, missing = _read_secret_file(self.file)
+        elif self._scheme == "env":
+            secret = os.environ.get(self._name, "")
+            missing = f"the environment variable {self._name} is not set; set it to the key and try again"
+        else:
+            secret, missing = _read_keyring(*self._name.rsplit("/", 1))
+        if not secret.strip():
+            raise ValueError(missing)
+        if not secret.strip().isascii() or not secret.strip().isprintable():
+            msg = f"what {self._scheme}:{self._name} holds is no key: it has characters that cannot be sent in a header"
+            raise ValueError(msg)
+        self._secret_value = secret.strip()
+
+    def get_secret_value(self) -> str:
+        """The secret. Raises what `look_up` raises."""
+        if not self.known:
+            self.look_up()
+        return self._secret_value
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both were found and are equal; where one was not, whether both are in the same place."""
+        if not isinstance(other, SecretReference):
+            return NotImplemented
+        if self.known and other.known:
+            return hmac.compare_digest(self._secret_value, other._secret_value)
+        return self.place == other.place
+
+    def __hash__(self) -> int:
+        return 0
+
+
 def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
     """Turn ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER`` into the secret it names.
 
     Relative paths start at the account file's folder (``info.context["folder"]``). Raises `ValueError`
-    that says what is missing, never with the secret in it; a literal secret is refused.
+    that says what is missing, never with the secret in it; a literal secret is refused. Where
+    ``info.context["secrets"]`` is false, the secret is looked up when it is used.
     """
     if isinstance(value, SecretStr):
         return value
+    context = info.context or {}
     scheme, _, name = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if scheme == "env" and name:
-        secret = os.environ.get(name, "")
-        missing = f"the environment variable {name} is not set; set it to the key and try again"
-    elif scheme == "file" and name:
-        folder = Path((info.context or {}).get("folder", "."))
-        secret, missing = _read_secret_file(folder / os.path.expanduser(name))  # noqa: PTH111 - raises nothing
-    elif scheme == "keyring" and "/" in name:
-        secret, missing = _read_keyring(*name.rsplit("/", 1))
-    else:
+    if scheme not in {"env", "file", "keyring"} or not name or (scheme == "keyring" and "/" not in name):
         msg = "expected a reference to a secret, env:NAME, file:PATH or keyring:SERVICE/USER, never the secret itself"
         raise ValueError(msg)
-    if not secret.strip():
-        raise ValueError(missing)
-    if not secret.strip().isascii() or not secret.strip().isprintable():
-        msg = f"what {scheme}:{name} holds is no key: it has characters that cannot be sent in a header"
-        raise ValueError(msg)
-    return SecretStr(secret.strip())
+    secret = SecretReference(value, Path(context.get("folder", ".")))
+    if context.get("secrets", True):
+        secret.look_up()
+    return secret
 
 
 def _read_secret_file(path: Path) -> tuple[str, str]:
     try:
-        if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            msg = f"others can read the secret file {path}; run: chmod 600 {path}"
-            raise ValueError(msg)
-        return path.read_text("utf-8"), f"the secret file {path} is empty"
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"the secret file {path} cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}"
+        with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+            # The file that is open is asked, and not its name, behind which another one may be by now.
+            found = os.fstat(file.fileno())
+            if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                msg = f"others can read the secret file {path}; run: chmod 600 {path}"
+                raise ValueError(msg)
+            if not stat.S_ISREG(found.st_mode):
+                msg = f"the secret file {path} cannot be read: it is no file"
+                raise ValueError(msg)
+            secret = file.read(_LONGEST_SECRET + 1)
+    except OSError as error:
+        msg = f"the secret file {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from None
+    if len(secret) > _LONGEST_SECRET:
+        msg = f"the secret file {path} cannot be read: it is too long to be a key"
+        raise ValueError(msg)
+    try:
+        return secret.decode("utf-8"), f"the secret file {path} is empty"
+    except UnicodeDecodeError:
+        msg = f"the secret file {path} cannot be read: it is no text"
         raise ValueError(msg) from None
 
 
@@ -179,3 +242,8 @@ class ConnectionSettings(StrictModel):
     base_url: BaseUrl
     rate: Rates
     create_missing_contacts: StrictBool = False
+
+    @property
+    def place(self) -> str | None:
+        """Which remote account it is, where the settings say so; else the key alone decides."""
+        return None

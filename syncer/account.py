@@ -53,6 +53,14 @@ def check_interval(value: timedelta) -> timedelta:
     return value
 
 
+def check_keep(value: timedelta) -> timedelta:
+    """Accept what is long enough to tell what happened yesterday."""
+    if value < timedelta(days=1):
+        msg = "expected at least 1d"
+        raise ValueError(msg)
+    return value
+
+
 def check_ledger(value: str, info: ValidationInfo) -> str:
     """Make the URL absolute; relative files start at the account file's folder (``info.context["folder"]``).
 
@@ -71,7 +79,9 @@ def check_ledger(value: str, info: ValidationInfo) -> str:
         msg = "expected sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
         raise ValueError(msg)
     folder = Path((info.context or {}).get("folder", "."))
-    return f"sqlite:///{(folder / os.path.expanduser(file)).resolve()}"  # noqa: PTH111 - raises nothing
+    # The name itself is not resolved: whoever opens it looks first whether it is a link.
+    path = folder / os.path.expanduser(file)  # noqa: PTH111 - raises nothing
+    return f"sqlite:///{path.parent.resolve() / path.name}"
 
 
 def _password(url: str) -> str:
@@ -91,9 +101,11 @@ class AccountTable(StrictModel):
 
 
 class LedgerTable(StrictModel):
-    """``[ledger]``: where the account's database is."""
+    """``[ledger]``: where the account's database is, how long it keeps history, and whether it is copied."""
 
     url: Annotated[str, AfterValidator(check_ledger)]
+    keep: Annotated[Duration, AfterValidator(check_keep)] = timedelta(days=365)
+    backup: Literal["daily", "off"] = "daily"
 
 
 Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
@@ -134,6 +146,8 @@ class Account(StrictModel):
     timezone: str
     region: str
     ledger_url: str = Field(repr=False)
+    ledger_keep: timedelta = timedelta(days=365)
+    ledger_backup: Literal["daily", "off"] = "daily"
     sync: SyncSettings
     connections: dict[str, ConnectionSettings]
     routes: dict[Kind, tuple[str, ...]]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
 from syncer import __version__
+from syncer.streams import protect_streams
 
 if TYPE_CHECKING:
     from syncer.commands.session import Session
@@ -46,7 +47,9 @@ Configs = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line for each account.")]
-Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, help="Log more; twice: every request.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Log more; twice: every request.", show_default=False)
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log errors only, show no progress.")]
 Creates = Annotated[
     int | None, typer.Option("--allow-creates", min=0, metavar="N", help="Allow this run that many creates.")
@@ -58,25 +61,38 @@ Completions = Annotated[
 
 def main() -> None:
     """Run the command line and end the process."""
+    protect_streams()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
-    sys.excepthook = _last_resort
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a name must not end a run.
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    app(prog_name="syncer")
+    try:
+        Path.cwd()
+    except OSError:
+        _end("the current folder is not there any more; go to another one with cd, and type it again", 2)
+    try:
+        app(prog_name="syncer")
+    except Exception as error:  # noqa: BLE001 - typer's own last resort shows tracebacks as they are
+        _last_resort(error)
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _last_resort(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    """What nobody foresaw: one sentence, without the keys that a traceback may show."""
-    from syncer.commands.errors import failure_of
+def _last_resort(error: Exception) -> NoReturn:
+    """What nobody foresaw: one sentence, and with ``-v`` where it came from, without the keys that may be in it."""
+    from syncer.commands.errors import failure_of, traceback_of
+
+    if any(argument == "--verbose" or argument.startswith("-v") for argument in sys.argv):
+        sys.stderr.write(traceback_of(error))
+    failure = failure_of(error)
+    _end(failure.message, failure.exit_status)
+
+
+def _end(words: str, status: int) -> NoReturn:
     from syncer.screens import complain
 
-    complain(failure_of(error).message)
+    complain(words)
+    raise SystemExit(int(status))
 
 
 def _session(
@@ -144,7 +160,7 @@ def plan(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Read everything, write nothing, and print what a run would do, why, and what it costs."""
+    """Print what a run would do, why, and what it costs. It reads everything and writes nothing."""
     from syncer.commands.runs import make_plan
 
     raise typer.Exit(make_plan(_session(config, json=json, verbose=verbose, quiet=quiet), out))
@@ -161,7 +177,7 @@ def apply(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Do exactly what a saved plan says; what has moved since is left out and named."""
+    """Do exactly what a saved plan says. What has moved since is left out and named."""
     from syncer.commands.runs import apply_plan
     from syncer.run import Options
 
@@ -180,7 +196,7 @@ def sync(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Run on schedule until SIGTERM or SIGINT; with --once, one run."""
+    """Run again and again, until Ctrl+C; with --once, one run. The pause is `interval` in the account file."""
     if not once and (allow_creates is not None or allow_completions is not None):
         msg = "the limits are lifted for one run alone: add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
@@ -197,7 +213,7 @@ def sync(
 
 @app.command()
 def status(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
-    """Show the last run, the lag, and what waits or needs attention, from the ledger alone."""
+    """Show the last run, the lag, and what waits or needs attention. It needs no network."""
     from syncer.commands.status import show_status
 
     raise typer.Exit(show_status(_session(config, json=json, verbose=verbose, quiet=quiet)))
@@ -227,14 +243,16 @@ def tasks(
 
 @app.command()
 def explain(
-    reference: Annotated[str, typer.Argument(metavar="ID", help="Our task id, its beginning, or system:remote id.")],
+    reference: Annotated[
+        str, typer.Argument(metavar="ID", help="A task's id, or that of a copy, such as superfone:4567.")
+    ],
     *,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Tell one task's whole history: who did what where, and why we did what we did."""
+    """Tell one task's whole history. Who did what where, and why we did what we did."""
     from syncer.commands.explain import explain
 
     raise typer.Exit(explain(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -243,7 +261,7 @@ def explain(
 @app.command()
 def retry(
     reference: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="One task alone: its id, or system:remote id.")
+        str | None, typer.Argument(metavar="ID", help="One task alone, such as superfone:4567.")
     ] = None,
     *,
     config: Configs = None,
@@ -251,10 +269,54 @@ def retry(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Free what is parked, failing, gone or held, for the next run."""
+    """Let refused, failing, missing or held tasks be tried again. The next run does it."""
     from syncer.commands.retry import retry
 
     raise typer.Exit(retry(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
+
+
+ledger = typer.Typer(
+    help="Copy the ledger, put a copy back, or make it the only one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(ledger, name="ledger")
+
+
+@ledger.command()
+def backup(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where the copy goes; a ledger that is there is replaced.")
+    ],
+    *,
+    config: Configs = None,
+    json: Json = False,
+) -> None:
+    """Copy the ledger, also while the daemon runs."""
+    from syncer.commands.ledger import back_up
+
+    raise typer.Exit(back_up(_session(config, json=json), file))
+
+
+@ledger.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy of this account's ledger.")],
+    *,
+    config: Configs = None,
+    json: Json = False,
+) -> None:
+    """Put a copy in place, when nothing runs. The ledger that was there is kept beside it."""
+    from syncer.commands.ledger import restore
+
+    raise typer.Exit(restore(_session(config, json=json), file))
+
+
+@ledger.command()
+def take_over(*, config: Configs = None, json: Json = False) -> None:
+    """Make this ledger the account's only one from now on. Any other one writes nothing any more."""
+    from syncer.commands.ledger import take_over
+
+    raise typer.Exit(take_over(_session(config, json=json)))
 
 
 @app.command()

@@ -8,20 +8,23 @@ from __future__ import annotations
 import os
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from adapters.base import Adapter
-from adapters.settings import ConnectionSettings
+from adapters.settings import ConnectionSettings, SecretReference
 from syncer.account import Account, AccountTable, LedgerTable, SyncSettings, User
+from syncer.clashes import clashes
 from syncer.complaints import Complaints, ConfigError, suggestion
+from syncer.files import read_whole
 from syncer.model import MESSAGE_KINDS, Kind
 from syncer.registry import BUILT_IN, UnknownSystem, adapter_class, installed_systems
 
-__all__ = ["Account", "ConfigError", "SyncSettings", "User", "build_adapters", "find_accounts", "load_account"]
+__all__ = ["Account", "ConfigError", "Found", "SyncSettings", "User", "build_adapters", "find_accounts", "load_account"]
 
 EXAMPLE: Final = "config.example.toml"
 VARIABLE: Final = "SYNCER_CONFIG"
@@ -34,36 +37,49 @@ _ADVICE: Final = (
 )
 # Messages are sent from Reply: shown to HighLevel's people, and never written into the others.
 _MESSAGE_ROUTE: Final = ("highlevel",)
+_LONGEST: Final = 1024 * 1024
 _TOO_LONG_FOR_AN_ID: Final = 2**63
 _SECTIONS: Final = ("account", "ledger", "sync", "routes", "users")
 _M = TypeVar("_M", bound=BaseModel)
 
 
-def find_accounts(configs: Sequence[Path], env: Mapping[str, str]) -> list[Account]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The accounts that can be served, and what is wrong with the others: one error for each file or folder.
+
+    ``files`` are the account files and the secret files that were looked at.
+    """
+
+    accounts: tuple[Account, ...]
+    broken: tuple[ConfigError, ...]
+    files: frozenset[Path]
+
+
+def find_accounts(configs: Sequence[Path], env: Mapping[str, str], *, secrets: bool = True) -> Found:
     """Load the accounts of these files and folders, else of ``SYNCER_CONFIG``, else of ``./config.toml``.
 
-    Raises `ConfigError` with what is wrong with all of them.
+    Without ``secrets`` none is looked up: each is when a connection is opened.
     """
-    named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part]
-    problems: list[str] = []
+    files, broken = account_files(configs, env)
     accounts: list[Account] = []
-    for path in _files(named or [DEFAULT_FILE], problems):
+    for path in files:
         try:
-            accounts.append(load_account(path))
+            accounts.append(load_account(path, secrets=secrets))
         except ConfigError as error:
-            problems += error.problems
-    problems += _clashes(accounts)
-    if problems:
-        raise ConfigError(problems)
-    return accounts
+            broken.append(error)
+    clashing = clashes(accounts)
+    broken += clashing.values()
+    secret_files = {secret.file for account in accounts for _, secret in secrets_of(account) if secret.file}
+    fine = tuple(account for account in accounts if account.path not in clashing)
+    return Found(fine, tuple(broken), frozenset((*files, *secret_files)))
 
 
-def load_account(path: Path) -> Account:
+def load_account(path: Path, *, secrets: bool = True) -> Account:
     """Read and check one account file; raise `ConfigError` with everything that is wrong with it."""
     complaints = Complaints(path)
     tables = _read(path, complaints)
     complaints.raise_if_any()
-    return _Reader(path, tables, complaints).account()
+    return _Reader(path, tables, complaints, secrets=secrets).account()
 
 
 def build_adapters(account: Account, transports: Mapping[str, Any] | None = None) -> dict[str, Adapter]:
@@ -71,6 +87,13 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
 
     Raises `ConfigError` where the environment names a proxy that cannot be used.
     """
+    complaints = Complaints(account.path)
+    for key, secret in secrets_of(account):
+        try:
+            secret.get_secret_value()
+        except ValueError as error:
+            complaints.add(key, str(error))
+    complaints.raise_if_any()
     try:
         return {
             system: adapter_class(system)(settings, region=account.region, transport=(transports or {}).get(system))
@@ -80,38 +103,42 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
         raise ConfigError([f"{account.path}: {error}"]) from error
 
 
-def _files(named: Iterable[Path], problems: list[str]) -> list[Path]:
-    """The account files that are meant, each once; a folder means those in it."""
-    files: dict[Path, Path] = {}
-    for path in named:
+def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
+    """The keys of an account's connections, by the dotted key that names each."""
+    for system, settings in account.connections.items():
+        for key in type(settings).model_fields:
+            value = getattr(settings, key)
+            if isinstance(value, SecretReference):
+                yield f"{system}.{key}", value
+
+
+def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list[Path], list[ConfigError]]:
+    """The account files that are meant, each once; a folder means those in it. And what is wrong with folders."""
+    named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    files: dict[str, Path] = {}
+    broken: list[ConfigError] = []
+    for path in named or [DEFAULT_FILE]:
         found = [path]
-        if path.is_dir():
-            found = sorted(file for file in path.glob("*.toml") if file.name != EXAMPLE)
+        if os.path.isdir(path):  # noqa: PTH112 - raises nothing
+            try:
+                found = sorted(path / name for name in os.listdir(path) if _is_account_file(name))  # noqa: PTH208
+            except OSError as error:
+                broken.append(ConfigError([f"{path}: the folder cannot be read: {error.strerror}"]))
+                continue
             if not found:
-                problems.append(f"{path}: this folder has no account file (*.toml); {_ADVICE}")
+                broken.append(ConfigError([f"{path}: this folder has no account file (*.toml); {_ADVICE}"]))
         for file in found:
-            files.setdefault(file.resolve(), file)
-    return list(files.values())
+            files.setdefault(os.path.realpath(file), file)
+    return list(files.values()), broken
 
 
-def _clashes(accounts: Sequence[Account]) -> list[str]:
-    """Accounts that would be taken for one another."""
-    names = Counter(account.name for account in accounts)
-    ledgers = Counter(account.ledger_url for account in accounts)
-    return [
-        f"{account.path}: account.name: another file's account is named {account.name}, too; give each its own name"
-        for account in accounts
-        if names[account.name] > 1
-    ] + [
-        f"{account.path}: ledger.url: another file names the same ledger; an account needs one of its own"
-        for account in accounts
-        if ledgers[account.ledger_url] > 1
-    ]
+def _is_account_file(name: str) -> bool:
+    return name.endswith(".toml") and not name.startswith(".") and name != EXAMPLE
 
 
 def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(read_whole(path, limit=_LONGEST).decode("utf-8-sig"))
     except FileNotFoundError:
         complaints.add("", f"there is no such file; {_ADVICE}")
     except OSError as error:
@@ -130,9 +157,9 @@ def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
 class _Reader:
     """Takes one file's tables apart, noting what is wrong as it goes."""
 
-    def __init__(self, path: Path, tables: dict[str, Any], complaints: Complaints) -> None:
+    def __init__(self, path: Path, tables: dict[str, Any], complaints: Complaints, *, secrets: bool) -> None:
         self._path = path
-        self._folder = path.absolute().parent
+        self._context = {"folder": path.absolute().parent, "secrets": secrets}
         self._tables = tables
         self._complaints = complaints
 
@@ -153,6 +180,8 @@ class _Reader:
             timezone=account.timezone,
             region=account.region,
             ledger_url=ledger.url,
+            ledger_keep=ledger.keep,
+            ledger_backup=ledger.backup,
             sync=sync,
             connections={system: settings for system, settings in connections.items() if settings},
             routes=routes,
@@ -166,7 +195,7 @@ class _Reader:
             self._complaints.add(name, f"expected a table [{name}]")
             return None
         try:
-            return model.model_validate({**defaults, **table}, context={"folder": self._folder})
+            return model.model_validate({**defaults, **table}, context=self._context)
         except ValidationError as error:
             self._complaints.add_errors(name, model, error)
             return None

@@ -1,38 +1,38 @@
 """Which records of several CRMs are one person (pure).
 
 Records that share a key are joined, by e-mail first, then by phone, unless a key or a record leads to two records
-of one CRM: that is ambiguous, joins nothing, and is listed. Links that exist are never taken apart.
+of one CRM: that is ambiguous, joins nothing, and is listed. A number that many may share joins nobody whose e-mails
+differ. Links that exist are never taken apart, and no id is ever moved from one to another.
+
+What a link is whose records contradict each other: `syncer.agreement`.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations, permutations
+from typing import TypeVar
 
+from syncer.agreement import Agreement, Records, differ, keys_of
+from syncer.agreement import Ambiguity as Ambiguity
+from syncer.agreement import RecordKey as RecordKey
+from syncer.keys import many_share
 from syncer.model import Record
 
-RecordKey = tuple[str, str]
 Group = frozenset[RecordKey]
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguity:
-    """Records that cannot be told apart, or that one record cannot choose between; ``keys`` say by what."""
-
-    records: tuple[RecordKey, ...]
-    keys: tuple[str, ...]
-
-    @property
-    def sentence(self) -> str:
-        ids = ", ".join(f"{system}:{remote_id}" for system, remote_id in self.records)
-        return f"{' and '.join(self.keys)} leads to {ids}"
+Edges = dict[tuple[Group, Group], set[str]]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Linked:
-    """``links`` are new or moved, ``merged`` says which link became part of which."""
+    """``links`` are new or moved, ``merged`` says which link became part of which.
+
+    ``ambiguities`` are of records, and of links whose records contradict each other.
+    """
 
     links: dict[RecordKey, str] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
@@ -40,21 +40,47 @@ class Linked:
 
 
 def link_records(
-    records: Mapping[RecordKey, Record], links: Mapping[RecordKey, str], new_id: Callable[[], str]
+    records: Records,
+    links: Mapping[RecordKey, str],
+    new_id: Callable[[], str],
+    *,
+    by_phone: Collection[str] = (),
+    left: Mapping[str, Collection[str]] | None = None,
 ) -> Linked:
-    """Join what surely is one person. A record that shares no key with another one stays without a link."""
-    work = _Linking(links)
+    """Join what surely is one person. A record that shares no key with another one stays without a link.
+
+    ``by_phone`` are the CRMs that find people by phone alone, ``left`` the keys of contacts of a link that are gone.
+    """
+    agreement = Agreement(records, by_phone, left or {})
+    members: dict[str, set[RecordKey]] = defaultdict(set)
+    for key, link in links.items():
+        members[link].add(key)
+    broken = _broken(agreement, members)
+    work = _Linking(records, members.values(), [frozenset(members[link]) for link in broken])
     work.join_by({key: record.emails for key, record in records.items()})
     work.join_by({key: record.phones for key, record in records.items()})
-    linked = Linked(ambiguities=work.ambiguities())
+    linked = Linked()
     for group in work.groups():
-        _name_link(group, links, linked, new_id)
+        name = _name_link(group, links, linked, new_id)
+        if name is not None and len(group) > len(members.get(name, ())):
+            for link in {links[key] for key in group if key in links}:
+                broken.pop(link, None)
+            broken |= _broken(agreement, {name: group})
+    told = {(found.records, found.keys) for found in broken.values()}
+    doubts = [doubt for doubt in work.ambiguities() if (doubt.records, doubt.keys) not in told]
+    linked.ambiguities = (*doubts, *(broken[link] for link in sorted(broken)))
     return linked
 
 
-def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new_id: Callable[[], str]) -> None:
+def _broken(agreement: Agreement, members: Mapping[str, Collection[RecordKey]]) -> dict[str, Ambiguity]:
+    """The links whose records contradict each other, and in what."""
+    found = {link: agreement.contradiction(link, group) for link, group in members.items()}
+    return {link: contradiction for link, contradiction in found.items() if contradiction is not None}
+
+
+def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new_id: Callable[[], str]) -> str | None:
     if len(group) < 2:
-        return
+        return None
     old = sorted({links[key] for key in group if key in links})
     name = old[0] if old else new_id()
     for absorbed in old[1:]:
@@ -62,6 +88,7 @@ def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new
     for key in sorted(group):
         if links.get(key) != name:
             linked.links[key] = name
+    return name
 
 
 class Namesakes:
@@ -73,7 +100,7 @@ class Namesakes:
     def of(self, mine: Collection[RecordKey], kinds: Collection[str]) -> Ambiguity | None:
         """The first key of these kinds (``"phone"``, ``"email"``) that one of mine shares, if any."""
         for record in sorted(mine):
-            for key in _keys(self._records[record], kinds):
+            for key in keys_of(self._records[record], kinds):
                 holders = self._holders[record[0], key]
                 if len(holders) > 1:
                     return Ambiguity(tuple(sorted(holders)), (key,))
@@ -83,25 +110,20 @@ class Namesakes:
     def _holders(self) -> Mapping[tuple[str, str], list[RecordKey]]:
         holders: dict[tuple[str, str], list[RecordKey]] = defaultdict(list)
         for record in self._records.values():
-            for key in _keys(record, ("phone", "email")):
+            for key in keys_of(record):
                 holders[record.system, key].append(record.key)
         return holders
-
-
-def _keys(record: Record, kinds: Collection[str]) -> list[str]:
-    keys = {"phone": record.phones, "email": record.emails}
-    return sorted({key for kind in kinds for key in keys[kind]})
 
 
 class _Linking:
     """Groups of records, growing stage by stage; what is ambiguous is remembered, not joined."""
 
-    def __init__(self, links: Mapping[RecordKey, str]) -> None:
-        members: dict[str, set[RecordKey]] = defaultdict(set)
-        for key, link in links.items():
-            members[link].add(key)
+    def __init__(self, records: Records, linked: Iterable[Collection[RecordKey]], closed: Iterable[Group]) -> None:
+        """``closed`` are those of the linked groups that take in nobody."""
+        self._records = records
+        self._closed = frozenset(closed)
         self._joined: dict[RecordKey, Group] = {}
-        for together in members.values():
+        for together in linked:
             self._put(frozenset(together))
         self._doubts: dict[tuple[RecordKey, ...], set[str]] = defaultdict(set)
         self._torn: set[Group] = set()
@@ -115,9 +137,11 @@ class _Linking:
     def join_by(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
         """One stage: join the groups that share a key of this sort."""
         edges = self._edges(keys_of)
+        self._narrow(edges, keys_of)
         torn_before = frozenset(self._torn)
         self._drop_conflicts(edges)
         self._drop_torn(edges, torn_before)
+        self._drop_strangers(edges)
         unfit: dict[Group, Group] = {}
         for component in _components(edges):
             union: Group = frozenset().union(*component)
@@ -129,26 +153,57 @@ class _Linking:
             if one in unfit:
                 self._doubt(unfit[one], keys)
 
-    def _edges(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> dict[tuple[Group, Group], set[str]]:
+    def _edges(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> Edges:
         holders: dict[str, list[RecordKey]] = defaultdict(list)
         for record, keys in keys_of.items():
             for key in set(keys):
                 holders[key].append(record)
-        edges: dict[tuple[Group, Group], set[str]] = defaultdict(set)
+        edges: Edges = defaultdict(set)
         for key, found in holders.items():
-            if len(found) < 2:
+            if len(found) < 2 or len({self._group(record) for record in found}) < 2:
                 continue
-            groups = {self._group(record) for record in found}
-            if not _one_per_system(found):
-                if len({system for system, _ in found}) > 1 and len(groups) > 1:
-                    self._doubt(found, {key})
-                continue
-            for one in groups:
-                for other in groups - {one}:
-                    edges[one, other].add(key)
+            for holding in self._apart(key, found):
+                self._add_edges(edges, key, holding)
         return edges
 
-    def _drop_conflicts(self, edges: dict[tuple[Group, Group], set[str]]) -> None:
+    def _add_edges(self, edges: Edges, key: str, found: list[RecordKey]) -> None:
+        groups = {self._group(record) for record in found}
+        if not _one_per_system(found) or self._strangers(key, found):
+            if len({system for system, _ in found}) > 1 and len(groups) > 1:
+                self._doubt(found, {key})
+            return
+        for one in groups:
+            for other in groups - {one}:
+                edges[one, other].add(key)
+
+    def _apart(self, key: str, found: list[RecordKey]) -> list[list[RecordKey]]:
+        """Those who have a number that many may share, apart by their e-mails; who has none could be any of them."""
+        if not key.startswith("+"):
+            return [found]
+        emails = {record: self._emails(self._group(record)) for record in found}
+        first = emails[found[0]]
+        if not all(emails.values()) or not any(differ(first, other) for other in emails.values()):
+            return [found]
+        if not many_share(key):
+            return [found]
+        holders: dict[str, list[RecordKey]] = defaultdict(list)
+        for record in found:
+            for email in emails[record]:
+                holders[email].append(record)
+        around = {record: {other for email in emails[record] for other in holders[email]} for record in found}
+        return [sorted(together) for together in _connected_sets(around)]
+
+    def _strangers(self, key: str, found: Collection[RecordKey]) -> bool:
+        """Whether, of those who have a number that many may share, some have e-mails that differ."""
+        if not key.startswith("+"):
+            return False
+        emails = [self._emails(self._group(record)) for record in found]
+        return any(differ(one, other) for one, other in combinations(emails, 2)) and many_share(key)
+
+    def _emails(self, group: Group) -> set[str]:
+        return {email for key in group if key in self._records for email in self._records[key].emails}
+
+    def _drop_conflicts(self, edges: Edges) -> None:
         """A group whose keys lead to two records of one CRM does not choose between them."""
         neighbours: dict[Group, set[Group]] = defaultdict(set)
         for one, other in edges:
@@ -172,10 +227,33 @@ class _Linking:
         for edge in dropped:
             del edges[edge]
 
-    def _drop_torn(self, edges: dict[tuple[Group, Group], set[str]], torn: Collection[Group]) -> None:
+    def _drop_torn(self, edges: Edges, torn: Collection[Group]) -> None:
         """Who could be two persons by e-mail is nobody's by phone either."""
         for one, other in [edge for edge in edges if edge[0] in torn or edge[1] in torn]:
             self._doubt(one | other, edges.pop((one, other)))
+
+    def _drop_strangers(self, edges: Edges) -> None:
+        """Those whose e-mails differ are not joined by numbers that many may share, nor by way of a third one."""
+        for component in _components(edges):
+            emails = [self._emails(group) for group in component]
+            if not any(differ(one, other) for one, other in combinations(emails, 2)):
+                continue
+            for one, other in permutations(component, 2):
+                if (one, other) in edges and all(key.startswith("+") and many_share(key) for key in edges[one, other]):
+                    self._doubt(frozenset().union(*component), edges.pop((one, other)))
+
+    def _narrow(self, edges: Edges, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
+        """Whose records contradict each other is joined by what two of them share, and by nothing else."""
+        for edge in [edge for edge in edges if not self._closed.isdisjoint(edge)]:
+            one_sided = set[str]()
+            for group in self._closed.intersection(edge):
+                shown = Counter(key for record in group for key in set(keys_of.get(record, ())))
+                one_sided |= {key for key in edges[edge] if shown[key] < 2}
+            if one_sided:
+                self._doubt(edge[0] | edge[1], one_sided)
+                edges[edge] -= one_sided
+            if not edges[edge]:
+                del edges[edge]
 
     def _doubt(self, records: Collection[RecordKey], keys: set[str]) -> None:
         self._doubts[tuple(sorted(records))] |= keys
@@ -197,16 +275,22 @@ def _components(edges: Mapping[tuple[Group, Group], set[str]]) -> list[set[Group
     around: dict[Group, set[Group]] = defaultdict(set)
     for one, other in edges:
         around[one].add(other)
-    components = []
-    seen: set[Group] = set()
-    for start in sorted(around, key=min):
+    return _connected_sets({group: around[group] for group in sorted(around, key=min)})
+
+
+def _connected_sets(around: Mapping[T, Collection[T]]) -> list[set[T]]:
+    """Who leads to whom, one after another, in the order in which they begin."""
+    found: list[set[T]] = []
+    seen: set[T] = set()
+    for start in around:
         if start in seen:
             continue
         component, frontier = {start}, [start]
         while frontier:
-            for other in around[frontier.pop()] - component:
-                component.add(other)
-                frontier.append(other)
+            for other in around[frontier.pop()]:
+                if other not in component:
+                    component.add(other)
+                    frontier.append(other)
         seen |= component
-        components.append(component)
-    return components
+        found.append(component)
+    return found

@@ -10,36 +10,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import structlog
-
-from adapters.base import (
-    Adapter,
-    BadAnswer,
-    BudgetSpent,
-    Capabilities,
-    InDoubt,
-    NoConnection,
-    NotSent,
-    Refused,
-    Unauthorized,
-    Unavailable,
-)
+from adapters.base import Capabilities
+from syncer.closures import NONE, Effects, maybe_superseded
+from syncer.connection import Connection
 from syncer.contacts import Ambiguity
-from syncer.merge import merge
-from syncer.model import Listing, Reading, Record, State, Unreadable
-from syncer.observations import ConnectionState, Seen
+from syncer.merge import Merged, merge
+from syncer.model import Listing, Reading, Record, State, next_task_id
+from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item
 from syncer.state import Base, Changes, Event, Operation
-from syncer.superseded import maybe_superseded
 
 if TYPE_CHECKING:
     from syncer.ledger import Ledger
 
 _T = TypeVar("_T")
-_log = structlog.get_logger("syncer.run")
-
-FAILURES_UNTIL_UNAVAILABLE = 3
 
 
 class Clock(Protocol):
@@ -47,70 +32,6 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """The present instant, in UTC."""
-
-
-@dataclass(slots=True)
-class Connection:
-    """One CRM during one run: its adapter, what was seen of it, and whether it can still be used."""
-
-    adapter: Adapter
-    seen: Seen = field(default_factory=Seen)
-    spent: bool = False
-    failures_in_row: int = 0
-    reads_before: int = 0
-    writes_before: int = 0
-
-    @property
-    def system(self) -> str:
-        return self.adapter.system
-
-    @property
-    def usable(self) -> bool:
-        return self.seen.state is ConnectionState.OK
-
-    async def attempt(self, reading: Awaitable[_T], what: str, *, whole: bool = False) -> _T | None:
-        """Read; ``None`` if that failed, which is remembered and reported, and from which nothing follows.
-
-        ``whole`` marks a read without which the connection is of no use in this run. A single task's or
-        contact's failing read stops nobody else, unless several fail in a row. `Missing` goes through.
-        """
-        try:
-            answer = await reading
-        except Unauthorized as error:
-            self.stop(ConnectionState.UNAUTHORIZED, error.words)
-        except BudgetSpent as error:
-            self.spent = True
-            if whole:
-                self.stop(ConnectionState.UNAVAILABLE, error.words)
-        except (Unavailable, InDoubt, NotSent) as error:
-            self.failures_in_row += 1
-            self.seen.unreached.append(Unreadable(self.system, None, f"{what}: {error.words}"))
-            unreachable = isinstance(error, NoConnection)
-            if whole or unreachable or self.failures_in_row >= FAILURES_UNTIL_UNAVAILABLE:
-                self.stop(ConnectionState.UNAVAILABLE, error.words)
-        except (BadAnswer, Refused) as error:
-            self.seen.unreadable.append(Unreadable(self.system, None, f"{what}: {error.words}"))
-            if whole:
-                self.stop(ConnectionState.UNAVAILABLE, error.words)
-        else:
-            self.failures_in_row = 0
-            return answer
-        return None
-
-    async def read_contact(self, contact: str) -> Listing[Reading] | None:
-        """One contact's tasks, every one of them; ``None`` if that failed. `Missing` goes through."""
-        listing = await self.attempt(self.adapter.list_contact_tasks(contact), f"the tasks of contact {contact}")
-        if listing is not None and listing.unreadable:
-            self.seen.unreadable += listing.unreadable
-            return None
-        return listing
-
-    def stop(self, state: ConnectionState, words: str) -> None:
-        """Use this connection no more in this run; nothing is inferred from that."""
-        if self.usable:
-            self.seen.state = state
-            self.seen.message = words
-            _log.warning("connection.stopped", system=self.system, state=state.value, words=words)
 
 
 @dataclass(slots=True)
@@ -127,11 +48,17 @@ class RunContext:
     clock: Clock
     new_id: Callable[[], str]
     deadline: float | None = None
+    run_limit: float = 0.0
     ambiguities: tuple[Ambiguity, ...] = ()
+    doubts: list[Ambiguity] = field(default_factory=list)
+    """Ambiguities that only a search of this run has shown: what is known by heart does not."""
+    confirmed: set[tuple[str, str]] = field(default_factory=set)
+    """(system, contact) whose keys were read in this run."""
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """Which contacts' tasks were read and when, to be stored with what is merged from them."""
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
+    attention: list[Item] = field(default_factory=list)
     failed: list[Item] = field(default_factory=list)
     created: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
@@ -160,10 +87,10 @@ class RunContext:
             self.ledger.store(changes, token=self.token, now=self.clock())
         self.base.update(changes)
 
-    def extend(self, rows: Iterable[Reading]) -> None:
-        """Load what the ledger knows of these tasks and of the markers that they carry.
+    def extend(self, rows: Iterable[Reading], *, whole: bool = False) -> None:
+        """Load what the ledger knows of these tasks, of their places, and of the markers that they carry.
 
-        Of closed tasks, only those that a newer one may have closed can still mean something.
+        Of closed tasks, only those that a newer one may have closed can still mean something; ``whole`` loads all.
         """
         rows = list(rows)
         suspects = set[str]()
@@ -171,11 +98,19 @@ class RunContext:
             lane_policy = self.connections[system].adapter.capabilities.lane
             if lane_policy is not None:
                 suspects |= {row.remote_id for row in maybe_superseded(rows, lane_policy.supersede_window)}
-        readings = [row for row in rows if row.state is State.OPEN or row.remote_id in suspects]
-        unknown = {reading.key for reading in readings} - set(self.base.replicas)
-        markers = {reading.marker for reading in readings if reading.marker} - set(self.base.tasks)
-        if unknown or markers:
-            self.ledger.extend(self.base, replicas=unknown, tasks=markers)
+        readings = [row for row in rows if whole or row.state is State.OPEN or row.marker or row.remote_id in suspects]
+        markers = [reading.marker for reading in readings if reading.marker]
+        wanted = {reading.key for reading in readings} | {marker.place for marker in markers}
+        unknown = wanted - self.base.replicas.keys()
+        tasks = {marker.task for marker in markers} | {reading.place for reading in readings if reading.key in unknown}
+        self._load(unknown, tasks - self.base.tasks.keys())
+
+    def _load(self, replicas: set[tuple[str, str]], tasks: set[str]) -> None:
+        """Load these, and where a task of a place was there before, those that followed at the same place."""
+        while replicas or tasks:
+            self.ledger.extend(self.base, replicas=replicas, tasks=tasks)
+            replicas = set()
+            tasks = {next_task_id(task) for task in tasks if task in self.base.tasks} - self.base.tasks.keys()
 
     def merge_contact(
         self,
@@ -184,18 +119,21 @@ class RunContext:
         listing: Listing[Reading],
         *,
         operation: Operation | None = None,
-        closed_by_us: Iterable[str] = (),
-        hit_by_us: Iterable[str] = (),
-        history: Iterable[str] = (),
+        effects: Effects = NONE,
         also: Changes | None = None,
     ) -> None:
-        """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading."""
+        """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading.
+
+        ``effects`` is what our own writes did to them since they were read before.
+        """
         self.extend(listing.rows)
         changes = also or Changes()
         if operation is not None:
             changes.operations[operation.id] = operation
         replicas = {reading.key for reading in listing.rows} & set(self.base.replicas)
-        named = {self.base.replicas[key].task for key in replicas} | {r.marker for r in listing.rows if r.marker}
+        markers = [row.marker for row in listing.rows if row.marker]
+        replicas |= {marker.place for marker in markers} & set(self.base.replicas)
+        named = {self.base.replicas[key].task for key in replicas} | {marker.task for marker in markers}
         narrow = self.base.narrowed(self.base.links.get((system, contact)), [*named, *changes.tasks])
         narrow.tasks.update(changes.tasks)
         narrow.replicas.update(changes.replicas)
@@ -203,9 +141,6 @@ class RunContext:
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
             lanes={contact: listing.rows},
-            closed_by_us={*closed_by_us, *hit_by_us},
-            hit_by_us=set(hit_by_us),
-            history=set(history),
         )
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
         merged = merge(
@@ -216,10 +151,17 @@ class RunContext:
             now=self.clock(),
             run=self.run,
             new_id=self.new_id,
+            effects={system: effects},
         )
         self.record(_both(changes, merged.changes))
         self.connections[system].seen.lanes[contact] = listing.rows
+        self.believe(merged)
+
+    def believe(self, merged: Merged) -> None:
+        """Go on by what a merge found, once it is stored."""
         self.incidents += merged.incidents
+        self.base.recent = merged.base.recent
+        self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)
 
     def leave_alone(self, contacts: Iterable[tuple[str, str]]) -> None:
@@ -258,6 +200,8 @@ def _both(first: Changes, second: Changes) -> Changes:
         lookups={**first.lookups, **second.lookups},
         visits={**first.visits, **second.visits},
         cursors={**first.cursors, **second.cursors},
+        failing={**first.failing, **second.failing},
+        readable=first.readable | second.readable,
         forgotten=first.forgotten | second.forgotten,
     )
 

@@ -1,4 +1,4 @@
-"""Logs: one event to a line on standard error, every text of it redacted.
+"""Logs: one event to a line on standard error, every text of it redacted. What cannot be written is lost.
 
 Each record has a machine word for the event, then what it is about: ``account`` and ``run`` from the context,
 ``system``, ``task``, ``remote_id`` and the like from the call.
@@ -6,6 +6,7 @@ Each record has a machine word for the event, then what it is about: ``account``
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -18,9 +19,11 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from adapters.redact import redact
 
-__all__ = ["LEVELS", "about", "configure"]
+__all__ = ["LEVELS", "about", "configure", "write_error"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+_LARGEST: Final = 64
+"""Bits of a number: to write one of thousands of digits is an error in Python."""
 _FIRST: Final = ("timestamp", "level", "event", "account", "run", "system", "task")
 
 about = bound_contextvars
@@ -31,13 +34,33 @@ class _StandardError:
     """Whatever standard error is at the time: tests and runners exchange it."""
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        write_error(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        """`write` has done it."""
 
     def isatty(self) -> bool:
-        return sys.stderr.isatty()
+        return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+
+
+def write_error(text: str) -> None:
+    """Write to standard error, redacted by the caller; where nothing can be written, the text is lost, nothing else."""
+    stream = sys.stderr
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        _write_no_more_than_now(stream)
+
+
+def _write_no_more_than_now(stream: Any) -> None:
+    """Let nothing of what could not be written wait: it would be tried again, and at the end be the exit status."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if raw is not None:
+        sys.stderr = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", write_through=True)
 
 
 class _Handler(logging.StreamHandler[_StandardError]):
@@ -108,6 +131,8 @@ def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
 
 
 def _clean(value: Any) -> Any:
+    if isinstance(value, int) and value.bit_length() > _LARGEST:
+        return f"a number of {value.bit_length()} bits"
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):

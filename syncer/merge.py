@@ -3,36 +3,37 @@
 In this order, so that each step can rely on the one before:
 
 1. replicas that we know: what changed since the base, and who did it; completed beats cancelled beats open
-2. tasks of theirs that were closed before we ever saw them, where a create of ours did it or might seem to have
-3. unknown open tasks: by marker, else as a twin, else new
+2. persons of whom the ledger does not know what was written: brought up to date, where all of theirs could be read
+3. tasks of theirs that were closed before we ever saw them, where a create of ours did it or might seem to have
+4. unknown open tasks: by marker, else as a twin, else new
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from adapters.base import Capabilities
-from syncer.firstsight import look_at_unknown, twin_of
+from syncer.closures import Cause, Effects, maybe_superseded
+from syncer.firstsight import look_at_unknown, second_copy_of, twin_of
 from syncer.merging import Inputs, Merging, in_order, replica_of
 from syncer.model import Reading, Replica, ReplicaState, State, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item
+from syncer.rebuild import CLOSED_AS, rebuild
 from syncer.state import Base, Changes
-from syncer.superseded import maybe_superseded, superseded_by
 
 MISSES_UNTIL_GONE = 2
-
-_CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
 
 
 @dataclass(slots=True)
 class Merged:
     """The base brought up to date, what of it is new, and what went wrong between a read and a write.
 
-    ``undecided`` are the (system, contact) of tasks that another CRM must be read for.
+    ``undecided`` are the (system, contact) of tasks that another CRM must be read for. ``other_ledgers`` are the ids of
+    ledgers that write beside this one.
     """
 
     base: Base
@@ -40,6 +41,7 @@ class Merged:
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     undecided: set[tuple[str, str]] = field(default_factory=set)
+    other_ledgers: set[str] = field(default_factory=set)
 
 
 def merge(
@@ -51,21 +53,50 @@ def merge(
     now: datetime,
     run: str,
     new_id: Callable[[], str],
+    effects: Mapping[str, Effects] | None = None,
 ) -> Merged:
-    """Bring the base up to date with what was seen. ``base`` itself is left as it was."""
-    work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id))
-    known = _Known(work)
+    """Bring the base up to date with what was seen. ``base`` itself is left as it was.
+
+    ``effects`` is what our own writes did since the readings before, by system. The base's ``behind`` are then the
+    persons for whom nothing may be written yet.
+    """
+    work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
+    _make_known(work)
+    told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
+    read = {link for link in behind | new if work.standing.is_read(link)}
+    known = _Known(work, behind - read, behind & read)
     known.look()
+    for link in sorted(read):
+        rebuild(work, link)
+        work.set_behind(link, behind=False)
+    for link in told - read:
+        work.set_behind(link, behind=True)
+    for link in behind - read:
+        work.undecided |= set(work.standing.contacts_of(link))
+    work.base.behind = behind - read
+    for system in work.systems:
+        for reading in seen[system].readings.values():
+            work.note_ledger(reading)
     known.closed_unseen()
-    look_at_unknown(work)
-    return Merged(work.base, work.changes, work.incidents, work.waiting, work.undecided)
+    look_at_unknown(work, behind - read)
+    return Merged(work.base, work.changes, work.incidents, work.waiting, work.undecided, work.other_ledgers)
+
+
+def _make_known(work: Merging) -> None:
+    """Whoever a marker tells of is somebody, even where one CRM alone knows them: it is remembered of them."""
+    for system in work.systems:
+        for reading in work.inputs.seen[system].readings.values():
+            if reading.marker is not None and reading.state is State.OPEN and reading.key not in work.base.replicas:
+                work.contact_of(reading)
 
 
 class _Known:
     """What has become of replicas that we know, and of those that we would know had we not closed them."""
 
-    def __init__(self, work: Merging) -> None:
+    def __init__(self, work: Merging, leave: Collection[str], rebuilt: Collection[str]) -> None:
         self._work = work
+        self._leave = leave
+        self._rebuilt = rebuilt
         self._seen = work.inputs.seen
         # What is done elsewhere may be closed in its lane, so lanes come last: no incident is made of it.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
@@ -78,7 +109,7 @@ class _Known:
         for system in self._systems:
             for reading in in_order(self._seen[system].readings.values()):
                 replica = replicas.get(reading.key)
-                if replica is None or self._work.is_doubtful(system, replica.contact):
+                if replica is None or self._is_left(replica, reading):
                     continue
                 if reading.state is State.OPEN and replica.state is not ReplicaState.OPEN:
                     reopened.append((replica, reading))
@@ -88,12 +119,20 @@ class _Known:
                 replica = replicas.get((system, remote_id))
                 if replica is None or replica.state is not ReplicaState.OPEN:
                     continue
-                if not self._work.is_doubtful(system, replica.contact):
+                if not self._is_left(replica):
                     self._missed(replica)
         # What was reopened is judged when it is known which tasks are done: nobody reopens what is to be closed.
         for replica, reading in reopened:
             if reading.whole:
                 self._open_again(replica, reading)
+
+    def _is_left(self, replica: Replica, reading: Reading | None = None) -> bool:
+        """Whether nothing is concluded here: a write is in doubt, or the ledger does not know all that was written."""
+        person = self._work.base.tasks[replica.task].contact
+        both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
+        if person in self._leave or (person in self._rebuilt and reading is not None and not both_open):
+            return True
+        return self._work.is_doubtful(replica.system, replica.contact)
 
     def _known(self, replica: Replica, reading: Reading) -> None:
         if reading.state is State.OPEN:
@@ -131,15 +170,14 @@ class _Known:
             work.is_back(task.id, replica.system)
             return
         work.event("reopened", "them", "reopened there, which makes it a new task", task.id, reading)
-        work.begin(reading)
+        work.begin(reading, again=True)
 
     def _closed(self, replica: Replica, reading: Reading) -> None:
-        task = self._work.base.tasks[replica.task]
-        cause = self._what_superseded(reading)
-        if cause is not None:
+        task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
+        if cause is not Cause.PERSON:
             self._superseded(replica, reading, task, cause)
             return
-        state = _CLOSED_AS[reading.state]
+        state = CLOSED_AS[reading.state]
         self._work.put_replica(replace(replica, state=state, misses=0))
         self._work.event(state.value, "them", f"{state.value} in {replica.system}", task.id, reading)
         self._conclude(task, reading.state)
@@ -151,30 +189,15 @@ class _Known:
         elif closed_as is State.CANCELLED and task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:
             self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
 
-    def _what_superseded(self, reading: Reading) -> Reading | str | None:
-        """The task whose creation closed this one, or ``"ours"`` where a write of ours is known to have."""
-        seen, lane_policy = self._seen[reading.system], self._work.lane_policy(reading.system)
-        if reading.remote_id in seen.closed_by_us:
-            return "ours"
-        if lane_policy is None or not reading.exclusive or reading.state is not State.DONE:
-            return None
-        newer = [
-            other
-            for other in seen.lanes.get(reading.contact or "", ())
-            if superseded_by(reading, other, lane_policy.supersede_window)
-        ]
-        made = [other for other in newer if self._work.made(other)]
-        return next(iter(made or newer), None)
-
-    def _superseded(self, replica: Replica, reading: Reading, task: Task, cause: Reading | str) -> None:
+    def _superseded(self, replica: Replica, reading: Reading, task: Task, cause: Cause) -> None:
         work = self._work
         lane_policy = work.lane_policy(replica.system)
-        by_us = isinstance(cause, str) or work.made(cause)
+        by_us = cause in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}
         who = "us" if by_us else "them"
         if task.state is not State.OPEN:
             work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
             work.event("completed", who, "closed in its lane", task.id, reading)
-        elif not by_us and lane_policy is not None and lane_policy.superseded_is_done:
+        elif cause is Cause.NEWER_TASK and lane_policy is not None and lane_policy.superseded_is_done:
             work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
             work.event("done", "them", "a newer task of theirs took its place", task.id, reading)
             self._conclude(task, State.DONE)
@@ -182,7 +205,7 @@ class _Known:
             work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
             work.event("superseded", who, "closed, but not done", task.id, reading)
             theirs = not _still_ours(replica, reading)
-            if by_us and (theirs or reading.remote_id in self._seen[reading.system].hit_by_us):
+            if by_us and (theirs or cause is Cause.OUR_COMPLETION):
                 work.race(task, reading, put_back=theirs)
 
     def _missed(self, replica: Replica) -> None:
@@ -201,14 +224,16 @@ class _Known:
             lane_policy, seen = self._work.lane_policy(system), self._seen[system]
             if lane_policy is None:
                 continue
+            effects = self._work.effects(system)
             for contact, lane in sorted(seen.lanes.items()):
                 if self._work.is_doubtful(system, contact):
                     continue
-                for reading in in_order(row for row in lane if row.remote_id in seen.history):
+                for reading in in_order(row for row in lane if row.remote_id in effects.history):
                     if reading.key not in self._work.base.replicas:
                         self._closed_by_others(reading)
                 by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
-                by_us = [row for row in lane if row.remote_id in seen.closed_by_us and row.state is not State.OPEN]
+                ours = effects.closed | effects.hit
+                by_us = [row for row in lane if row.remote_id in ours and row.state is not State.OPEN]
                 for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):
                     if reading.key not in self._work.base.replicas:
                         self._closed_before_seen(reading)
@@ -218,18 +243,20 @@ class _Known:
             return
         task = self._work.begin(reading)
         self._work.put_task(replace(task, state=reading.state))
-        self._work.put_replica(replace(replica_of(reading, task.id), state=_CLOSED_AS[reading.state]))
+        self._work.put_replica(replace(replica_of(reading, task.id), state=CLOSED_AS[reading.state]))
         self._work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
 
     def _closed_before_seen(self, reading: Reading) -> None:
-        cause = self._what_superseded(reading)
-        if cause is None or (not isinstance(cause, str) and not self._work.made(cause)):
+        if self._work.cause(reading) not in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}:
             return
         if self._work.contact_of(reading) is None:
             return
-        task = twin_of(self._work, reading) or self._work.begin(reading)
-        self._work.put_replica(replace(replica_of(reading, task.id), state=ReplicaState.SUPERSEDED))
-        self._work.race(task, reading)
+        copied = second_copy_of(self._work, reading)
+        task = copied or twin_of(self._work, reading) or self._work.begin(reading)
+        made = copied is not None
+        self._work.put_replica(replace(replica_of(reading, task.id, made=made), state=ReplicaState.SUPERSEDED))
+        if not made:
+            self._work.race(task, reading)
 
 
 def _title_of(replica: Replica, reading: Reading) -> str | None:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from adapters.base import Capabilities, LanePolicy, ListsTasks
-from syncer.model import Reading, Replica, ReplicaState, Task
+from adapters.base import Capabilities, LanePolicy
+from syncer.closures import NONE, Cause, Effects, explain
+from syncer.identity import CLOCKS_DIFFER_BY, Standing
+from syncer.model import Reading, Replica, ReplicaState, Task, next_task_id, split_task_id
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import EVERYBODY, UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.state import BEHIND, COMPANY, UNSETTLED, Action, Base, Changes, Event, OpState
+
+FORMER_SINCE = timedelta(hours=1)
+"""So long after a ledger's file was copied, a marker with its former name tells that the other file is in use, too."""
+LOOP_AFTER = 3
+"""So many tasks that are alike may be first seen within a day; the next one is a loop with somebody's automation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a merge goes by, beside the base."""
+    """What a merge goes by, beside the base. ``effects`` is what our own writes did since the readings before."""
 
     seen: Mapping[str, Seen]
     capabilities: Mapping[str, Capabilities]
@@ -25,6 +32,7 @@ class Inputs:
     now: datetime
     run: str
     new_id: Callable[[], str]
+    effects: Mapping[str, Effects] = field(default_factory=dict)
 
 
 class Merging:
@@ -37,15 +45,18 @@ class Merging:
             replicas=dict(base.replicas),
             operations=dict(base.operations),
             links=dict(base.links),
+            cursors=dict(base.cursors),
+            recent=Counter(base.recent),
         )
         self.inputs = inputs
         self.changes = Changes()
         self.incidents: list[Item] = []
         self.waiting: list[Item] = []
         self.undecided: set[tuple[str, str]] = set()
+        self.other_ledgers: set[str] = set()
         self.systems = [system for system in inputs.policy.systems if system in inputs.seen]
+        self.standing = Standing(self.base, inputs.seen, inputs.capabilities, inputs.policy)
         self._open_in: dict[tuple[str, str], str] = {}
-        self._theirs = {replica.task for replica in base.replicas.values() if not replica.made}
         for replica in base.replicas.values():
             if replica.state is ReplicaState.OPEN:
                 self._open_in[replica.task, replica.system] = replica.remote_id
@@ -79,36 +90,22 @@ class Merging:
         replica = self.base.replicas.get(reading.key)
         return replica is not None and replica.made
 
-    def _made_copies(self, task: str) -> list[Replica]:
-        replicas = (self.open_replica(task, system) for system in self.inputs.policy.systems)
-        return [replica for replica in replicas if replica is not None and replica.made]
+    def effects(self, system: str) -> Effects:
+        """What our writes did in this CRM."""
+        return self.inputs.effects.get(system, NONE)
 
-    def made_somewhere(self, task: str) -> bool:
-        return bool(self._made_copies(task))
-
-    def rebuilt_from(self, task: str) -> list[Replica]:
-        """Its open copies that were known by their markers, and are not from creates that this ledger knows."""
-        return [replica for replica in self._made_copies(task) if not replica.ours]
-
-    def awaits_origin(self, task: Task) -> bool:
-        """Whether the task was rebuilt from a marker, and nothing that people made was recognised as it so far."""
-        first = self.open_replica(task.id, task.origin)
-        return first is not None and first.made and not first.ours and task.id not in self._theirs
-
-    def is_unread(self, system: str, person: str | None) -> bool:
-        """Whether somebody's tasks in this CRM are not known."""
-        seen = self.inputs.seen.get(system)
-        contact = self._contacts.get((system, person))
-        lists_all = self.inputs.capabilities[system].lists_tasks is ListsTasks.ALL
-        return seen is None or seen.lacks(contact, lists_all=lists_all, visited=(system, contact) in self.base.visits)
-
-    @cached_property
-    def _contacts(self) -> dict[tuple[str, str | None], str]:
-        return {(system, link): contact for (system, contact), link in self.base.links.items()}
-
-    def was_never_read(self, system: str, person: str | None) -> bool:
-        """Whether what this CRM shows of somebody was unknown ever since the ledger is there."""
-        return (system, EVERYBODY) not in self.base.visits and self.is_unread(system, person)
+    def cause(self, closed: Reading) -> Cause:
+        """What closed this task."""
+        lane_policy = self.lane_policy(closed.system)
+        lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
+        return explain(
+            closed,
+            lane,
+            self.effects(closed.system),
+            made={row.key for row in lane if self.made(row)},
+            us=self.standing.our_user(closed.system),
+            window=None if lane_policy is None else lane_policy.supersede_window,
+        )
 
     def contact_of(self, reading: Reading) -> str | None:
         """The link of the reading's contact, made now if its record was linked to nobody; ``None`` if unread."""
@@ -121,11 +118,21 @@ class Merging:
 
     # changes ---------------------------------------------------------------------------------------
 
-    def begin(self, reading: Reading, *, task_id: str | None = None, made: bool = False) -> Task:
-        """A new task whose origin is this reading."""
+    def fresh_id(self, reading: Reading) -> str:
+        """The id of a task that begins here: the place, and where there was one before, the next one of that place."""
+        task = reading.place
+        known = self.base.replicas.get(reading.key)
+        if known is not None and split_task_id(known.task)[0] == task:
+            task = next_task_id(known.task)
+        while task in self.base.tasks:
+            task = next_task_id(task)
+        return task
+
+    def begin(self, reading: Reading, *, task_id: str = "", held: str = "", again: bool = False) -> Task:
+        """A new task whose origin is this reading; ``again`` where it was a task before, and was reopened."""
         inputs = self.inputs
         task = Task(
-            id=task_id or inputs.new_id(),
+            id=task_id or self.fresh_id(reading),
             contact=self.contact_of(reading) or inputs.new_id(),
             kind=reading.kind,
             title=reading.title,
@@ -135,17 +142,28 @@ class Merging:
             origin=reading.system,
             assignee=inputs.policy.users.get((reading.system, reading.assignee or "")),
             notify_at=reading.notify_at,
+            held=held,
             first_seen=inputs.now,
         )
+        task = task if again else self._unless_loop(task)
         self.put_task(task)
-        self.put_replica(replica_of(reading, task.id, made=made))
+        self.put_replica(replica_of(reading, task.id))
         self.event("seen", "them", f"first seen in {reading.system}", task.id, reading)
         return task
+
+    def _unless_loop(self, task: Task) -> Task:
+        """Hold a task that is alike to so many others that an automation must be copying our copies back."""
+        alike = (task.contact, task.kind, task.title, task.due)
+        self.base.recent[alike] += 1
+        if task.held or task.due_synthetic or self.base.recent[alike] <= LOOP_AFTER:
+            return task
+        return replace(task, held=Reason.LOOP)
 
     def follow_origin(self, task: Task, reading: Reading, title: str | None) -> None:
         """The task as its origin's copy now shows it."""
         followed = replace(
             task,
+            contact=self._person_of(task, reading),
             title=title or task.title,
             body=(reading.body or task.body) if reading.whole else task.body,
             due=reading.due or task.due,
@@ -154,7 +172,20 @@ class Merging:
         )
         if followed != task:
             self.put_task(followed)
-            self.event("changed", "them", "title, body or due follow the origin", followed.id, reading)
+            self.event("changed", "them", "person, title, body or due follow the origin", followed.id, reading)
+
+    def _person_of(self, task: Task, reading: Reading) -> str:
+        """Whose the task is: another one's, whose contact has it by now, once its person has no contact there.
+
+        That is how a contact that was merged into another one looks.
+        """
+        key, links = (reading.system, reading.contact or ""), self.base.links
+        record = self.base.records.get(key)
+        if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
+            return task.contact
+        if any(link == task.contact for (system, _), link in links.items() if system == reading.system):
+            return task.contact
+        return self.contact_of(reading) or task.contact
 
     def race(self, task: Task, reading: Reading, *, put_back: bool = True) -> None:
         """A write of ours closed what it should not have: it closes nothing elsewhere; theirs is to be put back."""
@@ -179,6 +210,44 @@ class Merging:
         if task.put_back and self.lane_policy(system) is not None:
             self.put_task(replace(task, put_back=False))
 
+    def leave(self, reading: Reading, words: str) -> None:
+        """Until it is known what this is, nothing is made for its contact there, which might be it."""
+        self.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
+        self.undecided.add((reading.system, reading.contact or ""))
+
+    def set_behind(self, link: str, *, behind: bool) -> None:
+        """Remember whether something was written for this person that the ledger does not know."""
+        self._note(BEHIND + link, "1" if behind else "")
+
+    def _note(self, cursor: str, value: str) -> None:
+        if self.base.cursors.get(cursor, "") != value:
+            self.base.cursors[cursor] = self.changes.cursors[cursor] = value
+
+    @property
+    def may_have_company(self) -> bool:
+        """Whether another ledger may write beside this one."""
+        return bool(self.base.cursors.get(COMPANY))
+
+    def note_ledger(self, reading: Reading) -> None:
+        """Notice a ledger that writes beside this one: its marker is in a task that was made after this ledger.
+
+        People copy tasks with their markers. So only the one copy of its task in this CRM counts.
+        """
+        marker, made_at = reading.marker, self.base.ledger_made_at
+        if marker is None or made_at is None or reading.created_at is None or marker.ledger == self.base.ledger_id:
+            return
+        if reading.created_at <= made_at:
+            return
+        self._note(COMPANY, "1")
+        former = marker.ledger in self.base.former_ids
+        if reading.created_at <= made_at + (FORMER_SINCE if former else CLOCKS_DIFFER_BY):
+            return
+        seen = self.inputs.seen[reading.system].readings.values()
+        others = [row for row in seen if row.marker is not None and row.marker.task == marker.task]
+        known = [copy for copy in self.base.copies(marker.task, reading.system) if copy.remote_id != reading.remote_id]
+        if len(others) <= 1 and not known:
+            self.other_ledgers.add(marker.ledger)
+
     def put_task(self, task: Task) -> None:
         self.base.tasks[task.id] = self.changes.tasks[task.id] = task
 
@@ -190,8 +259,6 @@ class Merging:
             del self._open_in[old.task, old.system]
         if replica.state is ReplicaState.OPEN:
             self._open_in[replica.task, replica.system] = replica.remote_id
-        if not replica.made:
-            self._theirs.add(replica.task)
         self.base.replicas[replica.key] = self.changes.replicas[replica.key] = replica
 
     def event(self, what: str, who: str, detail: str, task: str, about: Reading | Replica) -> None:

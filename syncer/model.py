@@ -19,16 +19,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
+from urllib.parse import quote, unquote
 
 T = TypeVar("T")
 
 MARKER_PREFIX: Final = "syncer:"
+MARKER_TOKEN: Final = r"[0-9a-z]{10}:[0-9A-Za-z_-]{1,40}:[0-9A-Za-z_.%~-]{1,400}"  # noqa: S105 - no password
+"""What follows the prefix: the ledger that wrote it, and the task's id. In ASCII, so that no editor changes it."""
 _MARKER: Final = re.compile(
-    r"<(?P<tag>\w++)[^<>]*+>\s*syncer:(?P<inside>[0-9A-Za-z]{26})\s*</(?P=tag)>"
-    r"|<br\s*/?>\s*syncer:(?P<after>[0-9A-Za-z]{26})(?=\s*(?:<|$))"
-    r"|^[ \t]*(?:<[^<>]*>)*syncer:(?P<line>[0-9A-Za-z]{26})(?:<[^<>]*>)*[ \t\r]*$",
+    rf"<(?P<tag>\w++)[^<>]*+>\s*+syncer:(?P<inside>{MARKER_TOKEN})\s*+</(?P=tag)>"
+    rf"|<br\s*+/?>\s*+syncer:(?P<after>{MARKER_TOKEN})(?=\s*+(?:<|$))"
+    rf"|^[ \t]*+(?:<[^<>]*+>)*+syncer:(?P<line>{MARKER_TOKEN})(?:<[^<>]*+>)*+[ \t\r]*+$",
     re.MULTILINE,
 )
+_INCARNATION: Final = re.compile(r"~([2-9]|[1-9][0-9]{1,8})\Z")
 
 
 class Kind(StrEnum):
@@ -108,13 +112,62 @@ class ReplicaState(StrEnum):
     """The CRM says, in two different runs, that there is no such task."""
 
 
+def place_of(system: str, remote_id: str) -> str:
+    """Where a task is in a CRM, as one text. The id of a task is the place where it was first seen."""
+    return f"{system}:{remote_id}"
+
+
+def split_task_id(task: str) -> tuple[str, int]:
+    """A task's place, and which task of that place it is: ``"reply:5~2"`` is the second one of ``"reply:5"``."""
+    match = _INCARNATION.search(task)
+    return (task, 1) if match is None else (task[: match.start()], int(match[1]))
+
+
+def next_task_id(task: str) -> str:
+    """The id of the task that follows at the same place, after this one was reopened there."""
+    place, number = split_task_id(task)
+    return f"{place}~{number + 1}"
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The line in a copy that tells whose copy it is.
+
+    ``ledger`` is the short id of the ledger that wrote it; such ids sort by when their ledgers were made. ``task`` is
+    the id of the task, and so names a place that can be read.
+    """
+
+    ledger: str
+    task: str
+
+    @property
+    def line(self) -> str:
+        """``syncer:1k2m9ab3xq:reply:5``; what an editor might change in a remote id is percent-encoded."""
+        system, _, remote_id = self.task.partition(":")
+        return f"{MARKER_PREFIX}{self.ledger}:{system}:{quote(remote_id, safe='~')}"
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """(system, remote id) of the task's origin."""
+        system, _, remote_id = split_task_id(self.task)[0].partition(":")
+        return system, remote_id
+
+    @classmethod
+    def read(cls, token: str) -> Marker:
+        """The marker that this text, of the form `MARKER_TOKEN`, stands for."""
+        ledger, system, remote_id = token.split(":", 2)
+        return cls(ledger, f"{system}:{unquote(remote_id)}")
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One thing to do for one contact.
 
-    ``contact`` is a link's id. ``due_synthetic`` marks a due that we made because the origin had none: it
-    never flows back. ``put_back`` is set while a task of theirs, closed by a race of ours, waits to be made
-    again. ``assignee`` is the name of an entry of ``[[users]]``.
+    ``id`` is the place where it was first seen, as `place_of` writes it; a task that is reopened there gets the next
+    one of that place (`next_task_id`). ``held`` is a reason for which no copies are made of it. ``contact`` is a
+    link's id. ``due_synthetic`` marks a due that we made because the origin had none: it never flows back.
+    ``put_back`` is set while a task of theirs, closed by a race of ours, waits to be made again. ``assignee`` is the
+    name of an entry of ``[[users]]``.
     """
 
     id: str
@@ -129,6 +182,7 @@ class Task:
     assignee: str | None = None
     notify_at: datetime | None = None
     put_back: bool = False
+    held: str = ""
     first_seen: datetime | None = None
 
 
@@ -165,8 +219,8 @@ class Reading:
     """One task as a CRM gave it. Nothing has been concluded from it yet.
 
     ``raw_type`` is the CRM's own word, verbatim. ``kind_known`` is false where ``kind`` was
-    only guessed from a title, because the CRM has no types. ``body`` never contains the marker line; ``marker`` is the
-    task id that it named. ``whole`` is false for a list row that lacks the body and must be read by itself
+    only guessed from a title, because the CRM has no types. ``body`` never contains the marker line; ``marker`` is
+    what it said. ``whole`` is false for a list row that lacks the body and must be read by itself
     before anything is made of it. ``mirrored`` is false for what runs by itself and is none of our business.
     ``created_by`` and ``updated_by`` are the CRM's user ids as text.
     """
@@ -179,7 +233,7 @@ class Reading:
     raw_type: str
     title: str | None = None
     body: str | None = None
-    marker: str | None = None
+    marker: Marker | None = None
     due: datetime | None = None
     assignee: str | None = None
     notify_at: datetime | None = None
@@ -196,6 +250,11 @@ class Reading:
     @property
     def key(self) -> tuple[str, str]:
         return (self.system, self.remote_id)
+
+    @property
+    def place(self) -> str:
+        """What the id of a task begins with that was first seen here."""
+        return place_of(self.system, self.remote_id)
 
     @property
     def number(self) -> tuple[int, str]:
@@ -223,23 +282,27 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something a CRM sent that could not be understood; ``received`` is a short, redacted excerpt."""
+    """Something a CRM sent that could not be understood; ``received`` is a short, redacted excerpt.
+
+    ``contact`` is whose task it is, where that can be read.
+    """
 
     system: str
     remote_id: str | None
     detail: str
     received: str = ""
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What is to be created in one CRM: the canonical fields, and the contact's id there.
 
-    ``marker`` is the line that lets the answer be found again; adapters of CRMs that give no body back
-    leave it out. ``assignee`` is the CRM's own user id. ``now`` is our clock when the draft was made.
+    ``marker`` lets the answer be found again, its ``line`` being the last one of the text; adapters of CRMs that
+    give no body back leave it out. ``assignee`` is the CRM's own user id. ``now`` is our clock when the draft was made.
     """
 
-    task: str
+    marker: Marker
     contact: str
     contact_name: str
     kind: Kind
@@ -249,10 +312,6 @@ class Draft:
     now: datetime
     assignee: str | None = None
     notify_at: datetime | None = None
-
-    @property
-    def marker(self) -> str:
-        return f"{MARKER_PREFIX}{self.task}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +331,8 @@ class Listing(Generic[T]):
     unreadable: tuple[Unreadable, ...] = field(default=())
 
 
-def split_marker(text: str | None) -> tuple[str | None, str | None]:
-    """Take our marker line off a body: ``(body without it, task id)``; ``None`` for what is not there.
+def split_marker(text: str | None) -> tuple[str | None, Marker | None]:
+    """Take our marker line off a body: ``(body without it, the marker)``; ``None`` for what is not there.
 
     The last marker counts, all marker lines are removed. Carriage returns, and HTML that an editor made of
     the lines, are tolerated.
@@ -283,4 +342,4 @@ def split_marker(text: str | None) -> tuple[str | None, str | None]:
     last = None
     for match in _MARKER.finditer(text):
         last = match["inside"] or match["after"] or match["line"]
-    return (_MARKER.sub("", text).strip() or None), last
+    return (_MARKER.sub("", text).strip() or None), Marker.read(last) if last else None

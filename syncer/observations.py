@@ -13,9 +13,10 @@ from syncer.model import Reading, Unreadable
 
 
 class ConnectionState(StrEnum):
-    """How a connection fared in this run."""
+    """How a connection fared in this run. ``IDLE`` is for reports alone: nothing was asked of it."""
 
     OK = "ok"
+    IDLE = "idle"
     UNAVAILABLE = "unavailable"
     UNAUTHORIZED = "unauthorized"
     OFF = "off"
@@ -26,12 +27,12 @@ class Seen:
     """What was read of one CRM.
 
     ``readings`` by remote id. ``missing`` are replicas whose own read said that they do not exist.
-    ``listed`` is true if every open task was listed, whole. ``lanes`` are full lists of one contact's tasks, newest
-    created first. ``unread`` are contacts of whom an unknown open task could not be read yet. ``unreadable`` was
-    answered but not understood, ``unreached`` not answered. ``closed_by_us`` are tasks that a write of ours is known
-    to have closed, whatever it was meant to do; ``hit_by_us`` those that a completion closed instead of what it meant.
-    ``first_read`` are contacts of whom no run has read the tasks before, since the ledger is there.
-    ``history`` are closed tasks, unknown so far, that are to be known from now on as closed by somebody else.
+    ``listed`` is true if every open task was listed, whole, and ``rows`` is that list. ``lanes`` are full lists of one
+    contact's tasks, newest created first. ``persons`` are all tasks, open and closed, of those contacts of whom
+    everything was read.
+    ``unread_tasks`` are unknown open tasks that could not be read yet, each with its contact; ``unread`` are those
+    contacts, but for tasks that could not be read for several runs: they hold up nothing but themselves.
+    ``unreadable`` was answered but not understood, ``unreached`` not answered.
     """
 
     state: ConnectionState = ConnectionState.OK
@@ -39,14 +40,13 @@ class Seen:
     readings: dict[str, Reading] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     listed: bool = False
+    rows: dict[str, Reading] = field(default_factory=dict)
     lanes: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
+    persons: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
+    unread_tasks: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
-    closed_by_us: set[str] = field(default_factory=set)
-    hit_by_us: set[str] = field(default_factory=set)
-    first_read: set[str] = field(default_factory=set)
-    history: set[str] = field(default_factory=set)
 
     def without_readings(self) -> Seen:
         """How much was read of it, and not what."""

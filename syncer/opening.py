@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,7 +18,9 @@ from ulid import ULID
 
 from adapters.base import Adapter, WrongAccount
 from syncer.account import Account
-from syncer.context import Clock, Connection, RunContext, together
+from syncer.connection import Connection
+from syncer.context import Clock, RunContext, together
+from syncer.observations import ConnectionState
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
 from syncer.state import Base, Changes
@@ -26,7 +29,14 @@ if TYPE_CHECKING:
     from syncer.ledger import Ledger, Owner
 
 LEASE_TERM = timedelta(minutes=2)
+LOCK_PATIENCE = timedelta(seconds=20)
+"""How long a run waits for another process that keeps the ledger locked; it is then made again at the next interval."""
+_BELIEVED = timedelta(days=8)
+_AT_ONCE = 0.2
+_LOCK_PAUSE = 0.3
 IDENTITY = "identity:"
+IDENTITY_PATIENCE = 15.0
+"""Seconds for which the answer to whose account it is is awaited, while all connections wait for it."""
 
 _log = structlog.get_logger("syncer.run")
 
@@ -62,11 +72,8 @@ def seeded_bytes(seed: int) -> Callable[[int], bytes]:
 @asynccontextmanager
 async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     """Hold the account's lease for one run; raises `Busy`. The lease is kept alive while requests wait."""
-    from syncer.ledger import current_owner
-
     token, run = account.new_id(), account.new_id()
-    alive = {} if account.alive is None else {"alive": account.alive}
-    base = account.ledger.acquire(current_owner(token), account.clock(), LEASE_TERM, **alive, run=run)
+    base = await _acquire(account, token, run)
     heartbeat = asyncio.create_task(_keep_alive(account, token))
     try:
         with structlog.contextvars.bound_contextvars(account=account.settings.name, run=run):
@@ -75,21 +82,86 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
             yield _context(account, run, base, token)
     finally:
         heartbeat.cancel()
-        account.ledger.release(token)
+        _release(account, token)
+    await tend(account)
+
+
+async def tend(account: AccountInHand) -> None:
+    """After the first run of a day: forget what is old, and copy the ledger. What fails there fails no run."""
+    from syncer.ledger import LedgerError, make_daily_copy
+
+    now, settings = account.clock(), account.settings
+    today = now.astimezone(UTC).date()
+    ended = threading.Event()
+    try:
+        before = account.ledger.begin_day(today)
+        if before == today:
+            return
+        # A clock that was set years ahead, or is not set yet, must not make us forget what is not old.
+        more = timedelta(0) < today - before < _BELIEVED
+        while more:
+            more = account.ledger.forget(settings.ledger_keep, now)
+            await asyncio.sleep(0)
+        if settings.ledger_backup == "daily":
+            await asyncio.to_thread(make_daily_copy, account.ledger.place, today, ended=ended.is_set)
+    except LedgerError as error:
+        _log.warning("ledger.not_tended", account=settings.name, words=str(error))
+    finally:
+        ended.set()
 
 
 def unleased(account: AccountInHand) -> RunContext:
     """A context for reading only: whatever it records stays in memory."""
-    return _context(account, account.new_id(), account.ledger.load(), None)
+    base = account.ledger.foresee(account.clock(), account.random_bytes)
+    return _context(account, account.new_id(), base, None)
+
+
+async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
+    """Take the lease; while others write, wait beside the event loop, so that nobody else does. Raises `Locked`."""
+    from syncer.ledger import Locked, current_owner
+
+    alive = {} if account.alive is None else {"alive": account.alive}
+    loop = asyncio.get_running_loop()
+    end = loop.time() + LOCK_PATIENCE.total_seconds()
+    while True:
+        try:
+            return account.ledger.acquire(
+                current_owner(token),
+                account.clock(),
+                LEASE_TERM,
+                **alive,
+                run=run,
+                random_bytes=account.random_bytes,
+                patience=_AT_ONCE,
+            )
+        except Locked:
+            if loop.time() >= end:
+                raise
+            await asyncio.sleep(_LOCK_PAUSE)
+
+
+def _release(account: AccountInHand, token: str) -> None:
+    """Give the lease back; where that cannot be written, the next run of this process takes it all the same."""
+    from syncer.ledger import LedgerError
+
+    try:
+        account.ledger.release(token)
+    except LedgerError as error:
+        _log.warning("lease.not_released", account=account.settings.name, words=str(error))
 
 
 async def _keep_alive(account: AccountInHand, token: str) -> None:
-    from syncer.ledger import LeaseLost
+    """Renew the lease until it is lost, which the run learns by itself before its next write."""
+    from syncer.ledger import LeaseLost, LedgerError, LedgerReplaced
 
-    with suppress(LeaseLost):
-        while True:
-            await asyncio.sleep(LEASE_TERM.total_seconds() / 3)
+    while True:
+        await asyncio.sleep(LEASE_TERM.total_seconds() / 3)
+        try:
             account.ledger.renew(token, account.clock(), LEASE_TERM)
+        except (LeaseLost, LedgerReplaced):
+            return
+        except LedgerError as error:
+            _log.warning("lease.not_renewed", account=account.settings.name, words=str(error))
 
 
 def _context(account: AccountInHand, run: str, base: Base, token: str | None) -> RunContext:
@@ -98,7 +170,12 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
         run=run,
         started_at=account.clock(),
         connections={
-            system: Connection(adapter, reads_before=adapter.wire.reads, writes_before=adapter.wire.writes)
+            system: Connection(
+                adapter,
+                reads_before=adapter.wire.reads,
+                writes_before=adapter.wire.writes,
+                failing=base.failing,
+            )
             for system, adapter in account.adapters.items()
         },
         policy=policy_of(account.settings),
@@ -111,6 +188,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
             Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail) for event in base.unreported
         ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
+        run_limit=limit,
     )
 
 
@@ -149,7 +227,12 @@ async def verify_identities(context: RunContext) -> None:
             raise WrongAccount(expected, identity.id, system=connection.system)
         adapter.expected_identity = identity.id
 
-    await together(verify(connection) for connection in context.connections.values())
+    async def in_time(connection: Connection) -> None:
+        if not await connection.while_it_answers(verify(connection), patience=lambda _requests: IDENTITY_PATIENCE):
+            words = f"it did not say within {IDENTITY_PATIENCE:.0f} s whose account it is"
+            connection.stop(ConnectionState.UNAVAILABLE, words)
+
+    await together(in_time(connection) for connection in context.connections.values())
 
 
 def remember_identities(context: RunContext) -> None:

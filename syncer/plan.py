@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 
-from adapters.base import Capabilities, ListsTasks
-from syncer.contacts import Ambiguity, Namesakes
+from adapters.base import Capabilities
+from syncer.contacts import Ambiguity
 from syncer.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
 from syncer.model import Kind, Replica, ReplicaState, State, Task
-from syncer.observations import ConnectionState, Seen
+from syncer.observations import Seen
+from syncer.obstacles import Obstacle, Obstacles
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
-from syncer.state import HOLD, LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
-
-FAILURES_UNTIL_ATTENTION = 5
+from syncer.state import UNSETTLED, Action, Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +81,6 @@ def make_plan(
     return planner.finish()
 
 
-def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
-    """What a refused write depended on: when it changes, the write is worth another try."""
-    mine = [(system, contact)] if contact else sorted(key for key, link in base.links.items() if link == task.contact)
-    records = [base.records.get(key) for key in mine]
-    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records)
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
-
-
 def plan_one_lane(
     base: Base,
     seen: Mapping[str, Seen],
@@ -124,7 +114,6 @@ class _Planner:
         self._seen = seen
         self._capabilities = capabilities
         self._policy = policy
-        self._now = now
         self._operations: list[Planned] = []
         self._waiting: list[Item] = []
         self._attention: list[Item] = []
@@ -132,22 +121,36 @@ class _Planner:
         self._replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
         for replica in base.replicas.values():
             self._replicas[replica.task, replica.system].append(replica)
-        self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
-        self._namesakes = Namesakes(base.records)
-        self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
+        self._obstacles = Obstacles(base, seen, capabilities, policy, ambiguities, now)
         self._unsettled = {(op.system, op.contact) for op in base.operations.values() if op.state in UNSETTLED}
-        self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
-        for doubt in ambiguities:
-            for record in doubt.records:
-                self._doubts[record].append(doubt)
-        self._attention += [Item(None, d.records[0][0], Reason.AMBIGUOUS_CONTACT, d.sentence) for d in ambiguities]
+        for one in ambiguities:
+            person = (one.others or one.records)[0]
+            system = one.system or person[0]
+            self._attention.append(Item(None, system, Reason.AMBIGUOUS_CONTACT, one.sentence, person=person))
 
     def finish(self) -> Plan:
-        in_order = sorted(self._operations, key=lambda operation: operation.order)
+        in_order = self._where_there_is_room(sorted(self._operations, key=lambda operation: operation.order))
         return Plan(tuple(in_order), tuple(self._waiting), tuple(self._attention))
+
+    def _where_there_is_room(self, operations: list[Planned]) -> list[Planned]:
+        """All of these, but of the creates in a full CRM only the first: it finds out whether there is room again."""
+        tried: set[str] = set()
+        planned = []
+        for operation in operations:
+            system = operation.system
+            if operation.action is Action.CREATE and self._base.is_full(system):
+                if system in tried:
+                    self._wait(self._base.tasks[operation.task], system, Reason.STORAGE_FULL)
+                    continue
+                tried.add(system)
+            planned.append(operation)
+        return planned
 
     def plan_task(self, task: Task) -> None:
         """What this one task needs, in every system."""
+        if task.held and task.state is State.OPEN:
+            self._attend(task, task.origin, Reason(task.held))
+            return
         for system in self._policy.systems:
             replicas = self._replicas.get((task.id, system), [])
             shown = [replica for replica in replicas if replica.state is ReplicaState.OPEN]
@@ -155,7 +158,7 @@ class _Planner:
                 for replica in shown:
                     self._close(task, replica)
                 if not shown:
-                    self._mention_doubt(task, system)
+                    self._mention(task, system, self._obstacles.lingering(task, system))
             elif not shown and self._should_show(task, system, replicas):
                 self._show(task, system, replicas)
 
@@ -167,16 +170,10 @@ class _Planner:
 
     # closing ---------------------------------------------------------------------------------------
 
-    def _mention_doubt(self, task: Task, system: str) -> None:
-        """A copy that may have been made of a task that is closed by now would be left open."""
-        create = self._latest.get((task.id, system, Action.CREATE))
-        if create is not None and create.state in UNSETTLED:
-            self._wait(task, system, Reason.IN_DOUBT, create.words)
-
     def _close(self, task: Task, replica: Replica) -> None:
-        reason = self._cannot_close(task, replica)
-        if reason is not None:
-            self._wait(task, replica.system, reason)
+        obstacle = self._obstacles.to_close(task, replica)
+        if obstacle is not None:
+            self._mention(task, replica.system, obstacle)
             return
         slot = (task.id, replica.system, Action.COMPLETE)
         free = self._free(task, slot, replica.contact)
@@ -188,14 +185,6 @@ class _Planner:
         elif free:
             self._operations.append(self._complete(task, replica, lane=False))
 
-    def _cannot_close(self, task: Task, replica: Replica) -> Reason | None:
-        capabilities = self._capabilities[replica.system]
-        if task.kind not in capabilities.completes_kinds:
-            return Reason.NOT_COMPLETABLE
-        if replica.sequence and not capabilities.completes_sequences:
-            return Reason.SEQUENCE_READ_ONLY
-        return self._unusable(replica.system)
-
     def _complete(self, task: Task, replica: Replica, *, lane: bool) -> Planned:
         why = f"{task.state} elsewhere, still open in {replica.system}"
         return Planned(
@@ -205,24 +194,11 @@ class _Planner:
     # showing ---------------------------------------------------------------------------------------
 
     def _show(self, task: Task, system: str, replicas: list[Replica]) -> None:
-        states = {replica.state for replica in replicas}
-        if ReplicaState.GONE in states:
-            gone = next(replica for replica in replicas if replica.state is ReplicaState.GONE)
-            self._attend(task, system, Reason.REPLICA_MISSING, f"{system} task {gone.remote_id} no longer exists")
+        obstacle = self._obstacles.to_show(task, system, replicas)
+        if obstacle is not None:
+            self._mention(task, system, obstacle)
             return
-        reason = self._cannot_show(task, system, states)
-        if reason is not None:
-            self._wait(task, system, reason)
-            return
-        if (unread := self._unread_origin(task)) is not None:
-            words = f"known from a copy of ours alone; what it was made from may be in {unread}, which is yet unread"
-            self._wait(task, system, Reason.UNREAD, words)
-            return
-        contact = self._contacts.get((task.contact, system))
-        missing = self._no_contact(task, system) if contact is None else None
-        if missing is not None:
-            self._wait(task, system, *missing)
-            return
+        contact = self._obstacles.contact(task, system)
         free = self._free(task, (task.id, system, Action.CREATE), contact)
         if contact is not None and self._capabilities[system].lane is not None:
             exclusive = task.kind in self._capabilities[system].exclusive
@@ -232,35 +208,6 @@ class _Planner:
         elif free:
             self._operations.append(self._create(task, system, contact, lane=False))
 
-    def _cannot_show(self, task: Task, system: str, states: set[ReplicaState]) -> Reason | None:
-        capabilities = self._capabilities[system]
-        if states & {ReplicaState.DONE, ReplicaState.CANCELLED}:
-            return Reason.CLOSED_THERE
-        if task.kind not in capabilities.creates:
-            return Reason.NOT_SUPPORTED
-        unusable = self._unusable(system)
-        if unusable is not None:
-            return unusable
-        held_until = self._base.cursors.get(HOLD + system)
-        if held_until is not None and self._is_ahead(datetime.fromisoformat(held_until)):
-            return Reason.STORAGE_FULL
-        unread = capabilities.lists_tasks is ListsTasks.ALL and self._is_unread(system, task.contact)
-        return Reason.UNREAD if unread else None
-
-    def _unread_origin(self, task: Task) -> str | None:
-        """The CRM that may have what the task was made from, where only copies of ours are known."""
-        copies = {system: found for system in self._capabilities if (found := self._replicas.get((task.id, system)))}
-        if not copies or any(not copy.made or copy.ours for found in copies.values() for copy in found):
-            return None
-        others = sorted(self._capabilities.keys() - copies.keys())
-        return next((system for system in others if self._is_unread(system, task.contact)), None)
-
-    def _is_unread(self, system: str, link: str) -> bool:
-        """Whether somebody's tasks there are not known: never read since the ledger is there, or not in this run."""
-        seen, contact = self._seen.get(system), self._contacts.get((link, system))
-        lists_all = self._capabilities[system].lists_tasks is ListsTasks.ALL
-        return seen is None or seen.lacks(contact, lists_all=lists_all, visited=(system, contact) in self._base.visits)
-
     def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
         why = f"made in {task.origin}, not yet in {system}"
         if task.put_back and self._capabilities[system].lane is not None:
@@ -269,61 +216,16 @@ class _Planner:
             why = f"superseded in {system} while open elsewhere"
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
-    def _no_contact(self, task: Task, system: str) -> tuple[Reason, str] | None:
-        """Why a task has no contact there; ``None`` where one is to be made, as is never done for an ambiguous one."""
-        mine = [(where, rid) for where in self._capabilities if (rid := self._contacts.get((task.contact, where)))]
-        for doubt in (doubt for record in mine for doubt in self._doubts.get(record, ())):
-            if any(where == system for where, _ in doubt.records):
-                return Reason.AMBIGUOUS_CONTACT, doubt.sentence
-        if system in self._policy.create_missing:
-            shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
-            if shared is not None:
-                return Reason.AMBIGUOUS_CONTACT, shared.sentence
-            known = [self._base.records[record] for record in mine]
-            keys = [key for record in known for key in (*record.phones, *record.emails)]
-            asked = self._base.may_arrive(system, keys, self._now, self._policy.doubt_grace)
-            return (Reason.IN_DOUBT, f"{system} was asked to make the contact, and may still do so") if asked else None
-        names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
-        return Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}"
-
-    # what stands in the way ------------------------------------------------------------------------
-
-    def _unusable(self, system: str) -> Reason | None:
-        state = self._seen[system].state if system in self._seen else ConnectionState.UNAVAILABLE
-        if state is ConnectionState.UNAUTHORIZED:
-            return Reason.UNAUTHORIZED
-        return None if state is ConnectionState.OK else Reason.UNAVAILABLE
-
     def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
-        """Whether nothing that was tried before stands in the way; if not, it is listed with its reason."""
-        last = self._latest.get(slot)
-        system = slot[1]
-        if last is None or last.state is OpState.DONE:
-            return True
-        if last.state in UNSETTLED:
-            self._wait(task, system, Reason.IN_DOUBT, last.words)
-            return False
-        if last.state is OpState.PARKED:
-            if last.fingerprint != fingerprint(task, self._base, system, contact):
-                return True
-            self._attend(task, system, Reason.REFUSED, self._in_words(last))
-            return False
-        waits = last.not_before is not None and self._is_ahead(last.not_before)
-        if last.failures >= FAILURES_UNTIL_ATTENTION:
-            self._attend(task, system, Reason.FAILING, self._in_words(last))
-        elif waits:
-            self._wait(task, system, Reason.RETRY_LATER, last.words)
-        return not waits
+        """Whether nothing that was tried before stands in the way; what is to be said of it is listed."""
+        tried = self._obstacles.tried(task, slot, contact)
+        self._mention(task, slot[1], tried.obstacle)
+        return tried.free
 
-    def _is_ahead(self, instant: datetime) -> bool:
-        """Whether a wait is not over; one that would take too long was begun while the clock was wrong."""
-        return self._now < instant <= self._now + LONGEST_WAIT
-
-    @staticmethod
-    def _in_words(operation: Operation) -> str:
-        return (
-            f"{operation.action} in {operation.system}: {operation.words}; to try again: syncer retry {operation.task}"
-        )
+    def _mention(self, task: Task, system: str, obstacle: Obstacle | None) -> None:
+        if obstacle is not None:
+            say = self._attend if obstacle.attention else self._wait
+            say(task, system, obstacle.reason, obstacle.detail)
 
     # lanes -----------------------------------------------------------------------------------------
 

@@ -49,7 +49,8 @@ def adapter_class(system: str) -> AdapterClass:
     module, _, name = path.partition(":")
     try:
         return cast("AdapterClass", getattr(import_module(module), name))
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
+        # Somebody else's code: whatever is wrong with it, those who do not use it are served.
         msg = f"the adapter {system} cannot be loaded from {path}: {error}"
         raise UnknownSystem(msg) from error
 

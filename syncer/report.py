@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from adapters.redact import redact
 from syncer.observations import ConnectionState
@@ -73,11 +73,34 @@ class OperationReport:
         }
 
 
+class TaskName(NamedTuple):
+    """What a person knows a task by: its title, else its kind, and the contact's name; empty where nobody knows."""
+
+    title: str
+    contact: str
+
+
+_NOBODY: Final = TaskName("", "")
+
+
+class Cost(NamedTuple):
+    """What a plan costs in one CRM.
+
+    ``requests`` are those that the plan took to read and those that its operations would take, ``seconds`` the least
+    time that the rates let them take, ``budget_share`` the largest part of a rate's budget that they are: 1.0 is all.
+    """
+
+    requests: int
+    seconds: float
+    budget_share: float
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """One run of one account. ``created`` and ``completed`` are a run's, ``operations`` a plan's.
 
-    A run that a limit stopped has both: nothing done, and what it would have done.
+    A run that a limit stopped has both: nothing done, and what it would have done. ``known_as`` has what people
+    know the items of the three lists by.
     """
 
     account: str
@@ -92,7 +115,8 @@ class Report:
     attention: tuple[Item, ...] = ()
     incidents: tuple[Item, ...] = ()
     operations: tuple[OperationReport, ...] | None = None
-    cost: Mapping[str, str] = field(default_factory=dict)
+    cost: Mapping[str, Cost] = field(default_factory=dict)
+    known_as: Mapping[Item, TaskName] = field(default_factory=dict)
     message: str = ""
 
     @property
@@ -117,28 +141,31 @@ class Report:
         if self.operations is None or self.exit is Exit.LIMIT:
             done |= {"created": dict(self.created), "completed": dict(self.completed)}
         if self.operations is not None:
-            done |= {"operations": [operation.as_json() for operation in self.operations], "cost": dict(self.cost)}
+            done |= {"operations": [operation.as_json() for operation in self.operations], "cost": self._cost()}
         return {
             **head,
             **done,
             "connections": {system: connection.as_json() for system, connection in self.connections.items()},
-            "waiting": items_as_json(self.waiting),
-            "attention": items_as_json(self.attention),
-            "incidents": items_as_json(self.incidents),
+            "waiting": self._items(self.waiting),
+            "attention": self._items(self.attention),
+            "incidents": self._items(self.incidents),
         }
 
+    def _cost(self) -> dict[str, Any]:
+        return {system: cost._asdict() for system, cost in self.cost.items()}
 
-def items_as_json(items: Iterable[Item]) -> list[dict[str, Any]]:
-    """Lines of the report; a detail is never empty: without one of its own, the reason's sentence."""
-    return [
-        {
-            "task": item.task,
-            "system": item.system,
-            "reason": item.reason.value,
-            "detail": redact(item.detail or item.reason.sentence),
-        }
-        for item in items
-    ]
+    def _items(self, items: Iterable[Item]) -> list[dict[str, Any]]:
+        """Lines of the report; a detail is never empty: without one of its own, the reason's sentence."""
+        return [
+            {
+                "task": item.task,
+                "system": item.system,
+                "reason": item.reason.value,
+                "detail": redact(item.detail or item.reason.sentence),
+                **self.known_as.get(item, _NOBODY)._asdict(),
+            }
+            for item in items
+        ]
 
 
 def as_instant(moment: datetime) -> str:

@@ -11,6 +11,7 @@ from adapters.base import (
     AdapterError,
     BudgetSpent,
     Completes,
+    Forbidden,
     Full,
     InDoubt,
     Missing,
@@ -20,22 +21,29 @@ from adapters.base import (
     Unauthorized,
     Unavailable,
 )
-from syncer.context import Connection, RunContext
-from syncer.model import Draft, Listing, Reading, State, Task, TaskRef
+from syncer.closures import Effects, closed_by_create
+from syncer.connection import Connection
+from syncer.context import RunContext
+from syncer.model import Draft, Listing, Marker, Reading, State, Task, TaskRef
 from syncer.observations import ConnectionState
-from syncer.plan import Planned, fingerprint
+from syncer.obstacles import fingerprint
+from syncer.plan import Planned
 from syncer.reasons import Item, Reason
-from syncer.settle import completed, created, failed_again, settle
-from syncer.state import HOLD, LONGEST_WAIT, Action, Changes, Operation, OpState
+from syncer.settle import completed, created, failed_again, moved_on, settle
+from syncer.state import FULL, Action, Changes, Operation, OpState
 
 _log = structlog.get_logger("syncer.apply")
 
 
 class Requests:
-    """The writes of one run. ``tried`` are the slots of which a request was sent: none is sent twice in a run."""
+    """The writes of one run. ``tried`` are the slots of which a request was sent: none is sent twice in a run.
+
+    ``full`` are the CRMs that had no room for a create of this run.
+    """
 
     def __init__(self, context: RunContext) -> None:
         self.tried: set[tuple[str, str, Action]] = set()
+        self.full: set[str] = set()
         self._context = context
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
@@ -90,12 +98,28 @@ class Requests:
             reading = await connection.adapter.create_task(draft)
         except AdapterError as error:
             return await self._went_wrong(connection, operation, error)
+        if (doubt := self._another_task(operation, reading)) is not None:
+            return await self._went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
         self._context.created[operation.system] += 1
         changes = created(self._context, operation, reading, f"created in {operation.system}")
+        if self._context.base.is_full(operation.system):
+            changes.cursors[FULL + operation.system] = ""
         self._context.record(changes)
         if listing is not None:
             await self._see_what_it_closed(connection, operation, reading, listing)
         return True
+
+    def _another_task(self, operation: Operation, reading: Reading) -> str | None:
+        """Why the answer to a create cannot be what was made: a known replica never changes its task."""
+        self._context.extend([reading])
+        seen = self._context.connections[operation.system].seen
+        if reading.key in self._context.base.replicas or reading.remote_id in (seen.rows.keys() | seen.readings.keys()):
+            return f"it answered with task {reading.remote_id}, which was there before"
+        if reading.due is not None and not operation.is_due(reading.due):
+            return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
+        if reading.contact not in (None, operation.contact):
+            return f"it answered with a task of contact {reading.contact}, and {operation.contact} was meant"
+        return None
 
     async def _see_what_it_closed(
         self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
@@ -107,17 +131,11 @@ class Requests:
             return
         if after is None or not made.exclusive:
             return
-        was_open = {row.remote_id: row for row in before.rows if row.state is State.OPEN and row.exclusive}
         lane_policy = connection.adapter.capabilities.lane
         window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
-        closed = {
-            row.remote_id
-            for row in after.rows
-            if row.state is not State.OPEN
-            and row.remote_id in was_open
-            and _closed_by(made, row, was_open[row.remote_id], window)
-        }
-        self._context.merge_contact(operation.system, operation.contact, after, closed_by_us=closed)
+        closed = closed_by_create(made, before.rows, after.rows, window)
+        effects = Effects(closed=frozenset(closed))
+        self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
 
     async def complete(self, connection: Connection, operation: Operation) -> bool:
         ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
@@ -129,6 +147,10 @@ class Requests:
         if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:
             self._context.completed[operation.system] += 1
             self._context.record(completed(self._context, operation, reading, f"completed in {operation.system}"))
+            return True
+        if moved_on(self._context, operation, reading):
+            self._context.completed[operation.system] += 1
+            self._context.record(completed(self._context, operation, reading, "completed; it moved to its next date"))
             return True
         if connection.adapter.capabilities.completes is Completes.TOP_OF_LANE and reading.state is not State.OPEN:
             await self._closed_another(connection, operation, reading)
@@ -143,7 +165,7 @@ class Requests:
             operation.contact,
             Listing((closed,)),
             operation=failed,
-            hit_by_us={closed.remote_id},
+            effects=Effects(hit=frozenset({closed.remote_id})),
         )
         self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
         if await self.read_lane(connection, operation.contact) is None:
@@ -171,6 +193,9 @@ class Requests:
                 return True
             case Refused() | Missing():
                 self.park(operation, error)
+            case Forbidden() if connection.answers:
+                # The key may read what it needs, so this is about the one task.
+                self.park(operation, error)
             case BudgetSpent() | Unauthorized():
                 self.settle_as(operation, OpState.FAILED, error, count=False)
                 self.stop_for(connection, error)
@@ -191,10 +216,10 @@ class Requests:
             self._context.failed.append(Item(operation.task, operation.system, Reason.IN_DOUBT, error.words))
 
     def hold(self, operation: Operation, error: AdapterError) -> None:
-        """The account is full: no more creates there for an hour, though nothing is wrong with the task."""
-        until = self._context.clock() + LONGEST_WAIT
+        """Create nothing more there in this run, and one thing in the next; nothing is wrong with the task."""
+        self.full.add(operation.system)
         settled = replace(operation, state=OpState.FAILED, words=error.words)
-        changes = Changes(operations={settled.id: settled}, cursors={HOLD + operation.system: until.isoformat()})
+        changes = Changes(operations={settled.id: settled}, cursors={FULL + operation.system: "1"})
         changes.events.append(self._context.event(operation, "held", error.words))
         self._context.record(changes)
 
@@ -226,7 +251,7 @@ class Requests:
         ]
         name = (record.name if record else "") or next((n for n in names if n), "")
         return Draft(
-            task=task.id,
+            marker=Marker(context.base.ledger_id, task.id),
             contact=operation.contact,
             contact_name=name,
             kind=task.kind,
@@ -237,13 +262,3 @@ class Requests:
             assignee=context.policy.user_id(operation.system, task.assignee),
             notify_at=task.notify_at if task.put_back else None,
         )
-
-
-def _closed_by(made: Reading, row: Reading, before: Reading, window: timedelta) -> bool:
-    """Whether a create of ours closed this row, rather than somebody in the moment between two listings."""
-    if row.updated_at is None or row.updated_at == before.updated_at or made.created_at is None:
-        return True
-    if abs(row.updated_at - made.created_at) > window:
-        return False
-    actor = row.updated_by if row.updated_by != before.updated_by else None
-    return actor is None or made.created_by is None or actor == made.created_by

@@ -28,6 +28,7 @@ from syncer.observe import observe
 from syncer.opening import AccountInHand
 from syncer.plan import Plan, Planned, make_plan
 from syncer.report import Report
+from syncer.secondledger import is_younger, note_other_ledgers
 from syncer.settle import settle_doubts
 from syncer.summary import left_over, plan_report, run_report, stopped_report
 
@@ -57,6 +58,8 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         if excess is not None:
             return stopped_report(account, context, plan, excess)
         account.progress(f"doing {len(operations)} operations")
+        if is_younger(context):
+            return run_report(account, context, left_over(context, plan))
         await apply_plan(context, operations)
         return run_report(account, context, left_over(context, _plan(context)))
 
@@ -91,9 +94,9 @@ def _merge(context: RunContext) -> None:
         new_id=context.new_id,
     )
     context.record(replace(merged.changes, visits=context.visits))
-    context.incidents += merged.incidents
+    note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
-    context.leave_alone(merged.undecided)
+    context.believe(merged)
 
 
 def _plan(context: RunContext) -> Plan:

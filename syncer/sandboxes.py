@@ -29,7 +29,7 @@ from starlette.routing import Mount, Route
 from adapters.sandbox import Fault, application
 from syncer.demo_crowd import populate, sentence, somebody_acts
 from syncer.demo_people import LABELS, VERBS, NotPossible
-from syncer.demo_screen import program, say
+from syncer.demo_screen import program, say, tell
 from syncer.demo_world import Journal, JournalError, World
 from syncer.report import Exit
 
@@ -311,7 +311,7 @@ def _account_file(console: Console, server: SandboxServer) -> None:
     say(console, "and then")
     for command in ("check", "plan", "sync --once", "status"):
         say(console, f"  {program(Path.cwd())} {command}")
-    say(console, "What happens here is forgotten when it stops; then remove sandbox.db, too.")
+    say(console, "What happens here is forgotten when it stops; then remove sandbox.db*, too.")
 
 
 def _doors(console: Console, server: SandboxServer) -> None:
@@ -324,6 +324,6 @@ def _doors(console: Console, server: SandboxServer) -> None:
     say(console, f"  curl {url}/people/highlevel/create -d {shlex.quote(new)}")
     task = next((task.id for task in server.world.desks["reply"].tasks() if task.open), "1003")
     say(console, f"  curl {url}/people/reply/complete -d {shlex.quote(json.dumps({'task': task}))}")
-    say(console, f"In superfone, reply and highlevel people can {', '.join(VERBS)}.")
+    tell(console, f"In superfone, reply and highlevel people can {', '.join(VERBS)}.")
     fault = json.dumps({"fault": Fault.LOST_ANSWER.value})
     say(console, f"Lose the answer to the next write: curl {url}/faults/superfone -d {shlex.quote(fault)}")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
+from syncer import files
 from syncer.complaints import dotted
 from syncer.context import RunContext
 from syncer.model import Kind
@@ -22,6 +21,7 @@ from syncer.report import Report, as_instant
 from syncer.state import Action
 
 FORMAT: Final = 1
+_LONGEST: Final = 256 * 1024 * 1024
 _SHOWN_PROBLEMS: Final = 5
 _ONE_READING: Final = timedelta(minutes=10)
 """A due that we made ourselves counts from when its task was first read: within a plan, that is not one instant."""
@@ -103,7 +103,7 @@ class SavedPlan(_Saved):
 def load(path: Path) -> SavedPlan:
     """Read and check a saved plan. Raises `PlanFileError`."""
     try:
-        plan = SavedPlan.model_validate_json(path.read_bytes())
+        plan = SavedPlan.model_validate_json(files.read_whole(path, limit=_LONGEST))
     except OSError as error:
         msg = f"{path}: the plan cannot be read: {error.strerror}; make one with: syncer plan --out FILE"
         raise PlanFileError(msg) from error
@@ -121,35 +121,24 @@ def save(path: Path, reports: Iterable[Report]) -> None:
     """Write the plans, readable by their owner alone: whole, or not at all. Raises `PlanFileError`."""
     content = json.dumps({"format": FORMAT, "accounts": [_as_json(report) for report in reports]}, indent=1)
     try:
-        _replace(path, content + "\n")
+        files.write_private(path, f"{content}\n".encode())
     except OSError as error:
-        msg = f"{path}: the plan cannot be saved: {error.strerror}"
-        raise PlanFileError(msg) from error
+        raise _not_saved(path, error) from error
 
 
 def check_place(path: Path) -> None:
     """Raise `PlanFileError` where nothing can be saved, before time is spent on a plan."""
-    if not path.absolute().parent.is_dir():
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - raises nothing
         msg = f"{path}: the plan cannot be saved: the folder {path.absolute().parent} does not exist"
         raise PlanFileError(msg)
-    if path.is_dir():
-        msg = f"{path}: the plan cannot be saved: this is a folder; name a file"
-        raise PlanFileError(msg)
-
-
-def _replace(path: Path, content: str) -> None:
-    # A temporary file is its owner's alone from its first moment on.
-    handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
+        files.refuse_link(path)
+    except OSError as error:
+        raise _not_saved(path, error) from error
+
+
+def _not_saved(path: Path, error: OSError) -> PlanFileError:
+    return PlanFileError(f"{path}: the plan cannot be saved: {error.strerror}")
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,28 +23,13 @@ from syncer.state import Base
 DETAILS: Final = 10
 """How many lines a section of a run's screen may have."""
 
+_SPINNING: Final[list[str]] = []
+_JOINERS: Final = "\u200c\u200d"
 _ROOMY: Final = 110
 _DAY: Final = 86400
 _SPANS: Final = ((_DAY, "d"), (3600, "h"), (60, "min"))
-_STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red"}
+_STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
 _SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
-
-
-@contextmanager
-def unread_is_no_failure() -> Iterator[None]:
-    """Whoever closes standard output early, as ``head`` does, wants to read no more; the work goes on."""
-    try:
-        yield
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-class _Console(Console):
-    """Rich would end the process when nobody reads any more."""
-
-    def on_broken_pipe(self) -> None:
-        with unread_is_no_failure():
-            raise BrokenPipeError
 
 
 class Screen:
@@ -53,7 +37,7 @@ class Screen:
 
     def __init__(self) -> None:
         self.tables = sys.stdout.isatty()
-        self._console = _Console(
+        self._console = Console(
             file=sys.stdout, force_terminal=None if self.tables else False, markup=False, emoji=False, highlight=False
         )
 
@@ -123,14 +107,37 @@ class TaskNames:
 
 def clean(text: str) -> str:
     """Text that came from anywhere, safe for a terminal: on one line, without control characters or secrets."""
-    words = " ".join(redact(text).split())
-    return "".join(letter if letter.isprintable() else "�" for letter in words)
+    return plain(" ".join(redact(text).split()))
+
+
+def plain(text: str) -> str:
+    """The text with a mark in the place of every letter that is none, but commands a terminal or turns words around.
+
+    Joiners stay: Indian scripts are written with them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else "�" for letter in text)
+
+
+def harmless(value: Any) -> Any:
+    """A JSON value whose texts can be shown anywhere: without secrets, and plain but for their line breaks."""
+    if isinstance(value, str):
+        return "\n".join(plain(line) for line in redact(value).replace("\r\n", "\n").replace("\t", " ").split("\n"))
+    if isinstance(value, Mapping):
+        return {harmless(str(key)): harmless(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [harmless(inner) for inner in value]
+    return value
 
 
 def complain(text: str) -> None:
     """Words about something that went wrong, on standard error."""
-    for line in redact(text).splitlines() or [""]:
-        sys.stderr.write(clean(line) + "\n")
+    lines = [clean(line) for line in redact(text).splitlines() or [""]]
+    if sys.stderr.isatty():
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        lines = [part.plain.rstrip() for line in lines for part in Text(line).wrap(console, console.width)]
+    sys.stderr.write("".join(line + "\n" for line in lines))
 
 
 def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
@@ -165,13 +172,17 @@ def ago(at: datetime) -> str:
 
 @contextmanager
 def progress(account: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner with the name of the stage on standard error, if that is a terminal."""
-    if not shown or not sys.stderr.isatty():
+    """A spinner with the name of the stage on standard error, if that is a terminal and has no spinner yet."""
+    if not shown or not sys.stderr.isatty() or _SPINNING:
         yield lambda _stage: None
         return
     console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    with console.status(Text(f"{account}: starting")) as status:
-        yield lambda stage: status.update(Text(f"{account}: {stage}"))
+    _SPINNING.append(account)
+    try:
+        with console.status(Text(f"{account}: starting")) as status:
+            yield lambda stage: status.update(Text(f"{account}: {stage}"))
+    finally:
+        _SPINNING.remove(account)
 
 
 # runs ------------------------------------------------------------------------------------------------
@@ -253,9 +264,10 @@ def _show_reasons(
 
 
 def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str]) -> str:
-    name = names(item["task"])
+    # A task that only a plan has seen stands in no ledger yet.
+    name = names(item["task"]) or ", ".join(part for part in (item.get("title"), item.get("contact")) if part)
     task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
-    detail = "" if item["detail"] == sentence else item["detail"]
+    detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)
     return ": ".join(part for part in (item["system"], about) if part)
 
@@ -277,9 +289,16 @@ def show_plan(screen: Screen, report: Mapping[str, Any], names: Callable[[str | 
         screen.say(f"{system}:", "bold", indent=2)
         screen.table(["do", "what", "for", "due", "because"], [_planned(o, zone) for o in group], indent=4)
     for system, cost in report.get("cost", {}).items():
-        screen.say(f"{system} costs {cost}", indent=2)
+        screen.say(f"{system} costs {_cost_in_words(cost)}", indent=2)
     show_connections(screen, report)
     show_items(screen, report, names, limit=DETAILS)
+
+
+def _cost_in_words(cost: Mapping[str, Any]) -> str:
+    words = f"{cost['requests']} request{'s' if cost['requests'] != 1 else ''}"
+    if cost["seconds"]:
+        return f"{words}, which take {span(timedelta(seconds=cost['seconds']))} at least"
+    return f"{words}, {cost['budget_share']:.0%} of its budget"
 
 
 def _system(operation: Mapping[str, Any]) -> str:

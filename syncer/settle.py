@@ -2,39 +2,67 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Awaitable, Collection, Iterable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 
 from adapters.base import Completes, Missing
-from syncer.aftermath import Aftermath
-from syncer.context import Connection, RunContext, for_each
+from syncer.closures import Effects, LaneCompletion
+from syncer.connection import Connection
+from syncer.context import RunContext, for_each, together
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
-from syncer.plan import FAILURES_UNTIL_ATTENTION
-from syncer.state import LONGEST_WAIT, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.obstacles import FAILURES_UNTIL_ATTENTION
+from syncer.readinglist import Need, ReadItem, What
+from syncer.state import LONGEST_WAIT, NEWCOMER, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
 
+_T = TypeVar("_T")
 _log = structlog.get_logger("syncer.settle")
 
 LATEST_CLOSED = 5
 """How many of a contact's closed tasks are read, one request each, for a create in doubt."""
 
 _STATE_OF = {
-    State.OPEN: ReplicaState.OPEN,
     State.DONE: ReplicaState.DONE,
     State.CANCELLED: ReplicaState.CANCELLED,
 }
 
 
 async def settle_doubts(context: RunContext) -> None:
-    """Settle every operation whose request may have been carried out, before anything new is looked at."""
+    """Settle every operation whose request may have been carried out, before anything new is looked at.
+
+    Those of one contact one after another; all else side by side, for each may have to wait for its answer.
+    """
+    _date_anew(context)
     doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]
-    await for_each(
-        sorted(doubtful, key=lambda op: (op.system, op.contact, op.created_at)),
-        lambda op: settle(context, op),
-        at_once=1,
-    )
+    queues: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
+    for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
+        queues[operation.system][operation.contact].append(operation)
+
+    async def settle_all(operations: list[Operation]) -> None:
+        for operation in operations:
+            await settle(context, operation)
+
+    await together(for_each(contacts.values(), settle_all) for contacts in queues.values())
+
+
+def _date_anew(context: RunContext) -> None:
+    """Date what may still arrive by our clock as it is now, if it was set since: no grace ends early, or never."""
+    now, forward, changes = context.clock(), context.base.put_forward, Changes()
+    for operation in context.base.operations.values():
+        if operation.state in UNSETTLED and (sent_at := min(operation.sent_at + forward, now)) != operation.sent_at:
+            changes.operations[operation.id] = replace(operation, sent_at=sent_at)
+    for name, value in context.base.cursors.items():
+        if name.startswith(NEWCOMER):
+            asked = datetime.fromisoformat(value)
+            if (at := min(asked + forward, now)) != asked:
+                changes.cursors[name] = at.isoformat()
+    if changes.operations or changes.cursors:
+        context.record(changes)
 
 
 async def settle(context: RunContext, operation: Operation) -> None:
@@ -79,16 +107,44 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
 def completed(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
     """What is to be stored once the replica is known to be closed."""
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
-    closed = replace(replica, state=_STATE_OF[reading.state], misses=0)
+    # One that is open again has moved to its next date, where the next merge finds it as a new task.
+    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]
+    closed = replace(replica, state=state, misses=0)
     changes = Changes(replicas={closed.key: closed})
     changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
     changes.events.append(context.event(operation, "completed", how))
     return changes
 
 
+def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
+    """Whether the task that was completed is a recurring one: it is open again, with another due.
+
+    A lane's tasks do not recur, and its answers may be about another task.
+    """
+    if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
+        return False
+    replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
+    if replica is None or reading.remote_id != replica.remote_id or reading.due is None or replica.due is None:
+        return False
+    return abs(reading.due - replica.due) >= timedelta(seconds=1)
+
+
+def _item(ref: TaskRef, need: Need) -> ReadItem:
+    return ReadItem(ref.system, What.TASK, ref.remote_id, need, ref.contact)
+
+
+async def _read(connection: Connection, item: ReadItem, reading: Awaitable[_T]) -> _T | None:
+    """Read it; what fails is counted like all else that fails, and not asked for a second time in this run."""
+    answer = await connection.attempt(reading, item)
+    if answer is None:
+        connection.asked.add(item.place)
+    return answer
+
+
 async def _settle_create(context: RunContext, connection: Connection, operation: Operation) -> None:
     adapter = connection.adapter
-    listing = await connection.attempt(adapter.list_contact_tasks(operation.contact), f"settling {operation.id}")
+    lane = ReadItem(operation.system, What.LANE, operation.contact, Need.OPERATION)
+    listing = await _read(connection, lane, adapter.list_contact_tasks(operation.contact))
     if listing is None:
         return
     context.extend(listing.rows)
@@ -96,7 +152,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
-        found, read_all = _find_new(operation, unknown), True
+        found, read_all = _find_new(operation, unknown, _others(context, operation, listing.rows)), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
@@ -120,16 +176,20 @@ async def _find_marker(
         reading = await _with_body(connection, operation, row)
         if reading is None:
             read_all = False
-        elif reading.marker == operation.task:
+        elif _is_marked(reading, operation):
             return reading, True
     for row in _moved_and_closed(context, operation, unknown):
         reading = await _with_body(connection, operation, row)
         if reading is None:
             # Nothing waits for what is unlikely, and failing again and again must not stop the connection.
             break
-        if reading.marker == operation.task:
+        if _is_marked(reading, operation):
             return reading, True
     return None, read_all
+
+
+def _is_marked(reading: Reading, operation: Operation) -> bool:
+    return reading.marker is not None and reading.marker.task == operation.task
 
 
 async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:
@@ -138,7 +198,7 @@ async def _with_body(connection: Connection, operation: Operation, row: Reading)
         return row
     ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
     try:
-        return await connection.attempt(connection.adapter.get_task(ref), f"task {row.remote_id}")
+        return await _read(connection, _item(ref, Need.NEW), connection.adapter.get_task(ref))
     except Missing:
         return row
 
@@ -164,14 +224,31 @@ def _is_edited(found: Reading) -> bool:
     return found.updated_at > found.created_at
 
 
-def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:
-    """Where no marker can be read back: the task of that type and due that was not there before the request."""
+def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
+    """The users who are not us, of those that made these tasks.
+
+    As long as nothing tells who we are, they are those who made what was there before and we did not make.
+    """
+    makers = {row.created_by for row in rows} - {None}
+    us = context.base.cursors.get(OUR_USER + operation.system)
+    if us is not None:
+        return makers - {us}
+    made = {key for key, replica in context.base.replicas.items() if replica.made}
+    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in made} - {None}
+
+
+def _find_new(operation: Operation, unknown: list[Reading], others: Collection[str | None]) -> Reading | None:
+    """Where no marker can be read back: the task of that type and due that was not there before the request.
+
+    What a person made in the same moment is theirs, though it is as ours would be.
+    """
     fitting = [
         reading
         for reading in unknown
         if reading.remote_id not in operation.seen
         and reading.raw_type == operation.raw_type
         and operation.is_due(reading.due)
+        and reading.created_by not in others
     ]
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
     return next(iter(fitting), None)
@@ -179,10 +256,10 @@ def _find_new(operation: Operation, unknown: list[Reading]) -> Reading | None:
 
 async def _settle_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
     ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
-    reading = await connection.attempt(connection.adapter.get_task(ref), f"settling {operation.id}")
+    reading = await _read(connection, _item(ref, Need.COMPLETION), connection.adapter.get_task(ref))
     if reading is None:
         return
-    if reading.state is State.OPEN:
+    if reading.state is State.OPEN and not moved_on(context, operation, reading):
         _not_carried_out(context, operation, "the task is still open")
         return
     context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
@@ -190,43 +267,53 @@ async def _settle_complete(context: RunContext, connection: Connection, operatio
 
 
 async def _settle_lane_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
-    reading = connection.adapter.list_contact_tasks(operation.contact)
-    listing = await connection.attempt(reading, f"settling {operation.id}")
+    lane = ReadItem(operation.system, What.LANE, operation.contact, Need.OPERATION)
+    listing = await _read(connection, lane, connection.adapter.list_contact_tasks(operation.contact))
     if listing is None or listing.unreadable:
         return
     context.extend(listing.rows)
     lane_policy = connection.adapter.capabilities.lane
     window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
     us = context.base.cursors.get(OUR_USER + operation.system)
-    after = Aftermath(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
-    meant, strays = after.meant, after.closed_instead
+    after = LaneCompletion(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
+    meant, strays = after.meant, after.hit
+    hit = Effects(hit=frozenset(strays))
     if meant is not None and meant.state is not State.OPEN:
         if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, meant, "completed; its lost answer was found by reading")
-        context.merge_contact(operation.system, operation.contact, listing, also=changes, hit_by_us=strays)
+        context.merge_contact(operation.system, operation.contact, listing, also=changes, effects=hit)
         context.completed[operation.system] += 1
     elif strays:
         failed = failed_again(context, operation, "it closed another task")
-        context.merge_contact(operation.system, operation.contact, listing, operation=failed, hit_by_us=strays)
+        context.merge_contact(operation.system, operation.contact, listing, operation=failed, effects=hit)
     else:
         _not_carried_out(context, operation, "the task is still open")
 
 
-def _surely_ours(context: RunContext, after: Aftermath) -> bool:
+def _surely_ours(context: RunContext, after: LaneCompletion) -> bool:
     """Whether our request closed what it meant: if it was seen open since, somebody else may have."""
     at_once = after.operation.run == context.run
     return after.closed_by_us or (at_once and not after.closed_by_another)
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:
-    return context.clock() - operation.sent_at < context.policy.doubt_grace
+    """Whether it was sent so lately. What seems to be sent later than now was, before our clock was set back.
+
+    Then the grace begins anew, so that nobody waits for our clock to come there.
+    """
+    now, sent_at = context.clock(), context.base.operations[operation.id].sent_at
+    if sent_at > now:
+        context.record(Changes(operations={operation.id: replace(operation, sent_at=now)}))
+        return True
+    return now - sent_at < context.policy.doubt_grace
 
 
 def _stays_in_doubt(context: RunContext, operation: Operation) -> None:
-    if operation.state is not OpState.IN_DOUBT:
-        context.record(Changes(operations={operation.id: replace(operation, state=OpState.IN_DOUBT)}))
+    known = context.base.operations[operation.id]
+    if known.state is not OpState.IN_DOUBT:
+        context.record(Changes(operations={known.id: replace(known, state=OpState.IN_DOUBT)}))
 
 
 def _not_carried_out(context: RunContext, operation: Operation, words: str) -> None:

@@ -5,12 +5,13 @@ Nothing here knows SQL. Words of an enumeration are stored as they are and survi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from syncer.model import Record, Replica, Task
+from syncer.model import Kind, Record, Replica, Task
 
 
 class Action(StrEnum):
@@ -39,17 +40,29 @@ UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 OUR_USER = "user:"
 """Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
 
-HOLD = "hold:"
-"""Begins the name of the cursor that stops all creates in a CRM until the instant that it holds."""
+FULL = "full:"
+"""Begins the name of the cursor of a CRM that had no room for what was created last: each run tries one create."""
 
 NEWCOMER = "newcomer:"
 """Begins the name of the cursor that has when a CRM was last asked to make a contact with this key."""
 
+LEFT = "left:"
+"""Begins the name of the cursor, ``left:<system>:<link>``, that has the keys of a person's contact that is gone."""
+
 EVERYBODY = ""
 """Stands for the contact in the visit to a CRM whose list of all tasks was read, nothing of it left out."""
 
+BEHIND = "behind:"
+"""Begins the name of the cursor of a person for whom something was written that this ledger does not know."""
+
+COMPANY = "company"
+"""The cursor that says that another ledger may write beside this one: its markers are in tasks made since."""
+
+OTHER_LEDGER = "other_ledger"
+"""The cursor that has the id of another ledger that writes for the same account."""
+
 LONGEST_WAIT = timedelta(hours=1)
-"""Between two tries of what failed, or of creates in a CRM that is full."""
+"""Between two tries of what failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,27 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Failing:
+    """Something of a CRM that could not be read in ``failures`` runs in a row, the first of them at ``since``.
+
+    ``what`` and ``key`` name it as `syncer.readinglist.ReadItem` does. ``garbled`` says that there was an answer, which
+    could not be understood; ``words`` are the CRM's own.
+    """
+
+    system: str
+    what: str
+    key: str
+    failures: int
+    since: datetime
+    words: str
+    garbled: bool = False
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return (self.system, self.what, self.key)
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One line of a task's history: what was seen, decided, sent or answered. Never changed, never deleted.
 
@@ -111,9 +145,35 @@ class Event:
     run: str = ""
 
 
+Likeness = tuple[str, Kind, str | None, datetime]
+"""(person, kind, title, due): tasks that have the same are alike."""
+
+
 def within(then: datetime, now: datetime, span: timedelta) -> bool:
     """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
     return timedelta(0) <= now - then < span
+
+
+def survivor(link: str, merged: Mapping[str, str]) -> str:
+    """The link that this one is a part of by now."""
+    seen = {link}
+    while (link := merged.get(link, link)) not in seen:
+        seen.add(link)
+    return link
+
+
+def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict[str, str]:
+    """What becomes of the cursors that name a person, where links became part of others."""
+    changed: dict[str, str] = {}
+    for name, value in cursors.items():
+        begin, _, link = name.rpartition(":")
+        if not value or link not in merged or not name.startswith((BEHIND, LEFT)):
+            continue
+        changed[name] = ""
+        now = f"{begin}:{survivor(link, merged)}"
+        words = (*changed.get(now, cursors.get(now, "")).split(), *value.split())
+        changed[now] = " ".join(dict.fromkeys(words))
+    return changed
 
 
 @dataclass(slots=True)
@@ -125,8 +185,10 @@ class Base:
     or failed ones, the latest for each task, system and action. ``records`` are all known contacts, ``links`` gives
     the link of each linked one. ``lookups`` tells
     when a (system, key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last
-    read one contact at a time. ``cursors`` are small named values. ``unreported`` are incidents of runs that broke off
-    before they could report them.
+    read one contact at a time. ``cursors`` are small named values. ``failing`` is what could not be read when it was
+    last tried. ``unreported`` are incidents of runs that broke off before they could report them. ``recent`` counts the
+    tasks, closed ones too, that were first seen within a day and are alike. ``behind`` are the persons for whom nothing
+    may be written in this run, because something was that the ledger does not know.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -137,20 +199,27 @@ class Base:
     lookups: dict[tuple[str, str], datetime] = field(default_factory=dict)
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    failing: dict[tuple[str, str, str], Failing] = field(default_factory=dict)
     unreported: list[Event] = field(default_factory=list)
-    empty: bool = True
-    """Whether the ledger has never held a task."""
+    recent: Counter[Likeness] = field(default_factory=Counter)
+    ledger_id: str = ""
+    ledger_made_at: datetime | None = None
+    """See `syncer.ledgerids`; empty where no run was made with this ledger yet."""
+    former_ids: frozenset[str] = frozenset()
+    """What it was called before its file was copied or put back."""
+    restored_at: datetime | None = None
+    """When the ledger was found to be a copy that was put back: what happened before then it may not know."""
+    put_forward: timedelta = timedelta(0)
+    """By how much our clock was put forward since the last run."""
+    behind: set[str] = field(default_factory=set)
 
     def update(self, changes: Changes) -> None:
         """Take over what was stored, or in a plan would have been."""
         self.links.update(changes.links)
         self.records.update(changes.records)
-        if changes.merged:
-            for task in list(self.tasks.values()):
-                if task.contact in changes.merged:
-                    self.tasks[task.id] = replace(task, contact=changes.merged[task.contact])
         self.tasks.update(changes.tasks)
-        self.empty = self.empty and not changes.tasks
+        if changes.merged:
+            self._follow(changes.merged)
         for key in changes.forgotten:
             self.replicas.pop(key, None)
         self.replicas.update(changes.replicas)
@@ -158,6 +227,22 @@ class Base:
         self.lookups.update(changes.lookups)
         self.visits.update(changes.visits)
         self.cursors.update(changes.cursors)
+        for place in changes.readable:
+            self.failing.pop(place, None)
+        self.failing.update(changes.failing)
+
+    def _follow(self, merged: Mapping[str, str]) -> None:
+        """What was a link's that became part of another one is that one's."""
+        for key, link in self.links.items():
+            self.links[key] = survivor(link, merged)
+        for task in list(self.tasks.values()):
+            if task.contact in merged:
+                self.tasks[task.id] = replace(task, contact=survivor(task.contact, merged))
+        self.behind = {survivor(link, merged) for link in self.behind}
+        recent = Counter[Likeness]()
+        for (link, kind, title, due), number in self.recent.items():
+            recent[survivor(link, merged), kind, title, due] += number
+        self.recent = recent
 
     def asked_to_make(self, system: str, key: str) -> datetime | None:
         """When the CRM was last asked to make a contact with this key."""
@@ -168,6 +253,10 @@ class Base:
         """Whether that was so lately, for any of these keys, that the contact may still be made."""
         instants = (self.asked_to_make(system, key) for key in keys)
         return any(asked is not None and within(asked, now, grace) for asked in instants)
+
+    def is_full(self, system: str) -> bool:
+        """Whether the CRM had no room for what was created last."""
+        return bool(self.cursors.get(FULL + system))
 
     def copies(self, task: str, system: str) -> list[Replica]:
         """The task's replicas in one CRM, whatever has become of them."""
@@ -189,7 +278,7 @@ class Changes:
     """What is to be stored in one transaction: whole new values, keyed as in `Base`.
 
     ``forgotten`` are replicas to be removed (after ``syncer retry``), ``links`` are new or moved links,
-    ``merged`` tells which link became part of which.
+    ``merged`` tells which link became part of which. ``readable`` is what fails no more.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -202,4 +291,6 @@ class Changes:
     lookups: dict[tuple[str, str], datetime] = field(default_factory=dict)
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
     cursors: dict[str, str] = field(default_factory=dict)
+    failing: dict[tuple[str, str, str], Failing] = field(default_factory=dict)
+    readable: set[tuple[str, str, str]] = field(default_factory=set)
     forgotten: set[tuple[str, str]] = field(default_factory=set)

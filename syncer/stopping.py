@@ -9,7 +9,9 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterable
+import threading
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
@@ -20,6 +22,8 @@ _T = TypeVar("_T")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _OF_A_SIGNAL: Final = 128
 _SHOW_CURSOR: Final = "\x1b[?25h"
+LAST_MOMENT: Final = 9.0
+"""Seconds after which a process that was told to stop is gone, whatever hangs."""
 
 
 class Stopped(Exception):
@@ -30,6 +34,32 @@ class Stopped(Exception):
         self.exit_status = exit_status
 
 
+class _Apart(Executor):
+    """A thread for each piece of work, which the end of the process does not wait for."""
+
+    def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        future: Future[_T] = Future()
+
+        def work() -> None:
+            if not future.set_running_or_notify_cancel():
+                return
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+                future.set_exception(error)
+
+        threading.Thread(target=work, daemon=True).start()
+        return future
+
+
+_APART: Final = _Apart()
+
+
+async def apart(work: Callable[[], _T]) -> _T:
+    """Do beside the event loop what may have to wait for other processes."""
+    return await asyncio.get_running_loop().run_in_executor(_APART, work)
+
+
 class Stop:
     """While entered, takes the two signals over from the running event loop."""
 
@@ -37,6 +67,7 @@ class Stop:
         self.exit_status: Exit | None = None
         self._asked = asyncio.Event()
         self._before: dict[signal.Signals, Any] = {}
+        self._last_moment: threading.Timer | None = None
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -48,6 +79,8 @@ class Stop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if self._last_moment is not None:
+            self._last_moment.cancel()
         loop = asyncio.get_running_loop()
         for number, handler in self._before.items():
             loop.remove_signal_handler(number)
@@ -59,7 +92,13 @@ class Stop:
             _end_process(number)
         self.exit_status = Exit(_OF_A_SIGNAL + number)
         self._asked.set()
-        sys.stderr.write("stopping after the request in flight; a second signal stops at once\n")
+        # In a thread: what hangs may be the event loop itself. What was sent and not answered is stored as that.
+        self._last_moment = threading.Timer(LAST_MOMENT, os._exit, (_OF_A_SIGNAL + number,))
+        self._last_moment.daemon = True
+        self._last_moment.start()
+        sys.stderr.write(
+            f"stopping after the request in flight, within {LAST_MOMENT:.0f} s; a second signal stops at once\n"
+        )
 
     def end(self) -> None:
         """Wake whoever waits, without a signal: there is nothing left to do."""
@@ -71,6 +110,9 @@ class Stop:
 
     async def finish(self, work: Coroutine[Any, Any, _T], adapters: Iterable[Adapter]) -> _T:
         """The work's result; when the end is asked for, the work is cancelled and waited for. Raises `Stopped`."""
+        if self.exit_status is not None:
+            work.close()
+            raise Stopped(self.exit_status)
         task, asked = asyncio.ensure_future(work), asyncio.ensure_future(self._asked.wait())
         await asyncio.wait({task, asked}, return_when=asyncio.FIRST_COMPLETED)
         asked.cancel()

@@ -5,28 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from syncer.context import Connection, RunContext
+from syncer.connection import Connection
+from syncer.context import RunContext
 from syncer.guard import Excess
 from syncer.model import ReplicaState
 from syncer.observations import ConnectionState
 from syncer.opening import AccountInHand
-from syncer.plan import Plan
+from syncer.plan import Plan, Planned
 from syncer.reasons import Item, Reason
 from syncer.registry import BUILT_IN
-from syncer.report import ConnectionReport, Exit, OperationReport, Report
+from syncer.report import ConnectionReport, Cost, Exit, OperationReport, Report, TaskName
+from syncer.sameperson import unconfirmed
+from syncer.secondledger import is_younger
+from syncer.state import Action
 
 
 def left_over(context: RunContext, plan: Plan) -> Plan:
     """A plan made after the run: what could still be done and was not stands under waiting, with its reason."""
     still = [
-        Item(operation.task, operation.system, _why_not_done(context, operation.system), operation.reason)
+        Item(operation.task, operation.system, _why_not_done(context, operation), operation.reason)
         for operation in plan.operations
     ]
     return Plan((), (*plan.waiting, *still), plan.attention)
 
 
-def _why_not_done(context: RunContext, system: str) -> Reason:
-    return Reason.BUDGET if context.out_of_time or context.connections[system].spent else Reason.NEXT_RUN
+def _why_not_done(context: RunContext, operation: Planned) -> Reason:
+    if operation.action is Action.CREATE and context.base.is_full(operation.system):
+        return Reason.STORAGE_FULL
+    return Reason.BUDGET if context.out_of_time or context.connections[operation.system].spent else Reason.NEXT_RUN
 
 
 def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
@@ -36,7 +42,7 @@ def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repor
         account,
         context,
         plan,
-        Exit.PARTIAL if troubled or context.failed else Exit.DONE,
+        Exit.PARTIAL if troubled or context.failed or is_younger(context) else Exit.DONE,
         created=_by_system(context, context.created),
         completed=_by_system(context, context.completed),
     )
@@ -77,7 +83,7 @@ def _report(
     created: dict[str, int] | None = None,
     completed: dict[str, int] | None = None,
     operations: tuple[OperationReport, ...] | None = None,
-    cost: dict[str, str] | None = None,
+    cost: dict[str, Cost] | None = None,
     message: str = "",
 ) -> Report:
     troubles = [
@@ -89,6 +95,9 @@ def _report(
         )
         for found in trouble
     ]
+    waiting = _unique([*plan.waiting, *context.waiting])
+    attention = _unique([*context.attention, *plan.attention, *troubles])
+    incidents = tuple(context.incidents)
     return Report(
         account=account.settings.name,
         run=context.run,
@@ -98,11 +107,12 @@ def _report(
         created=created or {},
         completed=completed or {},
         connections=_connections(context),
-        waiting=_unique([*plan.waiting, *context.waiting]),
-        attention=_unique([*plan.attention, *troubles]),
-        incidents=tuple(context.incidents),
+        waiting=waiting,
+        attention=attention,
+        incidents=incidents,
         operations=operations,
         cost=cost or {},
+        known_as=_known_as(context, (*waiting, *attention, *incidents)),
         message=message,
     )
 
@@ -133,13 +143,38 @@ def _connections(context: RunContext) -> dict[str, ConnectionReport]:
 
 def _connection(connection: Connection, opened: int) -> ConnectionReport:
     wire = connection.adapter.wire
-    return ConnectionReport(
-        connection.seen.state,
-        reads=wire.reads - connection.reads_before,
-        writes=wire.writes - connection.writes_before,
-        open=opened,
-        message=connection.seen.message,
-    )
+    reads, writes = wire.reads - connection.reads_before, wire.writes - connection.writes_before
+    idle = connection.usable and not reads and not writes
+    state = ConnectionState.IDLE if idle else connection.seen.state
+    return ConnectionReport(state, reads=reads, writes=writes, open=opened, message=connection.seen.message)
+
+
+def _people(context: RunContext) -> dict[str, str]:
+    """A name for each link that has one."""
+    people: dict[str, str] = {}
+    for key, record in sorted(context.base.records.items()):
+        link = context.base.links.get(key)
+        if record.name and link is not None:
+            people.setdefault(link, record.name)
+    return people
+
+
+def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName]:
+    """What people know these by: a task by its title or kind, also one that is done, and whoever it is about."""
+    items = tuple(items)
+    wanted = {item.task for item in items if item.task is not None}
+    if unknown := wanted - context.base.tasks.keys():
+        context.ledger.extend(context.base, tasks=unknown)
+    people = _people(context) if items else {}
+
+    def name(item: Item) -> TaskName:
+        task = context.base.tasks.get(item.task or "")
+        if task is not None:
+            return TaskName(task.title or task.kind.label, people.get(task.contact, ""))
+        record = context.base.records.get(item.person) if item.person else None
+        return TaskName(item.title, record.name if record else "")
+
+    return {item: name(item) for item in items}
 
 
 def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
@@ -147,16 +182,16 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
     for replica in context.base.replicas.values():
         sources.setdefault(replica.task, []).append(f"{replica.system}:{replica.remote_id}")
     reports = []
+    people = _people(context)
     for planned in plan.operations:
         task = context.base.tasks[planned.task]
-        names = [record.name for record in context.records_of(task.contact) if record.name]
         reports.append(
             OperationReport(
                 task=task.id,
                 system=planned.system,
                 action=planned.action.value,
                 kind=task.kind.value,
-                contact=next(iter(names), ""),
+                contact=people.get(task.contact, ""),
                 due=task.due,
                 reason=planned.reason,
                 title=task.title or task.kind.label,
@@ -167,19 +202,16 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
     return tuple(reports)
 
 
-def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, str]:
-    """Requests that the operations would take in each CRM, and what share of its smallest budget that is."""
+def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, Cost]:
+    """What the reading took and the operations would take in each CRM, in requests and as a share of its budgets."""
     cost = {}
     for system, connection in context.connections.items():
         capabilities = connection.adapter.capabilities
         mine = [planned for planned in plan.operations if planned.system == system]
         each = 1 + (2 if capabilities.lane is not None else int(capabilities.listing_lags))
-        writes = len(mine)
-        requests = writes * each
-        reads = connection.adapter.wire.reads - connection.reads_before
-        windows = account.settings.connections[system].rate
-        shares = ", ".join(
-            f"{100 * (requests + reads) / rate.requests:.0f}% of {rate}" for rate in windows if rate.requests
-        )
-        cost[system] = f"{reads + requests} requests ({reads} to read, {requests} for {writes} writes): {shares}"
+        requests = connection.adapter.wire.reads - connection.reads_before + len(mine) * each
+        requests += len(unconfirmed(context, mine))
+        rates = account.settings.connections[system].rate
+        seconds = max(max(requests - 1, 0) // rate.requests * rate.seconds for rate in rates)
+        cost[system] = Cost(requests, seconds, round(max(requests / rate.requests for rate in rates), 4))
     return cost

@@ -162,9 +162,12 @@ class Served:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
-    def configure(self, name: str = "acme", *, sync: str = "", file: str = "config.toml") -> None:
-        """Write an account file."""
-        (self.folder / file).write_text(ACCOUNT.format(name=name, url=self.url, sync=sync))
+    def configure(
+        self, name: str = "acme", *, sync: str = "", file: str = "config.toml", host: str = "127.0.0.1"
+    ) -> None:
+        """Write an account file; by another name of the host, the same CRMs look like another remote account."""
+        url = self.url.replace("127.0.0.1", host)
+        (self.folder / file).write_text(ACCOUNT.format(name=name, url=url, sync=sync))
 
     def person(self, name: str = "Asha", phone: str = "+919876543210") -> tuple[int, str, str]:
         """Somebody who is in all three CRMs: the ids there."""

@@ -65,6 +65,10 @@ def write(path: str, text: str) -> None:
 
 def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if "PLANTED_WIRE" in os.environ:
+        from tests.simulation.wiring import plant_as_told
+
+        plant_as_told()
     for line in sys.stdin:
         if os.fork() == 0:
             supervise(json.loads(line))

@@ -17,10 +17,11 @@ from adapters.highlevel.settings import HighLevelSettings
 from adapters.sandbox import SandboxTransport
 from syncer.model import Draft, Kind, Listing, Reading, TaskRef
 from tests.clock import START, run_virtual
+from tests.strategies import marker_of
 
 T = TypeVar("T")
 LOCATION = "ve9EPM428h8vShlRW1KT"
-MARKED = "01HZX3W8K2N7QJ5V9RTB4M6CDE"
+MARKER = marker_of("superfone:4567")
 DUE = START + timedelta(hours=2)
 TASK = {"id": "T1", "title": "Call", "completed": False, "contactId": "C1", "dueDate": "2021-07-08T02:30:00.000Z"}
 
@@ -95,7 +96,7 @@ def bodies(sandbox: HighLevelSandbox) -> Sequence[Any]:
 
 def draft(contact: str, **more: Any) -> Draft:
     fields: dict[str, Any] = {
-        "task": MARKED,
+        "marker": MARKER,
         "contact": contact,
         "contact_name": "Asha Rao",
         "kind": Kind.FOLLOW_UP_CALL,

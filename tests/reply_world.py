@@ -15,8 +15,9 @@ from adapters.reply.settings import ReplySettings
 from adapters.sandbox import SandboxTransport
 from syncer.model import Draft, Kind, TaskRef
 from tests.clock import START
+from tests.strategies import marker_of
 
-TASK = "01J0000000000000000000TASK"
+MARKER = marker_of("superfone:4567")
 DUE = START + timedelta(hours=2)
 
 
@@ -52,7 +53,7 @@ def ref(task_id: str) -> TaskRef:
 def draft(contact: str, **changes: Any) -> Draft:
     """A call that is due in two hours."""
     given: dict[str, Any] = {
-        "task": TASK,
+        "marker": MARKER,
         "contact": contact,
         "contact_name": "Asha",
         "kind": Kind.CALLBACK,

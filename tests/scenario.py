@@ -53,7 +53,7 @@ _CALLS: Final = {
         ("POST", r".*/tasks/search", "tasks"),
         ("POST", r"/contacts/search", "contacts"),
         ("GET", r"/contacts/search/duplicate", "find"),
-        ("POST", r"/contacts/upsert", "new contact"),
+        ("POST", r"/contacts/", "new contact"),
         ("PUT", r".*/completed", "complete"),
         ("POST", r"/contacts/\w+/tasks", "create"),
         ("GET", r"/contacts/\w+/tasks", "tasks of contact"),
@@ -126,6 +126,7 @@ class StagedLedger(Ledger):
             old.unlink()
         shutil.copy(file.with_suffix(".empty"), file)
         self._clock = clock
+        self._steady = lambda: clock().timestamp()
 
 
 def _staged_ledger(folder: Path) -> StagedLedger:

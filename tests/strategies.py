@@ -11,8 +11,9 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from adapters.base import Capabilities, Completes, LanePolicy, ListsTasks
+from syncer.closures import NONE, Effects
 from syncer.merge import Merged, merge
-from syncer.model import MESSAGE_KINDS, Kind, Reading, Record, Replica, ReplicaState, State, Task
+from syncer.model import MESSAGE_KINDS, Kind, Marker, Reading, Record, Replica, ReplicaState, State, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.state import Action, Base, Operation, OpState
@@ -25,6 +26,8 @@ SYSTEMS: Final = (LANE, TYPED, PLAIN)
 NOTES: Final = frozenset({Kind.REMINDER, Kind.TODO})
 ROUTABLE: Final = tuple(kind for kind in Kind if kind not in MESSAGE_KINDS)
 API: Final = "999"
+LEDGER: Final = "1k2m9ab3xq"
+OTHER_LEDGER: Final = "1k2m9ab3zz"
 
 CAPABILITIES: Final = {
     LANE: Capabilities(
@@ -75,6 +78,11 @@ def at(**span: float) -> datetime:
     return START + timedelta(**span)
 
 
+def marker_of(task: Task | str, ledger: str = LEDGER) -> Marker:
+    """What this ledger, or another one, writes into its copies of this task."""
+    return Marker(ledger, task if isinstance(task, str) else task.id)
+
+
 def a_task(task: str = "t1", **fields: Any) -> Task:
     """An open call of the person ``p1``, from the CRM with lanes, unless told otherwise."""
     given: dict[str, Any] = {"contact": "p1", "kind": Kind.FOLLOW_UP_CALL, "due": at(hours=5), "origin": LANE}
@@ -83,10 +91,12 @@ def a_task(task: str = "t1", **fields: Any) -> Task:
 
 def a_replica(task: Task, system: str, remote_id: str = "", **fields: Any) -> Replica:
     """A copy of the task as its origin's people made it, or as our create did elsewhere."""
+    home, name = marker_of(task).place
+    own = name if home == system else ""
     made = fields.pop("made", system != task.origin)
     return Replica(
         system=system,
-        remote_id=remote_id or f"{task.id}-{system}",
+        remote_id=remote_id or own or f"{name or task.id}-{system}",
         task=task.id,
         contact=f"{task.contact}-{system}",
         made=made,
@@ -128,7 +138,7 @@ def read_back(replica: Replica, task: Task, **changes: Any) -> Reading:
         due=replica.due,
         exclusive=replica.exclusive,
         sequence=replica.sequence,
-        marker=task.id if replica.made and replica.system != LANE else None,
+        marker=marker_of(task) if replica.made and replica.system != LANE else None,
     )
     if replica.system == LANE:
         reading = replace(reading, created_by=API if replica.made else "7", updated_by=API if replica.made else "7")
@@ -151,7 +161,7 @@ def a_base(*tasks: Task, replicas: Iterable[Replica] = (), people: Sequence[str]
         "operations": {operation.id: operation for operation in operations},
         "records": records,
         "links": {key: record.name for key, record in records.items()},
-        "empty": not tasks,
+        "ledger_id": LEDGER,
     }
     return Base(**(given | more))
 
@@ -180,6 +190,27 @@ def seen_of(
     return seen
 
 
+def read_in_full(*readings: Reading, people: Sequence[str] = ("p1", "p2")) -> dict[str, Seen]:
+    """The same, and each person's tasks by themselves, closed ones too."""
+    seen = seen_of(*readings, people=people)
+    for system in (TYPED, PLAIN):
+        for person in people:
+            contact = f"{person}-{system}"
+            mine = tuple(row for row in readings if (row.system, row.contact) == (system, contact))
+            seen[system].persons[contact] = mine
+    return seen
+
+
+def in_words_of(system: str, kind: Kind) -> Kind:
+    """The kind as this CRM tells it of a copy of ours: two of them tell less than there is."""
+    if system == LANE:
+        return kind
+    if system == PLAIN:
+        return Kind.FOLLOW_UP_CALL
+    words = {"call": Kind.FOLLOW_UP_CALL, "visit": Kind.SITE_VISIT, "note": Kind.TODO}
+    return words.get(kind.family, kind)
+
+
 def merged(base: Base, seen: Mapping[str, Seen], **given: Any) -> Merged:
     """One merge at the start of time, unless told otherwise. Whose lane was seen has been visited."""
     visits = {(system, contact): START for system in seen for contact in seen[system].lanes}
@@ -199,11 +230,18 @@ class World:
 
     base: Base
     seen: dict[str, Seen]
+    effects: Effects = NONE
     policy: Policy = POLICY
     capabilities: dict[str, Capabilities] = field(default_factory=lambda: dict(CAPABILITIES))
 
     def merged(self, **given: Any) -> Merged:
-        return merged(self.base, self.seen, policy=self.policy, capabilities=self.capabilities, **given)
+        return merged(
+            self.base,
+            self.seen,
+            policy=self.policy,
+            capabilities=self.capabilities,
+            **({"effects": {LANE: self.effects}} | given),
+        )
 
 
 _DUES: Final = st.sampled_from([at(hours=5), at(hours=5, seconds=30), at(hours=6), at(days=2)])
@@ -220,7 +258,7 @@ def pasts(draw: st.DrawFn) -> Base:
         origin = draw(st.sampled_from(SYSTEMS))
         kind = draw(st.sampled_from(Kind if origin == TYPED else ROUTABLE))
         task = a_task(
-            f"t{number}",
+            f"{origin}:t{number}",
             contact=draw(_PEOPLE),
             kind=kind,
             origin=origin,
@@ -281,11 +319,12 @@ def worlds(draw: st.DrawFn) -> World:
     for system, remote_id in missing:
         seen[system].missing.add(remote_id)
     closed_here = [r.remote_id for r in readings if r.system == LANE and r.state is State.DONE]
-    seen[LANE].closed_by_us = {remote_id for remote_id in closed_here if draw(st.integers(0, 5)) == 0}
-    seen[LANE].hit_by_us = {remote_id for remote_id in seen[LANE].closed_by_us if draw(st.booleans())}
+    by_us = [remote_id for remote_id in closed_here if draw(st.integers(0, 5)) == 0]
+    hit = frozenset(remote_id for remote_id in by_us if draw(st.booleans()))
+    effects = Effects(closed=frozenset(by_us) - hit, hit=hit)
     done_then = draw(st.booleans())
     policy = replace(POLICY, cancelled_closes=draw(st.booleans()))
-    return World(base, seen, policy, with_lane(superseded_is_done=done_then))
+    return World(base, seen, effects, policy, with_lane(superseded_is_done=done_then))
 
 
 def _present(draw: st.DrawFn, replica: Replica, task: Task) -> Reading | None:
@@ -340,7 +379,9 @@ def _newcomer(draw: st.DrawFn, base: Base, number: int) -> Reading:
         return reading
     marked = draw(st.booleans())
     if base.tasks and marked:
-        reading = replace(reading, marker=draw(st.sampled_from([*sorted(base.tasks), "t9"])))
+        reading = replace(
+            reading, marker=draw(st.sampled_from([marker_of(task) for task in (*sorted(base.tasks), f"{TYPED}:t9")]))
+        )
     odd = draw(st.sampled_from([None, None, None, "nobody", "unread"]))
     if odd is not None:
         reading = replace(reading, contact=None if odd == "nobody" else f"stranger-{system}")

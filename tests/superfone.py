@@ -17,6 +17,7 @@ from adapters.superfone.sandbox import SuperfoneSandbox
 from adapters.superfone.settings import SuperfoneSettings
 from syncer.model import Draft, Kind, Listing, Reading, Record, TaskRef
 from tests.clock import run_virtual
+from tests.strategies import marker_of
 
 NOW: Final = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
 DUE: Final = datetime(2026, 5, 20, 15, 0, tzinfo=UTC)
@@ -86,7 +87,7 @@ def answering(
 def draft(lead: int | str, kind: Kind = Kind.FOLLOW_UP_CALL, **changes: Any) -> Draft:
     """A task to be created for a lead."""
     values: dict[str, Any] = {
-        "task": "01JZX7Q8R9S0T1V2W3X4Y5Z6A7",
+        "marker": marker_of("reply:5"),
         "contact": str(lead),
         "contact_name": "Asha",
         "kind": kind,

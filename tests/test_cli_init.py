@@ -58,3 +58,30 @@ def test_an_end_of_the_answers_writes_nothing(served: Served) -> None:
     assert done.status != 0
     assert not (served.folder / "new.toml").exists()
     assert "Traceback" not in done.stderr
+
+
+def test_a_key_of_another_account_stays_and_a_link_is_not_followed(served: Served) -> None:
+    (served.folder / "config.toml").unlink()
+    (served.folder / "reply.key").write_text("another account's")
+    (served.folder / "reply-2.key").symlink_to(served.folder / "elsewhere")
+    lines = ["acme", "UTC", "IN", "y", "SF_KEY", "y", "-", "wrong", "y", "-", "reply-key", "n"]
+    done = served.do("init", *addresses(served), answers="\n".join(lines) + "\n")
+    assert done.status == 0
+    assert (served.folder / "reply.key").read_text() == "another account's"
+    assert not (served.folder / "elsewhere").exists()
+    assert tomllib.loads((served.folder / "config.toml").read_text())["reply"]["api_key"] == "file:reply-3.key"
+    assert (served.folder / "reply-3.key").read_text() == "reply-key\n"
+
+
+def test_a_key_does_not_stay_behind_where_nothing_comes_of_it(served: Served) -> None:
+    for answers in (["n", "y", "-", "reply-key", "n"], ["n", "y", "-", "reply-key"]):
+        lines = ["acme", "UTC", "IN", *answers]
+        done = served.do("init", "--file", "new.toml", *addresses(served), answers="\n".join(lines) + "\n")
+        assert done.status != 0
+        assert not list(served.folder.glob("*.key"))
+
+
+def test_a_file_that_is_a_link_is_refused(served: Served) -> None:
+    (served.folder / "new.toml").symlink_to(served.folder / "elsewhere")
+    assert served.do("init", "--file", "new.toml").status == 2
+    assert not (served.folder / "elsewhere").exists()

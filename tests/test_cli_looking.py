@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -97,6 +98,74 @@ def test_a_run_without_a_limit_is_under_way_for_as_long_as_it_takes(served: Serv
     assert served.do("status", "--json").answer["under_way"]["run"] == "long"
 
 
+def test_a_run_whose_process_is_gone_broke_off(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("sync", "--once").status == 0
+    with Ledger.open(f"sqlite:///{served.folder / 'acme.db'}", name="acme") as ledger:
+        dead = replace(current_owner("t"), started=1.0)
+        ledger.acquire(dead, served.now(), LEASE_TERM, run="killed")
+    told = served.do("status", "--json").answer
+    assert (told["under_way"], told["broken_off"]["run"], told["last_run"]["status"]) == (None, "killed", "ok")
+    assert "ago, broke off: it did not end: its process was killed" in served.do("status").stdout
+    assert "broke off: it did not end" in served.do("explain", f"highlevel:{task}").stdout
+    assert served.do("explain", f"highlevel:{task}", "--json").answer["broken_off"]["run"] == "killed"
+    assert served.do("sync", "--once").status == 0
+    assert served.do("status", "--json").answer["broken_off"] is None
+
+
+def test_a_run_that_a_signal_or_another_account_stopped_broke_off(served: Served) -> None:
+    served.person()
+    assert served.do("sync", "--once").status == 0
+    served.reply.user_id = 99
+    assert served.do("sync", "--once").status == 2
+    told = served.do("status", "--json").answer
+    assert "opens the account 99" in told["broken_off"]["message"]
+    assert "broke off: the key of reply opens the account 99" in served.do("status").stdout
+
+
+def test_every_item_has_the_name_that_people_know_its_task_by(busy: Served) -> None:
+    for command in (["sync", "--once"], ["plan"], ["status"]):
+        (item,) = busy.do(*command, "--json").answer["waiting"]
+        assert (item["title"], item["contact"]) == ("Call again", "Asha Rao")
+
+
+def test_an_ambiguous_contact_has_a_name(served: Served) -> None:
+    served.person()
+    served.highlevel.add_contact("Asha", "Again", "other@example.com", "+919876543210")
+    (item,) = served.do("sync", "--once", "--json").answer["attention"]
+    assert (item["task"], item["title"], item["reason"]) == (None, "", "ambiguous_contact")
+    assert item["contact"].startswith("Asha")
+
+
+def test_looking_needs_no_secret_and_a_broken_file_keeps_nobody_from_it(busy: Served) -> None:
+    task = busy.do("tasks", "--json").answer["tasks"][0]["task"]
+    for command in (["status"], ["tasks"], ["explain", task], ["retry"], ["retry", task]):
+        assert busy.do(*command, SF_KEY="", RE_KEY="", HL_KEY="").status == 0
+    (busy.folder / "broken.toml").write_text("[")
+    done = busy.do("status", "--json", "-c", "config.toml", "-c", "broken.toml")
+    assert done.status == 2
+    assert [(one["account"], one.get("exit")) for one in done.answers] == [(None, 2), ("acme", None)]
+    assert "broken.toml: this is not TOML" in done.stderr
+
+
+def test_what_people_typed_reaches_neither_terminal_nor_json_as_it_is(served: Served) -> None:
+    _, _, contact = served.person("Asha\x1b]0;mine\x07")
+    task = served.task(contact, "Call \x9b31m\u202eahsA\u2066 \x1b[2J")
+    served.configure(sync="doubt_grace = 0")
+    outputs = [served.do("sync", "--once", "--json"), served.do("sync", "--once")]
+    outputs += [
+        served.do(*one, *json)
+        for one in (["status"], ["tasks"], ["explain", f"highlevel:{task}"], ["plan"])
+        for json in ([], ["--json"])
+    ]
+    for done in outputs:
+        text = done.stdout + done.stderr
+        assert not [letter for letter in text if not letter.isprintable() and letter != "\n"], ascii(text)
+        for answer in done.answers if text.startswith("{") else ():
+            assert "\x1b" not in str(answer)
+
+
 def test_tasks_and_their_copies_side_by_side(busy: Served) -> None:
     everything = busy.do("tasks", "--json").answer["tasks"]
     assert [task["title"] for task in everything] == ["Call Asha", "Call again"]
@@ -127,6 +196,15 @@ def test_a_task_s_story_in_words(busy: Served) -> None:
     unknown = busy.do("explain", "superfone:1")
     assert unknown.status == 2
     assert "syncer tasks" in unknown.stderr
+
+
+def test_a_task_s_story_tells_what_is_not_known_yet(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    served.reply.fault = lambda call: Fault.LOST_REQUEST if served.reply.is_write(call) else None
+    served.do("sync", "--once")
+    words = served.do("explain", f"highlevel:{task}").stdout
+    assert "reply: create: a request may have been carried out; the next run finds out by reading" in words
 
 
 def test_a_task_s_story_has_the_copy_that_is_gone(served: Served) -> None:
@@ -165,6 +243,22 @@ def test_retry_frees_what_was_refused_and_says_what(served: Served) -> None:
     assert unknown.answer["exit"] == 2
 
 
+def test_retry_names_the_tasks_that_were_held(served: Served) -> None:
+    _, _, contact = served.person()
+    due = (served.now() + timedelta(hours=5)).replace(microsecond=0)
+    for _ in range(4):
+        served.highlevel.person_creates(contact, "Call Asha", due)
+        assert served.do("sync", "--once").status == 0
+    (item,) = served.do("status", "--json").answer["attention"]
+    assert item["reason"] == "loop"
+    freed = served.do("retry", item["task"], "--json").answer
+    assert freed == {
+        "account": "acme",
+        "number": 1,
+        "freed": [{"task": item["task"], "system": "highlevel", "what": "loop"}],
+    }
+
+
 def test_check_tries_everything_and_says_what_each_crm_can_do(served: Served) -> None:
     done = served.do("check", "--json")
     assert done.status == 0
@@ -172,9 +266,36 @@ def test_check_tries_everything_and_says_what_each_crm_can_do(served: Served) ->
     assert {check["system"] for check in done.answer["checks"]} == {"superfone", "reply", "highlevel"}
     assert done.answer["capabilities"]["superfone"]["completes"] == "the contact's newest open task"
     words = served.do("check").stdout
-    assert words.startswith("acme: everything works\n  file: ok: ")
+    assert words.startswith("acme: everything that can be tried works\n  file: ok: ")
     assert "What highlevel can do" in words
     assert served.writes() == 0
+
+
+def test_check_says_ok_of_nothing_that_it_cannot_know(served: Served) -> None:
+    """Whether a key may write, and whose key of Superfone it is before an answer has named that."""
+
+    def unknown() -> set[tuple[str, str]]:
+        checks = served.do("check", "--json").answer["checks"]
+        return {(check["system"], check["what"]) for check in checks if check["ok"] is None}
+
+    writing = {(system, "write tasks") for system in ("superfone", "reply", "highlevel")}
+    assert unknown() == {*writing, ("superfone", "account")}
+    assert "superfone: not known: account: an organisation that no answer has named yet" in served.do("check").stdout
+    served.person()
+    assert served.do("sync", "--once").status == 0
+    assert unknown() == {*writing, ("superfone", "account")}
+    assert "no answer has named yet; the ledger belongs to " in served.do("check").stdout
+
+
+def test_a_crm_that_was_asked_nothing_is_idle(served: Served) -> None:
+    done = served.do("sync", "--once", "--json").answer
+    assert {system: found["state"] for system, found in done["connections"].items()} == {
+        "superfone": "idle",
+        "reply": "ok",
+        "highlevel": "ok",
+    }
+    assert (done["status"], done["connections"]["superfone"]["reads"]) == ("ok", 0)
+    assert served.do("status", "--json").answer["lags_s"]["superfone"] is None
 
 
 def test_check_says_what_to_do_about_a_key_and_an_address(served: Served) -> None:

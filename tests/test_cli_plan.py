@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from datetime import timedelta
@@ -31,7 +32,9 @@ def test_a_plan_names_every_operation_and_its_cost_and_writes_nothing(served: Se
         ("superfone", "create"),
     ]
     assert all(one.keys() >= OPERATION_KEYS for one in report["operations"])
-    assert "% of 1000/1s" in report["cost"]["reply"]
+    cost = report["cost"]["reply"]
+    assert cost["requests"] == 1 + report["connections"]["reply"]["reads"]
+    assert (cost["seconds"], cost["budget_share"]) == (0, cost["requests"] / 1000)
     assert served.writes() == 0
     assert not list(served.folder.glob("acme.db*"))
 
@@ -45,7 +48,7 @@ def test_a_plan_in_words(served: Served) -> None:
     assert "acme: a run would do 2 things\n" in done.stdout
     assert "  superfone:\n    create: what Call Asha, for Asha Rao, due " in done.stdout
     assert ", because made in highlevel, not yet in superfone\n" in done.stdout
-    assert "reply costs " in done.stdout
+    assert re.search(r"reply costs \d+ requests, \d+% of its budget\n", done.stdout)
     assert "syncer sync --once --allow-creates 2" in done.stdout
 
 
@@ -118,8 +121,8 @@ def test_a_due_that_we_made_does_not_move_a_task(served: Served) -> None:
 
 def test_apply_does_every_account_that_the_plan_names(served: Served) -> None:
     (served.folder / "accounts").mkdir()
-    for name in ("a", "b"):
-        served.configure(name, file=f"accounts/{name}.toml")
+    for name, host in (("a", "127.0.0.1"), ("b", "localhost")):
+        served.configure(name, file=f"accounts/{name}.toml", host=host)
     assert served.do("plan", "--config", "accounts", "--out", "plan.json").status == 0
     done = served.do("apply", "plan.json", "--config", "accounts", "--json")
     assert [(answer["account"], answer["exit"]) for answer in done.answers] == [("a", 0), ("b", 0)]
@@ -204,3 +207,60 @@ def test_a_plan_that_cannot_be_saved_is_not_made(served: Served) -> None:
     assert done.status == 2
     assert "the folder" in done.stderr
     assert not served.superfone.calls
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "pipe", "folder"])
+def test_a_plan_is_saved_over_plans_alone(served: Served, kind: str) -> None:
+    """Whatever else has that name is neither followed nor replaced."""
+    out, other = served.folder / "plan.json", served.folder / "other"
+    if kind == "folder":
+        out.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(out)
+    else:
+        out.symlink_to(other)
+    if kind == "link":
+        other.write_text("theirs")
+        other.chmod(0o640)
+    done = served.do("plan", "--out", "plan.json")
+    assert done.status == 2
+    assert "plan.json: the plan cannot be saved: " in done.stderr
+    assert not served.superfone.calls
+    if kind == "link":
+        assert (other.read_text(), other.stat().st_mode & 0o777) == ("theirs", 0o640)
+    else:
+        assert not other.exists()
+    assert served.do("apply", "plan.json").status == 2
+
+
+@pytest.mark.parametrize("limit", ["creates", "completions"])
+def test_a_limit_of_zero_is_zero(served: Served, limit: str) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    if limit == "completions":
+        assert served.do("sync", "--once").status == 0
+        served.highlevel.person_completes(task)
+    before = served.writes()
+    assert served.do("sync", "--once", f"--allow-{limit}", "0").status == 3
+    served.configure(sync=f"max_{limit}_per_run = 0")
+    stopped = served.do("sync", "--once", "--json")
+    assert stopped.status == 3
+    assert f"--allow-{limit} 2" in stopped.answer["message"]
+    assert served.do("plan", "--out", "plan.json").status == 0
+    assert served.do("apply", "plan.json", f"--allow-{limit}", "0").status == 3
+    assert served.writes() == before
+    assert served.do("sync", "--once", f"--allow-{limit}", "2").status == 0
+    assert served.writes() == before + 2
+
+
+def test_of_a_plan_of_two_accounts_one_file_may_be_broken_by_now(served: Served) -> None:
+    (served.folder / "accounts").mkdir()
+    for name, host in (("a", "127.0.0.1"), ("b", "localhost")):
+        served.configure(name, file=f"accounts/{name}.toml", host=host)
+    _, _, contact = served.person()
+    served.task(contact)
+    assert served.do("plan", "--config", "accounts", "--out", "plan.json").status == 0
+    (served.folder / "accounts/a.toml").write_text("[")
+    done = served.do("apply", "plan.json", "--config", "accounts", "--json")
+    assert done.status == 2
+    assert [(one["account"], one["exit"]) for one in done.answers] == [(None, 2), ("b", 0)]

@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from adapters.redact import protect
+from syncer.commands.errors import traceback_of
+from syncer.commands.tasks import widths_of
 from syncer.reasons import Reason
-from syncer.screens import DETAILS, Screen, clean, moment, progress, run_in_words, show_items, span
+from syncer.screens import DETAILS, Screen, clean, complain, harmless, moment, progress, run_in_words, show_items, span
 
 ROWS = [["Call about the quote, Asha Rao\n01M80041H2VJ1VREGSRW1DDF8X", "superseded 4569", "done RXlZbgRqSA4zqbwjwabh"]]
 COLUMNS = ["task", "superfone", "highlevel"]
@@ -70,6 +72,28 @@ def test_text_from_anywhere_is_harmless() -> None:
     assert clean("Call\n [bold]Asha[/] \x1b[2J a-key-of-theirs\u202e") == "Call [bold]Asha[/] �[2J [secret]�"
 
 
+def test_joiners_of_indian_scripts_stay() -> None:
+    assert clean("\u0d05\u0d35\u0d28\u0d4d\u200d \u0915\u094d\u200c\u0937") == (
+        "\u0d05\u0d35\u0d28\u0d4d\u200d \u0915\u094d\u200c\u0937"
+    )
+
+
+def test_json_values_are_harmless_and_keep_their_lines() -> None:
+    protect("a-key-of-theirs")
+    value = {"a": ["one\r\ntwo\tthree", 5, None, True], "b\x1b": {"c": "\x9b2J a-key-of-theirs \u2067x"}}
+    assert harmless(value) == {"a": ["one\ntwo three", 5, None, True], "b�": {"c": "�2J [secret] �x"}}
+
+
+def test_a_traceback_tells_no_secret_and_commands_no_terminal() -> None:
+    protect("a-key-of-theirs")
+    try:
+        raise ValueError("a-key-of-theirs \x1b[2J\x9b\u202e\nsecond line")
+    except ValueError as error:
+        text = traceback_of(error)
+    assert text.startswith("Traceback (most recent call last):\n  File ")
+    assert text.endswith("ValueError: [secret] �[2J��\nsecond line\n")
+
+
 def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.CaptureFixture[str]) -> None:
     items: list[dict[str, str | None]] = [
         {"task": f"T{number}", "system": "reply", "reason": "no_contact", "detail": Reason.NO_CONTACT.sentence}
@@ -85,6 +109,25 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
     show_items(Screen(), {"waiting": items}, lambda _task: "")
     assert " more: " not in capsys.readouterr().out
+
+
+def test_what_only_a_plan_has_seen_has_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    item = {"task": "reply:5", "system": "superfone", "reason": "slot_taken", "detail": "", "title": "Call"}
+    show_items(Screen(), {"waiting": [item | {"contact": "Asha Rao"}]}, lambda _task: "")
+    assert "      superfone: Call, Asha Rao (reply:5)\n" in capsys.readouterr().out
+
+
+def test_complaints_wrap_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_terminal(monkeypatch)
+    fake = Terminal()
+    monkeypatch.setattr("sys.stderr", fake)
+    complain("a.toml: superfone, reply, highlevel: b.toml opens the same remote account")
+    assert fake.getvalue() == "a.toml: superfone, reply, highlevel: b.toml opens the same\nremote account\n"
+
+
+def test_ids_are_whole_in_the_list_of_tasks_on_a_narrow_terminal() -> None:
+    rows = [["Call about the quote\n27 Nov 01:26\nhighlevel:RXlZbgRqSA4zqbwjwabh", "open 4567\nsuperseded 4568", ""]]
+    assert widths_of(["task", "superfone", "reply"], rows) == {"task": 30, "superfone": 10, "reply": 5}
 
 
 def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:

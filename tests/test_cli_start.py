@@ -114,6 +114,37 @@ def test_a_wrong_command_line_is_2(args: list[str]) -> None:
     assert "Error: " in done.output
 
 
+def test_what_nobody_foresaw_is_one_sentence_and_with_v_a_traceback_without_keys() -> None:
+    code = """
+import sys
+from adapters.redact import protect
+from syncer import cli
+protect("a-key-of-theirs")
+def app(**_):
+    raise KeyError("a-key-of-theirs\x1b[2J")
+sys.argv = ["syncer", "sync", *sys.argv[1:]]
+cli.app = app
+cli.main()
+"""
+    done = python("-c", code)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("unexpected KeyError: '[secret]")
+    done = python("-c", code, "-vv")
+    assert "Traceback (most recent call last):" in done.stderr
+    assert "a-key-of-theirs" not in done.stderr
+    assert "\x1b" not in done.stderr
+
+
+def test_a_folder_that_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    command = ["bash", "-c", f"rmdir {folder}; {sys.executable} -m syncer status"]
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603
+    assert done.returncode == 2
+    assert done.stderr == "the current folder is not there any more; go to another one with cd, and type it again\n"
+
+
 def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
     """`syncer check | head -1` must not end a command in the middle."""
     out = served.folder / "out"
@@ -121,5 +152,5 @@ def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
     command = f"{{ {program}; echo $? > status; }} | head -1 > {out}"
     env = {**ENVIRONMENT, **cli_kit.SECRETS}
     subprocess.run(["bash", "-c", command], cwd=served.folder, env=env, check=True, timeout=20)  # noqa: S603, S607
-    assert out.read_text() == "acme: everything works\n"
+    assert out.read_text() == "acme: everything that can be tried works\n"
     assert (served.folder / "status").read_text() == "0\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import sqlite3
 import time
 from contextlib import closing
@@ -239,9 +240,65 @@ def test_one_account_s_failure_does_not_keep_the_others_from_running(served: Ser
     (served.folder / "accounts").mkdir()
     (served.folder / "a.db").write_bytes(b"x" * 2000)
     served.configure("a", file="accounts/a.toml")
-    served.configure("b", file="accounts/b.toml")
+    served.configure("b", file="accounts/b.toml", host="localhost")
     (served.folder / "accounts/a.db").write_bytes(b"no database" * 200)
     done = served.do("sync", "--once", "--json", "--config", "accounts")
     assert done.status == 2
     assert [(answer["account"], answer["exit"]) for answer in done.answers] == [("a", 2), ("b", 0)]
     assert served.writes() == 2
+
+
+def test_two_keys_of_one_account_are_found_out_by_the_first_run(served: Served) -> None:
+    """Another location and another lead list, but the same user of Reply: only the answers tell."""
+    (served.folder / "accounts").mkdir()
+    served.configure("a", file="accounts/a.toml")
+    text = (served.folder / "accounts/a.toml").read_text().replace('"a"', '"b"')
+    text = re.sub(r"\[(superfone|highlevel)\](.*?)127.0.0.1", r"[\1]\2localhost", text, flags=re.DOTALL)
+    (served.folder / "accounts/b.toml").write_text(text.replace("env:RE_KEY", "env:RE_KEY_2"))
+    served.reply.before = lambda call: setattr(served.reply, "api_key", call.headers.get("x-api-key"))
+    for _ in range(2):
+        done = served.do("sync", "--once", "--json", "-c", "accounts", RE_KEY_2="another-key")
+        assert done.status == 2
+        assert "b.toml opens the same remote account" in done.stderr
+        assert "a.toml opens the same remote account" in done.stderr
+    assert [one["account"] for one in done.answers] == [None, None]
+    for known in (True, False):
+        daemon = served.do("sync", "-c", "accounts", RE_KEY_2="another-key")
+        assert daemon.status == 2
+        assert daemon.stderr.count("opens the same remote account") == 2
+        assert known or "daemon.started" in daemon.stderr
+        for file in (served.folder / "accounts").glob("*.db*"):
+            file.unlink()
+
+
+def test_a_copied_account_file_is_refused_and_the_others_run(served: Served) -> None:
+    (served.folder / "accounts").mkdir()
+    served.configure("a", file="accounts/a.toml")
+    served.configure("copy", file="accounts/copy.toml")
+    served.configure("b", file="accounts/b.toml", host="localhost")
+    _, _, contact = served.person()
+    served.task(contact)
+    done = served.do("sync", "--once", "--json", "-c", "accounts")
+    assert done.status == 2
+    assert [one["account"] for one in done.answers] == [None, None, "b"]
+    for name in ("a.toml", "copy.toml"):
+        assert done.stderr.count(f"accounts/{name}: superfone, reply, highlevel: ") == 1
+    assert served.writes() == 2
+
+
+def test_an_account_whose_crm_hangs_keeps_no_other_waiting(served: Served) -> None:
+    """The answers keep their order, the runs do not wait for each other."""
+    (served.folder / "accounts").mkdir()
+    served.configure("a", file="accounts/a.toml")
+    served.configure("b", file="accounts/b.toml", host="localhost")
+    _, _, contact = served.person()
+    served.task(contact)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        file = served.folder / "accounts/a.toml"
+        file.write_text(file.read_text().replace(served.url, f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        done = served.start("sync", "--once", "--json", "-c", "accounts")
+        until(lambda: served.do("status", "--json", "-c", "accounts/b.toml").answer["last_run"])
+        assert not done.ended
+        done.send(signal.SIGTERM)
+        assert done.status == 143
+    assert [(one["account"], one["exit"]) for one in done.answers] == [("a", 143), ("b", 0)]

@@ -54,3 +54,12 @@ class TestHighLevelThatLags(ReadingTrials, WritingTrials, ContactTrials):
         bench.crm.search_status = 200
         bench.crm.missing_status = 404
         return bench
+
+
+class TestHighLevelThatTies(ReadingTrials, ContactTrials):
+    """Its cursors are a time alone, and everything was made at one time: none of it may be led past."""
+
+    def make(self) -> Bench:
+        bench = HighLevelBench(self.now)
+        bench.crm.cursors_tie = True
+        return bench

@@ -20,7 +20,7 @@ from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import to_reading
 from adapters.reply.wire import Task
 from adapters.superfone.adapter import SuperfoneAdapter
-from syncer.model import MARKER_PREFIX, Draft, Kind, Listing, Reading, Record, State, TaskRef
+from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
 from tests.crm_benches import KEY, HighLevelBench, ReplyBench, SuperfoneBench
 
 
@@ -102,7 +102,7 @@ class DropsTheStrange(SuperfoneAdapter):
 class ShowsTheMarker(ReplyAdapter):
     async def get_task(self, ref: TaskRef) -> Reading:
         reading = await super().get_task(ref)
-        return replace(reading, body=f"{reading.body}\n{MARKER_PREFIX}{reading.marker}")
+        return replace(reading, body=f"{reading.body}\n{reading.marker.line if reading.marker else None}")
 
 
 class TriesAgain(SuperfoneAdapter):

@@ -16,7 +16,7 @@ from syncer.contacts import Linked, RecordKey, link_records
 from syncer.model import Record
 from tests.strategies import LANE, PLAIN, SYSTEMS, TYPED, fresh_ids
 
-PHONE, OTHER_PHONE = "+919876543210", "+919876543211"
+PHONE, OTHER_PHONE, OFFICE = "+919876543210", "+919876543211", "+912223456789"
 Records = Mapping[RecordKey, Record]
 
 
@@ -140,17 +140,146 @@ def test_two_links_that_turn_out_to_be_one_person_become_the_older_one() -> None
     assert found.links == {(PLAIN, "h1"): "01", (TYPED, "r1"): "01"}
 
 
+# a number that many share ---------------------------------------------------------------------------
+
+
+def test_an_office_joins_nobody_whose_emails_differ() -> None:
+    """Ten colleagues with one switchboard are nobody's question either."""
+    colleagues = [person(system, n, f"{system}{n}@x.com", OFFICE) for system in (TYPED, PLAIN) for n in range(5)]
+    assert linked(colleagues) == Linked()
+
+
+def test_an_office_joins_where_emails_do_not_differ() -> None:
+    found = linked([person(PLAIN, 1, "a@x.com", OFFICE), person(LANE, 1, OFFICE)])
+    assert people(found) == {frozenset({"h1", "s1"})}
+    same = [person(PLAIN, 1, "a@x.com", OFFICE), person(LANE, 1, "a@x.com", OFFICE), person(TYPED, 1, OFFICE)]
+    assert people(linked(same)) == {frozenset({"h1", "s1", "r1"})}
+
+
+def test_who_has_an_offices_number_and_no_email_could_be_any_of_them() -> None:
+    found = linked([person(PLAIN, 1, "a@x.com", OFFICE), person(TYPED, 1, "b@x.com", OFFICE), person(LANE, 1, OFFICE)])
+    assert not found.links
+    assert doubted(found) == [(["h1", "r1", "s1"], [OFFICE])]
+
+
+def test_two_offices_join_nobody_by_way_of_a_third_record() -> None:
+    other = "+912223456780"
+    records = [person(PLAIN, 1, "a@x.com", OFFICE), person(LANE, 1, OFFICE, other), person(TYPED, 1, "b@x.com", other)]
+    found = linked(records)
+    assert not found.links
+    assert doubted(found) == [(["h1", "r1", "s1"], [other, OFFICE])]
+
+
+def test_colleagues_are_joined_by_email_and_told_apart_by_it() -> None:
+    one = [person(system, 1, "a@x.com", OFFICE) for system in SYSTEMS]
+    other = [person(system, 2, "b@x.com", OFFICE) for system in SYSTEMS]
+    found = linked([*one, *other])
+    assert people(found) == {frozenset({"s1", "r1", "h1"}), frozenset({"s2", "r2", "h2"})}
+    assert not found.ambiguities
+
+
+def test_a_mobile_number_joins_whose_emails_differ() -> None:
+    assert linked([person(PLAIN, 1, "a@x.com", PHONE), person(LANE, 1, "b@x.com", PHONE)]).links
+
+
+# a link that contradicts itself ---------------------------------------------------------------------
+
+OLD = {(LANE, "s1"): "old", (PLAIN, "h1"): "old"}
+
+
+def contradicted(
+    records: Iterable[Record], links: Mapping[RecordKey, str], **how: Any
+) -> list[tuple[list[str], list[str]]]:
+    found = link_records({record.key: record for record in records}, links, fresh_ids("link"), **how)
+    assert not found.links
+    assert not found.merged
+    return [([key[1] for key in doubt.records], list(doubt.keys)) for doubt in found.ambiguities if doubt.link]
+
+
+def test_linked_records_that_share_no_key_any_more() -> None:
+    records = [person(LANE, 1, PHONE), person(PLAIN, 1, OTHER_PHONE)]
+    assert contradicted(records, OLD) == [(["h1", "s1"], [OTHER_PHONE, PHONE])]
+    [doubt] = linked(records, OLD).ambiguities
+    assert doubt.sentence == (
+        "highlevel:h1, superfone:s1 are linked as one person, but no longer share a phone number or e-mail "
+        f"({OTHER_PHONE} and {PHONE}); correct what is wrong"
+    )
+
+
+def test_a_key_that_leads_to_another_record_by_now() -> None:
+    """The number moved to another lead; by e-mail the two still agree."""
+    records = [person(LANE, 1, "a@x.com"), person(PLAIN, 1, PHONE, "a@x.com"), person(LANE, 2, PHONE)]
+    assert contradicted(records, OLD, by_phone=[LANE]) == [(["h1", "s1", "s2"], [PHONE])]
+    doubt = link_records({r.key: r for r in records}, OLD, fresh_ids("link"), by_phone=[LANE]).ambiguities[0]
+    assert doubt.sentence == (
+        f"highlevel:h1, superfone:s1 are linked as one person, but {PHONE} now leads to superfone:s2; correct what is "
+        "wrong"
+    )
+
+
+def test_the_email_is_believed_where_people_are_found_by_it() -> None:
+    records = [person(LANE, 1, "a@x.com"), person(PLAIN, 1, PHONE, "a@x.com"), person(LANE, 2, PHONE)]
+    assert contradicted(records, OLD) == []
+
+
+def test_a_lead_that_is_found_by_phone_alone_has_the_person_with_its_number() -> None:
+    """The lead's number is another contact's by now: whoever is called there may be that one, whatever the e-mail."""
+    records = [person(LANE, 1, PHONE, "a@x.com"), person(PLAIN, 1, OTHER_PHONE, "a@x.com"), person(PLAIN, 2, PHONE)]
+    assert contradicted(records, OLD, by_phone=[LANE]) == [(["h1", "h2", "s1"], [PHONE])]
+    assert contradicted(records, OLD) == []
+
+
+def test_a_second_record_beside_their_own_is_a_newcomer_and_no_contradiction() -> None:
+    records = [person(LANE, 1, PHONE), person(PLAIN, 1, PHONE), person(PLAIN, 2, PHONE)]
+    assert contradicted(records, OLD, by_phone=[LANE]) == []
+
+
+def test_a_record_that_shows_no_key_contradicts_nobody() -> None:
+    assert contradicted([person(LANE, 1, PHONE), person(PLAIN, 1)], OLD) == []
+    three = [person(LANE, 1, PHONE), person(PLAIN, 1), person(TYPED, 1, "a@x.com")]
+    assert contradicted(three, OLD | {(TYPED, "r1"): "old"}) == [(["r1", "s1"], ["a@x.com", PHONE])]
+
+
+def test_who_was_joined_by_a_contact_that_is_gone_is_so_still() -> None:
+    links = {(LANE, "s1"): "old", (TYPED, "r1"): "old"}
+    records = [person(LANE, 1, PHONE), person(TYPED, 1, "a@x.com")]
+    assert contradicted(records, links, left={"old": (PHONE, "a@x.com")}) == []
+    assert contradicted(records, links, left={"old": (OTHER_PHONE, "a@x.com")}) != []
+
+
+def test_an_office_whose_people_have_other_emails_by_now() -> None:
+    records = [person(LANE, 1, "a@x.com", OFFICE), person(PLAIN, 1, "b@x.com", OFFICE)]
+    assert contradicted(records, OLD) == [(["h1", "s1"], [OFFICE, "b@x.com", "a@x.com"])]
+
+
+def test_a_colleague_with_the_offices_number_contradicts_nobody() -> None:
+    records = [person(LANE, 1, "a@x.com"), person(PLAIN, 1, "a@x.com", OFFICE), person(LANE, 2, "b@x.com", OFFICE)]
+    assert contradicted(records, OLD, by_phone=[LANE]) == []
+
+
+def test_a_link_that_contradicts_itself_takes_in_nobody_by_one_sides_key() -> None:
+    records = [person(LANE, 1, PHONE), person(PLAIN, 1, OTHER_PHONE), person(TYPED, 1, OTHER_PHONE)]
+    found = linked(records, OLD)
+    assert not found.links
+    assert (["h1", "r1", "s1"], [OTHER_PHONE]) in doubted(found)
+
+
+def test_what_agrees_again_is_no_contradiction_any_more() -> None:
+    assert linked([person(LANE, 1, PHONE), person(PLAIN, 1, PHONE)], OLD) == Linked()
+
+
 # any address books whatever ------------------------------------------------------------------------
 
 KEYS = ("a@x.com", "b@x.com", "c@x.com", PHONE, OTHER_PHONE, "+919876543212")
+OFFICES = (OFFICE, "+912223456780")
 
 
 @st.composite
-def address_books(draw: st.DrawFn) -> list[Record]:
+def address_books(draw: st.DrawFn, keys: Sequence[str] = KEYS) -> list[Record]:
     """Few keys for many records, so that they meet."""
     numbers = {system: draw(st.integers(0, 3)) for system in SYSTEMS}
     return [
-        person(system, number, *draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True)))
+        person(system, number, *draw(st.lists(st.sampled_from(keys), max_size=3, unique=True)))
         for system, most in numbers.items()
         for number in range(most)
     ]
@@ -159,7 +288,7 @@ def address_books(draw: st.DrawFn) -> list[Record]:
 @st.composite
 def with_links(draw: st.DrawFn) -> tuple[list[Record], dict[RecordKey, str]]:
     """An address book in which some were linked before, whatever their keys are by now."""
-    records = draw(address_books())
+    records = draw(address_books((*KEYS, *OFFICES)))
     links: dict[RecordKey, str] = {}
     for number in range(draw(st.integers(0, 2))):
         free = [record.key for record in records if record.key not in links]
@@ -208,6 +337,20 @@ def test_who_is_linked_is_connected_by_keys_or_was_linked_before(
             assert any({one, other} <= group for group in components(records, links))
 
 
+@given(with_links())
+def test_only_new_creates_are_stopped_by_a_contradiction(given_: tuple[list[Record], dict[RecordKey, str]]) -> None:
+    """Each is of one link, tells of records that are there, and is found again the next time."""
+    records, links = given_
+    found = linked(records, links)
+    after = links_after(found, links)
+    broken = [doubt for doubt in found.ambiguities if doubt.link]
+    assert len({doubt.link for doubt in broken}) == len(broken)
+    for doubt in broken:
+        assert {key for key in doubt.records if key not in doubt.others} <= {k for k in after if after[k] == doubt.link}
+    again = [doubt for doubt in linked(records, after).ambiguities if doubt.link]
+    assert {doubt.link for doubt in broken} <= {doubt.link for doubt in again}
+
+
 @given(with_links(), st.randoms(use_true_random=False))
 def test_the_order_of_records_does_not_matter(
     given_: tuple[list[Record], dict[RecordKey, str]], random: Random
@@ -254,6 +397,16 @@ def test_a_key_that_names_two_records_joins_nothing_by_itself(records: list[Reco
 
 def _only(keys: Iterable[str], wanted: set[str]) -> tuple[str, ...]:
     return tuple(key for key in keys if key in wanted)
+
+
+@given(address_books((*KEYS[:2], *OFFICES)))
+def test_offices_alone_never_join_whose_emails_differ(records: list[Record]) -> None:
+    after = links_after(linked(records), {})
+    for one, other in combinations(records, 2):
+        together = one.key in after and after[one.key] == after.get(other.key)
+        if together and one.emails and other.emails and not set(one.emails) & set(other.emails):
+            between = [r for r in records if after.get(r.key) == after[one.key] and r not in (one, other)]
+            assert any(set(r.emails) & set(one.emails) and set(r.emails) & set(other.emails) for r in between)
 
 
 @given(address_books())

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import pytest
 
 from adapters.base import (
+    Ambiguous,
+    BadAnswer,
     InDoubt,
     Missing,
     Refused,
 )
 from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.sandbox import Call, Reply
 from syncer.model import Record
 from tests.highlevel_kit import (  # noqa: F401 - fixtures
     Clock,
@@ -36,7 +40,36 @@ class TestContacts:
         made = [sandbox.add_contact(f"A{number}", email=f"a{number}@example.com") for number in range(count)]
         assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == sorted(made)
         assert all(("page" in body) != ("searchAfter" in body) for body in bodies(sandbox))
-        assert len(sandbox.calls) == -(-count // clamp) + 1
+        once = -(-count // clamp) + 1
+        assert len(sandbox.calls) == (once if cursors or not count else 2 * once)
+
+    @pytest.mark.parametrize("clamp", [500, 100])
+    def test_a_cursor_of_a_time_alone_hides_nobody(self, sandbox: HighLevelSandbox, clamp: int) -> None:
+        sandbox.cursors_tie, sandbox.contact_page_clamp = True, clamp
+        made = [sandbox.add_contact(f"A{number}") for number in range(730)]
+        assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == sorted(made)
+
+    @pytest.mark.parametrize("total", [3, 99])
+    def test_fewer_contacts_than_are_counted_are_no_list(self, total: int) -> None:
+        pages = [{"contacts": [{"id": "C1"}, {"id": "C2"}], "total": total}, {"contacts": [], "total": total}] * 9
+        with pytest.raises(BadAnswer, match=f"counts {total} contacts, and its list gives 2"):
+            using(answers(*pages), lambda adapter: adapter.list_contacts())
+
+    @pytest.mark.parametrize("total", [0, 1, 2, None, -1, "many", True])
+    def test_a_count_that_says_nothing_else(self, total: object) -> None:
+        pages = [{"contacts": [{"id": "C1"}, {"id": "C2"}], "total": total}, {"contacts": [], "total": total}] * 9
+        assert ids(using(answers(*pages), lambda adapter: adapter.list_contacts())) == ["C1", "C2"]
+
+    def test_a_contact_that_is_added_meanwhile_is_read(self, sandbox: HighLevelSandbox, clock: Clock) -> None:
+        made = [sandbox.add_contact("Asha")]
+
+        def somebody_adds(_call: Call, _reply: Reply) -> None:
+            if len(made) == 1:
+                clock.tick()
+                made.append(sandbox.add_contact("Ravi"))
+
+        sandbox.after = somebody_adds
+        assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == sorted(made)
 
     def test_keys_are_normalised(self, sandbox: HighLevelSandbox) -> None:
         sandbox.add_contact("Asha", "Rao", "Asha@Example.com", "098765 43210")
@@ -107,9 +140,12 @@ class TestFindContacts:
         transport = answers({"message": "Contact not found"}, status=400)
         assert using(transport, lambda adapter: adapter.find_contacts("a@example.com")) == ()
 
-    def test_somebody_without_that_key_is_nobody(self) -> None:
+    @pytest.mark.parametrize("key", ["a@example.com", "+919876500000"])
+    def test_somebody_who_does_not_show_that_key_is_ambiguous(self, key: str) -> None:
         transport = answers({"contact": {"id": "C1", "email": "b@example.com", "phone": "+919876543210"}})
-        assert using(transport, lambda adapter: adapter.find_contacts("a@example.com")) == ()
+        with pytest.raises(Ambiguous, match="C1") as caught:
+            using(transport, lambda adapter: adapter.find_contacts(key))
+        assert caught.value.contacts == ("C1",)
 
 
 class TestCreateContact:
@@ -121,13 +157,27 @@ class TestCreateContact:
         assert (made.phones, made.emails) == (self.RECORD.phones, self.RECORD.emails)
         assert sorted(bodies(sandbox)[0]) == ["email", "locationId", "name", "phone"]
 
-    def test_one_that_is_there(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        assert asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD)).remote_id == contact
-        assert len(sandbox.contacts()) == 1
+    @pytest.mark.parametrize("name", ["Asha Rao", "Somebody Else", ""])
+    def test_one_that_is_there_is_not_changed(self, sandbox: HighLevelSandbox, contact: str, name: str) -> None:
+        before = sandbox.contacts()
+        record = replace(self.RECORD, name=name, emails=())
+        found = asking(sandbox, lambda adapter: adapter.create_contact(record))
+        assert (found.remote_id, found.name) == (contact, "Asha Rao")
+        assert sandbox.contacts() == before
 
-    def test_one_that_a_refusal_names(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        sandbox.duplicates_refused = True
-        assert asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD)).remote_id == contact
+    def test_one_that_has_the_number_as_a_second_one_is_ambiguous(self, sandbox: HighLevelSandbox) -> None:
+        ravi = sandbox.add_contact("Ravi", "Iyer", "ravi@example.com", "+919876500000", also=("+919876543210",))
+        before = sandbox.contacts()
+        with pytest.raises(Ambiguous, match=ravi) as caught:
+            asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD))
+        assert caught.value.contacts == (ravi,)
+        with pytest.raises(Ambiguous):
+            asking(sandbox, lambda adapter: adapter.find_contacts("+919876543210"))
+        assert sandbox.contacts() == before
+
+    def test_where_duplicates_are_allowed_one_more_is_made(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        sandbox.duplicates_refused = False
+        assert asking(sandbox, lambda adapter: adapter.create_contact(self.RECORD)).remote_id != contact
 
     def test_a_refusal_that_names_nobody_we_can_read(self) -> None:
         clash = httpx.Response(400, json={"message": "no duplicated contacts", "meta": {"contactId": "C1"}})
@@ -140,9 +190,9 @@ class TestCreateContact:
             asking(sandbox, lambda adapter: adapter.create_contact(Record("reply", "41", "Asha")))
         assert sandbox.calls == []
 
-    def test_another_persons_record_is_refused(self) -> None:
-        transport = answers({"new": False, "contact": {"id": "C1", "email": "b@example.com"}})
-        with pytest.raises(Refused, match="none of the keys"):
+    def test_an_answer_about_somebody_else_is_in_doubt(self) -> None:
+        transport = answers({"contact": {"id": "C1", "email": "b@example.com"}})
+        with pytest.raises(InDoubt, match="none of the keys"):
             using(transport, lambda adapter: adapter.create_contact(self.RECORD))
 
     def test_an_unreadable_success_is_in_doubt(self) -> None:

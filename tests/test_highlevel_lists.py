@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 
 import httpx
@@ -19,12 +20,13 @@ from adapters.base import (
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.http import HEADERS
+from adapters.sandbox import Call
 from syncer.model import Kind, Reading, State
 from tests.clock import START
 from tests.highlevel_kit import (  # noqa: F401 - fixtures
     DUE,
     LOCATION,
-    MARKED,
+    MARKER,
     TASK,
     Clock,
     a_clock,
@@ -66,22 +68,22 @@ class TestIdentity:
 class TestListTasks:
     def test_open_tasks_of_all_contacts(self, sandbox: HighLevelSandbox, contact: str) -> None:
         other = sandbox.add_contact("Ravi")
-        first = sandbox.person_creates(contact, "Call", DUE, f"text\nsyncer:{MARKED}")
+        first = sandbox.person_creates(contact, "Call", DUE, f"text\n{MARKER.line}")
         second = sandbox.person_creates(other, "Visit")
         sandbox.person_completes(sandbox.person_creates(contact, "Done"))
         listing = listed(sandbox)
         assert ids(listing) == sorted([first, second])
         row = next(row for row in listing.rows if row.remote_id == first)
         assert row == Reading(
-            "highlevel", first, contact, State.OPEN, Kind.FOLLOW_UP_CALL, "", "Call", "text", MARKED, DUE,
+            "highlevel", first, contact, State.OPEN, Kind.FOLLOW_UP_CALL, "", "Call", "text", MARKER, DUE,
             kind_known=False, whole=False, created_at=START, updated_at=START,
         )  # fmt: skip
         assert next(row.due for row in listing.rows if row.remote_id == second) is None
 
     def test_a_marker_in_an_editors_text(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        task = sandbox.person_creates(contact, "Call", DUE, f"text\nsyncer:{MARKED}")
-        sandbox.person_rewrites(task, f"<p>more text</p><p>syncer:{MARKED}</p>")
-        assert [(row.body, row.marker) for row in listed(sandbox).rows] == [("more text", MARKED)]
+        task = sandbox.person_creates(contact, "Call", DUE, f"text\n{MARKER.line}")
+        sandbox.person_rewrites(task, f"<p>more text</p><p>{MARKER.line}</p>")
+        assert [(row.body, row.marker) for row in listed(sandbox).rows] == [("more text", MARKER)]
 
     @pytest.mark.parametrize("cursors", [True, False])
     @pytest.mark.parametrize("clamp", [500, 25, 3])
@@ -98,6 +100,28 @@ class TestListTasks:
         assert ids(listing) == sorted(made)
         scans = 1 if cursors or not count else 2
         assert len(sandbox.calls) == scans * (-(-count // min(clamp, 100)) + 1)
+
+    @pytest.mark.parametrize("clamp", [500, 100, 7])
+    @pytest.mark.parametrize("moments", [1, 2, 9, 130])
+    def test_a_cursor_of_a_time_alone_hides_no_task(
+        self, sandbox: HighLevelSandbox, clock: Clock, contact: str, clamp: int, moments: int
+    ) -> None:
+        """30 of 130 tasks of one time are on no page that such a cursor leads to."""
+        sandbox.cursors_tie, sandbox.page_clamp = True, clamp
+        made = []
+        for number in range(130):
+            clock.tick(number % (130 // moments) == 0)
+            made.append(sandbox.person_creates(contact, f"Call {number}"))
+        assert ids(listed(sandbox)) == sorted(made)
+
+    def test_what_such_a_cursor_would_hide(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        sandbox.cursors_tie = True
+        for number in range(130):
+            sandbox.person_creates(contact, f"Call {number}")
+        path, headers = f"/locations/{LOCATION}/tasks/search", {"authorization": "Bearer highlevel-token"}
+        body = json.dumps({"limit": 100, "searchAfter": [int(START.timestamp() * 1000)]}).encode()
+        reply = sandbox.handle(Call("POST", path, {}, {**headers, "version": "2021-07-28"}, body))
+        assert json.loads(reply.body) == {"tasks": []}
 
     def test_the_cursor_is_preferred_to_counting(self, sandbox: HighLevelSandbox, contact: str) -> None:
         for number in range(101):
@@ -182,7 +206,7 @@ class TestListTasks:
     def test_unreadable_rows_are_kept_apart(self) -> None:
         rows = [
             {"_id": "T1", "completed": False, "contactId": "C1", "title": "Call"},
-            {"_id": "T2", "completed": "no", "title": "odd"},
+            {"_id": "T2", "completed": "no", "title": "odd", "contactId": "C2"},
             {"_id": "T3", "title": "stateless"},
             {"_id": "T4", "completed": True, "title": "done after all"},
             {"_id": "T5", "completed": False, "dueDate": "tomorrow"},
@@ -193,6 +217,7 @@ class TestListTasks:
         listing = using(answers({"tasks": rows}, {"tasks": []}), lambda adapter: adapter.list_tasks())
         assert ids(listing) == ["T1"]
         assert [row.remote_id for row in listing.unreadable] == ["T2", "T3", "T5", None, None, "../T6"]
+        assert [row.contact for row in listing.unreadable] == ["C2", None, None, None, None, None]
         assert "completed" in listing.unreadable[1].detail
         assert "stateless" in listing.unreadable[1].received
 
@@ -218,7 +243,8 @@ class TestListTasks:
         full = {"tasks": [TASK | {"id": f"T{number}"} for number in range(100)]}
         with pytest.raises(BadAnswer, match="same full page"):
             using(answers(full), lambda adapter: adapter.list_tasks())
-        pages = [{"tasks": [TASK | {"id": f"T{number}", "searchAfter": [1]}]} for number in range(3)]
+        last = TASK | {"id": "T9", "searchAfter": [1, "T9"]}
+        pages = [{"tasks": [TASK | {"id": f"T{number}"}, last]} for number in range(3)]
         with pytest.raises(BadAnswer, match="same cursor"):
             using(answers(*pages), lambda adapter: adapter.list_tasks())
 
@@ -229,6 +255,11 @@ class TestListTasks:
         )
         assert ids(listing) == ["T1"]
         assert len(listing.unreadable) == 2
+
+    def test_what_cannot_be_read_among_a_contacts_tasks_is_that_contacts(self) -> None:
+        rows = {"tasks": [TASK, {"id": "T2", "completed": 7}, {"id": "T3", "completed": 7, "contactId": "C3"}]}
+        listing = using(answers(rows), lambda adapter: adapter.list_contact_tasks("C1"))
+        assert [(row.remote_id, row.contact) for row in listing.unreadable] == [("T2", "C1"), ("T3", "C3")]
 
     def test_a_short_list_that_comes_again_has_ended(self) -> None:
         short = {"tasks": [TASK | {"searchAfter": [1, "T1"]}]}

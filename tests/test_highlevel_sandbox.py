@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -77,7 +77,7 @@ class TestDoor:
                 ("POST", f"/locations/{LOCATION}/tasks/search"),
                 ("POST", "/contacts/search"),
                 ("GET", "/contacts/search/duplicate"),
-                ("POST", "/contacts/upsert"),
+                ("POST", "/contacts/"),
                 ("POST", "/contacts/C1/tasks"),
                 ("PUT", "/contacts/C1/tasks/T1/completed"),
             ]
@@ -255,23 +255,32 @@ class TestContacts:
         assert found() is None
         assert call(sandbox, "GET", "/contacts/search/duplicate")[0] == 422
 
-    def test_an_upsert_keeps_a_key_that_belongs_to_another(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        ravi = sandbox.add_contact("Ravi", email="ravi@example.com")
-        body = {"locationId": LOCATION, "email": "ravi@example.com", "phone": "+919876543210"}
-        status, answer = call(sandbox, "POST", "/contacts/upsert", body)
-        assert (status, answer["new"], answer["contact"]["id"]) == (200, False, ravi)
-        assert sandbox.contacts()[0].id == contact
-        assert "phone" not in answer["contact"]
-
-    def test_an_upsert_needs_a_key(self, sandbox: HighLevelSandbox) -> None:
-        assert call(sandbox, "POST", "/contacts/upsert", {"locationId": LOCATION, "name": "Asha"})[0] == 400
-        assert call(sandbox, "POST", "/contacts/upsert", {"locationId": "other", "email": "a@example.com"})[0] == 403
+    def test_a_new_contact_needs_a_key(self, sandbox: HighLevelSandbox) -> None:
+        assert call(sandbox, "POST", "/contacts/", {"locationId": LOCATION, "name": "Asha"})[0] == 400
+        assert call(sandbox, "POST", "/contacts/", {"locationId": "other", "email": "a@example.com"})[0] == 403
 
     def test_a_clash_names_who_is_there(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        sandbox.duplicates_refused = True
         body = {"locationId": LOCATION, "phone": "+919876543210"}
-        status, answer = call(sandbox, "POST", "/contacts/upsert", body)
+        status, answer = call(sandbox, "POST", "/contacts/", body)
         assert (status, answer["meta"]["contactId"], answer["meta"]["matchingField"]) == (400, contact, "phone")
+        sandbox.duplicates_refused = False
+        status, answer = call(sandbox, "POST", "/contacts/", body)
+        assert (status, answer["contact"]["id"] == contact) == (201, False)
+
+    def test_a_further_number_is_matched_and_not_shown(self, sandbox: HighLevelSandbox) -> None:
+        ravi = sandbox.add_contact("Ravi", phone="+919876500000", also=("+919876543210",))
+        query = {"locationId": LOCATION, "number": "+919876543210"}
+        answer = call(sandbox, "GET", "/contacts/search/duplicate", query=query)[1]
+        assert answer["contact"]["id"] == ravi
+        assert "+919876543210" not in str(answer)
+
+    def test_a_task_that_recurs_moves_on(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        due = datetime(2026, 5, 19, 9, tzinfo=UTC)
+        task = sandbox.person_creates(contact, "Call", due, every=timedelta(days=7))
+        answer = call(sandbox, "PUT", f"/contacts/{contact}/tasks/{task}/completed", {"completed": True})[1]
+        assert (answer["task"]["completed"], answer["task"]["dueDate"]) == (False, "2026-05-26T09:00:00.000Z")
+        sandbox.person_completes(task)
+        assert (sandbox.task(task).completed, sandbox.task(task).due) == (False, "2026-06-02T09:00:00.000Z")
 
     def test_an_edited_contact(self, sandbox: HighLevelSandbox, contact: str) -> None:
         sandbox.person_edits_contact(contact, phone="+911234567890")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from adapters.base import (
     AdapterError,
     BadAnswer,
+    Forbidden,
     InDoubt,
     Missing,
     NotSent,
@@ -18,13 +19,13 @@ from adapters.base import (
     Unavailable,
 )
 from adapters.highlevel.sandbox import HighLevelSandbox
-from adapters.highlevel.settings import KindRule
+from adapters.highlevel.settings import KindRule, compile_expression
 from adapters.sandbox import Fault
 from syncer.model import Kind, State
 from tests.clock import START
 from tests.highlevel_kit import (  # noqa: F401 - fixtures
     DUE,
-    MARKED,
+    MARKER,
     TASK,
     a_clock,
     a_contact,
@@ -39,6 +40,7 @@ from tests.highlevel_kit import (  # noqa: F401 - fixtures
     ref,
     using,
 )
+from tests.strategies import marker_of
 
 
 class TestGetTask:
@@ -73,7 +75,8 @@ class TestGetTask:
             (404, "Cannot GET /v9/contacts/C1/tasks/T1", Refused),
             (404, "Not Found", Missing),
             (401, "version header was not found.", Unauthorized),
-            (403, "error code: 1010", Unauthorized),
+            (401, "The token is not authorized for this scope.", Forbidden),
+            (403, "Forbidden", Forbidden),
             (503, "Service Unavailable", Unavailable),
         ],
     )
@@ -107,27 +110,27 @@ class TestCreateTask:
         assert bodies(sandbox) == [
             {
                 "title": "Call Asha",
-                "body": f"about the offer\nsyncer:{MARKED}",
+                "body": f"about the offer\n{MARKER.line}",
                 "dueDate": "2026-05-19T10:30:00Z",
                 "completed": False,
                 "assignedTo": "U1",
             }
         ]
         assert made == asking(sandbox, lambda adapter: adapter.get_task(ref(made.remote_id, contact)))
-        assert (made.body, made.marker, made.due, made.contact) == ("about the offer", MARKED, DUE, contact)
+        assert (made.body, made.marker, made.due, made.contact) == ("about the offer", MARKER, DUE, contact)
         assert ids(listed(sandbox)) == [made.remote_id]
 
     def test_without_text_and_assignee(self, sandbox: HighLevelSandbox, contact: str) -> None:
         made = asking(sandbox, lambda adapter: adapter.create_task(draft(contact, body=None)))
-        assert bodies(sandbox)[0]["body"] == f"syncer:{MARKED}"
+        assert bodies(sandbox)[0]["body"] == MARKER.line
         assert "assignedTo" not in bodies(sandbox)[0]
-        assert (made.body, made.marker, made.assignee) == (None, MARKED, None)
+        assert (made.body, made.marker, made.assignee) == (None, MARKER, None)
 
     def test_a_marker_of_another_task_is_not_copied(self, sandbox: HighLevelSandbox, contact: str) -> None:
-        text = f"about\nsyncer:{MARKED[::-1]}"
+        text = f"about\n{marker_of('reply:5').line}"
         made = asking(sandbox, lambda adapter: adapter.create_task(draft(contact, body=text)))
-        assert bodies(sandbox)[0]["body"] == f"about\nsyncer:{MARKED}"
-        assert made.marker == MARKED
+        assert bodies(sandbox)[0]["body"] == f"about\n{MARKER.line}"
+        assert made.marker == MARKER
 
     def test_milliseconds_are_kept(self, sandbox: HighLevelSandbox, contact: str) -> None:
         due = DUE + timedelta(microseconds=123_456)
@@ -192,7 +195,23 @@ class TestCompleteTask:
         with pytest.raises(Missing):
             asking(sandbox, lambda adapter: adapter.complete_task(where))
 
-    @pytest.mark.parametrize("answer", [{}, {"task": {"id": "T1"}}, {"task": TASK}, {"task": TASK | {"id": None}}])
+    def test_one_that_moves_to_its_next_date_comes_back_open(self, sandbox: HighLevelSandbox, contact: str) -> None:
+        task = sandbox.person_creates(contact, "Call", DUE, every=timedelta(days=7))
+        after = asking(sandbox, lambda adapter: adapter.complete_task(ref(task, contact)))
+        assert (after.state, after.due) == (State.OPEN, DUE + timedelta(days=7))
+
+    def test_an_answer_from_before_the_completion_is_settled_by_reading(self) -> None:
+        transport = answers({"task": TASK}, {"task": TASK | {"completed": True}})
+        assert using(transport, lambda adapter: adapter.complete_task(ref("T1", "C1"))).state is State.DONE
+
+    @pytest.mark.parametrize("again", [{}, {"task": TASK | {"deleted": True}}, httpx.Response(401), b"x"])
+    def test_what_cannot_be_read_again_is_in_doubt(self, again: object) -> None:
+        with pytest.raises(InDoubt):
+            using(answers({"task": TASK}, again), lambda adapter: adapter.complete_task(ref("T1", "C1")))
+
+    @pytest.mark.parametrize(
+        "answer", [{}, {"task": {"id": "T1"}}, {"task": TASK | {"id": None}}, {"task": TASK | {"id": "T2"}}]
+    )
     def test_an_answer_that_does_not_say_done_is_in_doubt(self, answer: object) -> None:
         with pytest.raises(InDoubt):
             using(answers(answer), lambda adapter: adapter.complete_task(ref("T1", "C1")))
@@ -200,13 +219,18 @@ class TestCompleteTask:
 
 class TestKinds:
     RULES = (
-        KindRule(match=r"(?i)\bcall ?back\b", kind=Kind.CALLBACK),
-        KindRule(match=re.compile(r"(?i)visit"), kind=Kind.SITE_VISIT),
+        KindRule(match=compile_expression(r"(?i)\bcall ?back\b"), kind=Kind.CALLBACK),
+        KindRule(match=compile_expression(r"(?i)visit|визит"), kind=Kind.SITE_VISIT),
     )
 
     @pytest.mark.parametrize(
         ("title", "kind"),
-        [("Call back after the visit", Kind.CALLBACK), ("Site Visit", Kind.SITE_VISIT), ("Call", Kind.TODO)],
+        [
+            ("Call back after the visit", Kind.CALLBACK),
+            ("Site Visit", Kind.SITE_VISIT),
+            ("ВИЗИТ", Kind.SITE_VISIT),
+            ("Call", Kind.TODO),
+        ],
     )
     def test_the_first_rule_that_fits_the_title(
         self, sandbox: HighLevelSandbox, contact: str, title: str, kind: Kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta, timezone
 from typing import Any
 
 import httpx
@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from adapters.base import AdapterError, BadAnswer
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.paging import CONTACT_PAGE, ContactPager, Pager, TaskPager
-from adapters.highlevel.settings import HighLevelSettings
-from adapters.highlevel.wire import WireTask, format_instant, parse_instant, plain_text, task_body, task_reading
+from adapters.highlevel.settings import SEARCHED, HighLevelSettings, KindRule, compile_expression
+from adapters.highlevel.wire import WireTask, task_body, task_reading
+from adapters.text import body_text, plain_text
 from syncer.model import Kind, Reading, Record, Unreadable, split_marker
-from tests.highlevel_kit import DUE, LOCATION, MARKED, TASK, draft, ref, using
+from tests.highlevel_kit import DUE, LOCATION, MARKER, TASK, draft, ref, using
 
 KEYS = [
     "task", "tasks", "id", "_id", "title", "body", "completed", "dueDate", "contactId", "assignedTo", "deleted",
@@ -104,66 +105,40 @@ def test_unknown_keys_change_nothing(extra: dict[str, Any]) -> None:
     assert WireTask.model_validate(noisy) == WireTask.model_validate(known)
 
 
-INSTANTS = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])).filter(
-    lambda moment: datetime.min.replace(tzinfo=UTC) + timedelta(days=1) < moment
-)
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00", 0, "1969-12-31T19:00:00-05:00", "9999-12-31T23:59:59.999Z"])
+def test_dates_that_stand_for_none_are_none(date: object) -> None:
+    task = WireTask.model_validate(TASK | dict.fromkeys(("dueDate", "dateAdded", "updatedAt"), date))
+    reading = task_reading(task, kind=Kind.TODO, contact=None, whole=True)
+    assert (reading.due, reading.created_at, reading.updated_at) == (None, None, None)
 
 
-@given(INSTANTS)
-def test_instants_come_back_to_the_millisecond(moment: datetime) -> None:
-    text = format_instant(moment)
-    assert text.endswith("Z")
-    assert ("." in text) == (moment.microsecond >= 1000)
-    assert parse_instant(text) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-@pytest.mark.parametrize(
-    ("text", "moment"),
-    [
-        (None, None),
-        ("", None),
-        ("2021-07-08T02:30:00.000Z", datetime(2021, 7, 8, 2, 30, tzinfo=UTC)),
-        ("2021-07-08T08:00:00+05:30", datetime(2021, 7, 8, 2, 30, tzinfo=UTC)),
-        ("2021-07-08T02:30:00", datetime(2021, 7, 8, 2, 30, tzinfo=UTC)),
-        ("2021-07-08", datetime(2021, 7, 8, tzinfo=UTC)),
-    ],
-)
-def test_instants_are_read_in_utc(text: object, moment: datetime | None) -> None:
-    assert parse_instant(text) == moment
-
-
-@pytest.mark.parametrize("value", ["soon", 1625711400, True, [], "0001-01-01T00:00:00+14:00"])
-def test_what_is_no_instant(value: object) -> None:
-    with pytest.raises(ValueError, match="ISO 8601"):
-        parse_instant(value)
+def test_a_title_is_one_clean_line() -> None:
+    task = WireTask.model_validate(TASK | {"title": " Call\r\n\x1b[31mnow\u202e "})
+    assert task_reading(task, kind=Kind.TODO, contact=None, whole=True).title == "Call now"
 
 
 @given(st.text(alphabet=st.characters(exclude_characters="<>\r", exclude_categories=["Cs"]), max_size=60))
 def test_a_text_that_we_write_is_read_back(text: str) -> None:
-    assume(split_marker(text)[1] is None)
+    assume(split_marker(body_text(text))[1] is None)
     sent = task_body(draft("C1", body=text))
     task = WireTask.model_validate(TASK | {"body": sent["body"]})
     reading = task_reading(task, kind=Kind.TODO, contact=None, whole=True)
-    assert reading.marker == MARKED
-    assert reading.body == (text.strip() or None)
+    assert reading.marker == MARKER
+    assert reading.body == (body_text(text).strip() or None)
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        f"one\n two\nsyncer:{MARKED}",
-        f"one\r\n two\r\nsyncer:{MARKED}\r\n",
-        f"<p>one</p><p> two</p><p>syncer:{MARKED}</p>",
-        f"<div>one<br> two</div><div><span style='x'>syncer:{MARKED}</span></div>",
-        f"one<br/> two<br />syncer:{MARKED}&nbsp;",
+        f"one\n two\n{MARKER.line}",
+        f"one\r\n two\r\n{MARKER.line}\r\n",
+        f"<p>one</p><p> two</p><p>{MARKER.line}</p>",
+        f"<div>one<br> two</div><div><span style='x'>{MARKER.line}</span></div>",
+        f"one<br/> two<br />{MARKER.line}&nbsp;",
     ],
 )
 def test_an_editor_hides_neither_text_nor_marker(body: str) -> None:
-    assert split_marker(plain_text(body)) == ("one\n two", MARKED)
-
-
-def test_text_that_only_looks_like_html_is_left_alone() -> None:
-    assert plain_text("a < b > c & <asha@example.com> &amp;") == "a < b > c & <asha@example.com> &amp;"
+    assert split_marker(plain_text(body)) == ("one\n two", MARKER)
 
 
 def read_all(pager: Pager, rows: list[dict[str, object]], clamp: int, *, limit: int) -> int:
@@ -180,7 +155,9 @@ def read_all(pager: Pager, rows: list[dict[str, object]], clamp: int, *, limit: 
 
 @given(st.integers(0, 60), st.integers(1, 30), st.booleans(), st.booleans())
 def test_every_list_is_read_to_its_end(count: int, clamp: int, cursors: bool, contacts: bool) -> None:
-    rows: list[dict[str, object]] = [{"id": f"T{n}"} | ({"searchAfter": [n]} if cursors else {}) for n in range(count)]
+    rows: list[dict[str, object]] = [
+        {"id": f"T{n}"} | ({"searchAfter": [n, f"T{n}"]} if cursors else {}) for n in range(count)
+    ]
     pager = ContactPager(20) if contacts else TaskPager(20)
     requests = read_all(pager, rows, clamp, limit=20)
     assert pager.rows == count
@@ -202,12 +179,12 @@ def test_contacts_without_cursors_beyond_that_are_no_list(clamp: int) -> None:
 
 
 def test_cursors_have_no_such_end() -> None:
-    rows: list[dict[str, object]] = [{"id": f"C{n}", "searchAfter": [n]} for n in range(12_003)]
+    rows: list[dict[str, object]] = [{"id": f"C{n}", "searchAfter": [n, f"C{n}"]} for n in range(12_003)]
     assert read_all(ContactPager(CONTACT_PAGE), rows, 500, limit=CONTACT_PAGE) == 26
 
 
 def test_a_cursor_that_cannot_be_sent_back_is_none() -> None:
-    cursors: tuple[object, ...] = ([], "x", [[1]], [{}], [float("nan")], None)
+    cursors: tuple[object, ...] = ([], "x", [[1]], [{}], [float("nan")], None, [1], [1, "T2"], [[1], "T1"])
     for cursor in cursors:
         pager = TaskPager(100)
         assert pager.take([{"id": "T1", "searchAfter": cursor}])
@@ -250,6 +227,16 @@ def test_settings_have_the_documented_defaults(monkeypatch: pytest.MonkeyPatch) 
         ("location_id", "a/b", "location id"),
         ("kind_rules", [{"match": "(", "kind": "todo"}], r"'\(' is no regular expression"),
         ("kind_rules", [{"match": "a{99999999999999999999}", "kind": "todo"}], "is no regular expression"),
+        (
+            "kind_rules",
+            [{"match": r"(a)\1", "kind": "todo"}],
+            "has a back-reference, which cannot be matched in linear",
+        ),
+        ("kind_rules", [{"match": "(?P<x>a)(?P=x)", "kind": "todo"}], "has a back-reference"),
+        ("kind_rules", [{"match": "a(?=b)", "kind": "todo"}], "looks ahead or behind"),
+        ("kind_rules", [{"match": "(?<!a)b", "kind": "todo"}], "looks ahead or behind"),
+        ("kind_rules", [{"match": "(a{1000}){1000}", "kind": "todo"}], "invalid repetition size"),
+        ("kind_rules", [{"match": "\ud800", "kind": "todo"}], "is no regular expression"),
         ("kind_rules", [{"match": 7, "kind": "todo"}], "expected a regular expression"),
         ("kind_rules", [{"match": "x", "kind": "party"}], "kind"),
         ("kind_rules", [{"match": "x", "kind": "todo", "title": "x"}], "title"),
@@ -261,6 +248,19 @@ def test_settings_that_are_wrong(monkeypatch: pytest.MonkeyPatch, field: str, va
     monkeypatch.setenv("HIGHLEVEL_TOKEN", "t")
     with pytest.raises(ValidationError, match=complaint):
         HighLevelSettings.model_validate({"token": "env:HIGHLEVEL_TOKEN", "location_id": LOCATION, field: value})
+
+
+def test_a_wrong_rule_writes_nothing_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="back-reference"):
+        compile_expression(r"(a)\1")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_rule_that_would_backtrack_is_matched_at_once() -> None:
+    rule = KindRule(match=compile_expression(r"^(x|x|xx)*$|(x+x+)+y"), kind=Kind.CALLBACK)
+    assert not rule.match.found_in("x" * 500 + "!" + "x" * 100_000)
+    assert not compile_expression("b").found_in("a" * SEARCHED + "b")
+    assert compile_expression("b").found_in("a" * (SEARCHED - 1) + "b")
 
 
 def test_a_draft_is_due_in_utc() -> None:

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from adapters.base import (
     AdapterError,
     BadAnswer,
+    Forbidden,
     Full,
     InDoubt,
     Missing,
@@ -74,11 +75,12 @@ def test_a_read_that_never_succeeds_is_unavailable(failure: type[Exception]) -> 
 @pytest.mark.parametrize(
     ("status", "of_read", "of_write"),
     [
-        (301, Refused, Refused),
+        (301, Unavailable, InDoubt),
         (400, Refused, Refused),
         (401, Unauthorized, Unauthorized),
-        (403, Unauthorized, Unauthorized),
+        (403, Forbidden, Forbidden),
         (404, Missing, Missing),
+        (407, NoConnection, NotSent),
         (408, Unavailable, InDoubt),
         (409, Refused, Refused),
         (422, Refused, Refused),
@@ -91,11 +93,12 @@ def test_what_a_status_means(status: int, of_read: type[AdapterError], of_write:
     for method, expected in (("GET", of_read), ("POST", of_write)):
         error = run_virtual(outcome(http(answers(httpx.Response(status, json={"message": "No."}))), method))
         assert type(error) is expected
-        assert (error.words, error.status, error.system) == ("No.", status, "acme")
+        assert (error.status, error.system) == (None if status == 407 and method == "GET" else status, "acme")
+        assert error.words.endswith("No.")
 
 
 def test_an_adapter_overrules_by_status_and_words() -> None:
-    rules = (Rule(404, Full, "storage is FULL"), Rule(range(400, 405), Refused))
+    rules = (Rule(404, Full, ("storage is FULL",)), Rule(range(400, 405), Refused))
     full = http(answers(httpx.Response(404, json={"message": "Lead storage is full"})), rules=rules)
     other = http(answers(httpx.Response(404, json={"message": "Lead not found"})), rules=rules)
     assert type(run_virtual(outcome(full, "POST"))) is Full
@@ -147,21 +150,6 @@ def test_a_write_is_repeated_while_it_surely_was_not_sent() -> None:
     assert client.writes == 2
 
 
-def test_an_answer_that_trickles_is_broken_off() -> None:
-    async def main() -> None:
-        async def never(_request: httpx.Request) -> httpx.Response:
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        client = http(answers(httpx.Response(200)))
-        client._transport = httpx.MockTransport(never)
-        with pytest.raises(InDoubt):
-            await client.write("POST", "/things")
-        assert asyncio.get_running_loop().time() == pytest.approx(120, abs=1)
-
-    run_virtual(main())
-
-
 def test_an_address_that_cannot_be_built_is_refused() -> None:
     client = http(answers(httpx.Response(200)))
     with pytest.raises(Refused, match="no request can be made"):
@@ -175,8 +163,8 @@ def test_redirects_are_not_followed() -> None:
         seen.append(str(request.url))
         return httpx.Response(307, headers={"Location": "https://elsewhere.example/"})
 
-    assert type(run_virtual(outcome(http(handle), "GET"))) is Refused
-    assert seen == ["https://crm.example/api/things"]
+    assert type(run_virtual(outcome(http(handle), "GET"))) is Unavailable
+    assert set(seen) == {"https://crm.example/api/things"}
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,14 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def asked_of_the_proxy(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, base_url: str
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, base_url: str, status: str = "403 Forbidden"
 ) -> tuple[bytes, str]:
     """What a proxy that lets nobody through is asked for, and how the write ends."""
     lines: list[bytes] = []
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lines.append(await reader.readline())
-        writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
         await writer.drain()
         writer.close()
 
@@ -57,6 +57,18 @@ def test_what_is_encrypted_goes_through_the_proxy(environment: dict[str, str], m
     line, words = asked_of_the_proxy(environment, monkeypatch, "https://crm.invalid/api")
     assert line == b"CONNECT crm.invalid:443 HTTP/1.1\r\n"
     assert words == "no connection to crm.invalid: ProxyError: 403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    "reason", ["denied p-not-shown", "cC1ub3Qtc2hvd24=", "702d6e6f742d73686f776e", "p%2dnot%2Dshown"]
+)
+def test_a_proxys_reason_does_not_tell_its_password(reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {"HTTPS_PROXY": "http://asha:p%2Dnot-shown@127.0.0.1:PORT"}
+    line, words = asked_of_the_proxy(environment, monkeypatch, "https://crm.invalid/api", f"407 \x1b[2J{reason}")
+    assert line.startswith(b"CONNECT crm.invalid")
+    assert words.startswith("no connection to crm.invalid: ProxyError: 407 ")
+    assert words.endswith("[secret]")
+    assert "\x1b" not in words
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,16 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner, current_owner, process_alive
+from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Locked, Owner, current_owner, process_alive
 from syncer.ledger import owner as owners
 from syncer.state import Changes, Event
-from tests.ledgers import DATABASES, NOW, TERM, database_url
+from tests.ledgers import DATABASES, DAY, NOW, TERM, database_url
 
 HERE = Owner("here", "machine", 1, 100.0)
 THERE = Owner("there", "another machine", 2, 200.0)
@@ -40,6 +40,7 @@ def dead(_owner: Owner) -> bool:
 def expiry(ledger: Ledger) -> datetime:
     with pytest.raises(Busy) as caught:
         ledger.acquire(replace(THERE, token="asks"), NOW, TERM, alive)
+    assert caught.value.expires_at is not None
     return caught.value.expires_at
 
 
@@ -174,6 +175,89 @@ def test_of_two_runs_in_one_process_each_asks_for_its_own_lease(ledger: Ledger) 
     ledger.hold("there")
 
 
+def test_a_lease_that_somebody_took_out_of_the_ledger_is_missed_at_once(ledger: Ledger) -> None:
+    ledger.acquire(HERE, NOW, TERM, alive)
+    with ledger._database.writing() as connection:
+        connection.exec_driver_sql("DELETE FROM lease")
+    with pytest.raises(LeaseLost):
+        ledger.hold("here")
+
+
+class Clocks:
+    """A wall clock that people set, and one that nobody sets."""
+
+    def __init__(self) -> None:
+        self.wall, self.steady = NOW, 1000.0
+
+    def open(self, folder: Path) -> Ledger:
+        return Ledger.open(
+            f"sqlite:///{folder / 'acme.db'}", name="acme", clock=lambda: self.wall, steady=lambda: self.steady
+        )
+
+
+NEIGHBOUR = replace(HERE, token="neighbour", pid=3)
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=3650), timedelta(hours=-1)])
+def test_on_one_machine_a_clock_that_is_set_makes_neither_two_owners_nor_none(tmp_path: Path, jump: timedelta) -> None:
+    clocks = Clocks()
+    with clocks.open(tmp_path) as one, clocks.open(tmp_path) as two:
+        one.acquire(HERE, clocks.wall, TERM, alive)
+        clocks.wall += jump
+        with pytest.raises(Busy):
+            two.acquire(NEIGHBOUR, clocks.wall, TERM, alive)
+        one.hold("here")
+        clocks.steady += TERM.total_seconds()
+        two.acquire(NEIGHBOUR, clocks.wall, TERM, alive)
+        with pytest.raises(LeaseLost):
+            one.hold("here")
+
+
+def test_a_lease_that_a_fast_clock_took_elsewhere_is_waited_for_no_longer_than_a_term(ledger: Ledger) -> None:
+    ledger.acquire(THERE, NOW + 3650 * DAY, TERM, alive)
+    for instant in (NOW, NOW + TERM / 2):
+        with pytest.raises(Busy):
+            ledger.acquire(HERE, instant, TERM, alive)
+    ledger.acquire(HERE, NOW + TERM, TERM, alive)
+
+
+def test_who_lives_elsewhere_keeps_its_lease_whatever_its_clock_says(ledger: Ledger) -> None:
+    ahead = 3650 * DAY
+    ledger.acquire(THERE, NOW + ahead, TERM, alive)
+    for step in range(5):
+        with pytest.raises(Busy):
+            ledger.acquire(HERE, NOW + step * TERM / 2, TERM, alive)
+        ledger.renew("there", NOW + ahead + step * TERM / 2, TERM)
+
+
+def test_whoever_ran_before_the_host_was_started_anew_is_dead(tmp_path: Path) -> None:
+    before, after = (Owner(boot, f"host/{boot}/4026531836", 1, 100.0) for boot in ("boot 1", "boot 2"))
+    another = replace(before, machine="other/boot 1/4026531836")
+    with Ledger.open(f"sqlite:///{tmp_path / 'acme.db'}", name="acme", clock=lambda: NOW) as ledger:
+        ledger.acquire(before, NOW, TERM, alive)
+        ledger.acquire(after, NOW, TERM, alive)
+        ledger.release("boot 2")
+        ledger.acquire(another, NOW, TERM, alive)
+        with pytest.raises(Busy):
+            ledger.acquire(after, NOW, TERM, alive)
+
+
+def test_a_run_of_this_process_that_ended_without_giving_its_lease_back_locks_nobody_out(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_given: object, **_more: object) -> None:
+        raise LedgerError("no room")
+
+    ledger.acquire(current_owner("one"), NOW, TERM)
+    with pytest.raises(Busy):
+        ledger.acquire(current_owner("two"), NOW, TERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger._database, "writing", full)
+        with pytest.raises(LedgerError, match="no room"):
+            ledger.release("one")
+    ledger.acquire(current_owner("two"), NOW, TERM)
+
+
 def test_a_token_is_checked_by_a_ledger_that_did_not_take_the_lease(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'acme.db'}"
     with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:
@@ -286,10 +370,12 @@ def test_writers_wait_for_each_other(tmp_path: Path) -> None:
         assert len(ledger.history("01A")) == 20
 
 
-def test_a_ledger_that_stays_locked_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncer.ledger.database.BUSY_SECONDS", 0)
+def test_a_ledger_that_stays_locked_says_so(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'acme.db'}"
     with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:
-        with one._database.writing(), pytest.raises(LedgerError, match="another process keeps it locked"):
-            two.store(SOMETHING, token=None)
-        two.store(SOMETHING, token=None)
+        with one._database.writing(), pytest.raises(Locked, match="another process keeps it locked"):
+            two.acquire(HERE, NOW, TERM, alive, patience=0)
+        two.acquire(HERE, NOW, TERM, alive, patience=0)
+        with two._database.reading() as connection:
+            waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    assert waits == 2000, "the other transactions wait as before"

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from syncer.ledger import Counts, Ledger, Run, TaskView, current_owner
 from syncer.model import Record, ReplicaState, State
+from syncer.reasons import Reason
 from syncer.state import Changes, Event, OpState
 from tests.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task
 
@@ -117,6 +119,17 @@ def test_an_id_that_begins_another_id_is_itself(ledger: Ledger) -> None:
     assert ledger.find("01ABCDE") is None
 
 
+def test_a_task_that_is_called_by_its_place_is_found_as_it_stands(ledger: Ledger) -> None:
+    tasks = {name: make_task(name) for name in ("reply:1234", "reply:1234~2", "superfone:77")}
+    copies = [make_replica("1234", "reply:1234~2"), make_replica("9", "superfone:77", "superfone")]
+    ledger.store(Changes(tasks=tasks, replicas={copy.key: copy for copy in copies}), token=None)
+    assert ledger.find("reply:1234") == "reply:1234"
+    assert ledger.find(" reply:1234~2 ") == "reply:1234~2"
+    assert ledger.find("superfone:9") == "superfone:77"
+    assert ledger.find("superfone:7") == "superfone:77"
+    assert ledger.find("reply:123") is None
+
+
 def test_a_forgotten_copy_is_found_by_what_was_written_about_it(ledger: Ledger) -> None:
     event = Event(NOW, "gone", "them", "", FIRST.id, "superfone", "s1")
     ledger.store(Changes(events=[event], forgotten={("superfone", "s1")}), token=None)
@@ -157,7 +170,7 @@ def hold_back(ledger: Ledger) -> None:
             replicas={
                 ("highlevel", "h1"): make_replica("h1", FIRST.id, "highlevel", state=ReplicaState.GONE, misses=2)
             },
-            cursors={"hold:superfone": "full", "hold%": "x", "identity:reply": "41"},
+            cursors={"full:superfone": "1", "full%": "x", "identity:reply": "41"},
         ),
         token=None,
     )
@@ -172,7 +185,7 @@ def test_everything_that_waits_is_freed(ledger: Ledger) -> None:
         assert (operation.not_before, operation.fingerprint, operation.failures, operation.words) == (None, "", 0, "no")
     assert base.operations["op4"].failures == 5
     assert ("highlevel", "h1") not in base.replicas
-    assert base.cursors == {"hold%": "x", "identity:reply": "41"}
+    assert base.cursors == {"full%": "x", "identity:reply": "41"}
     freed = [(event.at, event.what, event.who, event.system) for event in ledger.history(FIRST.id)]
     assert freed == [(NOW, "freed", "us", "reply"), (NOW, "freed", "us", "highlevel")]
     assert ledger.free() == 0
@@ -185,6 +198,16 @@ def test_one_task_is_freed(ledger: Ledger) -> None:
     assert (base.operations["op1"].failures, base.operations["op2"].failures) == (5, 0)
     assert ("highlevel", "h1") in base.replicas
     assert ledger.free(PAST.id) == 1
+
+
+def test_a_duplicate_is_freed_by_its_id_alone(ledger: Ledger) -> None:
+    """Most are to be deleted; all at once would double what is there."""
+    held = {FIRST.id: Reason.DUPLICATE, SECOND.id: Reason.LOOP}
+    tasks = {one.id: replace(one, held=held[one.id]) for one in (FIRST, SECOND)}
+    ledger.store(Changes(tasks=tasks), token=None)
+    assert ledger.free() == 1
+    assert {one.id: one.held for one in ledger.load().tasks.values() if one.held} == {FIRST.id: "duplicate"}
+    assert ledger.free(FIRST.id) == 1
 
 
 def test_runs_come_newest_first(ledger: Ledger) -> None:

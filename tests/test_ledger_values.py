@@ -13,10 +13,10 @@ from sqlalchemy import Connection, Text
 from sqlalchemy.dialects import sqlite
 
 from syncer.ledger import Ledger, LedgerError, people, reading, writing
-from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
+from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
 from syncer.ledger.tables import METADATA, UtcDateTime, Words
 from syncer.model import Record, Replica, ReplicaState, Task
-from syncer.state import Action, Base, Changes, Event, Operation, OpState
+from syncer.state import Action, Base, Changes, Event, Failing, Operation, OpState
 from tests.ledgers import DATABASES, NOW, database_url, make_operation, make_replica, make_task
 
 # What a database takes; what it does not take has a test of its own.
@@ -98,16 +98,23 @@ def scratch(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def stored(connection: Connection, changes: Changes, *tasks: str) -> Base:
     with connection.begin_nested() as example:
         writing.store(connection, changes, NOW)
-        base = reading.load(connection)
+        base = reading.load(connection, NOW)
         reading.extend(connection, base, replicas=(), tasks=tasks)
         example.rollback()
     return base
 
 
-@pytest.mark.parametrize("door", [TASKS, REPLICAS, OPERATIONS, EVENTS, RECORDS])
+@pytest.mark.parametrize("door", [TASKS, REPLICAS, OPERATIONS, EVENTS, RECORDS, FAILING])
 def test_every_field_of_a_value_has_a_column(door: Door[Any]) -> None:
     beside = {"record": {"link"}, "event": {"id"}}.get(door.table.name, set())
-    value: Any = {"task": Task, "replica": Replica, "operation": Operation, "event": Event, "record": Record}
+    value: Any = {
+        "task": Task,
+        "replica": Replica,
+        "operation": Operation,
+        "event": Event,
+        "record": Record,
+        "failing": Failing,
+    }
     assert {field.name for field in fields(value[door.table.name])} | beside == set(door.table.c.keys())
 
 
@@ -147,6 +154,17 @@ def test_small_values_come_back_as_they_were(
 ) -> None:
     base = stored(scratch, Changes(lookups=times, visits=times, cursors=cursors))
     assert (base.lookups, base.visits, base.cursors) == (times, times, cursors)
+
+
+@given(st.builds(Failing, words, words, words, st.integers(1, 9), instants, words, st.booleans()))
+def test_what_fails_comes_back_until_it_is_readable(scratch: Connection, thing: Failing) -> None:
+    failing = {thing.place: thing}
+    assert stored(scratch, Changes(failing=failing)).failing == failing
+    with scratch.begin_nested() as example:
+        writing.store(scratch, Changes(failing=failing), NOW)
+        writing.store(scratch, Changes(readable={thing.place}), NOW)
+        assert reading.load(scratch, NOW).failing == {}
+        example.rollback()
 
 
 @given(instants)
@@ -195,7 +213,8 @@ def test_every_column_for_text_takes_any_text() -> None:
         for column in table.c
         if type(column.type) is Text
     }
-    assert plain == {"record.phones", "record.emails", "operation.before", "operation.seen", "run.report"}
+    json = {"record.phones", "record.emails", "operation.before", "operation.seen", "run.report", "run.lists"}
+    assert plain == {*json, "report_list.hash"}
 
 
 def test_values_of_the_helpers_are_whole() -> None:

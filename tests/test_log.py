@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,12 +21,13 @@ from syncer import log
 from tests.clock import run_virtual
 from tests.http_client import answers, http
 
+ROOT = Path(__file__).parent.parent
 SECRET = "s3cret-and-long"
 
 
 @pytest.fixture(autouse=True)
 def _as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(redact, "_secrets", set())
+    monkeypatch.setattr(redact, "_secrets", redact.Secrets())
     redact.protect(SECRET)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -110,3 +114,57 @@ def test_a_retry_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[s
     assert [(line["attempt"], line["cause"]) for line in again] == [(2, "InDoubt"), (3, "InDoubt"), (4, "InDoubt")]
     assert "exception" not in str(lines)
     assert SECRET not in str(lines)
+
+
+def test_no_line_holds_what_a_terminal_obeys(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "\x1b[2J\x9b2J\u202eevil\u2028\x00\r"
+    for as_json in (True, False):
+        log.configure("info", json=as_json)
+        structlog.get_logger().info("task.created", title=text, nested={text: [text]}, huge=10**5000)
+        logging.getLogger("other").warning("said %s", text)
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == 4
+    assert shown.replace("\n", "").isprintable()
+    assert "\\u001b" not in shown
+    assert "a number of" in shown
+
+
+PROGRAM = """
+import logging, os, sys
+import structlog
+from syncer import log
+log.configure("info", json=False)
+for number in range(3):
+    structlog.get_logger().info("x", number=number)
+    logging.getLogger("other").warning("said")
+log.write_error("words\\n")
+print("done")
+"""
+
+
+@pytest.mark.parametrize(
+    ("redirection", "program"),
+    [
+        ("2>/dev/full", PROGRAM),
+        ("2>&-", PROGRAM),
+        ("2>/dev/null", PROGRAM.replace("for number", "sys.stderr.close()\nfor number")),
+        ("2>/dev/null", PROGRAM.replace("for number", "os.close(2)\nfor number")),
+        ("2>/dev/null", PROGRAM.replace("for number", "sys.stderr = None\nfor number")),
+    ],
+)
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else(redirection: str, program: str) -> None:
+    command = ["/bin/sh", "-c", f'"$0" -c "$1" {redirection}', sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)  # noqa: S603
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
+
+
+def test_a_line_is_written_again_once_there_is_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Path("/dev/full").open("w")  # noqa: SIM115
+    monkeypatch.setattr(sys, "stderr", full)
+    log.write_error("lost\n")
+    with (tmp_path / "log").open("wb") as room:
+        os.dup2(room.fileno(), full.fileno())
+    log.write_error("found\n")
+    assert (tmp_path / "log").read_text() == "found\n"
+    sys.stderr.detach()  # type: ignore[union-attr]
+    full.close()

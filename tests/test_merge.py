@@ -7,12 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from syncer.closures import Effects, made_after, maybe_superseded, superseded_by
 from syncer.merge import Merged
 from syncer.merging import in_order
-from syncer.model import Kind, Reading, Replica, ReplicaState, State
+from syncer.model import Kind, Reading, Replica, ReplicaState, State, next_task_id, place_of
 from syncer.reasons import Reason
 from syncer.state import UNSETTLED, Action, Base, Changes, OpState
-from syncer.superseded import made_after, maybe_superseded, superseded_by
 from tests.strategies import (
     API,
     LANE,
@@ -197,9 +197,8 @@ def test_a_task_of_ours_that_they_had_moved_before_our_create_closed_it_is_put_b
 def test_a_completion_that_hit_another_task_is_an_incident_and_closes_nothing_elsewhere(*, ours: bool) -> None:
     """Ours waits for its place again; theirs comes back before all others."""
     copy = replace(IN_LANE, made=ours, ours=ours)
-    seen = seen_of(closed(copy))
-    seen[LANE].closed_by_us = seen[LANE].hit_by_us = {IN_LANE.remote_id}
-    found = merged(a_base(TASK, replicas=[copy, IN_PLAIN]), seen)
+    hit = {LANE: Effects(hit=frozenset({IN_LANE.remote_id}))}
+    found = merged(a_base(TASK, replicas=[copy, IN_PLAIN]), seen_of(closed(copy)), effects=hit)
     assert found.base.tasks["t1"] == replace(TASK, put_back=not ours)
     assert state_of(found, copy) is ReplicaState.SUPERSEDED
     assert [(item.task, item.reason) for item in found.incidents] == [("t1", Reason.CLOSED_BY_RACE)]
@@ -218,14 +217,26 @@ def test_what_is_done_elsewhere_may_be_closed_in_its_lane_by_anything() -> None:
 def test_a_task_that_our_create_closed_before_we_saw_it_is_put_back(known_by: str) -> None:
     unseen, newer = superseding(API)
     seen = seen_of(replace(unseen, updated_by="7" if known_by == "listing" else API), newer)
-    if known_by == "listing":
-        seen[LANE].closed_by_us = {unseen.remote_id}
+    by_us = Effects(closed=frozenset({unseen.remote_id} if known_by == "listing" else ()))
     base = with_our_newer_one(ours=True)
     del base.replicas[IN_LANE.key]
-    found = merged(base, seen)
+    found = merged(base, seen, effects={LANE: by_us})
     [incident] = found.incidents
     assert found.base.tasks[incident.task or ""].put_back
     assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])
+def test_what_was_closed_before_our_create_is_remembered_as_closed_by_others(state: State) -> None:
+    unseen, newer = superseding(API)
+    seen = seen_of(replace(unseen, state=state, updated_by=API), newer)
+    base = with_our_newer_one(ours=True)
+    del base.replicas[IN_LANE.key]
+    found = merged(base, seen, effects={LANE: Effects(history=frozenset({unseen.remote_id}))})
+    replica = found.base.replicas[IN_LANE.key]
+    assert not found.incidents
+    assert (found.base.tasks[replica.task].state.value, replica.state.value) == (state.value, state.value)
+    assert not found.base.tasks[replica.task].put_back
 
 
 def test_what_we_closed_unseen_is_put_back_as_the_twin_that_it_was() -> None:
@@ -294,8 +305,18 @@ def test_a_copy_that_is_open_again_after_it_was_closed_is_a_new_task() -> None:
     base = a_base(replace(TASK, state=State.DONE), replicas=[replace(IN_PLAIN, state=ReplicaState.DONE)])
     found = merged(base, seen_of(read_back(IN_PLAIN, TASK)))
     assert found.base.tasks["t1"].state is State.DONE
-    assert found.base.tasks["new0001"].origin == PLAIN
-    assert found.base.replicas[IN_PLAIN.key].task == "new0001"
+    assert found.base.tasks[place_of(*IN_PLAIN.key)].origin == PLAIN
+    assert found.base.replicas[IN_PLAIN.key].task == place_of(*IN_PLAIN.key)
+
+
+@pytest.mark.parametrize("system", [TYPED, PLAIN])
+def test_an_origin_that_is_open_again_is_the_next_task_of_its_place(system: str) -> None:
+    task = a_task(f"{system}:5~2", origin=system, state=State.DONE)
+    origin, copy = a_replica(task, system, state=ReplicaState.DONE), a_replica(task, LANE, state=ReplicaState.DONE)
+    found = merged(a_base(task, replicas=[origin, copy]), seen_of(read_back(origin, task)))
+    assert found.base.replicas[origin.key].task == next_task_id(task.id) == f"{system}:5~3"
+    assert found.base.tasks[task.id] == task
+    assert (found.base.tasks[f"{system}:5~3"].state, found.base.tasks[f"{system}:5~3"].origin) == (State.OPEN, system)
 
 
 @pytest.mark.parametrize("reopened", [IN_TYPED, IN_PLAIN], ids=SYSTEMS[1:])
@@ -306,7 +327,7 @@ def test_a_copy_reopened_while_its_task_was_done_elsewhere_is_a_new_task(reopene
     base = a_base(TASK, replicas=[cancelled, other])
     found = merged(base, seen_of(read_back(reopened, TASK), closed(other)))
     assert found.base.tasks["t1"].state is State.DONE
-    assert found.base.replicas[reopened.key].task == "new0001"
+    assert found.base.replicas[reopened.key].task == place_of(*reopened.key)
 
 
 def test_a_superseded_copy_that_is_open_again_shows_its_open_task() -> None:
@@ -322,7 +343,7 @@ def test_a_copy_that_is_open_again_while_another_is_being_made_is_a_new_task() -
     cancelled = replace(IN_TYPED, state=ReplicaState.CANCELLED)
     doubt = an_operation(TASK, TYPED, Action.CREATE, OpState.IN_DOUBT)
     found = merged(a_base(TASK, replicas=[IN_LANE, cancelled], operations=[doubt]), seen_of(read_back(IN_TYPED, TASK)))
-    assert found.base.replicas[IN_TYPED.key].task == "new0001"
+    assert found.base.replicas[IN_TYPED.key].task == place_of(*IN_TYPED.key)
 
 
 def test_a_row_of_a_list_reopens_nothing() -> None:

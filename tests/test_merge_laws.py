@@ -48,8 +48,7 @@ def they_closed(world: World, replica: Replica, state: State) -> bool:
         return False
     if replica.state not in {ReplicaState.OPEN, ReplicaState.GONE}:
         return False
-    lane = world.seen[replica.system]
-    if reading.remote_id in lane.closed_by_us:
+    if replica.system == LANE and reading.remote_id in world.effects.closed | world.effects.hit:
         return False
     newer = superseders(world, reading)
     policy = world.capabilities[LANE].lane
@@ -126,12 +125,12 @@ def test_an_incident_is_a_task_of_theirs_that_a_write_of_ours_closed_or_what_a_c
         assert task.state is State.OPEN
         [row] = [r for r in found.changes.replicas.values() if r.task == task.id and r.state is ReplicaState.SUPERSEDED]
         before = world.base.replicas.get(row.key)
-        hit_ours = before is not None and before.ours and row.remote_id in world.seen[LANE].hit_by_us
+        hit_ours = before is not None and before.ours and row.remote_id in world.effects.hit
         assert task.put_back or made_again or hit_ours
         assert before is None or not before.ours or hit_ours
         by_create = superseders(world, world.seen[LANE].readings[row.remote_id])
         made = any(world.base.replicas[o.key].made for o in by_create if o.key in world.base.replicas)
-        assert made or row.remote_id in world.seen[LANE].closed_by_us
+        assert made or row.remote_id in world.effects.closed | world.effects.hit
 
 
 @given(worlds())

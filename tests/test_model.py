@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import FrozenInstanceError
 from datetime import UTC, datetime
 
@@ -9,12 +10,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.model import MARKER_PREFIX, MESSAGE_KINDS, Draft, Kind, Reading, Record, Replica, State, split_marker
+from syncer.model import (
+    MARKER_PREFIX,
+    MARKER_TOKEN,
+    MESSAGE_KINDS,
+    Draft,
+    Kind,
+    Marker,
+    Reading,
+    Record,
+    Replica,
+    State,
+    next_task_id,
+    place_of,
+    split_marker,
+    split_task_id,
+)
 from syncer.state import Action, OpState
-from tests.strategies import SYSTEMS, a_task, an_operation, at
+from tests.strategies import LEDGER, OTHER_LEDGER, SYSTEMS, a_task, an_operation, at
 
-ID = "01JVKZ3W6Q8N5R2T7Y4B9C0D1E"
-IDS = st.text("0123456789ABCDEFGHJKMNPQRSTVWXYZ", min_size=26, max_size=26)
+MARKER = Marker(LEDGER, "reply:5")
+LINE = MARKER.line
+OLDER = Marker(OTHER_LEDGER, "highlevel:Zx8_y-1").line
+PLACES = st.builds(
+    lambda system, name, number: place_of(system, name) + (f"~{number}" if number > 1 else ""),
+    st.sampled_from(SYSTEMS),
+    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30),
+    st.integers(1, 99),
+)
 WORDS = st.text(st.characters(exclude_characters="<>", exclude_categories=["Cs"])).filter(
     lambda t: MARKER_PREFIX not in t
 )
@@ -48,8 +71,8 @@ def test_values_are_frozen_and_know_their_keys() -> None:
 
 def test_a_draft_carries_the_marker_that_is_split_off_again() -> None:
     now = datetime(2026, 5, 19, tzinfo=UTC)
-    draft = Draft(ID, "c", "Asha", Kind.TODO, "Call", None, now, now)
-    assert split_marker(draft.marker) == (None, ID)
+    draft = Draft(MARKER, "c", "Asha", Kind.TODO, "Call", None, now, now)
+    assert split_marker(draft.marker.line) == (None, MARKER)
 
 
 @pytest.mark.parametrize(
@@ -59,29 +82,64 @@ def test_a_draft_carries_the_marker_that_is_split_off_again() -> None:
         ("", None, None),
         ("  \n", None, None),
         ("Call her back", "Call her back", None),
-        (f"Call\n\nsyncer:{ID}", "Call", ID),
-        (f"Call\r\n\r\nsyncer:{ID}\r\n", "Call", ID),
-        (f"Call\n  syncer:{ID}\t", "Call", ID),
-        (f"Call\nsyncer:{ID}\nand more", "Call\n\nand more", ID),
-        (f"<p>Call</p>\n<p>syncer:{ID}</p>", "<p>Call</p>", ID),
-        (f"<p>Call</p><p>syncer:{ID}</p>", "<p>Call</p>", ID),
-        (f'<div>Call</div><div dir="ltr"> syncer:{ID}\n</div>', "<div>Call</div>", ID),
-        (f"Call<br>syncer:{ID}", "Call", ID),
-        (f"<p>Call<br/>syncer:{ID}</p>", "<p>Call</p>", ID),
-        (f"syncer:{ID[::-1]}\nCall\nsyncer:{ID}", "Call", ID),
-        (f"see syncer:{ID}", f"see syncer:{ID}", None),
-        (f"syncer:{ID} is ours", f"syncer:{ID} is ours", None),
+        (f"Call\n\n{LINE}", "Call", MARKER),
+        (f"Call\r\n\r\n{LINE}\r\n", "Call", MARKER),
+        (f"Call\n  {LINE}\t", "Call", MARKER),
+        (f"Call\n{LINE}\nand more", "Call\n\nand more", MARKER),
+        (f"<p>Call</p>\n<p>{LINE}</p>", "<p>Call</p>", MARKER),
+        (f"<p>Call</p><p>{LINE}</p>", "<p>Call</p>", MARKER),
+        (f'<div>Call</div><div dir="ltr"> {LINE}\n</div>', "<div>Call</div>", MARKER),
+        (f"Call<br>{LINE}", "Call", MARKER),
+        (f"<p>Call<br/>{LINE}</p>", "<p>Call</p>", MARKER),
+        (f"{OLDER}\nCall\n{LINE}", "Call", MARKER),
+        (f"see {LINE}", f"see {LINE}", None),
+        (f"{LINE} is ours", f"{LINE} is ours", None),
         ("syncer:short", "syncer:short", None),
-        (f"syncer:{ID}X", f"syncer:{ID}X", None),
+        (f"{LINE}!", f"{LINE}!", None),
+        (f"{LINE}~2", None, Marker(LEDGER, "reply:5~2")),
+        ("syncer:01JVKZ3W6Q8N5R2T7Y4B9C0D1E", "syncer:01JVKZ3W6Q8N5R2T7Y4B9C0D1E", None),
+        (f"syncer:{LEDGER}:reply", f"syncer:{LEDGER}:reply", None),
+        (f"syncer:{LEDGER.upper()}:reply:5", f"syncer:{LEDGER.upper()}:reply:5", None),
     ],
 )
-def test_split_marker(text: str | None, body: str | None, marker: str | None) -> None:
+def test_split_marker(text: str | None, body: str | None, marker: Marker | None) -> None:
     assert split_marker(text) == (body, marker)
 
 
-@given(WORDS, IDS, st.sampled_from(["\n", "\r\n", "\n\n"]), st.sampled_from(["", "\n", " ", "\r\n"]))
+@given(WORDS, PLACES, st.sampled_from(["\n", "\r\n", "\n\n"]), st.sampled_from(["", "\n", " ", "\r\n"]))
 def test_a_body_survives_its_marker(body: str, task: str, between: str, after: str) -> None:
-    assert split_marker(f"{body}{between}{MARKER_PREFIX}{task}{after}") == (body.strip() or None, task)
+    marker = Marker(LEDGER, task)
+    assert split_marker(f"{body}{between}{marker.line}{after}") == (body.strip() or None, marker)
+
+
+@given(PLACES)
+def test_a_marker_is_in_letters_that_no_editor_changes(task: str) -> None:
+    """Whatever a CRM's ids are made of, and one of a few characters fits where a line is broken."""
+    marker = Marker(LEDGER, task)
+    token = marker.line.removeprefix(MARKER_PREFIX)
+    assert re.fullmatch(MARKER_TOKEN, token)
+    assert token.isascii()
+    assert Marker.read(token) == marker
+
+
+@pytest.mark.parametrize(
+    ("task", "place", "number", "following"),
+    [
+        ("reply:5", "reply:5", 1, "reply:5~2"),
+        ("reply:5~2", "reply:5", 2, "reply:5~3"),
+        ("reply:5~9", "reply:5", 9, "reply:5~10"),
+        ("highlevel:a~b", "highlevel:a~b", 1, "highlevel:a~b~2"),
+        ("highlevel:a~1", "highlevel:a~1", 1, "highlevel:a~1~2"),
+        ("highlevel:a:b~2", "highlevel:a:b", 2, "highlevel:a:b~3"),
+    ],
+)
+def test_a_task_is_called_by_its_place_and_the_next_one_there_by_the_next_number(
+    task: str, place: str, number: int, following: str
+) -> None:
+    assert split_task_id(task) == (place, number)
+    assert next_task_id(task) == following
+    system, remote_id = Marker(LEDGER, task).place
+    assert place_of(system, remote_id) == place
 
 
 @given(st.text())

@@ -12,9 +12,10 @@ from adapters.base import Capabilities
 from syncer.contacts import Ambiguity
 from syncer.model import Kind, Record, ReplicaState, State
 from syncer.observations import ConnectionState, Seen
-from syncer.plan import FAILURES_UNTIL_ATTENTION, Plan, fingerprint, make_plan, plan_one_lane
+from syncer.obstacles import FAILURES_UNTIL_ATTENTION, fingerprint
+from syncer.plan import Plan, make_plan, plan_one_lane
 from syncer.reasons import Reason
-from syncer.state import HOLD, UNSETTLED, Action, Base, Operation, OpState
+from syncer.state import FULL, UNSETTLED, Action, Base, Operation, OpState
 from tests.clock import START
 from tests.strategies import (
     CAPABILITIES,
@@ -207,12 +208,14 @@ def test_nothing_is_created_where_the_tasks_are_unread() -> None:
     assert reasons(plan(ONLY_THERE, seen)) == [Reason.UNREAD, Reason.UNREAD]
 
 
-def test_a_full_account_gets_no_more_creates_until_its_hold_ends() -> None:
-    base = replace(ONLY_THERE, cursors={HOLD + LANE: at(hours=1).isoformat()})
-    found = plan(base)
-    assert done(found) == [("create", "t1", PLAIN)]
-    assert reasons(found) == [Reason.STORAGE_FULL]
-    assert len(plan(base, now=at(hours=1)).operations) == 2
+def test_of_the_creates_in_a_full_account_one_is_tried() -> None:
+    tasks = [a_task(f"{PLAIN}:{number}", origin=PLAIN, kind=Kind.TODO, due=at(hours=number)) for number in (2, 1, 3)]
+    base = a_base(*tasks, replicas=[a_replica(task, system) for task in tasks for system in (PLAIN, TYPED)])
+    full = replace(base, cursors={FULL + LANE: "1"})
+    assert len(plan(base).operations) == 3
+    found = plan(full)
+    assert done(found) == [("create", f"{PLAIN}:1", LANE)]
+    assert reasons(found) == [Reason.STORAGE_FULL] * 2
 
 
 def test_a_copy_that_is_gone_is_not_made_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -12,7 +13,7 @@ from adapters.sandbox import Fault
 from syncer.account import SyncSettings
 from syncer.cli import app
 from syncer.demo_people import VERBS
-from syncer.model import Kind
+from syncer.model import Kind, Marker
 from syncer.reasons import Reason
 from syncer.registry import BUILT_IN, adapter_class
 from syncer.report import Exit
@@ -26,7 +27,9 @@ REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
 VENV = "python3 -m venv .venv && .venv/bin/pip install -c constraints.txt -e"
 DEMO = f"{VENV} . && .venv/bin/syncer demo"
 TESTS = f"{VENV} '.[dev]' && .venv/bin/pytest"
-COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+_ROOT: Any = typer.main.get_command(app)
+COMMANDS = sorted(_ROOT.commands)
+LEDGER = sorted(_ROOT.commands["ledger"].commands)
 
 
 @pytest.mark.parametrize("command", [DEMO, TESTS])
@@ -47,6 +50,13 @@ def test_every_command_is_documented(command: str) -> None:
     assert re.search(rf"syncer {command}\b", README)
 
 
+@pytest.mark.parametrize("command", LEDGER)
+def test_every_command_of_the_ledger_is_documented(command: str) -> None:
+    assert f"| `syncer ledger {command}" in REFERENCE
+    assert f"\nsyncer ledger {command}" in README
+    assert set(re.findall(r"syncer ledger ([a-z-]+)", EVERYTHING)) <= set(LEDGER)
+
+
 def test_no_command_is_documented_that_does_not_exist() -> None:
     named = set(re.findall(r"`syncer ([a-z]+)", EVERYTHING)) | set(re.findall(r"^syncer ([a-z]+)", README, re.M))
     assert named <= set(COMMANDS)
@@ -54,7 +64,7 @@ def test_no_command_is_documented_that_does_not_exist() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented(command: str) -> None:
-    parameters = typer.main.get_command(app).commands[command].params  # type: ignore[attr-defined]
+    parameters = _ROOT.commands[command].params
     options = {name for parameter in parameters for name in parameter.opts if name.startswith("--")}
     shown = {"--config", "--json", "--verbose", "--quiet", "--help"}
     assert {name for name in options - shown if f"{name}" not in REFERENCE} == set()
@@ -74,9 +84,29 @@ def test_no_reason_is_documented_that_does_not_exist() -> None:
     assert len(re.findall(r"^\| `\w+` \|", REASONS, re.M)) == len(Reason)
 
 
+def test_the_laws_are_eleven() -> None:
+    table = README[README.index("## The laws") : README.index("## Who did what")]
+    assert len(re.findall(r"^\| (?!law |---)", table, re.M)) == 11
+
+
+def test_the_marker_is_told_as_it_is_written() -> None:
+    marker = Marker("1k2m9ab3xq", "reply:5").line
+    assert marker in README
+    assert marker in REFERENCE
+
+
+def test_the_pages_name_no_file_that_is_not_there() -> None:
+    named = re.findall(r"`((?:tests|adapters|syncer|docs)/[\w/.*-]+|test_[\w*]+\.py)`", EVERYTHING)
+    assert named
+    for name in named:
+        assert list(ROOT.glob(name if "/" in name else f"tests/{name}")), name
+
+
 def test_words_in_the_decision_table_exist() -> None:
     table = README[README.index("## Who did what") : README.index("## What the CRMs cannot do")]
-    told = set(re.findall(r"`([a-z]+_[a-z_]+|scheduled|refused|failing|unauthorized)`[:;,) ]", table))
+    told = set(
+        re.findall(r"`([a-z]+_[a-z_]+|scheduled|refused|failing|unauthorized|duplicate|loop|unmatched)`[:;,) ]", table)
+    )
     settings = {*SyncSettings.model_fields, *(field for one in BUILT_IN for field in _settings(one))}
     assert told <= {*Reason, *settings}
     assert {Reason.SLOT_TAKEN, Reason.NEWER_ABOVE, Reason.CLOSED_BY_RACE} <= told

@@ -66,6 +66,15 @@ def test_a_package_that_cannot_be_loaded(system: str, tmp_path: Path) -> None:
         load(tmp_path, f"[{system}]\n{REPLY}")
 
 
+def test_a_package_that_is_broken_is_the_trouble_of_those_who_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_name: str) -> None:
+        raise SyntaxError("no code at all")
+
+    monkeypatch.setattr(registry, "import_module", broken)
+    with pytest.raises(UnknownSystem, match=r"the adapter fourth cannot be loaded from .*: no code at all"):
+        adapter_class("fourth")
+
+
 def test_a_name_that_nobody_has() -> None:
     with pytest.raises(UnknownSystem, match="no adapter is named fifth"):
         adapter_class("fifth")

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from adapters.base import (
     AdapterError,
+    Ambiguous,
     BadAnswer,
     Completes,
     InDoubt,
@@ -26,7 +27,7 @@ from adapters.settings import Rate
 from syncer.model import Kind, Record, State
 from tests import reply_world
 from tests.clock import run_virtual
-from tests.reply_world import DUE, TASK, WHOLE, World, answering, draft, ref
+from tests.reply_world import DUE, MARKER, WHOLE, World, answering, draft, page, ref
 
 DIALECTS = ["integers", "strings"]
 
@@ -40,13 +41,13 @@ def test_a_task_is_made_listed_read_and_completed_in_every_dialect(dialect: str,
     async def scenario() -> None:
         assert (await world.reply.identity()).id == "41"
         made = await world.reply.create_task(draft(contact))
-        assert (made.title, made.body, made.marker) == ("Call about the visit", "Bring the plan", TASK)
+        assert (made.title, made.body, made.marker) == ("Call about the visit", "Bring the plan", MARKER)
         assert (made.contact, made.due, made.raw_type, made.state) == (contact, DUE, "Call", State.OPEN)
         assert await world.reply.get_task(ref(made.remote_id)) == made
         (listed,) = (await world.reply.list_tasks()).rows
         assert (listed.remote_id, listed.contact, listed.due, listed.whole) == (made.remote_id, contact, DUE, False)
         done = await world.reply.complete_task(ref(made.remote_id))
-        assert (done.remote_id, done.state, done.marker) == (made.remote_id, State.DONE, TASK)
+        assert (done.remote_id, done.state, done.marker) == (made.remote_id, State.DONE, MARKER)
         assert (await world.reply.list_tasks()).rows == ()
         await world.reply.aclose()
 
@@ -61,7 +62,7 @@ def test_braces_from_elsewhere_survive_the_rendering_of_a_finished_task() -> Non
     async def scenario() -> tuple[str | None, str | None]:
         made = await world.reply.create_task(draft(contact, title="Say {{firstName}}", body="and {{{ x }}}"))
         done = await world.reply.complete_task(ref(made.remote_id))
-        assert (done.title, done.body, done.marker) == (made.title, made.body, TASK)
+        assert (done.title, done.body, done.marker) == (made.title, made.body, MARKER)
         return done.title, done.body
 
     title, body = asyncio.run(scenario())
@@ -198,8 +199,9 @@ def test_a_contact_is_not_created_where_two_have_its_email_or_reply_refuses() ->
     world = World()
     for name in ("Asha", "Ben"):
         world.crm.add_contact(name, "asha@example.com")
-    with pytest.raises(Refused, match="2 contacts"):
+    with pytest.raises(Ambiguous, match="2 contacts") as caught:
         asyncio.run(world.reply.create_contact(Record("", "", "Asha", (), ("asha@example.com",))))
+    assert caught.value.contacts == tuple(str(one.id) for one in world.crm.contacts())
     with pytest.raises(Refused, match="email or linkedInUrl is required"):
         asyncio.run(world.reply.create_contact(Record("", "", "Asha", ("+919876543210",))))
 
@@ -208,6 +210,22 @@ def test_a_contacts_answer_that_is_only_an_id_is_completed_from_what_was_sent() 
     wanted = Record("", "", "Asha", ("+919876543210", "+919876543211"))
     made = asyncio.run(answering({"id": 5}).create_contact(wanted))
     assert made == Record("reply", "5", "Asha", ("+919876543210",))
+
+
+def test_a_contacts_answer_about_somebody_else_is_in_doubt() -> None:
+    wanted = Record("", "", "Asha", ("+919876543210",), ("asha@example.com",))
+    for other in ({"email": "ben@example.com"}, {"phone": "+919876543211"}):
+        with pytest.raises(InDoubt, match="none of the keys"):
+            asyncio.run(answering(page(), {"id": 5, **other}).create_contact(wanted))
+
+
+def test_a_contact_that_is_there_is_not_changed() -> None:
+    world = World()
+    there = world.crm.add_contact("Asha", "asha@example.com", "+919876543210")
+    before = world.crm.contacts()
+    wanted = Record("", "", "Somebody Else", ("+919876543211",), ("asha@example.com",))
+    assert asyncio.run(world.reply.create_contact(wanted)).remote_id == there
+    assert world.crm.contacts() == before
 
 
 def test_the_checks_of_a_good_key() -> None:
@@ -223,15 +241,21 @@ def test_the_checks_of_a_good_key() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "advice"),
-    [(401, "Settings > API Key"), (403, "contacts:read"), (503, "can be reached"), (404, "API version 3")],
+    ("status", "body", "advice"),
+    [
+        (401, b"", "Settings > API Key"),
+        (403, {"title": "insufficient_scope"}, "contacts:read"),
+        (503, b"", "can be reached"),
+        (404, {"code": "page.notFound"}, "API version 3"),
+        (404, b"<html>", "base_url"),
+    ],
 )
-def test_the_checks_say_what_to_do(status: int, advice: str) -> None:
-    key, _tasks, contacts, team = run_virtual(answering(b"", status=status).check())
+def test_the_checks_say_what_to_do(status: int, body: Any, advice: str) -> None:
+    key, _tasks, contacts, team = run_virtual(answering(body, status=status).check())
     assert not key.ok
     assert not contacts.ok
     assert advice in contacts.advice
-    assert team.ok
+    assert team.ok is None
 
 
 def test_the_check_finds_a_dialect_that_reply_does_not_take() -> None:

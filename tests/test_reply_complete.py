@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -32,9 +33,23 @@ def test_a_refused_completion_of_an_open_task_is_refused_in_replys_words() -> No
         asyncio.run(world.reply.complete_task(ref(task_id)))
 
 
-def test_a_completion_that_leaves_the_task_open_is_in_doubt() -> None:
-    with pytest.raises(InDoubt, match="still open"):
-        asyncio.run(answering(WHOLE).complete_task(ref("5")))
+def test_a_task_that_moves_to_its_next_date_comes_back_open() -> None:
+    world = World()
+    task_id = world.crm.person_creates(None, "Call", DUE, every=timedelta(days=7))
+    after = asyncio.run(world.reply.complete_task(ref(task_id)))
+    assert (after.state, after.due) == (State.OPEN, DUE + timedelta(days=7))
+    assert world.paths() == [f"POST /tasks/{task_id}/complete", f"GET /tasks/{task_id}"]
+
+
+def test_an_answer_from_before_the_completion_is_settled_by_reading() -> None:
+    after = asyncio.run(answering(WHOLE, {**WHOLE, "status": 1}).complete_task(ref("5")))
+    assert after.state is State.DONE
+
+
+@pytest.mark.parametrize("again", [b"", {"id": 6}, {**WHOLE, "id": 6}])
+def test_an_open_task_that_cannot_be_read_again_is_in_doubt(again: object) -> None:
+    with pytest.raises(InDoubt, match="reading it again failed"):
+        asyncio.run(answering(WHOLE, again).complete_task(ref("5")))
 
 
 def refuse_completions(world: World) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from adapters.base import BadAnswer, Missing, Refused, Unavailable
-from adapters.sandbox import Call, Fault
+from adapters.base import Ambiguous, BadAnswer, Missing, Unavailable
+from adapters.sandbox import Call, Fault, Reply
 from syncer.model import Kind, State
 from tests.clock import run_virtual
 from tests.reply_world import DUE, World, answering, due_in, page, row
@@ -110,7 +110,8 @@ def test_a_list_without_a_proper_end_is_a_bad_answer(pages: list[object]) -> Non
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_refused_list_is_a_bad_answer_and_never_an_empty_one(status: int) -> None:
-    for read in (answering({}, status=status).list_tasks(), answering({}, status=status).list_contacts()):
+    crm = answering({"title": "No", "status": status}, status=status)
+    for read in (crm.list_tasks(), crm.list_contacts()):
         with pytest.raises(BadAnswer):
             asyncio.run(read)
 
@@ -131,8 +132,7 @@ def test_only_open_rows_are_kept_where_the_filter_is_ignored() -> None:
         (row(5, taskType=[]), "5"),
         (row(5, taskType=""), "5"),
         (row(5, dueTo="soon"), "5"),
-        (row(5, dueTo=1747643400), "5"),
-        (row(5, dueTo="0001-01-01T00:00:00+14:00"), "5"),
+        (row(5, dueTo=17476434), "5"),
         (row(5, contact={"id": {}}), "5"),
         (row(5, isScheduled="no"), "5"),
         (row(5, sequenceId=1.5), "5"),
@@ -152,6 +152,33 @@ def test_a_row_that_cannot_be_read_is_reported_and_the_rest_goes_on(broken: obje
     assert found.unreadable[0].system == "reply"
     assert found.unreadable[0].detail
     assert found.unreadable[0].received
+
+
+@pytest.mark.parametrize(
+    ("broken", "contact"),
+    [
+        (row(5, status=77), "7"),
+        (row(5, status=77, contact={"fullName": "Asha"}, contactId=8), "8"),
+        (row(5, status=77, contact=None), None),
+        (row(5, contact={"id": {}}), None),
+        ("a task", None),
+    ],
+)
+def test_what_cannot_be_read_says_whose_it_is(broken: object, contact: str | None) -> None:
+    found = asyncio.run(answering(page(broken, row(6))).list_tasks())
+    assert [item.contact for item in found.unreadable] == [contact]
+
+
+def test_what_cannot_be_read_of_others_is_nothing_of_this_contact() -> None:
+    strange = [row(5, status=77), row(8, status=77, contact={"id": 9}), row(9, status=77, contact=None)]
+    found = asyncio.run(answering(page(row(6), *strange)).list_contact_tasks("7"))
+    assert [item.remote_id for item in found.unreadable] == ["5", "9"]
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00", 0, "1969-12-31T19:00:00-05:00", "9999-12-31T23:59:59.999Z"])
+def test_a_due_that_stands_for_none_is_none(date: object) -> None:
+    found = asyncio.run(answering(page(row(5, dueTo=date))).list_tasks())
+    assert [(item.remote_id, item.due) for item in found.rows] == [("5", None)]
 
 
 def test_the_row_of_a_kind_that_nobody_knows_is_a_todo_with_its_own_word() -> None:
@@ -250,6 +277,31 @@ def test_a_search_whose_filter_is_ignored_finds_the_right_contacts_all_the_same(
         asyncio.run(answering(page(*rows)).find_contacts("ben@example.com"))
 
 
+@pytest.mark.parametrize("count", [1, 9])
+def test_contacts_that_do_not_show_the_email_are_ambiguous(count: int) -> None:
+    rows = [{"id": n, "email": f"ben{n}@example.com"} for n in range(1, count + 1)]
+    with pytest.raises(Ambiguous, match="contact 1") as caught:
+        asyncio.run(answering(page(*rows)).find_contacts("asha@example.com"))
+    assert caught.value.contacts == tuple(str(n) for n in range(1, count + 1))
+    assert ("and 4 more" in caught.value.words) == (count == 9)
+
+
+def test_a_contact_is_not_lost_though_another_leaves_the_list() -> None:
+    world = World()
+    world.crm.top_cap = 2
+    made = [world.crm.add_contact(f"Asha {n}") for n in range(6)]
+    gone: list[str] = []
+
+    def somebody_acts(_call: Call, _reply: Reply) -> None:
+        if not gone:
+            gone.append(made[0])
+            world.crm.person_deletes_contact(made[0])
+
+    world.crm.after = somebody_acts
+    found = asyncio.run(world.reply.list_contacts())
+    assert {row.remote_id for row in found.rows} >= set(made[1:])
+
+
 def test_a_429_is_waited_out() -> None:
     world = World()
     throttled = iter([Fault.THROTTLED, Fault.THROTTLED])
@@ -263,5 +315,5 @@ def test_a_429_is_waited_out() -> None:
 
 
 def test_a_redirect_is_an_error() -> None:
-    with pytest.raises(Refused):
-        asyncio.run(answering(b"", status=302).identity())
+    with pytest.raises(Unavailable):
+        run_virtual(answering(b"", status=302).identity())

@@ -29,10 +29,12 @@ from adapters.reply.wire import (
     Vocabulary,
     instant,
 )
+from adapters.text import body_text, title_text
 from syncer.model import Kind, Record
-from tests.reply_world import TASK, draft
+from tests.reply_world import MARKER, draft
+from tests.strategies import marker_of
 
-MARKER = f"syncer:{TASK}"
+LINE = MARKER.line
 WORDS: list[tuple[Vocabulary, int, str]] = [
     (TASK_TYPE, 0, "toDo"),
     (TASK_TYPE, 2, "call"),
@@ -58,8 +60,8 @@ WORDS: list[tuple[Vocabulary, int, str]] = [
     (CALL_RESOLUTION, 2, "negative"),
 ]
 
-lines = st.text().map(lambda text: text.replace("\r", "").strip())
-titles = lines.map(lambda text: text.replace("\n", "").strip()).filter(bool)
+lines = st.text().map(lambda text: body_text(text).strip())
+titles = lines.map(lambda text: title_text(text) or "").filter(bool)
 instants = st.datetimes(timezones=st.just(UTC))
 pieces = st.sampled_from(
     [
@@ -81,7 +83,9 @@ pieces = st.sampled_from(
         "&amp;",
     ]
 )
-marks = st.sampled_from([MARKER, f"\n{MARKER}\n", f"<p>{MARKER}</p>", "<br>", "sync", "er:", TASK, "\r\n", " ", "x"])
+marks = st.sampled_from(
+    [LINE, f"\n{LINE}\n", f"<p>{LINE}</p>", "<br>", "sync", "er:", LINE.removeprefix("syncer:"), "\r\n", " ", "x"]
+)
 
 
 @pytest.mark.parametrize(("vocabulary", "number", "word"), WORDS)
@@ -109,50 +113,56 @@ def test_every_type_has_a_kind_and_every_kind_a_type_of_its_family() -> None:
 
 @given(title=titles, body=st.none() | lines)
 def test_what_was_written_is_read_back(title: str, body: str | None) -> None:
-    text = write_text(title, body, MARKER, label="Call back")
-    assert read_text(text) == (neutral(title), neutral(body) if body else None, TASK)
+    text = write_text(title, body, LINE, label="Call back")
+    assert read_text(text) == (neutral(title), neutral(body) if body else None, MARKER)
     assert read_text(text.replace("\n", "\r\n")) == read_text(text)
 
 
 @given(title=st.lists(pieces).map("".join), body=st.lists(pieces).map("".join))
 def test_no_template_is_left_and_reading_is_stable(title: str, body: str) -> None:
-    text = write_text(title, body, MARKER, label="Call back")
+    text = write_text(title, body, LINE, label="Call back")
     assert not any(braces in text for braces in ("{{", "}}", "{%", "%}", "{#", "#}"))
     read_title, read_body, marker = read_text(text)
-    assert marker == TASK
+    assert marker == MARKER
     assert read_title
-    again = write_text(read_title, read_body, MARKER, label="Call back")
+    again = write_text(read_title, read_body, LINE, label="Call back")
     assert read_text(again) == (read_title, read_body, marker)
 
 
 @given(title=st.lists(marks).map("".join), body=st.lists(marks).map("".join))
 def test_another_tasks_marker_is_never_copied(title: str, body: str) -> None:
-    own = "01JAAAAAAAAAAAAAAAAAAAAAAA"
-    assert read_text(write_text(title, body, f"syncer:{own}", label="Call back"))[2] == own
+    own = marker_of("highlevel:Zx8~2")
+    assert read_text(write_text(title, body, own.line, label="Call back"))[2] == own
 
 
 def test_a_task_without_a_title_gets_its_kinds_label() -> None:
-    assert write_text(f"{MARKER}\n", None, MARKER, label="Call back") == f"Call back\n{MARKER}"
+    assert write_text(f"{LINE}\n", None, LINE, label="Call back") == f"Call back\n{LINE}"
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        f"<p>Call &amp; greet</p><p>Bring the plan</p><p>{MARKER}</p>",
-        f"<div>Call &amp; greet</div>\r\n<div>Bring <b>the</b>&nbsp;plan</div>\r\n<div>{MARKER}</div>",
-        f"Call &amp; greet<br>Bring the plan<br/>{MARKER}",
-        f"<p>Call &amp; greet<br />\nBring the plan<br />\n<span style='x'>{MARKER}</span></p>",
-        f"Call &#38; greet\nBring the plan\n  {MARKER}  ",
-        f"Call & greet\nBring the plan\n{MARKER}\n\n",
+        f"<p>Call &amp; greet</p><p>Bring the plan</p><p>{LINE}</p>",
+        f"<div>Call &amp; greet</div>\r\n<div>Bring <b>the</b>&nbsp;plan</div>\r\n<div>{LINE}</div>",
+        f"Call &amp; greet<br>Bring the plan<br/>{LINE}",
+        f"<p>Call &amp; greet<br />\nBring the plan<br />\n<span style='x'>{LINE}</span></p>",
+        f"Call &#38; greet\nBring the plan\n  {LINE}  ",
+        f"Call & greet\nBring the plan\n{LINE}\n\n",
     ],
 )
 def test_an_editors_html_is_read_as_lines(text: str) -> None:
-    assert read_text(text) == ("Call & greet", "Bring the plan", TASK)
+    assert read_text(text) == ("Call & greet", "Bring the plan", MARKER)
 
 
 @pytest.mark.parametrize("text", [None, "", "  \n", "<p></p>", "<br>"])
 def test_an_empty_text_has_no_title(text: str | None) -> None:
     assert read_text(text) == (None, None, None)
+
+
+def test_a_style_is_neither_title_nor_body() -> None:
+    text = f"<html><head><style>p {{ color: red }}</style></head><body><p>Call</p><p>me</p><p>{LINE}</p></body></html>"
+    assert read_text(text) == ("Call", "me", MARKER)
+    assert read_text("<style>p { color: red }</style><p>Call \x1b[31mnow</p>") == ("Call now", None, None)
 
 
 def test_a_comparison_is_no_html() -> None:

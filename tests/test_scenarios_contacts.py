@@ -56,7 +56,7 @@ def test_another_region_reads_the_same_digits_otherwise(stage: Make) -> None:
 
 def test_a_second_number_of_a_lead_counts(stage: Make) -> None:
     world = stage()
-    lead = world.superfone.add_lead("Asha", ["+911111111111", PHONE])
+    lead = world.superfone.add_lead("Asha", ["+919876500001", PHONE])
     world.reply.add_contact("Asha", "asha@example.com", PHONE)
     world.superfone.person_creates(lead, "BOOKING", world.due())
 
@@ -223,7 +223,7 @@ def test_nobody_is_made_by_a_key_that_two_share(stage: Make) -> None:
     assert other in details(report)
     world.quiet(2)
 
-    world.highlevel.person_edits_contact(other, phone="+911111111111")
+    world.highlevel.person_edits_contact(other, phone="+919876500001")
     world.again(2)
     assert world.open() == (2, 0, 2)
 
@@ -291,7 +291,7 @@ def test_a_contact_without_a_key_that_reply_needs_is_parked_with_words(stage: Ma
 
 
 @pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
-@pytest.mark.parametrize("fault", [*Fault])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.GATEWAY_404])
 def test_whatever_goes_wrong_a_missing_contact_is_made_once(stage: Make, system: str, fault: Fault) -> None:
     world = stage(**{system: "create_missing_contacts = true"})
     for name, phone in (("Asha", PHONE), ("Ravi", "+919876543211")):
@@ -378,12 +378,14 @@ def test_a_lead_that_does_not_fit_into_a_full_account_waits(stage: Make) -> None
     world.reply.person_creates(contact, "Call", world.due(days=2))
 
     world.again()
-    report = world.quiet(2)
+    sent = world.count("superfone", "new contact")
+    report = world.again(2)
+    assert world.count("superfone", "new contact") == sent + 2
     assert waiting(report) == {("superfone", "storage_full"), ("highlevel", "no_contact")}
     assert report.attention == ()
 
     world.superfone.storage_full = False
-    world.good(minutes=61)
+    world.again(2)
     assert world.open() == (1, 1, 0)
     world.quiet()
 

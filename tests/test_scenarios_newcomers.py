@@ -165,3 +165,18 @@ def test_a_contact_that_was_added_since_the_list_was_read_is_asked_for(stage: Ma
     assert world.count("highlevel", "contacts") == listed
     assert world.open() == (0, 1, 1)
     world.quiet()
+
+
+def test_a_lead_that_is_gone_and_was_the_only_one_in_use(stage: Make) -> None:
+    """Others that Superfone knows are read after it: only then can it be let go."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.everywhere("Ravi", "+919876543219")
+    world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    world.superfone.person_deletes_lead(lead)
+
+    world.again(4)
+    world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+
+    assert waiting(world.again(2)) == {("superfone", "no_contact")}

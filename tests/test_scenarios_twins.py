@@ -294,3 +294,17 @@ def test_reopened_in_superfone_is_a_new_task(stage: Make) -> None:
     world.good()
     assert world.open() == (1, 1, 1)
     world.quiet(2)
+
+
+def test_another_title_is_another_task_though_a_clock_that_is_fast_says_that_it_was_made_later(stage: Make) -> None:
+    """In the first run what Superfone shows may be our copy, but not where it has a title of theirs."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ToDo", world.due(), "Send the prices")
+    world.wait(minutes=1)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=5, minutes=-1), title="Ask for the plan")
+
+    world.good()
+
+    assert world.open() == (2, 2, 2)
+    world.quiet()

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.dimensions import DIMENSIONS
 from tests.simulation.history import make_history
-from tests.simulation.mutants import END, MUTANTS, Mutant
+from tests.simulation.mutants import END, MUTANTS
+from tests.simulation.planting import Mutant
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink
 
@@ -34,6 +36,13 @@ def hunter() -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-W", "ignore", "-m", "tests.simulation.mutants"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         yield process
+
+
+@pytest.mark.parametrize("name", DIMENSIONS)
+def test_a_history_with_a_dimension_can_be_played(name: str) -> None:
+    """Also with one that is off: whatever the engine does then, the world itself holds."""
+    violation = play(make_history(0, also=(name,)))
+    assert violation is None or not (DIMENSIONS[name].on or violation.law == "crash"), violation
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -13,6 +13,7 @@ from adapters.base import (
     AdapterError,
     BadAnswer,
     BudgetSpent,
+    Forbidden,
     Full,
     InDoubt,
     Missing,
@@ -48,7 +49,7 @@ from tests.superfone import (
 @pytest.fixture
 def room() -> SuperfoneSandbox:
     made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912212345678"], ["asha@example.com"])
+    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
     return made
 
 
@@ -76,12 +77,12 @@ FAILURES: list[tuple[Work, int, str, type[AdapterError]]] = [
     (listing, 404, "<html>no such page</html>", BadAnswer),
     (add, 422, "odd", Refused),
     (find, 422, "odd", Refused),
-    (find, 302, "elsewhere", Refused),
+    (find, 302, "elsewhere", Unavailable),
     *(
         (work, 401, "UnAuthorized, Please Provide Valid API Key", Unauthorized)
         for work in (find, listing, *WRITES, add)
     ),
-    *((work, 403, "no", Unauthorized) for work in (find, listing, *WRITES)),
+    *((work, 403, "no", Forbidden) for work in (find, listing, *WRITES)),
     *((work, 503, "busy", InDoubt) for work in WRITES),
     *((work, 503, "busy", Unavailable) for work in (find, listing)),
     *((work, 429, "slow down", BudgetSpent) for work in (find, listing, *WRITES)),

@@ -28,7 +28,7 @@ from tests.superfone import (
 @pytest.fixture
 def room() -> SuperfoneSandbox:
     made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912212345678"], ["asha@example.com"])
+    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
     return made
 
 
@@ -128,6 +128,7 @@ def test_rows_that_cannot_be_read_do_not_hide_the_others() -> None:
         ("4", Kind.TODO, "DEMO"),
     ]
     assert [row.remote_id for row in tasks.unreadable] == ["1", None, None, None, "2", "3"]
+    assert {row.contact for row in tasks.unreadable} == {"12345"}
     assert "PENDING" in tasks.unreadable[0].detail
     assert "SNOOZED" in tasks.unreadable[0].received
     assert "777" in tasks.unreadable[-1].detail

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
+
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
 from adapters.sandbox import Sandbox, SandboxTransport
@@ -30,6 +32,8 @@ ACCOUNT = """
 name = "acme"
 region = "IN"
 {account}
+[ledger]
+backup = "off"
 [sync]
 {sync}
 [superfone]
@@ -67,6 +71,7 @@ class World:
         self.highlevel = HighLevelSandbox(self.now)
         self.seed = seed
         self.alive: Callable[[Owner], bool] | None = None
+        self.door: Callable[[Sandbox], httpx.AsyncBaseTransport] = SandboxTransport
         self._folder = folder
         self._runs = 0
         self.configure(**settings)
@@ -111,7 +116,7 @@ class World:
         self, work: Callable[[AccountInHand], Coroutine[Any, Any, T]], *, read_only: bool = False
     ) -> T:
         self._runs += 1
-        transports = {system: SandboxTransport(sandbox) for system, sandbox in self.sandboxes.items()}
+        transports = {system: self.door(sandbox) for system, sandbox in self.sandboxes.items()}
         adapters = build_adapters(self.account, transports)
         ledger = self.open_ledger(read_only=read_only)
         hand = AccountInHand(

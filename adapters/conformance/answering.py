@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -34,7 +35,9 @@ from adapters.sandbox import Call, Fault, Reply, json_reply
 from syncer.model import Record
 
 _SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')
-_REFUSALS: Final = (302, 400, 404, 409, 422)
+_REFUSALS: Final = (400, 404, 409, 422)
+_PAGES: Final = (302, 400, 401, 403, 404, 422, 502)
+_PAGE: Final = b"<html><body>404 Not Found: lead not found, task not found, contact not found</body></html>"
 _MOST_CALLS: Final = 60
 _WHOLE: Final = ("list_tasks", "list_contacts", "identity")
 
@@ -97,6 +100,32 @@ class AnswerTrials(Trials):
             error = await error_of(writes["complete_task"]())
             fine = isinstance(error, Refused | Missing)
             need(fine, f"complete_task, answered with status {status}, must be refused, and gave {error!r}")
+
+    @pytest.mark.parametrize("status", _PAGES)
+    @trial
+    async def test_a_gateways_page_says_nothing(self, bench: Bench, status: int) -> None:
+        """What stands before a CRM may answer in its place: no contact is missing by that, and no key is wrong."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        page = Reply(status, _PAGE, {"content-type": "text/html"})
+        with refusing(bench.sandbox, page):
+            for name, read in reads_of(bench, contact, task).items():
+                await must_raise(read(), Unavailable, f"{name}, answered with a gateway's page and status {status},")
+        with refusing(bench.sandbox, page, bench.sandbox.is_write):
+            for name, write in writes_of(bench, contact, task).items():
+                sent = len(bench.writes)
+                await must_raise(write(), InDoubt, f"{name}, answered with a gateway's page and status {status},")
+                need(len(bench.writes) == sent + 1, f"{name} was sent again after a gateway's page")
+
+    @trial
+    async def test_a_mark_before_an_answer_is_no_part_of_it(self, bench: Bench) -> None:
+        """Some servers begin their texts with a byte order mark."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact)[0]
+        with answering(bench.sandbox, lambda reply: replace(reply, body=b"\xef\xbb\xbf" + reply.body)):
+            for name, read in reads_of(bench, contact, task).items():
+                error = await error_of(read())
+                need(error is None, f"{name} must read an answer with a byte order mark, and gave {error!r}")
 
     @trial
     async def test_the_answer_about_another_task_is_not_believed(self, bench: Bench) -> None:

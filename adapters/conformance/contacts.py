@@ -6,7 +6,19 @@ import pytest
 
 from adapters.base import BadAnswer, Missing, Refused, Unavailable
 from adapters.conformance.bench import Bench
-from adapters.conformance.trial import EMAIL, NAME, PHONE, UNKNOWN, Trials, Trouble, must_raise, need, somebody, trial
+from adapters.conformance.trial import (
+    EMAIL,
+    NAME,
+    PHONE,
+    UNKNOWN,
+    Trials,
+    Trouble,
+    error_of,
+    must_raise,
+    need,
+    somebody,
+    trial,
+)
 from adapters.sandbox import Fault
 from syncer.model import Record
 
@@ -97,6 +109,16 @@ class ContactTrials(Trials):
         contact = somebody(bench)
         again = await bench.adapter.create_contact(Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,)))
         need(again.remote_id == contact, "a contact with these keys is there, and another one was created")
+
+    @trial
+    async def test_a_contact_that_is_there_is_never_changed(self, bench: Bench) -> None:
+        somebody(bench)
+        before = [await bench.adapter.find_contacts(_KEY[name]) for name in bench.adapter.capabilities.contact_keys]
+        await error_of(bench.adapter.create_contact(Record("elsewhere", "x", "Somebody Else", (PHONE,), (EMAIL,))))
+        after = [await bench.adapter.find_contacts(_KEY[name]) for name in bench.adapter.capabilities.contact_keys]
+        need(
+            before == after, f"asked to make a contact, the adapter changed one that is there: {before} became {after}"
+        )
 
     @trial
     async def test_a_contact_without_keys_is_refused(self, bench: Bench) -> None:

@@ -81,7 +81,7 @@ class DeclarationTrials(Trials):
     async def test_check_is_content_and_harmless(self, bench: Bench) -> None:
         checks = await bench.adapter.check()
         need(checks, "check must try something")
-        bad = [f"{check.what}: {check.detail}" for check in checks if not check.ok]
+        bad = [f"{check.what}: {check.detail}" for check in checks if check.ok is False]
         need(not bad, f"nothing is wrong, but check says: {bad}")
         need(bench.calls and not bench.writes, "check reads, and writes nothing")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Final
 
@@ -150,7 +152,7 @@ class FailureTrials(Trials):
     @trial
     async def test_check_reports_failures_and_raises_none(self, bench: Bench, fault: Fault) -> None:
         bench.sandbox.fault = Trouble(fault)
-        bad = [check for check in await bench.adapter.check() if not check.ok]
+        bad = [check for check in await bench.adapter.check() if check.ok is False]
         need(bad, f"every answer is {fault}, and check says that all is well")
         need(all(check.advice for check in bad), f"check must say what to do about {fault}")
 
@@ -196,8 +198,14 @@ class FailureTrials(Trials):
         need(not [call for call in bench.calls if _in_address(call, bench.secrets)], "a secret is in an address")
 
 
+def _written(secret: str) -> tuple[str, ...]:
+    """A secret in the notations in which something may well repeat it."""
+    content = secret.encode()
+    return (secret, b64encode(content).decode(), content.hex(), "".join(f"%{byte:02X}" for byte in content))
+
+
 def _indiscreet(secrets: Iterable[str]) -> Iterator[Reply]:
-    for secret in secrets:
+    for secret in itertools.chain.from_iterable(map(_written, secrets)):
         for status in (200, 400, 401, 404):
             yield json_reply(status, {"message": f"you sent {secret}", "detail": secret, "errors": [secret]})
         for status in (200, 500):
@@ -207,7 +215,8 @@ def _indiscreet(secrets: Iterable[str]) -> Iterator[Reply]:
 async def _keeps_secrets(bench: Bench, work: Callable[[], Awaitable[object]], what: str) -> None:
     __tracebackhide__ = True
     error = await error_of(work())
-    told = any(secret in text for text in _texts(error) for secret in bench.secrets)
+    forms = [form for secret in bench.secrets for form in _written(secret)]
+    told = any(form in text for text in _texts(error) for form in forms)
     need(not told, f"{what}: the error tells a secret ({type(error).__name__})")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 import pytest
 
@@ -42,6 +43,9 @@ _BREAKS = {
     Fault.GARBAGE: BadAnswer,
     Fault.TRUNCATED: BadAnswer,
 }
+
+
+_NO_DUES = (datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 
 def _ids(listing: Listing[Reading]) -> list[str]:
@@ -192,6 +196,15 @@ class ReadingTrials(Trials):
         need(reading.title in (TITLE, None), f"the title is {TITLE!r}, and read as {reading.title!r}")
         need(reading.mirrored and reading.whole, "a task that was read by itself must be whole, and is to be mirrored")
         need(reading.state is State.OPEN, "an open task is read as closed")
+
+    @pytest.mark.parametrize("none", _NO_DUES, ids=str)
+    @trial
+    async def test_a_due_that_stands_for_none_is_none(self, bench: Bench, none: datetime) -> None:
+        """Taken at its word, it would be overdue by two thousand years, or due in eight thousand."""
+        contact = somebody(bench)
+        task = bench.add_task(contact, a_kind(bench), none, TITLE)
+        reading = await read_back(bench, task, contact)
+        need(reading.due is None, f"a due of {none} stands for none, and is read as {reading.due}")
 
     @trial
     async def test_a_task_is_open_until_it_is_closed_and_again_after(self, bench: Bench) -> None:

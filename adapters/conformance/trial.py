@@ -20,7 +20,7 @@ from adapters.base import Adapter, AdapterError, ListsTasks, Missing
 from adapters.conformance.bench import Bench
 from adapters.conformance.clockwork import now, run_in_virtual_time
 from adapters.sandbox import Call, Fault, Reply, Sandbox
-from syncer.model import Draft, Kind, Listing, Reading, TaskRef
+from syncer.model import Draft, Kind, Listing, Marker, Reading, TaskRef
 
 P = ParamSpec("P")
 Reads = dict[str, Callable[[], Awaitable[object]]]
@@ -33,7 +33,7 @@ TITLE: Final = "Call about the visit"
 BODY: Final = "Bring the plan\nand the price list"
 LAG: Final = 120.0
 """Seconds after which a list that is declared to lag has caught up."""
-TASK: Final = "01JZX7Q8R9S0T1V2W3X4Y5Z6A7"
+MARKER: Final = Marker("1k2m9ab3xq", "elsewhere:7")
 UNKNOWN: Final = {"email": "nobody@example.com", "phone": "+919000000000"}
 """Keys of nobody."""
 
@@ -185,7 +185,7 @@ def in_hours(hours: float) -> datetime:
 def draft(contact: str, kind: Kind, **changes: Any) -> Draft:
     """A task that is due in five hours."""
     fields: dict[str, Any] = {
-        "task": TASK,
+        "marker": MARKER,
         "contact": contact,
         "contact_name": NAME,
         "kind": kind,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
+import pytest
+
 from adapters.base import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     BODY,
-    TASK,
+    MARKER,
     TITLE,
     Trials,
     a_kind,
@@ -27,9 +29,10 @@ from adapters.conformance.trial import (
     trial,
     with_field,
 )
-from syncer.model import MARKER_PREFIX, Draft, Kind, Reading, State
+from adapters.sandbox import Lie
+from syncer.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
 
-_OTHER = "01HZX3W8K2N7QJ5V9RTB4M6CDE"
+_OTHER = Marker(MARKER.ledger, "elsewhere:8").line
 
 
 def _lane(bench: Bench) -> bool:
@@ -52,7 +55,7 @@ def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
     if not bench.adapter.capabilities.reads_marker:
         need(reading.marker is None, "reads_marker is not declared, but a marker was read")
         return
-    need(reading.marker == wanted.task, f"reads_marker is declared, but the marker was read as {reading.marker!r}")
+    need(reading.marker == wanted.marker, f"reads_marker is declared, but the marker was read as {reading.marker!r}")
     need(reading.title == wanted.title, f"the title {wanted.title!r} came back as {reading.title!r}")
     need(reading.body == wanted.body, f"the body {wanted.body!r} came back as {reading.body!r}")
 
@@ -115,7 +118,10 @@ class WritingTrials(Trials):
         for part in (TITLE, *BODY.split("\n")):
             need(part in text, f"people must be able to read {part!r}; they see {text!r}")
         has_marker = bench.adapter.capabilities.reads_marker
-        need((wanted.marker in text) == has_marker, "the marker is written where it can be read back, and only there")
+        need(
+            (wanted.marker.line in text) == has_marker,
+            "the marker is written where it can be read back, and only there",
+        )
         _check_text(bench, await read_back(bench, made.remote_id, contact), wanted)
 
     @trial
@@ -128,10 +134,10 @@ class WritingTrials(Trials):
     @trial
     async def test_the_marker_of_another_task_is_not_copied(self, bench: Bench) -> None:
         contact = somebody(bench)
-        copied = draft(contact, a_kind(bench), body=f"Bring the plan\n{MARKER_PREFIX}{_OTHER}")
+        copied = draft(contact, a_kind(bench), body=f"Bring the plan\n{_OTHER}")
         made = await bench.adapter.create_task(copied)
         back = await read_back(bench, made.remote_id, contact)
-        need(back.marker in (TASK, None), f"the body's own marker line was taken for ours: {back.marker}")
+        need(back.marker in (MARKER, None), f"the body's own marker line was taken for ours: {back.marker}")
         need(_OTHER not in bench.tasks()[made.remote_id].text, "the marker of another task was copied into the CRM")
 
     @trial
@@ -258,3 +264,23 @@ class WritingTrials(Trials):
                     made = error
             fine = isinstance(made, InDoubt) or (isinstance(made, Reading) and made.state is State.OPEN)
             need(fine, f"a create that is answered with the state {value!r} gave {made!r}")
+
+    @pytest.mark.parametrize("lie", ["task", "contact", "due"])
+    @trial
+    async def test_a_create_that_is_answered_with_another_task_hides_nothing(self, bench: Bench, lie: Lie) -> None:
+        """What the answer says of the id, the contact and the due is for the caller to compare, or it is in doubt.
+
+        The sandbox answers a create with `Sandbox.told`.
+        """
+        contact = somebody(bench)
+        for whose in (contact, bench.add_contact("Ravi Iyer", "ravi@example.com", "+919876500000")):
+            bench.add_task(whose, a_kind(bench), in_hours(50), TITLE)
+        others = set(bench.tasks())
+        bench.sandbox.lying_create = lie
+        wanted = draft(contact, a_kind(bench))
+        try:
+            made = await bench.adapter.create_task(wanted)
+        except InDoubt:
+            return
+        seen = {"task": made.remote_id in others, "contact": made.contact != contact, "due": made.due != wanted.due}
+        need(seen[lie], f"the answer names another {lie} than was sent, and the adapter does not tell")

@@ -12,13 +12,16 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from adapters.answers import ErrorBody
 from adapters.base import (
     Adapter,
     AdapterError,
+    Ambiguous,
     BadAnswer,
     Capabilities,
     Check,
     Completes,
+    Forbidden,
     Identity,
     InDoubt,
     ListsTasks,
@@ -26,7 +29,7 @@ from adapters.base import (
     Refused,
     Unavailable,
 )
-from adapters.highlevel.paging import CONTACT_PAGE, TASK_PAGE, ContactPager, Pager, TaskPager
+from adapters.highlevel.paging import CONTACT_PAGE, TASK_PAGE, ContactPager, Pager, Rows, TaskPager
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import (
     SYSTEM,
@@ -49,7 +52,7 @@ from adapters.highlevel.wire import (
 )
 from adapters.http import Answer, Http, Rule
 from adapters.lists import until_still
-from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
 
 if TYPE_CHECKING:
     import httpx
@@ -59,12 +62,26 @@ THROTTLE_WAIT: Final = 10.0
 CONTACT_SEARCH: Final = "/contacts/search"
 
 # A missing location says nothing about the task or contact that was asked for, nor does a wrong address.
-_NOT_THERE: Final = r"^(?!.*\blocation\b).*(\bnot found\b|\bdoes(?: not|n't) exist\b)"
+_NOT_THERE: Final = ("not found", "does not exist", "doesn't exist")
+_ELSEWHERE: Final = ("location",)
 RULES: Final = (
-    Rule(404, Refused, r"^Cannot (GET|POST|PUT) /"),
-    Rule(400, Missing, _NOT_THERE),
-    Rule(422, Missing, _NOT_THERE),
+    # Public client code: a missing scope is a 401.
+    Rule(401, Forbidden, ("not authorized for this scope",)),
+    Rule(404, Refused, ("cannot get /", "cannot post /", "cannot put /")),
+    Rule(400, Missing, _NOT_THERE, unless=_ELSEWHERE),
+    Rule(422, Missing, _NOT_THERE, unless=_ELSEWHERE),
 )
+
+
+def own_error(_status: int, body: ErrorBody) -> bool:
+    """HighLevel's documentation: ``message``, a text or a list of texts; in its version 3 an object ``error``."""
+    if body is None:
+        return False
+    message, error = body.get("message"), body.get("error")
+    texts = message if isinstance(message, list) else [message]
+    said = bool(texts) and all(isinstance(text, str) and text for text in texts)
+    return said or (isinstance(error, dict) and isinstance(error.get("message"), str))
+
 
 NOTES: Final = {
     "types": "HighLevel's tasks have no type: highlevel.kind_rules decide by the title, else default_kind.",
@@ -116,6 +133,7 @@ class HighLevelAdapter(Adapter):
             secrets=(token,),
             rates=settings.rate,
             rules=RULES,
+            own_error=own_error,
             throttle_wait=THROTTLE_WAIT,
             transport=transport,
         )
@@ -144,8 +162,8 @@ class HighLevelAdapter(Adapter):
 
         HighLevel's documentation: one answer without pages. Raises `Missing` for an unknown contact.
         """
-        answer = await self._http.read("GET", _tasks_of(contact))
-        return _listing(answer.parse(TaskRows).rows(), lambda raw: self._task_row(raw, contact))
+        answer = await self._http.read("GET", _tasks_of(contact), page=True)
+        return _listing(answer.parse(TaskRows).rows(), lambda raw: self._task_row(raw, contact), contact)
 
     async def get_task(self, ref: TaskRef) -> Reading:
         """One task, whole. Raises `Missing` for one that is deleted or unknown, or is not this contact's.
@@ -176,20 +194,39 @@ class HighLevelAdapter(Adapter):
     async def complete_task(self, ref: TaskRef) -> Reading:
         """Complete this one task; harmless if it is completed already.
 
-        Raises `Missing` for an unknown task or contact, `InDoubt` where the answer still says that it is open.
+        Where the answer says that it is open, it is read again: it may have moved to its next date. Raises `Missing`
+        for an unknown task or contact, `InDoubt` where that reading fails.
         """
         answer = await self._http.write("PUT", f"{_task_of(ref)}/completed", json={"completed": True})
-        closed = self._reading(answer.parse(TaskAnswer).task, ref.contact)
-        if closed.state is not State.DONE:
-            msg = f"the answer to a completion says that task {closed.remote_id} is open"
+        task = answer.parse(TaskAnswer).task
+        if task.id != ref.remote_id:
+            msg = f"asked to complete task {ref.remote_id}, the answer has task {task.id}"
             raise InDoubt(msg, system=SYSTEM, status=answer.status)
-        return closed
+        if task.completed:
+            return self._reading(task, ref.contact)
+        try:
+            return await self.get_task(ref)
+        except AdapterError as error:
+            msg = f"the answer to a completion says that task {task.id} is open; reading it again failed: {error.words}"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status) from error
 
     async def list_contacts(self) -> Listing[Record]:
-        """Every contact of the location, each once. Raises like `list_tasks`."""
-        body = {"locationId": self._settings.location_id, "pageLimit": CONTACT_PAGE}
-        pages = self._pages(CONTACT_SEARCH, body, ContactPager(CONTACT_PAGE), _contacts)
-        return _listing([row async for row in pages], self._contact_row)
+        """Every contact of the location, each once. Raises like `list_tasks`, too where HighLevel counts more."""
+        total = 0
+
+        async def scan() -> tuple[dict[str, Any], bool]:
+            nonlocal total
+            body = {"locationId": self._settings.location_id, "pageLimit": CONTACT_PAGE}
+            pager = ContactPager(CONTACT_PAGE)
+            rows = {row_key(row): row async for row in self._pages(CONTACT_SEARCH, body, pager, _contacts)}
+            total = pager.total or 0
+            return rows, pager.may_have_moved or len(rows) < total
+
+        rows = await until_still(scan)
+        if len(rows) < total:
+            msg = f"HighLevel counts {total} contacts, and its list gives {len(rows)}"
+            raise BadAnswer(msg, system=SYSTEM)
+        return _listing(rows, self._contact_row)
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing` for one that is deleted or unknown."""
@@ -201,10 +238,10 @@ class HighLevelAdapter(Adapter):
         return contact_record(contact, region=self._region)
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The contact that HighLevel finds by this key, if it really carries it; at most one.
+        """The contact that HighLevel finds by this key; at most one.
 
-        HighLevel's documentation: the look-up follows the location's own settings for duplicates, so it may answer
-        with a contact that matches otherwise.
+        Only a contact's first number can be read, and the look-up knows the others, too: raises `Ambiguous` for one
+        that does not show the key.
         """
         name = "number" if key.startswith("+") else "email"
         params = {"locationId": self._settings.location_id, name: key}
@@ -215,25 +252,29 @@ class HighLevelAdapter(Adapter):
         contact = answer.parse(MaybeContactAnswer).contact
         if contact is None or contact.deleted:
             return ()
-        record = contact_record(contact, region=self._region)
-        return (record,) if key in (*record.emails, *record.phones) else ()
+        return (_shows(contact_record(contact, region=self._region), (key,), key),)
 
     async def create_contact(self, record: Record) -> Record:
-        """Create the contact, or find the one that carries a key of this record.
+        """Create the contact; where HighLevel says that somebody is there already, who that is, unchanged.
 
-        Raises `Refused` for a record without keys, and where HighLevel answers with a contact that carries none
-        of the keys that were sent: its order of keys is a setting of the location.
+        HighLevel's documentation: *upsert* would overwrite the name and the keys of whom it finds. Raises `Refused` for
+        a record without keys, `Ambiguous` for somebody who shows none of the keys: by which one HighLevel knows that
+        contact cannot be read. An answer about somebody else is `InDoubt`.
         """
         body = contact_body(record, location_id=self._settings.location_id)
         sent = {key for key in (body.get("email"), body.get("phone")) if key}
         if not sent:
             msg = "HighLevel needs an e-mail or a phone number to create a contact"
             raise Refused(msg, system=SYSTEM)
-        found = await self._upsert(body)
-        if sent.isdisjoint((*found.emails, *found.phones)):
-            msg = f"HighLevel answered with contact {found.remote_id}, which carries none of the keys that were sent"
-            raise Refused(msg, system=SYSTEM)
-        return found
+        try:
+            answer = await self._http.write("POST", "/contacts/", json=body)
+        except (Missing, Refused) as error:
+            return await self._adopt(error, record)
+        made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)
+        if sent.isdisjoint((*made.emails, *made.phones)):
+            msg = f"HighLevel answered with contact {made.remote_id}, which carries none of the keys that were sent"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status)
+        return made
 
     async def check(self) -> list[Check]:
         """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
@@ -252,31 +293,24 @@ class HighLevelAdapter(Adapter):
         pager = TaskPager(TASK_PAGE)
         pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, _tasks)
         rows = {row_key(row): row async for row in pages}
-        return rows, pager.counts
+        return rows, pager.may_have_moved
 
     async def _pages(
-        self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], list[Any]]
+        self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], Rows]
     ) -> AsyncIterator[Any]:
         """The rows of a whole list; a refusal of one page says nothing about any task, so it is a `BadAnswer`."""
         more = True
         while more:
             try:
-                answer = await self._http.read("POST", path, json={**body, **pager.asks})
+                answer = await self._http.read("POST", path, json={**body, **pager.asks}, page=True)
             except (Missing, Refused) as error:
                 raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
-            rows = rows_of(answer)
-            for row in rows:
+            page = rows_of(answer)
+            for row in page.rows:
                 yield row
-            more = pager.take(rows)
+            more = pager.take(page.rows, page.total)
 
-    async def _upsert(self, body: dict[str, object]) -> Record:
-        try:
-            answer = await self._http.write("POST", "/contacts/upsert", json=body)
-        except (Missing, Refused) as error:
-            return await self._adopt(error)
-        return contact_record(answer.parse(ContactAnswer).contact, region=self._region)
-
-    async def _adopt(self, error: AdapterError) -> Record:
+    async def _adopt(self, error: AdapterError, record: Record) -> Record:
         """The contact that a refusal names as the one that is there; else the refusal."""
         refusal = Refused(error.words, system=SYSTEM, status=error.status)
         try:
@@ -284,17 +318,18 @@ class HighLevelAdapter(Adapter):
         except ValidationError:
             raise refusal from error
         try:
-            return await self.get_contact(twin)
+            found = await self.get_contact(twin)
         except Missing:
             raise refusal from error
+        return _shows(found, (*record.emails, *record.phones), "one of these keys")
 
     async def _check(
-        self, what: str, scope: str, path: str, body: Mapping[str, object], rows_of: Callable[[Answer], list[Any]]
+        self, what: str, scope: str, path: str, body: Mapping[str, object], rows_of: Callable[[Answer], Rows]
     ) -> Check:
         what = f"list the location's {what}"
         try:
             answer = await self._http.read("POST", path, json=body)
-            rows = rows_of(answer)
+            rows = rows_of(answer).rows
         except AdapterError as error:
             return Check(what, ok=False, detail=error.words, advice=_advice(error, scope))
         found = "" if rows else ", but there is none yet"
@@ -316,16 +351,17 @@ class HighLevelAdapter(Adapter):
         return None if contact.deleted else contact_record(contact, region=self._region)
 
 
-def _tasks(answer: Answer) -> list[Any]:
-    return answer.parse(TaskRows).rows()
+def _tasks(answer: Answer) -> Rows:
+    return Rows(answer.parse(TaskRows).rows())
 
 
-def _contacts(answer: Answer) -> list[Any]:
-    return answer.parse(ContactRows).contacts
+def _contacts(answer: Answer) -> Rows:
+    page = answer.parse(ContactRows)
+    return Rows(page.contacts, page.total)
 
 
-def _listing(raws: list[Any], read: Callable[[Any], _T | None]) -> Listing[_T]:
-    """Each row once, the latest reading of it; what cannot be understood is kept apart."""
+def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | None = None) -> Listing[_T]:
+    """Each row once, the latest reading of it; what cannot be understood is kept apart, as this contact's if any."""
     rows: dict[str, _T | None] = {}
     unreadable: dict[str, Unreadable] = {}
     for raw in raws:
@@ -333,8 +369,16 @@ def _listing(raws: list[Any], read: Callable[[Any], _T | None]) -> Listing[_T]:
         try:
             rows[key] = read(raw)
         except ValidationError as error:
-            unreadable[key] = unreadable_row(raw, error)
+            unreadable[key] = unreadable_row(raw, error, contact)
     return Listing(tuple(row for row in rows.values() if row is not None), tuple(unreadable.values()))
+
+
+def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:
+    """The record, if it carries one of the keys; raises `Ambiguous` else."""
+    if not set(keys).isdisjoint((*record.emails, *record.phones)):
+        return record
+    msg = f"HighLevel finds contact {record.remote_id} by {what}, which that contact does not show: a further number?"
+    raise Ambiguous(msg, contacts=(record.remote_id,), system=SYSTEM)
 
 
 def _contact(contact: str) -> str:
@@ -355,10 +399,10 @@ def _advice(error: AdapterError, scope: str) -> str:
     HighLevel's documentation has 401 for a wrong token. Public client code says that a missing scope is a 401 too, and
     a 403 in plain text comes from Cloudflare before HighLevel is reached.
     """
+    if isinstance(error, Unavailable) and error.status in range(300, 500):
+        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
     if isinstance(error, Unavailable):
         return "check the network and highlevel.base_url, then try again"
-    if error.status == 403 and not error.content.lstrip().startswith(b"{"):
-        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
     if error.status in {401, 403} and "scope" in error.words.lower():
         return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
     if error.status in {401, 403}:

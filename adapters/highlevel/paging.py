@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import math
 from abc import ABC, abstractmethod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from adapters.base import BadAnswer
-from adapters.highlevel.wire import SYSTEM, row_key
+from adapters.highlevel.wire import SYSTEM, row_id, row_key
 from adapters.http import MAX_PAGES
 
 TASK_PAGE: Final = 100
 CONTACT_PAGE: Final = 500
 PAGE_REACH: Final = 10_000
+
+
+class Rows(NamedTuple):
+    """What one page has: its rows, and how many there are in all, where it tells."""
+
+    rows: list[Any]
+    total: int | None = None
 
 
 class Pager(ABC):
@@ -23,8 +30,10 @@ class Pager(ABC):
     no end by itself: how many rows a server gives at most is not documented, and taking its own limit for the end
     would lose the rest silently. That costs one request more than trusting it, for each list.
 
-    A row's ``searchAfter`` is preferred to counting, which repeats and skips rows of a set that moves. ``asks``
-    are the parameters of the next request, ``counts`` is whether rows had to be counted.
+    A row's ``searchAfter`` is preferred to counting, which repeats and skips rows of a set that moves: as far as it has
+    the row's id in it. One of a time alone hides the rest of the rows of that time, where a page ends among them.
+    ``asks`` are the parameters of the next request, ``counts`` is whether rows had to be counted, ``total`` is how many
+    the last page said that there are.
     """
 
     def __init__(self, limit: int) -> None:
@@ -33,11 +42,17 @@ class Pager(ABC):
         self.pages = 0
         self.largest = 0
         self.counts = False
+        self.total: int | None = None
         self._limit = limit
         self._seen: set[str] = set()
         self._cursors: set[str] = set()
 
-    def take(self, rows: list[Any]) -> bool:
+    @property
+    def may_have_moved(self) -> bool:
+        """Whether rows were counted over several pages."""
+        return self.counts and self.pages > 1
+
+    def take(self, rows: list[Any], total: int | None = None) -> bool:
         """Note one page; whether there may be more. Raises `BadAnswer` where the list does not get on."""
         keys = {row_key(row) for row in rows}
         fresh = keys - self._seen
@@ -47,6 +62,7 @@ class Pager(ABC):
         if self.pages >= MAX_PAGES:
             msg = f"the list does not end after {MAX_PAGES} pages"
             raise BadAnswer(msg, system=SYSTEM)
+        self.total = total
         self._seen |= fresh
         self.rows += len(rows)
         self.pages += 1
@@ -97,9 +113,11 @@ class ContactPager(Pager):
 
 
 def _cursor(row: object) -> list[Any] | None:
-    """A row's ``searchAfter``, if it can be sent back."""
+    """A row's ``searchAfter``, if it can be sent back and is that of no other row: it names the row."""
     cursor = row.get("searchAfter") if isinstance(row, dict) else None
-    return cursor if isinstance(cursor, list) and cursor and all(map(_is_plain, cursor)) else None
+    if not isinstance(cursor, list) or not all(map(_is_plain, cursor)):
+        return None
+    return cursor if row_id(row) in cursor and row_id(row) else None
 
 
 def _is_plain(value: object) -> bool:

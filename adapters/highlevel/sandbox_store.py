@@ -6,13 +6,13 @@ import hashlib
 import re
 import string
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 from pydantic.alias_generators import to_camel
 
-from adapters.highlevel.wire import parse_instant
+from adapters.instants import read_iso
 from adapters.sandbox import Reply, json_reply
 
 _ALPHABET: Final = string.ascii_letters + string.digits
@@ -35,6 +35,13 @@ class SandboxTask:
     updated: datetime
     completed: bool = False
     deleted: bool = False
+    every: timedelta | None = None
+
+    def completing(self) -> dict[str, Any]:
+        """What completing it changes; one that recurs stays open and moves to its next date."""
+        if self.every is None or self.due is None or self.completed:
+            return {"completed": True}
+        return {"due": wire_instant(read_iso(self.due) + self.every)}
 
     @property
     def cursor(self) -> list[object]:
@@ -54,7 +61,7 @@ class SandboxTask:
         }
         return {name: value for name, value in shown.items() if value is not None}
 
-    def row(self, location_id: str, *, cursor: bool) -> dict[str, object]:
+    def row(self, location_id: str, cursor: list[object] | None) -> dict[str, object]:
         """As the search shows it: ``_id`` for ``id``, times, and the contact's names unfilled."""
         row = {name: value for name, value in self.api().items() if name != "id"}
         status = "completed" if self.completed else "to_do"
@@ -71,12 +78,12 @@ class SandboxTask:
         }
         if self.assigned_to is not None:
             row["assignedToUserDetails"] = {"id": self.assigned_to, "firstName": None, "lastName": None}
-        return row | ({"searchAfter": self.cursor} if cursor else {})
+        return row | ({"searchAfter": cursor} if cursor else {})
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxContact:
-    """One contact as it is at one time; what it lacks is an empty text."""
+    """One contact as it is at one time; what it lacks is an empty text. ``also`` are numbers that no call shows."""
 
     id: str
     added: datetime
@@ -85,6 +92,7 @@ class SandboxContact:
     last: str = ""
     email: str = ""
     phone: str = ""
+    also: tuple[str, ...] = ()
     deleted: bool = False
 
     @property
@@ -112,11 +120,11 @@ class SandboxContact:
         }
         return {name: value for name, value in shown.items() if value} | {"tags": []}
 
-    def row(self, location_id: str, *, cursor: bool) -> dict[str, object]:
+    def row(self, location_id: str, cursor: list[object] | None) -> dict[str, object]:
         """As the search shows it."""
         row = self.api(location_id) | {"additionalEmails": []}
         row["contactName"] = row.pop("name", None)
-        return row | ({"searchAfter": self.cursor} if cursor else {})
+        return row | ({"searchAfter": cursor} if cursor else {})
 
 
 class History(Generic[T]):
@@ -206,8 +214,8 @@ class ContactSearchBody(_Body):
     query: StrictStr = Field(default="", max_length=75)
 
 
-class UpsertBody(_Body):
-    """HighLevel's documentation: UpsertContactDto, as far as it is simulated."""
+class CreateContactBody(_Body):
+    """HighLevel's documentation: CreateContactDto, as far as it is simulated."""
 
     location_id: StrictStr
     first_name: StrictStr | None = None
@@ -245,12 +253,9 @@ def _complaint(kind: str, where: tuple[int | str, ...], message: str) -> str:
 def checked_due(text: str) -> str:
     """A due as it will be shown, or a `Refusal` for what is no instant."""
     try:
-        moment = parse_instant(text)
+        return wire_instant(read_iso(text))
     except ValueError:
-        moment = None
-    if moment is None:
-        raise Refusal(422, ["dueDate must be a valid ISO 8601 date string"])
-    return wire_instant(moment)
+        raise Refusal(422, ["dueDate must be a valid ISO 8601 date string"]) from None
 
 
 def wire_instant(moment: datetime) -> str:
@@ -267,3 +272,11 @@ def make_id(seed: str, number: int) -> str:
 def same_phone(one: str, other: str) -> bool:
     """Whether two spellings are one number; a plus that got lost on the way makes another number of it."""
     return bool(one) and re.sub(r"[^\d+]", "", one) == re.sub(r"[^\d+]", "", other)
+
+
+def is_after(cursor: list[object], mark: list[Any]) -> bool:
+    """Whether a row comes after the one with this mark, newest first."""
+    try:
+        return cursor < mark
+    except TypeError:
+        raise Refusal(422, ["searchAfter is invalid"]) from None

@@ -3,28 +3,69 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BeforeValidator
+import re2
+from pydantic import AfterValidator, PlainValidator
 
 from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret, StrictModel
 from syncer.model import Kind
 
-_URL_SAFE: Final = re.compile(r"[0-9A-Za-z_-]+")
+SEARCHED: Final = 1000
+"""The part of a title in which a rule is searched, in characters."""
+_URL_SAFE: Final = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_HUGE: Final = re.compile(r"(?<!\\)\{\d{9}")
+_NOT_LINEAR: Final = (
+    (re.compile(r"escape sequence: \\(?:[1-9]|g|k)"), "a back-reference"),
+    (re.compile(r"operator: \(\?(?:<?[=!])"), "a part that looks ahead or behind"),
+    (re.compile(r"operator: \(\?P$"), "a back-reference"),
+)
 
 
-def compile_pattern(value: Any) -> re.Pattern[str]:
-    """Compile a regular expression; raise `ValueError` that names it and what is wrong with it."""
-    if isinstance(value, re.Pattern):
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A regular expression that is matched in linear time, whatever it is and whatever it meets."""
+
+    text: str
+    search: Callable[[str], object] = field(compare=False, repr=False)
+
+    def found_in(self, title: str) -> bool:
+        """Whether it is found in the first `SEARCHED` characters."""
+        return self.search(title[:SEARCHED]) is not None
+
+
+def compile_expression(value: Any) -> Expression:
+    """Compile a regular expression; raise `ValueError` that names it and what is wrong with it.
+
+    Refused is what cannot be matched in linear time, too: back-references, and looking ahead or behind. Any other
+    matcher would let one title hold up every account.
+    """
+    if isinstance(value, Expression):
         return value
     if not isinstance(value, str):
         msg = "expected a regular expression in quotes"
         raise ValueError(msg)
+    if _HUGE.search(value):
+        # Taken for plain text by RE2, which nobody means.
+        raise ValueError(_complaint(value, "invalid repetition size"))
+    options = re2.Options()
+    options.log_errors = False
     try:
-        return re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        msg = f"{value!r} is no regular expression: {error}"
-        raise ValueError(msg) from None
+        return Expression(value, re2.compile(value, options).search)
+    except (re2.error, UnicodeError) as error:
+        words = error.args[0] if error.args else error
+        why = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
+        raise ValueError(_complaint(value, why)) from None
+
+
+def _complaint(value: str, why: str) -> str:
+    shown = repr(value)
+    for signs, thing in _NOT_LINEAR:
+        if signs.search(why):
+            return f"{shown} has {thing}, which cannot be matched in linear time: {why}"
+    return f"{shown} is no regular expression that RE2 can match: {why}"
 
 
 def check_location_id(value: str) -> str:
@@ -35,14 +76,14 @@ def check_location_id(value: str) -> str:
     return value
 
 
-Pattern = Annotated[re.Pattern[str], BeforeValidator(compile_pattern)]
+Match = Annotated[Expression, PlainValidator(compile_expression)]
 LocationId = Annotated[str, AfterValidator(check_location_id)]
 
 
 class KindRule(StrictModel):
     """A title in which ``match`` is found makes a task of this kind."""
 
-    match: Pattern
+    match: Match
     kind: Kind
 
 
@@ -60,7 +101,11 @@ class HighLevelSettings(ConnectionSettings):
     default_kind: Kind = Kind.FOLLOW_UP_CALL
     kind_rules: tuple[KindRule, ...] = ()
 
+    @property
+    def place(self) -> str:
+        return self.location_id
+
     def kind_of(self, title: str | None) -> Kind:
         """What kind of task this title means."""
         text = title or ""
-        return next((rule.kind for rule in self.kind_rules if rule.match.search(text)), self.default_kind)
+        return next((rule.kind for rule in self.kind_rules if rule.match.found_in(text)), self.default_kind)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import json
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
@@ -21,46 +19,18 @@ from pydantic import (
 )
 
 from adapters.http import excerpt
+from adapters.instants import read_instant, write_instant
 from adapters.redact import redact
+from adapters.text import plain_text, title_text
 from syncer.keys import email_key, phone_key
 from syncer.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
 
 SYSTEM: Final = "highlevel"
-_EDITOR: Final = re.compile(r"</(?:p|div|li|ul|ol|span|h[1-6])>|<br\s*/?>", re.IGNORECASE)
-_LINE_END: Final = re.compile(r"<br\s*/?>|</(?:p|div|li|h[1-6])>", re.IGNORECASE)
-_TAG: Final = re.compile(r"</?[A-Za-z][^<>]*>")
-
-
-def parse_instant(value: object) -> datetime | None:
-    """An ISO 8601 text as an instant in UTC; ``None`` for nothing. Without an offset it is taken as UTC.
-
-    Raises `ValueError` for anything else.
-    """
-    if value is None or value == "":
-        return None
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        if moment is not None:
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        pass
-    msg = "expected an ISO 8601 instant"
-    raise ValueError(msg)
-
-
-def format_instant(moment: datetime) -> str:
-    """``2026-05-19T08:30:00Z``; milliseconds only where there are any.
-
-    Public client code says that some of HighLevel's calls refuse a due with milliseconds.
-    """
-    utc = moment.astimezone(UTC)
-    precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
-    return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def _hinted_instant(value: object) -> datetime | None:
     try:
-        return parse_instant(value)
+        return read_instant(value)
     except ValueError:
         return None
 
@@ -70,7 +40,15 @@ def _blank_as_none(value: object) -> object:
 
 
 def _text_or_none(value: object) -> object:
-    return _blank_as_none(value) if isinstance(value, str) else None
+    return title_text(value) if isinstance(value, str) else None
+
+
+def _line(value: object) -> object:
+    return title_text(value) if isinstance(value, str) else value
+
+
+def _count_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _email_texts(value: object) -> list[str]:
@@ -82,8 +60,9 @@ def _email_texts(value: object) -> list[str]:
 Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 OptionalId = Annotated[Id | None, BeforeValidator(_blank_as_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
+Title = Annotated[str | None, BeforeValidator(_line)]
 LooseText = Annotated[str | None, BeforeValidator(_text_or_none)]
-Instant = Annotated[datetime | None, BeforeValidator(parse_instant)]
+Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
 LooseInstant = Annotated[datetime | None, BeforeValidator(_hinted_instant)]
 
 
@@ -106,7 +85,7 @@ class CreatedTask(_Wire):
     """
 
     id: Id = Field(validation_alias=AliasChoices("id", "_id"))
-    title: OptionalText = None
+    title: Title = None
     body: OptionalText = None
     completed: StrictBool | None = None
     due: Instant = Field(default=None, validation_alias="dueDate")
@@ -194,9 +173,10 @@ class MaybeContactAnswer(_Wire):
 
 
 class ContactRows(_Wire):
-    """``{"contacts": […]}``, row by row."""
+    """``{"contacts": […], "total": …}``, row by row. ``total`` is known from samples only, and may be missing."""
 
     contacts: list[Any]
+    total: Annotated[int | None, BeforeValidator(_count_or_none)] = None
 
 
 class _Clash(_Wire):
@@ -209,19 +189,9 @@ class DuplicateRefusal(_Wire):
     meta: _Clash
 
 
-def plain_text(body: str | None) -> str | None:
-    """A body as lines of text, whether HighLevel's editor made HTML of it or not."""
-    if body is None:
-        return None
-    text = body.replace("\r\n", "\n")
-    if _EDITOR.search(text):
-        text = html.unescape(_TAG.sub("", _LINE_END.sub("\n", text))).replace("\xa0", " ")
-    return text
-
-
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
     """What HighLevel says of one task. ``contact`` is whose it is where the task itself does not say."""
-    body, marker = split_marker(plain_text(task.body))
+    body, marker = split_marker(None if task.body is None else plain_text(task.body))
     return Reading(
         system=SYSTEM,
         remote_id=task.id,
@@ -250,8 +220,8 @@ def task_body(draft: Draft) -> dict[str, object]:
     text, _marker = split_marker(draft.body)
     body: dict[str, object] = {
         "title": draft.title,
-        "body": f"{text}\n{draft.marker}" if text else draft.marker,
-        "dueDate": format_instant(draft.due),
+        "body": f"{text}\n{draft.marker.line}" if text else draft.marker.line,
+        "dueDate": write_instant(draft.due),
         "completed": False,
     }
     return body | ({"assignedTo": draft.assignee} if draft.assignee else {})
@@ -271,7 +241,7 @@ def contact_record(contact: WireContact, *, region: str) -> Record:
 
 
 def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
-    """A record as the body of an upsert: never tags, which would replace all tags that are there."""
+    """A record as the body of a create. HighLevel's documentation: either key will do."""
     fields = {
         "locationId": location_id,
         "name": record.name,
@@ -281,11 +251,13 @@ def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value}
 
 
-def unreadable_row(raw: object, error: ValidationError) -> Unreadable:
-    """A row that could not be understood, with the first complaint about it."""
+def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> Unreadable:
+    """A row that could not be understood, with the first complaint about it; whose it is where it does not say."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the row"
-    return Unreadable(SYSTEM, row_id(raw), redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode()))
+    detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())
+    named = raw.get("contactId") if isinstance(raw, dict) else None
+    return Unreadable(SYSTEM, row_id(raw), detail, received, named if isinstance(named, str) and named else contact)
 
 
 def row_id(raw: object) -> str | None:

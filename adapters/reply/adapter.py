@@ -16,8 +16,11 @@ from urllib.parse import quote
 import httpx
 from pydantic import ValidationError
 
+from adapters.answers import ErrorBody
 from adapters.base import (
     Adapter,
+    AdapterError,
+    Ambiguous,
     BadAnswer,
     BudgetSpent,
     Capabilities,
@@ -46,6 +49,7 @@ from adapters.reply.wire import (
     WhoAmI,
     complaint,
     number,
+    row_contact,
     row_id,
     row_key,
 )
@@ -54,6 +58,10 @@ from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, 
 
 _T = TypeVar("_T")
 
+HTTP_UNAUTHORIZED: Final = 401
+_SHOWN: Final = 5
+MOST_IDS: Final = 50
+"""Of contacts that an answer names: more help nobody."""
 PAGE: Final = 1000
 """Reply's documentation: the most rows of one page."""
 
@@ -67,6 +75,22 @@ _NOTES: Final = {
     "contacts": "found by e-mail; phone numbers are compared with the contact list",
     "events": "Reply sends no events about tasks",
 }
+
+
+_PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
+    "title": (str,),
+    "detail": (str,),
+    "message": (str,),
+    "code": (str, int),
+    "errors": (list, dict),
+}
+
+
+def own_error(status: int, body: ErrorBody) -> bool:
+    """Reply's documentation: a 401 is empty; any other error is a problem, with a code where it is one of business."""
+    if body is None:
+        return status == HTTP_UNAUTHORIZED
+    return any(body.get(name) and isinstance(body[name], kind) for name, kind in _PROBLEM.items())
 
 
 class ReplyAdapter(Adapter):
@@ -88,13 +112,18 @@ class ReplyAdapter(Adapter):
             headers=settings.auth_header,
             secrets=[settings.api_key.get_secret_value()],
             rates=settings.rate,
+            own_error=own_error,
             transport=transport,
         )
 
     async def _contact_rows(self, **wanted: str) -> list[Any]:
-        """Every row of a list of contacts."""
-        rows, _ = await self._scan("GET", "/contacts", params=wanted)
-        return list(rows.values())
+        """Every row of a list of contacts, also where contacts are deleted while it is read."""
+
+        async def scan() -> tuple[dict[str, Any], bool]:
+            rows, pages = await self._scan("GET", "/contacts", params=wanted)
+            return rows, pages > 1
+
+        return await until_still(scan)
 
     async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
         """Every row of a list of tasks, also where tasks are closed while it is read."""
@@ -122,7 +151,7 @@ class ReplyAdapter(Adapter):
         for pages in range(1, MAX_PAGES + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
-                page = (await self._http.read(method, path, params=window, json=json)).parse(Page)
+                page = (await self._http.read(method, path, params=window, json=json, page=True)).parse(Page)
             except (Refused, Missing) as error:
                 raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
             known = len(rows)
@@ -173,7 +202,7 @@ class ReplyAdapter(Adapter):
         if not theirs:
             await self._http.read("GET", _path("contacts", contact))
         theirs.sort(key=lambda row: row.number, reverse=True)
-        return Listing(tuple(theirs), found.unreadable)
+        return Listing(tuple(theirs), tuple(row for row in found.unreadable if row.contact in (None, contact)))
 
     async def get_task(self, ref: TaskRef) -> Reading:
         """One task, whole. Raises `Missing`, which Reply also says of what the user may not see."""
@@ -191,8 +220,8 @@ class ReplyAdapter(Adapter):
     async def complete_task(self, ref: TaskRef) -> Reading:
         """Record a task as done, sending nothing and leaving its contact in its sequence.
 
-        A task that is closed already is its reading. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`,
-        `Unauthorized`.
+        A task that is closed already is its reading; one that has moved to its next date is open. Raises `NotSent`,
+        `InDoubt`, `Refused`, `Missing`, `Unauthorized`.
         """
         request: dict[str, Any] = {}
         if self._settings.call_resolution is not None:
@@ -207,10 +236,15 @@ class ReplyAdapter(Adapter):
         except Refused as refusal:
             return await self._closed_anyway(ref, refusal)
         after = _whole(answer, ref)
-        if after.state is State.OPEN:
-            msg = "it answered the completion with a success, and with a task that is still open"
-            raise InDoubt(msg, system=SYSTEM)
-        return after
+        return after if after.state is not State.OPEN else await self._after_completing(ref)
+
+    async def _after_completing(self, ref: TaskRef) -> Reading:
+        """The task as it is after a completion whose answer shows it open: the answer may be older than its effect."""
+        try:
+            return await self.get_task(ref)
+        except AdapterError as error:
+            msg = f"the answer to the completion says that the task is open; reading it again failed: {error.words}"
+            raise InDoubt(msg, system=SYSTEM, status=error.status) from error
 
     async def _before_completing(self, ref: TaskRef) -> Reading:
         """The task, for its type; what keeps us from reading it keeps the completion from being sent."""
@@ -233,8 +267,13 @@ class ReplyAdapter(Adapter):
         return now
 
     async def list_contacts(self) -> Listing[Record]:
-        """Every contact that the key's user may see, read whole or not at all."""
-        return _listing(await self._contact_rows(), self._record)
+        """Every contact that the key's user may see, read whole or not at all, also where it moves meanwhile."""
+
+        async def scan() -> tuple[dict[str, Any], bool]:
+            rows, pages = await self._scan("GET", "/contacts")
+            return rows, pages > 1
+
+        return _listing(await until_still(scan), self._record)
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing`."""
@@ -242,7 +281,10 @@ class ReplyAdapter(Adapter):
         return to_record(answer.parse(Contact), self._region)
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The contacts with this e-mail, in lower case. One that cannot be read raises `BadAnswer`."""
+        """The contacts with this e-mail, in lower case.
+
+        One that cannot be read raises `BadAnswer`; if all that are found show other e-mails, they are `Ambiguous`.
+        """
         if "@" not in key:
             msg = "Reply has no search by phone"
             raise NotImplementedError(msg)
@@ -251,14 +293,20 @@ class ReplyAdapter(Adapter):
         for row in found.unreadable:
             msg = f"{row.detail}; received: {row.received}"
             raise BadAnswer(msg, system=SYSTEM)
-        return tuple(row for row in found.rows if key in row.emails)
+        theirs = tuple(row for row in found.rows if key in row.emails)
+        if rows and not theirs:
+            others = tuple(filter(None, map(row_id, rows)))
+            msg = f"Reply finds {_some(others)} by {key}, which they do not show"
+            raise Ambiguous(msg, contacts=others[:MOST_IDS], system=SYSTEM)
+        return theirs
 
     async def create_contact(self, record: Record) -> Record:
-        """Find the one contact with this e-mail, or create it. Several raise `Refused`."""
+        """Find the one contact with this e-mail, unchanged, or create it. Several are `Ambiguous`."""
         found = [row for email in record.emails[:1] for row in await self.find_contacts(email)]
         if len(found) > 1:
-            msg = f"{len(found)} contacts have the e-mail of the one to be created"
-            raise Refused(msg, system=SYSTEM)
+            several = tuple(row.remote_id for row in found)
+            msg = f"{len(found)} contacts have the e-mail of the one to be created: {_some(several)}"
+            raise Ambiguous(msg, contacts=several, system=SYSTEM)
         return found[0] if found else await self._create_contact(record)
 
     async def _create_contact(self, wanted: Record) -> Record:
@@ -267,6 +315,10 @@ class ReplyAdapter(Adapter):
         except Missing as error:
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
         made = to_record(answer.parse(Contact), self._region)
+        shown = {*made.emails, *made.phones}
+        if shown and shown.isdisjoint((*wanted.emails, *wanted.phones)):
+            msg = f"it answered with contact {made.remote_id}, which carries none of the keys that were sent"
+            raise answer.unreadable(msg, system=SYSTEM, status=answer.status)
         # Which fields the answer repeats is not documented; what it leaves out is as it was sent.
         return replace(
             made,
@@ -282,6 +334,12 @@ class ReplyAdapter(Adapter):
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._http.aclose()
+
+
+def _some(contacts: tuple[str, ...]) -> str:
+    """The first ones of these contacts, for people."""
+    more = f" and {len(contacts) - _SHOWN} more" if len(contacts) > _SHOWN else ""
+    return f"contact {', '.join(contacts[:_SHOWN])}{more}"
 
 
 def _path(*parts: str) -> str:
@@ -316,7 +374,8 @@ def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
             readable.append(read(row))
         except ValidationError as error:
             received = excerpt(json_text.dumps(row).encode())
-            unreadable.append(Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received))
+            detail = redact(complaint(error))
+            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row)))
     return Listing(tuple(readable), tuple(unreadable))
 
 

@@ -6,15 +6,15 @@ Reply keeps a body as plain text or as HTML is not documented, so that both are 
 
 from __future__ import annotations
 
-import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from adapters.base import Refused
 from adapters.reply.wire import LINKEDIN_TYPE, TASK_TYPE, Contact, Dialect, Task, instant, number
+from adapters.text import body_text, plain_text, title_text
 from syncer.keys import email_key, phone_key
-from syncer.model import MARKER_PREFIX, Draft, Kind, Reading, Record, State, split_marker
+from syncer.model import MARKER_PREFIX, MARKER_TOKEN, Draft, Kind, Marker, Reading, Record, State, split_marker
 
 SYSTEM: Final = "reply"
 
@@ -46,12 +46,7 @@ _START_BEFORE_DUE: Final = timedelta(minutes=1)
 
 _WORD_JOINER: Final = "\u2060"
 _BRACES: Final = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
-_OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}([0-9A-Za-z]{{26}})\s*\Z")
-_BREAK: Final = re.compile(r"<br\s*/?>\n?", re.IGNORECASE)
-_BLOCK: Final = re.compile(r"(?:</?(?:p|div|li|ul|ol|h[1-6]|tr|table|blockquote|pre|body)\b[^<>]*>\s*)+", re.IGNORECASE)
-_INLINE: Final = re.compile(
-    r"</?(?:a|b|i|u|s|em|strong|span|font|code|small|sub|sup|img|td|th|tbody|html|head)\b[^<>]*>", re.IGNORECASE
-)
+_OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}({MARKER_TOKEN})\s*+\Z")
 
 
 def neutral(text: str) -> str:
@@ -66,40 +61,29 @@ def write_text(title: str, body: str | None, marker: str, *, label: str) -> str:
     return "\n".join(part for part in (neutral(head), neutral(tail), marker) if part)
 
 
-def read_text(text: str | None) -> tuple[str | None, str | None, str | None]:
-    """``(title, body, the task id in the marker)`` of a ``template.body``, each ``None`` where there is none.
+def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
+    """``(title, body, marker)`` of a ``template.body``, each ``None`` where there is none.
 
     A text that ends as we write it is taken literally; an editor's HTML is turned into lines first.
     """
     if text is None:
         return None, None, None
-    plain = _unix_lines(text)
+    plain = body_text(text)
     ours = _OUR_LAST_LINE.search(plain)
-    rest, marker = split_marker(plain[: ours.start()] if ours else _without_html(plain))
+    rest, marker = split_marker(plain[: ours.start()] if ours else plain_text(text, unescape=True))
     if ours:
-        marker = ours[1]
+        marker = Marker.read(ours[1])
     title, _, body = (rest or "").partition("\n")
-    return title.strip() or None, body.strip() or None, marker
+    return title_text(title), body.strip() or None, marker
 
 
 def _cleaned(text: str) -> str:
     """The text without any marker: a task must not be taken for the one that it was copied from."""
-    rest, marker = split_marker(_unix_lines(text))
+    rest, marker = split_marker(body_text(text))
     if marker is None or split_marker(rest)[1] is None:
         return rest or ""
     # What is left around a marker may form another one, and so on: removing those in turn might never end.
     return (rest or "").replace(MARKER_PREFIX, f"{MARKER_PREFIX}{_WORD_JOINER}")
-
-
-def _unix_lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _without_html(text: str) -> str:
-    for pattern, replacement in ((_BREAK, "\n"), (_BLOCK, "\n"), (_INLINE, "")):
-        text = pattern.sub(replacement, text)
-    unescaped = html.unescape(text).replace("\xa0", " ")
-    return "\n".join(line.rstrip() for line in unescaped.split("\n"))
 
 
 def to_reading(task: Task, *, whole: bool) -> Reading:
@@ -138,7 +122,7 @@ def creation(draft: Draft, dialect: Dialect) -> dict[str, Any]:
         "taskType": TASK_TYPE.write(task_type, dialect),
         "startAt": instant(start(draft.due, draft.now)),
         "dueTo": instant(draft.due),
-        "template": {"body": write_text(draft.title, draft.body, draft.marker, label=draft.kind.label)},
+        "template": {"body": write_text(draft.title, draft.body, draft.marker.line, label=draft.kind.label)},
         "contactId": number(draft.contact),
     }
     if task_type == "LinkedIn":
@@ -165,7 +149,7 @@ def to_record(contact: Contact, region: str) -> Record:
     return Record(
         system=SYSTEM,
         remote_id=contact.id,
-        name=" ".join(part.strip() for part in (contact.first_name, contact.last_name) if part and part.strip()),
+        name=" ".join(filter(None, map(title_text, (contact.first_name, contact.last_name)))),
         phones=(phone,) if phone else (),
         emails=(email,) if email else (),
     )

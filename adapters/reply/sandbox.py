@@ -21,11 +21,12 @@ from adapters.reply.sandbox_input import (
     invalid,
     new_task,
     no_route,
+    start_before,
     whole_number,
     window,
 )
 from adapters.reply.wire import CALL_RESOLUTION, TASK_TYPE, Dialect
-from adapters.sandbox import Call, Reply, Sandbox, json_reply
+from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 _T = TypeVar("_T", SandboxTask, SandboxContact)
 
@@ -39,6 +40,7 @@ class ReplySandbox(Sandbox):
     """
 
     system: ClassVar[str] = SYSTEM
+    told_as: ClassVar[Mapping[Lie, str]] = {"task": "id", "contact": "contactId", "due": "dueTo"}
 
     def __init__(
         self,
@@ -83,6 +85,10 @@ class ReplySandbox(Sandbox):
         reply = Problem(429, "rateLimit.exceeded", "Rate limit exceeded").reply
         return Reply(reply.status, reply.body, {**reply.headers, "retry-after": str(self.retry_after)})
 
+    def forbidden(self) -> Reply:
+        """A 403 of Reply's is a problem; which code it has for one task is not documented."""
+        return Problem(403, "forbidden", "The task is not accessible").reply
+
     def handle(self, call: Call) -> Reply:
         """Answer one call; paths are relative to the base URL."""
         if not self._authorized(call):
@@ -116,7 +122,8 @@ class ReplySandbox(Sandbox):
             case "POST", ["filter"]:
                 return self._page(call, self._filtered(fields(call)), self._row)
             case "POST", []:
-                return self._shown(self._create(fields(call)), status=201)
+                made = self._whole(self._create(fields(call)))
+                return json_reply(201, self.told(made, lambda: map(self._whole, self.tasks())))
             case "GET", [task_id]:
                 return self._shown(self._task(task_id), content=call.query.get("includeContent") == "true")
             case "POST", [task_id, "complete"]:
@@ -153,8 +160,11 @@ class ReplySandbox(Sandbox):
                 return -row.id
         return (row.id + self.seed) * 2654435761 % 2**32
 
-    def _shown(self, task: SandboxTask, *, status: int = 200, content: bool = False) -> Reply:
-        return json_reply(status, task.whole(self.dialect, self._contact_of(task), content=content))
+    def _shown(self, task: SandboxTask, *, content: bool = False) -> Reply:
+        return json_reply(200, self._whole(task, content=content))
+
+    def _whole(self, task: SandboxTask, *, content: bool = False) -> dict[str, Any]:
+        return task.whole(self.dialect, self._contact_of(task), content=content)
 
     def _row(self, task: SandboxTask) -> dict[str, Any]:
         return task.row(self.dialect, self._contact_of(task))
@@ -249,6 +259,17 @@ class ReplySandbox(Sandbox):
         first, _, last = name.partition(" ")
         return str(self._add_contact(firstName=first, lastName=last or None, email=email, phone=phone).id)
 
+    def person_edits_contact(self, contact: str, **fields: str | None) -> None:
+        """Somebody changes fields of a contact, by Reply's names: ``email``, ``phone``."""
+        self._contact(contact).fields.update(fields)
+
+    def person_deletes_contact(self, contact: str) -> None:
+        """Somebody deletes a contact for good; its tasks stay, as tasks of nobody."""
+        gone = self._contacts.pop(self._contact(contact).id)
+        for task in self._tasks.values():
+            if task.contact_id == gone.id:
+                task.contact_id = None
+
     def person_creates(
         self,
         contact: str | None,
@@ -259,13 +280,17 @@ class ReplySandbox(Sandbox):
         sequence: int | None = None,
         scheduled: bool = False,
         start: datetime | None = None,
+        every: timedelta | None = None,
     ) -> str:
-        """Somebody, or the sequence with this id, makes a task (``"Call"``, in any case); its id."""
+        """Somebody, or the sequence with this id, makes a task (``"Call"``, in any case); its id.
+
+        ``every`` moves it on when it is completed.
+        """
         task_id = self._new_id()
         self._tasks[task_id] = SandboxTask(
             id=task_id,
             task_type=TASK_TYPE.read(task_type) or task_type,
-            start_at=start or min(self.clock(), due - timedelta(minutes=5)),
+            start_at=start or start_before(due, self.clock()),
             due_to=due,
             created_at=self.clock(),
             assigned_user_id=self.user_id,
@@ -274,6 +299,7 @@ class ReplySandbox(Sandbox):
             creation_source="User" if sequence is None else "Sequence",
             sequence_id=sequence,
             is_scheduled=scheduled,
+            every=every,
         )
         return str(task_id)
 
@@ -291,7 +317,7 @@ class ReplySandbox(Sandbox):
         """Somebody moves the due, and the start where it would not be before it."""
         task = self._task(task_id)
         task.due_to = due
-        task.start_at = min(task.start_at, due - timedelta(minutes=5))
+        task.start_at = start_before(due, task.start_at)
 
     def person_edits_body(self, task_id: str, body: str) -> None:
         """Somebody writes another text."""

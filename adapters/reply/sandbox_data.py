@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.reply.wire import CREATION_SOURCE, LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary, instant
 
-_VARIABLE: Final = re.compile(r"\{\{\s*(\w*)\s*\}\}")
+_VARIABLE: Final = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 CONTACT_FIELDS: Final = ("firstName", "lastName", "email", "phone", "title", "company", "linkedInUrl", "timeZoneId")
 _DELIVERY: Final = {
     "ManualEmail": ("email", "email"),
@@ -67,9 +67,16 @@ class SandboxTask:
     is_failed: bool = False
     is_scheduled: bool = False
     resolution: str | None = None
+    every: timedelta | None = None
 
     def finish(self, now: datetime, contact: SandboxContact | None) -> None:
-        """Reply's documentation: a finished task's template is rendered, the raw one is gone."""
+        """Reply's documentation: a finished task's template is rendered, the raw one is gone.
+
+        Tasks that recur are not documented: one is taken to move on by ``every`` and to stay new.
+        """
+        if self.every is not None:
+            self.start_at, self.due_to = self.start_at + self.every, self.due_to + self.every
+            return
         self.status = "Finished"
         self.finished_at = now
         self.template = {**self.template, **rendered(self.template, contact)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from adapters.instants import read_iso
 from adapters.reply.mapping import EARLIEST_START
 from adapters.reply.sandbox_data import SandboxTask
 from adapters.reply.wire import LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary
@@ -85,9 +86,8 @@ def moment(sent: Mapping[str, Any], name: str) -> datetime | None:
     if sent.get(name) is None:
         return None
     try:
-        read = datetime.fromisoformat(sent[name])
-        return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
+        return read_iso(sent[name])
+    except ValueError:
         raise invalid(f"/{name}", "must be a date and time") from None
 
 
@@ -171,6 +171,12 @@ def new_task(sent: Mapping[str, Any], words: Words, *, task_id: int, user_id: in
         template=_template(sent.get("template")),
         linkedin_type=linkedin,
     )
+
+
+def start_before(due: datetime, start: datetime) -> datetime:
+    """This start, or five minutes before the due where that is earlier."""
+    head = timedelta(minutes=5)
+    return min(start, due - head) if due - datetime.min.replace(tzinfo=UTC) > head else due
 
 
 def _template(sent: object) -> dict[str, Any]:

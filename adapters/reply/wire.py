@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictStr, ValidationError
 from pydantic.alias_generators import to_camel
 
+from adapters.instants import read_instant
+
 Dialect = Literal["integers", "strings"]
 
 _ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
@@ -85,15 +87,11 @@ def _read_type(value: object) -> str:
     return TASK_TYPE.read(value) or str(value)
 
 
-def _read_instant(value: object) -> datetime:
-    """An ISO 8601 instant in UTC. Reply's samples leave the offset out at times; it is UTC then."""
-    if not isinstance(value, str):
-        msg = f"expected an instant, not {_shown(value)}"
-        raise ValueError(msg)
+def _read_instant(value: object) -> datetime | None:
+    """Reply's samples leave the offset out at times; it is UTC then."""
     try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
+        return read_instant(value)
+    except ValueError:
         msg = f"expected an instant, not {_shown(value)}"
         raise ValueError(msg) from None
 
@@ -101,7 +99,7 @@ def _read_instant(value: object) -> datetime:
 RemoteId = Annotated[str, BeforeValidator(_read_id)]
 Status = Annotated[str, BeforeValidator(_read_status)]
 TaskType = Annotated[str, BeforeValidator(_read_type)]
-Instant = Annotated[datetime, BeforeValidator(_read_instant)]
+Instant = Annotated[datetime | None, BeforeValidator(_read_instant)]
 Source = Annotated[str | None, BeforeValidator(CREATION_SOURCE.read)]
 
 
@@ -133,8 +131,8 @@ class Task(_Wire):
     assigned_user_id: RemoteId | None = None
     contact: ContactRef | None = None
     contact_id: RemoteId | None = None
-    due_to: Instant | None = None
-    created_at: Instant | None = None
+    due_to: Instant = None
+    created_at: Instant = None
     creation_source: Source = None
     sequence_id: RemoteId | None = None
     is_scheduled: StrictBool | None = None
@@ -171,6 +169,14 @@ def row_id(row: Any) -> str | None:
         return _read_id(row["id"]) if isinstance(row, dict) and "id" in row else None
     except ValueError:
         return None
+
+
+def row_contact(row: Any) -> str | None:
+    """Whose task a list row is, even where nothing else in it can be read."""
+    if not isinstance(row, dict):
+        return None
+    contact = row.get("contact")
+    return row_id(contact) or row_id({"id": row.get("contactId")})
 
 
 def row_key(row: Any) -> str:

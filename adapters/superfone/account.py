@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -11,6 +11,8 @@ from adapters.superfone.wire import REMINDER
 
 API_USER: Final = 1
 PERSON: Final = 678
+_FIRST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
+"""Nothing can be ten minutes before the first instant that there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,16 @@ class Account:
             del self._lead_of[task]
         self._by_phone = {phone: holder for phone, holder in self._by_phone.items() if holder != gone.id}
 
+    def person_renumbers_lead(self, lead: int | str, phones: Iterable[str]) -> None:
+        """A person gives a lead these numbers, the primary one first; from whoever has one, it is taken."""
+        numbers = tuple(phones)
+        for other in list(self._leads.values()):
+            kept = numbers if other.id == int(lead) else tuple(phone for phone in other.phones if phone not in numbers)
+            if kept != other.phones:
+                self._leads[other.id] = replace(other, phones=kept, updated_at=self.now())
+        held = {phone: holder for phone, holder in self._by_phone.items() if holder != int(lead)}
+        self._by_phone = {**held, **dict.fromkeys(numbers, int(lead))}
+
     def leads(self) -> tuple[SandboxLead, ...]:
         """Every lead, oldest first."""
         return tuple(self._leads.values())
@@ -221,7 +233,7 @@ def _default_notify(raw_type: str, due: datetime, now: datetime) -> datetime:
     """The documented defaults: a reminder when it is due, a first call at once, the others ten minutes before."""
     if raw_type == REMINDER:
         return due
-    return now if raw_type == "FIRST_CALL" else due - timedelta(minutes=10)
+    return now if raw_type == "FIRST_CALL" else max(due, _FIRST) - timedelta(minutes=10)
 
 
 def to_millisecond(moment: datetime) -> datetime:

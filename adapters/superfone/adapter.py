@@ -13,9 +13,11 @@ import httpx
 import structlog
 from pydantic import JsonValue, ValidationError
 
+from adapters.answers import ErrorBody
 from adapters.base import (
     Adapter,
     AdapterError,
+    Ambiguous,
     BadAnswer,
     Capabilities,
     Check,
@@ -63,11 +65,18 @@ _URL_ADVICE: Final = "check superfone.base_url and the network, then try again"
 
 # Any other 404 does not come from Superfone's documentation, a wrong address for example, and proves nothing.
 RULES: Final = (
-    Rule(400, NothingOpen, r"no\s+open\s+task"),
-    Rule(404, Full, r"storage\s+is\s+full"),
-    Rule(404, Missing, r"(lead|customer)\s+not\s+found"),
+    Rule(400, NothingOpen, ("no open task",)),
+    Rule(404, Full, ("storage is full",)),
+    Rule(404, Missing, ("lead not found", "customer not found")),
     Rule(404, Refused),
 )
+
+
+def own_error(_status: int, body: ErrorBody) -> bool:
+    """Superfone's documentation: ``{"message": "<text>"}``, and nothing else tells an error."""
+    message = None if body is None else body.get("message")
+    return isinstance(message, str) and bool(message.strip())
+
 
 _log = structlog.get_logger("syncer.superfone")
 
@@ -97,6 +106,7 @@ class SuperfoneAdapter(Adapter):
             secrets=(key,),
             rates=settings.rate,
             rules=RULES,
+            own_error=own_error,
             transport=transport,
         )
         self.wire = self._http
@@ -123,7 +133,7 @@ class SuperfoneAdapter(Adapter):
         """The lead with this phone number, as primary or secondary one; empty where there is none.
 
         Superfone's documentation does not say how "no such lead" is answered: 404, 400, and a success without a lead
-        all mean that. Raises `BadAnswer` for a lead whose numbers are others.
+        all mean that. Raises `Ambiguous` for a lead whose numbers are others.
         """
         if not key.startswith("+"):
             raise NotImplementedError("Superfone finds leads by phone number only")
@@ -140,11 +150,14 @@ class SuperfoneAdapter(Adapter):
         """The lead with one of these phone numbers, created if there is none.
 
         An existing one is left as it is: Superfone's documentation has one call to create and to update, which matches
-        the primary number alone. Raises `Refused` without a phone number, or where several leads have one.
+        the primary number alone. Raises `Refused` without a phone number, `Ambiguous` where the numbers lead to
+        several leads.
         """
-        for phone in record.phones:
-            if known := await self._only_lead(phone):
-                return known
+        leads = [lead for phone in record.phones if (lead := await self._only_lead(phone)) is not None]
+        if len({lead.remote_id for lead in leads}) > 1:
+            raise _several(tuple(leads))
+        if leads:
+            return leads[0]
         if not record.phones:
             msg = "Superfone keeps contacts by phone number, and this one has none"
             raise Refused(msg, system=SYSTEM)
@@ -265,7 +278,7 @@ class SuperfoneAdapter(Adapter):
     async def _page(self, lead: str, number: int) -> TaskPage:
         params = {"page": number, "page_size": PAGE_SIZE}
         try:
-            answer = await self._http.read("GET", _tasks_of(lead), params=params)
+            answer = await self._http.read("GET", _tasks_of(lead), params=params, page=True)
         except Refused as error:
             raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
         return answer.parse(PageAnswer).data
@@ -280,10 +293,10 @@ class SuperfoneAdapter(Adapter):
         try:
             task = WireRow.model_validate(row)
         except ValidationError as error:
-            return unreadable(row, describe(error))
+            return unreadable(row, describe(error), lead)
         self._recognise(task.org_id)
         if not task.belongs_to(lead):
-            return unreadable(row, f"it is in the list of lead {lead} and belongs to lead {task.customer_id}")
+            return unreadable(row, f"it is in the list of lead {lead} and belongs to lead {task.customer_id}", lead)
         return read_task(task, lead)
 
     def _leads(self, answer: Answer) -> list[Record]:
@@ -297,15 +310,14 @@ class SuperfoneAdapter(Adapter):
         if not record.phones:
             return Record(record.system, record.remote_id, record.name, (phone,), record.emails)
         if phone not in record.phones:
-            msg = f"lead {record.remote_id} was given for a phone number that is none of its own"
-            raise BadAnswer(msg, system=SYSTEM)
+            msg = f"Superfone finds lead {record.remote_id} by {phone}, which that lead does not show"
+            raise Ambiguous(msg, contacts=(record.remote_id,), system=SYSTEM)
         return record
 
     async def _only_lead(self, phone: str) -> Record | None:
         found = await self.find_contacts(phone)
         if len(found) > 1:
-            msg = "several leads have this phone number: " + ", ".join(record.remote_id for record in found)
-            raise Refused(msg, system=SYSTEM)
+            raise _several(found)
         return found[0] if found else None
 
     def _created_lead(self, answer: Answer, phone: str) -> Record | None:
@@ -320,7 +332,7 @@ class SuperfoneAdapter(Adapter):
         """The lead that was just created, by its number; raises `InDoubt` where it cannot be found."""
         try:
             found = await self._only_lead(phone)
-        except (Unavailable, BadAnswer) as error:
+        except (Unavailable, BadAnswer, Ambiguous) as error:
             raise InDoubt(error.words, system=SYSTEM, status=error.status) from error
         if found is None:
             msg = "the lead was created, says the answer, but cannot be found by its phone number"
@@ -358,6 +370,11 @@ class SuperfoneAdapter(Adapter):
         except AdapterError as error:
             return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
         return Check(what, ok=True, detail="the task calls answer")
+
+
+def _several(leads: tuple[Record, ...]) -> Ambiguous:
+    ids = tuple(dict.fromkeys(lead.remote_id for lead in leads))
+    return Ambiguous(f"several leads have these numbers: {', '.join(ids)}", contacts=ids, system=SYSTEM)
 
 
 def _tasks_of(lead: str) -> str:

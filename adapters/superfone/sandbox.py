@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Final, Literal
 
-from adapters.sandbox import Call, Reply, Sandbox, json_reply
+from adapters.instants import read_iso
+from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 from adapters.superfone.account import API_USER, Account, SandboxLead, SandboxTask, to_millisecond
-from adapters.superfone.wire import KINDS, SYSTEM, read_instant
+from adapters.superfone.wire import KINDS, SYSTEM
 
 _LEAD: Final = "/enterprise/api/lead"
 _TASKS: Final = re.compile(r"/enterprise/api/lead/([^/]*)/task")
@@ -50,6 +51,7 @@ class SuperfoneSandbox(Account, Sandbox):
     """
 
     system: ClassVar[str] = SYSTEM
+    told_as: ClassVar[Mapping[Lie, str]] = {"task": "id", "contact": "customer_id", "due": "due_date"}
 
     def __init__(
         self,
@@ -174,7 +176,8 @@ class SuperfoneSandbox(Account, Sandbox):
             raise _Refusal(404, "Lead storage is full")
         task = self.insert_task(lead, raw_type, due, notify_at=notify_at, note=body.get("customer_note"))
         self.supersede(task)
-        return {**self._task_json(task), "type_name": None}
+        rows = (self._task_json(other) for one in self.leads() for other in self.tasks(one.id))
+        return {**self.told(self._task_json(task), lambda: rows), "type_name": None}
 
     def _check_notify(self, notify_at: datetime, due: datetime) -> None:
         if not self.now() < notify_at <= due:
@@ -246,7 +249,7 @@ def _object(call: Call) -> dict[str, Any]:
 
 def _instant(value: object, name: str) -> datetime:
     try:
-        return to_millisecond(read_instant(value))
+        return to_millisecond(read_iso(value))
     except ValueError:
         # Undocumented: how a date that is none is refused.
         raise _Refusal(400, f"{name} must be a valid ISO 8601 timestamp") from None

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError, ValidatorFunctionWrapHandler
 from pydantic import WrapValidator as Wrap
 
 from adapters.http import excerpt
+from adapters.instants import read_instant, write_instant
 from adapters.redact import redact
+from adapters.text import title_text
 from syncer.keys import email_key, phone_key
 from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, State, Unreadable, split_marker
 
@@ -59,28 +61,6 @@ def read_id(value: object) -> str:
     raise ValueError(msg)
 
 
-def read_instant(value: object) -> datetime:
-    """An ISO 8601 text as an instant in UTC, with or without fractions; naive is UTC. Raises `ValueError`.
-
-    Superfone's documentation: every sample is UTC with ``Z``, to the second going in, to the millisecond coming out.
-    """
-    try:
-        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
-        if moment is not None:
-            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        pass
-    msg = "expected a date and time in ISO 8601"
-    raise ValueError(msg)
-
-
-def wire_instant(moment: datetime) -> str:
-    """UTC to the second, ``2026-05-20T15:00:00Z``; to the millisecond where there are any."""
-    utc = moment.astimezone(UTC)
-    precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
-    return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
-
-
 def _read_state(value: object) -> State:
     state = _STATES.get(value.strip().upper()) if isinstance(value, str) else None
     if state is None:
@@ -94,6 +74,11 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
         return handler(value)
     except ValidationError:
         return None
+
+
+def _text(value: object) -> str | None:
+    """A text as one line; ``None`` for nothing, and for what is no text."""
+    return title_text(value) if isinstance(value, str) else None
 
 
 def _texts(value: object) -> list[str]:
@@ -114,9 +99,9 @@ def _several(value: object) -> object:
 
 
 Id = Annotated[str, BeforeValidator(read_id)]
-Instant = Annotated[datetime, BeforeValidator(read_instant)]
+Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
 Lenient = Wrap(_or_none)
-Text = Annotated[str | None, Lenient]
+Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 class WireTask(BaseModel):
@@ -128,13 +113,13 @@ class WireTask(BaseModel):
     org_id: Id | None = None
     customer_id: Id | None = None
     title: Text = None
-    due_date: Instant | None = None
-    notify_at: Annotated[Instant | None, Lenient] = None
+    due_date: Instant = None
+    notify_at: Annotated[Instant, Lenient] = None
     assignee_user_id: Annotated[Id | None, Lenient] = None
     created_by: Id | None = None
     updated_by: Id | None = None
-    created_at: Instant | None = None
-    updated_at: Instant | None = None
+    created_at: Instant = None
+    updated_at: Instant = None
 
     def belongs_to(self, lead: str) -> bool:
         """Whether nothing says that it is another lead's."""
@@ -142,9 +127,9 @@ class WireTask(BaseModel):
 
 
 class WireRow(WireTask):
-    """A task in a list, where its creation decides its place."""
+    """A task in a list, where its creation decides its place: one that stands for none misleads as none does."""
 
-    created_at: Instant
+    created_at: Annotated[datetime, BeforeValidator(read_instant)]
 
 
 class WireLead(BaseModel):
@@ -192,13 +177,13 @@ def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
     ``due_date``. The margin is for their clock, which may be ahead of ours. A marker that the text carries is
     left out: it could not be read back, and a person would see it.
     """
-    body = {"type": raw_type, "due_date": wire_instant(draft.due)}
+    body = {"type": raw_type, "due_date": write_instant(draft.due)}
     text, _marker = split_marker(draft.body)
     note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
     if note:
         body["customer_note"] = note
     if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:
-        body["notify_at"] = wire_instant(draft.notify_at)
+        body["notify_at"] = write_instant(draft.notify_at)
     return body
 
 
@@ -223,7 +208,7 @@ def read_task(task: WireTask, lead: str) -> Reading:
         state=task.task_status,
         kind=KINDS.get(raw_type, Kind.TODO),
         raw_type=task.type,
-        title=(task.title or "").strip() or None,
+        title=task.title,
         due=task.due_date,
         assignee=task.assignee_user_id,
         notify_at=task.notify_at,
@@ -237,13 +222,13 @@ def read_task(task: WireTask, lead: str) -> Reading:
 
 def read_lead(lead: WireLead, region: str) -> Record:
     """A lead in canonical terms, its keys normalised, the primary number first."""
-    names = " ".join(part.strip() for part in (lead.first_name, lead.last_name) if part and part.strip())
+    names = " ".join(part for part in (lead.first_name, lead.last_name) if part)
     phones = (phone_key(phone, region) for phone in lead.phones)
     emails = (email_key(email) for email in lead.email)
     return Record(
         system=SYSTEM,
         remote_id=lead.id,
-        name=names or (lead.business_name or "").strip(),
+        name=names or lead.business_name or "",
         phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
         emails=tuple(dict.fromkeys(email for email in emails if email)),
     )
@@ -254,9 +239,9 @@ def row_key(index: int, row: JsonValue) -> str:
     return _id_of(row) or f"{index}:{json.dumps(row, sort_keys=True)}"
 
 
-def unreadable(row: JsonValue, detail: str) -> Unreadable:
-    """A row that could not be understood, with its id if at least that could be read."""
-    return Unreadable(SYSTEM, _id_of(row), detail, excerpt(json.dumps(row).encode()))
+def unreadable(row: JsonValue, detail: str, lead: str) -> Unreadable:
+    """A row of this lead's list that could not be understood, with its id if at least that could be read."""
+    return Unreadable(SYSTEM, _id_of(row), detail, excerpt(json.dumps(row).encode()), lead)
 
 
 def describe(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -12,38 +12,33 @@ import stamina
 from adapters.base import Adapter, AdapterError, Capabilities, Check, WrongAccount
 from adapters.redact import redact
 from syncer.account import Account
-from syncer.commands.session import Session, run_accounts
-from syncer.config import build_adapters
-from syncer.ledger import Ledger
+from syncer.commands.session import Session, Turn, connected, known_identities, run_accounts
 from syncer.model import Kind
-from syncer.opening import IDENTITY
 from syncer.report import Exit
 from syncer.screens import Screen
 from syncer.stopping import Stop
 
 PATIENCE: Final = 20.0
 """Seconds that a check may wait for its turn where a CRM throttles."""
+_WRITING: Final = Check("write tasks", ok=None, detail="only a write can tell, and a check makes none; a run says so")
 
 
 def check_accounts(session: Session) -> int:
     """Try everything that a run needs; 1 if anything is missing."""
 
-    async def work(account: Account, stop: Stop) -> Exit:
-        adapters = build_adapters(account)
-        try:
-            with without_retries():
-                found = await stop.finish(_check_all(account, adapters), adapters.values())
-        finally:
-            for adapter in adapters.values():
-                await adapter.aclose()
-        status = Exit.DONE if all(check.ok for checks in found.values() for check in checks) else Exit.PARTIAL
+    async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        async with connected(account) as adapters:
+            found = await stop.finish(_check_all(account, adapters), adapters.values())
+        await turn()
+        status = Exit.PARTIAL if _has_failed(found) else Exit.DONE
         if session.json:
             session.answer(_as_json(account, adapters, found, status))
         else:
             _show(session.screen, account, adapters, found)
         return status
 
-    return run_accounts(session, work)
+    with without_retries():
+        return run_accounts(session, work)
 
 
 async def try_connection(adapter: Adapter) -> list[Check]:
@@ -58,6 +53,8 @@ def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
         detail = f": {check.detail}" if check.detail else ""
         if check.ok:
             screen.say(f"{system}: ok: {check.what}{detail}", "green", indent=2)
+        elif check.ok is None:
+            screen.say(f"{system}: not known: {check.what}{detail}", "yellow", indent=2)
         else:
             screen.say(f"{system}: FAILED: {check.what}{detail}", "red", indent=2)
             screen.say(check.advice, indent=6)
@@ -73,20 +70,19 @@ def without_retries() -> Iterator[None]:
         stamina.set_active(True)
 
 
-async def _check_all(account: Account, adapters: dict[str, Adapter]) -> dict[str, list[Check]]:
-    known = _known_accounts(account)
+async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> dict[str, list[Check]]:
+    known = known_identities(account)
 
     async def one(system: str, adapter: Adapter) -> list[Check]:
         checks = await try_connection(adapter)
-        return [*checks, *await _check_identity(adapter, known.get(IDENTITY + system))]
+        account_check = await _check_identity(adapter, known.get(system))
+        if any(check.ok is False for check in checks):
+            # First things first: what could not be known is no news where nothing works.
+            return [check for check in checks if check.ok is not None]
+        return [*checks, *account_check, _WRITING]
 
     found = await asyncio.gather(*(one(system, adapter) for system, adapter in adapters.items()))
     return dict(zip(adapters, found, strict=True))
-
-
-def _known_accounts(account: Account) -> dict[str, str]:
-    with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
-        return ledger.load().cursors
 
 
 async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]:
@@ -98,11 +94,18 @@ async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]
         return []
     if expected is not None and identity.id is not None and identity.id != expected:
         raise WrongAccount(expected, identity.id, system=adapter.system)
-    return [] if identity.id is None else [Check("account", ok=True, detail=identity.label)]
+    if identity.id is not None:
+        return [Check("account", ok=True, detail=identity.label)]
+    ours = f"; the ledger belongs to {expected}" if expected is not None else ""
+    return [Check("account", ok=None, detail=identity.label + ours)]
+
+
+def _has_failed(found: Mapping[str, Iterable[Check]]) -> bool:
+    return any(check.ok is False for checks in found.values() for check in checks)
 
 
 def _as_json(
-    account: Account, adapters: dict[str, Adapter], found: dict[str, list[Check]], status: Exit
+    account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]], status: Exit
 ) -> dict[str, Any]:
     return {
         "account": account.name,
@@ -143,9 +146,9 @@ def _kinds(kinds: Iterable[Kind]) -> list[str]:
     return [kind.value for kind in Kind if kind in wanted]
 
 
-def _show(screen: Screen, account: Account, adapters: dict[str, Adapter], found: dict[str, list[Check]]) -> None:
-    good = all(check.ok for checks in found.values() for check in checks)
-    screen.say(f"{account.name}: {'everything works' if good else 'not everything works'}", "bold")
+def _show(screen: Screen, account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]]) -> None:
+    words = "not everything works" if _has_failed(found) else "everything that can be tried works"
+    screen.say(f"{account.name}: {words}", "bold")
     screen.say(f"file: ok: {account.path}", "green", indent=2)
     for system, checks in found.items():
         show_checks(screen, system, checks)

@@ -11,9 +11,10 @@ from typing import Any, Final
 from adapters.base import AdapterError, WrongAccount
 from adapters.redact import redact
 from syncer.complaints import ConfigError
-from syncer.ledger import Busy, LeaseLost, LedgerError
+from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
 from syncer.report import Exit
 from syncer.savedplan import PlanFileError
+from syncer.screens import plain
 from syncer.stopping import Stopped
 
 GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)
@@ -23,6 +24,10 @@ least, what waits for a person most."""
 
 class BrokenOff(LedgerError):
     """The ledger failed in the middle of a run, after something was sent."""
+
+
+class Served(Exception):
+    """Another process is the daemon of this account; the text says which one, and what to do."""
 
 
 class UsageError(Exception):
@@ -63,6 +68,10 @@ def failure_of(error: BaseException) -> Failure:
         case Busy():
             advice = "wait until it is done; `syncer status` shows the last run"
             return Failure(Exit.BUSY, f"{error}; {advice}")
+        case Locked():
+            return Failure(Exit.BUSY, redact(str(error)))
+        case Served():
+            return Failure(Exit.BUSY, str(error))
         case LeaseLost():
             return Failure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
         case WrongAccount():
@@ -74,6 +83,12 @@ def failure_of(error: BaseException) -> Failure:
         case AdapterError():
             return Failure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
     return Failure(Exit.PARTIAL, redact(_bug(error)))
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where an error came from, line by line: no secrets, nothing that a terminal would obey."""
+    lines = redact("".join(traceback.format_exception(error))).splitlines()
+    return "".join(plain(line) + "\n" for line in lines)
 
 
 def _wrong_account(error: WrongAccount) -> str:

@@ -7,18 +7,21 @@ from typing import Any, Final
 
 from syncer.account import Account
 from syncer.commands.errors import UsageError
+from syncer.commands.lastrun import BrokenRun, broken_off
 from syncer.commands.session import Session, for_each_account
 from syncer.commands.tasks import as_json
 from syncer.ledger import Ledger, TaskView
 from syncer.model import Task
 from syncer.reasons import Reason
 from syncer.report import Exit, as_instant
-from syncer.screens import Screen, TaskNames, moment
+from syncer.screens import Screen, TaskNames, ago, moment
 from syncer.state import UNSETTLED, Event, Operation, OpState
 
 _WORDS: Final = {
     "seen": "saw it for the first time",
     "adopted": "took it for the same task",
+    "rebuilt": "recognised it",
+    "joined": "took it for a copy of this task",
     "changed": "changed it",
     "done": "completed it",
     "cancelled": "cancelled it",
@@ -55,6 +58,7 @@ class _Story:
     events: list[Event]
     questions: list[Operation]
     items: list[dict[str, Any]]
+    broken_off: BrokenRun | None
 
 
 def explain(session: Session, reference: str) -> int:
@@ -82,8 +86,8 @@ def explain(session: Session, reference: str) -> int:
 def unknown(reference: str) -> UsageError:
     """No account has this task."""
     return UsageError(
-        f"no task is known as {reference}; `syncer tasks` lists them: an ID is a task's own, its first 6 characters "
-        "or more, or system:remote id such as superfone:4567"
+        f"no task is known as {reference}; `syncer tasks` lists them: an ID is a task's own, such as superfone:4567, "
+        "that of one of its copies, or the beginning of a task's own"
     )
 
 
@@ -94,7 +98,8 @@ def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
     names = TaskNames(base, account.zone)
     replicas = sorted((copy for copy in base.replicas.values() if copy.task == task_id), key=lambda copy: copy.key)
     unsettled = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
-    last = next((run for run in ledger.runs() if run.finished_at is not None and "waiting" in run.report), None)
+    runs = ledger.runs()
+    last = next((run for run in runs if run.finished_at is not None and "waiting" in run.report), None)
     sections = [*last.report["waiting"], *last.report["attention"], *last.report["incidents"]] if last else []
     return _Story(
         task,
@@ -103,6 +108,7 @@ def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
         ledger.history(task_id),
         [op for op in base.operations.values() if op.task == task_id and op.state in unsettled],
         [item for item in sections if item["task"] == task_id],
+        broken_off(runs),
     )
 
 
@@ -111,6 +117,7 @@ def _as_json(account: Account, story: _Story) -> dict[str, Any]:
         "account": account.name,
         **as_json(story.view),
         "now": story.items,
+        "broken_off": story.broken_off.as_json() if story.broken_off else None,
         "history": [
             {
                 "at": as_instant(event.at),
@@ -156,11 +163,16 @@ def _event_in_words(event: Event) -> str:
 
 
 def _tell_what_is_open(screen: Screen, story: _Story) -> None:
-    if story.questions or story.items:
+    if story.questions or story.items or story.broken_off:
         screen.say("Now", "bold")
+    if story.broken_off:
+        broken = story.broken_off
+        words = "what it last did with this task may not stand here yet, and the next run finds out"
+        screen.say(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; {words}", indent=2)
     for item in story.items:
         sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""
-        detail = "" if item["detail"] == sentence else f" ({item['detail']})"
+        words = item["detail"].removesuffix(sentence).strip()
+        detail = f" ({words})" if words else ""
         screen.say(f"{item['system']}: {item['reason']}: {sentence}{detail}", indent=2)
     for operation in story.questions:
         words = f" ({operation.words})" if operation.words else ""

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -21,6 +23,7 @@ from syncer.commands.errors import UsageError
 from syncer.commands.session import Session
 from syncer.complaints import Complaints
 from syncer.config import LEAST_CONNECTIONS
+from syncer.files import write_new
 from syncer.registry import adapter_class
 from syncer.report import Exit
 
@@ -37,8 +40,13 @@ class _Question:
 
 
 QUESTIONS: Final = {
-    "superfone": _Question("Superfone", "api_key", "SUPERFONE_API_KEY", "the API key of your Superfone account"),
-    "reply": _Question("Reply.io", "api_key", "REPLY_API_KEY", "Settings > API Key"),
+    "superfone": _Question(
+        "Superfone",
+        "api_key",
+        "SUPERFONE_API_KEY",
+        "the Enterprise API key that Superfone's team gives you (hello@superfone.in)",
+    ),
+    "reply": _Question("Reply.io", "api_key", "REPLY_API_KEY", "in Reply, under Settings > API Key"),
     "highlevel": _Question(
         "HighLevel",
         "token",
@@ -52,15 +60,24 @@ _HEAD: Final = "# Written by `syncer init`. config.example.toml shows every key 
 
 
 def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
-    """Ask, test, write. ``addresses`` are base URLs other than the CRMs' own, for a sandbox."""
+    """Ask, test, write. ``addresses`` are base URLs other than the CRMs' own, for a sandbox.
+
+    Where nothing comes of it, no key stays behind, either.
+    """
     session.configure_log()
+    keys: set[Path] = set()
     try:
         _refuse_existing(file)
         tables = {"account": _ask_account(file)}
-        tables |= _ask_connections(session, file.absolute().parent, tables["account"]["region"], addresses)
+        folder = file.absolute().parent
+        tables |= _ask_connections(session, folder, tables["account"]["region"], addresses, keys)
         _write_private(file, _HEAD + _toml(tables))
     except UsageError as error:
+        _remove(keys)
         return session.fail(None, error)
+    except BaseException:
+        _remove(keys)
+        raise
     option = "" if file == Path("config.toml") else f" --config {file}"
     session.screen.say(f"wrote {file}", "bold green")
     session.screen.say("look at what a first run would do, which writes nothing:")
@@ -72,10 +89,10 @@ def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
 
 
 def _refuse_existing(file: Path) -> None:
-    if file.exists():
+    if os.path.lexists(file):
         msg = f"{file} is there already and is not overwritten; name another one with: syncer init --file PATH"
         raise UsageError(msg)
-    if not file.absolute().parent.is_dir():
+    if not os.path.isdir(file.absolute().parent):  # noqa: PTH112 - raises nothing
         msg = f"the folder {file.absolute().parent} does not exist; make it first"
         raise UsageError(msg)
 
@@ -99,12 +116,12 @@ def _ask(text: str, key: str, default: str) -> str:
 
 
 def _ask_connections(
-    session: Session, folder: Path, region: str, addresses: Mapping[str, str]
+    session: Session, folder: Path, region: str, addresses: Mapping[str, str], keys: set[Path]
 ) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
     for system, question in QUESTIONS.items():
         while typer.confirm(f"Connect {question.title}?", default=True):
-            table = _ask_connection(folder, system, question, addresses)
+            table = _ask_connection(folder, system, question, addresses, keys)
             if _works(session, folder, system, table, region):
                 tables[system] = table
                 break
@@ -115,8 +132,10 @@ def _ask_connections(
     return tables
 
 
-def _ask_connection(folder: Path, system: str, question: _Question, addresses: Mapping[str, str]) -> dict[str, str]:
-    table = {question.secret: _ask_secret(folder, system, question)}
+def _ask_connection(
+    folder: Path, system: str, question: _Question, addresses: Mapping[str, str], keys: set[Path]
+) -> dict[str, str]:
+    table = {question.secret: _ask_secret(folder, system, question, keys)}
     for key, words in question.more.items():
         table[key] = str(typer.prompt(f"{key} ({words})")).strip()
     if system in addresses:
@@ -124,8 +143,8 @@ def _ask_connection(folder: Path, system: str, question: _Question, addresses: M
     return table
 
 
-def _ask_secret(folder: Path, system: str, question: _Question) -> str:
-    """A reference to the secret; a key that is typed in goes into a file of its own."""
+def _ask_secret(folder: Path, system: str, question: _Question, keys: set[Path]) -> str:
+    """A reference to the secret; a key that is typed in goes into a file of its own, which is one of ``keys``."""
     typer.echo(f"The key is {question.where}.")
     words = "Environment variable that holds it (or - to type it in, into a file of its own)"
     variable = str(typer.prompt(words, default=question.variable)).strip()
@@ -133,10 +152,23 @@ def _ask_secret(folder: Path, system: str, question: _Question) -> str:
         return f"env:{variable}"
     # Without a terminal nothing is shown anyway, and hiding it would fail with a warning.
     secret = str(typer.prompt("Key", hide_input=sys.stdin.isatty())).strip()
-    name = f"{system}.key"
-    (folder / name).unlink(missing_ok=True)
-    _write_private(folder / name, secret + "\n")
-    return f"file:{name}"
+    file = _key_file(folder, system, keys)
+    file.unlink(missing_ok=True)
+    _write_private(file, secret + "\n")
+    keys.add(file)
+    return f"file:{file.name}"
+
+
+def _key_file(folder: Path, system: str, ours: Collection[Path]) -> Path:
+    """A file for a key: one that we wrote before, or one that is not there; what is there is another account's."""
+    names = chain([f"{system}.key"], (f"{system}-{number}.key" for number in count(2)))
+    return next(file for file in map(folder.joinpath, names) if file in ours or not os.path.lexists(file))
+
+
+def _remove(keys: Iterable[Path]) -> None:
+    for file in keys:
+        with suppress(OSError):
+            file.unlink()
 
 
 def _works(session: Session, folder: Path, system: str, table: dict[str, str], region: str) -> bool:
@@ -152,7 +184,7 @@ def _works(session: Session, folder: Path, system: str, table: dict[str, str], r
         return False
     checks = asyncio.run(_check(system, settings, region))
     show_checks(session.screen, system, checks)
-    return all(check.ok for check in checks)
+    return all(check.ok is not False for check in checks)
 
 
 async def _check(system: str, settings: Any, region: str) -> list[Check]:
@@ -166,8 +198,7 @@ async def _check(system: str, settings: Any, region: str) -> list[Check]:
 
 def _write_private(file: Path, content: str) -> None:
     try:
-        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as new:
-            new.write(content)
+        write_new(file, content)
     except OSError as error:
         msg = f"{file} cannot be written: {error.strerror}"
         raise UsageError(msg) from error

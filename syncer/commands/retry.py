@@ -45,13 +45,16 @@ def _load(ledger: Ledger, task: str | None) -> Base:
 
 
 def _freed(before: Base, after: Base) -> Iterator[dict[str, Any]]:
-    """What is no longer held back: operations, copies that are gone, and whole connections."""
+    """What is no longer held back: operations, copies that are gone, tasks under attention, and whole connections."""
     for key, operation in before.operations.items():
         if key in after.operations and after.operations[key] != operation:
             yield {"task": operation.task, "system": operation.system, "what": operation.action.value}
     for replica_key, replica in before.replicas.items():
         if replica.state is ReplicaState.GONE and replica_key not in after.replicas:
             yield {"task": replica.task, "system": replica.system, "what": "missing copy"}
+    for task_id, task in before.tasks.items():
+        if task.held and task_id in after.tasks and not after.tasks[task_id].held:
+            yield {"task": task_id, "system": task.origin, "what": task.held}
     for name in before.cursors.keys() - after.cursors.keys():
         yield {"task": None, "system": name.rpartition(":")[2], "what": "all creates"}
 

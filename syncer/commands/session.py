@@ -6,25 +6,25 @@ import asyncio
 import json
 import os
 import sys
-import traceback
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from adapters.redact import redact
+from adapters.base import Adapter
 from syncer import log
 from syncer.account import Account
-from syncer.commands.errors import UsageError, failure_of, worst
+from syncer.clashes import known_clashes
+from syncer.commands.errors import failure_of, traceback_of, worst
 from syncer.complaints import ConfigError
-from syncer.config import build_adapters, find_accounts
+from syncer.config import Found, account_files, build_adapters, find_accounts
 from syncer.ledger import Ledger, LedgerError
-from syncer.opening import AccountInHand
+from syncer.opening import IDENTITY, AccountInHand
 from syncer.report import Exit
-from syncer.screens import Screen, complain, progress, unread_is_no_failure
-from syncer.stopping import Stop
+from syncer.screens import Screen, complain, harmless, progress
+from syncer.stopping import Stop, apart
 
 _LEVELS: Final = ("warning", "info", "debug")
 
@@ -48,94 +48,151 @@ class Session:
         level = "error" if silent else _LEVELS[min(max(self.verbose, least), len(_LEVELS) - 1)]
         log.configure(level, json=as_json)
 
-    @cached_property
-    def accounts(self) -> list[Account]:
-        """The accounts that are meant. Raises `ConfigError`."""
-        return find_accounts(self.configs, os.environ)
+    def find(self, *, secrets: bool) -> Found:
+        """The accounts that are meant, and what is wrong with the others; with ``secrets`` if they are to be run."""
+        found = find_accounts(self.configs, os.environ, secrets=secrets)
+        clashing = known_clashes_of(found.accounts) if secrets else {}
+        fine = tuple(account for account in found.accounts if account.path not in clashing)
+        return replace(found, accounts=fine, broken=(*found.broken, *clashing.values()))
+
+    def files(self) -> list[Path]:
+        """The account files that are meant, whatever is in them."""
+        return account_files(self.configs, os.environ)[0]
 
     def answer(self, result: dict[str, Any]) -> None:
         """One account's result as one line of JSON, at once."""
-        with unread_is_no_failure():
-            print(json.dumps(result, ensure_ascii=False), flush=True)
+        print(json.dumps(harmless(result), ensure_ascii=False), flush=True)
 
     def fail(self, account: str | None, error: BaseException) -> Exit:
         """Say what went wrong, in words and, where asked for, as JSON."""
         failure = failure_of(error)
         complain(f"{account}: {failure.message}" if account else failure.message)
         if self.verbose:
-            sys.stderr.write(redact("".join(traceback.format_exception(error))))
+            sys.stderr.write(traceback_of(error))
         if self.json:
             self.answer(failure.as_json(account))
         return failure.exit_status
 
+    def fail_all(self, errors: Iterable[ConfigError]) -> list[Exit]:
+        """Say what is wrong with account files; they are left out."""
+        return [self.fail(None, error) for error in errors]
+
+
+def known_clashes_of(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
+    """Accounts that open the same remote one, by what their ledgers know."""
+    if len(accounts) < 2:
+        return {}
+    return known_clashes(accounts, {account.path: _told_identities(account) for account in accounts})
+
+
+def _told_identities(account: Account) -> dict[str, str]:
+    """Those of `known_identities`; what is wrong with the ledger is told later."""
+    with suppress(LedgerError):
+        return known_identities(account)
+    return {}
+
+
+def known_identities(account: Account) -> dict[str, str]:
+    """The remote accounts, by system, that the account's ledger belongs to. Raises `LedgerError`."""
+    with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+        return identities_of(ledger)
+
+
+def identities_of(ledger: Ledger) -> dict[str, str]:
+    """The remote accounts that a ledger belongs to, by system. Raises `LedgerError`."""
+    return {name.removeprefix(IDENTITY): one for name, one in ledger.cursors().items() if name.startswith(IDENTITY)}
+
 
 def for_each_account(session: Session, work: Callable[[Account], Exit]) -> int:
-    """Do what needs no network for one account after the other; the gravest exit status."""
+    """Do what needs no network, and so no secret, for one account after the other; the gravest exit status."""
     session.configure_log()
-    try:
-        accounts = session.accounts
-    except ConfigError as error:
-        return session.fail(None, error)
-    return worst([_status_of(session, account, work) for account in accounts])
+    found = session.find(secrets=False)
+    statuses = session.fail_all(found.broken)
+    return worst([*statuses, *(_status_of(session, account, work) for account in found.accounts)])
 
 
 def _status_of(session: Session, account: Account, work: Callable[[Account], Exit]) -> Exit:
     try:
         return work(account)
-    except (LedgerError, UsageError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this account's alone
         return session.fail(account.name, error)
 
 
-def run_accounts(
-    session: Session,
-    work: Callable[[Account, Stop], Coroutine[Any, Any, Exit]],
-    *,
-    among: Callable[[Account], bool] = lambda _account: True,
-) -> int:
-    """Do this for one account after the other, whatever happens to any of them; the gravest exit status."""
+class Work(Protocol):
+    """What a command does for one account. It awaits ``turn`` before it says anything, so that answers keep order."""
+
+    def __call__(self, account: Account, stop: Stop, turn: Turn, /) -> Coroutine[Any, Any, Exit]: ...
+
+
+Turn = Callable[[], Awaitable[None]]
+
+
+def run_accounts(session: Session, work: Work, found: Found | None = None) -> int:
+    """Do this for all accounts at once, whatever happens to any of them; the gravest exit status."""
     session.configure_log()
-    try:
-        accounts = [account for account in session.accounts if among(account)]
-    except ConfigError as error:
-        return session.fail(None, error)
-    return asyncio.run(_one_by_one(session, accounts, work))
+    found = found or session.find(secrets=True)
+    statuses = session.fail_all(found.broken)
+    return asyncio.run(_all_at_once(session, found.accounts, work, statuses))
 
 
-async def _one_by_one(
-    session: Session, accounts: list[Account], work: Callable[[Account, Stop], Coroutine[Any, Any, Exit]]
-) -> Exit:
+async def _all_at_once(session: Session, accounts: Iterable[Account], work: Work, statuses: list[Exit]) -> Exit:
     with Stop() as stop:
-        statuses = [await _outcome(session, account, work, stop) for account in accounts]
+        outcomes: list[asyncio.Task[Exit]] = []
+        for account in accounts:
+            turn = partial(_end_of, outcomes[-1:])
+            outcomes.append(asyncio.create_task(_outcome(session, account, work, stop, turn)))
+        statuses += await asyncio.gather(*outcomes)
         return stop.exit_status or worst(statuses)
 
 
-async def _outcome(
-    session: Session, account: Account, work: Callable[[Account, Stop], Coroutine[Any, Any, Exit]], stop: Stop
-) -> Exit:
+async def _end_of(before: list[asyncio.Task[Exit]]) -> None:
+    if before:
+        await asyncio.wait(before)
+
+
+async def _outcome(session: Session, account: Account, work: Work, stop: Stop, turn: Turn) -> Exit:
     """How this account's work ended; a task of its own keeps whatever it raises to itself."""
-    if stop.exit_status is not None:
-        return stop.exit_status
-    task = asyncio.ensure_future(work(account, stop))
+    task = asyncio.ensure_future(work(account, stop, turn))
     await asyncio.wait({task})
     error = task.exception()
-    return task.result() if error is None else session.fail(account.name, error)
+    if error is None:
+        return task.result()
+    await turn()
+    return session.fail(account.name, error)
 
 
 @asynccontextmanager
 async def in_hand(
-    session: Session, account: Account, *, read_only: bool = False, watched: bool = True
+    session: Session, account: Account, stop: Stop, *, read_only: bool = False
 ) -> AsyncIterator[AccountInHand]:
-    """The account with its connections and its ledger open, all of which are closed again. Raises `LedgerError`.
+    """The account with its connections and its ledger open, all of which are closed again.
 
-    ``watched`` is for commands that somebody waits for: they show how far they are.
+    Raises `ConfigError`, `LedgerError`, `Stopped`.
     """
+    async with connected(account) as adapters:
+        with progress(account.name, shown=not session.quiet) as note:
+            note("opening the ledger")
+            async with ledger_of(account, stop, read_only=read_only) as ledger:
+                yield AccountInHand(account, adapters, ledger, progress=note)
+
+
+@asynccontextmanager
+async def connected(account: Account) -> AsyncIterator[Mapping[str, Adapter]]:
+    """The account's connections, open. Raises `ConfigError`."""
     adapters = build_adapters(account)
     try:
-        with (
-            Ledger.open(account.ledger_url, name=account.name, read_only=read_only) as ledger,
-            progress(account.name, shown=watched and not session.quiet) as note,
-        ):
-            yield AccountInHand(account, adapters, ledger, progress=note)
+        yield adapters
     finally:
         for adapter in adapters.values():
             await adapter.aclose()
+
+
+@asynccontextmanager
+async def ledger_of(account: Account, stop: Stop, *, read_only: bool = False) -> AsyncIterator[Ledger]:
+    """The account's ledger, opened beside the event loop, for it may be locked, or far away.
+
+    Raises `LedgerError`, `Stopped`.
+    """
+    opening = apart(partial(Ledger.open, account.ledger_url, name=account.name, read_only=read_only))
+    with await stop.finish(opening, ()) as ledger:
+        yield ledger

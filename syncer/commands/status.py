@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from syncer.account import Account
-from syncer.commands import presence
+from syncer.commands import lastrun, presence
+from syncer.commands.lastrun import BrokenRun
 from syncer.commands.session import Session, for_each_account
 from syncer.ledger import Counts, Ledger, Run
-from syncer.opening import LEASE_TERM
 from syncer.report import Exit, as_instant
 from syncer.screens import Screen, TaskNames, ago, moment, run_in_words, show_items, span
 
@@ -28,16 +28,8 @@ class _Standing:
     daemon: presence.Presence | None
     runs: Sequence[Run]
     counts: Counts
-
-    @property
-    def under_way(self) -> Run | None:
-        """The run that has not ended, unless it must have ended by now: then its process was killed."""
-        last = next(iter(self.runs), None)
-        if last is None or last.finished_at is not None:
-            return None
-        limit = self.account.sync.run_limit
-        late = bool(limit) and datetime.now(UTC) - last.started_at > limit + LEASE_TERM
-        return None if late else last
+    under_way: Run | None
+    broken_off: BrokenRun | None
 
     @property
     def last(self) -> Run | None:
@@ -58,9 +50,16 @@ def show_status(session: Session) -> int:
 
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
-            base = ledger.load()
-            daemon = presence.find(base)
-            standing = _Standing(account, ledger.where, daemon, ledger.runs(_LOOK_BACK), ledger.counts())
+            base, runs = ledger.load(), ledger.runs(_LOOK_BACK)
+            standing = _Standing(
+                account,
+                ledger.where,
+                presence.find(ledger),
+                runs,
+                ledger.counts(),
+                lastrun.under_way(runs),
+                lastrun.broken_off(runs),
+            )
         if session.json:
             session.answer(_as_json(standing))
         else:
@@ -79,6 +78,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "ledger": standing.where,
         "daemon": standing.daemon.as_json() if standing.daemon else None,
         "under_way": {"run": under_way.id, "started_at": as_instant(under_way.started_at)} if under_way else None,
+        "broken_off": standing.broken_off.as_json() if standing.broken_off else None,
         "last_run": _run_as_json(last) if last else None,
         "lag_s": max(known) if known and len(known) == len(lags) else None,
         "lags_s": lags,
@@ -115,11 +115,14 @@ def _activity(standing: _Standing) -> str:
     zone, daemon, under_way = standing.account.zone, standing.daemon, standing.under_way
     words = []
     if daemon is not None:
-        words.append(f"the daemon runs since {moment(daemon.since, zone)} (process {daemon.owner.pid}, {daemon.host})")
+        words.append(
+            f"the daemon has run since {moment(daemon.since, zone)} (process {daemon.owner.pid}, {daemon.host})"
+        )
     if under_way is not None:
         words.append(f"a run is under way, begun {ago(under_way.started_at)}")
-    elif standing.runs and standing.runs[0].finished_at is None:
-        words.append("the last run did not end: its process was killed; the next run takes over where it was")
+    if standing.broken_off is not None:
+        broken = standing.broken_off
+        words.append(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; the next takes over")
     return "; ".join(words) or "nothing is running; `syncer sync` starts the daemon"
 
 
@@ -132,7 +135,10 @@ def _last_run(standing: _Standing) -> str:
 
 
 def _show_systems(screen: Screen, standing: _Standing) -> None:
-    states = ("open", "done", "superseded", "cancelled", "gone")
+    seen = {state for copies in standing.counts.replicas.values() for state, number in copies.items() if number}
+    states = [
+        state for state in ("open", "done", "superseded", "cancelled", "gone") if state in {"open", "done"} | seen
+    ]
     rows = []
     for system in standing.account.connections:
         copies = standing.counts.replicas.get(system, {})

@@ -1,8 +1,8 @@
-"""``syncer tasks``, ``explain`` and ``retry``: what the ledger knows of tasks, and letting them be tried again."""
+"""``syncer tasks``: the tasks that the ledger knows, and their copies."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from syncer.account import Account
@@ -14,7 +14,8 @@ from syncer.registry import installed_systems
 from syncer.report import Exit, as_instant
 from syncer.screens import Screen, moment
 
-_ID_WIDTH: Final = 26
+_LEAST_WIDTH: Final = 26
+"""Of the column with a task's title, due and id, in characters."""
 _FIRST: Final = {ReplicaState.OPEN: 0}
 
 
@@ -67,7 +68,15 @@ def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
     if found:
         systems = tuple(account.connections)
         rows = [_row(account, view, systems) for view in found]
-        screen.table(["task", *systems], rows, indent=0, widths={"task": _ID_WIDTH})
+        columns = ["task", *systems]
+        screen.table(columns, rows, indent=0, widths=widths_of(columns, rows))
+
+
+def widths_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Of each column, on a narrow terminal: what its ids need, for people copy them."""
+    words = (max(len(word) for cell in cells for word in cell.split()) for cells in zip(columns, *rows, strict=True))
+    task, *systems = words
+    return dict(zip(columns, (max(_LEAST_WIDTH, task), *systems), strict=True))
 
 
 def _row(account: Account, view: TaskView, systems: Iterable[str]) -> list[str]:

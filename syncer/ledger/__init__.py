@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from syncer.ledger.errors import Busy, Conflict, LeaseLost, LedgerError
+from syncer.ledger.backup import copy as copy_ledger
+from syncer.ledger.backup import daily as make_daily_copy
+from syncer.ledger.backup import put_back as put_ledger_back
+from syncer.ledger.connect import locate
+from syncer.ledger.errors import Busy, Conflict, LeaseLost, LedgerError, LedgerReplaced, Locked
 from syncer.ledger.owner import Owner, current_owner, process_alive
 from syncer.ledger.people import Counts, TaskView
+from syncer.ledger.place import FilePlace
 from syncer.ledger.runs import Run
 from syncer.ledger.store import Ledger
 
@@ -12,12 +17,19 @@ __all__ = [
     "Busy",
     "Conflict",
     "Counts",
+    "FilePlace",
     "LeaseLost",
     "Ledger",
     "LedgerError",
+    "LedgerReplaced",
+    "Locked",
     "Owner",
     "Run",
     "TaskView",
+    "copy_ledger",
     "current_owner",
+    "locate",
+    "make_daily_copy",
     "process_alive",
+    "put_ledger_back",
 ]

@@ -5,6 +5,8 @@
     LedgerError          it cannot be opened, read or written; the message says where and what to do
     ├── Conflict         a uniqueness rule of the ledger refused a value: a bug, or two writers
     ├── LeaseLost        another process took the lease over: stop before the next write
+    ├── LedgerReplaced   the file that is open is no longer the one that the account names: stop before the next write
+    ├── Locked           another process keeps the database locked: try again later
     └── Busy             another process holds the lease
 """
 
@@ -34,11 +36,30 @@ class LeaseLost(LedgerError):
         super().__init__("the lease was lost: another process runs this account now")
 
 
-class Busy(LedgerError):
-    """``owner`` holds the lease, at the latest until ``expires_at`` unless it renews it."""
+class LedgerReplaced(LedgerError):
+    """The file was removed, replaced or restored while it was open. Nothing was stored."""
 
-    def __init__(self, owner: Owner, expires_at: datetime) -> None:
-        host = owner.machine.partition("/")[0]
-        super().__init__(f"process {owner.pid} on {host} is running this account (lease until {expires_at:%FT%TZ})")
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"the ledger {where} was removed or replaced while it was in use: this run ends, "
+            "and the next one opens what is there then"
+        )
+
+
+class Locked(LedgerError):
+    """Another process keeps the database locked; nothing was stored."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(
+            f"the ledger {where} cannot be used: another process keeps it locked; try again when that has ended"
+        )
+
+
+class Busy(LedgerError):
+    """``owner`` holds the lease, at the latest until ``expires_at`` unless it renews it; ``None`` if it keeps none."""
+
+    def __init__(self, owner: Owner, expires_at: datetime | None = None) -> None:
+        until = "" if expires_at is None else f" (lease until {expires_at:%FT%TZ})"
+        super().__init__(f"process {owner.pid} on {owner.host} is running this account{until}")
         self.owner = owner
         self.expires_at = expires_at

@@ -7,9 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from syncer.ledger.database import Database, connect, memory
+from syncer.ledger.connect import connect
+from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.schema import HEAD, migrate, version
+from syncer.ledger.sqlite import memory
 
 
 def open_database(url: str, *, read_only: bool) -> Database:
@@ -34,7 +36,7 @@ def _as_it_should_be(database: Database) -> Database:
     if stored is not None and database.engine.dialect.name != "sqlite":
         msg = f"the ledger {database.where} is of an older version; run `syncer sync --once` to upgrade it first"
         raise LedgerError(msg)
-    copy = memory(database.where, read_only=True) if stored is None else _copy(database.where)
+    copy = memory(database.where, read_only=True) if stored is None else _copy(database)
     database.dispose()
     try:
         migrate(copy)
@@ -44,9 +46,10 @@ def _as_it_should_be(database: Database) -> Database:
     return copy
 
 
-def _copy(path: str) -> Database:
+def _copy(database: Database) -> Database:
+    path = database.where
     with closing(sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True)) as content:
-        copy = memory(path, content, read_only=True)
+        copy = memory(path, content, read_only=True, place=database.place)
         # The copy is made with the first connection.
         copy.engine.connect().close()
     return copy

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from time import clock_gettime, monotonic
 from typing import Final
 
 _PROC: Final = Path("/proc")
 _SAME_START: Final = 0.01
+_PARTS: Final = 3
+CLOCK_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,26 @@ class Owner:
     machine: str
     pid: int
     started: float
+
+    @property
+    def host(self) -> str:
+        """The name of its host."""
+        return self.machine.partition("/")[0]
+
+    @property
+    def process(self) -> tuple[str, int, float]:
+        """What all leases of one process have in common."""
+        return (self.machine, self.pid, self.started)
+
+    def is_of_an_earlier_boot(self, now: Owner) -> bool:
+        """Whether it ran on the other one's host, under another boot: then it is dead."""
+        mine, yours = self.machine.split("/"), now.machine.split("/")
+        return len(mine) == len(yours) == _PARTS and mine[0] == yours[0] and mine[1] != yours[1]
+
+
+def steady_clock() -> float:
+    """Seconds by a clock that nobody sets and that goes on while the machine sleeps; one for all of a boot."""
+    return clock_gettime(CLOCK_BOOTTIME) if CLOCK_BOOTTIME is not None else monotonic()
 
 
 def current_owner(token: str) -> Owner:

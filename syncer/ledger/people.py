@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, update
 
 from syncer.ledger.reading import LATEST, LIVE, REPLICAS_BY_TASK, STALLED, chunked, chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 from syncer.model import Record, Replica, Task
-from syncer.state import HOLD, Event
+from syncer.reasons import Reason
+from syncer.state import FULL, Event
 
 _LEAST_PREFIX: Final = 6
 _LEAST_DIGITS: Final = 6
@@ -87,20 +88,20 @@ def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
 
 
 def find(connection: Connection, reference: str) -> str | None:
-    """The id of a task: its own, an unambiguous beginning of at least 6 characters, or ``system:remote id``.
+    """The id of a task: as it stands, by a copy's ``system:remote id``, or by an unambiguous beginning (6 characters).
 
     A replica that was forgotten is still found by what was written about it.
     """
-    system, colon, remote_id = reference.strip().partition(":")
-    if colon:
-        return _find_replica(connection, system, remote_id)
-    if len(system) < _LEAST_PREFIX:
-        return None
-    begins = func.upper(_task.c.id).startswith(system.upper(), autoescape=True)
+    reference = reference.strip()
+    task = connection.execute(select(_task.c.id).where(_task.c.id == reference)).scalar()
+    system, colon, remote_id = reference.partition(":")
+    if task is None and colon:
+        task = _find_replica(connection, system, remote_id)
+    if task is not None or len(reference) < _LEAST_PREFIX:
+        return task
+    begins = func.upper(_task.c.id).startswith(reference.upper(), autoescape=True)
     ids = list(connection.execute(select(_task.c.id).where(begins).limit(2)).scalars())
-    if len(ids) == 1:
-        return str(ids[0])
-    return connection.execute(select(_task.c.id).where(_task.c.id == system)).scalar()
+    return str(ids[0]) if len(ids) == 1 else None
 
 
 def counts(connection: Connection) -> Counts:
@@ -119,13 +120,14 @@ def counts(connection: Connection) -> Counts:
 
 
 def free(connection: Connection, task: str | None, now: datetime) -> int:
-    """Let what is parked, failed or gone be tried again, of one task or of all that matter; how many things were freed.
+    """Let what is parked, failed, gone or held be tried again, of one task or of all; how many things were freed.
 
-    Holds on whole connections are lifted too, and an event is written for each thing.
+    That a whole CRM is full is forgotten too, and an event is written for each thing.
     """
     events = [
         *_free_operations(connection, task, now),
         *_forget_gone(connection, task, now),
+        *_release(connection, task, now),
         *_lift_holds(connection, now),
     ]
     append(connection, events)
@@ -152,12 +154,26 @@ def _forget_gone(connection: Connection, task: str | None, now: datetime) -> lis
     return [Event(now, "freed", "us", words, replica.task, *replica.key) for replica in gone]
 
 
+def _release(connection: Connection, task: str | None, now: datetime) -> list[Event]:
+    """Tasks that are held under attention count as tasks of their own from now on, of which copies are made.
+
+    Duplicates are let go one by one, by their ids: most are to be deleted, and all at once would double what is there.
+    """
+    kept = ("", Reason.DUPLICATE) if task is None else ("",)
+    query = TASKS.select.where(_task.c.held.not_in(kept), _of_task(_task.c.id, task))
+    held = sorted(TASKS.values(connection.execute(query)), key=lambda one: one.id)
+    for part in chunks(one.id for one in held):
+        connection.execute(update(_task).where(_task.c.id.in_(part)).values(held=""))
+    words = "it is no longer held, so that copies are made of it"
+    return [Event(now, "freed", "us", words, one.id, one.origin) for one in held]
+
+
 def _lift_holds(connection: Connection, now: datetime) -> list[Event]:
-    is_hold = _cursor.c.name.startswith(HOLD, autoescape=True)
+    is_hold = and_(_cursor.c.name.startswith(FULL, autoescape=True), _cursor.c.value != "")
     names = list(connection.execute(select(_cursor.c.name).where(is_hold).order_by(_cursor.c.name)).scalars())
     if names:
         connection.execute(delete(_cursor).where(is_hold))
-    return [Event(now, "freed", "us", f"no longer held: {name.removeprefix(HOLD)}") for name in names]
+    return [Event(now, "freed", "us", f"no longer full: {name.removeprefix(FULL)}") for name in names]
 
 
 def _of_task(column: ColumnElement[str], task: str | None) -> ColumnElement[bool]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final, TypeVar
 
@@ -15,19 +17,24 @@ from sqlalchemy import (
     and_,
     bindparam,
     exists,
+    func,
     literal_column,
     or_,
     select,
 )
 
-from syncer.ledger.rows import OPERATIONS, RECORDS, REPLICAS, TASKS
+from syncer.ledger import identity
+from syncer.ledger.rows import FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
+from syncer.model import Kind
 from syncer.state import Base
 
 T = TypeVar("T")
 Key = tuple[str, str]
 
 CHUNK: Final = 500
+RECENTLY: Final = timedelta(days=1)
+"""How long tasks that are alike are counted."""
 
 _task = TASKS.table
 _replica = REPLICAS.table
@@ -68,7 +75,12 @@ _LIVE_TASKS: Final = TASKS.select.where(_task.c.id.in_(LIVE))
 _LIVE_REPLICAS: Final = REPLICAS.select.where(_replica.c.task.in_(LIVE))
 _LIVE_OPERATIONS: Final = OPERATIONS.select.where(or_(_UNSETTLED, and_(STALLED, _operation.c.task.in_(LIVE), LATEST)))
 _RECORDS: Final = RECORDS.select.add_columns(_record.c.link)
-_ANY_TASK: Final = select(_task.c.id).limit(1)
+_RECENT: Final = (
+    select(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due, func.count())
+    # A task that was reopened was there before, under an id without a number.
+    .where(_task.c.first_seen > bindparam("since"), ~_task.c.id.contains("~"))
+    .group_by(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due)
+)
 
 _LOOKUPS: Final = select(_lookup)
 _VISITS: Final = select(_visit)
@@ -82,8 +94,9 @@ _REPLICAS_BY_KEY: Final = REPLICAS.select.where(
 )
 
 
-def load(connection: Connection) -> Base:
+def load(connection: Connection, now: datetime) -> Base:
     """Everything that a run starts from, as `Base` describes it."""
+    since = {"since": now - RECENTLY}
     tasks = {task.id: task for task in TASKS.values(connection.execute(_LIVE_TASKS).all())}
     base = Base(
         tasks=tasks,
@@ -93,15 +106,21 @@ def load(connection: Connection) -> Base:
         },
         lookups={(row[0], row[1]): row[2] for row in connection.execute(_LOOKUPS)},
         visits={(row[0], row[1]): row[2] for row in connection.execute(_VISITS)},
-        cursors={row[0]: row[1] for row in connection.execute(_CURSORS)},
-        empty=not tasks and connection.execute(_ANY_TASK).first() is None,
+        recent=Counter({(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in connection.execute(_RECENT, since)}),
+        failing={failing.place: failing for failing in FAILING.values(connection.execute(FAILING.select))},
     )
+    identity.fill(base, cursors(connection))
     for row in connection.execute(_RECORDS).all():
         record = RECORDS.value(row)
         base.records[record.key] = record
         if (link := row[-1]) is not None:
             base.links[record.key] = link
     return base
+
+
+def cursors(connection: Connection) -> dict[str, str]:
+    """All small values, the ledger's own ones too."""
+    return {row[0]: row[1] for row in connection.execute(_CURSORS)}
 
 
 def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Select, Table, select
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.tables import METADATA
 from syncer.model import Kind, Record, Replica, ReplicaState, State, Task
-from syncer.state import Action, Event, Operation, OpState
+from syncer.state import Action, Event, Failing, Operation, OpState
 
 V = TypeVar("V")
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
@@ -84,3 +84,4 @@ REPLICAS: Final = Door("replica", Replica, state=_word(ReplicaState))
 OPERATIONS: Final = Door("operation", Operation, action=_word(Action), state=_word(OpState), before=TEXTS, seen=TEXTS)
 EVENTS: Final = Door("event", Event)
 RECORDS: Final = Door("record", Record, phones=TEXTS, emails=TEXTS)
+FAILING: Final = Door("failing", Failing)

@@ -7,46 +7,67 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
+from syncer.ledger import reportlists
 from syncer.ledger.rows import to_json
 from syncer.ledger.tables import METADATA
 
 RUNNING: Final = "running"
+_DONE: Final = ("created", "completed", "edited")
 _run: Final = METADATA.tables["run"]
+_LAST: Final = select(func.coalesce(func.max(_run.c.number), 0))
 _START: Final = insert(_run)
 _FINISH: Final = (
     update(_run)
     .where(_run.c.id == bindparam("of_run"))
-    .values(finished_at=bindparam("finished_at"), status=bindparam("status"), report=bindparam("report"))
+    .values({name: bindparam(name) for name in ("finished_at", "status", "report", "lists", "quiet")})
 )
-_RECENT: Final = select(_run.c.id, _run.c.started_at, _run.c.finished_at, _run.c.status, _run.c.report).order_by(
-    _run.c.started_at.desc(), _run.c.id.desc()
-)
+_NEWEST: Final = _run.c.number.desc()
+_RECENT: Final = select(
+    _run.c.id, _run.c.started_at, _run.c.finished_at, _run.c.status, _run.c.report, _run.c.lists
+).order_by(_NEWEST)
+_LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None)).order_by(_NEWEST).limit(1)
 _LOOK_BACK: Final = 20
+_REPORTED: Final = '"incidents":'
 _HAS_REPORTED: Final = (
-    select(_run.c.id, _run.c.report.contains('"incidents":')).order_by(_run.c.started_at.desc()).limit(_LOOK_BACK)
+    select(_run.c.id, or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)))
+    .order_by(_run.c.number.desc())
+    .limit(_LOOK_BACK)
 )
 
 
 class Run(NamedTuple):
-    """One run: ``status`` is ``"running"`` until it was finished, ``report`` what it then reported."""
+    """One run: ``status`` is ``"running"`` until it was finished, ``report`` what it then reported.
+
+    ``broken_off`` is one that was not finished and is not going on either: its process died, or lost the lease.
+    """
 
     id: str
     started_at: datetime
     finished_at: datetime | None
     status: str
     report: dict[str, Any]
+    broken_off: bool = False
 
 
 def start(connection: Connection, run: str, started_at: datetime) -> None:
-    row = {"id": run, "started_at": started_at, "finished_at": None, "status": RUNNING, "report": "{}"}
-    connection.execute(_START, row)
+    number = connection.execute(_LAST).scalar_one() + 1
+    row = {"id": run, "number": number, "started_at": started_at, "finished_at": None, "status": RUNNING}
+    connection.execute(_START, {**row, "report": "{}", "lists": "{}", "quiet": False})
 
 
 def finish(connection: Connection, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
-    done = {"of_run": run, "finished_at": finished_at, "status": status, "report": to_json(report)}
-    connection.execute(_FINISH, done)
+    """Store what it reported; of long lists only what is different from the run before."""
+    before = json.loads(connection.execute(_LISTS_BEFORE).scalar() or "{}")
+    rest, lists = reportlists.take_out(connection, report, before)
+    done = {"finished_at": finished_at, "status": status, "report": to_json(rest), "lists": to_json(lists)}
+    connection.execute(_FINISH, {"of_run": run, **done, "quiet": _is_quiet(status, report)})
+
+
+def _is_quiet(status: str, report: dict[str, Any]) -> bool:
+    done = any(any(report.get(name, {}).values()) for name in _DONE)
+    return status == "ok" and not done and not report.get("incidents")
 
 
 def unreported(connection: Connection) -> list[str]:
@@ -54,6 +75,13 @@ def unreported(connection: Connection) -> list[str]:
     return [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
 
 
-def recent(connection: Connection, limit: int) -> list[Run]:
-    """The last runs, the newest first."""
-    return [Run(*row[:4], json.loads(row.report)) for row in connection.execute(_RECENT.limit(limit))]
+def recent(connection: Connection, limit: int, going: str | None) -> list[Run]:
+    """The last runs, the newest first; ``going`` is the one that holds the lease."""
+    return [
+        Run(
+            *row[:4],
+            reportlists.put_back(connection, json.loads(row.report), json.loads(row.lists)),
+            row.finished_at is None and row.id != going,
+        )
+        for row in connection.execute(_RECENT.limit(limit)).all()
+    ]

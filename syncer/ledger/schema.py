@@ -24,6 +24,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
+from syncer.ledger.sqlite import APPLICATION_ID
 from syncer.ledger.tables import METADATA
 
 HEAD: Final = "0001"
@@ -96,6 +97,8 @@ def _create(connection: Connection, tables: set[str]) -> None:
     for statement in _statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
     connection.execute(_STAMP.insert(), {"version_num": HEAD})
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 @cache

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
-from syncer.ledger import lease, people, reading, runs, writing
-from syncer.ledger.database import Database
+from sqlalchemy import Connection
+
+from syncer.ledger import clocks, identity, lease, people, reading, retention, runs, standing, writing
+from syncer.ledger.database import BUSY_SECONDS, Database
+from syncer.ledger.errors import Busy, LedgerReplaced
+from syncer.ledger.identity import LedgerIdentity
 from syncer.ledger.opening import open_database
-from syncer.ledger.owner import Owner, process_alive
+from syncer.ledger.owner import Owner, current_owner, process_alive, steady_clock
 from syncer.ledger.people import Counts, TaskView
+from syncer.ledger.place import Place
 from syncer.ledger.runs import Run
+from syncer.ledger.sqlite import check_whole
 from syncer.state import Base, Changes, Event
 
 
-def _utc_now() -> datetime:
+def utc_now() -> datetime:
+    """The system's clock."""
     return datetime.now(UTC)
 
 
@@ -26,29 +35,78 @@ class Ledger:
     ``name`` is the account's. ``clock`` dates what the caller gives no instant for.
     """
 
-    def __init__(self, database: Database, name: str, clock: Callable[[], datetime]) -> None:
+    _going: ClassVar[set[str]] = set()
+    """The leases of this process whose runs have not ended."""
+
+    def __init__(
+        self,
+        database: Database,
+        name: str,
+        clock: Callable[[], datetime] = utc_now,
+        *,
+        steady: Callable[[], float] | None = None,
+        reopen: Callable[[], Database] | None = None,
+    ) -> None:
         self.name = name
         self._database = database
         self._clock = clock
+        # Whoever brings a clock of its own has time stand still, or jump, and steady time with it.
+        self._steady = steady or (steady_clock if clock is utc_now else lambda: clock().timestamp())
+        self._reopen = reopen
+        self._moved = False
         self._token: str | None = None
         self._term: timedelta | None = None
-        self._until: datetime | None = None
+        self._until = 0.0
 
     @classmethod
-    def open(cls, url: str, *, name: str, read_only: bool = False, clock: Callable[[], datetime] = _utc_now) -> Ledger:
+    def open(
+        cls,
+        url: str,
+        *,
+        name: str,
+        read_only: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        steady: Callable[[], float] | None = None,
+    ) -> Self:
         """Open ``sqlite:///path`` or ``postgresql+psycopg://…``, and create or upgrade what is there.
 
         A SQLite file is readable by its owner alone; its folder must exist. With ``read_only`` nothing is created
         or written: a ledger that does not exist is empty, an older one is upgraded in memory.
         """
-        return cls(open_database(url, read_only=read_only), name, clock)
+
+        def reopen() -> Database:
+            return open_database(url, read_only=read_only)
+
+        return cls(reopen(), name, clock, steady=steady, reopen=reopen)
+
+    def reopen_if_moved(self) -> bool:
+        """Open what is there now, if the file was removed, replaced or restored; whether it was. `acquire` does so."""
+        if not self._moved:
+            try:
+                self._database.place.check()
+            except LedgerReplaced:
+                self._moved = True
+        if not self._moved:
+            return False
+        if self._reopen is None:
+            raise LedgerReplaced(self.where)
+        self._database.dispose()
+        self._database = self._reopen()
+        self._moved, self._token = False, None
+        return True
 
     @property
     def where(self) -> str:
         """The path or the address, without a password."""
         return self._database.where
 
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return self._database.place
+
     def close(self) -> None:
+        self._end_lease(self._token)
         self._database.dispose()
 
     def __enter__(self) -> Self:
@@ -62,7 +120,7 @@ class Ledger:
     def load(self) -> Base:
         """What a run starts from, without a lease: see `Base`."""
         with self._database.reading() as connection:
-            return reading.load(connection)
+            return reading.load(connection, self._clock())
 
     def extend(self, base: Base, *, replicas: Iterable[tuple[str, str]] = (), tasks: Iterable[str] = ()) -> None:
         """Add to ``base`` these tasks and those of these replicas, where they exist, with all `Base` has for a task."""
@@ -80,12 +138,12 @@ class Ledger:
         now = now or self._clock()
         with self._database.writing() as connection:
             if token is not None and self._term is not None:
-                lease.renew(connection, token, now + self._term)
+                end = self._renew(connection, token, now, self._term)
             elif token is not None:
                 lease.check(connection, token)
             writing.store(connection, changes, now)
         if token is not None and self._term is not None:
-            self._token, self._until = token, now + self._term
+            self._token, self._until = token, end
 
     def acquire(
         self,
@@ -95,44 +153,145 @@ class Ledger:
         alive: Callable[[Owner], bool] = process_alive,
         *,
         run: str | None = None,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+        patience: float = BUSY_SECONDS,
     ) -> Base:
         """Take the lease until ``now + term``, if it is free, has expired, or its owner is dead; else raise `Busy`.
 
         Gives what a run starts from, and notes that ``run`` has begun. ``alive`` is asked about an owner on the same
-        machine only; elsewhere an owner loses it with its term.
+        machine only; elsewhere an owner loses it with its term. A ledger that has no id yet, or is found to be a copy,
+        gets one, of ``now`` and ``random_bytes``. A file that is no longer the one that is open is opened anew. Raises
+        `Locked` if other writers take longer than ``patience`` seconds.
         """
-        with self._database.writing() as connection:
-            lease.acquire(connection, owner, now, term, alive)
-            base = reading.load(connection)
-            base.unreported = people.incidents(connection, runs.unreported(connection))
-            if run is not None:
-                runs.start(connection, run, now)
-        self._token, self._term, self._until = owner.token, term, now + term
+        self.reopen_if_moved()
+        end = self._steady() + term.total_seconds()
+        try:
+            with self._database.writing(patience) as connection:
+                self._take_lease(connection, owner, now, term, alive, run)
+                own = self._identify(connection, now, random_bytes)
+                forward = self._put_forward(connection, owner, now)
+                writing.store_cursors(connection, {**own, **clocks.noted(owner.machine, now, self._steady())})
+                clocks.bring_back(connection, now)
+                base = reading.load(connection, now)
+                base.put_forward = forward
+                base.unreported = people.incidents(connection, runs.unreported(connection))
+                if run is not None:
+                    runs.start(connection, run, now)
+        except Busy as busy:
+            self._bound(busy, now + term)
+            raise
+        self._token, self._term, self._until = owner.token, term, end
+        self._going.add(owner.token)
+        self._database.place.note_runs(identity.runs_of(own))
         return base
+
+    def foresee(self, now: datetime, random_bytes: Callable[[int], bytes] = os.urandom) -> Base:
+        """What `acquire` would give, though nothing is taken and nothing written."""
+        with self._database.reading() as connection:
+            base = reading.load(connection, now)
+            base.put_forward = self._put_forward(connection, current_owner(""), now)
+            own = self._identify(connection, now, random_bytes)
+            identity.fill(base, {**reading.cursors(connection), **own})
+        return base
+
+    def take_over(
+        self,
+        owner: Owner,
+        now: datetime,
+        alive: Callable[[Owner], bool] = process_alive,
+        random_bytes: Callable[[int], bytes] = os.urandom,
+    ) -> LedgerIdentity:
+        """Say that this ledger is its account's only one from now on: its id sorts before all others'.
+
+        Raises `Busy` while a run is under way, which goes by another id.
+        """
+        self.reopen_if_moved()
+        own = identity.taking_over(now, random_bytes)
+        with self._database.writing() as connection:
+            self._take_lease(connection, owner, now, timedelta(0), alive)
+            cursors = self._identify(connection, now, random_bytes)
+            writing.store_cursors(connection, {**cursors, **identity.as_only_one(own)})
+            lease.release(connection, owner.token)
+        self._database.place.note_runs(identity.runs_of(cursors))
+        return own
+
+    def _put_forward(self, connection: Connection, owner: Owner, now: datetime) -> timedelta:
+        return clocks.put_forward(reading.cursors(connection), owner.machine, now, self._steady())
+
+    def _identify(self, connection: Connection, now: datetime, random_bytes: Callable[[int], bytes]) -> dict[str, str]:
+        place, cursors = self._database.place, reading.cursors(connection)
+        own = identity.identify(cursors, place.fingerprint(connection), place.runs_noted(), now, random_bytes)
+        if identity.is_copy(own) and connection.dialect.name == "sqlite":
+            check_whole(connection, self.where, place)
+        return own
+
+    def _take_lease(
+        self,
+        connection: Connection,
+        owner: Owner,
+        now: datetime,
+        term: timedelta,
+        alive: Callable[[Owner], bool],
+        run: str | None = None,
+    ) -> None:
+        lease.acquire(connection, owner, self._now(connection, now, term), self._judge(alive), run)
+
+    def _judge(self, alive: Callable[[Owner], bool]) -> lease.Judge:
+        return lease.Judge(alive, self._going, local=self._database.place.local)
+
+    def _now(self, connection: Connection, now: datetime, term: timedelta) -> lease.Now:
+        """By our own clock; on a server that others use too, by its clock, so that ours need not agree."""
+        if connection.dialect.name == "postgresql" and self._clock is utc_now:
+            now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return lease.Now(now, self._steady(), term)
+
+    def _bound(self, busy: Busy, latest: datetime) -> None:
+        """Nobody is locked out for longer than a term, whatever the holder's clock said."""
+        if busy.expires_at is not None and busy.expires_at > latest:
+            with self._database.writing() as connection:
+                lease.shorten(connection, busy.owner.token, latest)
 
     def renew(self, token: str, now: datetime, term: timedelta) -> None:
         """Keep the lease until ``now + term``; raise `LeaseLost` if it is not held by ``token``."""
         with self._database.writing() as connection:
-            lease.renew(connection, token, now + term)
-        self._token, self._term, self._until = token, term, now + term
+            until = self._renew(connection, token, now, term)
+        self._token, self._term, self._until = token, term, until
+
+    def _renew(self, connection: Connection, token: str, now: datetime, term: timedelta) -> float:
+        """When it ends, by the steady clock."""
+        present = self._now(connection, now, term)
+        lease.renew(connection, token, present)
+        return present.steady + term.total_seconds()
 
     def hold(self, token: str) -> None:
-        """Raise `LeaseLost` unless the lease is still held by ``token``.
+        """Raise `LeaseLost` unless the lease is still held by ``token``, `LedgerReplaced` if the file was replaced.
 
-        The database is asked, and the lease kept, only if its term is over: until then nobody can have taken it.
-        A process that slept for longer, with its machine or by itself, so learns of it.
+        The lease is kept only if its term is over: until then nobody can have taken it, though somebody may have
+        put it out of the ledger. A process that slept for longer, with its machine or by itself, so learns of it.
         """
-        now = self._clock()
-        if self._term is not None and (token != self._token or self._until is None or now >= self._until):
-            self.renew(token, now, self._term)
+        self._database.place.check()
+        if self._term is None:
+            return
+        if token != self._token or self._steady() >= self._until:
+            self.renew(token, self._clock(), self._term)
+            return
+        with self._database.reading() as connection:
+            lease.look(connection, token)
 
     def release(self, token: str) -> None:
         """Give the lease back; nothing happens if it is not held by ``token``."""
         if token != self._token:
             return
-        with self._database.writing() as connection:
+        self._end_lease(token)
+        with suppress(LedgerReplaced), self._database.writing() as connection:
             lease.release(connection, token)
-        self._token = None
+
+    def _end_lease(self, token: str | None) -> None:
+        """The run that held it has ended: who comes next in this process may take it, even if it stays written."""
+        if token is not None:
+            self._going.discard(token)
+        if token == self._token:
+            self._token = None
 
     def finish_run(
         self, run: str, finished_at: datetime, status: str, report: dict[str, Any], *, token: str | None = None
@@ -145,17 +304,51 @@ class Ledger:
             runs.finish(connection, run, finished_at, status, report)
             if token is not None:
                 lease.release(connection, token)
-        if token is not None:
-            self._token = None
+        self._end_lease(token)
+
+    def begin_day(self, day: date) -> date:
+        """Note that the ledger is tended on this day, and tell on which it was before; `date.min` for never."""
+        with self._database.reading() as connection:
+            before = identity.tended_on(reading.cursors(connection))
+        if before != day:
+            with self._database.writing() as connection:
+                writing.store_cursors(connection, identity.tended(day))
+        return before or date.min
+
+    def forget(self, keep: timedelta, now: datetime) -> bool:
+        """Forget some of what is older than ``keep``, and need not be kept; whether there may be more."""
+        with self._database.writing() as connection:
+            return retention.forget(connection, now, keep)
+
+    def cursors(self) -> dict[str, str]:
+        """The small values by name, without all the rest."""
+        with self._database.reading() as connection:
+            return reading.cursors(connection)
+
+    def exchange(self, name: str, before: str, after: str) -> bool:
+        """Set a small value that is ``before`` (empty: none), and say whether it was; only one of two can succeed."""
+        with self._database.writing() as connection:
+            return standing.exchange(connection, name, before, after)
 
     def last_run(self) -> Run | None:
         """The run that began last, finished or not."""
         return next(iter(self.runs(1)), None)
 
-    def runs(self, limit: int = 20) -> list[Run]:
+    def runs(self, limit: int = 20, alive: Callable[[Owner], bool] = process_alive) -> list[Run]:
         """The last runs, the newest first."""
         with self._database.reading() as connection:
-            return runs.recent(connection, limit)
+            found = self._running(connection, alive)
+            return runs.recent(connection, limit, None if found is None else found[1])
+
+    def running(self, alive: Callable[[Owner], bool] = process_alive) -> Owner | None:
+        """The process that runs the account now."""
+        with self._database.reading() as connection:
+            found = self._running(connection, alive)
+        return None if found is None else found[0]
+
+    def _running(self, connection: Connection, alive: Callable[[Owner], bool]) -> tuple[Owner, str | None] | None:
+        present = self._now(connection, self._clock(), timedelta(0))
+        return lease.going(connection, current_owner(""), present, self._judge(alive))
 
     def tasks(self, contact: str | None = None, state: str | None = None, system: str | None = None) -> list[TaskView]:
         """Tasks by due; ``contact`` is part of a name, a phone number, an e-mail or a link, ``system`` has a copy."""

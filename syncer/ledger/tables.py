@@ -8,7 +8,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import DDL, BigInteger, DateTime, Dialect, Float, Index, Integer, MetaData, Text, TypeDecorator, event
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Text,
+    TypeDecorator,
+    event,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -100,7 +113,8 @@ class TaskRow(Row, table=True):
     assignee: str | None = Field(sa_type=Words)
     notify_at: datetime | None = Field(sa_type=UtcDateTime)
     put_back: bool
-    first_seen: datetime | None = Field(sa_type=UtcDateTime)
+    held: str = Field(sa_type=Words)
+    first_seen: datetime | None = Field(sa_type=UtcDateTime, index=True)
 
 
 class ReplicaRow(Row, table=True):
@@ -170,7 +184,8 @@ class OperationRow(Row, table=True):
 
 
 class EventRow(Row, table=True):
-    """Append-only: the database itself refuses to change or delete a row. No foreign keys: history outlives all."""
+    """Append-only: the database itself refuses to change a row, and to delete one that is not older than the cursor
+    ``kept_from`` says, which is there only while the ledger is tidied. No foreign keys: history outlives all."""
 
     __tablename__ = "event"
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
@@ -191,18 +206,47 @@ class EventRow(Row, table=True):
 
 
 class RunRow(Row, table=True):
-    """``report`` is a JSON object."""
+    """``report`` is a JSON object without its long lists, ``lists`` a JSON object of their ids.
+
+    ``quiet`` says that nothing was done and nothing went wrong. ``number`` tells which began later: a clock may be set.
+    """
 
     __tablename__ = "run"
 
     id: str = Field(primary_key=True, sa_type=Words)
-    started_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    number: int = Field(sa_type=BigInteger().with_variant(Integer(), "sqlite"), index=True)
+    started_at: datetime = Field(sa_type=UtcDateTime)
     finished_at: datetime | None = Field(sa_type=UtcDateTime)
     status: str = Field(sa_type=Words)
     report: str = Field(sa_type=Text)
+    lists: str = Field(sa_type=Text)
+    quiet: bool
+
+
+class ReportListRow(Row, table=True):
+    """A list of one or more reports, known by what is in it: whole, or as what is different from ``base``.
+
+    ``content`` is packed JSON. ``depth`` counts the lists that must be read before it.
+    """
+
+    __tablename__ = "report_list"
+
+    id: int | None = Field(
+        default=None,
+        primary_key=True,
+        sa_type=BigInteger().with_variant(Integer(), "sqlite"),
+    )
+    hash: str = Field(sa_type=Text, unique=True)
+    base: int | None = Field(
+        sa_type=BigInteger().with_variant(Integer(), "sqlite"), foreign_key="report_list.id", index=True
+    )
+    depth: int
+    content: bytes = Field(sa_type=LargeBinary)
 
 
 class LeaseRow(Row, table=True):
+    """``steady_until`` is the end of the term by a clock that nobody sets, which all processes of one boot share."""
+
     __tablename__ = "lease"
 
     name: str = Field(primary_key=True, sa_type=Words)
@@ -212,6 +256,8 @@ class LeaseRow(Row, table=True):
     started: float = Field(sa_type=Float(53))
     acquired_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
+    steady_until: float = Field(sa_type=Float(53))
+    run: str | None = Field(sa_type=Words)
 
 
 class LookupRow(Row, table=True):
@@ -234,6 +280,20 @@ class VisitRow(Row, table=True):
     read_at: datetime = Field(sa_type=UtcDateTime)
 
 
+class FailingRow(Row, table=True):
+    """What could not be read in this many runs in a row."""
+
+    __tablename__ = "failing"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    what: str = Field(primary_key=True, sa_type=Words)
+    key: str = Field(primary_key=True, sa_type=Words)
+    failures: int
+    since: datetime = Field(sa_type=UtcDateTime)
+    words: str = Field(sa_type=Words)
+    garbled: bool
+
+
 class CursorRow(Row, table=True):
     __tablename__ = "cursor"
 
@@ -249,16 +309,23 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
         ),
         (
             "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event "
+            "WHEN OLD.at >= COALESCE((SELECT value FROM cursor WHERE name = 'kept_from'), '') "
             "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
         ),
     ),
     "postgresql": (
         (
             "CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
+            "'BEGIN IF TG_OP = ''DELETE'' THEN "
+            "IF OLD.at < (SELECT value::timestamptz FROM cursor WHERE name = ''kept_from'') THEN RETURN OLD; END IF; "
+            "END IF; RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
         ),
         (
-            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
+            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE ON event "
+            "FOR EACH ROW EXECUTE FUNCTION event_is_append_only()"
+        ),
+        (
+            "CREATE TRIGGER event_is_not_emptied BEFORE TRUNCATE ON event "
             "FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()"
         ),
     ),

@@ -10,10 +10,10 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, delete, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
+from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.model import ReplicaState
-from syncer.state import UNSETTLED, Changes, Event
+from syncer.state import UNSETTLED, Changes, Event, survivor
 
 _contact: Final = METADATA.tables["contact"]
 _lookup: Final = METADATA.tables["lookup"]
@@ -33,12 +33,16 @@ _MERGE: Final = (
 _FORGET: Final = delete(_replica).where(
     and_(_replica.c.system == bindparam("of_system"), _replica.c.remote_id == bindparam("of_id"))
 )
+_failing = FAILING.table
+_READABLE: Final = delete(_failing).where(
+    and_(*(_failing.c[name] == bindparam(f"of_{name}") for name in ("system", "what", "key")))
+)
 _APPEND: Final = insert(EVENTS.table).inline()
 
 
 def store(connection: Connection, changes: Changes, now: datetime) -> None:
     """Write all changes; what is referred to is written before what refers to it."""
-    merged = {absorbed: _survivor(absorbed, changes.merged) for absorbed in changes.merged}
+    merged = {absorbed: survivor(absorbed, changes.merged) for absorbed in changes.merged}
     _store_contacts(connection, changes, merged, now)
     _upsert(connection, _task, TASKS.rows(changes.tasks.values()))
     _store_merges(connection, merged)
@@ -63,6 +67,10 @@ def forget(connection: Connection, replicas: Iterable[tuple[str, str]]) -> None:
         connection.execute(_FORGET, rows)
 
 
+def store_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
+    _upsert(connection, _cursor, [{"name": name, "value": value} for name, value in cursors.items()])
+
+
 def _store_contacts(connection: Connection, changes: Changes, merged: Mapping[str, str], now: datetime) -> None:
     links = {*changes.links.values(), *merged, *merged.values(), *(task.contact for task in changes.tasks.values())}
     _upsert(connection, _contact, [{"id": link, "created_at": now} for link in sorted(links)], columns=())
@@ -78,13 +86,6 @@ def _store_merges(connection: Connection, merged: Mapping[str, str]) -> None:
     rows = [{"absorbed": old, "survivor": new} for old, new in merged.items() if old != new]
     for statement in _MERGE if rows else ():
         connection.execute(statement, rows)
-
-
-def _survivor(link: str, merged: Mapping[str, str]) -> str:
-    seen = {link}
-    while (link := merged.get(link, link)) not in seen:
-        seen.add(link)
-    return link
 
 
 def _store_replicas(connection: Connection, changes: Changes) -> None:
@@ -103,10 +104,12 @@ def _store_operations(connection: Connection, changes: Changes) -> None:
 def _store_small_values(connection: Connection, changes: Changes) -> None:
     lookups = [{"system": key[0], "key": key[1], "asked_at": at} for key, at in changes.lookups.items()]
     visits = [{"system": key[0], "contact": key[1], "read_at": at} for key, at in changes.visits.items()]
-    cursors = [{"name": name, "value": value} for name, value in changes.cursors.items()]
     _upsert(connection, _lookup, lookups)
     _upsert(connection, _visit, visits)
-    _upsert(connection, _cursor, cursors)
+    store_cursors(connection, changes.cursors)
+    if rows := [{"of_system": place[0], "of_what": place[1], "of_key": place[2]} for place in changes.readable]:
+        connection.execute(_READABLE, rows)
+    _upsert(connection, _failing, FAILING.rows(changes.failing.values()))
 
 
 def _upsert(

@@ -17,10 +17,11 @@ from time import monotonic
 import structlog
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tests.simulation.account import SECRETS
+from tests.simulation.dimensions import DIMENSIONS
 from tests.simulation.history import make_history
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink
-from tests.simulation.stage import SECRETS
 
 CHUNK = 10
 TELL_EVERY = 1000
@@ -33,21 +34,23 @@ def prepare(*, for_good: bool = True) -> None:
     structlog.configure(wrapper_class=silent, cache_logger_on_first_use=for_good)
 
 
-def failures(seeds: range, without: str = "") -> list[tuple[int, str]]:
+def failures(seeds: range, without: str = "", also: tuple[str, ...] = ()) -> list[tuple[int, str]]:
     """The seeds that break a law, with what they break."""
     found = []
     for seed in seeds:
-        violation = play(make_history(seed, without=without))
+        violation = play(make_history(seed, without=without, also=also))
         if violation is not None:
             found.append((seed, str(violation)))
     return found
 
 
-def replay(seed: int, *, shrunk: bool, without: str = "") -> bool:
+def replay(seed: int, *, shrunk: bool, without: str = "", also: tuple[str, ...] = ()) -> bool:
     """Tell one history in words, made as short as possible first if asked; whether it breaks a law."""
-    history = make_history(seed, without=without)
+    history = make_history(seed, without=without, also=also)
     if shrunk:
-        history = shrink(history, lambda shorter: play(shorter) is not None)
+        broken = play(history)
+        law = broken and broken.law
+        history = shrink(history, lambda shorter: getattr(play(shorter), "law", None) == law)
         print(f"seed {seed}, shrunk to {len(history.actions)} actions; settings {dict(history.settings)}")
     violation = play(history, print)
     print(f"\nseed {seed}: {violation or 'every law was kept'}")
@@ -61,19 +64,21 @@ def main() -> int:
     parser.add_argument("--replay", type=int, metavar="SEED", help="tell one history step by step")
     parser.add_argument("--shrink", action="store_true", help="with --replay: its shortest failing part")
     parser.add_argument("--without", choices=("twins", "markers"), default="", help="take this net away")
+    parser.add_argument("--with", dest="also", action="append", choices=DIMENSIONS, default=[], help="have this in all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     given = parser.parse_args()
     prepare()
+    also = tuple(given.also)
     if given.replay is not None:
-        return int(replay(given.replay, shrunk=given.shrink, without=given.without))
+        return int(replay(given.replay, shrunk=given.shrink, without=given.without, also=also))
     first, _, last = given.seeds.partition("..")
-    return _all(range(int(first), int(last)), given.jobs, given.without)
+    return _all(range(int(first), int(last)), given.jobs, given.without, also)
 
 
-def _all(seeds: range, jobs: int, without: str) -> int:
+def _all(seeds: range, jobs: int, without: str, also: tuple[str, ...]) -> int:
     started = monotonic()
     broken: list[tuple[int, str]] = []
-    work = partial(failures, without=without)
+    work = partial(failures, without=without, also=also)
     columns = (TextColumn("histories"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         Progress(*columns, disable=not sys.stderr.isatty()) as bar,
@@ -91,10 +96,10 @@ def _all(seeds: range, jobs: int, without: str) -> int:
     print(f"{len(seeds)} histories, {rate:.1f} a second on {jobs} cores: {len(broken)} broke a law")
     if broken:
         seed = broken[0][0]
-        again = f" --without {without}" if without else ""
+        again = (f" --without {without}" if without else "") + "".join(f" --with {name}" for name in also)
         command = f"python -m tests.simulation --replay {seed} --shrink{again}"
         print(f"\nthe first of them, made as short as it gets ({command}):\n")
-        replay(seed, shrunk=True, without=without)
+        replay(seed, shrunk=True, without=without, also=also)
     return int(bool(broken))
 
 

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,41 +14,101 @@ from typing import Any
 from sqlalchemy.engine import Connection as SqlConnection
 from sqlalchemy.pool import StaticPool
 
-from syncer.ledger import Ledger, Owner
-from syncer.ledger.database import Database, _opener, _sqlite_engine
+from syncer.ledger import Ledger, LedgerReplaced, Owner
+from syncer.ledger.database import BUSY_SECONDS, Database
+from syncer.ledger.place import Place
+from syncer.ledger.sqlite import opener, sqlite_engine
 from syncer.state import Base
 
 _IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
 _WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND task IS NOT NULL ORDER BY id DESC LIMIT 1"
 
 
-class LedgerFile:
-    """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
-    statements anew for every history would take longer than the histories."""
+class Shelf(Place):
+    """Where the simulated file lies: whether it is another one than before, and how many runs are noted beside it.
+
+    ``swapped`` is true from when somebody put another file there until the ledger is opened anew.
+    """
+
+    local = True
 
     def __init__(self) -> None:
+        self.number = 0
+        self.noted = 0
+        self.swapped = False
+
+    def check(self) -> None:
+        if self.swapped:
+            raise LedgerReplaced("the simulation's ledger")
+
+    def fingerprint(self, connection: SqlConnection) -> str:
+        del connection
+        return f"file {self.number}"
+
+    def runs_noted(self) -> int:
+        return self.noted
+
+    def note_runs(self, runs: int) -> None:
+        self.noted = runs
+
+
+class LedgerFile:
+    """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
+    statements anew for every history would take longer than the histories. ``number`` is which machine's it is."""
+
+    def __init__(self, number: int) -> None:
         shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
         self._folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
         self._path = Path(self._folder.name) / "acme.db"
         self._template = Path(self._folder.name) / "template.db"
         Ledger.open(f"sqlite:///{self._template}", name="acme").close()
-        engine = _sqlite_engine(self._connect, StaticPool)
-        self.database = _Doored(engine, "the simulation's ledger")
+        engine = sqlite_engine(self._connect, StaticPool)
+        self.shelf = Shelf()
+        self.database = _Doored(engine, f"the simulation's ledger {number}", place=self.shelf)
         self._reader: sqlite3.Connection | None = None
+        self._aside: bytes | None = None
+        self._number = number
         self.lose()
 
     def _connect(self) -> Any:
-        return _opener(self._path, read_only=False)()
+        return opener(self._path, read_only=False)()
 
     def lose(self) -> None:
         """Back to a ledger that never held anything."""
+        self._clear()
+        shutil.copyfile(self._template, self._path)
+        self.shelf.number, self.shelf.noted, self.shelf.swapped = self._number * 1000, 0, False
+        self._aside = None
+
+    def put_aside(self) -> None:
+        """Keep a copy, as `ledger backup` would."""
+        copied = sqlite3.connect(":memory:")
+        with closing(copied), closing(sqlite3.connect(self._path)) as present:
+            present.backup(copied)
+            self._aside = copied.serialize()
+
+    def put_back(self, *, under: bool) -> bool:
+        """Put the copy in the file's place, if there is one: another file, also ``under`` who has it open."""
+        if self._aside is None:
+            return False
+        self._clear()
+        self._path.write_bytes(self._aside)
+        self.shelf.number += 1
+        self.shelf.swapped = under
+        return True
+
+    def open_again(self) -> None:
+        """Whoever comes next opens what is there now."""
+        self.database.engine.dispose()
+        self.shelf.swapped = False
+
+    def _clear(self) -> None:
         self.database.engine.dispose()
         if self._reader is not None:
             self._reader.close()
             self._reader = None
         for file in self._path.parent.glob("acme.db*"):
             file.unlink()
-        shutil.copyfile(self._template, self._path)
 
     def task_of(self, system: str, remote_id: str) -> str | None:
         """The id of the task whose copy this is, or was when it was last told of: read without the engine."""
@@ -71,8 +131,8 @@ class _Doored(Database):
     stored: Callable[[], None] = staticmethod(lambda: None)
 
     @contextmanager
-    def writing(self) -> Iterator[SqlConnection]:
-        with super().writing() as connection:
+    def writing(self, patience: float = BUSY_SECONDS) -> Iterator[SqlConnection]:
+        with super().writing(patience) as connection:
             yield connection
             self.door()
         self.stored()
@@ -81,8 +141,12 @@ class _Doored(Database):
 class ProcessLedger(Ledger):
     """Remembers which leases its process took: all others are dead ones'."""
 
-    def __init__(self, database: Database, name: str, clock: Callable[[], datetime]) -> None:
-        super().__init__(database, name, clock)
+    def __init__(self, file: LedgerFile, name: str, clock: Callable[[], datetime], steady: Callable[[], float]) -> None:
+        def reopen() -> Database:
+            file.shelf.swapped = False
+            return file.database
+
+        super().__init__(file.database, name, clock, steady=steady, reopen=reopen)
         self.taken: set[str] = set()
 
     def acquire(self, owner: Owner, *given: Any, **more: Any) -> Base:
@@ -91,11 +155,11 @@ class ProcessLedger(Ledger):
         return base
 
 
-_files: list[LedgerFile] = []
+_files: dict[int, LedgerFile] = {}
 
 
-def ledger_file() -> LedgerFile:
-    """This process's; one world at a time has it."""
-    if not _files:
-        _files.append(LedgerFile())
-    return _files[0]
+def ledger_file(number: int = 0) -> LedgerFile:
+    """This process's, for each of the simulated machines; one world at a time has it."""
+    if number not in _files:
+        _files[number] = LedgerFile(number)
+    return _files[number]

@@ -1,15 +1,31 @@
-"""Histories: what people do, what goes wrong and when runs happen, as a list of small values made from a seed.
-
-An action names its object by a number that is taken modulo what there is when its time comes, so that any part
-of a history is a history, and a failing one can be made shorter.
-"""
+"""Histories: what people do, what goes wrong and when runs happen, drawn from a seed."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 from adapters.sandbox import Fault
+from tests.simulation.actions import (
+    SYSTEMS,
+    Act,
+    Action,
+    Break,
+    Delay,
+    Freeze,
+    Happening,
+    History,
+    Kill,
+    Lag,
+    LoseLedger,
+    Make,
+    Outage,
+    Run,
+    Rush,
+    Wait,
+)
+from tests.simulation.dimensions import with_dimensions
 
 PERSONS = 3
 DEEDS = 29
@@ -17,142 +33,23 @@ RUNS = 11
 """Four more follow in peace."""
 MOMENTS = 40
 
-
-@dataclass(frozen=True, slots=True)
-class Make:
-    """A person makes a task in a CRM; ``kind`` and ``minutes`` choose its type and due.
-
-    ``twin_in`` is another CRM where the same is made as well: for the same person, or, as a ``lookalike``, for
-    somebody else, which makes it another task though it looks the same.
-    """
-
-    system: str
-    person: int
-    kind: int
-    minutes: int
-    twin_in: str | None = None
-    lookalike: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """A person does something to an open task: ``what`` is complete, cancel, delete, reschedule, copy, reopen."""
-
-    what: str
-    system: str
-    which: int
-    minutes: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """A request meets a fault."""
-
-    fault: Fault
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """The next requests to one CRM all meet a fault: more of them than a read is repeated."""
-
-    system: str
-    fault: Fault
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """The connection breaks, and the request takes effect only later."""
-
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rush:
-    """Somebody makes a task for a lead at the instant before our next write reaches it."""
-
-    kind: int
-    minutes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Kill:
-    """The process ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Freeze:
-    """The process stands still, as when its machine sleeps; meanwhile another one starts a run."""
-
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Time passes."""
-
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Lag:
-    """From now on HighLevel's search is this late."""
-
-    seconds: int
-
-
-@dataclass(frozen=True, slots=True)
-class LoseLedger:
-    """The database is gone."""
-
-
-Happening = Make | Act | Break | Outage | Delay | Rush | Kill | Freeze
-"""What may come about at a moment within a run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One run; ``at`` says what happens at which moment of it. ``twice`` starts two at the same instant."""
-
-    at: tuple[tuple[int, Happening], ...] = ()
-    twice: bool = False
-
-
-Action = Make | Act | Wait | Lag | LoseLedger | Run
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """Settings of the account, and what happens.
-
-    ``newcomer`` are the CRMs that do not know the last person, and make them as soon as a task needs it; without any,
-    Superfone does not know them, and nobody is made.
-    ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
-    pages can only be told apart by counting rows, as Reply's and Superfone's always are.
-    Every ``undated``-th task that is made in HighLevel has no due, but one for each person at most (0 is all of them
-    have one); where somebody ``rewords``, half of what would be rescheduled is given another title instead.
-    """
-
-    seed: int
-    settings: tuple[tuple[str, str], ...]
-    skew: int
-    page: int
-    counted: bool
-    actions: tuple[Action, ...]
-    newcomer: tuple[str, ...] = ()
-    undated: int = 0
-    rewords: bool = False
-    without: str = ""
-
-
 # A refused key is rare: it stops a connection for the whole run, and little else could happen in it.
-FAULTS = [fault for fault in Fault if fault is not Fault.UNAUTHORIZED] * 4 + [Fault.UNAUTHORIZED]
+_COMMON = (
+    Fault.NO_CONNECTION,
+    Fault.LOST_REQUEST,
+    Fault.LOST_ANSWER,
+    Fault.ERROR_BEFORE,
+    Fault.ERROR_AFTER,
+    Fault.THROTTLED,
+    Fault.GARBAGE,
+    Fault.TRUNCATED,
+)
+FAULTS = [*_COMMON * 4, Fault.UNAUTHORIZED]
 OUTAGES = [Fault.ERROR_BEFORE, Fault.NO_CONNECTION, Fault.LOST_ANSWER, Fault.GARBAGE, Fault.TRUNCATED]
-SYSTEMS = ("superfone", "reply", "highlevel")
 
 
-def make_history(seed: int, *, without: str = "") -> History:
-    """The history of this seed: always the same.
+def make_history(seed: int, *, without: str = "", also: Collection[str] = ()) -> History:
+    """The history of this seed: always the same. ``also`` names dimensions that it must have.
 
     ``without`` leaves one of the nets against doubles away, ``"twins"`` or ``"markers"``, and what only that net
     could catch.
@@ -184,7 +81,8 @@ def make_history(seed: int, *, without: str = "") -> History:
         settings["superfone"] += '\nsuperseded = "complete"'
     undated, rewords = rng.choice([0, 0, 0, 0, 1, 3]), rng.random() < 0.25
     known = tuple(sorted(settings.items()))
-    return History(seed, known, skew, page, counted, tuple(actions), newcomer, undated, rewords, without)
+    history = History(seed, known, skew, page, counted, tuple(actions), newcomer, undated, rewords, without)
+    return with_dimensions(history, also)
 
 
 def _rebuilt_at_once(actions: list[Action]) -> list[Action]:

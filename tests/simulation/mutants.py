@@ -7,40 +7,19 @@ name it reads names from standard input.
 
 from __future__ import annotations
 
-import gc
-import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from types import CodeType, FunctionType
 
 from tests.simulation.__main__ import prepare
 from tests.simulation.disk import ledger_file
 from tests.simulation.history import make_history
+from tests.simulation.planting import Mutant, plant
 from tests.simulation.play import play
 
 END = "the hunt ended: "
 WITHIN = 60
-"""The stated number of seeds, counted from `FIRST`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mutant:
-    """``old`` stands once in the module and becomes ``new``, which breaks the law ``breaks``.
-
-    ``without`` takes the other net away that would hide the fault.
-    """
-
-    name: str
-    breaks: str
-    module: str
-    old: str
-    new: str
-    without: str = ""
-    also: tuple[tuple[str, str], ...] = ()
+"""The stated number of seeds, from 0 on."""
 
 
 MUTANTS = (
@@ -54,7 +33,7 @@ MUTANTS = (
     Mutant(
         "supersession is taken for completion",
         "L3",
-        "syncer.superseded",
+        "syncer.closures",
         "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
         "return False",
     ),
@@ -62,15 +41,15 @@ MUTANTS = (
         "the marker is not searched",
         "L2",
         "syncer.settle",
-        "elif reading.marker == operation.task:",
-        "elif reading.marker == operation.id:",
+        "reading.marker.task == operation.task",
+        "reading.marker.task == operation.id",
         without="markers",
     ),
     Mutant(
         "nothing found at once proves that nothing was done",
         "L2",
         "syncer.settle",
-        "return context.clock() - operation.sent_at < context.policy.doubt_grace",
+        "return now - sent_at < context.policy.doubt_grace",
         "return False",
         without="markers",
     ),
@@ -88,12 +67,14 @@ MUTANTS = (
         "what a list does not show is done",
         "L3",
         "syncer.observe",
-        "    refs = [TaskRef(replica.system, replica.remote_id, replica.contact) for replica in vanished]\n"
-        "    await for_each(refs, lambda ref: _read_one(connection, ref))\n",
-        "    for replica in vanished:\n"
-        "        connection.seen.readings[replica.remote_id] = Reading(\n"
-        "            replica.system, replica.remote_id, replica.contact, State.DONE, "
-        "context.base.tasks[replica.task].kind, '')\n",
+        "        await self._by_need(connection, TASKS | CONTACTS)\n",
+        "        from syncer.model import Reading, State\n"
+        "        for item in self._items(connection, TASKS):\n"
+        "            if item.what is What.TASK and item.need is Need.COMPLETION:\n"
+        "                task = self.context.base.replicas[item.system, item.key].task\n"
+        "                connection.seen.readings[item.key] = Reading(item.system, item.key, item.contact, "
+        "State.DONE, self.context.base.tasks[task].kind, '')\n"
+        "        await self._by_need(connection, CONTACTS)\n",
     ),
     Mutant(
         "a list that breaks off counts as whole",
@@ -102,7 +83,8 @@ MUTANTS = (
         "    if listing is None:\n        return\n    seen = connection.seen\n",
         "    if listing is None:\n        from syncer.model import Listing\n        listing = Listing(())\n"
         "        connection.seen.state = type(connection.seen.state).OK\n    seen = connection.seen\n",
-        also=(("    if not connection.usable:\n        return\n    listing = await", "    listing = await"),),
+        also=(("    if not connection.usable:\n        return\n    item =", "    item ="),),
+        having=("rebuilt_in_an_outage",),
     ),
     Mutant(
         "whatever a completion closed was meant",
@@ -126,9 +108,12 @@ MUTANTS = (
         "the lease is ignored",
         "lease",
         "syncer.ledger.lease",
-        "    raise Busy(holder, held.expires_at)\n",
-        "    return\n",
-        also=((".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),),
+        "        if not judge.has_lost(held, owner, now):\n",
+        "        if False:\n",
+        also=(
+            (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
+            ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
+        ),
     ),
     Mutant(
         "who has slept does not ask for its lease",
@@ -151,7 +136,7 @@ MUTANTS = (
         "syncer.firstsight",
         "by_contact[task.contact].append(task)",
         "by_contact[''].append(task)",
-        also=(('by_contact[self._work.contact_of(reading) or ""]', 'by_contact[""]'),),
+        also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
     ),
     Mutant(
         "theirs may be replaced", "L5", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("
@@ -169,6 +154,7 @@ MUTANTS = (
         "syncer.merging",
         "self.put_task(replace(task, put_back=True))",
         "self.put_task(task)",
+        having=("rushes",),
     ),
     Mutant(
         "what is put back counts as ours",
@@ -202,9 +188,9 @@ MUTANTS = (
     Mutant(
         "a completion is forgotten once it failed",
         "L7",
-        "syncer.plan",
-        "        return not waits\n",
-        "        return False\n",
+        "syncer.obstacles",
+        "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
+        "        return Tried(False, Obstacle(Reason.RETRY_LATER",
     ),
     Mutant(
         "a crash leaves nothing in doubt",
@@ -230,7 +216,7 @@ MUTANTS = (
         "copy",
         "adapters.superfone.wire",
         "for part in (draft.title, text)",
-        "for part in (draft.title, text, draft.marker)",
+        "for part in (draft.title, text, draft.marker.line)",
     ),
     Mutant(
         "a slot that is held is given away",
@@ -239,7 +225,13 @@ MUTANTS = (
         "earlier = replace_later and task.due",
         "earlier = task.due",
     ),
-    Mutant("what is gone is made again", "L9", "syncer.plan", "if ReplicaState.GONE in states:", "if None in states:"),
+    Mutant(
+        "what is gone is made again",
+        "L9",
+        "syncer.obstacles",
+        "        if gone is not None:\n",
+        "        if gone is not None and not replicas:\n",
+    ),
     Mutant(
         "what is done elsewhere keeps the slot",
         "L7",
@@ -260,65 +252,156 @@ MUTANTS = (
         "syncer.state",
         "any(asked is not None and within(",
         "any(asked is not None and now is None and within(",
+        having=("late_contacts",),
+    ),
+    # what belongs to one dimension of a history
+    Mutant(
+        "a limit is not kept",
+        "limit",
+        "syncer.guard",
+        "    if creates <= limits.creates and completions <= limits.completions:\n",
+        "    if creates <= limits.creates * 3 and completions <= limits.completions * 3:\n",
+        having=("limits",),
+    ),
+    Mutant(
+        "a task of a read-only sequence is completed",
+        "read_only",
+        "syncer.obstacles",
+        "        if replica.sequence and not capabilities.completes_sequences:\n",
+        "        if replica.sequence and not capabilities.completes_kinds:\n",
+        having=("sequences",),
+    ),
+    Mutant(
+        "a message is completed",
+        "read_only",
+        "adapters.reply.adapter",
+        "completes_kinds=frozenset(settings.complete_kinds)",
+        "completes_kinds=frozenset(Kind)",
+    ),
+    Mutant(
+        "what is equal is one",
+        "crash",
+        "syncer.firstsight",
+        "or task.held or not work.has_room(task.id, reading.system):",
+        "or task.held:",
+        having=("equal",),
+    ),
+    Mutant(
+        "a due is enough for a twin",
+        "L3",
+        "syncer.firstsight",
+        "    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
+        "    return near and reading.kind.compatible(task.kind)\n",
+        having=("same_due",),
+    ),
+    Mutant(
+        "a number that had no lead is never asked for again",
+        "L7",
+        "syncer.readinglist",
+        "    if asked is None or not within(asked, now, recheck):\n",
+        "    if asked is None or not within(asked, now, recheck * 1000):\n",
+        having=("contacts",),
+    ),
+    Mutant(
+        "what is gone with its contact is done",
+        "L3",
+        "syncer.merge",
+        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n",
+        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n"
+        "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+        having=("deleted_contacts",),
+    ),
+    Mutant(
+        "whose number it was is believed by e-mail",
+        "contact",
+        "syncer.agreement",
+        "return not self._by_phone.isdisjoint({own.system, holder.system}) or set(",
+        "return set(",
+        having=("moved_numbers",),
+    ),
+    Mutant(
+        "a task stays with a contact that was merged into another one",
+        "L7",
+        "syncer.merging",
+        "            contact=self._person_of(task, reading),\n",
+        "",
+        having=("merged_contacts",),
+    ),
+    Mutant(
+        "whoever shares an office's number is one person",
+        "contact",
+        "syncer.keys",
+        "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
+        "return number is None",
+        having=("dirty",),
+    ),
+    Mutant(
+        "one row that cannot be understood spoils the list",
+        "L7",
+        "adapters.reply.adapter",
+        "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row)))\n",
+        "            raise BadAnswer(received, system=SYSTEM) from error\n",
+        having=("malformed_task",),
+    ),
+    Mutant(
+        "what moved to its next date is completed again",
+        "L3",
+        "syncer.settle",
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n",
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n"
+        "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",
+        having=("recurring",),
+    ),
+    Mutant(
+        "a grace is over when the clock is put forward",
+        "L2",
+        "syncer.settle",
+        "    now, forward, changes = context.clock(), context.base.put_forward, Changes()\n",
+        "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
+        having=("clocks",),
+    ),
+    Mutant(
+        "what was read ten years ahead counts for ten years",
+        "L7",
+        "syncer.ledger.identity",
+        "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:\n",
+        "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now and not runs:\n",
+        having=("ten_years", "swapped"),
+    ),
+    Mutant(
+        "a lead that fails stops its CRM",
+        "L7",
+        "syncer.connection",
+        "            if whole:\n                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        "            if whole or isinstance(error, Unavailable):\n"
+        "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        having=("failing_lead",),
+    ),
+    Mutant(
+        "one task that is forbidden locks us out",
+        "L7",
+        "syncer.connection",
+        "(whole or not isinstance(error, Forbidden)):",
+        "(whole or isinstance(error, Unauthorized)):",
+        having=("forbidden_task",),
+    ),
+    Mutant(
+        "an account waits for a CRM that it does not have",
+        "L8",
+        "syncer.plan",
+        "            return\n        for system in self._policy.systems:\n",
+        "            return\n        for system in self._policy.systems[: len(self._policy.systems) // 3 * 3]:\n",
+        having=("pairs",),
     ),
 )
-
-
-FIRST = {
-    "a lost answer is repeated": 9,
-    "the marker is not searched": 9,
-    "nothing found at once proves that nothing was done": 9,
-    "the base is stored before the answer": 12,
-    "a list that breaks off counts as whole": 93,
-    "whatever a completion closed was meant": 5,
-    "who has slept does not ask for its lease": 50,
-    "a 404 closes the others": 7,
-    "a race is not reported": 5,
-    "a race is not mended": 67,
-    "what is put back counts as ours": 33,
-    "what is kept when cancelled is closed": 20,
-    "a completion is forgotten once it failed": 17,
-    "a crash leaves nothing in doubt": 17,
-    "a slot that is held is given away": 40,
-    "a contact that may still arrive is asked for again": 6140,
-}
-"""Where the seeds begin, to save time: at the one that is known to catch the mutant."""
-
-
-def plant(mutant: Mutant) -> None:
-    """Change the functions of its module where they are: to import the engine anew takes longer than most hunts."""
-    path = Path(str(importlib.import_module(mutant.module).__file__))
-    sound = path.read_text("utf-8")
-    text = sound
-    for old, new in ((mutant.old, mutant.new), *mutant.also):
-        if text.count(old) != 1:
-            msg = f"{mutant.name}: its place is not in {mutant.module} any more"
-            raise LookupError(msg)
-        text = text.replace(old, new)
-    before, after = (compile(version, path, "exec", dont_inherit=True) for version in (sound, text))
-    if before.co_code != after.co_code:
-        msg = f"{mutant.name}: it is in no function of {mutant.module}"
-        raise LookupError(msg)
-    changed = {code.co_qualname: code for code in _codes(after)}
-    for thing in gc.get_objects():
-        if isinstance(thing, FunctionType) and thing.__code__.co_filename == str(path):
-            thing.__code__ = changed[thing.__code__.co_qualname]
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            yield inner
-            yield from _codes(inner)
 
 
 def hunt(name: str) -> int:
     """Play until the mutant is caught: 0 if it was, 1 if no seed caught it."""
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     plant(mutant)
-    first = FIRST.get(name, 0)
-    for seed in range(first, first + WITHIN):
-        violation = play(make_history(seed, without=mutant.without))
+    for seed in range(WITHIN):
+        violation = play(make_history(seed, without=mutant.without, also=mutant.having))
         if violation is not None:
             print(f"seed {seed}: {str(violation).splitlines()[0]}")
             if violation.law == mutant.breaks:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from tests.simulation.history import PERSONS, Act, History, Make, Rush
-from tests.simulation.oracle import Copy, Oracle
+from tests.simulation.actions import Act, History, Make, Rush
+from tests.simulation.contacts import LAST
+from tests.simulation.facts import Copy
+from tests.simulation.oracle import Oracle
+from tests.simulation.sight import MESSAGES
 from tests.simulation.stage import Stage
 
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
 REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 HIGHLEVEL_TITLES = ("Ring", "Ring", "Remind")
-LAST = PERSONS - 1
-"""The person whom not every CRM knows."""
+SEQUENCE = 7
 TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
 
 
@@ -29,6 +31,9 @@ class People:
         self._names = 0
         self._dues: set[datetime] = set()
         self._undated: set[int] = set()
+        self._plain: dict[str, tuple[Copy, str]] = {}
+        self._recurring: dict[str, str] = {}
+        stage.automation = self.automate
 
     def act(self, deed: object) -> None:
         """What one of them does."""
@@ -39,26 +44,97 @@ class People:
 
     def _make(self, deed: Make) -> None:
         person = deed.person
-        if self._oracle.contact_of(deed.system, person) is None:
+        if not self._oracle.contacts_of(deed.system, person):
             return
-        name, due = self._new_name(), self._new_due(deed.minutes)
+        if deed.trait == "equal" and deed.minutes % 2 and self._make_another(deed):
+            return
+        name, due = self._new_name(), self._due_of(deed)
         kind = _choose(deed.system, deed.kind)
+        if deed.trait == "equal" and deed.system == "superfone":
+            # Another one would close it.
+            kind = "REMINDER"
         copies = [(deed.system, person, name)]
         if deed.twin_in is not None:
             kind = TWINS[deed.system]
             twin = ((person + 1) % LAST, f"{name}!") if deed.lookalike else (person, name)
-            copies.append((deed.twin_in, *twin))
-        for system, whose, called in copies:
-            contact = self._oracle.contact_of(system, whose)
-            if contact is not None:
-                word = kind if system == deed.system else TWINS[system]
-                copy = (system, self._create(system, contact, word, called, due))
-                self._tell(f"somebody makes {called} ({word}) for person {whose} in {system}: {copy[1]}")
-                if self._is_undated(deed):
-                    self._undated.add(person)
-                    self._tell("  without a due")
-                    self._stage.highlevel.person_reschedules(copy[1], None)
-                self._oracle.made(called, whose, copy, self._route(whose, word))
+            copies += [(deed.twin_in, *twin)] if deed.lookalike or not self._is_twice(person) else []
+        if deed.trait == "equal":
+            copies *= 2
+        for number, (system, whose, called) in enumerate(copies):
+            contacts = self._oracle.contacts_of(system, whose)
+            if not contacts:
+                continue
+            word = kind if system == deed.system else TWINS[system]
+            sequence = SEQUENCE if deed.trait == "sequence" else None
+            copy = (system, self._create(system, contacts[deed.minutes % len(contacts)], word, called, due, sequence))
+            self._tell(f"somebody makes {called} ({word} {deed.trait}) for person {whose} in {system}: {copy[1]}")
+            if self._is_undated(deed):
+                self._undated.add(person)
+                self._tell("  without a due")
+                self._stage.highlevel.person_reschedules(copy[1], None)
+            equal = deed.trait == "equal" and number > 0
+            self._oracle.made(called, whose, copy, self._route(whose, word), equal=equal)
+            if deed.twin_in is None and deed.trait in {"", "equal"} and not self._is_undated(deed):
+                self._plain[called] = (copy, word)
+            if deed.trait == "recurring" and system == "highlevel":
+                self._recurring[copy[1]] = word
+            if word in MESSAGES:
+                self._oracle.narrow.add(called)
+
+    def _is_twice(self, person: int) -> bool:
+        """Whether a CRM has two of them: the one or the other one's task is nobody's twin elsewhere."""
+        return any(len(self._oracle.contacts_of(system, person)) > 1 for system in self._stage.sandboxes)
+
+    def _make_another(self, deed: Make) -> bool:
+        """Make one more of what was made there before and is as it was; whether there is such a one."""
+        for name, (copy, word) in self._plain.items():
+            story = self._oracle.stories[name]
+            task = self._oracle.tasks(copy[0]).get(copy[1])
+            as_it_was = not story.deeds and not story.they_closed and not story.excused and story.many == 1
+            if task is None or not task.open or task.due is None or not as_it_was:
+                continue
+            if (deed.system, deed.person) == (copy[0], story.person) and not (task.exclusive or story.cancelled):
+                new = (copy[0], self._create(copy[0], task.contact, word, name, task.due, None))
+                self._tell(f"somebody makes another {name} ({word}) in {copy[0]}: {new[1]}")
+                self._oracle.made(name, story.person, new, story.systems, equal=True)
+                return True
+        return False
+
+    def _due_of(self, deed: Make) -> datetime:
+        """Its due, which may be that of another task of this person."""
+        if deed.trait == "same_due":
+            stories = [story for story in self._oracle.stories.values() if story.person == deed.person]
+            dues = sorted({due for story in stories for due in story.dues if due > self._stage.now()})
+            if dues:
+                return dues[deed.minutes % len(dues)]
+        return self._new_due(deed.minutes)
+
+    def automate(self, system: str) -> None:
+        """What we complete of these in HighLevel moves to its next date: from now on it is another task."""
+        for remote_id in sorted(self._recurring) if system == "highlevel" else ():
+            task = self._stage.highlevel.task(remote_id)
+            if not task.completed or task.deleted:
+                continue
+            name = self._new_name()
+            person = self._oracle.persons["highlevel", task.contact or ""]
+            self._move_on(remote_id)
+            self._stage.highlevel.person_retitles(remote_id, f"Task {name}")
+            self._tell(f"  {task.title} moves to its next date, as {name}: {remote_id}")
+            copy = ("highlevel", remote_id)
+            self._oracle.made(name, person, copy, self._route(person, self._recurring[remote_id]))
+            self._oracle.touched(copy, "copied")
+
+    def _move_on(self, remote_id: str) -> None:
+        self._stage.highlevel.person_reopens(remote_id)
+        self._stage.highlevel.person_reschedules(remote_id, self._new_due(7 * 24 * 60))
+
+    def _complete_recurring(self, copy: Copy) -> None:
+        """It is open again at once, with its next date: nothing tells that from a task that was put off."""
+        self._tell("  which moves to its next date")
+        self._oracle.touched(copy, "edited")
+        self._stage.highlevel.person_completes(copy[1])
+        self._move_on(copy[1])
+        self._oracle.rescheduled(copy)
 
     def _is_undated(self, deed: Make) -> bool:
         """Nobody has two of them: seen together they are due together elsewhere, where only their names differ."""
@@ -73,19 +149,20 @@ class People:
         self._make(Make("superfone", self._oracle.persons["superfone", lead], rush.kind, rush.minutes))
 
     def _route(self, person: int, word: str) -> tuple[str, ...]:
-        if word == "ManualEmail":
-            return ("reply", "highlevel")
-        met = person < LAST or self._history.newcomer
-        return ("superfone", "reply", "highlevel") if met else ("reply", "highlevel")
+        """Where it is to be: in every CRM that has a place for it, and knows the person or makes them."""
+        places = ("reply", "highlevel") if word in MESSAGES else ("superfone", "reply", "highlevel")
+        made = self._history.newcomer if person == LAST else ()
+        here = [system for system in places if system in self._stage.sandboxes]
+        return tuple(s for s in here if s in made or self._oracle.contact_of(s, person) is not None)
 
-    def _create(self, system: str, contact: str, word: str, name: str, due: datetime) -> str:
+    def _create(self, system: str, contact: str, word: str, name: str, due: datetime, sequence: int | None) -> str:
         title = f"Task {name}"
         if system == "superfone":
             if word != "REMINDER":
                 self._supersede(contact)
             return str(self._stage.superfone.person_creates(int(contact), word, due, title=title))
         if system == "reply":
-            return self._stage.reply.person_creates(contact, word, due, body=title)
+            return self._stage.reply.person_creates(contact, word, due, body=title, sequence=sequence)
         return self._stage.highlevel.person_creates(contact, f"{word} {title}" if word == "Remind" else title, due=due)
 
     def _supersede(self, lead: str) -> None:
@@ -105,6 +182,9 @@ class People:
         if not choice:
             return
         copy = (deed.system, choice[deed.which % len(choice)])
+        story = self._oracle.story(copy)
+        if story is not None and story.many > 1 and deed.what not in {"complete", "reschedule"}:
+            return
         self._tell(f"somebody: {deed.what} {tasks[copy[1]].name} in {copy[0]}: {copy[1]}")
         getattr(self, f"_{deed.what}")(copy, deed)
         self.name_again()
@@ -117,6 +197,9 @@ class People:
                 self._oracle.touched(("superfone", remote_id), "edited")
 
     def _complete(self, copy: Copy, _deed: Act) -> None:
+        if copy[0] == "highlevel" and copy[1] in self._recurring:
+            self._complete_recurring(copy)
+            return
         self._oracle.closed(copy)
         system, remote_id = copy
         if system == "superfone":

@@ -13,29 +13,44 @@ from adapters.sandbox import Fault
 from syncer import firstsight
 from syncer.merging import in_order
 from syncer.model import Reading
-from tests.simulation.ending import Ending
-from tests.simulation.history import (
+from syncer.run import Options
+from tests.simulation.actions import (
     Act,
+    Ail,
     Break,
     Delay,
     Freeze,
     History,
+    Jump,
     Kill,
     Lag,
     LoseLedger,
     Make,
+    Meet,
     Outage,
+    PutAside,
+    PutBack,
     Run,
     Rush,
+    Strangely,
     Wait,
 )
-from tests.simulation.oracle import GRACE, Oracle, Violation
-from tests.simulation.people import LAST, People
+from tests.simulation.contacts import Contacts
+from tests.simulation.facts import LEAD_RECHECK, Copy
+from tests.simulation.laws import peace, runs
+from tests.simulation.laws.violation import Violation
+from tests.simulation.oracle import GRACE, Oracle
+from tests.simulation.people import People
 from tests.simulation.stage import Outcome, Stage
 
 MEETS = "create_missing_contacts = true"
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
 BETWEEN = 4.0
+TRIED_AGAIN = timedelta(minutes=61)
+"""What failed in five runs in a row is tried once an hour."""
+BOTH = 2
+MACHINES = ("", " on the second machine", " on both machines")
+UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000)
 
 
 class Play:
@@ -46,31 +61,19 @@ class Play:
         self._tell = tell
         settings = dict(history.settings)
         settings |= {system: f"{settings.get(system, '')}\n{MEETS}" for system in history.newcomer}
-        self.stage = Stage(history.seed, settings)
+        self.stage = Stage(history.seed, settings, history.systems)
         self.stage.skew = timedelta(seconds=history.skew)
         self.stage.shorten_pages(history.page, counted=history.counted)
         self.oracle = Oracle(
             self.stage,
             closes_cancelled="keep" not in settings["sync"],
             holds="hold" in settings["superfone"],
+            places="places" in history.dimensions,
         )
-        self.ending = Ending(self.stage, self.oracle)
         self.people = People(history, self.stage, self.oracle, tell)
-        self._populate()
-
-    def _populate(self) -> None:
-        """Persons in all three CRMs, except the last one, whom Superfone does not know, or those who make them."""
-        stage, persons = self.stage, self.oracle.persons
-        unknown_to = self._history.newcomer or ("superfone",)
-        for person, name in enumerate(("Asha", "Ravi", "Meera")):
-            phone, email = f"+91987654321{person}", f"{name.lower()}@example.com"
-            self.oracle.phones[phone] = person
-            if person < LAST or "reply" not in unknown_to:
-                persons["reply", stage.reply.add_contact(name, email, phone)] = person
-            if person < LAST or "highlevel" not in unknown_to:
-                persons["highlevel", stage.highlevel.add_contact(name, "Rao", email, phone)] = person
-            if person < LAST or "superfone" not in unknown_to:
-                persons["superfone", str(stage.superfone.add_lead(name, [phone], [email]))] = person
+        self._contacts = Contacts(self.stage, self.oracle, tell)
+        self._contacts.populate(history.newcomer or ("superfone",), history.dirty)
+        self._heals: list[Copy] = []
 
     def play(self) -> None:
         """All of it, then peace; raises `Violation`."""
@@ -98,20 +101,87 @@ class Play:
                 self.oracle.lost_ledger()
                 self.people.name_again()
                 self.stage.lose_ledger()
+            case Meet():
+                self._contacts.meet(action)
+                self.stage.wait(BETWEEN)
+            case Jump(seconds):
+                self._tell(f"our clock is {seconds} s off from now on")
+                self.stage.set_our_clock(seconds)
+            case Ail():
+                self._ail(action)
+            case PutAside():
+                self._tell("the ledger is copied")
+                self.stage.put_aside()
+                self.oracle.put_aside()
+            case PutBack():
+                self._put_back(action)
             case Run():
                 self._run(action)
+
+    def _put_back(self, action: PutBack) -> None:
+        if not self.stage.running:
+            self.stage.wait(GRACE.total_seconds())
+        if self.stage.put_back(under=action.how == "under"):
+            self._tell("the ledger's copy is put back")
+            self.oracle.lost_ledger(old=True)
+            self.people.name_again()
+
+    def _ail(self, action: Ail) -> None:
+        """From now on an item fails for good, or until peace."""
+        if action.what == "lead":
+            items = [("superfone", str(lead.id)) for lead in self.stage.superfone.leads()]
+        elif action.what == "bom":
+            items = [(system, "") for system in self.stage.sandboxes]
+        else:
+            tasks = self.oracle.tasks("reply")
+            items = [("reply", at) for at in sorted(tasks, key=int) if tasks[at].name and tasks[at].open]
+        if not items:
+            return
+        item = items[action.which % len(items)]
+        self._tell(f"from now on {item} is {action.what}" + (", until peace" if action.heals else ", for good"))
+        self.stage.network.ailing[item] = action.what
+        if item[1]:
+            self.oracle.ails(item)
+        if action.heals:
+            self._heals.append(item)
+
+    def _heal(self) -> None:
+        """What was wrong with our clock, and with these items, is right again; what waited for hours has its turn."""
+        for item in self._heals:
+            self.stage.network.ailing.pop(item, None)
+            self.oracle.ailing.discard(item)
+        if self.stage.set_our_clock(0):
+            # That it was ahead can only be seen before it gets there.
+            self._run(Run())
+        if self._heals:
+            # Whoever made it right again types what the report says.
+            for task in filter(None, map(self.oracle.task_id, self._heals)):
+                self.stage.retry(task)
+            self.stage.wait(TRIED_AGAIN.total_seconds())
+        if self.oracle.added_at:
+            self.stage.wait(LEAD_RECHECK.total_seconds())
 
     # runs ------------------------------------------------------------------------------------------
 
     def _run(self, action: Run) -> None:
         for moment, happening in action.at:
             self.stage.at[moment] = self._happening(happening)
-        self._tell("a run starts" + (" twice at once" if action.twice else ""))
-        outcomes = self.stage.two_runs() if action.twice else (self.stage.run(),)
+        self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[action.ledger])
+        self.oracle.creates = self.oracle.completions = 0
+        self.oracle.at_once = action.ledger == BOTH
+        if action.ledger:
+            self.oracle.second_ledger()
+        outcomes: tuple[Outcome, ...]
+        if action.ledger == BOTH:
+            outcomes = self.stage.two_machines()
+        else:
+            outcomes = self.stage.two_runs() if action.twice else (self.stage.run(ledger=action.ledger),)
         if action.twice and not any(outcome.busy or outcome.killed for outcome in outcomes):
             raise Violation("lease", "two runs of one account at the same time")
         for outcome in outcomes:
             self._tell(f"the run ends: {_describe(outcome)}")
+        if len(outcomes) == 1 and not self.stage.guests:
+            runs.limit(self.oracle, outcomes[0], self.oracle.creates, self.oracle.completions)
         for guest in self.stage.guests:
             self._tell(f"the other process's run ended: {_describe(guest)}")
         self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]))
@@ -139,6 +209,13 @@ class Play:
                 self._tell(f"  … the process stands still for {happening.seconds} s, and another one starts")
                 self.stage.freeze(happening.seconds)
                 return None
+            if isinstance(happening, Strangely):
+                self._tell(f"  … the next answer is strange: {happening.what}")
+                self.stage.answer_strangely(happening.what)
+                return None
+            if isinstance(happening, PutBack):
+                self._put_back(happening)
+                return None
             if isinstance(happening, Rush):
                 self.stage.rush = partial(self.people.rush, happening)
                 return None
@@ -151,18 +228,19 @@ class Play:
     def _peace(self) -> None:
         """People and faults stop: three runs later everything is at rest, and one more run writes nothing."""
         self._tell("peace")
+        self._heal()
         self.stage.wait(self.stage.highlevel.lag.total_seconds() + GRACE.total_seconds())
         outcome = Outcome()
         for _ in range(3):
-            outcome = self.stage.run()
+            outcome = self.stage.run(options=UNLIMITED)
             self._tell(f"the run ends: {_describe(outcome)}")
             self.oracle.after_run(outcome)
             self.stage.wait(self.stage.highlevel.lag.total_seconds() + GRACE.total_seconds())
-        self.ending.judge(outcome)
+        peace.judge(self.oracle, outcome)
         before = self.writes()
-        last = self.stage.run()
+        last = self.stage.run(options=UNLIMITED)
         self._tell(f"the last run ends: {_describe(last)}")
-        self.ending.quiet(before, self.writes())
+        peace.l1_no_echo(before, self.writes())
 
     def writes(self) -> int:
         return sum(s.is_write(call) for s in self.stage.sandboxes.values() for call, _ in s.calls)

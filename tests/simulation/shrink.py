@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from tests.simulation.history import Happening, History, Run
+from tests.simulation.actions import Happening, History, Run
 
 T = TypeVar("T")
 

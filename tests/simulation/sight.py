@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from tests.simulation.stage import Stage
 
+MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
 NAME = re.compile(r"#\d+!?")
 
 
@@ -73,7 +74,19 @@ def contacts_of(stage: Stage, system: str) -> dict[str, str]:
         return {str(lead.id): lead.phones[0] for lead in stage.superfone.leads()}
     if system == "reply":
         return {str(contact.id): contact.fields["phone"] for contact in stage.reply.contacts()}
-    return {contact.id: contact.phone for contact in stage.highlevel.contacts()}
+    return {contact.id: contact.phone for contact in stage.highlevel.contacts() if not contact.deleted}
+
+
+def is_message(stage: Stage, copy: tuple[str, str]) -> bool:
+    """Whether to complete this one would record a message that was never sent."""
+    tasks = stage.reply.tasks() if copy[0] == "reply" else ()
+    return any(str(task.id) == copy[1] and task.task_type in MESSAGES for task in tasks)
+
+
+def is_read_only(stage: Stage, copy: tuple[str, str]) -> bool:
+    """Whether this is a task of a sequence, which the account file forbids us to complete."""
+    tasks = stage.reply.tasks() if copy[0] == "reply" and stage.sequences == "read_only" else ()
+    return any(str(task.id) == copy[1] and task.sequence_id is not None for task in tasks)
 
 
 def _name(text: str | None) -> str | None:

@@ -11,7 +11,6 @@ import asyncio
 import random
 import re
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,52 +19,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
-from adapters.sandbox import Call, Fault, Reply, Sandbox, SandboxTransport
+from adapters.sandbox import Call, Fault, Reply, Sandbox
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.config import build_adapters, load_account
-from syncer.ledger import Busy, LeaseLost, Ledger, Owner
+from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner
 from syncer.opening import AccountInHand, seeded_bytes
 from syncer.report import Report
 from syncer.run import Options, run
 from tests.clock import START, VirtualLoop
+from tests.simulation.account import account_file, limits_in
+from tests.simulation.actions import SYSTEMS
 from tests.simulation.disk import ProcessLedger, ledger_file
+from tests.simulation.network import Network, SlowTransport
 
-ACCOUNT = """
-[account]
-name = "acme"
-[sync]
-max_creates_per_run = 10000
-{sync}
-[superfone]
-api_key = "env:SUPERFONE_API_KEY"
-base_url = "http://localhost:1"
-rate = "100000/s"
-{superfone}
-[reply]
-api_key = "env:REPLY_API_KEY"
-base_url = "http://localhost:2"
-rate = "100000/s"
-{reply}
-[highlevel]
-token = "env:HIGHLEVEL_TOKEN"
-location_id = "ve9EPM428h8vShlRW1KT"
-base_url = "http://localhost:3"
-rate = "100000/s"
-{highlevel}
-[[highlevel.kind_rules]]
-match = "(?i)remind"
-kind = "reminder"
-"""
-
-SECRETS = {
-    "SUPERFONE_API_KEY": "superfone-key",
-    "REPLY_API_KEY": "reply-key",
-    "HIGHLEVEL_TOKEN": "highlevel-token",
-}
+NO_OPTIONS = Options()
 
 
 class Killed(BaseException):
@@ -80,6 +49,7 @@ class Outcome:
     killed: bool = False
     busy: bool = False
     faulty: bool = False
+    ailing: bool = False
 
     @property
     def undisturbed(self) -> bool:
@@ -88,27 +58,14 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Whether it read everything and did what it meant to."""
-        return self.report is not None and self.report.exit == 0 and not self.faulty
-
-
-class _SlowTransport(SandboxTransport):
-    """Answers after a moment of virtual time, so that what may overlap does."""
-
-    def __init__(self, sandbox: Sandbox, chance: Callable[[], float]) -> None:
-        super().__init__(sandbox)
-        self._chance = chance
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await super().handle_async_request(request)
-        await asyncio.sleep(self._chance() * 0.4)
-        return response
+        """Whether it read everything and did what it meant to, but for what fails for good."""
+        return self.report is not None and not self.faulty and (self.ailing or self.report.exit == 0)
 
 
 class Stage:
     """One world. ``at`` maps a moment's number in the coming run to what happens there."""
 
-    def __init__(self, seed: int, settings: dict[str, str]) -> None:
+    def __init__(self, seed: int, settings: dict[str, str], systems: tuple[str, ...] = SYSTEMS) -> None:
         self.seed = seed
         self.loop = VirtualLoop()
         self.skew = timedelta(0)
@@ -116,12 +73,12 @@ class Stage:
         self.reply = ReplySandbox(self.now)
         self.highlevel = HighLevelSandbox(lambda: self.now() - self.skew)
         self.reply.namesakes = True
-        self.sandboxes: dict[str, Sandbox] = {
-            "superfone": self.superfone,
-            "reply": self.reply,
-            "highlevel": self.highlevel,
-        }
+        self.highlevel.duplicates_refused = False
+        every: dict[str, Sandbox] = {"superfone": self.superfone, "reply": self.reply, "highlevel": self.highlevel}
+        self.sandboxes = {system: every[system] for system in systems}
+        self.network = Network()
         self.before_write: Callable[[str, Call], None] = lambda _system, _call: None
+        self.automation: Callable[[str], None] = lambda _system: None
         self.after_call: Callable[[str, Call, Reply], None] = lambda _system, _call, _reply: None
         self.at: dict[int, Callable[[], Fault | None]] = {}
         self.moments = 0
@@ -129,28 +86,52 @@ class Stage:
         self.outages: dict[str, list[Fault]] = {}
         self.arriving = False
         self.lapsed = False
+        self.swapped = self.running = False
+        self._ours = self._ours_at_start = timedelta(0)
+        self.ever_off = (timedelta(0), timedelta(0))
+        self.sequences = "read_only" if "read_only" in settings.get("reply", "") else "sync"
+        self.limits = limits_in(settings)
         self.guests: list[Outcome] = []
         self._sleeps: float | None = None
         self._guest_runs = False
         self._underway: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
         self._late: float | None = None
         self._verdict: Exception | None = None
-        self._dead = False
-        self._faulty = False
+        self._dead = self._faulty = False
         self._processes = 0
         self._random = random.Random(seed)
-        self._file = ledger_file()
-        self._file.lose()
+        self._files = [ledger_file()]
+        self._files[0].lose()
+        self._hands: dict[int, AccountInHand] = {}
+        self._current = 0
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "acme.toml"
-            path.write_text(ACCOUNT.format_map(defaultdict(str, settings)))
+            path.write_text(account_file(settings, systems))
             self.account = load_account(path)
         for system, sandbox in self.sandboxes.items():
             self._watch(system, sandbox)
-        self._start_process()
 
     def now(self) -> datetime:
         return START + timedelta(seconds=self.loop.time())
+
+    def ours_now(self) -> datetime:
+        """By our own machine's clock."""
+        return self.now() + self._ours
+
+    def _steady(self) -> float:
+        """A clock that nobody sets."""
+        return self.loop.time()
+
+    def set_our_clock(self, seconds: float) -> bool:
+        """Our own machine's clock is this fast from now on; whether that is another time than before."""
+        moved = self._ours != timedelta(seconds=seconds)
+        self._ours = timedelta(seconds=seconds)
+        self.ever_off = (min(self.ever_off[0], self._ours), max(self.ever_off[1], self._ours))
+        return moved
+
+    def true_time(self, ours: datetime) -> datetime:
+        """When ours said so in the run that began last, by the world's clock."""
+        return ours - self._ours_at_start
 
     def shorten_pages(self, rows: int, *, counted: bool) -> None:
         """Lists of all three CRMs come in pages of so many rows; 0 leaves them as they are."""
@@ -166,48 +147,76 @@ class Stage:
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
     def close(self) -> None:
-        self._file.database.door = lambda: None
+        for file in self._files:
+            file.database.door = lambda: None
+            file.database.stored = lambda: None
         self.loop.close()
 
     def lose_ledger(self) -> None:
         """The database is gone, though not in the moment in which a request is still under way."""
-        self._file.lose()
-        self._start_process()
+        self._files[0].lose()
+        self._hands.clear()
 
-    @property
-    def ledger(self) -> Ledger:
-        return self._hand.ledger
+    def retry(self, task: str) -> None:
+        """As ``syncer retry``: what is parked of this task is free again."""
+        self._hand(0).ledger.free(task)
+
+    def put_aside(self) -> None:
+        """The ledger's file is copied."""
+        self._files[0].put_aside()
+
+    def put_back(self, *, under: bool) -> bool:
+        """The copy takes the file's place, between two processes or ``under`` one; whether there was a copy."""
+        done = self._files[0].put_back(under=under)
+        if done and under:
+            self.swapped = True
+        elif done:
+            self._hands.clear()
+        return done
 
     def task_of(self, system: str, remote_id: str) -> str | None:
-        """The id by which the ledger knows the task of a copy."""
-        return self._file.task_of(system, remote_id)
+        """The id by which the ledger that ran last, or else another one, knows the task of a copy."""
+        files = [self._files[self._current], *self._files] if len(self._files) > 1 else self._files
+        return next((task for file in files if (task := file.task_of(system, remote_id))), None)
 
     # runs ------------------------------------------------------------------------------------------
 
-    def run(self) -> Outcome:
-        """One run."""
-        self._begin()
-        outcome: Outcome = self._finish(self._one(self._hand))
+    def run(self, *, ledger: int = 0, options: Options = NO_OPTIONS) -> Outcome:
+        """One run of the machine with this ledger."""
+        self._begin(ledger)
+        outcome: Outcome = self._finish(self._one(self._hand(ledger), options))
         return outcome
 
     def two_runs(self) -> tuple[Outcome, Outcome]:
-        """Two runs that start at the same instant."""
-        self._begin()
+        """Two runs that start at the same instant, with one ledger."""
+        return self._both(0)
+
+    def two_machines(self) -> tuple[Outcome, Outcome]:
+        """Two runs that start at the same instant, each with its own ledger."""
+        return self._both(1)
+
+    def _both(self, other: int) -> tuple[Outcome, Outcome]:
+        self._begin(0)
+        hands = (self._hand(0), self._hand(other))
 
         async def both() -> tuple[Outcome, Outcome]:
-            first, second = await asyncio.gather(self._one(self._hand), self._one(self._hand))
+            first, second = await asyncio.gather(*(self._one(hand) for hand in hands))
             return first, second
 
         first, second = self._finish(both())
         return first, second
 
-    def _begin(self) -> None:
+    def _begin(self, ledger: int) -> None:
+        self._current = ledger
         self.moments = 0
+        self._ours_at_start = self._ours
         self._faulty = self.lapsed = False
         self.guests = []
+        self.network.begin(self.sandboxes.values())
 
     def _finish(self, work: Any) -> Any:
         asyncio.set_event_loop(self.loop)
+        self.running = True
         try:
             outcome = self.loop.run_until_complete(work)
             if self._verdict is not None:
@@ -219,21 +228,31 @@ class Stage:
             raise
         finally:
             self.at = {}
+            self.running = False
+            self.network.strange = None
             self._late = self._sleeps = self.rush = None
             self.outages = {}
             if self._dead:
                 self._bury()
+            if self.swapped:
+                self._files[0].open_again()
+                self._hands.clear()
+                self.swapped = False
 
-    async def _one(self, hand: AccountInHand) -> Outcome:
+    async def _one(self, hand: AccountInHand, options: Options = NO_OPTIONS) -> Outcome:
         try:
-            report = await run(hand, Options())
+            report = await run(hand, options)
         except Busy:
             return Outcome(busy=True)
         except LeaseLost:
             return Outcome(killed=True)
         except Killed:
             return Outcome(killed=True)
-        return Outcome(report, faulty=self._faulty and not self._guest_runs)
+        except LedgerError:
+            if not self.swapped:
+                raise
+            return Outcome(killed=True)
+        return Outcome(report, faulty=self._faulty and not self._guest_runs, ailing=bool(self.network.ailing))
 
     def _bury(self) -> None:
         """Let what is left of the dead process fail unseen, then start another one."""
@@ -242,25 +261,31 @@ class Stage:
             with suppress(asyncio.CancelledError, Exception, Killed):
                 self.loop.run_until_complete(task)
         self._dead = False
-        self._start_process()
+        self._hands.clear()
 
-    def _start_process(self) -> None:
-        """Nothing in memory outlives a process, and its lease is a dead one's."""
-        self._file.database.door = self._ledger_door
-        self._file.database.stored = self._sleep
-        ledger = ProcessLedger(self._file.database, "acme", self.now)
-        self._hand = self._process(ledger, alive=lambda owner: owner.token in ledger.taken)
+    def _hand(self, number: int) -> AccountInHand:
+        """The process of this machine; nothing in memory outlives it, and its lease is a dead one's."""
+        if number not in self._hands:
+            if number == len(self._files):
+                self._files.append(ledger_file(number))
+                self._files[number].lose()
+            database = self._files[number].database
+            database.door, database.stored = self._moment_in_the_ledger, self._sleep
+            ledger = ProcessLedger(self._files[number], "acme", self.ours_now, self._steady)
+            self._hands[number] = self._process(ledger, alive=lambda owner: owner.token in ledger.taken)
+        return self._hands[number]
 
     def _process(self, ledger: Ledger, alive: Callable[[Owner], bool]) -> AccountInHand:
         transports = {
-            system: _SlowTransport(sandbox, self._random.random) for system, sandbox in self.sandboxes.items()
+            system: SlowTransport(sandbox, self.network, self._random.random)
+            for system, sandbox in self.sandboxes.items()
         }
         self._processes += 1
         return AccountInHand(
             self.account,
             build_adapters(self.account, transports),
             ledger,
-            clock=self.now,
+            clock=self.ours_now,
             random_bytes=seeded_bytes(self.seed * 1009 + self._processes),
             alive=alive,
         )
@@ -276,6 +301,11 @@ class Stage:
         """Let the request that is at the door meet this fault."""
         self._faulty = True
         return fault
+
+    def answer_strangely(self, what: str) -> None:
+        """Let the next request be answered so."""
+        self._faulty = True
+        self.network.strange = what
 
     def delay(self, seconds: float) -> None:
         """From here on, let the next write take effect only some time after its connection has broken."""
@@ -299,7 +329,10 @@ class Stage:
                 arrive()
         mine, self.loop = self.loop, VirtualLoop()
         self.loop.advance(mine.time())
-        guest = self._process(Ledger(self._file.database, "acme", self.now), alive=lambda _owner: True)
+        guest = self._process(
+            Ledger(self._files[self._current].database, "acme", self.ours_now, steady=self._steady),
+            alive=lambda _owner: True,
+        )
         # What sleeps is in the middle of a step of its loop, and a thread steps through one loop at a time.
         asyncio.events._set_running_loop(None)
         try:
@@ -344,7 +377,7 @@ class Stage:
         happening = self.at.pop(self.moments, None)
         return happening() if happening is not None else None
 
-    def _ledger_door(self) -> None:
+    def _moment_in_the_ledger(self) -> None:
         self._moment()
 
     def _watch(self, system: str, sandbox: Sandbox) -> None:
@@ -365,6 +398,8 @@ class Stage:
 
         def after(call: Call, reply: Reply) -> None:
             self.after_call(system, call, reply)
+            if sandbox.is_write(call):
+                self.automation(system)
             self._moment()
             self._sleep()
 

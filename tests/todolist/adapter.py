@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import AwareDatetime, BaseModel, StrictBool, StrictStr, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, StrictBool, StrictStr, StringConstraints, ValidationError
 
 from adapters.base import (
     Adapter,
@@ -21,7 +22,9 @@ from adapters.base import (
     Refused,
 )
 from adapters.http import Answer, Http, excerpt
+from adapters.instants import read_instant
 from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
+from adapters.text import plain_text, title_text
 from syncer.keys import email_key, phone_key
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable, split_marker
 
@@ -50,12 +53,12 @@ class Todo(BaseModel):
     person: Id
     text: StrictStr
     note: StrictStr | None = None
-    due: AwareDatetime | None = None
+    due: Annotated[datetime | None, BeforeValidator(read_instant)] = None
     done: StrictBool
 
     def reading(self) -> Reading:
         """The to-do in canonical terms: it has no kind, so that every kind may be meant."""
-        body, marker = split_marker(self.note)
+        body, marker = split_marker(None if self.note is None else plain_text(self.note))
         return Reading(
             system=SYSTEM,
             remote_id=self.id,
@@ -64,7 +67,7 @@ class Todo(BaseModel):
             kind=Kind.TODO,
             kind_known=False,
             raw_type="",
-            title=self.text,
+            title=title_text(self.text),
             body=body,
             marker=marker,
             due=self.due,
@@ -160,7 +163,7 @@ class TodoListAdapter(Adapter):
         todo = {
             "person": draft.contact,
             "text": draft.title,
-            "note": "\n".join(part for part in (text, draft.marker) if part),
+            "note": "\n".join(part for part in (text, draft.marker.line) if part),
             "due": draft.due.isoformat(),
         }
         return (await self._create("/todos", todo)).parse(Todo).reading()

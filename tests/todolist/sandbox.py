@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar
 
-from adapters.sandbox import Call, Reply, Sandbox, json_reply
+from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class TodoListSandbox(Sandbox):
     """One to-do list. ``page`` is the most rows of one answer."""
 
     system: ClassVar[str] = "todolist"
+    told_as: ClassVar[Mapping[Lie, str]] = {"task": "id", "contact": "person", "due": "due"}
 
     def __init__(self, clock: Callable[[], datetime], *, key: str = "todolist-key") -> None:
         super().__init__(clock)
@@ -69,7 +70,8 @@ class TodoListSandbox(Sandbox):
             case "GET", "todos", todo:
                 return json_reply(200, self.todos[todo].shown())
             case "POST", "todos":
-                return json_reply(201, self._create(call.json()).shown())
+                made = self._create(call.json()).shown()
+                return json_reply(201, self.told(made, lambda: [todo.shown() for todo in self.todos.values()]))
             case "POST", "todos", todo, "done":
                 self.person_completes(todo)
                 return json_reply(200, self.todos[todo].shown())

@@ -19,16 +19,23 @@ _APPEND_ONLY = {
         ),
         (
             "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event "
+            "WHEN OLD.at >= COALESCE((SELECT value FROM cursor WHERE name = 'kept_from'), '') "
             "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
         ),
     ),
     "postgresql": (
         (
             "CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
+            "'BEGIN IF TG_OP = ''DELETE'' THEN "
+            "IF OLD.at < (SELECT value::timestamptz FROM cursor WHERE name = ''kept_from'') THEN RETURN OLD; END IF; "
+            "END IF; RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
         ),
         (
-            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event "
+            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE ON event "
+            "FOR EACH ROW EXECUTE FUNCTION event_is_append_only()"
+        ),
+        (
+            "CREATE TRIGGER event_is_not_emptied BEFORE TRUNCATE ON event "
             "FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()"
         ),
     ),
@@ -81,12 +88,14 @@ def _tasks() -> None:
         sa.Column("assignee", sa.Text()),
         sa.Column("notify_at", _INSTANT),
         sa.Column("put_back", sa.Boolean(), nullable=False),
+        sa.Column("held", sa.Text(), nullable=False),
         sa.Column("first_seen", _INSTANT),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
         sa.ForeignKeyConstraint(["contact"], ["contact.id"], name=op.f("fk_task_contact")),
     )
     op.create_index(op.f("ix_task_contact"), "task", ["contact"])
     op.create_index(op.f("ix_task_state"), "task", ["state"])
+    op.create_index(op.f("ix_task_first_seen"), "task", ["first_seen"])
 
 
 def _replicas() -> None:
@@ -164,16 +173,32 @@ def _events() -> None:
 
 
 def _runs() -> None:
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
     op.create_table(
         "run",
         sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("number", number, nullable=False),
         sa.Column("started_at", _INSTANT, nullable=False),
         sa.Column("finished_at", _INSTANT),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
+        sa.Column("lists", sa.Text(), nullable=False),
+        sa.Column("quiet", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_run")),
     )
-    op.create_index(op.f("ix_run_started_at"), "run", ["started_at"])
+    op.create_index(op.f("ix_run_number"), "run", ["number"])
+    op.create_table(
+        "report_list",
+        sa.Column("id", number, nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("base", number),
+        sa.Column("depth", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_report_list")),
+        sa.UniqueConstraint("hash"),
+        sa.ForeignKeyConstraint(["base"], ["report_list.id"], name=op.f("fk_report_list_base")),
+    )
+    op.create_index(op.f("ix_report_list_base"), "report_list", ["base"])
     op.create_table(
         "lease",
         sa.Column("name", sa.Text(), nullable=False),
@@ -183,6 +208,8 @@ def _runs() -> None:
         sa.Column("started", sa.Float(53), nullable=False),
         sa.Column("acquired_at", _INSTANT, nullable=False),
         sa.Column("expires_at", _INSTANT, nullable=False),
+        sa.Column("steady_until", sa.Float(53), nullable=False),
+        sa.Column("run", sa.Text()),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_lease")),
     )
 
@@ -201,6 +228,17 @@ def _small_tables() -> None:
         sa.Column("contact", sa.Text(), nullable=False),
         sa.Column("read_at", _INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("system", "contact", name=op.f("pk_visit")),
+    )
+    op.create_table(
+        "failing",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("since", _INSTANT, nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("garbled", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("system", "what", "key", name=op.f("pk_failing")),
     )
     op.create_table(
         "cursor",

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.aftermath import Aftermath
+from syncer.closures import LaneCompletion, closed_by_create
 from syncer.model import Kind, Reading, State
 from syncer.state import Action, OpState
 from tests.strategies import API, LANE, a_reading, a_replica, a_task, an_operation, at
@@ -56,13 +56,13 @@ class Lane:
         closed = replace(row, state=State.DONE, updated_at=at(seconds=self.clock), updated_by=who)
         self.rows[self.rows.index(row)] = closed
 
-    def aftermath(self, us: str | None = None) -> Aftermath:
+    def completion(self, us: str | None = None) -> LaneCompletion:
         operation = an_operation(
             TASK, LANE, Action.COMPLETE, OpState.IN_DOUBT, remote_id=self.meant, before=self.seen, seen=self.seen
         )
         known = [a_replica(TASK, LANE, name, made=name in self.ours) for name in self.seen]
         by_key = {replica.key: replica for replica in known}
-        return Aftermath(operation, self.rows, by_key, timedelta(seconds=2), GRACE, us)
+        return LaneCompletion(operation, self.rows, by_key, timedelta(seconds=2), GRACE, us)
 
 
 def a_reminder(name: str, made_at: object, who: str) -> Reading:
@@ -88,7 +88,7 @@ def test_what_was_hit_is_always_found(lane: Lane, before: list[int], after: list
     events: list[str | int] = [*before, ARRIVES, *after]
     for what in events:
         lane.happen(what)
-    found = lane.aftermath().closed_instead
+    found = lane.completion().hit
     if lane.hit and lane.hit != lane.meant:
         assert lane.hit in found
 
@@ -98,11 +98,11 @@ def test_what_one_person_finished_was_not_hit(lane: Lane, done: list[int]) -> No
     """Unless what was meant is still open, and something newer was finished."""
     for what in done:
         lane.happen(what)
-    after = lane.aftermath()
-    assert after.closed_instead.isdisjoint(lane.seen)
+    after = lane.completion()
+    assert after.hit.isdisjoint(lane.seen)
     assert after.meant is not None
     if after.meant.state is not State.OPEN:
-        assert after.closed_instead <= {row.remote_id for row in lane.rows if row.created_by == PERSON}
+        assert after.hit <= {row.remote_id for row in lane.rows if row.created_by == PERSON}
         assert after.closed_by_another is bool(lane.ours)
 
 
@@ -112,8 +112,8 @@ def test_where_we_closed_what_was_meant_nothing_else_was_hit(lane: Lane, after: 
     for what in after:
         lane.happen(what)
     if lane.ours:
-        assert lane.aftermath().closed_instead == set()
-        assert not lane.aftermath().closed_by_another
+        assert lane.completion().hit == set()
+        assert not lane.completion().closed_by_another
 
 
 @given(lanes, deeds)
@@ -122,7 +122,7 @@ def test_who_we_are_may_be_known_from_another_lane(lane: Lane, before: list[int]
         lane.happen(what)
     lane.happen(ARRIVES)
     if lane.hit == lane.meant:
-        assert lane.aftermath(us=API).closed_instead == set()
+        assert lane.completion(us=API).hit == set()
 
 
 def test_where_nobody_knows_who_we_are_its_maker_is_not_us() -> None:
@@ -130,7 +130,7 @@ def test_where_nobody_knows_who_we_are_its_maker_is_not_us() -> None:
     for what in (-1, 1, ARRIVES):
         lane.happen(what)
     assert lane.hit == lane.meant
-    assert lane.aftermath().closed_instead == set()
+    assert lane.completion().hit == set()
 
 
 @pytest.mark.parametrize(("seconds", "suspected"), [(-1, False), (0, True), (2, True), (3, False)])
@@ -141,8 +141,8 @@ def test_where_a_person_has_our_key_another_may_have_been_hit_just_after(seconds
     lane.happen(ARRIVES)
     lane.clock += seconds - 1
     lane.happen(ARRIVES)
-    assert lane.aftermath().closed_by_us
-    assert lane.aftermath().closed_instead == ({"0"} if suspected else set())
+    assert lane.completion().closed_by_us
+    assert lane.completion().hit == ({"0"} if suspected else set())
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_where_somebody_closed_what_was_meant_another_may_have_been_hit(
     lane.rows[1] = replace(lane.rows[1], state=State.DONE, updated_at=at(seconds=20), updated_by=meant_by)
     other = replace(lane.rows[0], state=State.DONE, updated_by="8")
     lane.rows = [replace(other, **row), lane.rows[1]]
-    assert bool(lane.aftermath().closed_instead) is suspected
+    assert bool(lane.completion().hit) is suspected
 
 
 def test_a_request_hits_nothing_after_its_grace() -> None:
@@ -176,7 +176,7 @@ def test_a_request_hits_nothing_after_its_grace() -> None:
     lane.happen(2)
     lane.clock += int(GRACE.total_seconds()) + 1
     lane.happen(ARRIVES)
-    assert lane.aftermath().closed_instead == set()
+    assert lane.completion().hit == set()
 
 
 def test_what_the_rows_do_not_tell_may_have_been_hit() -> None:
@@ -184,11 +184,11 @@ def test_what_the_rows_do_not_tell_may_have_been_hit() -> None:
     for what in (1, 0):
         lane.happen(what)
     lane.rows = [replace(row, updated_at=None, updated_by=None) for row in lane.rows]
-    assert lane.aftermath().closed_instead == {"0"}
+    assert lane.completion().hit == {"0"}
     lane.rows.pop()
-    assert lane.aftermath().meant is None
-    assert lane.aftermath().closed_instead == {"0"}
-    assert not lane.aftermath().closed_by_another
+    assert lane.completion().meant is None
+    assert lane.completion().hit == {"0"}
+    assert not lane.completion().closed_by_another
 
 
 def test_what_was_superseded_was_not_hit() -> None:
@@ -196,15 +196,27 @@ def test_what_was_superseded_was_not_hit() -> None:
     gone = a_reading(LANE, "x", state=State.DONE, created_at=at(seconds=1), updated_at=at(seconds=9), updated_by=PERSON)
     newer = a_reading(LANE, "y", created_at=at(seconds=9), created_by=PERSON)
     lane.rows += [gone, newer]
-    assert lane.aftermath().closed_instead == set()
+    assert lane.completion().hit == set()
     lane.rows.pop()
-    assert lane.aftermath().closed_instead == {"x"}
+    assert lane.completion().hit == {"x"}
 
 
 def test_what_was_closed_before_is_no_news() -> None:
     lane = a_lane([True, True])
-    known = lane.aftermath()
+    known = lane.completion()
     lane.happen(0)
     closed_before = replace(known.operation, before=("1",))
-    after = replace(lane.aftermath(), operation=replace(closed_before, remote_id="2"))
-    assert after.closed_instead == set()
+    after = replace(lane.completion(), operation=replace(closed_before, remote_id="2"))
+    assert after.hit == set()
+
+
+def test_what_our_create_closed_was_closed_by_us_also_where_the_crm_says_so() -> None:
+    """A CRM that names who closed the older task names us: that is no completion of a person's."""
+    old = replace(a_reminder("1", at(), PERSON), exclusive=True, updated_at=at(), updated_by=PERSON)
+    made = replace(a_reminder("2", at(minutes=5), API), exclusive=True)
+    closed = replace(old, state=State.DONE, updated_at=at(minutes=5))
+    window = timedelta(seconds=5)
+    for who, ours in ((API, {"1"}), (PERSON, {"1"}), ("8", set())):
+        after = [replace(closed, updated_by=who), made]
+        assert closed_by_create(made, [old], after, window) == ours, who
+    assert closed_by_create(made, [old], [replace(closed, updated_at=at(minutes=2), updated_by=API)], window) == set()

@@ -1,0 +1,123 @@
+"""Instants as CRMs write them, and the instants that stand for none (pure).
+
+A CRM that has no due for a task may leave it out, or send what its database or its language has in place of nothing:
+the first or the last day that it knows. Taken at its word, such a due is overdue by two thousand years. These are no
+instants, in whatever notation and whatever time zone:
+
+- what is before 2 January 1900: year 0 and 1, 1601 (Windows), 1753 and 1900 (SQL Server), 1899 (spreadsheets);
+- the Unix epoch as the midnight of any time zone, so from 31 December 1969 10:00 to 1 January 1970 14:00 UTC;
+- year 9999 and later;
+- the first and last seconds that 32 bits can count: 13 December 1901 20:45:52, 19 January 2038 03:14:07,
+  7 February 2106 06:28:15 UTC.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ZONE: Final = timedelta(hours=14)
+_FIRST: Final = datetime(1900, 1, 2, tzinfo=UTC)
+_LAST_YEAR: Final = 9999
+_COUNTERS: Final = frozenset(_EPOCH + timedelta(seconds=count) for count in (-(2**31), 2**31 - 1, 2**32 - 1))
+_SECONDS: Final = range(10**9, 10**10)
+_MILLISECONDS: Final = range(10**12, 10**13)
+_LAST_SECONDS: Final = range(253_370_700_000, 253_402_400_000)
+_LAST_MILLISECONDS: Final = 253_370_700_000_000
+_LARGEST: Final = 2**63
+_QUARTER: Final = 900
+_COMPACT_DATE: Final = 8
+
+_COUNT: Final = re.compile(r"[+-]?[0-9]{1,24}(?:\.[0-9]{1,9})?")
+_DOT_NET: Final = re.compile(r"/Date\((-?[0-9]{1,24})(?:[+-][0-9]{4})?\)/")
+_NO_DATE: Final = re.compile(r"0000-?(?:00|01)-?(?:00|01)|[+-]?[0-9]{5,9}-[0-9]{2}-[0-9]{2}")
+
+
+def read_instant(value: object) -> datetime | None:
+    """An instant in UTC, ``None`` for nothing and for what stands for nothing. Raises `ValueError` for anything else.
+
+    Read are ISO 8601 texts, which are UTC where they name no offset, and counts since the Unix epoch, as numbers or
+    digits: ten digits are seconds, thirteen are milliseconds. Any other number could mean anything.
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, str):
+        return _read_text(value.strip())
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _read_count(value)
+    raise _nothing_known()
+
+
+def read_iso(value: object) -> datetime:
+    """An ISO 8601 text, whatever it stands for, as an instant in UTC. Raises `ValueError`."""
+    try:
+        moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
+        if moment is not None:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise _nothing_known()
+
+
+def write_instant(moment: datetime) -> str:
+    """``2026-05-19T08:30:00Z``; milliseconds only where there are any."""
+    utc = moment.astimezone(UTC)
+    precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
+    return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
+
+
+def stands_for_none(moment: datetime) -> bool:
+    """Whether nobody can have meant this instant; without an offset it is UTC."""
+    if moment.year in (1, _LAST_YEAR):
+        return True
+    utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    early = utc < _FIRST or utc.year == _LAST_YEAR
+    return early or abs(utc - _EPOCH) <= _ZONE or utc.replace(microsecond=0) in _COUNTERS
+
+
+def _read_text(text: str) -> datetime | None:
+    if found := _DOT_NET.fullmatch(text):
+        return _read_count(int(found[1]))
+    # Before the standard library, which takes thirteen digits for a date and a time of the Middle Ages.
+    if len(text) != _COMPACT_DATE and _COUNT.fullmatch(text):
+        return _read_count(float(text) if "." in text else int(text))
+    if _NO_DATE.match(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _nothing_known() from None
+    return None if stands_for_none(moment) else read_iso(text)
+
+
+def _read_count(count: float) -> datetime | None:
+    """Seconds or milliseconds since the Unix epoch."""
+    if (isinstance(count, float) and not math.isfinite(count)) or abs(count) > _LARGEST:
+        raise _nothing_known()
+    whole = int(count)
+    if whole == count and _is_no_count(whole):
+        return None
+    if whole not in _SECONDS and whole not in _MILLISECONDS:
+        raise _nothing_known()
+    moment = _EPOCH + timedelta(seconds=count if whole in _SECONDS else count / 1000)
+    return None if stands_for_none(moment) else moment
+
+
+def _is_no_count(count: int) -> bool:
+    """Whether it counts, in seconds or in milliseconds, to what stands for none; -1 is an error in many languages."""
+    zone = _ZONE.total_seconds()
+    midnight = (
+        (count % _QUARTER == 0 and abs(count) <= zone)
+        or (count % (_QUARTER * 1000) == 0 and abs(count) <= zone * 1000)
+        or count == -1
+    )
+    first = int((_FIRST - _EPOCH).total_seconds())
+    counter = count in (-(2**31), -(2**31) * 1000)
+    return midnight or counter or count < first or count in _LAST_SECONDS or count >= _LAST_MILLISECONDS
+
+
+def _nothing_known() -> ValueError:
+    return ValueError("expected a date and time in ISO 8601")

@@ -1,0 +1,208 @@
+"""Text as CRMs keep it, made text that can be carried to another CRM (pure). Everything here takes linear time.
+
+The standard library's parser of HTML is no help: it takes quadratic time on markup that never ends, and drops text.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import Final
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_BLOCKS: Final = _names(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer"
+    " form h1 h2 h3 h4 h5 h6 header html legend li main menu nav ol option p pre section summary table tbody tfoot"
+    " thead tr ul"
+)
+_BREAKS: Final = frozenset({"br", "hr"})
+_INLINE: Final = _names(
+    "a abbr acronym b bdi bdo big button cite code col colgroup data del dfn em font i iframe img input ins kbd label"
+    " link mark meta noscript object param picture q s samp select small source span strike strong sub sup svg td"
+    " textarea tfoot th time tt u var video wbr"
+)
+_UNSEEN: Final = frozenset({"head", "script", "style", "template", "title"})
+_KNOWN: Final = _BLOCKS | _BREAKS | _INLINE | _UNSEEN
+_SPECIAL: Final = re.compile(r"[<>\"']")
+_ANGLE: Final = re.compile(r"[<>]")
+# With the prefixes that office programs put before their own elements.
+_NAME: Final = re.compile(
+    r"/?((?:(?:o|v|w|m|x|st1):)?+[A-Za-z][A-Za-z0-9]{0,31}+)(?=[\s/]*+(?:>|(?<=[\s/])[A-Za-z_:@\"']))"
+)
+_DECLARATION: Final = re.compile(r"!(?:doctype\b|\[(?:CDATA|if|endif)\b)|\?xml\b", re.IGNORECASE | re.ASCII)
+# Longer numbers would be no characters, and the standard library takes quadratic time, or fails, to say so.
+_ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}+|#[xX][0-9a-fA-F]{1,6}+|[A-Za-z][A-Za-z0-9]{1,31}+);")
+
+_LINE_ENDS: Final = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
+# ESC and its one-character form of the C1 set: control strings to their end, sequences, then what is left of them.
+_ESCAPES: Final = re.compile(
+    r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9b-\x9f\n]*+(?:\x07|\x9c|\x1b\\)"
+    r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"
+    r"|\x1b[ -/]*+[0-~]"
+)
+_CONTROLS: Final = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
+_LINE_BREAKS: Final = re.compile(r"[\n\t]+")
+
+
+def body_text(text: str) -> str:
+    """A text without what steers a terminal or the direction of writing; its lines end in ``\\n``, tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROLS.sub("", _ESCAPES.sub("", _LINE_ENDS.sub("\n", text)))
+
+
+def title_text(text: str | None) -> str | None:
+    """A text as one line, at its full length; ``None`` where nothing is left."""
+    return _LINE_BREAKS.sub(" ", body_text((text or "").strip())).strip() or None
+
+
+def plain_text(text: str, *, unescape: bool = False) -> str:
+    """The text of what may be HTML, as lines; what is no HTML stays as it is, but for what `body_text` takes away.
+
+    It is HTML where something closes a known element, breaks a line, begins a block, or is never seen. Of HTML, the
+    ends of blocks become line ends, comments, styles, scripts and the head vanish, other known tags too, and entities
+    are characters. What is malformed, or no tag that HTML has, is text: nothing is lost but markup. ``unescape`` makes
+    characters of the entities of a text without any tag, too.
+    """
+    pieces = list(_pieces(text)) if "<" in text else [text]
+    if any(_is_markup(piece) for piece in pieces if isinstance(piece, _Tag)):
+        text = _lines(pieces).replace("\xa0", " ")
+        text = "\n".join(line.rstrip() for line in text.split("\n"))
+    elif unescape:
+        text = _unescaped(text).replace("\xa0", " ")
+    return body_text(text)
+
+
+class _Tag(str):
+    """Markup: ``p``, ``/p``, or ``!`` for a comment, a declaration, and an element that is not seen."""
+
+    __slots__ = ()
+
+
+def _is_markup(tag: _Tag) -> bool:
+    return tag.startswith(("/", "!")) or tag in _BLOCKS or tag in _BREAKS or tag in _UNSEEN
+
+
+def _pieces(text: str) -> Iterator[str | _Tag]:
+    """Text and markup in turn. Each way to the end of something is gone once, so that all of it is linear."""
+    ends = _Ends(text)
+    done, at = 0, text.find("<")
+    while at >= 0:
+        found = _markup(text, at, ends)
+        if found is not None:
+            tag, end = found
+            yield text[done:at]
+            yield tag
+            done = end
+        at = text.find("<", max(done, at + 1))
+    yield text[done:]
+
+
+def _markup(text: str, at: int, ends: _Ends) -> tuple[_Tag, int] | None:
+    """The markup that begins here, and where it ends; ``None`` where it is text."""
+    if text.startswith("<!--", at):
+        end = ends.after("-->", at + 4)
+        return None if end is None else (_Tag("!"), end)
+    if _DECLARATION.match(text, at + 1):
+        end = ends.after(">", at)
+        return None if end is None else (_Tag("!"), end)
+    named = _NAME.match(text, at + 1)
+    name = named[1].lower() if named else ""
+    if named is None or (name not in _KNOWN and ":" not in name):
+        return None
+    end = ends.of_tag(named.end())
+    if end is None:
+        return None
+    closes = text[at + 1] == "/"
+    if name in _UNSEEN and not closes:
+        whole = ends.of_element(name, end)
+        return (_Tag("!"), whole) if whole is not None else (_Tag(name), end)
+    return _Tag(f"/{name}" if closes else name), end
+
+
+class _Ends:
+    """Where things end, remembering what does not: looking for it again and again would be quadratic."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._never: set[str] = set()
+        self._quotes_from = 0
+
+    def after(self, mark: str, at: int) -> int | None:
+        """The place behind the next ``mark``."""
+        found = -1 if mark in self._never else self._text.find(mark, at)
+        if found < 0:
+            self._never.add(mark)
+            return None
+        return found + len(mark)
+
+    def of_element(self, name: str, at: int) -> int | None:
+        """The place behind ``</name>``."""
+        if name in self._never:
+            return None
+        found = re.compile(rf"</{name}[\s/>]", re.IGNORECASE | re.ASCII).search(self._text, at)
+        end = None if found is None else self.after(">", found.end() - 1)
+        if end is None:
+            self._never.add(name)
+        return end
+
+    def of_tag(self, at: int) -> int | None:
+        """The place behind the ``>`` of a tag, outside of quotes where they are in order, and before any ``<``."""
+        end = self._quoted(at) if at >= self._quotes_from else None
+        if end is None:
+            found = _ANGLE.search(self._text, at)
+            end = found.end() if found and found[0] == ">" else None
+        return end
+
+    def _quoted(self, at: int) -> int | None:
+        while special := _SPECIAL.search(self._text, at):
+            if special[0] == ">":
+                return special.end()
+            closing = -1 if special[0] == "<" else self._text.find(special[0], special.end())
+            if closing < 0:
+                self._quotes_from = special.end() if special[0] == "<" else len(self._text)
+                return None
+            at = closing + 1
+        self._quotes_from = len(self._text)
+        return None
+
+
+def _lines(pieces: list[str | _Tag]) -> str:
+    """The text of HTML: a block begins and ends a line, ``<br>`` ends one; white space in the markup is none."""
+    made: list[str] = []
+    fresh = True
+    for piece in pieces:
+        if not isinstance(piece, _Tag):
+            shown = _unescaped(_outside(piece) if fresh else piece)
+            if shown.strip() or not fresh:
+                made.append(shown)
+                fresh = shown.endswith("\n") or (fresh and not shown)
+            continue
+        name = piece.lstrip("/")
+        if name in _BREAKS:
+            made.append("\n")
+            fresh = True
+        elif name in _BLOCKS and not fresh:
+            made[-1] = made[-1].rstrip()
+            made.append("\n")
+            fresh = True
+        elif piece in ("/td", "/th"):
+            made.append(" ")
+    return "".join(made)
+
+
+def _outside(text: str) -> str:
+    """The text at the beginning of a line, without the line ends and the indentation of the markup before it."""
+    lead = text[: len(text) - len(text.lstrip())]
+    return text[len(lead) :] if "\n" in lead else text
+
+
+def _unescaped(text: str) -> str:
+    return _ENTITY.sub(lambda found: html.unescape(found[0]), text)

@@ -1,0 +1,262 @@
+"""Which task a marker names, and of whom the ledger may not know what was already written (pure).
+
+A ledger can be empty, an old copy, or one of two. It is then not believed, but brought up to date, person by person:
+nothing is made for somebody until all their tasks were read in every CRM, closed ones and their markers included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import cached_property
+
+from adapters.base import Capabilities, ListsTasks
+from syncer.likeness import is_like
+from syncer.model import Marker, Reading, Replica, State, Task, split_task_id
+from syncer.observations import ConnectionState, Seen
+from syncer.policy import Policy
+from syncer.state import BEHIND, EVERYBODY, OUR_USER, UNSETTLED, Base
+
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
+"""More than a CRM's clock and ours usually do."""
+
+
+def named_by(base: Base, marker: Marker) -> Task | None:
+    """The task that this marker names; ``None`` where the ledger does not know it.
+
+    Another ledger may have seen a twin first: then the marker names the place of one of our task's other replicas. A
+    copy of ours that a marker names as an origin was reopened, which made it a task that we do not know.
+    """
+    task = base.tasks.get(marker.task)
+    if task is not None:
+        return None if is_history(base, task) else task
+    replica = base.replicas.get(marker.place)
+    if replica is None or replica.made:
+        return None
+    same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
+    return None if same_place else base.tasks.get(replica.task)
+
+
+def is_history(base: Base, task: Task) -> bool:
+    """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw."""
+    copies = [copy for copy in base.replicas.values() if copy.task == task.id]
+    return task.state is not State.OPEN and len(copies) == 1 and not copies[0].made
+
+
+def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
+    """Whether people copied a known task's marker into this task, with a text of ours.
+
+    They duplicate a task, and finish or delete the one that we made. What a lost or late request made, or another
+    ledger, is as the task is.
+    """
+    had = base.copies(task.id, reading.system)
+    known: tuple[Task | Replica, ...] = (task, *had)
+    alike = any(is_like(reading, one) for one in known)
+    if reading.state is not State.OPEN:
+        return bool(had) or not alike
+    if task.state is not State.OPEN:
+        another = reading.marker is not None and reading.marker.ledger != base.ledger_id
+        return not (another and alike)
+    return bool(had) and not alike
+
+
+class Standing:
+    """What the ledger knows of each person, against what was read of them."""
+
+    def __init__(
+        self, base: Base, seen: Mapping[str, Seen], capabilities: Mapping[str, Capabilities], policy: Policy
+    ) -> None:
+        self._base = base
+        self._seen = seen
+        self._capabilities = capabilities
+        self._systems = [system for system in policy.systems if system in seen]
+
+    def told(self) -> set[str]:
+        """The persons (links) of whom a marker says, or said, that the ledger does not know all that was written."""
+        known = {
+            name.removeprefix(BEHIND) for name, value in self._base.cursors.items() if value and name.startswith(BEHIND)
+        }
+        return known | {link for row in self._readings() if self._tells(row) and (link := self._link(row))}
+
+    def behind(self) -> set[str]:
+        """Those, and after an old copy was put back everybody who was not read since."""
+        behind = self.told() | self._undated()
+        if self._base.restored_at is None:
+            return behind
+        return behind | {link for link in self._contacts if not self._was_read_since_restored(link)}
+
+    def _undated(self) -> set[str]:
+        """Persons who are new here and have a task without a due, of which a copy may be in a CRM never read so far.
+
+        Nothing but that copy's marker could connect it to what other CRMs show.
+        """
+        unread = {
+            system
+            for system, seen in self._seen.items()
+            if self._capabilities[system].reads_marker
+            and (system, EVERYBODY) not in self._base.visits
+            and not (seen.listed and not seen.unread and seen.state is ConnectionState.OK)
+        }
+        if not unread:
+            return set()
+        open_now = [row for row in self._readings() if row.state is State.OPEN and row.due is None]
+        found = {self._link(row) for row in open_now if row.key not in self._base.replicas and unread - {row.system}}
+        return {link for link in found if link is not None} & self.new()
+
+    def new(self) -> set[str]:
+        """The persons with an unknown open task whose tasks this ledger has never read in full.
+
+        Or with one that our own user made, where no marker says of what: another ledger may have made it.
+        """
+        with_news = {
+            link
+            for reading in self._readings()
+            if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
+        }
+        never_read = {link for link in with_news if any(key not in self._base.visits for key in self._contacts[link])}
+        return never_read | {link for row in self._readings() if self.is_unexplained(row) and (link := self._link(row))}
+
+    def is_unexplained(self, reading: Reading) -> bool:
+        """Whether our own user made this open task, this ledger did not, and no marker can tell."""
+        us = self.our_user(reading.system)
+        return (
+            reading.state is State.OPEN
+            and us is not None
+            and reading.created_by == us
+            and reading.key not in self._base.replicas
+            and not self._capabilities[reading.system].reads_marker
+        )
+
+    def persons_to_read(self) -> list[str]:
+        """The persons whose tasks are to be read in full in this run, in a stable order.
+
+        After an old copy was put back, everybody is behind; only those with an open task are of interest now.
+        """
+        busy = {task.contact for task in self._base.tasks.values()}
+        busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
+        return sorted((self.behind() & busy) | self.new())
+
+    def is_read(self, link: str) -> bool:
+        """Whether all tasks of this person were read in this run, in every CRM, closed ones included."""
+        mine = dict(self._contacts.get(link, ()))
+        return all(self._is_read_in(system, link, mine.get(system)) for system in self._capabilities) and not any(
+            (op.system, op.contact) in self._contacts.get(link, ()) and op.state in UNSETTLED
+            for op in self._base.operations.values()
+        )
+
+    def readings_of(self, link: str) -> dict[str, list[Reading]]:
+        """All tasks of this person as read in full, open and closed, by system."""
+        found: dict[str, list[Reading]] = {}
+        for system, contact in self._contacts.get(link, ()):
+            seen = self._seen.get(system)
+            if seen is None:
+                continue
+            rows = seen.lanes.get(contact, seen.persons.get(contact, ()))
+            found.setdefault(system, []).extend(with_times(row, seen.readings.get(row.remote_id)) for row in rows)
+        return found
+
+    def contacts_of(self, link: str) -> list[tuple[str, str]]:
+        """The person's (system, contact id), where the system is connected."""
+        return list(self._contacts.get(link, ()))
+
+    def our_user(self, system: str) -> str | None:
+        """The user that this CRM names as the maker of what we make there, if known."""
+        return self._base.cursors.get(OUR_USER + system)
+
+    def probably_us(self, system: str) -> str | None:
+        """Our user where it is known, else the one who made the lane's copies of what markers tell of.
+
+        Good enough to leave something alone, not to write something.
+        """
+        return self.our_user(system) or self._makers_of_copies.get(system)
+
+    @cached_property
+    def _makers_of_copies(self) -> dict[str, str]:
+        """By system: who alone made the tasks that look like our copies, and none that a marker names as an origin."""
+        marked = [row for row in self._readings() if row.marker is not None]
+        places = {row.marker.place for row in marked if row.marker is not None}
+        wanted = {(self._link(row), row.due) for row in marked if row.due is not None}
+        found: dict[str, str] = {}
+        for system in self._systems:
+            rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
+            makers = {row.created_by for row in rows if row.key not in places and (self._link(row), row.due) in wanted}
+            makers -= {row.created_by for row in rows if row.key in places}
+            if len(makers) == 1:
+                found[system] = makers.pop() or ""
+        return found
+
+    def _is_read_in(self, system: str, link: str, contact: str | None) -> bool:
+        seen = self._seen.get(system)
+        if seen is None or seen.state is not ConnectionState.OK:
+            return False
+        per_contact = self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT
+        if contact is not None:
+            return contact in (seen.lanes if per_contact else seen.persons)
+        if per_contact:
+            return all((system, phone) in self._base.lookups for phone in self._phones_of(link))
+        return seen.listed
+
+    def _phones_of(self, link: str) -> Iterator[str]:
+        for key in self._contacts.get(link, ()):
+            record = self._base.records.get(key)
+            yield from record.phones if record is not None else ()
+
+    def _was_read_since_restored(self, link: str) -> bool:
+        restored = self._base.restored_at
+        visits = [self._base.visits.get(key) for key in self._contacts[link]]
+        return all(visit is not None and restored is not None and visit >= restored for visit in visits)
+
+    def _tells(self, reading: Reading) -> bool:
+        """Whether this reading says that something was written which the ledger does not know."""
+        base, marker = self._base, reading.marker
+        if marker is None or reading.key in base.replicas:
+            return False
+        task = named_by(base, marker)
+        if reading.state is State.OPEN:
+            return task is None or self._has_company(reading, marker, task)
+        # A closed copy matters where what it was made of is open, and shows nothing else here.
+        if task is None:
+            return self._is_open_unknown(marker.place)
+        return task.state is State.OPEN and not is_pasted(base, reading, task)
+
+    def _has_company(self, reading: Reading, marker: Marker, task: Task) -> bool:
+        """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""
+        made_at = self._base.ledger_made_at
+        since = made_at is not None and reading.created_at is not None and reading.created_at > made_at
+        is_open = task.state is State.OPEN
+        return since and is_open and marker.ledger != self._base.ledger_id and not is_pasted(self._base, reading, task)
+
+    def _is_open_unknown(self, place: tuple[str, str]) -> bool:
+        seen = self._seen.get(place[0])
+        origin = self._open_places.get(place) if seen is not None else None
+        return origin is not None and place not in self._base.replicas
+
+    @cached_property
+    def _open_places(self) -> dict[tuple[str, str], Reading]:
+        return {reading.key: reading for reading in self._readings() if reading.state is State.OPEN}
+
+    def _readings(self) -> Iterable[Reading]:
+        for system in self._systems:
+            seen = self._seen[system]
+            yield from seen.readings.values()
+            for rows in seen.persons.values():
+                yield from rows
+
+    def _link(self, reading: Reading) -> str | None:
+        return self._base.links.get((reading.system, reading.contact or ""))
+
+    @cached_property
+    def _contacts(self) -> dict[str, list[tuple[str, str]]]:
+        contacts: dict[str, list[tuple[str, str]]] = {}
+        for key, link in self._base.links.items():
+            if key[0] in self._capabilities:
+                contacts.setdefault(link, []).append(key)
+        return contacts
+
+
+def with_times(row: Reading, listed: Reading | None) -> Reading:
+    """The row of a contact's own list, with the time of its creation where only the list of all tasks tells it."""
+    if listed is None or row.created_at is not None:
+        return row
+    return replace(row, created_at=listed.created_at, updated_at=listed.updated_at)

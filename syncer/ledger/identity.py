@@ -1,0 +1,116 @@
+"""Which ledger this is: its id, whether its file is a copy of another one, and since when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Final
+
+from syncer.ledger.clocks import CLOCKS
+from syncer.ledgerids import LedgerIdentity, new, parse, taking_over
+from syncer.state import COMPANY, OTHER_LEDGER, Base
+
+__all__ = [
+    "OWN",
+    "LedgerIdentity",
+    "as_copy",
+    "as_only_one",
+    "fill",
+    "identify",
+    "is_copy",
+    "new",
+    "parse",
+    "runs_of",
+    "taking_over",
+    "tended",
+    "tended_on",
+]
+
+_ID: Final = "ledger"
+_RESTORED: Final = "restored"
+_FINGERPRINT: Final = "fingerprint"
+_RUNS: Final = "runs"
+_FORMER: Final = "former"
+_TENDED: Final = "tended"
+OWN: Final = frozenset({_ID, _RESTORED, _FINGERPRINT, _FORMER, _RUNS, _TENDED, CLOCKS})
+"""The cursors that are the ledger's own: `Base` has them in fields of their own."""
+
+Random = Callable[[int], bytes]
+
+
+def identify(
+    cursors: Mapping[str, str], fingerprint: str, noted: int, now: datetime, random_bytes: Random
+) -> dict[str, str]:
+    """The cursors to be stored at the start of a run.
+
+    A ledger without an id gets one. One whose file is another one than it remembers was copied, restored or moved to
+    another machine; one that counts fewer runs than are noted beside it is an old copy, put over the file. Either is
+    another ledger from now on: it gets a new id, and is marked as restored. ``fingerprint`` is its place's, ``noted``
+    the number of runs that was noted there.
+    """
+    runs = _number(cursors.get(_RUNS, ""))
+    found = {_FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
+    if not _is_id(cursors.get(_ID, "")):
+        # One that never had an id held nothing; what is noted beside it is of one that was lost.
+        return {**found, _ID: new(now, random_bytes).id, _RUNS: "1"}
+    if cursors.get(_FINGERPRINT) != fingerprint or runs < noted:
+        return {**found, **as_copy(cursors, now, random_bytes)}
+    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:
+        # Found while the clock was ahead: what was read since would count as read before, for years.
+        found[_RESTORED] = now.isoformat()
+    return found
+
+
+def as_copy(cursors: Mapping[str, str], now: datetime, random_bytes: Random) -> dict[str, str]:
+    """The cursors of a ledger that was put back, or copied, now. It remembers what it was called before."""
+    former = [*cursors.get(_FORMER, "").split(), cursors.get(_ID, "")]
+    names = " ".join(dict.fromkeys(name for name in former if _is_id(name)))
+    return {_ID: new(now, random_bytes).id, _RESTORED: now.isoformat(), _FORMER: names}
+
+
+def as_only_one(ledger: LedgerIdentity) -> dict[str, str]:
+    """The cursors of a ledger that took over with this identity. What is known of others is from before."""
+    return {_ID: ledger.id, OTHER_LEDGER: "", COMPANY: ""}
+
+
+def runs_of(cursors: Mapping[str, str]) -> int:
+    """How many runs the ledger counts."""
+    return _number(cursors.get(_RUNS, ""))
+
+
+def is_copy(cursors: Mapping[str, str]) -> bool:
+    """Whether this is how a ledger begins that was just found to be a copy."""
+    return _RESTORED in cursors
+
+
+def tended(day: date) -> dict[str, str]:
+    """The cursors of a ledger that is copied, and forgets, on this day."""
+    return {_TENDED: day.isoformat()}
+
+
+def tended_on(cursors: Mapping[str, str]) -> date | None:
+    """The last day on which that was done."""
+    day = cursors.get(_TENDED)
+    return None if day is None else date.fromisoformat(day)
+
+
+def fill(base: Base, cursors: Mapping[str, str]) -> None:
+    """Give the base its ledger's id, and the other cursors."""
+    ledger, restored = cursors.get(_ID, ""), cursors.get(_RESTORED)
+    if _is_id(ledger):
+        base.ledger_id, base.ledger_made_at = ledger, parse(ledger)
+    base.former_ids = frozenset(cursors.get(_FORMER, "").split())
+    base.restored_at = datetime.fromisoformat(restored) if restored else None
+    base.cursors = {name: value for name, value in cursors.items() if name not in OWN}
+
+
+def _is_id(text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

@@ -1,0 +1,218 @@
+"""Where a ledger lies: whether that is still what is open, and by what a copy of it is told from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import structlog
+from sqlalchemy import Connection
+
+from syncer.files import write_private
+from syncer.ledger import stale
+from syncer.ledger.errors import LedgerReplaced
+
+_MACHINE_ID: Final = Path("/etc/machine-id")
+_NOTE: Final = re.compile(rb"(\d{1,15}) (-1|\d{1,15}) (-1|\d{1,15})\n")
+_LONGEST_NOTE: Final = 64
+_NUMBERS: Final = (
+    "SELECT oid::text || '/' || 'cursor'::regclass::oid::text FROM pg_database WHERE datname = current_database()"
+)
+_log = structlog.get_logger("syncer.ledger")
+
+
+class Place:
+    """Nowhere in particular: in memory."""
+
+    local = False
+    """Whether only processes of this machine can have it open."""
+
+    def check(self) -> None:
+        """Raise `LedgerReplaced` where what is open is no longer what the account names."""
+
+    def wrote(self) -> None:
+        """A transaction of ours was just committed."""
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        """Around each opening of a connection."""
+        yield
+
+    def leave(self) -> None:
+        """All connections are about to be closed."""
+
+    def fingerprint(self, connection: Connection) -> str:
+        """What tells this place from all others; a ledger that remembers another one is a copy."""
+        del connection
+        return ""
+
+    def runs_noted(self) -> int:
+        """How many runs were noted beside the ledger, 0 if that is not known; one that counts fewer is an old copy."""
+        return 0
+
+    def note_runs(self, runs: int) -> None:
+        """Note that there were so many runs."""
+
+    def backups(self) -> list[Path]:
+        """The copies that we made beside it, the oldest first."""
+        return []
+
+
+class ServerPlace(Place):
+    """A PostgreSQL server: a restored dump makes the tables anew, and they get new numbers."""
+
+    def fingerprint(self, connection: Connection) -> str:
+        return str(connection.exec_driver_sql(_NUMBERS).scalar_one())
+
+
+class _File(NamedTuple):
+    """Which file it is, and when and how long it was last written."""
+
+    device: int
+    number: int
+    size: int
+    written: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return (self.device, self.number)
+
+
+class FilePlace(Place):
+    """A file of this machine. Beside it lies ``<file>.last``, with the number of its runs, and how old it was itself.
+
+    ``named`` is what the account names, ``path`` where that leads. A file that was put in its stead has another number
+    on the disk; one that was copied over it is written at another time, and if it is an old one, younger.
+    """
+
+    local = True
+
+    def __init__(self, named: Path) -> None:
+        self.named = named
+        self.path = Path(os.path.realpath(named))
+        self._side = self.path.with_name(f"{self.path.name}.last")
+        self._open: _File | None = None
+        self._log_path = stale.log_of(self.path)
+        self._log: tuple[int, int] | None = None
+        self._age = stale.Age()
+        self._overwritten = False
+
+    def check(self) -> None:
+        if self._open is None:
+            return
+        found = _look(self.named)
+        if found is None or found.key != self._open.key or self._log not in {None, _key(self._log_path)}:
+            raise LedgerReplaced(str(self.named))
+        if found != self._open:
+            # Another process of ours may have tidied the log up.
+            if (age := stale.age_of(self.path)) < self._age:
+                self._overwritten = True
+                raise LedgerReplaced(str(self.named))
+            self._open, self._age = found, age
+
+    def wrote(self) -> None:
+        found, self._log = _look(self.path), _key(self._log_path)
+        if self._open is not None and found is not None and found != self._open and found.key == self._open.key:
+            self._open, self._age = found, stale.age_of(self.path)
+
+    @contextmanager
+    def connecting(self) -> Iterator[None]:
+        before = _look(self.named)
+        yield
+        after = _look(self.named)
+        expected = self._open or before
+        if after is None or expected is None or after.key != expected.key:
+            raise LedgerReplaced(str(self.named))
+        if self._open is None:
+            # SQLite writes into a new file when it is opened.
+            self._open, self._age = after, stale.age_of(self.path)
+            stale.opened(after.key)
+
+    def leave(self) -> None:
+        if self._open is None:
+            return
+        try:
+            self.check()
+        except LedgerReplaced:
+            if self._overwritten:
+                # SQLite would write what is left of its log into a file to which that does not belong.
+                stale.take_what_is_there(self.path)
+        stale.closed(self._open.key)
+        self._open, self._log, self._overwritten = None, None, False
+
+    def fingerprint(self, connection: Connection) -> str:
+        """Of the machine and the file's number on its disk, hashed: a machine's id is not for others to read."""
+        del connection
+        words = f"syncer ledger {_machine()} {self.path.stat().st_ino}"
+        return hashlib.sha256(words.encode()).hexdigest()[:24]
+
+    def runs_noted(self) -> int:
+        return self._noted()[0]
+
+    def note_runs(self, runs: int) -> None:
+        """Note them; where that cannot be, an old copy is told by its file's number alone."""
+        try:
+            write_private(self._side, b"%d %d %d\n" % (runs, *self._age), durable=False)
+        except OSError as error:
+            _log.debug("ledger.runs_not_noted", file=str(self._side), words=error.strerror)
+
+    def backups(self) -> list[Path]:
+        return sorted(self.path.parent.glob(f"{_plain(self.path.name)}.backup-????-??-??"))
+
+    def settle(self) -> None:
+        """Before it is opened: put a log aside that does not belong to it. Raises `OSError`."""
+        stale.settle(self.path, self._noted()[1])
+
+    def _noted(self) -> tuple[int, stale.Age]:
+        try:
+            file = os.open(self._side, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        except OSError:
+            return 0, stale.Age()
+        try:
+            found = _NOTE.fullmatch(os.read(file, _LONGEST_NOTE))
+        except OSError:
+            found = None
+        finally:
+            os.close(file)
+        if found is None:
+            return 0, stale.Age()
+        runs, *age = map(int, found.groups())
+        return runs, stale.Age(*age)
+
+
+def _look(path: Path) -> _File | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return _File(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def _key(path: Path) -> tuple[int, int] | None:
+    found = _look(path)
+    return None if found is None else found.key
+
+
+def _plain(name: str) -> str:
+    """For a pattern: the characters that mean something there stand for themselves."""
+    return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in name)
+
+
+@cache
+def _machine() -> str:
+    """What stays the same for this machine, also after another boot."""
+    try:
+        if text := _MACHINE_ID.read_text("ascii").strip():
+            return text
+    except (OSError, UnicodeDecodeError):
+        pass
+    node = uuid.getnode()
+    # Python's documentation: with this bit the number is a random one, another at each start.
+    return "" if node >> 40 & 1 else f"{node:012x}"

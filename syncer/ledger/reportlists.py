@@ -1,0 +1,96 @@
+"""The long lists of reports, stored once: most runs see what the run before them saw."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from syncer.ledger.rows import to_json
+from syncer.ledger.tables import METADATA
+
+LONG: Final = 200
+"""A list whose JSON has fewer characters stays in its report."""
+
+DEEPEST: Final = 100
+"""After so many changes in a row a list is stored whole again: to read it takes as many steps."""
+
+_list: Final = METADATA.tables["report_list"]
+_BY_HASH: Final = select(_list.c.id).where(_list.c.hash == bindparam("hash"))
+_BY_ID: Final = select(_list.c.base, _list.c.content).where(_list.c.id == bindparam("id"))
+_DEPTH: Final = select(_list.c.depth).where(_list.c.id == bindparam("id"))
+_INSERT: Final = insert(_list).returning(_list.c.id)
+List = list[Any]
+
+
+def take_out(
+    connection: Connection, report: dict[str, Any], before: dict[str, int]
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """The report without its long lists, and their ids. ``before`` are those of the run before, to compare with."""
+    rest, lists = dict(report), {}
+    for name, value in report.items():
+        if isinstance(value, list) and len(text := to_json(value)) > LONG:
+            del rest[name]
+            lists[name] = _store(connection, value, text, before.get(name))
+    return rest, lists
+
+
+def put_back(connection: Connection, report: dict[str, Any], lists: dict[str, int]) -> dict[str, Any]:
+    """The whole report."""
+    return report | {name: _read(connection, number) for name, number in lists.items()}
+
+
+def difference(before: List, after: List) -> dict[str, Any] | None:
+    """What `patched` needs to make the one of the other; ``None`` if that is more than half of it."""
+    keys = [to_json(item) for item in after]
+    wanted = set(keys)
+    kept = [to_json(item) for item in before]
+    removed = [place for place, key in enumerate(kept) if key not in wanted]
+    gone = set(removed)
+    stay = iter([key for place, key in enumerate(kept) if place not in gone])
+    added, following = [], next(stay, None)
+    for place, key in enumerate(keys):
+        if key == following:
+            following = next(stay, None)
+        else:
+            added.append([place, after[place]])
+    if following is not None or 2 * len(added) > len(after):
+        # In another order, or nearly all new.
+        return None
+    return {"removed": removed, "added": added}
+
+
+def patched(before: List, change: dict[str, Any]) -> List:
+    """What `difference` was made from."""
+    gone = set(change["removed"])
+    after = [item for place, item in enumerate(before) if place not in gone]
+    for place, item in change["added"]:
+        after.insert(place, item)
+    return after
+
+
+def _store(connection: Connection, value: List, text: str, before: int | None) -> int:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:32]
+    if (known := connection.execute(_BY_HASH, {"hash": digest}).scalar()) is not None:
+        return int(known)
+    base, depth, content = None, 0, text
+    if before is not None and (deep := connection.execute(_DEPTH, {"id": before}).scalar_one()) < DEEPEST:
+        change = difference(_read(connection, before), value)
+        if change is not None:
+            base, depth, content = before, deep + 1, to_json(change)
+    row = {"hash": digest, "base": base, "depth": depth, "content": zlib.compress(content.encode())}
+    return int(connection.execute(_INSERT, row).scalar_one())
+
+
+def _read(connection: Connection, number: int | None) -> List:
+    changes = []
+    while number is not None:
+        number, content = connection.execute(_BY_ID, {"id": number}).one()
+        changes.append(json.loads(zlib.decompress(content)))
+    value: List = changes.pop()
+    while changes:
+        value = patched(value, changes.pop())
+    return value

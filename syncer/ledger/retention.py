@@ -1,0 +1,125 @@
+"""What a ledger forgets: runs, events and closed tasks that are older than it is told to keep, a few at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select
+
+from syncer.ledger.reading import chunks
+from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
+from syncer.ledger.tables import METADATA
+from syncer.ledger.writing import store_cursors
+from syncer.state import UNSETTLED
+
+BATCH: Final = 500
+KEPT_FROM: Final = "kept_from"
+"""The cursor that lets events be deleted that are older than it says; there only within one transaction."""
+
+_QUIET_DAYS: Final = timedelta(days=1)
+_run = METADATA.tables["run"]
+_list = METADATA.tables["report_list"]
+_lookup = METADATA.tables["lookup"]
+_cursor = METADATA.tables["cursor"]
+_task, _replica, _operation, _event = TASKS.table, REPLICAS.table, OPERATIONS.table, EVENTS.table
+
+
+def forget(connection: Connection, now: datetime, keep: timedelta) -> bool:
+    """One batch of what is no longer kept; whether there may be more."""
+    limit = now - keep
+    return any(step(connection, now, limit) for step in _STEPS)
+
+
+def _old_runs(connection: Connection, _now: datetime, limit: datetime) -> int:
+    return _delete(connection, _run, _run.c.id, _run.c.started_at < limit, _run.c.finished_at.is_not(None))
+
+
+def _quiet_runs(connection: Connection, now: datetime, limit: datetime) -> int:
+    """Of runs in which nothing happened one an hour is enough, once a day has passed."""
+    quiet = select(_run.c.id, _run.c.started_at).where(
+        _run.c.quiet.is_(True), _run.c.started_at >= limit, _run.c.started_at < now - _QUIET_DAYS
+    )
+    hours = set[datetime]()
+    spare = []
+    for run, started_at in connection.execute(quiet.order_by(_run.c.started_at, _run.c.id)):
+        hour = started_at.replace(minute=0, second=0, microsecond=0)
+        if hour in hours:
+            spare.append(run)
+        hours.add(hour)
+    return _delete_ids(connection, _run, _run.c.id, spare[:BATCH])
+
+
+def _unused_lists(connection: Connection, _now: datetime, _limit: datetime) -> int:
+    """Lists that neither a run nor another list needs."""
+    used = {
+        number
+        for text in connection.execute(select(_run.c.lists).distinct()).scalars()
+        for number in json.loads(text).values()
+    }
+    later = _list.alias()
+    leaves = select(_list.c.id).where(~exists().where(later.c.base == _list.c.id))
+    spare = [number for number in connection.execute(leaves).scalars() if number not in used]
+    return _delete_ids(connection, _list, _list.c.id, spare[:BATCH])
+
+
+def _old_events(connection: Connection, _now: datetime, limit: datetime) -> int:
+    # As the database itself writes an instant, for it compares the two.
+    text = limit.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    zone = "+00" if connection.dialect.name == "postgresql" else ""
+    store_cursors(connection, {KEPT_FROM: text + zone})
+    found = _delete(connection, _event, _event.c.id, _event.c.at < limit)
+    connection.execute(delete(_cursor).where(_cursor.c.name == KEPT_FROM))
+    return found
+
+
+def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> int:
+    """Tasks of which nothing is open or unsettled, and nothing was heard or done for so long.
+
+    Run when old events are gone already: whatever happened to a task since left one.
+    """
+    done = select(_task.c.id).where(
+        _task.c.state != "open",
+        ~exists().where(_replica.c.task == _task.c.id, _replica.c.state == "open"),
+        ~exists().where(
+            _operation.c.task == _task.c.id,
+            _operation.c.state.in_(sorted(UNSETTLED)) | (_operation.c.created_at >= limit),
+        ),
+        ~exists().where(_event.c.task == _task.c.id),
+        func.coalesce(_task.c.first_seen, _task.c.due) < limit,
+        _task.c.due < limit,
+    )
+    ids = list(connection.execute(done.limit(BATCH)).scalars())
+    for table in (_operation, _replica):
+        _delete_ids(connection, table, table.c.task, ids)
+    return _delete_ids(connection, _task, _task.c.id, ids)
+
+
+def _old_lookups(connection: Connection, _now: datetime, limit: datetime) -> int:
+    connection.execute(delete(_lookup).where(_lookup.c.asked_at < limit))
+    return 0
+
+
+_STEPS: Final[tuple[Callable[[Connection, datetime, datetime], int], ...]] = (
+    _old_runs,
+    _quiet_runs,
+    _unused_lists,
+    _old_events,
+    _closed_tasks,
+    _old_lookups,
+)
+
+
+def _delete(connection: Connection, table: Table, key: ColumnElement[str], *conditions: ColumnElement[bool]) -> int:
+    return _delete_ids(
+        connection, table, key, connection.execute(select(key).where(*conditions).limit(BATCH)).scalars()
+    )
+
+
+def _delete_ids(connection: Connection, table: Table, key: ColumnElement[str], ids: Iterable[str]) -> int:
+    number = 0
+    for part in chunks(ids):
+        number += connection.execute(delete(table).where(key.in_(part))).rowcount
+    return number

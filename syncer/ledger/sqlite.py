@@ -1,0 +1,192 @@
+"""SQLite files: ours alone to read, and none but ours is changed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Final
+
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.pool import QueuePool, StaticPool
+
+from syncer.files import refuse_link
+from syncer.ledger.database import BUSY_SECONDS, Database, damaged
+from syncer.ledger.errors import LedgerError
+from syncer.ledger.place import FilePlace, Place
+from syncer.ledger.stale import log_of, uri_of
+
+APPLICATION_ID: Final = 0x53594E43
+"""Stands in the file's head and says that it is a ledger: ``SYNC``."""
+
+
+def memory(
+    where: str,
+    content: sqlite3.Connection | None = None,
+    *,
+    read_only: bool = False,
+    place: Place | None = None,
+) -> Database:
+    """A SQLite database in memory, with a copy of ``content``, which lies at ``place``."""
+
+    def open_memory() -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys=ON")
+        if content is not None:
+            content.backup(connection)
+        return connection
+
+    return Database(sqlite_engine(open_memory, StaticPool), where, read_only=read_only, place=place)
+
+
+def open_file(name: str, *, read_only: bool) -> Database:
+    """A ledger's file, made if need be, unless ``read_only``. Raises `LedgerError`."""
+    if name in {"", ":memory:"}:
+        return memory("in memory", read_only=read_only)
+    named = Path(name)
+    if not named.parent.is_dir():
+        msg = f"the ledger {named} cannot be opened: the folder {named.parent} does not exist"
+        raise LedgerError(msg)
+    place = FilePlace(named)
+    database = Database(
+        sqlite_engine(opener(place.path, read_only=read_only, place=place), QueuePool),
+        str(named),
+        read_only=read_only,
+        place=place,
+    )
+    with database.translated():
+        if not look_at(place) and read_only:
+            return memory(str(named), read_only=True)
+    if not read_only:
+        _make_ready(place)
+    return database
+
+
+def is_ledger(path: Path) -> bool:
+    """Whether the file is a ledger; ``False`` for a database in which there is nothing. It is not changed.
+
+    Raises `sqlite3.Error` for what is no database, `LedgerError` for the database of something else.
+    """
+    # What a log adds is seen too; but only if there is one are files of SQLite's own made to read it.
+    log = log_of(path)
+    how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    with closing(sqlite3.connect(f"{uri_of(path)}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
+        if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
+            return True
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    if tables:
+        words = ", ".join(sorted(tables)[:5])
+        msg = f"the database {path} holds tables of something else ({words}); name another ledger"
+        raise LedgerError(msg)
+    return False
+
+
+def check_whole(connection: Connection, where: str, place: Place) -> None:
+    """Raise `LedgerError` if the file is damaged: to be asked where it is not the one that it was."""
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise damaged(where, " ".join(str(found).split()), place)
+
+
+def look_at(place: FilePlace) -> bool:
+    """Whether there is something; raises `LedgerError` for what is not ours, which is then left as it is."""
+    named, path = place.named, place.path
+    linked = named.is_symlink()
+    if not path.exists() and not linked:
+        return False
+    if not path.is_file():
+        msg = f"the ledger {named} is no file"
+        raise LedgerError(msg)
+    if not is_ledger(path) and linked:
+        msg = f"the ledger {named} is a link to {path}, which is no ledger; remove the link, or name another ledger"
+        raise LedgerError(msg)
+    return True
+
+
+def _make_ready(place: FilePlace) -> None:
+    """Create the file before SQLite does, for its owner alone; SQLite gives its -wal and -shm the same mode."""
+    path = place.path
+    _refuse_links(path)
+    try:
+        # Only a file that is new may be opened and closed here: closing it drops every lock that this
+        # process, in another thread, holds on it.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        _tighten(path)
+    except OSError as error:
+        msg = f"the ledger {path} cannot be created: {error.strerror}"
+        raise LedgerError(msg) from error
+    try:
+        place.settle()
+    except OSError as error:
+        msg = f"the ledger {path} was put back, and {log_of(path)} of before cannot be moved away: {error.strerror}"
+        raise LedgerError(msg) from error
+
+
+def _refuse_links(path: Path) -> None:
+    """What SQLite writes beside the file is refused where it is a link: its mode would be set, which is not ours."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        file = Path(f"{path}{suffix}")
+        try:
+            refuse_link(file)
+        except OSError as error:
+            msg = f"the ledger {path} cannot be opened: {file} is no file of ours ({error.strerror}); remove it"
+            raise LedgerError(msg) from error
+
+
+def _tighten(path: Path) -> None:
+    for file in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        try:
+            if os.name == "posix" and file.stat().st_mode & 0o077:
+                file.chmod(0o600)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            msg = f"others can read the ledger {file}, and that cannot be changed: {error.strerror}"
+            raise LedgerError(msg) from error
+
+
+def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callable[[], sqlite3.Connection]:
+    """What opens a connection to the file."""
+    uri = f"{uri_of(path)}?mode={'ro' if read_only else 'rw'}"
+    place = place or Place()
+
+    def open_file() -> sqlite3.Connection:
+        with place.connecting():
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+        try:
+            connection.execute("PRAGMA foreign_keys=ON").close()
+            connection.execute("PRAGMA synchronous=FULL").close()
+            if not read_only:
+                _keep_log(connection)
+                place.wrote()
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    return open_file
+
+
+def _keep_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging. A new file changes over once, and then SQLite does not wait for others by itself."""
+    end = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
+                raise
+            sleep(0.005)
+        else:
+            return
+
+
+def sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePool | StaticPool]) -> Engine:
+    """An engine with these connections."""
+    return create_engine("sqlite+pysqlite://", creator=creator, poolclass=pool, hide_parameters=True)

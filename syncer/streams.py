@@ -1,0 +1,94 @@
+"""Standard output and error that cannot end the work: what cannot be written there is lost, and nothing else."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TextIO
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_STANDARD: Final = (0, 1, 2)
+_PIECE: Final = 4096
+"""A pipe that has room at all takes this much at once."""
+
+
+class _Lossy(io.RawIOBase):
+    """Writes to a file descriptor; closed, full and abandoned ones swallow what they are given.
+
+    ``patience`` is for how many seconds a reader may keep us waiting, ``None`` for as long as it likes.
+    """
+
+    patience: float | None = None
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._stalled = False
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        try:
+            return os.isatty(self._descriptor)
+        except OSError:
+            return False
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Buffer, /) -> int:
+        """All of it, as far as anybody is told."""
+        left = memoryview(content).cast("B")
+        size = len(left)
+        with suppress(OSError, ValueError):
+            while left and self._has_room():
+                left = left[os.write(self._descriptor, left[:_PIECE]) :]
+        return size
+
+    def _has_room(self) -> bool:
+        if os.name != "posix":
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        # Who has kept us waiting once is not waited for again before there is room.
+        wait = None if self.patience is None else 0.0 if self._stalled else self.patience * 1000
+        self._stalled = not poll.poll(wait)
+        return not self._stalled
+
+
+def protect_streams() -> None:
+    """From now on, nothing that is printed can fail, whatever becomes of standard output and error."""
+    for number in _STANDARD:
+        _reserve(number)
+    sys.stdout = _lossy(1, sys.stdout)
+    sys.stderr = _lossy(2, sys.stderr)
+
+
+def wait_for_no_reader(seconds: float) -> None:
+    """A process that serves for days does not wait for somebody who has stopped reading what it prints."""
+    _Lossy.patience = seconds
+
+
+def _reserve(number: int) -> None:
+    """A standard stream that is closed would give its number to the next file that is opened: the ledger, say."""
+    try:
+        os.fstat(number)
+    except OSError:
+        os.open(os.devnull, os.O_RDWR)
+
+
+def _lossy(number: int, before: TextIO | None) -> TextIO:
+    if before is not None:
+        with suppress(OSError, ValueError):
+            before.flush()
+    encoding = getattr(before, "encoding", None) or "utf-8"
+    # A terminal that cannot show a name must not end a run.
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Lossy(number)), encoding=encoding, errors="backslashreplace", line_buffering=True
+    )

@@ -1,0 +1,35 @@
+"""The account file of a simulated world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+
+_SECTIONS = {
+    "superfone": 'api_key = "env:SUPERFONE_API_KEY"\nbase_url = "http://localhost:1"',
+    "reply": 'api_key = "env:REPLY_API_KEY"\nbase_url = "http://localhost:2"',
+    "highlevel": 'token = "env:HIGHLEVEL_TOKEN"\nlocation_id = "ve9EPM428h8vShlRW1KT"\nbase_url = "http://localhost:3"',
+}
+_RULES = '[[highlevel.kind_rules]]\nmatch = "(?i)remind"\nkind = "reminder"\n'
+
+SECRETS = {
+    "SUPERFONE_API_KEY": "superfone-key",
+    "REPLY_API_KEY": "reply-key",
+    "HIGHLEVEL_TOKEN": "highlevel-token",
+}
+
+
+def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
+    """The file for these CRMs; ``settings`` are further lines for its tables."""
+    lines = ['[account]\nname = "acme"\n[ledger]\nbackup = "off"', "[sync]", settings.get("sync", "")]
+    if "max_creates" not in settings.get("sync", ""):
+        lines.append("max_creates_per_run = 10000")
+    for system in systems:
+        lines += [f"[{system}]", _SECTIONS[system], 'rate = "100000/s"', settings.get(system, "")]
+    return "\n".join(lines) + "\n" + (_RULES if "highlevel" in systems else "")
+
+
+def limits_in(settings: Mapping[str, str]) -> dict[str, int]:
+    """How many creates and completions of one run these lines allow, where they say so."""
+    found = re.findall(r"max_(\w+)_per_run = (\d+)", settings.get("sync", ""))
+    return {what: int(most) for what, most in found}

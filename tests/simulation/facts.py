@@ -1,0 +1,366 @@
+"""What the judge knows: what there is, what people did, and what a run can have seen of it.
+
+Every task that a person makes has a name (``#7``) in its title or text. Whatever the engine makes of it carries that
+name along, so that the judge knows a copy by reading it, not by asking the engine. Equal tasks share one name.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from tests.simulation.sight import Seen, tasks_of
+from tests.simulation.stage import Stage
+from tests.simulation.story import UNTOLD, Story
+
+MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
+SUPERSEDE_WINDOW = timedelta(seconds=2)
+LEAD_RECHECK = timedelta(hours=25)
+"""A number that had no lead is asked again after a day."""
+Copy = tuple[str, str]
+"""(system, remote id)"""
+
+
+class Facts:
+    """The memory of one world. ``closes_cancelled`` and ``holds`` are the account's settings.
+
+    ``places``: a task's id is the place of its origin, so that markers connect copies whatever was edited, and a lost,
+    an old or a second ledger excuses little, see `_untold_by_places`.
+
+    ``theirs`` are the copies that people made or touched, ``known`` and ``known_closed`` those that a clean run has
+    read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does not know yet.
+    ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
+    ``ailing`` are what a CRM can never show as it should: a Superfone lead, a Reply task.
+    ``held`` are the copies of which the last report says that nobody can tell what they are.
+    ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
+    ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
+    which Superfone has no place for. ``at_once``: two ledgers run
+    at the same time. ``added_at``: when people added a contact, of whom nobody can know for a day.
+    ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
+    """
+
+    def __init__(
+        self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False, places: bool = False
+    ) -> None:
+        self.stage = stage
+        self.places = places
+        self.closes_cancelled = closes_cancelled
+        self.holds = holds
+        self.stories: dict[str, Story] = {}
+        self.persons: dict[Copy, int] = {}
+        self.phones: dict[str, int] = {}
+        self.theirs: set[Copy] = set()
+        self.known: set[Copy] = set()
+        self.known_closed: set[Copy] = set()
+        self.shown: set[Copy] = set()
+        self.unclaimed: set[Copy] = set()
+        self.deleted: set[tuple[str, str]] = set()
+        self.deleted_before: set[tuple[str, str]] = set()
+        self.read_at: dict[str, datetime] = {}
+        self.changed_at: dict[Copy, datetime] = {}
+        self.closed_at: dict[Copy, datetime] = {}
+        self.closed_by: dict[Copy, Copy] = {}
+        self.due_incidents: set[Copy] = set()
+        self.late_incidents: set[Copy] = set()
+        self.ailing: set[Copy] = set()
+        self.held: set[Copy] = set()
+        self.unsure: set[int] = set()
+        self.contradicted: set[int] = set()
+        self.seen_contradicted: set[int] = set()
+        self.narrow: set[str] = set()
+        self.added_at: dict[Copy, datetime] = {}
+        self.rebuilding = self.at_once = False
+
+    # what there is ---------------------------------------------------------------------------------
+
+    def tasks(self, system: str) -> dict[str, Seen]:
+        """Every task of a CRM by remote id; deleted ones are left out."""
+        return tasks_of(self.stage, system)
+
+    def copies(self, name: str) -> dict[Copy, Seen]:
+        """All copies of one task, open and closed."""
+        return {
+            (system, remote_id): task
+            for system in self.stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if task.name == name
+        }
+
+    def open_copies(self, name: str) -> list[Copy]:
+        return [copy for copy, task in self.copies(name).items() if task.open]
+
+    def contact_of(self, system: str, person: int) -> str | None:
+        """The contact that is this person in a CRM, if there is one."""
+        return next(iter(self.contacts_of(system, person)), None)
+
+    def contacts_of(self, system: str, person: int) -> list[str]:
+        """The contacts that are this person in a CRM, oldest first."""
+        return [at for (where, at), who in self.persons.items() if (where, who) == (system, person)]
+
+    def story(self, copy: Copy) -> Story | None:
+        task = self.tasks(copy[0]).get(copy[1])
+        return self.stories.get(task.name or "") if task else None
+
+    def task_id(self, copy: Copy) -> str | None:
+        """The id by which the ledger knows the task of a copy."""
+        return self.stage.task_of(*copy)
+
+    def is_closed(self, story: Story) -> bool:
+        """Whether people have ended it, so that all its copies may be closed."""
+        return story.done or (story.cancelled and self.closes_cancelled)
+
+    def must_be_closed(self, story: Story) -> bool:
+        """Whether it was closed by people, and any engine can know."""
+        return self.is_closed(story) and story.noticed and "L4" not in story.excused
+
+    def ails(self, copy: Copy) -> None:
+        """From now on this one fails. A twin that was not read by now is, once it can be read, another task."""
+        self.ailing.add(copy)
+        story = self.story(copy)
+        if story is not None and story.twins > 1 and copy not in self.known:
+            story.excused |= UNTOLD
+
+    def is_ailing(self, system: str, story: Story) -> bool:
+        """Whether this task cannot be told of, or not be brought to this CRM, as long as an item fails there.
+
+        What fails delays nothing but itself: a task itself is excused altogether; of a lead's tasks those that people
+        made or changed there, which nobody can read, and of the others their copies there. After a lost or an old
+        ledger nothing is made for somebody whose lead cannot be read.
+        """
+        if not self.ailing:
+            return False
+        mine = [copy for name in self.stories if self.stories[name] is story for copy in self.copies(name)]
+        if not self.ailing.isdisjoint(mine):
+            return True
+        leads = {at for where, at in self.ailing if where == "superfone"}
+        there = [copy for copy in mine if copy[0] == "superfone" and self.tasks("superfone")[copy[1]].contact in leads]
+        on_lead = any(self.persons.get(("superfone", lead)) == story.person for lead in leads)
+        return on_lead and (self.rebuilding or system == "superfone" or not self.theirs.isdisjoint(there))
+
+    def nameless(self) -> dict[str, str]:
+        """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
+        return {
+            remote_id: task.name
+            for remote_id, task in self.tasks("superfone").items()
+            if task.open and task.name and self.stories[task.name].excused >= UNTOLD
+        }
+
+    # what people tell ------------------------------------------------------------------------------
+
+    def made(self, name: str, person: int, copy: Copy, systems: tuple[str, ...], *, equal: bool = False) -> None:
+        """A person made a task, a twin of one that has this name already, or an ``equal`` one beside it."""
+        story = self.stories.setdefault(name, Story(person, systems, extra=int(self.at_once)))
+        if equal:
+            story.many += 1
+        else:
+            story.twins += 1
+        self.theirs.add(copy)
+        self.rescheduled(copy)
+        self._forget(copy)
+        if self.rebuilding and any(story.is_like(one) and one.excused >= UNTOLD for one in self.stories.values()):
+            # Beside a copy that nothing names any more, it looks like that copy.
+            story.excused |= UNTOLD
+        if copy[0] == "superfone":
+            self._looks_superseded(copy)
+
+    def _looks_superseded(self, new: Copy) -> None:
+        """What somebody did a moment before somebody made a newer task looks as if that had closed it."""
+        tasks = self.tasks("superfone")
+        for remote_id, task in tasks.items():
+            closed_at = self.closed_at.get(("superfone", remote_id))
+            if task.open or not task.exclusive or task.contact != tasks[new[1]].contact or closed_at is None:
+                continue
+            story = self.story(("superfone", remote_id))
+            if story is not None and self.stage.now() - closed_at <= SUPERSEDE_WINDOW:
+                story.excused.add("L4")
+
+    def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
+        """A person closed a task: done, or cancelled."""
+        story = self.story(copy)
+        self.changed_at[copy] = self.closed_at[copy] = self.stage.now()
+        if story is None:
+            return
+        if cancelled:
+            story.cancelled = True
+        else:
+            story.they_closed[copy[0]] += 1
+        if copy in self.known:
+            story.noticed = True
+        self._part(story, copy)
+
+    def touched(self, copy: Copy, deed: str) -> None:
+        """A person changed a task: from now on it is theirs."""
+        story = self.story(copy)
+        self.theirs.add(copy)
+        self.changed_at[copy] = self.stage.now()
+        if story is None:
+            return
+        story.deeds |= {deed, f"{deed} in {copy[0]}"}
+        if deed == "edited" and copy[0] == "superfone" and copy in self.unclaimed:
+            # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
+            story.excused |= UNTOLD
+            self._is_theirs_after_all(copy)
+        if deed == "deleted" and copy in self.shown:
+            self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
+        if deed == "superseded":
+            story.to_put_back = False
+        self._part(story, copy)
+
+    def _is_theirs_after_all(self, copy: Copy) -> None:
+        closed = self.closed_by.get(copy)
+        superseded = self.story(closed) if closed is not None else None
+        if closed is not None and superseded is not None:
+            self.due_incidents.discard(closed)
+            self.late_incidents.discard(closed)
+            superseded.to_put_back = False
+
+    def rescheduled(self, copy: Copy) -> None:
+        """A person has given a task the due that it has now."""
+        story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
+        if story is not None:
+            story.gets_due(task.due, self.stage.now())
+
+    def met(self, person: int, system: str) -> None:
+        """A CRM knows the person from now on, and gets what is open for them."""
+        self.added_at[system, self.contact_of(system, person) or ""] = self.stage.now()
+        for name, story in self.stories.items():
+            if story.person == person and system not in story.systems and name not in self.narrow:
+                story.systems = (*story.systems, system)
+
+    def doubled(self, person: int) -> None:
+        """Somebody is there twice: while a ledger is rebuilt, nobody can tell whose the others' copies are."""
+        self.unsure.add(person)
+        for story in self.stories.values():
+            if story.person == person and self.rebuilding:
+                story.excused |= UNTOLD
+
+    def moved(self, copy: Copy) -> None:
+        """A task was given to another contact of its person."""
+        self.changed_at[copy] = self.stage.now()
+
+    def contact_gone(self, system: str, contact: str) -> None:
+        """People delete a contact, and its tasks with it."""
+        person = self.persons[system, contact]
+        for story in self.stories.values():
+            if story.person == person:
+                story.gone.add(system)
+                story.deeds.add("deleted")
+                # Where it was is no place any more.
+                story.to_put_back = story.to_put_back and system != "superfone"
+                if story.they_closed[system]:
+                    # Maybe no run has read that, and none can any more.
+                    story.excused.add("L4")
+
+    def _part(self, story: Story, copy: Copy) -> None:
+        """Twins of which one was changed before all were seen are two tasks, though both keep the name.
+
+        So are, after a lost ledger, all copies of a task.
+        """
+        copies = self.open_copies(self.tasks(copy[0])[copy[1]].name or "")
+        if (self.rebuilding and not self.places) or (story.twins > 1 and not self.known.issuperset(copies)):
+            story.excused |= UNTOLD
+
+    def may_reopen(self, copy: Copy) -> bool:
+        """Whether a clean run has seen all that is closed of its task, and the task is what it seems."""
+        story, name = self.story(copy), self.tasks(copy[0])[copy[1]].name or ""
+        closed = {other for other, task in self.copies(name).items() if not task.open}
+        return closed <= self.known_closed - self.unclaimed and story is not None and not story.excused >= UNTOLD
+
+    def reopened(self, copy: Copy) -> bool:
+        """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
+        story = self.story(copy)
+        kept = story is not None and not story.done and story.cancelled and not self.closes_cancelled
+        if kept and story is not None:
+            story.cancelled = False
+            # Done elsewhere before a run has seen that, the reopened one is a task of its own.
+            story.twins += 1
+            self._forget(copy)
+        return kept
+
+    def _forget(self, copy: Copy) -> None:
+        """What a run has seen of a copy says nothing of it any more."""
+        self.known.discard(copy)
+        self.known_closed.discard(copy)
+        self.changed_at[copy] = self.stage.now()
+
+    def put_aside(self) -> None:
+        """The ledger is copied, with what it knows to be gone."""
+        self.deleted_before = set(self.deleted)
+
+    def lost_ledger(self, *, old: bool = False) -> None:
+        """What was not yet the same everywhere can't be told any more from what never was.
+
+        An ``old`` ledger is put in its place, which knows some of what it had made.
+        """
+        self.rebuilding = True
+        # What is gone and what was never made, only the ledger could tell apart.
+        self.deleted = self.deleted & self.deleted_before if old else set()
+        self.seen_contradicted.clear()
+        for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
+            seen.clear()
+        for name, story in self.stories.items():
+            untold = self._untold_by_places(name, story) if self.places else self._untold(name, story)
+            if untold or story.person in self.unsure:
+                story.excused |= UNTOLD
+            if "copied" in story.deeds:
+                # It carries the marker of another task, whose copy it will be taken for if that one is closed here.
+                story.excused.add("L3")
+        self._mark_alike()
+        if not old:
+            self.theirs |= {(system, remote_id) for system in self.stage.sandboxes for remote_id in self.tasks(system)}
+
+    def _untold(self, name: str, story: Story) -> bool:
+        """Whether copies that only look alike are not alike any more, or never were all there."""
+        closed_somewhere = story.done_at_most > 0 or story.cancelled
+        whole = {system for system, _ in self.open_copies(name)} == set(story.systems)
+        return closed_somewhere or not whole or bool(story.deeds) or story.to_put_back or story.many > 1
+
+    def _untold_by_places(self, name: str, story: Story) -> bool:
+        """Superfone keeps no markers: whose copy ours is there, its due alone tells, and people changed that.
+
+        That a race closed a task, and that it is to be put back, stands in the ledger alone. A twin that people made
+        by hand carries no marker, and what they changed since makes it another task. What was cancelled and is kept
+        open elsewhere cannot be told from what was reopened.
+        """
+        ours_there = any(system == "superfone" and (system, at) not in self.theirs for system, at in self.copies(name))
+        edited_there = "edited in superfone" in story.deeds and not ours_there
+        kept = story.cancelled and not self.closes_cancelled
+        return edited_there or story.to_put_back or kept or (story.twins > 1 and bool(story.deeds))
+
+    def second_ledger(self) -> None:
+        """Another ledger runs. What both make in the same moment is there twice, once for each ledger."""
+        self._mark_alike()
+        for name, story in self.stories.items():
+            if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
+                story.extra = 1
+
+    def _mark_alike(self) -> None:
+        """From now on nothing tells apart, in Superfone, what is due together."""
+        for name, story in self.stories.items():
+            story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
+            if name in story.alike:
+                story.alike.remove(name)
+
+    # what a run has seen ---------------------------------------------------------------------------
+
+    def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[str]) -> None:
+        """A clean run has read all that it did not name, as it was at these times."""
+        self.seen_contradicted |= self.contradicted
+        for system in self.stage.sandboxes:
+            for remote_id, task in self.tasks(system).items():
+                if f"{system} task {remote_id}" not in not_looked_at:
+                    self._is_seen((system, remote_id), task, until[system])
+
+    def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime) -> None:
+        """A clean run has read what people had not changed since."""
+        if copy in self.changed_at and self.changed_at[copy] >= seen_until:
+            return
+        added_at = self.added_at.get((copy[0], task.contact))
+        if added_at is not None and seen_until < added_at + LEAD_RECHECK:
+            return
+        if copy in self.ailing or (copy[0], task.contact) in self.ailing:
+            return
+        (self.known if task.open else self.known_closed).add(copy)
+        if task.open and task.name:
+            self.shown.add(copy)
+            self.stories[task.name].seen = True

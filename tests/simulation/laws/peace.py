@@ -1,0 +1,164 @@
+"""What must be true once people and faults have stopped: everything at rest, or listed with a true reason."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.simulation.facts import Copy, Facts
+from tests.simulation.laws.violation import Violation
+from tests.simulation.sight import is_message, is_read_only
+from tests.simulation.stage import Outcome
+from tests.simulation.story import Story
+
+Listed = set[tuple[str, str]]
+"""(system, reason) under which the report lists a task."""
+
+
+TOLD = frozenset({"done_or_reopened", "unmatched"})
+"""Under attention with nothing written: what a lost, an old or a second ledger cannot tell."""
+
+
+def l1_no_echo(writes_before: int, writes_after: int) -> None:
+    """When nobody acts, a second run sends no write at all."""
+    if writes_after != writes_before:
+        raise Violation("L1", f"{writes_after - writes_before} writes in a run although nobody had acted")
+
+
+def judge(facts: Facts, outcome: Outcome) -> None:
+    """Hold every task against the report of the last run."""
+    if outcome.report is None:
+        raise Violation("L7", f"the last run did not end: {outcome}")
+    listed: dict[str, Listed] = defaultdict(set)
+    for item in (*outcome.report.waiting, *outcome.report.attention):
+        if item.task is not None:
+            listed[item.task].add((item.system, item.reason.value))
+    facts.held = {
+        copy
+        for story in facts.stories
+        for copy in facts.copies(story)
+        if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate"})
+    }
+    l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention})
+    for name, story in sorted(facts.stories.items()):
+        copies = facts.open_copies(name)
+        if not _is_judged(story, copies):
+            continue
+        task_ids = {task for task in map(facts.task_id, facts.copies(name)) if task is not None}
+        here = set().union(*(listed[task] for task in task_ids))
+        if facts.is_closed(story):
+            if facts.must_be_closed(story):
+                l4_no_lost_completion(facts, name, story, copies, here)
+        elif not story.cancelled:
+            if story.many > 1:
+                l4_no_lost_completion(facts, name, story, copies, here)
+            l7_convergence(facts, name, story, copies, here)
+            l6_put_back(facts, name, story, copies, here)
+
+
+def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
+    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention."""
+    for name, story in facts.stories.items():
+        for system in facts.stage.sandboxes if story.extra else ():
+            there = [copy for copy in facts.open_copies(name) if copy[0] == system]
+            if len(there) > story.many and (system, "duplicate") not in attention and "L2" not in story.excused:
+                raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {there}")
+
+
+def _is_judged(story: Story, copies: list[Copy]) -> bool:
+    """A task of which nothing is open any more is lost, unless they deleted it, or no run ever saw it."""
+    if "L7" in story.excused:
+        return False
+    return bool(copies) or story.to_put_back or (story.seen and "deleted" not in story.deeds)
+
+
+def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
+    """Once they close a replica, every other open replica is closed as soon as its CRM allows it.
+
+    Nobody can know of what was closed before any run saw it open: that is history. Of equal tasks, as many are
+    closed as were done. What cannot be closed there yet is listed, with a reason that is true (L8).
+    """
+    if story.done_at_least and not (story.noticed and "L4" not in story.excused):
+        return
+    done = story.many if facts.is_closed(story) else story.done_at_least
+    for system in facts.stage.sandboxes:
+        there = [copy for copy in copies if copy[0] == system]
+        waits = [copy for copy in there if _cannot_be_closed(facts, copy, listed)]
+        if len(there) - len(waits) > story.many - done and not facts.is_ailing(system, story):
+            raise Violation("L4", f"{name} was closed by somebody, {there} are still open; listed: {sorted(listed)}")
+
+
+def _cannot_be_closed(facts: Facts, copy: Copy, listed: Listed) -> bool:
+    if _is_told(facts.stories[facts.tasks(copy[0])[copy[1]].name or ""], listed):
+        return True
+    if (copy[0], "newer_above") in listed and _something_above(facts, copy):
+        return True
+    if (copy[0], "not_completable") in listed and is_message(facts.stage, copy):
+        return True
+    return (copy[0], "sequence_read_only") in listed and is_read_only(facts.stage, copy)
+
+
+def _is_told(story: Story, listed: Listed) -> bool:
+    """Whether it stands under attention that nobody can tell what this task is: nothing is then written for it."""
+    told = TOLD | {"duplicate"} if story.extra else TOLD
+    return any(reason in told for _, reason in listed)
+
+
+def _something_above(facts: Facts, copy: Copy) -> bool:
+    tasks = facts.tasks("superfone")
+    mine = tasks[copy[1]]
+    return any(
+        task.open and task.contact == mine.contact and (task.created_at, int(other)) > (mine.created_at, int(copy[1]))
+        for other, task in tasks.items()
+    )
+
+
+def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
+    """When people and faults stop, at most three runs later every open task has an open replica in every CRM that
+    its route names, or stands under *waiting* or *attention* (L8) with a reason (L7, where it is not true).
+    """
+    if _is_told(story, listed):
+        return
+    for system in story.systems:
+        there = sum(where == system for where, _ in copies)
+        if there >= story.many - story.done_at_most or facts.is_ailing(system, story):
+            continue
+        reasons = {reason for where, reason in listed if where == system}
+        if not reasons:
+            raise Violation("L8", f"{name} is open, is not in {system}, and stands nowhere with a reason")
+        if not reasons <= _true_reasons(facts, system, story):
+            raise Violation("L7", f"{name} is not in {system}, and this is no reason for it: {sorted(reasons)}")
+
+
+def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
+    """A task of theirs that a race closed is put back, as soon as no task of theirs is in the slot."""
+    if not story.to_put_back or any(where == "superfone" for where, _ in copies):
+        return
+    if "superfone" in story.systems and not slot(facts, story, theirs=True):
+        raise Violation("L6", f"{name} was closed by a race and is not put back: {sorted(listed)}")
+
+
+def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
+    true = {"replica_missing"} if "deleted" in story.deeds else set()
+    if system in story.gone:
+        true |= {"no_contact", "replica_missing", "refused"}
+        if any(where == system for where, _ in facts.ailing):
+            # A CRM of which no other contact can be read may have lost them all.
+            true.add("unread")
+    if story.person in facts.unsure:
+        true |= {"ambiguous_contact", "no_contact"}
+    if system == "superfone" and slot(facts, story):
+        true |= {"slot_taken", "put_back"}
+    return true
+
+
+def slot(facts: Facts, story: Story, *, theirs: bool = False) -> list[str]:
+    """What holds the slot of the task's lead, besides what must be closed."""
+    return [
+        remote_id
+        for remote_id, task in facts.tasks("superfone").items()
+        if task.open
+        and task.exclusive
+        and facts.persons["superfone", task.contact] == story.person
+        and (("superfone", remote_id) in facts.held or not facts.must_be_closed(facts.stories[task.name or ""]))
+        and (not theirs or ("superfone", remote_id) in facts.theirs)
+    ]

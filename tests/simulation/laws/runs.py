@@ -1,0 +1,56 @@
+"""The laws that hold after every run, whatever happened in it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from tests.simulation.facts import Facts
+from tests.simulation.laws.violation import Violation
+from tests.simulation.stage import Outcome
+
+LIMIT = 3
+"""The exit status of a run that a limit stopped."""
+
+
+def l2_one_open_copy(facts: Facts) -> None:
+    """A task has at most one open replica in a CRM; of equal tasks there are at most as many."""
+    open_copies: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for system in facts.stage.sandboxes:
+        for remote_id, task in facts.tasks(system).items():
+            if task.open and task.name:
+                open_copies[system, task.name].append(remote_id)
+    for (system, name), copies in open_copies.items():
+        story = facts.stories.get(name)
+        if story is not None and len(copies) > story.most_open and "L2" not in story.excused:
+            raise Violation("L2", f"{name} has several open copies in {system}: {copies}")
+
+
+def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
+    """An open task of theirs that a race closed is noticed in the same run, and recorded as an incident.
+
+    A run that a fault disturbed may be the next one's to tell, and so is what arrived late.
+    """
+    if outcome.report is None:
+        return
+    told = {item.task for item in outcome.report.incidents if item.task}
+    for copy in facts.due_incidents | facts.late_incidents:
+        if facts.task_id(copy) in told:
+            facts.due_incidents.discard(copy)
+            facts.late_incidents.discard(copy)
+    if outcome.undisturbed and facts.due_incidents:
+        raise Violation("L6", f"closed by a race and not reported: {sorted(facts.due_incidents)}")
+    facts.due_incidents |= facts.late_incidents
+    facts.late_incidents.clear()
+
+
+def limit(facts: Facts, outcome: Outcome, creates: int, completions: int) -> None:
+    """More creates or completions in one run than are allowed: nothing at all is written.
+
+    A lane's create may close what is to be completed, and so counts as either.
+    """
+    stopped = outcome.report is not None and int(outcome.report.exit) == LIMIT
+    if stopped and creates + completions:
+        raise Violation("limit", f"a run that a limit stopped made {creates} creates and {completions} completions")
+    allowed = facts.stage.limits
+    if creates > allowed.get("creates", creates) or completions > allowed.get("completions", completions):
+        raise Violation("limit", f"a run made {creates} creates and {completions} completions, of {allowed}")

@@ -1,0 +1,177 @@
+"""The laws that each single write is held to, at the moment in which it takes effect."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from tests.simulation.facts import MARKER, Copy, Facts
+from tests.simulation.laws.violation import Violation
+from tests.simulation.sight import Seen, contacts_of, is_message, is_read_only
+from tests.simulation.story import UNTOLD, Story
+
+
+@dataclass(frozen=True)
+class Write:
+    """What a CRM had before one write of ours, and after it."""
+
+    system: str
+    before: dict[str, Seen]
+    after: dict[str, Seen]
+
+    @cached_property
+    def created(self) -> list[str]:
+        return [remote_id for remote_id in self.after if remote_id not in self.before]
+
+    @cached_property
+    def closed(self) -> list[str]:
+        return [
+            remote_id
+            for remote_id, task in self.after.items()
+            if not task.open and self.before.get(remote_id, task).open
+        ]
+
+
+def lease(facts: Facts, system: str, path: str) -> None:
+    """A process that lost its lease stops before its next write. What was on its way already may still arrive."""
+    if facts.stage.lapsed and not facts.stage.arriving:
+        raise Violation("lease", f"a process wrote though another one had taken its lease: {system} {path}")
+
+
+def ledger(facts: Facts, system: str, path: str) -> None:
+    """A ledger that is removed, replaced or restored under a running process is noticed before the next write."""
+    if facts.stage.swapped and not facts.stage.arriving:
+        raise Violation("ledger", f"a process wrote though its ledger was another one by then: {system} {path}")
+
+
+def contact(facts: Facts, system: str) -> None:
+    """Whom we make is somebody, was not there, and has a number that is that person's alone."""
+    for at, phone in contacts_of(facts.stage, system).items():
+        if (system, at) in facts.persons:
+            continue
+        person = facts.phones.get(phone or "")
+        if person is None or facts.contact_of(system, person) is not None:
+            raise Violation("contact", f"{system} {at} was made by us, with the number {phone}")
+        facts.persons[system, at] = person
+
+
+def l6_hands_off(_facts: Facts, write: Write) -> None:
+    """We create and complete, and do nothing else: nothing is deleted, changed or opened again by us."""
+    for remote_id, task in write.before.items():
+        now = write.after.get(remote_id)
+        if now is None or now._replace(open=task.open) != task or now.open > task.open:
+            raise Violation("L6", f"{write.system} {remote_id} was deleted, changed or reopened by us: {task}")
+
+
+def read_only(facts: Facts, write: Write) -> None:
+    """What we may not complete by configuration we do not complete: messages, and tasks of a read-only sequence."""
+    for remote_id in write.closed:
+        copy = (write.system, remote_id)
+        if is_read_only(facts.stage, copy) or is_message(facts.stage, copy):
+            raise Violation("read_only", f"{copy} was completed, and the account file forbids it")
+
+
+def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | None:
+    """What we create is a copy of one task: with its name, for its person, in its route, due as it, marked as ours.
+
+    ``None`` for one that was read in Superfone before people gave it a name.
+    """
+    made, task = (write.system, remote_id), write.after[remote_id]
+    story = facts.stories.get(task.name or "")
+    if story is None:
+        if _is_of_a_nameless(facts, task.text):
+            return None
+        raise Violation("copy", f"{made} was made out of nothing: {task.text!r}")
+    if facts.persons[write.system, task.contact] != story.person:
+        raise Violation("contact", f"{task.name} was made for another person: {made}")
+    put_back = story.to_put_back and write.system == "superfone"
+    if story.person in facts.seen_contradicted and not put_back:
+        raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
+    if write.system not in story.systems and not story.excused >= UNTOLD:
+        raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
+    if not story.may_be_due(task.due, facts.stage.now(), facts.stage.ever_off):
+        raise Violation("copy", f"{made} is due {task.due}, and no other copy of {task.name} ever was")
+    markers = [found[0] for found in MARKER.finditer(task.text)]
+    if len(markers) != (0 if write.system == "superfone" else 1):
+        raise Violation("copy", f"{made} carries {len(markers)} markers: {task.text!r}")
+    return story
+
+
+def _is_of_a_nameless(facts: Facts, text: str) -> bool:
+    marker = MARKER.search(text)
+    copies = [("superfone", remote_id) for remote_id in facts.tasks("superfone")]
+    untold = [copy for copy in copies if (story := facts.story(copy)) is not None and story.excused >= UNTOLD]
+    return marker is not None and any(facts.task_id(copy) in {marker["old"], marker["place"]} for copy in untold)
+
+
+def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -> None:
+    """A task has at most one open replica in a CRM; of equal tasks there are at most as many."""
+    name = write.after[remote_id].name
+    twins = [other for other, old in write.before.items() if old.open and old.name == name]
+    if len(twins) >= story.most_open and "L2" not in story.excused:
+        raise Violation("L2", f"{name} now has open copies in {write.system}: {twins} and {remote_id}")
+
+
+def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story: Story) -> None:
+    """A replica that is gone is not made again, until somebody says so."""
+    name = write.after[remote_id].name
+    if (write.system, name) in facts.deleted and "L2" not in story.excused:
+        raise Violation("L9", f"{name} was deleted in {write.system}, and made again as {remote_id}")
+
+
+def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
+    """No task is closed anywhere unless somebody else closed one of its replicas (L3), nor for a new one (L5).
+
+    Ours may give way to what is put back, or is due earlier (slot). In a lane in which somebody acted after it was
+    read, a request may close what it was not meant for: that must be told, and put back (L6).
+    """
+    closed, task = (write.system, remote_id), write.before[remote_id]
+    story = facts.stories.get(task.name or "")
+    if story is None or "L3" in story.excused:
+        return
+    if write.created and closed not in facts.theirs and not facts.is_closed(story):
+        others = [write.after[new] for new in write.created if not _may_replace(facts, story, write.after[new])]
+        if others and not _was_closed_by_them(facts, write.system, story):
+            raise Violation("slot", f"{closed} ({task.name}) was replaced by {others[0].name}")
+        story.we_closed[write.system] += bool(others)
+        return
+    if _was_closed_by_them(facts, write.system, story):
+        story.we_closed[write.system] += 1
+        return
+    if write.system == "superfone" and _raced(facts, closed, task, by_create=bool(write.created)):
+        # What arrives late may do so after the run has looked: the next one tells it.
+        (facts.late_incidents if facts.stage.arriving else facts.due_incidents).add(closed)
+        story.to_put_back = True
+        facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
+        return
+    raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
+
+
+def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
+    """Of equal tasks, we close as many in a CRM as may have been done. Those that are alike count as equal."""
+    if facts.is_closed(story):
+        return True
+    group = [story, *(facts.stories[name] for name in story.alike)]
+    return sum(one.we_closed[system] for one in group) < sum(one.done_at_most for one in group) and (
+        story.many > 1 or bool(story.alike)
+    )
+
+
+def _may_replace(facts: Facts, ours: Story, new: Seen) -> bool:
+    """What is ours gives way to what is put back, and, unless the slot is held, to what is due earlier."""
+    if facts.stories[new.name or ""].to_put_back:
+        return True
+    return not facts.holds and new.due is not None and new.due < max(ours.dues)
+
+
+def _raced(facts: Facts, copy: Copy, task: Seen, *, by_create: bool) -> bool:
+    """Whether somebody changed what decides after the lane was last read, or the request came late.
+
+    A create closes what is in the slot by then; a completion the newest one, if what was meant is closed by then.
+    """
+    if facts.stage.arriving:
+        return True
+    lane = [(copy[0], other) for other, old in facts.tasks(copy[0]).items() if old.contact == task.contact]
+    read_at = facts.read_at.get(task.contact)
+    changes = [facts.changed_at[one] for one in ([copy] if by_create else lane) if one in facts.changed_at]
+    return read_at is not None and any(changed_at >= read_at for changed_at in changes)

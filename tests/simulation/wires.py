@@ -1,0 +1,242 @@
+"""Faults planted in the connections between modules: arguments, fields and calls of one run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.simulation.planting import Mutant
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """``old`` stands once in the module and becomes ``new``; ``noticed_by`` are the tests that fail then.
+
+    Without any, the simulation's histories are the test.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+    noticed_by: str = ""
+
+    @property
+    def mutant(self) -> Mutant:
+        return Mutant(self.name, "wiring", self.module, self.old, self.new)
+
+
+IN_A_RUN: Final = (
+    Wire(
+        "two persons are merged, and the tasks of one stay behind",
+        "syncer.state",
+        "            if task.contact in merged:",
+        "            if task.id in merged:",
+        "tests/test_wiring.py::test_two_persons_with_open_tasks_are_merged",
+    ),
+    Wire(
+        "who writes does not ask for its lease",
+        "syncer.opening",
+        "                adapter.wire.set_fence(partial(account.ledger.hold, token))\n",
+        "                pass\n",
+        "tests/test_scenarios_wiring.py::test_no_request_leaves_once_the_lease_is_lost",
+    ),
+    Wire(
+        "of two contacts found just before one is made, the first is taken",
+        "syncer.newcontacts",
+        "        return tuple(there.values())\n",
+        "        return tuple(there.values())[:1]\n",
+        "tests/test_wiring.py::test_who_is_found_twice_just_before_is_not_taken",
+    ),
+    Wire(
+        "to allow no create allows all",
+        "syncer.run",
+        "sync.max_creates_per_run if options.allow_creates is None else",
+        "sync.max_creates_per_run if not options.allow_creates else",
+        "tests/test_wiring.py::test_to_allow_none_allows_none",
+    ),
+    Wire(
+        "to allow no completion allows all",
+        "syncer.run",
+        "sync.max_completions_per_run if options.allow_completions is None else",
+        "sync.max_completions_per_run if not options.allow_completions else",
+        "tests/test_wiring.py::test_to_allow_none_allows_none",
+    ),
+    Wire(
+        "a long contact list is never read again",
+        "syncer.observecontacts",
+        "    if last is not None and within(datetime.fromisoformat(last), now, CONTACTS_EVERY * pages_but_one):\n",
+        "    if last is not None and pages_but_one:\n",
+        "tests/test_wiring.py::test_a_long_contact_list_is_read_again",
+    ),
+    Wire(
+        "of two changes stored in one step, one loses its events",
+        "syncer.context",
+        "events=[*first.events, *second.events],",
+        "events=[*second.events],",
+        "tests/test_wiring.py::test_what_a_reading_settles_and_what_it_shows_both_stand_in_the_history",
+    ),
+    Wire(
+        "an incident between two reads is not reported",
+        "syncer.context",
+        "        self.incidents += merged.incidents\n",
+        "",
+        "tests/test_scenarios_races.py::test_a_task_made_just_before_our_create_is_put_back",
+    ),
+    Wire(
+        "what cannot be told yet holds nothing up",
+        "syncer.context",
+        "        self.leave_alone(merged.undecided)\n",
+        "",
+        "tests/test_scenarios_wiring.py::test_where_a_task_cannot_be_told_yet_nothing_is_made_for_its_contact",
+    ),
+    Wire(
+        "what cannot be told yet is not listed",
+        "syncer.run",
+        "    context.waiting += merged.waiting\n",
+        "",
+        "tests/test_scenarios_rebuild.py::test_which_of_two_with_one_marker_is_ours_is_not_guessed",
+    ),
+    Wire(
+        "which leads were read is not stored",
+        "syncer.run",
+        "    context.record(replace(merged.changes, visits=context.visits))\n",
+        "    context.record(merged.changes)\n",
+        "tests/test_wiring.py::test_which_leads_were_read_outlives_the_run",
+    ),
+    Wire(
+        "which account is on the other side is not stored",
+        "syncer.opening",
+        "    if new:\n",
+        "    if new and context.token is None:\n",
+        "tests/test_scenarios_limits.py::test_another_account_on_the_other_side_is_refused",
+    ),
+    Wire(
+        "an incident of a run that was broken off is never reported",
+        "syncer.opening",
+        "for event in base.unreported",
+        "for event in ()",
+        "tests/test_scenarios_crashes.py::test_a_race_is_reported_wherever_the_process_is_killed",
+    ),
+    Wire(
+        "an incident of a run that was broken off is not loaded",
+        "syncer.ledger.store",
+        "            base.unreported = people.incidents(connection, runs.unreported(connection))\n",
+        "            base.unreported = []\n",
+        "tests/test_scenarios_crashes.py::test_a_race_is_reported_wherever_the_process_is_killed",
+    ),
+    Wire(
+        "twin_window is not passed on",
+        "syncer.opening",
+        "        twin_window=sync.twin_window,\n",
+        "",
+        "tests/test_scenarios_twins.py::test_no_twins",
+    ),
+    Wire(
+        "default_due is not passed on",
+        "syncer.opening",
+        "        default_due=sync.default_due,\n",
+        "",
+        "tests/test_scenarios_fields.py::test_the_default_due_is_a_setting",
+    ),
+    Wire(
+        "doubt_grace is not passed on",
+        "syncer.opening",
+        "        doubt_grace=sync.doubt_grace,\n",
+        "",
+        "tests/test_wiring.py::test_the_grace_is_a_setting",
+    ),
+    Wire(
+        "cancelled is not passed on",
+        "syncer.opening",
+        '        cancelled_closes=sync.cancelled == "close",\n',
+        "",
+        "tests/test_scenarios_twins.py::test_our_own_copy_cancelled_in_reply "
+        "tests/test_scenarios_twins.py::test_a_task_that_reply_cancelled",
+    ),
+    Wire(
+        "the users are not passed on",
+        "syncer.opening",
+        "        users={(system, uid): user.name for user in settings.users for system, uid in user.ids.items()},\n",
+        "",
+        "tests/test_scenarios_fields.py",
+    ),
+    Wire(
+        "run_limit is not passed on",
+        "syncer.opening",
+        "        deadline=asyncio.get_running_loop().time() + limit if limit else None,\n",
+        "        deadline=None,\n",
+        "tests/test_scenarios_limits.py",
+    ),
+    Wire(
+        "a failed operation leaves the run as if all were well",
+        "syncer.summary",
+        "        Exit.PARTIAL if troubled or context.failed or is_younger(context) else Exit.DONE,\n",
+        "        Exit.PARTIAL if troubled or is_younger(context) else Exit.DONE,\n",
+        "tests/test_scenarios_refusals.py",
+    ),
+    Wire(
+        "what the run left over is not waiting",
+        "syncer.summary",
+        "    return Plan((), (*plan.waiting, *still), plan.attention)\n",
+        "    return Plan((), plan.waiting, plan.attention)\n",
+        "tests/test_scenarios_limits.py tests/test_scenarios_faults.py",
+    ),
+    Wire(
+        "what is stored is stored without the lease",
+        "syncer.context",
+        "            self.ledger.store(changes, token=self.token, now=self.clock())\n",
+        "            self.ledger.store(changes, token=None, now=self.clock())\n",
+        "tests/test_wiring.py::test_a_run_that_lost_its_lease_stores_nothing",
+    ),
+    Wire(
+        "an operation does not know what was in its lane",
+        "syncer.apply",
+        "before=before, seen=seen)",
+        "before=before)",
+        "tests/test_scenarios_wiring.py::test_what_our_own_user_did_by_hand_is_not_what_our_lost_create_made",
+    ),
+    Wire(
+        "whoever is assigned in one CRM is nobody in the other",
+        "syncer.requests",
+        "            assignee=context.policy.user_id(operation.system, task.assignee),\n",
+        "",
+        "tests/test_scenarios_fields.py",
+    ),
+    Wire(
+        "a task that is put back loses its reminder",
+        "syncer.requests",
+        "            notify_at=task.notify_at if task.put_back else None,\n",
+        "",
+        "tests/test_scenarios_replacing.py::test_what_is_put_back_reminds_as_theirs_did",
+    ),
+    Wire(
+        "an operation in doubt has no line in the history",
+        "syncer.requests",
+        "        self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))\n",
+        "        self._context.record(Changes(operations={doubtful.id: doubtful}))\n",
+        "tests/test_wiring.py::test_what_is_in_doubt_stands_in_the_history",
+    ),
+    Wire(
+        "a process of another boot of this host counts as alive",
+        "syncer.ledger.owner",
+        '    parts = [socket.gethostname(), _line(_PROC / "sys/kernel/random/boot_id"), _namespace()]\n',
+        "    parts = [socket.gethostname(), _namespace()]\n",
+        "tests/test_wiring.py::test_another_boot_is_another_machine",
+    ),
+    Wire(
+        "a contact that is gone keeps its person",
+        "syncer.observecontacts",
+        "    context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}, cursors=left))\n",
+        "    context.record(Changes(records={gone.key: gone}, cursors=left))\n",
+        "tests/test_scenarios_newcomers.py",
+    ),
+    Wire(
+        "a CRM that is off joins people",
+        "syncer.observecontacts",
+        "    records = {key: record for key, record in context.base.records.items() if "
+        "key[0] in context.connections}\n",
+        "    records = dict(context.base.records)\n",
+        "tests/test_scenarios_newcomers.py::test_a_crm_that_is_no_longer_connected_makes_nobody_ambiguous",
+    ),
+)

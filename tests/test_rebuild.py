@@ -1,0 +1,322 @@
+"""A ledger that does not know what was already written: one person after the other is brought up to date."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+
+from syncer.model import Kind, ReplicaState, State
+from syncer.reasons import Reason
+from syncer.state import OUR_USER
+from tests.rebuilding import copies_of, done, from_yesterday, one_task, places, rebuilt
+from tests.strategies import (
+    API,
+    CAPABILITIES,
+    LANE,
+    OTHER_LEDGER,
+    PLAIN,
+    POLICY,
+    ROUTABLE,
+    SYSTEMS,
+    TYPED,
+    a_base,
+    a_reading,
+    a_task,
+    at,
+    in_words_of,
+    marker_of,
+)
+
+SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
+
+
+# origin and copies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ROUTABLE)
+@pytest.mark.parametrize(("origin", "systems"), [(origin, s) for s in SUBSETS for origin in s])
+def test_a_lost_ledger_is_rebuilt(origin: str, systems: tuple[str, ...], kind: Kind) -> None:
+    kind = in_words_of(TYPED, kind) if origin == TYPED else kind
+    task = a_task(f"{origin}:1", kind=kind, origin=origin, title=None if origin == LANE else "Call about the flat")
+    found = rebuilt(*copies_of(task, systems))
+    again = one_task(found)
+    assert places(found, again.id) == set(systems)
+    assert not found.base.replicas[origin, "1"].made, "what carries no marker counts as theirs"
+    assert not any(replica.ours for replica in found.base.replicas.values())
+    if {TYPED, PLAIN} & (set(systems) - {origin}):
+        assert (again.id, again.origin) == (task.id, origin)
+    knows = next((system for system in (LANE, TYPED) if system in systems), origin)
+    assert again.kind is (kind if knows in {origin, LANE} else in_words_of(knows, kind))
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_copies_are_found_by_their_marker_whatever_was_edited(origin: str) -> None:
+    task = a_task(f"{origin}:1", origin=origin, title=None if origin == LANE else "Call", kind=Kind.FOLLOW_UP_CALL)
+    systems = [system for system in (TYPED, PLAIN) if system != origin]
+    edited = copies_of(task, systems, title="Something else", due=at(days=9), kind=Kind.SITE_VISIT)
+    found = rebuilt(*copies_of(task, [origin]), *edited)
+    again = one_task(found)
+    assert places(found, task.id) == {origin, *systems}
+    assert (again.due, again.title) == (task.due, task.title if origin != LANE else "Something else")
+
+
+def test_the_kind_comes_from_the_crm_that_knows_most_about_kinds() -> None:
+    """A first call and a call were adopted as twins, and copied into the third CRM, before the ledger was lost."""
+    task = a_task(f"{LANE}:1", kind=Kind.FIRST_CALL)
+    typed = a_reading(TYPED, "x", kind=Kind.FOLLOW_UP_CALL, title="Call Asha", body="soon")
+    again = one_task(rebuilt(*copies_of(task, (LANE, PLAIN)), typed))
+    assert (again.id, again.kind, again.origin) == (task.id, Kind.FIRST_CALL, LANE)
+
+
+def test_what_carries_no_marker_and_is_like_nothing_is_a_task_of_its_own() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    found = rebuilt(*copies_of(task), a_reading(PLAIN, "x", due=at(days=9), title="Other"))
+    assert set(found.base.tasks) == {task.id, f"{PLAIN}:x"}
+
+
+def test_a_second_copy_that_is_alike_is_a_duplicate_and_another_one_a_task() -> None:
+    """People duplicate a task with its text, marker and all; so does a second ledger."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    same, other = replace(ours, remote_id="2-highlevel"), replace(ours, remote_id="3-highlevel", due=at(days=9))
+    found = rebuilt(theirs, ours, same, other)
+    held = {task.id: task.held for task in found.base.tasks.values()}
+    assert held == {task.id: "", same.place: Reason.DUPLICATE, other.place: ""}
+    assert found.base.replicas[ours.key].task == task.id
+
+
+@pytest.mark.parametrize("copy_id", ["0", "9"])
+def test_of_two_with_one_marker_the_one_that_is_like_the_origin_is_ours(copy_id: str) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    copied = replace(ours, remote_id=copy_id, title="Ring about it", due=at(days=9))
+    found = rebuilt(theirs, ours, copied)
+    assert found.base.replicas[ours.key].task == task.id
+    assert found.base.replicas[copied.key].task == copied.place
+
+
+def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    pasted = a_reading(PLAIN, "x", person="p2", marker=marker_of(task, OTHER_LEDGER), title="Call", due=at(days=9))
+    found = rebuilt(*copies_of(task), pasted)
+    assert set(found.base.tasks) == {task.id, pasted.place}
+    assert found.base.tasks[pasted.place].contact == "p2"
+
+
+# what was done -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed_in", [TYPED, PLAIN])
+def test_what_was_finished_is_done_and_the_lanes_origin_is_to_be_completed(closed_in: str) -> None:
+    task = a_task(f"{LANE}:1")
+    rows = [from_yesterday(row) for row in copies_of(task)]
+    found = rebuilt(*(done(row) if row.system == closed_in else row for row in rows))
+    assert one_task(found).state is State.DONE
+    assert one_task(found).id == task.id
+    assert places(found, task.id) == set(SYSTEMS) - {closed_in}
+    assert places(found, task.id, ReplicaState.DONE) == {closed_in}
+    assert not found.incidents
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_a_finished_origin_makes_the_task_done_and_its_copies_are_to_be_completed(origin: str) -> None:
+    task = a_task(f"{origin}:1", origin=origin, title="Call")
+    rows = [from_yesterday(row) for row in copies_of(task)]
+    found = rebuilt(*(done(row) if row.system == origin else row for row in rows))
+    assert (one_task(found).id, one_task(found).state) == (task.id, State.DONE)
+    assert places(found, task.id) == set(SYSTEMS) - {origin}
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+@pytest.mark.parametrize("closed_in", SYSTEMS)
+def test_an_open_origin_beside_a_finished_copy_may_be_reopened_and_is_held(origin: str, closed_in: str) -> None:
+    """Nothing tells whether somebody reopened it since: it is neither completed nor mirrored."""
+    if origin == closed_in:
+        return
+    task = a_task(f"{origin}:1", origin=origin, title="Call")
+    rows = [from_yesterday(row) for row in copies_of(task)]
+    found = rebuilt(*(done(row) if row.system == closed_in else row for row in rows))
+    assert found.base.tasks[task.id].state is State.DONE
+    held = found.base.tasks[f"{task.id}~2"]
+    assert (held.state, held.held) == (State.OPEN, Reason.DONE_OR_REOPENED)
+    assert places(found, held.id) == {origin}
+    assert places(found, task.id) == set(SYSTEMS) - {origin, closed_in}
+
+
+def test_what_we_may_not_complete_is_not_held_for_it_stays_open_in_any_case() -> None:
+    mail = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    [theirs, ours] = copies_of(mail, (TYPED, PLAIN))
+    found = rebuilt(theirs, done(ours))
+    assert (one_task(found).state, one_task(found).held) == (State.DONE, "")
+    assert places(found, mail.id) == {TYPED}
+
+
+def test_what_a_sequence_owns_is_not_held_where_we_only_read_it() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    read_only = CAPABILITIES | {TYPED: replace(CAPABILITIES[TYPED], completes_sequences=False)}
+    rows = (replace(theirs, sequence=True), done(ours))
+    assert one_task(rebuilt(*rows, capabilities=read_only)).state is State.DONE
+    assert set(rebuilt(*rows).base.tasks) == {task.id, f"{task.id}~2"}
+
+
+@pytest.mark.parametrize(("closes", "state"), [(True, State.CANCELLED), (False, State.OPEN)])
+def test_what_was_cancelled_is_cancelled_where_that_is_wished(closes: bool, state: State) -> None:
+    task = a_task(f"{LANE}:1")
+    rows = copies_of(task)
+    cancelled = [replace(row, state=State.CANCELLED) if row.system == TYPED else row for row in rows]
+    found = rebuilt(*cancelled, policy=replace(POLICY, cancelled_closes=closes))
+    assert one_task(found).state is state
+    assert places(found, task.id, ReplicaState.CANCELLED) == {TYPED}
+
+
+def test_where_the_same_crm_shows_another_one_open_the_finished_copy_says_nothing() -> None:
+    """It was made anew, after the first copy was superseded, gone or pasted."""
+    task = a_task(f"{LANE}:1")
+    rows = copies_of(task)
+    older = done(replace(rows[2], remote_id="0"))
+    found = rebuilt(*rows, older)
+    assert one_task(found).state is State.OPEN
+    assert places(found, task.id) == set(SYSTEMS)
+
+
+def test_what_is_finished_everywhere_is_history() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    other = a_reading(TYPED, "9", due=at(days=9), title="Other")
+    found = rebuilt(*(done(from_yesterday(row)) for row in copies_of(task)), other)
+    assert set(found.base.tasks) == {other.place}
+
+
+def test_what_still_waits_to_be_completed_in_the_lane_is_not_made_again_elsewhere() -> None:
+    """Under a newer task nothing can be completed: the ledger was lost while that one was open.
+
+    Who our user is, is lost too, so nothing tells our copy from a task that somebody made anew."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = (from_yesterday(row) for row in copies_of(task))
+    found = rebuilt(in_lane, done(theirs), done(ours))
+    assert one_task(found).held == Reason.DONE_OR_REOPENED
+    assert one_task(found).id == in_lane.place
+
+
+def test_a_finished_twin_makes_the_task_done() -> None:
+    """Two people had made it in two CRMs, and our copy in the third tells of one of them alone."""
+    task = a_task(f"{LANE}:1")
+    rows = [from_yesterday(row) for row in copies_of(task, (LANE, PLAIN))]
+    found = rebuilt(*rows, done(a_reading(TYPED, "x", title="Call Asha")))
+    assert one_task(found).state is State.DONE
+
+
+# places that were reopened, or are gone ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_of_a_place_that_was_reopened_the_latest_task_is_the_open_one(origin: str) -> None:
+    first = a_task(f"{origin}:1", origin=origin, title="Call")
+    second = replace(first, id=f"{first.id}~2", due=at(hours=7))
+    [other] = {TYPED, PLAIN} - {origin}
+    [theirs] = copies_of(second, [origin])
+    [old] = copies_of(first, [other])
+    [new] = copies_of(second, [other])
+    found = rebuilt(theirs, done(replace(old, remote_id="0")), new)
+    assert (one_task(found).id, one_task(found).state) == (second.id, State.OPEN)
+    assert places(found, second.id) == {TYPED, PLAIN}
+
+
+def test_a_copy_that_was_reopened_is_an_origin_though_it_carries_a_marker() -> None:
+    first = a_task(f"{TYPED}:5", origin=TYPED, title="Call")
+    again = a_task(f"{PLAIN}:7", origin=PLAIN, title="Call")
+    [theirs] = copies_of(first, [TYPED])
+    reopened = a_reading(PLAIN, "7", marker=marker_of(first, OTHER_LEDGER), title="Call")
+    [copy] = copies_of(again, [TYPED])
+    found = rebuilt(done(theirs), reopened, copy)
+    assert (one_task(found).id, one_task(found).state) == (again.id, State.OPEN)
+    assert places(found, again.id) == {TYPED, PLAIN}
+    assert not found.base.replicas[reopened.key].made
+
+
+def test_an_origin_that_was_deleted_is_gone_and_is_not_made_again() -> None:
+    task = a_task(f"{PLAIN}:1", origin=PLAIN, title="Call")
+    found = rebuilt(*copies_of(task, (LANE, TYPED)))
+    assert (one_task(found).id, one_task(found).state, one_task(found).held) == (task.id, State.OPEN, "")
+    assert places(found, task.id) == {LANE, TYPED}
+    assert places(found, task.id, ReplicaState.GONE) == {PLAIN}
+
+
+def test_a_copy_whose_origin_was_deleted_and_of_whose_kind_nothing_tells_is_held() -> None:
+    """A copy in a CRM without kinds does not tell that it is of an e-mail."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    found = rebuilt(*copies_of(task, [PLAIN]))
+    assert (one_task(found).id, one_task(found).held) == (task.id, Reason.UNMATCHED)
+
+
+# the lane, which keeps no markers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_two_that_are_due_together_are_paired_in_their_order(origin: str) -> None:
+    """Equal candidates are never taken for new."""
+    tasks = [a_task(f"{origin}:{n}", origin=origin, kind=Kind.TODO, title=f"Note {n}") for n in (1, 2)]
+    rows = [from_yesterday(row) for task in tasks for row in copies_of(task)]
+    found = rebuilt(*rows)
+    assert set(found.base.tasks) == {task.id for task in tasks}
+    for task in tasks:
+        assert places(found, task.id) == set(SYSTEMS)
+        assert found.base.replicas[LANE, f"{task.id[-1]}-{LANE}"].task == task.id
+
+
+@pytest.mark.parametrize("by", ["person", "us"])
+def test_what_a_newer_task_closed_in_the_lane_is_open(by: str) -> None:
+    who = API if by == "us" else "7"
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, *others = (from_yesterday(row) for row in copies_of(task))
+    newer = a_reading(LANE, "2", created_at=at(hours=-1), created_by=who, due=at(days=9), kind=Kind.SITE_VISIT)
+    found = rebuilt(done(in_lane, updated_by=who), newer, *others)
+    assert found.base.tasks[task.id].state is State.OPEN
+    assert places(found, task.id, ReplicaState.SUPERSEDED) == {LANE}
+    assert places(found, task.id) == {TYPED, PLAIN}
+    assert len(found.base.tasks) == 2
+
+
+@pytest.mark.parametrize(
+    ("closed_by", "elsewhere", "state"), [(API, False, State.OPEN), (API, True, State.DONE), ("8", False, State.DONE)]
+)
+def test_what_our_own_user_closed_in_the_lane_while_all_others_are_open_was_hit(
+    closed_by: str, elsewhere: bool, state: State
+) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = (from_yesterday(row) for row in copies_of(task))
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    found = rebuilt(done(in_lane, updated_by=closed_by), theirs, done(ours) if elsewhere else ours, base=base)
+    assert found.base.tasks[task.id].state is state
+
+
+def test_what_our_user_made_in_the_lane_and_nothing_tells_of_is_held() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    strange = a_reading(LANE, "9", kind=Kind.REMINDER, due=at(days=9), created_by=API)
+    found = rebuilt(*copies_of(task), strange, replace(strange, remote_id="10", created_by="7"), base=base)
+    assert {task.id: task.held for task in found.base.tasks.values()} == {
+        task.id: "",
+        f"{LANE}:9": Reason.UNMATCHED,
+        f"{LANE}:10": "",
+    }
+
+
+def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> None:
+    """Its markers tell which of the lane's tasks our user made, and so who that is."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = copies_of(task)
+    found = rebuilt(in_lane, replace(in_lane, remote_id="2-superfone"), theirs, ours)
+    assert all(one.held for one in found.base.tasks.values() if one.id != task.id)
+
+
+@pytest.mark.parametrize("us", [None, API])
+def test_two_that_our_user_made_at_one_due_stay_with_the_two_tasks_that_have_it(us: str | None) -> None:
+    tasks = [a_task(f"{TYPED}:{n}", origin=TYPED, kind=Kind.TODO, title="Note") for n in (1, 2)]
+    base = a_base(cursors={OUR_USER + LANE: us} if us else {})
+    found = rebuilt(*(row for task in tasks for row in copies_of(task)), base=base)
+    assert [(task.id, task.held) for task in found.base.tasks.values()] == [(task.id, "") for task in tasks]

@@ -1,0 +1,486 @@
+"""A second, an old and a lost ledger: all of it ends as one ledger, never lost, would have ended, or is told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from adapters.highlevel.sandbox_store import SandboxTask as HighLevelTask
+from adapters.reply.sandbox_data import SandboxTask as ReplyTask
+from adapters.sandbox import Call, Reply
+from syncer.report import Exit, Report
+from tests.clock import START
+from tests.scenario import attention, waiting
+from tests.world import SECRETS, World
+
+SYSTEMS = ("superfone", "reply", "highlevel")
+Worlds = Callable[..., "Ledgers"]
+
+
+class Ledgers(World):
+    """A world whose account may be run with several ledgers, each a file in its folder."""
+
+    def use(self, name: str) -> None:
+        """From now on, this ledger is the account's."""
+        self.account = self.account.model_copy(update={"ledger_url": f"sqlite:///{self._folder / name}.db"})
+
+    def copy(self) -> None:
+        """Put a copy of the ledger aside."""
+        shutil.copyfile(self._folder / "acme.db", self._folder / "aside.db")
+
+    def put_back(self) -> None:
+        """Put the copy over the ledger, as a user would who types cp."""
+        for file in self._folder.glob("acme.db-*"):
+            file.unlink()
+        shutil.copyfile(self._folder / "aside.db", self._folder / "acme.db")
+
+    def without(self, system: str) -> None:
+        """Take a CRM out of the account file."""
+        text = self._file.read_text()
+        tables = ("\n" + text).split("\n[")
+        kept = [table for table in tables if not table.startswith((f"{system}]", f"[{system}."))]
+        self._file.write_text("\n[".join(kept))
+        self.reload()
+
+    def runs(self, number: int = 1) -> Report:
+        """Runs a minute apart; the last report."""
+        for _ in range(number):
+            self.wait(minutes=1)
+            report = self.sync()
+        return report
+
+    def quiet(self, number: int = 2) -> Report:
+        """Runs that write nothing."""
+        written = self.writes()
+        report = self.runs(number)
+        assert self.writes() == written, [
+            (call.method, call.path, call.body)
+            for sandbox in self.sandboxes.values()
+            for call, _ in sandbox.calls[-6:]
+            if sandbox.is_write(call)
+        ]
+        return report
+
+    def reply_open(self) -> list[ReplyTask]:
+        return [task for task in self.reply.tasks() if task.status == "New"]
+
+    def highlevel_open(self) -> list[HighLevelTask]:
+        return [task for task in self.highlevel.tasks() if not task.completed and not task.deleted]
+
+    def open(self) -> tuple[int, int, int]:
+        """How many tasks are open in Superfone, Reply and HighLevel."""
+        superfone = [task for lead in self.superfone.leads() for task in self.superfone.open_tasks(lead.id)]
+        return len(superfone), len(self.reply_open()), len(self.highlevel_open())
+
+    def make(self, system: str, *, hours: float = 5, title: str = "Ring Asha", reminder: bool = False) -> str:
+        """A person makes a call, or a reminder, for the first contact."""
+        if not self.superfone.leads():
+            self.everywhere()
+        lead, contact = self.superfone.leads()[0].id, str(self.reply.contacts()[0].id)
+        due = (START + timedelta(hours=hours)).replace(microsecond=0)
+        if system == "superfone":
+            raw_type = "REMINDER" if reminder else "FOLLOW_UP_CALL"
+            return str(self.superfone.person_creates(lead, raw_type, due, title=title))
+        if system == "reply":
+            return self.reply.person_creates(contact, "ToDo" if reminder else "Call", due, title)
+        title = f"Remind: {title}" if reminder else title
+        return self.highlevel.person_creates(self.highlevel.contacts()[0].id, title, due)
+
+    def finish(self, system: str, remote_id: str) -> None:
+        """A person completes a task."""
+        self.wait(minutes=1)
+        if system == "superfone":
+            self.superfone.person_completes(int(remote_id))
+        elif system == "reply":
+            self.reply.person_completes(remote_id)
+        else:
+            self.highlevel.person_completes(remote_id)
+
+
+@pytest.fixture(name="worlds")
+def make_worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    made: list[Ledgers] = []
+
+    def make(**settings: str) -> Ledgers:
+        rules = '[[highlevel.kind_rules]]\nmatch = "Remind"\nkind = "reminder"'
+        made.append(Ledgers(tmp_path, seed=0, **({"more": rules} | settings)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+# two ledgers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_two_ledgers_make_no_task_twice(worlds: Worlds, origin: str) -> None:
+    world = worlds()
+    for number in range(10):
+        lead, contact, person = world.everywhere(f"Person{number}", f"+9198765432{number:02d}")
+        if origin == "superfone":
+            world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(hours=number + 1))
+        elif origin == "reply":
+            world.reply.person_creates(contact, "Call", world.due(hours=number + 1), "Ring")
+        else:
+            world.highlevel.person_creates(person, "Ring", world.due(hours=number + 1))
+    for _ in range(6):
+        for ledger in ("acme", "laptop"):
+            world.use(ledger)
+            world.wait(seconds=5)
+            world.sync()
+
+    assert world.open() == (10, 10, 10)
+
+
+def test_the_younger_of_two_ledgers_stops_until_it_takes_over(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("reply")
+    world.runs()
+    world.wait(minutes=5)
+    world.use("laptop")
+    world.runs()
+    world.wait(minutes=30)
+    world.make("highlevel", hours=9, title="See the flat")
+    world.use("acme")
+    assert world.runs().exit is Exit.DONE
+    world.use("laptop")
+
+    report = world.quiet(2)
+
+    assert report.exit is Exit.PARTIAL
+    assert ("superfone", "second_ledger") in attention(report)
+
+
+def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:
+    world = worlds()
+    world.everywhere()
+    world.runs()
+    world.use("laptop")
+    world.runs()
+    world.make("superfone")
+    world.use("acme")
+    honest = world.reply.handle
+
+    def while_the_other_creates(call: Call) -> Reply:
+        world.reply.handle = honest  # type: ignore[method-assign]
+        answer = honest(call)
+        if world.reply.is_write(call):
+            # The other ledger's request arrives in the same moment, with its own marker.
+            text = world.reply.tasks()[-1].template["body"] or ""
+            head, _, token = text.rpartition("syncer:")
+            task = world.reply.tasks()[-1]
+            world.reply.person_creates(
+                str(task.contact_id), "Call", task.due_to, f"{head}syncer:1zzzzzzzzz:{token.split(':', 1)[1]}"
+            )
+        else:
+            world.reply.handle = while_the_other_creates  # type: ignore[method-assign]
+        return answer
+
+    world.reply.handle = while_the_other_creates  # type: ignore[method-assign]
+    world.sync()
+    report = world.runs()
+
+    assert world.open() == (1, 2, 1)
+    assert ("reply", "duplicate") in attention(report)
+    world.quiet(2)
+
+
+# an old ledger ---------------------------------------------------------------------------------------
+
+
+def test_two_calls_of_one_due_made_since(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("reply", hours=30, title="Old one")
+    world.runs()
+    world.copy()
+    world.make("highlevel", title="Price")
+    world.make("highlevel", title="Date")
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 3, 3)
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_two_reminders_of_one_due_made_since(worlds: Worlds, origin: str) -> None:
+    world = worlds()
+    world.everywhere()
+    world.runs()
+    world.copy()
+    for title in ("Price", "Date"):
+        world.make(origin, title=title, reminder=True)
+        world.wait(seconds=1)
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (2, 2, 2)
+
+
+def test_replaced_since_in_superfone_is_not_done(worlds: Worlds) -> None:
+    world = worlds(superfone='superseded = "complete"')
+    world.make("reply", hours=9)
+    world.runs()
+    world.copy()
+    world.make("highlevel", hours=2, title="Sooner")
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 2, 2)
+
+
+@pytest.mark.parametrize("reopened", ["origin", "copy"])
+def test_reopened_since_stays_open(worlds: Worlds, reopened: str) -> None:
+    world = worlds()
+    call = world.make("reply")
+    world.runs()
+    world.copy()
+    world.finish("reply", call)
+    world.runs()
+    if reopened == "origin":
+        world.reply.person_reopens(call)
+    else:
+        world.highlevel.person_reopens(world.highlevel.tasks()[0].id)
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 1, 1)
+
+
+def test_put_back_since_is_not_done(worlds: Worlds) -> None:
+    world = worlds()
+    lead, _, _ = world.everywhere()
+    world.runs()
+    world.make("reply", hours=9)
+    honest = world.superfone.handle
+
+    def just_before(call: Call) -> Reply:
+        if world.superfone.is_write(call):
+            world.superfone.handle = honest  # type: ignore[method-assign]
+            world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=3), title="Visit")
+            world.wait(seconds=3)
+        return honest(call)
+
+    world.superfone.handle = just_before  # type: ignore[method-assign]
+    world.runs()
+    world.copy()
+    world.runs(3)
+    before = world.open()
+    assert before == (1, 2, 2)
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before
+
+
+def test_an_old_ledger_is_not_believed_before_all_was_read(worlds: Worlds) -> None:
+    world = worlds()
+    call = world.make("reply")
+    world.runs()
+    world.copy()
+    world.finish("reply", call)
+    world.runs()
+    world.reply.person_reopens(call)
+    world.put_back()
+
+    report = world.quiet(3)
+
+    assert world.open() == (0, 1, 0)
+    assert ("reply", "done_or_reopened") in attention(report)
+
+
+# a lost ledger ---------------------------------------------------------------------------------------
+
+
+def lose(world: Ledgers) -> None:
+    world.lose_ledger()
+    world.quiet(3)
+
+
+def test_a_finished_mail_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.runs()
+    world.finish("highlevel", world.highlevel_open()[0].id)
+    assert ("reply", "not_completable") in waiting(world.runs())
+
+    lose(world)
+
+    assert world.open() == (0, 1, 0)
+
+
+def test_a_finished_call_of_a_read_only_sequence_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds(reply='sequence_tasks = "read_only"')
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring", sequence=7)
+    world.runs()
+    world.finish("highlevel", world.highlevel_open()[0].id)
+    world.runs()
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before == (0, 1, 0)
+
+
+def test_a_finished_call_under_a_newer_reminder_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("superfone")
+    world.runs()
+    world.wait(minutes=1)
+    world.make("superfone", hours=9, title="Note", reminder=True)
+    world.runs()
+    world.finish("highlevel", next(task.id for task in world.highlevel_open() if task.title == "Ring Asha"))
+    assert ("superfone", "newer_above") in waiting(world.runs())
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before == (2, 1, 1)
+
+
+@pytest.mark.parametrize("closed", [system for system in SYSTEMS if system != "superfone"])
+def test_a_completion_that_was_not_sent_yet(worlds: Worlds, closed: str) -> None:
+    world = worlds()
+    world.make("superfone")
+    world.runs()
+    copy = world.highlevel_open()[0].id if closed == "highlevel" else str(world.reply_open()[0].id)
+    world.finish(closed, copy)
+    world.lose_ledger()
+
+    world.runs(2)
+
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+@pytest.mark.parametrize("twin_window", ["60s", "0"])
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_lost_after_rescheduling(worlds: Worlds, origin: str, twin_window: str) -> None:
+    world = worlds(sync=f'twin_window = "{twin_window}"')
+    task = world.make(origin)
+    world.runs()
+    due = world.due(hours=77)
+    if origin == "superfone":
+        world.superfone.person_reschedules(int(task), due)
+    elif origin == "reply":
+        world.reply.person_reschedules(task, due)
+    else:
+        world.highlevel.person_reschedules(task, due)
+    world.runs()
+
+    lose(world)
+
+    assert world.open() == (1, 1, 1)
+
+
+@pytest.mark.parametrize("twin_window", ["60s", "0"])
+@pytest.mark.parametrize("reminder", [False, True], ids=["calls", "reminders"])
+@pytest.mark.parametrize("origin", SYSTEMS)
+@pytest.mark.parametrize("off", SYSTEMS)
+def test_two_of_one_due_in_an_account_of_two(
+    worlds: Worlds, origin: str, off: str, reminder: bool, twin_window: str
+) -> None:
+    if origin == off:
+        pytest.skip("that CRM is off")
+    world = worlds(sync=f'twin_window = "{twin_window}"')
+    world.without(off)
+    for title in ("Price", "Date"):
+        world.make(origin, title=title, reminder=reminder)
+        world.wait(seconds=1)
+    if origin == "superfone" and not reminder:
+        assert world.open()[0] == 1, "a lead has one open call"
+    world.runs(2)
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before
+
+
+# answers and automations that lie ---------------------------------------------------------------------
+
+
+def test_an_answer_with_the_id_of_another_task_moves_no_copy(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("highlevel", hours=50, title="Theirs")
+    world.runs()
+    theirs = world.highlevel_open()[0]
+    world.make("superfone", hours=3, title="Ring")
+    honest = world.highlevel.handle
+
+    def lying(call: Call) -> Reply:
+        answer = honest(call)
+        if call.method == "POST" and call.path.endswith("/tasks"):
+            made = world.highlevel.tasks()[-1].id
+            body = answer.body.replace(made.encode(), theirs.id.encode())
+            return replace(answer, body=body)
+        return answer
+
+    world.highlevel.handle = lying  # type: ignore[method-assign]
+    world.runs(3)
+    world.highlevel.handle = honest  # type: ignore[method-assign]
+    world.finish("superfone", str(world.superfone.open_tasks(world.superfone.leads()[0].id)[0].id))
+    world.runs(2)
+
+    assert theirs.id in {task.id for task in world.highlevel_open()}
+    assert len(world.highlevel_open()) == 1
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_an_automation_that_copies_our_copies_is_stopped(worlds: Worlds, with_text: bool) -> None:
+    world = worlds()
+    world.make("superfone")
+    copied: set[str] = set()
+    contact = str(world.reply.contacts()[0].id)
+
+    def automation() -> None:
+        for task in world.highlevel_open():
+            if task.id not in copied:
+                copied.add(task.id)
+                text = f"{task.title}\n{task.body}" if with_text else task.title
+                assert task.due is not None
+                world.reply.person_creates(contact, "Call", world.now().fromisoformat(task.due), text)
+
+    reports = []
+    for _ in range(12):
+        reports.append(world.runs())
+        world.wait(seconds=5)
+        automation()
+
+    assert ("reply", "duplicate" if with_text else "loop") in attention(reports[-1])
+    assert len(world.highlevel_open()) <= 5
+    assert len(world.reply_open()) <= 6
+    world.quiet(3)
+
+
+def test_a_person_may_make_three_tasks_that_are_alike(worlds: Worlds) -> None:
+    world = worlds(sync='twin_window = "0"')
+    for _ in range(3):
+        world.make("reply", reminder=True, title="Water")
+        world.wait(seconds=2)
+    world.runs(2)
+    assert world.open() == (3, 3, 3)
+    assert world.quiet().attention == ()
