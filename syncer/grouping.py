@@ -21,8 +21,8 @@ from syncer.titles import same_title
 class Group:
     """What there is of one task: ``open`` has at most one reading for each CRM, ``closed`` the others by CRM.
 
-    ``marked`` says that a marker named it: we made copies of it. ``unsure`` says that a closed task may have been its
-    copy, which a CRM that keeps no markers does not tell.
+    ``marked`` says that a marker named it: we made copies of it. ``unsure`` says that another task may be, or
+    have been, its copy, which a CRM that keeps no markers does not tell.
     """
 
     task: str
@@ -204,6 +204,8 @@ class PersonsTasks:
             group.held = Reason.DUPLICATE
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
             group.held = Reason.UNMATCHED
+            for other in self._lacking(row):
+                other.unsure = True
         elif (us is None or ours) and any(_is_finished_before(row, other) for other in self.groups.values()):
             # Nothing but our own copy of what is finished is so much like it, as a rule.
             group.held = Reason.DONE_OR_REOPENED
@@ -231,11 +233,11 @@ class PersonsTasks:
         return self._is_behind and (probably is None or row.created_by == probably)
 
     def _lacking(self, row: Reading) -> list[Group]:
-        """What has no copy here and was copied elsewhere: the row may be its copy, with another due by now."""
+        """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due."""
         return [
             other
             for other in self.groups.values()
-            if other.marked
+            if (other.marked or all(member.due is None for member in other.readings))
             and other.open
             and row.system not in other.open
             and not other.closed.get(row.system)

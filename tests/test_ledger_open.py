@@ -166,6 +166,13 @@ def test_many_may_open_a_new_ledger_at_once(path: Path) -> None:
         assert len(ledger.history("01A")) == 6
 
 
+def test_a_ledger_that_is_being_made_is_looked_at_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tables were there by the second look, its mark was not by the first."""
+    looks = iter([(False, ["alembic_version", "task"]), (True, ["alembic_version", "task"])])
+    monkeypatch.setattr(sqlite, "_look_into", lambda _path, _how: next(looks))
+    assert sqlite.is_ledger(path)
+
+
 def test_a_new_ledger_waits_while_another_process_sets_it_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Changing over to a write-ahead log, SQLite gave up at once where five processes opened one new file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:

@@ -73,15 +73,22 @@ def is_ledger(path: Path) -> bool:
     # What a log adds is seen too; but only if there is one are files of SQLite's own made to read it.
     log = log_of(path)
     how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-    with closing(sqlite3.connect(f"{uri_of(path)}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
-        if connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID:
-            return True
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-    if tables:
+    ours, tables = _look_into(path, how)
+    if not ours and "alembic_version" in tables:
+        # Another process may be making a ledger of it in this very moment: this look waits until it has.
+        ours, tables = _look_into(path, "mode=ro")
+    if tables and not ours:
         words = ", ".join(sorted(tables)[:5])
         msg = f"the database {path} holds tables of something else ({words}); name another ledger"
         raise LedgerError(msg)
-    return False
+    return ours
+
+
+def _look_into(path: Path, how: str) -> tuple[bool, list[str]]:
+    """Whether the database is marked as ours, and the names of its tables."""
+    with closing(sqlite3.connect(f"{uri_of(path)}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
+        ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
+        return ours, [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
 
 def check_whole(connection: Connection, where: str, place: Place) -> None:

@@ -135,7 +135,8 @@ class Facts:
         leads = {at for where, at in self.ailing if where == "superfone"}
         there = [copy for copy in mine if copy[0] == "superfone" and self.tasks("superfone")[copy[1]].contact in leads]
         on_lead = any(self.persons.get(("superfone", lead)) == story.person for lead in leads)
-        return on_lead and (self.rebuilding or system == "superfone" or not self.theirs.isdisjoint(there))
+        by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
+        return on_lead and (self.rebuilding or system == "superfone" or by_people)
 
     def nameless(self) -> dict[str, str]:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""

@@ -45,13 +45,18 @@ def ledger(facts: Facts, system: str, path: str) -> None:
 
 
 def contact(facts: Facts, system: str) -> None:
-    """Whom we make is somebody, was not there, and has a number that is that person's alone."""
+    """Whom we make is somebody, was not there, and has a number that is that person's alone.
+
+    Two ledgers may make somebody in the same moment, who is there twice then.
+    """
     for at, phone in contacts_of(facts.stage, system).items():
         if (system, at) in facts.persons:
             continue
         person = facts.phones.get(phone or "")
-        if person is None or facts.contact_of(system, person) is not None:
+        if person is None or (facts.contact_of(system, person) is not None and not facts.at_once):
             raise Violation("contact", f"{system} {at} was made by us, with the number {phone}")
+        if facts.contact_of(system, person) is not None:
+            facts.unsure.add(person)
         facts.persons[system, at] = person
 
 
@@ -131,6 +136,8 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         return
     if write.created and closed not in facts.theirs and not facts.is_closed(story):
         others = [write.after[new] for new in write.created if not _may_replace(facts, story, write.after[new])]
+        # What two ledgers make in the same moment is one task: the later request replaces the earlier one's.
+        others = [new for new in others if not (facts.at_once and new.name == task.name)]
         if others and not _was_closed_by_them(facts, write.system, story):
             raise Violation("slot", f"{closed} ({task.name}) was replaced by {others[0].name}")
         story.we_closed[write.system] += bool(others)
