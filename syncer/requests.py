@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
@@ -45,6 +46,7 @@ class Requests:
         self.tried: set[tuple[str, str, Action]] = set()
         self.full: set[str] = set()
         self._context = context
+        self._counted_to = _counted_to(context)
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
         try:
@@ -115,6 +117,8 @@ class Requests:
         seen = self._context.connections[operation.system].seen
         if reading.key in self._context.base.replicas or reading.remote_id in (seen.rows.keys() | seen.readings.keys()):
             return f"it answered with task {reading.remote_id}, which was there before"
+        if reading.remote_id.isdecimal() and int(reading.remote_id) < self._counted_to[operation.system]:
+            return f"it answered with task {reading.remote_id}, whose number is below that of one that was there before"
         if reading.due is not None and not operation.is_due(reading.due):
             return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
         if reading.contact not in (None, operation.contact):
@@ -262,3 +266,15 @@ class Requests:
             assignee=context.policy.user_id(operation.system, task.assignee),
             notify_at=task.notify_at if task.put_back else None,
         )
+
+
+def _counted_to(context: RunContext) -> Counter[str]:
+    """By CRM: the highest number of a task before the first write of this run, where it counts its tasks; else 0."""
+    there = [*context.base.replicas]
+    for system, connection in context.connections.items():
+        there += [(system, remote_id) for remote_id in connection.seen.readings]
+    highest: Counter[str] = Counter()
+    for system, remote_id in there:
+        if remote_id.isdecimal():
+            highest[system] = max(highest[system], int(remote_id))
+    return highest

@@ -14,6 +14,7 @@ from adapters.base import Completes, Missing
 from syncer.closures import Effects, LaneCompletion
 from syncer.connection import Connection
 from syncer.context import RunContext, for_each, together
+from syncer.likeness import same_due
 from syncer.merging import replica_of
 from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
 from syncer.obstacles import FAILURES_UNTIL_ATTENTION
@@ -124,9 +125,9 @@ def moved_on(context: RunContext, operation: Operation, reading: Reading) -> boo
     if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
         return False
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
-    if replica is None or reading.remote_id != replica.remote_id or reading.due is None or replica.due is None:
+    if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
-    return abs(reading.due - replica.due) >= timedelta(seconds=1)
+    return not same_due(reading.due, replica.due)
 
 
 def _item(ref: TaskRef, need: Need) -> ReadItem:
