@@ -284,7 +284,7 @@ class Record:
 class Unreadable:
     """Something a CRM sent that could not be understood; ``received`` is a short, redacted excerpt.
 
-    ``contact`` is whose task it is, where that can be read.
+    ``contact`` is whose task it is, and ``due`` when it is due, where that can be read.
     """
 
     system: str
@@ -292,6 +292,7 @@ class Unreadable:
     detail: str
     received: str = ""
     contact: str | None = None
+    due: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ is absent from a list never appears: the observer turns an absence into a read o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from syncer.model import Reading, Unreadable
@@ -32,6 +33,7 @@ class Seen:
     everything was read.
     ``unread_tasks`` are unknown open tasks that could not be read yet, each with its contact; ``unread`` are those
     contacts, but for tasks that could not be read for several runs: they hold up nothing but themselves.
+    ``untold`` has the contact and the due of each of those: it may be a copy of what is due then, and of nothing else.
     ``unreadable`` was answered but not understood, ``unreached`` not answered.
     """
 
@@ -45,12 +47,13 @@ class Seen:
     persons: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     unread_tasks: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
+    untold: set[tuple[str, datetime]] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
 
     def without_readings(self) -> Seen:
         """How much was read of it, and not what."""
-        return Seen(self.state, listed=self.listed, unread=self.unread)
+        return Seen(self.state, listed=self.listed, unread=self.unread, untold=self.untold)
 
     def lacks(self, contact: str | None, *, lists_all: bool, visited: bool) -> bool:
         """Whether somebody's tasks are not known: not read in this run, or, one contact at a time, never yet.

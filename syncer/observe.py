@@ -280,6 +280,9 @@ class _Observer:
                 blocking.append(row)
         seen.unread_tasks = {row.remote_id: row.contact or "" for row in unread}
         seen.unread = {row.contact for row in blocking if row.contact is not None}
+        strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
+        dues = [(row.contact, row.due) for row in unread] + [(row.contact, row.due) for row in strange]
+        seen.untold = {(contact, due) for contact, due in dues if contact is not None and due is not None}
         everybody = (system, EVERYBODY)
         if not blocking and everybody not in base.visits:
             # Known from the next run on: in this one, nothing of the list had been read before.

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from adapters.base import Capabilities, ListsTasks
 from syncer.contacts import Ambiguity, Namesakes
+from syncer.likeness import same_due
 from syncer.model import Replica, ReplicaState, Task
 from syncer.observations import ConnectionState, Seen
 from syncer.policy import Policy
@@ -141,8 +142,13 @@ class Obstacles:
             return None
         seen, contact = self._seen.get(system), self.contact(task, system)
         visited = (system, contact) in self._base.visits
-        unread = seen is None or seen.lacks(contact, lists_all=True, visited=visited)
-        return Obstacle(Reason.UNREAD) if unread else None
+        if seen is None or seen.lacks(contact, lists_all=True, visited=visited):
+            return Obstacle(Reason.UNREAD)
+        create = self._latest.get((task.id, system, Action.CREATE))
+        in_doubt = create is not None and create.state in UNSETTLED
+        # What cannot be read may be its copy, if it is due then.
+        untold = any(whose == contact and same_due(due, task.due) for whose, due in seen.untold)
+        return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
 
     # the person ------------------------------------------------------------------------------------
 

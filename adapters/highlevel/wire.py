@@ -257,7 +257,12 @@ def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> 
     where = ".".join(str(part) for part in first["loc"]) or "the row"
     detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())
     named = raw.get("contactId") if isinstance(raw, dict) else None
-    return Unreadable(SYSTEM, row_id(raw), detail, received, named if isinstance(named, str) and named else contact)
+    whose = named if isinstance(named, str) and named else contact
+    try:
+        due = read_instant(raw.get("dueDate")) if isinstance(raw, dict) else None
+    except ValueError:
+        due = None
+    return Unreadable(SYSTEM, row_id(raw), detail, received, whose, due)
 
 
 def row_id(raw: object) -> str | None:

@@ -50,6 +50,7 @@ from adapters.reply.wire import (
     complaint,
     number,
     row_contact,
+    row_due,
     row_id,
     row_key,
 )
@@ -375,7 +376,7 @@ def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
         except ValidationError as error:
             received = excerpt(json_text.dumps(row).encode())
             detail = redact(complaint(error))
-            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row)))
+            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))
     return Listing(tuple(readable), tuple(unreadable))
 
 

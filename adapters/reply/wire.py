@@ -179,6 +179,14 @@ def row_contact(row: Any) -> str | None:
     return row_id(contact) or row_id({"id": row.get("contactId")})
 
 
+def row_due(row: Any) -> datetime | None:
+    """When a list row's task is due, even where nothing else in it can be read."""
+    try:
+        return read_instant(row.get("dueTo")) if isinstance(row, dict) else None
+    except ValueError:
+        return None
+
+
 def row_key(row: Any) -> str:
     """What tells a list row from others: its id, else all of it."""
     return row_id(row) or f"row {json.dumps(row, sort_keys=True)}"
