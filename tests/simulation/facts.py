@@ -119,6 +119,12 @@ class Facts:
         story = self.story(copy)
         if story is not None and story.twins > 1 and copy not in self.known:
             story.excused |= UNTOLD
+        if story is not None and self.rebuilding and copy not in self.known and self._hides_its_due(copy):
+            story.excused |= UNTOLD
+
+    def _hides_its_due(self, copy: Copy) -> bool:
+        """Whether nothing of it can be read that tells which other tasks are not it."""
+        return self.stage.network.ailing.get(copy) == "malformed" and int(copy[1]) % 2 == 1
 
     def is_ailing(self, system: str, story: Story) -> bool:
         """Whether this task cannot be told of, or not be brought to this CRM, as long as an item fails there.
@@ -302,6 +308,8 @@ class Facts:
         for name, story in self.stories.items():
             untold = self._untold_by_places(name, story) if self.places else self._untold(name, story)
             if untold or story.person in self.unsure:
+                story.excused |= UNTOLD
+            if any(copy in self.ailing and self._hides_its_due(copy) for copy in self.copies(name)):
                 story.excused |= UNTOLD
             if "copied" in story.deeds:
                 # It carries the marker of another task, whose copy it will be taken for if that one is closed here.

@@ -339,7 +339,8 @@ MUTANTS = (
         "one row that cannot be understood spoils the list",
         "L7",
         "adapters.reply.adapter",
-        "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))\n",
+        "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, "
+        "row_contact(row), row_due(row)))\n",
         "            raise BadAnswer(received, system=SYSTEM) from error\n",
         having=("malformed_task",),
     ),
