@@ -173,10 +173,21 @@ class _Conclusion:
             if known is not None and known.task == task.id and known.state is ReplicaState.OPEN:
                 continue
             work.put_replica(replica_of(row, task.id, made=row.marker is not None and row.place != task.id))
+            if known is not None and known.task != task.id:
+                self._end_mistaken(known.task, row)
             work.is_back(task.id, row.system)
             work.is_created(task.id, row.system, row.remote_id)
             work.event("rebuilt", "us", "known again from its markers, its kind and its due", task.id, row)
         self._note_lost_origin(task)
+
+    def _end_mistaken(self, task_id: str, row: Reading) -> None:
+        """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""
+        work = self._work
+        mistaken = work.base.tasks.get(task_id)
+        if mistaken is None or any(copy.task == task_id for copy in work.base.replicas.values()):
+            return
+        work.put_task(replace(mistaken, state=State.CANCELLED))
+        work.event("joined", "us", f"it is a copy of {self._group.task}", task_id, row)
 
     def _note_lost_origin(self, task: Task) -> None:
         """The place that the markers name has no task any more: it was deleted."""

@@ -23,6 +23,7 @@ from tests.strategies import (
     TYPED,
     a_base,
     a_reading,
+    a_replica,
     a_task,
     at,
     in_words_of,
@@ -321,3 +322,16 @@ def test_two_that_our_user_made_at_one_due_stay_with_the_two_tasks_that_have_it(
     base = a_base(cursors={OUR_USER + LANE: us} if us else {})
     found = rebuilt(*(row for task in tasks for row in copies_of(task)), base=base)
     assert [(task.id, task.held) for task in found.base.tasks.values()] == [(task.id, "") for task in tasks]
+
+
+def test_what_a_place_was_taken_for_ends_when_a_marker_tells_of_a_later_task_there() -> None:
+    """The CRM with the marker could not be read at first: one task is left, or its copies would be made twice."""
+    taken_for = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    reopened = replace(taken_for, id=f"{TYPED}:1~2")
+    _, origin, copy = copies_of(reopened)
+    base = a_base(taken_for, replicas=[a_replica(taken_for, TYPED, "1", made=False)])
+    found = rebuilt(origin, copy, base=base)
+    assert {task.id: task.state for task in found.base.tasks.values()} == {
+        taken_for.id: State.CANCELLED,
+        reopened.id: State.OPEN,
+    }

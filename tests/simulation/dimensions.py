@@ -299,7 +299,7 @@ DIMENSIONS = {
     "places": Dimension(1.0, lambda _rng, history: history),
     "rushes": Dimension(0.1, _rushes),
     "late_contacts": Dimension(0.1, _late_contacts),
-    "rebuilt_in_an_outage": Dimension(0.1, _rebuilt_in_an_outage),
+    "rebuilt_in_an_outage": Dimension(0.1, _rebuilt_in_an_outage, on=False),
     "pairs": Dimension(0.15, _pairs),
     "limits": Dimension(0.15, _limits),
     "equal": Dimension(0.25, _equal),
