@@ -15,6 +15,7 @@ from tests.simulation.story import UNTOLD, Story
 
 MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
 SUPERSEDE_WINDOW = timedelta(seconds=2)
+SAME_DUE = timedelta(seconds=1)
 LEAD_RECHECK = timedelta(hours=25)
 """A number that had no lead is asked again after a day."""
 Copy = tuple[str, str]
@@ -121,6 +122,13 @@ class Facts:
             story.excused |= UNTOLD
         if story is not None and self.rebuilding and copy not in self.known and self._hides_its_due(copy):
             story.excused |= UNTOLD
+
+    def hides(self, copy: Copy, story: Story, system: str) -> bool:
+        """Whether this one, which cannot be read, may be the copy of a task that is due with it there."""
+        task = self.tasks(copy[0]).get(copy[1])
+        if copy[0] != system or task is None or self.persons.get((system, task.contact)) != story.person:
+            return False
+        return any(abs(due - task.due) < SAME_DUE for due in story.dues) if task.due is not None else False
 
     def _hides_its_due(self, copy: Copy) -> bool:
         """Whether nothing of it can be read that tells which other tasks are not it."""
@@ -289,6 +297,11 @@ class Facts:
         self.known.discard(copy)
         self.known_closed.discard(copy)
         self.changed_at[copy] = self.stage.now()
+
+    def retried(self, copy: Copy) -> None:
+        """Somebody says that this task's copies which are gone may be made again."""
+        name = self.tasks(copy[0])[copy[1]].name if copy[1] in self.tasks(copy[0]) else None
+        self.deleted = {(system, gone) for system, gone in self.deleted if gone != name}
 
     def put_aside(self) -> None:
         """The ledger is copied, with what it knows to be gone."""

@@ -155,8 +155,10 @@ class Play:
             self._run(Run())
         if self._heals:
             # Whoever made it right again types what the report says.
-            for task in filter(None, map(self.oracle.task_id, self._heals)):
-                self.stage.retry(task)
+            for item in self._heals:
+                if task := self.oracle.task_id(item):
+                    self.stage.retry(task)
+                    self.oracle.retried(item)
             self.stage.wait(TRIED_AGAIN.total_seconds())
         if self.oracle.added_at:
             self.stage.wait(LEAD_RECHECK.total_seconds())

@@ -144,6 +144,8 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
         if any(where == system for where, _ in facts.ailing):
             # A CRM of which no other contact can be read may have lost them all.
             true.add("unread")
+    if any(facts.hides(copy, story, system) for copy in facts.ailing):
+        true.add("unread")
     if story.person in facts.unsure:
         true |= {"ambiguous_contact", "no_contact"}
     if system == "superfone" and slot(facts, story):
