@@ -192,7 +192,8 @@ class PersonsTasks:
         us, probably = standing.our_user(row.system), standing.probably_us(row.system)
         ours = us is not None and row.created_by == us
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
-        missing = [other for other in alike if row.system not in other.open and (other.open or ours)]
+        theirs = probably is not None and row.created_by != probably
+        missing = [other for other in alike if _lacks_it(row, other, theirs=theirs) and (other.open or ours)]
         if (target := self._first(missing, row)) is not None:
             self._join(row, target)
         elif any(not other.open for other in alike):
@@ -280,6 +281,11 @@ class PersonsTasks:
         if origin.system == row.system or origin.created_at is None or row.created_at is None:
             return False
         return row.state is State.OPEN and row.created_at > origin.created_at
+
+
+def _lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
+    """Whether the row may be this task's copy there: none is open, and where one is closed, we made this one anew."""
+    return row.system not in other.open and not (theirs and other.closed.get(row.system))
 
 
 def _is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -> bool:
