@@ -61,6 +61,8 @@ class Merging:
             if replica.state is ReplicaState.OPEN:
                 self._open_in[replica.task, replica.system] = replica.remote_id
         unsettled = [operation for operation in base.operations.values() if operation.state in UNSETTLED]
+        completions = [operation for operation in unsettled if operation.action is Action.COMPLETE]
+        self._completing = {(operation.system, operation.remote_id or "") for operation in completions}
         self._creating = {(op.task, op.system) for op in unsettled if op.action is Action.CREATE}
         self._unsettled = {(operation.system, operation.contact) for operation in unsettled}
 
@@ -253,6 +255,9 @@ class Merging:
 
     def put_replica(self, replica: Replica) -> None:
         old = self.base.replicas.get(replica.key)
+        if old is not None and replica.state is ReplicaState.OPEN and replica.key in self._completing:
+            # That it has another due by now is how its completion will be known: a recurring task moves on.
+            replica = replace(replica, due=old.due)
         if old == replica:
             return
         if old is not None and self._open_in.get((old.task, old.system)) == old.remote_id:

@@ -395,3 +395,13 @@ def test_a_due_that_we_made_never_flows_back() -> None:
     assert later.base.tasks == {task.id: task}
     real = merged(later.base, seen_of(a_reading(PLAIN, "x", due=at(hours=2))))
     assert real.base.tasks[task.id] == replace(task, due=at(hours=2), due_synthetic=False)
+
+
+@pytest.mark.parametrize("state", [OpState.SENT, OpState.DONE])
+def test_the_due_before_a_completion_in_doubt_is_remembered(state: OpState) -> None:
+    """A recurring task moves to its next date when it is completed: that it did is how a lost answer is made good."""
+    completion = an_operation(TASK, PLAIN, Action.COMPLETE, state, remote_id=IN_PLAIN.remote_id)
+    base = a_base(replace(TASK, state=State.DONE), replicas=[IN_PLAIN], operations=[completion])
+    moved = a_reading(PLAIN, IN_PLAIN.remote_id, due=at(days=7))
+    due = merged(base, seen_of(moved)).base.replicas[IN_PLAIN.key].due
+    assert due == (IN_PLAIN.due if state is OpState.SENT else at(days=7))
