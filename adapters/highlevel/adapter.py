@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from adapters.answers import ErrorBody
 from adapters.base import (
     Adapter,
     AdapterError,
@@ -45,6 +44,7 @@ from adapters.highlevel.wire import (
     WireTask,
     contact_body,
     contact_record,
+    own_error,
     row_key,
     task_body,
     task_reading,
@@ -71,16 +71,6 @@ RULES: Final = (
     Rule(400, Missing, _NOT_THERE, unless=_ELSEWHERE),
     Rule(422, Missing, _NOT_THERE, unless=_ELSEWHERE),
 )
-
-
-def own_error(_status: int, body: ErrorBody) -> bool:
-    """HighLevel's documentation: ``message``, a text or a list of texts; in its version 3 an object ``error``."""
-    if body is None:
-        return False
-    message, error = body.get("message"), body.get("error")
-    texts = message if isinstance(message, list) else [message]
-    said = bool(texts) and all(isinstance(text, str) and text for text in texts)
-    return said or (isinstance(error, dict) and isinstance(error.get("message"), str))
 
 
 NOTES: Final = {

@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from adapters.answers import ErrorBody
 from adapters.http import excerpt
 from adapters.instants import read_instant, write_instant
 from adapters.redact import redact
@@ -274,3 +275,13 @@ def row_id(raw: object) -> str | None:
 def row_key(raw: object) -> str:
     """What tells a row that has not been validated from all others."""
     return row_id(raw) or repr(raw)
+
+
+def own_error(_status: int, body: ErrorBody) -> bool:
+    """HighLevel's documentation: ``message``, a text or a list of texts; in its version 3 an object ``error``."""
+    if body is None:
+        return False
+    message, error = body.get("message"), body.get("error")
+    texts = message if isinstance(message, list) else [message]
+    said = bool(texts) and all(isinstance(text, str) and text for text in texts)
+    return said or (isinstance(error, dict) and isinstance(error.get("message"), str))
