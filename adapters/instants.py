@@ -51,6 +51,14 @@ def read_instant(value: object) -> datetime | None:
     raise _nothing_known()
 
 
+def hinted_instant(value: object) -> datetime | None:
+    """The same, and ``None`` for what cannot be read: good where the instant is a hint, and nothing hangs on it."""
+    try:
+        return read_instant(value)
+    except ValueError:
+        return None
+
+
 def read_iso(value: object) -> datetime:
     """An ISO 8601 text, whatever it stands for, as an instant in UTC. Raises `ValueError`."""
     try:

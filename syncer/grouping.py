@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
@@ -41,6 +41,10 @@ class Group:
     def is_alone(self) -> bool:
         """Whether nothing tells more of it than the one reading."""
         return len(self.readings) == 1 and not self.marked and not self.held
+
+    def lacks(self, system: str) -> bool:
+        """Whether it is open elsewhere, and nothing of it is there, open or closed."""
+        return bool(self.open) and system not in self.open and not self.closed.get(system)
 
     @property
     def readings(self) -> list[Reading]:
@@ -182,8 +186,7 @@ class PersonsTasks:
             target.closed[row.system].append(row)
         del self.groups[group.task]
         if (mistaken := work.base.tasks.get(group.task)) is not None:
-            work.put_task(replace(mistaken, state=State.CANCELLED))
-            work.event("joined", "us", f"it is a copy of {target.task}", mistaken.id, row)
+            work.end_mistaken(mistaken, target.task, row)
 
     def _match_open(self, row: Reading) -> None:
         """An open task in a lane: a copy that lacks there, a second one of one that does not, or unmatched."""
@@ -205,8 +208,7 @@ class PersonsTasks:
             group.held = Reason.DUPLICATE
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
             group.held = Reason.UNMATCHED
-            for other in self._lacking(row):
-                other.unsure = True
+            self._mark_unsure(row)
         elif (us is None or ours) and any(_is_finished_before(row, other) for other in self.groups.values()):
             # Nothing but our own copy of what is finished is so much like it, as a rule.
             group.held = Reason.DONE_OR_REOPENED
@@ -216,17 +218,16 @@ class PersonsTasks:
         fitting = [
             other
             for other in self.groups.values()
-            if other.open
-            and row.system not in other.open
-            and not other.closed.get(row.system)
-            and self._is_like(row, other)
-            and (in_lanes or other.marked)
+            if other.lacks(row.system) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         if (target := self._first(fitting, row)) is not None:
             self._join(row, target)
         elif in_lanes and self._may_be_ours(row):
-            for other in self._lacking(row):
-                other.unsure = True
+            self._mark_unsure(row)
+
+    def _mark_unsure(self, row: Reading) -> None:
+        for other in self._lacking(row):
+            other.unsure = True
 
     def _may_be_ours(self, row: Reading) -> bool:
         """Whether our user made it, as far as that is known: of a ledger that is behind, it may be a copy."""
@@ -239,9 +240,7 @@ class PersonsTasks:
             other
             for other in self.groups.values()
             if (other.marked or all(member.due is None for member in other.readings))
-            and other.open
-            and row.system not in other.open
-            and not other.closed.get(row.system)
+            and other.lacks(row.system)
             and _fits_kind(row, other.readings)
             and not _is_before(row, other)
         ]

@@ -40,8 +40,10 @@ def named_by(base: Base, marker: Marker) -> Task | None:
 
 def is_history(base: Base, task: Task) -> bool:
     """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw."""
+    if task.state is State.OPEN:
+        return False
     copies = [copy for copy in base.replicas.values() if copy.task == task.id]
-    return task.state is not State.OPEN and len(copies) == 1 and not copies[0].made
+    return len(copies) == 1 and not copies[0].made
 
 
 def is_pasted(base: Base, reading: Reading, task: Task) -> bool:

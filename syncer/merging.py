@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from adapters.base import Capabilities, LanePolicy
 from syncer.closures import NONE, Cause, Effects, explain
 from syncer.identity import CLOCKS_DIFFER_BY, Standing
-from syncer.model import Reading, Replica, ReplicaState, Task, next_task_id, split_task_id
+from syncer.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
@@ -265,6 +265,11 @@ class Merging:
         if replica.state is ReplicaState.OPEN:
             self._open_in[replica.task, replica.system] = replica.remote_id
         self.base.replicas[replica.key] = self.changes.replicas[replica.key] = replica
+
+    def end_mistaken(self, mistaken: Task, task: str, row: Reading) -> None:
+        """What the row was taken for, while nothing else could be read, is no task: it is a copy of this one."""
+        self.put_task(replace(mistaken, state=State.CANCELLED))
+        self.event("joined", "us", f"it is a copy of {task}", mistaken.id, row)
 
     def event(self, what: str, who: str, detail: str, task: str, about: Reading | Replica) -> None:
         """A line of the task's history."""

@@ -184,10 +184,8 @@ class _Conclusion:
         """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""
         work = self._work
         mistaken = work.base.tasks.get(task_id)
-        if mistaken is None or any(copy.task == task_id for copy in work.base.replicas.values()):
-            return
-        work.put_task(replace(mistaken, state=State.CANCELLED))
-        work.event("joined", "us", f"it is a copy of {self._group.task}", task_id, row)
+        if mistaken is not None and not any(copy.task == task_id for copy in work.base.replicas.values()):
+            work.end_mistaken(mistaken, self._group.task, row)
 
     def _note_lost_origin(self, task: Task) -> None:
         """The place that the markers name has no task any more: it was deleted."""

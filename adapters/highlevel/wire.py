@@ -20,20 +20,13 @@ from pydantic import (
 
 from adapters.answers import ErrorBody
 from adapters.http import excerpt
-from adapters.instants import read_instant, write_instant
+from adapters.instants import hinted_instant, read_instant, write_instant
 from adapters.redact import redact
 from adapters.text import plain_text, title_text
 from syncer.keys import email_key, phone_key
 from syncer.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
 
 SYSTEM: Final = "highlevel"
-
-
-def _hinted_instant(value: object) -> datetime | None:
-    try:
-        return read_instant(value)
-    except ValueError:
-        return None
 
 
 def _blank_as_none(value: object) -> object:
@@ -64,7 +57,7 @@ OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]
 Title = Annotated[str | None, BeforeValidator(_line)]
 LooseText = Annotated[str | None, BeforeValidator(_text_or_none)]
 Instant = Annotated[datetime | None, BeforeValidator(read_instant)]
-LooseInstant = Annotated[datetime | None, BeforeValidator(_hinted_instant)]
+LooseInstant = Annotated[datetime | None, BeforeValidator(hinted_instant)]
 
 
 class _Wire(BaseModel):
@@ -259,10 +252,7 @@ def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> 
     detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())
     named = raw.get("contactId") if isinstance(raw, dict) else None
     whose = named if isinstance(named, str) and named else contact
-    try:
-        due = read_instant(raw.get("dueDate")) if isinstance(raw, dict) else None
-    except ValueError:
-        due = None
+    due = hinted_instant(raw.get("dueDate")) if isinstance(raw, dict) else None
     return Unreadable(SYSTEM, row_id(raw), detail, received, whose, due)
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StrictBool, StrictStr, ValidationError
 from pydantic.alias_generators import to_camel
 
-from adapters.instants import read_instant
+from adapters.instants import hinted_instant, read_instant
 
 Dialect = Literal["integers", "strings"]
 
@@ -181,10 +181,7 @@ def row_contact(row: Any) -> str | None:
 
 def row_due(row: Any) -> datetime | None:
     """When a list row's task is due, even where nothing else in it can be read."""
-    try:
-        return read_instant(row.get("dueTo")) if isinstance(row, dict) else None
-    except ValueError:
-        return None
+    return hinted_instant(row.get("dueTo")) if isinstance(row, dict) else None
 
 
 def row_key(row: Any) -> str:
