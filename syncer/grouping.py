@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
+from syncer.closures import Cause
 from syncer.firstsight import unfit
 from syncer.identity import CLOCKS_DIFFER_BY, is_pasted, named_by
 from syncer.likeness import is_like, same_due
@@ -196,8 +197,8 @@ class PersonsTasks:
         ours = us is not None and row.created_by == us
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
-        missing = [other for other in alike if _lacks_it(row, other, theirs=theirs) and (other.open or ours)]
-        if (target := self._first(missing, row)) is not None:
+        target = self._first([other for other in alike if _lacks_it(row, other, theirs=theirs)], row)
+        if target is not None and (target.open or ours):
             self._join(row, target)
         elif any(not other.open for other in alike):
             # What it looks like is finished: it may be our copy, or what somebody made anew.
@@ -224,6 +225,19 @@ class PersonsTasks:
             self._join(row, target)
         elif in_lanes and self._may_be_ours(row):
             self._mark_unsure(row)
+        elif in_lanes and row.state is State.DONE and self._work.cause(row) is Cause.PERSON:
+            # A lost ledger may have made it of this one. Nobody knows, so nothing is made again.
+            for other in (one for one in self.groups.values() if one.is_alone and self._may_be_done_as(row, one)):
+                other.held = Reason.DONE_OR_REOPENED
+
+    def _may_be_done_as(self, row: Reading, other: Group) -> bool:
+        """Whether this closed task may have been the copy, or the twin, of an unknown one that is open elsewhere."""
+        origin = other.readings[0]
+        elsewhere = (
+            origin.state is State.OPEN and origin.system != row.system and other.task not in self._work.base.tasks
+        )
+        alike = origin.due is not None and same_due(row.due, origin.due) and same_title(row.title, origin.title)
+        return elsewhere and alike and _fits_kind(row, [origin]) and not _is_before(row, other, by=timedelta(0))
 
     def _mark_unsure(self, row: Reading) -> None:
         for other in self._lacking(row):
@@ -249,11 +263,13 @@ class PersonsTasks:
         return next(group for group in self.groups.values() if row in group.readings)
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """Those that a marker named come first, then those that were made before the row, then the oldest."""
+        """A marked group comes first, then one of the row's kind, an open one, one made before the row, the oldest."""
 
-        def order(one: Group) -> tuple[bool, bool, bool, tuple[int, str]]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, tuple[int, str]]:
+            another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             later = _is_before(row, one, by=timedelta(0))
-            return (not one.marked, not one.open, later, min(reading.number for reading in one.readings))
+            oldest = min(reading.number for reading in one.readings)
+            return (not one.marked, another_kind, not one.open, later, oldest)
 
         return min(groups, key=order, default=None)
 

@@ -46,11 +46,12 @@ class _Conclusion:
 
     def store(self) -> None:
         group, work = self._group, self._work
-        finished = self._finished()
-        if not group.open and (self._known is None or self._known.state is not State.OPEN):
-            return
         if group.is_alone and self._known is None:
             return
+        if not group.open and (self._known is None or self._known.state is not State.OPEN):
+            self._store_history()
+            return
+        finished = self._finished()
         if group.held and self._known is None:
             work.begin(next(iter(group.open.values())), task_id=group.task, held=group.held)
             return
@@ -66,6 +67,17 @@ class _Conclusion:
         if task != self._known:
             work.put_task(task)
         self._store_replicas(task)
+
+    def _store_history(self) -> None:
+        """Remember what is closed everywhere: a copy of it that somebody reopens is then known to be a new task."""
+        if not self._group.marked:
+            return
+        if self._known is None:
+            states = {row.state for row in self._group.readings}
+            state = State.DONE if State.DONE in states else State.CANCELLED
+            self._known = replace(self._new_task(), state=state, held="")
+            self._work.put_task(self._known)
+        self._store_replicas(self._known)
 
     def _finished(self) -> State:
         """Whether a member was finished. Where the CRM shows another one that is open, the closed one says nothing."""

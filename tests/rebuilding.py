@@ -54,6 +54,11 @@ def rebuilt(*rows: Reading, base: Base | None = None, **given: Any) -> Merged:
     return found
 
 
+def open_tasks(found: Merged) -> set[str]:
+    """The ids of what is open; what is finished everywhere is remembered beside it."""
+    return {task.id for task in found.base.tasks.values() if task.state is State.OPEN}
+
+
 def one_task(found: Merged) -> Task:
     [task] = found.base.tasks.values()
     return task

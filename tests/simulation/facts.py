@@ -28,8 +28,10 @@ class Facts:
     ``places``: a task's id is the place of its origin, so that markers connect copies whatever was edited, and a lost,
     an old or a second ledger excuses little, see `_untold_by_places`.
 
-    ``theirs`` are the copies that people made or touched, ``known`` and ``known_closed`` those that a clean run has
-    read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does not know yet.
+    ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``reopenings`` are the
+    tasks that a copy belonged to before people reopened it, and since. ``known`` and ``known_closed`` are those that a
+    clean run has read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does
+    not know yet.
     ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
     ``ailing`` are what a CRM can never show as it should: a Superfone lead, a Reply task.
     ``held`` are the copies of which the last report says that nobody can tell what they are.
@@ -51,6 +53,8 @@ class Facts:
         self.persons: dict[Copy, int] = {}
         self.phones: dict[str, int] = {}
         self.theirs: set[Copy] = set()
+        self.by_people: set[Copy] = set()
+        self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
         self.shown: set[Copy] = set()
@@ -170,6 +174,7 @@ class Facts:
         else:
             story.twins += 1
         self.theirs.add(copy)
+        self.by_people.add(copy)
         self.rescheduled(copy)
         self._forget(copy)
         if self.rebuilding and any(story.is_like(one) and one.excused >= UNTOLD for one in self.stories.values()):
@@ -215,6 +220,9 @@ class Facts:
             # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
+        if deed == "edited" and copy[0] == "superfone" and self.rebuilding and copy not in self.by_people | self.known:
+            # Of a copy of ours that no run with this ledger has read, its due alone tells whose it is.
+            story.excused |= UNTOLD
         if deed == "deleted" and copy in self.shown:
             self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
         if deed == "superseded":
@@ -292,6 +300,18 @@ class Facts:
             self._forget(copy)
         return kept
 
+    def reopened_as(self, copy: Copy, old: str, new: str) -> None:
+        """A person reopened a copy of an old task, which makes it a new one.
+
+        Two of one task that no run with this ledger has read since are one task again, as their markers say.
+        """
+        reopening = self.stories[old], self.stories[new]
+        for other, stories in self.reopenings.items():
+            if self.rebuilding and stories[0] is reopening[0] and other not in self.known:
+                stories[1].excused |= UNTOLD
+                reopening[1].excused |= UNTOLD
+        self.reopenings[copy] = reopening
+
     def _forget(self, copy: Copy) -> None:
         """What a run has seen of a copy says nothing of it any more."""
         self.known.discard(copy)
@@ -316,6 +336,11 @@ class Facts:
         # What is gone and what was never made, only the ledger could tell apart.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.seen_contradicted.clear()
+        for copy, stories in self.reopenings.items():
+            if copy not in self.known:
+                # That it was closed before, the lost ledger alone knew.
+                stories[0].excused |= UNTOLD
+                stories[1].excused |= UNTOLD
         for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
             seen.clear()
         for name, story in self.stories.items():

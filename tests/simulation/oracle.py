@@ -79,6 +79,13 @@ class Oracle(Facts):
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
             # Each of these begins with the words that name the task.
             not_looked_at = {" ".join(item.detail.split()[:3]) for item in waiting if item.task is None}
+            unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
+            not_looked_at |= {
+                f"{system} task {remote_id}"
+                for _task, system in unread
+                for remote_id in self.tasks(system)
+                if (self.task_id((system, remote_id)), system) in unread
+            }
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}

@@ -276,7 +276,7 @@ class People:
         if self._oracle.reopened(copy):
             (self._stage.reply if copy[0] == "reply" else self._stage.highlevel).person_reopens(copy[1])
             return
-        name = self._new_name()
+        old, name = self._oracle.tasks(copy[0])[copy[1]].name or "", self._new_name()
         if copy[0] == "highlevel":
             task = self._stage.highlevel.task(copy[1])
             person = self._oracle.persons["highlevel", task.contact or ""]
@@ -290,6 +290,7 @@ class People:
             self._stage.reply.person_edits_body(copy[1], f"Task {name}")
         self._tell(f"  as {name}")
         self._oracle.made(name, person, copy, self._route(person, word))
+        self._oracle.reopened_as(copy, old, name)
         # Its text still carries the marker of the task that it was.
         self._oracle.touched(copy, "copied")
 
