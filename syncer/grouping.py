@@ -203,9 +203,7 @@ class PersonsTasks:
         elif any(not other.open for other in alike):
             # What it looks like is finished: it may be our copy, or what somebody made anew.
             group.held = Reason.DONE_OR_REOPENED
-        elif self._is_behind and any(
-            other.marked and other.open[row.system].created_by == row.created_by for other in alike
-        ):
+        elif self._is_behind and any(_is_second_copy(row, other) for other in alike):
             group.held = Reason.DUPLICATE
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
             group.held = Reason.UNMATCHED
@@ -249,11 +247,19 @@ class PersonsTasks:
         return self._is_behind and (probably is None or row.created_by == probably)
 
     def _lacking(self, row: Reading) -> list[Group]:
-        """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due."""
+        """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due.
+
+        Or, where the due is the same, with another title.
+        """
+
+        def may_differ(other: Group) -> bool:
+            dues = [member.due for member in other.readings if member.due is not None]
+            return other.marked or not dues or any(same_due(row.due, due) for due in dues)
+
         return [
             other
             for other in self.groups.values()
-            if (other.marked or all(member.due is None for member in other.readings))
+            if may_differ(other)
             and other.lacks(row.system)
             and _fits_kind(row, other.readings)
             and not _is_before(row, other)
@@ -301,6 +307,12 @@ class PersonsTasks:
 def _lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
     """Whether the row may be this task's copy there: none is open, and where one is closed, we made this one anew."""
     return row.system not in other.open and not (theirs and other.closed.get(row.system))
+
+
+def _is_second_copy(row: Reading, other: Group) -> bool:
+    """Whether the maker of this one made a copy of that marked task there, too. Who made its origin is not us."""
+    there = other.open[row.system]
+    return other.marked and there is not other.origin and there.created_by == row.created_by
 
 
 def _is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -> bool:

@@ -215,11 +215,10 @@ class Standing:
         if marker is None or reading.key in base.replicas:
             return False
         task = named_by(base, marker)
-        if reading.state is State.OPEN:
-            return task is None or self._has_company(reading, marker, task)
-        # A closed copy matters where what it was made of is open, and shows nothing else here.
         if task is None:
-            return self._is_open_unknown(marker.place)
+            return True
+        if reading.state is State.OPEN:
+            return self._has_company(reading, marker, task)
         return task.state is State.OPEN and not is_pasted(base, reading, task)
 
     def _has_company(self, reading: Reading, marker: Marker, task: Task) -> bool:
@@ -228,15 +227,6 @@ class Standing:
         since = made_at is not None and reading.created_at is not None and reading.created_at > made_at
         is_open = task.state is State.OPEN
         return since and is_open and marker.ledger != self._base.ledger_id and not is_pasted(self._base, reading, task)
-
-    def _is_open_unknown(self, place: tuple[str, str]) -> bool:
-        seen = self._seen.get(place[0])
-        origin = self._open_places.get(place) if seen is not None else None
-        return origin is not None and place not in self._base.replicas
-
-    @cached_property
-    def _open_places(self) -> dict[tuple[str, str], Reading]:
-        return {reading.key: reading for reading in self._readings() if reading.state is State.OPEN}
 
     def _readings(self) -> Iterable[Reading]:
         for system in self._systems:

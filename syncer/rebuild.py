@@ -46,7 +46,7 @@ class _Conclusion:
 
     def store(self) -> None:
         group, work = self._group, self._work
-        if group.is_alone and self._known is None:
+        if group.is_alone and self._known is None and not group.unsure:
             return
         if not group.open and (self._known is None or self._known.state is not State.OPEN):
             self._store_history()

@@ -16,7 +16,7 @@ from syncer.connection import Connection
 from syncer.context import RunContext, for_each, together
 from syncer.likeness import same_due
 from syncer.merging import replica_of
-from syncer.model import Listing, Reading, ReplicaState, State, TaskRef
+from syncer.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
 from syncer.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.readinglist import Need, ReadItem, What
 from syncer.state import LONGEST_WAIT, NEWCOMER, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
@@ -228,14 +228,16 @@ def _is_edited(found: Reading) -> bool:
 def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
     """The users who are not us, of those that made these tasks.
 
-    As long as nothing tells who we are, they are those who made what was there before and we did not make.
+    As long as nothing tells who we are, they are those who made what was there before, except copies: a ledger that was
+    brought up to date knows of those that they are copies, not that we made them.
     """
     makers = {row.created_by for row in rows} - {None}
     us = context.base.cursors.get(OUR_USER + operation.system)
     if us is not None:
         return makers - {us}
-    made = {key for key, replica in context.base.replicas.items() if replica.made}
-    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in made} - {None}
+    known = {row.key: replica.task for row in rows if (replica := context.base.replicas.get(row.key)) is not None}
+    copies = {row.key for row in rows if row.key in known and split_task_id(known[row.key])[0] != row.place}
+    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
 
 
 def _find_new(operation: Operation, unknown: list[Reading], others: Collection[str | None]) -> Reading | None:

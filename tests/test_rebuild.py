@@ -359,3 +359,28 @@ def test_what_a_place_was_taken_for_ends_when_a_marker_tells_of_a_later_task_the
         taken_for.id: State.CANCELLED,
         reopened.id: State.OPEN,
     }
+
+
+def test_what_the_origins_maker_made_beside_it_in_the_lane_is_no_second_copy_of_ours() -> None:
+    task = a_task(f"{LANE}:1", kind=Kind.TODO)
+    origin, copy = copies_of(task, (LANE, TYPED))
+    origin, equal = (replace(origin, remote_id=at_place, created_by="7") for at_place in ("1", "2"))
+    found = rebuilt(origin, equal, copy)
+    assert {one.id: one.held for one in found.base.tasks.values()} == {f"{LANE}:1": "", f"{LANE}:2": ""}
+
+
+def test_a_copy_in_the_lane_that_people_gave_a_title_holds_what_is_due_with_it() -> None:
+    """Of an old or a lost ledger nothing tells whether it is the copy of the one that has none there."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = copies_of(task)
+    titled = replace(in_lane, title="Another word")
+    found = rebuilt(titled, theirs, ours)
+    assert all(one.held for one in found.base.tasks.values())
+
+
+def test_what_may_be_the_finished_copy_of_a_task_without_a_due_holds_it() -> None:
+    undated = a_reading(TYPED, "1", kind=Kind.TODO, title="Note", due=None)
+    ours = done(a_reading(LANE, "2", kind=Kind.REMINDER, due=at(days=1), created_by=API))
+    marked = done(copies_of(a_task(f"{TYPED}:7", origin=TYPED, kind=Kind.TODO, title="Old"), [PLAIN])[0])
+    found = rebuilt(undated, ours, marked)
+    assert found.base.tasks[undated.place].held == Reason.DONE_OR_REOPENED

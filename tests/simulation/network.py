@@ -37,6 +37,11 @@ class Network:
         self.ailing: dict[tuple[str, str], str] = {}
         self._odd = 0
 
+    @property
+    def ailing_systems(self) -> frozenset[str]:
+        """The CRMs that cannot show something for good. Each answer with a byte order mark can be read."""
+        return frozenset(system for system, item in self.ailing if item)
+
     def answer(self, sandbox: Sandbox, call: Call, exchange: Callable[[Call], Reply]) -> Reply:
         """One call as it goes through the network; raises `Broken`."""
         failed = self._fails(sandbox.system, call)

@@ -80,13 +80,23 @@ class Oracle(Facts):
             # Each of these begins with the words that name the task.
             not_looked_at = {" ".join(item.detail.split()[:3]) for item in waiting if item.task is None}
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
-            not_looked_at |= {
-                f"{system} task {remote_id}"
-                for _task, system in unread
-                for remote_id in self.tasks(system)
-                if (self.task_id((system, remote_id)), system) in unread
-            }
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
-            self.seen_by_a_clean_run(until, not_looked_at)
+            self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread))
+
+    def _unread(self, items: set[tuple[str, str]]) -> set[str]:
+        """The copies, by their words in a report, of tasks (id, system) of which a run could not read that CRM."""
+        names = {
+            (system, task.name)
+            for task_id, system in items
+            for where in self.stage.sandboxes
+            for remote_id, task in self.tasks(where).items()
+            if self.task_id((where, remote_id)) == task_id
+        }
+        return {
+            f"{system} task {remote_id}"
+            for system in self.stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if (system, task.name) in names
+        }

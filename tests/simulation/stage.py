@@ -49,7 +49,7 @@ class Outcome:
     killed: bool = False
     busy: bool = False
     faulty: bool = False
-    ailing: bool = False
+    ailing: frozenset[str] = frozenset()
 
     @property
     def undisturbed(self) -> bool:
@@ -58,8 +58,11 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Whether it read everything and did what it meant to, but for what fails for good."""
-        return self.report is not None and not self.faulty and (self.ailing or self.report.exit == 0)
+        """Whether it read everything and did what it meant to, but for what fails for good in a CRM (``ailing``)."""
+        if self.report is None or self.faulty:
+            return False
+        failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
+        return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
 
 
 class Stage:
@@ -252,7 +255,7 @@ class Stage:
             if not self.swapped:
                 raise
             return Outcome(killed=True)
-        return Outcome(report, faulty=self._faulty and not self._guest_runs, ailing=bool(self.network.ailing))
+        return Outcome(report, faulty=self._faulty and not self._guest_runs, ailing=self.network.ailing_systems)
 
     def _bury(self) -> None:
         """Let what is left of the dead process fail unseen, then start another one."""

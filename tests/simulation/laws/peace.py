@@ -154,13 +154,19 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
 
 
 def slot(facts: Facts, story: Story, *, theirs: bool = False) -> list[str]:
-    """What holds the slot of the task's lead, besides what must be closed."""
+    """What holds the slot of the task's lead, besides what must be closed and can be."""
+
+    def may_stay(remote_id: str, name: str) -> bool:
+        other = facts.stories[name]
+        held = ("superfone", remote_id) in facts.held
+        return held or not facts.must_be_closed(other) or facts.is_ailing("superfone", other)
+
     return [
         remote_id
         for remote_id, task in facts.tasks("superfone").items()
         if task.open
         and task.exclusive
         and facts.persons["superfone", task.contact] == story.person
-        and (("superfone", remote_id) in facts.held or not facts.must_be_closed(facts.stories[task.name or ""]))
+        and may_stay(remote_id, task.name or "")
         and (not theirs or ("superfone", remote_id) in facts.theirs)
     ]
