@@ -114,10 +114,14 @@ DEFAULT_RULES: Final = (
 
 @dataclass(slots=True)
 class _Effort:
-    """One read or write, however often it is sent. ``unreadable`` tells a write (`InDoubt`) from a read."""
+    """One read or write, however often it is sent. ``unreadable`` tells a write (`InDoubt`) from a read.
+
+    ``fence`` is asked at the last moment before it is sent.
+    """
 
     unreadable: type[AdapterError]
     page: bool = False
+    fence: Callable[[], None] = lambda: None
     seconds: list[float] = field(default_factory=list)
 
 
@@ -176,7 +180,10 @@ class Http:
         return self._awaiting.seconds
 
     def set_fence(self, fence: Callable[[], None]) -> None:
-        """From now on, call this at the last moment before each write; what it raises, the write raises, unsent."""
+        """From now on, call this at the last moment before each write; what it raises, the write raises, unsent.
+
+        It is called again where the connection had to be made first.
+        """
         self._fence = fence
 
     async def aclose(self) -> None:
@@ -217,7 +224,7 @@ class Http:
 
         Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
         """
-        effort = _Effort(InDoubt)
+        effort = _Effort(InDoubt, fence=self._fence)
         send = partial(self._send, method, path, params=params, json=json, effort=effort)
         return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
@@ -235,8 +242,7 @@ class Http:
         for throttles in range(MAX_THROTTLES):
             async with self._connections:
                 await self._pace.wait()
-                if effort.unreadable is InDoubt:
-                    self._fence()
+                effort.fence()
                 self._count(effort.unreadable)
                 with self._awaiting:
                     arrived = await self._exchange(method, path, params=params, json=json, effort=effort)
@@ -279,7 +285,7 @@ class Http:
         try:
             async with asyncio.timeout(None) as limit:
                 self._in_flight.add(limit)
-                arrived = await exchange(self._transport, request, page=effort.page)
+                arrived = await exchange(self._transport, request, page=effort.page, fence=effort.fence)
         except _NOT_SENT as error:
             _log.info("request.not_sent", **about, error=_describe(error))
             msg = f"no connection to {self._host}: {_describe(error)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -92,9 +92,15 @@ class NotBegun(TimeoutError):
     """The time was over before the request was sent."""
 
 
-async def exchange(transport: httpx.AsyncBaseTransport, request: httpx.Request, *, page: bool) -> Arrived:
-    """Send a request; its answer. Raises httpx's errors, `TimeoutError`, and `NotBegun` where nothing was sent."""
-    progress = _Progress()
+async def exchange(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request, *, page: bool, fence: Callable[[], None]
+) -> Arrived:
+    """Send a request; its answer. Raises httpx's errors, `TimeoutError`, and `NotBegun` where nothing was sent.
+
+    Where a connection has to be made first, which takes seconds, ``fence`` is asked once it stands; what it raises
+    comes in place of the request.
+    """
+    progress = _Progress(fence)
     timeout = {"connect": CONNECTED, "read": FIRST_BYTE, "write": FIRST_BYTE, "pool": FIRST_BYTE}
     request.extensions = {**request.extensions, "timeout": timeout, "trace": progress}
     try:
@@ -130,11 +136,14 @@ async def _arrived(response: httpx.Response) -> Arrived:
 class _Progress:
     """Whether a connection is still being made, by what httpcore tells of its steps."""
 
-    def __init__(self) -> None:
+    def __init__(self, fence: Callable[[], None]) -> None:
         self.connecting = False
+        self._fence = fence
 
     async def __call__(self, step: str, about: dict[str, Any]) -> None:
         if step == "connection.connect_tcp.started":
             self.connecting = True
         elif step.endswith("send_request_headers.started") and about["request"].method != b"CONNECT":
+            if self.connecting:
+                self._fence()
             self.connecting = False

@@ -231,3 +231,42 @@ def test_a_connection_that_is_never_made_sent_nothing(proxied: bool, monkeypatch
     asyncio.run(asyncio.wait_for(main(), 5))
     assert heard
     assert not any(b"POST" in said for said in heard)
+
+
+def test_the_fence_is_asked_again_once_the_connection_of_a_write_stands() -> None:
+    """To connect takes seconds, in which the lease may be lost, or the ledger replaced."""
+    heard: list[bytes] = []
+    asked: list[str] = []
+
+    class Lost(Exception):
+        pass
+
+    def fence() -> None:
+        asked.append("write")
+        if len(asked) == 2:
+            raise Lost
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(10_000):
+            heard.append(request)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    async def main() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        client = Http(system="acme", base_url=f"http://127.0.0.1:{port}", headers={}, secrets=[KEY], rates=WIDE)
+        client.set_fence(fence)
+        with pytest.raises(Lost):
+            await client.write("POST", "/x")
+        assert not heard
+        await client.read("GET", "/x")
+        assert len(asked) == 2
+        # The connection is there already.
+        await client.write("POST", "/x")
+        assert len(asked) == 3
+        await client.aclose()
+        server.close()
+
+    asyncio.run(asyncio.wait_for(main(), 5))
+    assert [request.split()[0] for request in heard] == [b"GET", b"POST"]

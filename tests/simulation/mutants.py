@@ -119,8 +119,8 @@ MUTANTS = (
         "who has slept does not ask for its lease",
         "lease",
         "adapters.http",
-        "                    self._fence()\n",
-        "                    pass\n",
+        "                effort.fence()\n",
+        "                pass\n",
     ),
     Mutant(
         "a 404 closes the others",

@@ -66,7 +66,10 @@ class Outcome:
 
 
 class Stage:
-    """One world. ``at`` maps a moment's number in the coming run to what happens there."""
+    """One world. ``at`` maps a moment's number in the coming run to what happens there.
+
+    ``swapped``: another ledger lies under the run; ``sent_swapped``: so it was when the request at the door was sent.
+    """
 
     def __init__(self, seed: int, settings: dict[str, str], systems: tuple[str, ...] = SYSTEMS) -> None:
         self.seed = seed
@@ -89,7 +92,7 @@ class Stage:
         self.outages: dict[str, list[Fault]] = {}
         self.arriving = False
         self.lapsed = False
-        self.swapped = self.running = False
+        self.swapped = self.sent_swapped = self.running = False
         self._ours = self._ours_at_start = timedelta(0)
         self.ever_off = (timedelta(0), timedelta(0))
         self.sequences = "read_only" if "read_only" in settings.get("reply", "") else "sync"
@@ -385,6 +388,7 @@ class Stage:
 
     def _watch(self, system: str, sandbox: Sandbox) -> None:
         def at_the_door(call: Call) -> Fault | None:
+            self.sent_swapped = self.swapped
             if self._guest_runs:
                 return None
             fault = self._moment() or self._outage(system)

@@ -39,8 +39,11 @@ def lease(facts: Facts, system: str, path: str) -> None:
 
 
 def ledger(facts: Facts, system: str, path: str) -> None:
-    """A ledger that is removed, replaced or restored under a running process is noticed before the next write."""
-    if facts.stage.swapped and not facts.stage.arriving:
+    """A ledger that is removed, replaced or restored under a running process is noticed before the next write.
+
+    What was sent already, and is at the door, may still get in.
+    """
+    if facts.stage.sent_swapped and not facts.stage.arriving:
         raise Violation("ledger", f"a process wrote though its ledger was another one by then: {system} {path}")
 
 
