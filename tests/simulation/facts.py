@@ -33,7 +33,8 @@ class Facts:
     clean run has read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does
     not know yet.
     ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
-    ``ailing`` are what a CRM can never show as it should: a Superfone lead, a Reply task.
+    ``ailing`` are what a CRM can never show as it should, a Superfone lead or a Reply task, and of which task that is,
+    though it be deleted by now.
     ``held`` are the copies of which the last report says that nobody can tell what they are.
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
@@ -67,7 +68,7 @@ class Facts:
         self.closed_by: dict[Copy, Copy] = {}
         self.due_incidents: set[Copy] = set()
         self.late_incidents: set[Copy] = set()
-        self.ailing: set[Copy] = set()
+        self.ailing: dict[Copy, Story | None] = {}
         self.held: set[Copy] = set()
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
@@ -120,8 +121,7 @@ class Facts:
 
     def ails(self, copy: Copy) -> None:
         """From now on this one fails. A twin that was not read by now is, once it can be read, another task."""
-        self.ailing.add(copy)
-        story = self.story(copy)
+        story = self.ailing[copy] = self.story(copy)
         if story is not None and story.twins > 1 and copy not in self.known:
             story.excused |= UNTOLD
         if story is not None and self.rebuilding and copy not in self.known and self._hides_its_due(copy):
@@ -147,9 +147,9 @@ class Facts:
         """
         if not self.ailing:
             return False
-        mine = [copy for name in self.stories if self.stories[name] is story for copy in self.copies(name)]
-        if not self.ailing.isdisjoint(mine):
+        if any(one is story for one in self.ailing.values()):
             return True
+        mine = [copy for name in self.stories if self.stories[name] is story for copy in self.copies(name)]
         leads = {at for where, at in self.ailing if where == "superfone"}
         there = [copy for copy in mine if copy[0] == "superfone" and self.tasks("superfone")[copy[1]].contact in leads]
         on_lead = any(self.persons.get(("superfone", lead)) == story.person for lead in leads)

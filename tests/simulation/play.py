@@ -149,7 +149,7 @@ class Play:
         """What was wrong with our clock, and with these items, is right again; what waited for hours has its turn."""
         for item in self._heals:
             self.stage.network.ailing.pop(item, None)
-            self.oracle.ailing.discard(item)
+            self.oracle.ailing.pop(item, None)
         if self.stage.set_our_clock(0):
             # That it was ahead can only be seen before it gets there.
             self._run(Run())
