@@ -130,8 +130,13 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
 
 
 def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
-    """A task of theirs that a race closed is put back, as soon as no task of theirs is in the slot."""
+    """A task of theirs that a race closed is put back, as soon as no task of theirs is in the slot.
+
+    Into a lane that nobody can read nothing is put; it waits, and is told.
+    """
     if not story.to_put_back or any(where == "superfone" for where, _ in copies):
+        return
+    if facts.is_ailing("superfone", story) and any(where == "superfone" for where, _ in listed):
         return
     if "superfone" in story.systems and not slot(facts, story, theirs=True):
         raise Violation("L6", f"{name} was closed by a race and is not put back: {sorted(listed)}")
