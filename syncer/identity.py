@@ -39,8 +39,11 @@ def named_by(base: Base, marker: Marker) -> Task | None:
 
 
 def is_history(base: Base, task: Task) -> bool:
-    """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw."""
-    if task.state is State.OPEN:
+    """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw.
+
+    That we tried to copy it tells that it was open.
+    """
+    if task.state is State.OPEN or any(operation.task == task.id for operation in base.operations.values()):
         return False
     copies = [copy for copy in base.replicas.values() if copy.task == task.id]
     return len(copies) == 1 and not copies[0].made

@@ -72,6 +72,17 @@ def test_a_marker_names_a_task_by_its_id_or_by_the_place_of_a_twin(marker: Marke
     assert (named_by(base, marker) == TASK) is named
 
 
+@pytest.mark.parametrize("tried", [False, True])
+def test_a_marker_names_what_is_done_where_we_tried_to_copy_it(tried: bool) -> None:
+    """A lost request of ours may arrive late: the copy that it makes is that task's, and is closed with it."""
+    done = replace(TASK, state=State.DONE)
+    base = a_base(done, replicas=[replace(ORIGIN, state=ReplicaState.DONE)])
+    if tried:
+        doubt = an_operation(done, PLAIN, Action.CREATE, state=OpState.IN_DOUBT)
+        base.operations[doubt.id] = doubt
+    assert (named_by(base, marker_of(done)) == done) is tried
+
+
 @pytest.mark.parametrize("ledger", [LEDGER, OTHER_LEDGER])
 @pytest.mark.parametrize(
     ("had", "changes", "pasted"),
