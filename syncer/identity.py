@@ -157,7 +157,7 @@ class Standing:
             seen = self._seen.get(system)
             if seen is None:
                 continue
-            rows = seen.lanes.get(contact, seen.persons.get(contact, ()))
+            rows = self._read_in_full(system, seen).get(contact, ())
             found.setdefault(system, []).extend(with_times(row, seen.readings.get(row.remote_id)) for row in rows)
         return found
 
@@ -195,12 +195,15 @@ class Standing:
         seen = self._seen.get(system)
         if seen is None or seen.state is not ConnectionState.OK:
             return False
-        per_contact = self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT
         if contact is not None:
-            return contact in (seen.lanes if per_contact else seen.persons)
-        if per_contact:
+            return contact in self._read_in_full(system, seen)
+        if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
             return all((system, phone) in self._base.lookups for phone in self._phones_of(link))
         return seen.listed
+
+    def _read_in_full(self, system: str, seen: Seen) -> dict[str, tuple[Reading, ...]]:
+        """By contact: where a CRM lists all tasks, what was read of one contact to settle a doubt may lack texts."""
+        return seen.lanes if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT else seen.persons
 
     def _phones_of(self, link: str) -> Iterator[str]:
         for key in self._contacts.get(link, ()):

@@ -304,6 +304,16 @@ def test_all_tasks_of_a_person_are_those_that_were_read_in_full() -> None:
     assert a_standing(KNOWN, seen).readings_of("p1") == {LANE: [lane], TYPED: [], PLAIN: [plain]}
 
 
+def test_what_was_read_to_settle_a_doubt_does_not_stand_for_what_was_read_in_full() -> None:
+    """A list shows a closed task without its text, and so without its marker."""
+    whole = a_reading(TYPED, "9", state=State.DONE, marker=UNKNOWN)
+    seen = read_in_full(whole)
+    seen[TYPED].lanes[f"p1-{TYPED}"] = (replace(whole, marker=None, whole=False),)
+    assert a_standing(KNOWN, seen).readings_of("p1")[TYPED] == [whole]
+    del seen[TYPED].persons[f"p1-{TYPED}"]
+    assert not a_standing(KNOWN, seen).is_read("p1")
+
+
 def test_a_row_of_a_persons_own_list_takes_the_times_that_only_the_list_of_all_tasks_tells() -> None:
     row = a_reading(PLAIN, "x")
     listed = replace(row, title="older", created_at=at(), updated_at=at(hours=1))
