@@ -335,7 +335,6 @@ def _is_finished_before(row: Reading, other: Group) -> bool:
 
 
 def _fits_kind(row: Reading, members: Iterable[Reading]) -> bool:
-    """Whether the kinds may be one. Of a copy whose origin is in a CRM without kinds, the kind was guessed alike."""
-    return any(row.kind.compatible(member.kind) for member in members) or all(
-        not member.kind_known for member in members
-    )
+    """Whether the kinds may be one, as far as they are known: a CRM without kinds lets them be guessed."""
+    known = [member for member in members if member.kind_known]
+    return not known or any(row.kind.compatible(member.kind) for member in known)

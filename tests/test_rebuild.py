@@ -71,6 +71,18 @@ def test_the_kind_comes_from_the_crm_that_knows_most_about_kinds() -> None:
     assert (again.id, again.kind, again.origin) == (task.id, Kind.FIRST_CALL, LANE)
 
 
+def test_a_kind_that_was_guessed_counts_for_nothing_beside_one_that_is_known() -> None:
+    """Two tasks are due together, a to-do and a call; the CRM without kinds lets both be calls."""
+    note = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    call = a_task(f"{TYPED}:2", origin=TYPED, title="Call")
+    copies = [
+        replace(copy, kind=Kind.FOLLOW_UP_CALL) if copy.system == PLAIN else copy
+        for copy in copies_of(note, (TYPED, PLAIN))
+    ]
+    found = rebuilt(*copies, *copies_of(call))
+    assert (places(found, note.id), places(found, call.id)) == ({TYPED, PLAIN}, set(SYSTEMS))
+
+
 def test_what_carries_no_marker_and_is_like_nothing_is_a_task_of_its_own() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     found = rebuilt(*copies_of(task), a_reading(PLAIN, "x", due=at(days=9), title="Other"))
