@@ -43,9 +43,13 @@ class Group:
         """Whether nothing tells more of it than the one reading."""
         return len(self.readings) == 1 and not self.marked and not self.held
 
+    def shows(self, system: str) -> bool:
+        """Whether something of it is there, open or closed."""
+        return system in self.open or bool(self.closed.get(system))
+
     def lacks(self, system: str) -> bool:
-        """Whether it is open elsewhere, and nothing of it is there, open or closed."""
-        return bool(self.open) and system not in self.open and not self.closed.get(system)
+        """Whether it is open elsewhere, and nothing of it is there."""
+        return bool(self.open) and not self.shows(system)
 
     @property
     def readings(self) -> list[Reading]:
@@ -242,9 +246,14 @@ class PersonsTasks:
             other.unsure = True
 
     def _may_be_ours(self, row: Reading) -> bool:
-        """Whether our user made it, as far as that is known: of a ledger that is behind, it may be a copy."""
-        probably = self._work.standing.probably_us(row.system)
-        return self._is_behind and (probably is None or row.created_by == probably)
+        """Whether our user made it, as far as that is known, and of a ledger that is behind it may be a copy.
+
+        No marker need tell that: of a task without a due, a lost ledger may have made this one alone.
+        """
+        standing = self._work.standing
+        probably = standing.probably_us(row.system)
+        is_behind = self._is_behind or (standing.has_forerunner and standing.is_never_read(self._link))
+        return is_behind and (probably is None or row.created_by == probably)
 
     def _lacking(self, row: Reading) -> list[Group]:
         """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due.
@@ -253,17 +262,25 @@ class PersonsTasks:
         """
 
         def may_differ(other: Group) -> bool:
-            dues = [member.due for member in other.readings if member.due is not None]
-            return other.marked or not dues or any(same_due(row.due, due) for due in dues)
+            return other.marked or any(same_due(row.due, one.due) for one in other.readings if one.due is not None)
 
         return [
             other
             for other in self.groups.values()
-            if may_differ(other)
-            and other.lacks(row.system)
+            if not other.shows(row.system)
+            and ((bool(other.open) and may_differ(other)) or self._may_be_made_up(row, other))
             and _fits_kind(row, other.readings)
             and not _is_before(row, other)
         ]
+
+    def _may_be_made_up(self, row: Reading, other: Group) -> bool:
+        """Whether the other one has no due, and the row's may be what we made up for it."""
+        if any(member.due is not None for member in other.readings):
+            return False
+        if other.open or row.due is None or row.created_at is None:
+            return True
+        # What is closed may be so for long: only a due that is no later than ours would have been counts.
+        return row.due <= row.created_at + self._work.inputs.policy.default_due + CLOCKS_DIFFER_BY
 
     def _group_of(self, row: Reading) -> Group:
         return next(group for group in self.groups.values() if row in group.readings)

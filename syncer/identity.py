@@ -119,8 +119,12 @@ class Standing:
             for reading in self._readings()
             if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
         }
-        never_read = {link for link in with_news if any(key not in self._base.visits for key in self._contacts[link])}
+        never_read = {link for link in with_news if self.is_never_read(link)}
         return never_read | {link for row in self._readings() if self.is_unexplained(row) and (link := self._link(row))}
+
+    def is_never_read(self, link: str) -> bool:
+        """Whether this ledger has not read all tasks of this person yet, before this run."""
+        return any(key not in self._base.visits for key in self._contacts.get(link, ()))
 
     def is_unexplained(self, reading: Reading) -> bool:
         """Whether our own user made this open task, this ledger did not, and no marker can tell."""
@@ -175,6 +179,12 @@ class Standing:
         Good enough to leave something alone, not to write something.
         """
         return self.our_user(system) or self._makers_of_copies.get(system)
+
+    @cached_property
+    def has_forerunner(self) -> bool:
+        """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""
+        ours = self._base.ledger_id
+        return any(row.marker is not None and row.marker.ledger != ours for row in self._readings())
 
     @cached_property
     def _makers_of_copies(self) -> dict[str, str]:

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from syncer.model import Kind, ReplicaState, State
+from syncer.model import Kind, Reading, ReplicaState, State
 from syncer.reasons import Reason
 from syncer.state import OUR_USER
 from tests.rebuilding import copies_of, done, from_yesterday, one_task, open_tasks, places, rebuilt
@@ -15,6 +15,7 @@ from tests.strategies import (
     API,
     CAPABILITIES,
     LANE,
+    LEDGER,
     OTHER_LEDGER,
     PLAIN,
     POLICY,
@@ -28,6 +29,7 @@ from tests.strategies import (
     at,
     in_words_of,
     marker_of,
+    read_back,
 )
 
 SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
@@ -396,3 +398,25 @@ def test_what_may_be_the_finished_copy_of_a_task_without_a_due_holds_it() -> Non
     marked = done(copies_of(a_task(f"{TYPED}:7", origin=TYPED, kind=Kind.TODO, title="Old"), [PLAIN])[0])
     found = rebuilt(undated, ours, marked)
     assert found.base.tasks[undated.place].held == Reason.DONE_OR_REOPENED
+
+
+def a_copy_of_what_has_no_due() -> list[Reading]:
+    """A task without a due, and our only copy of it, in the lane."""
+    undated = a_reading(PLAIN, "1", title="Ring", due=None)
+    return [undated, a_reading(LANE, "9", due=at(days=1), created_by=API)]
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("other", [OTHER_LEDGER, LEDGER, None], ids=["another's", "our own", "none"])
+def test_after_a_lost_ledger_what_may_be_the_only_copy_of_a_task_without_a_due_is_held(
+    other: str | None, is_closed: bool
+) -> None:
+    """No marker tells that it is a copy; one of another person's task tells that there was a ledger before."""
+    undated, copy = a_copy_of_what_has_no_due()
+    elsewhere = a_task(f"{TYPED}:5", origin=TYPED, title="Note", contact="p2")
+    marked = read_back(a_replica(elsewhere, PLAIN), elsewhere)
+    others = [] if other is None else [replace(marked, marker=marker_of(elsewhere, other))]
+    found = rebuilt(done(undated) if is_closed else undated, copy, *others)
+    held = {task.id: bool(task.held) for task in found.base.tasks.values() if task.contact == "p1"}
+    expected = [copy.place] if is_closed else [copy.place, undated.place]
+    assert held == dict.fromkeys(expected, other == OTHER_LEDGER)
