@@ -72,8 +72,14 @@ class Merging:
         return self.inputs.capabilities[system].lane
 
     def open_replica(self, task: str, system: str) -> Replica | None:
+        """The task's copy that is open there; one of which this run read that it does not exist shows nothing.
+
+        An answer to a create may have named a task that is not there, and what was made carries the marker.
+        """
         remote_id = self._open_in.get((task, system))
-        return None if remote_id is None else self.base.replicas[system, remote_id]
+        if remote_id is None or remote_id in self.inputs.seen[system].missing:
+            return None
+        return self.base.replicas[system, remote_id]
 
     def is_creating(self, task: str, system: str) -> bool:
         """Whether a create of ours may have been carried out there, so that an unknown task may be its copy."""
@@ -263,6 +269,9 @@ class Merging:
         if old is not None and self._open_in.get((old.task, old.system)) == old.remote_id:
             del self._open_in[old.task, old.system]
         if replica.state is ReplicaState.OPEN:
+            before = self._open_in.get((replica.task, replica.system))
+            if before is not None and before in self.inputs.seen[replica.system].missing - {replica.remote_id}:
+                self.put_replica(replace(self.base.replicas[replica.system, before], state=ReplicaState.GONE))
             self._open_in[replica.task, replica.system] = replica.remote_id
         self.base.replicas[replica.key] = self.changes.replicas[replica.key] = replica
 

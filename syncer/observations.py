@@ -51,6 +51,13 @@ class Seen:
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
 
+    def has(self, remote_id: str) -> bool:
+        """Whether anything that was read shows this task."""
+        if remote_id in self.rows or remote_id in self.readings:
+            return True
+        contacts = (*self.lanes.values(), *self.persons.values())
+        return any(remote_id == row.remote_id for rows in contacts for row in rows)
+
     def without_readings(self) -> Seen:
         """How much was read of it, and not what."""
         return Seen(self.state, listed=self.listed, unread=self.unread, untold=self.untold)

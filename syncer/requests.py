@@ -32,6 +32,7 @@ from syncer.plan import Planned
 from syncer.reasons import Item, Reason
 from syncer.settle import completed, created, failed_again, moved_on, settle
 from syncer.state import FULL, Action, Changes, Operation, OpState
+from syncer.titles import same_title
 
 _log = structlog.get_logger("syncer.apply")
 
@@ -100,7 +101,7 @@ class Requests:
             reading = await connection.adapter.create_task(draft)
         except AdapterError as error:
             return await self._went_wrong(connection, operation, error)
-        if (doubt := self._another_task(operation, reading)) is not None:
+        if (doubt := self._another_task(operation, draft, reading)) is not None:
             return await self._went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
         self._context.created[operation.system] += 1
         changes = created(self._context, operation, reading, f"created in {operation.system}")
@@ -111,18 +112,24 @@ class Requests:
             await self._see_what_it_closed(connection, operation, reading, listing)
         return True
 
-    def _another_task(self, operation: Operation, reading: Reading) -> str | None:
+    def _another_task(self, operation: Operation, draft: Draft, reading: Reading) -> str | None:
         """Why the answer to a create cannot be what was made: a known replica never changes its task."""
-        self._context.extend([reading])
-        seen = self._context.connections[operation.system].seen
-        if reading.key in self._context.base.replicas or reading.remote_id in (seen.rows.keys() | seen.readings.keys()):
+        self._context.extend([reading], whole=True)
+        connection = self._context.connections[operation.system]
+        if reading.key in self._context.base.replicas or connection.seen.has(reading.remote_id):
             return f"it answered with task {reading.remote_id}, which was there before"
         if reading.remote_id.isdecimal() and int(reading.remote_id) < self._counted_to[operation.system]:
             return f"it answered with task {reading.remote_id}, whose number is below that of one that was there before"
+        if reading.state is not State.OPEN:
+            return f"it answered with task {reading.remote_id}, which is closed"
         if reading.due is not None and not operation.is_due(reading.due):
             return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
         if reading.contact not in (None, operation.contact):
             return f"it answered with a task of contact {reading.contact}, and {operation.contact} was meant"
+        if not connection.adapter.capabilities.reads_marker:
+            return None
+        if reading.marker not in (None, draft.marker) or not same_title(reading.title, draft.title):
+            return f"it answered with a task {reading.title!r}, and {draft.title!r} was asked for"
         return None
 
     async def _see_what_it_closed(

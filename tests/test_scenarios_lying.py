@@ -1,0 +1,72 @@
+"""A create whose answer shows another task than was made: no copy becomes that task, and none is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from adapters.sandbox import Call, Reply
+from tests.scenario import Make, Stage, name_of
+from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
+
+Lie = Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]]
+
+LIES: dict[str, Lie] = {
+    "its id": lambda made, other: {**made, "id": other["id"]},
+    "its id and state": lambda made, other: {**made, "id": other["id"], "completed": True},
+    "all of it": lambda _made, other: other,
+    "all of it, and our due": lambda made, other: {**other, "dueDate": made["dueDate"]},
+}
+
+
+def lying(world: Stage, remote_id: str, lie: Lie) -> None:
+    """From now on, HighLevel answers a create with something of this task."""
+    honest = world.highlevel.handle
+
+    def handle(call: Call) -> Reply:
+        reply = honest(call)
+        if name_of("highlevel", call) != "create":
+            return reply
+        other = next(task.api() for task in world.highlevel.tasks() if task.id == remote_id)
+        made = json.loads(reply.body)["task"]
+        return replace(reply, body=json.dumps({"task": lie(made, other)}).encode())
+
+    world.highlevel.handle = handle  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("says", LIES)
+@pytest.mark.parametrize("whose", ["theirs", "a stranger's"])
+def test_an_answer_that_shows_a_task_closed_before_any_run(stage: Make, says: str, whose: str) -> None:
+    """Its id is no number, and no list of open tasks ever showed it."""
+    world = stage()
+    lead, _, contact = world.everywhere("Asha", "+919876500001")
+    stranger = world.everywhere("Ravi", "+919876500002")[2]
+    old = world.highlevel.person_creates(contact if whose == "theirs" else stranger, "Long ago", world.due(hours=-9))
+    world.highlevel.person_completes(old)
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    lying(world, old, LIES[says])
+    world.again(4)
+    assert world.open() == (1, 1, 1)
+
+    world.highlevel.person_completes(world.highlevel_open()[0].id)
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("says", LIES)
+def test_an_answer_that_shows_a_task_whose_closing_is_long_known(stage: Make, says: str) -> None:
+    world = stage()
+    lead, _, contact = world.everywhere("Asha", "+919876500001")
+    old = world.highlevel.person_creates(contact, "Long ago", world.due(hours=-9))
+    world.good()
+    world.highlevel.person_completes(old)
+    world.again(2, days=1)
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    lying(world, old, LIES[says])
+    world.again(3)
+    assert world.open() == (1, 1, 1)
+    world.quiet()
