@@ -7,7 +7,8 @@ from unittest.mock import patch
 import pytest
 
 from adapters.highlevel.paging import CONTACT_PAGE
-from tests.scenario import PHONE, Make, attention, details, waiting
+from adapters.sandbox import json_reply
+from tests.scenario import PHONE, Make, attention, details, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
 
@@ -180,3 +181,19 @@ def test_a_lead_that_is_gone_and_was_the_only_one_in_use(stage: Make) -> None:
     world.reply.person_creates(contact, "ToDo", world.due(hours=9))
 
     assert waiting(world.again(2)) == {("superfone", "no_contact")}
+
+
+def test_a_refusal_that_superfone_does_not_document_is_not_believed_for_a_day(stage: Make) -> None:
+    world = stage()
+    world.everywhere()
+    contact = world.highlevel.add_contact("Ravi", "Rao", "ravi@example.com", "+919876543211")
+    world.highlevel.person_creates(contact, "Ring Ravi", world.due())
+    world.superfone.add_lead("Ravi", ["+919876543211"])
+    honest = world.superfone.handle
+    refusal = json_reply(400, {"message": "phone is malformed"})
+    world.superfone.handle = lambda call: refusal if name_of("superfone", call) == "find" else honest(call)  # type: ignore[method-assign]
+    world.again()
+    world.superfone.handle = honest  # type: ignore[method-assign]
+    assert world.open() == (0, 0, 1)
+    world.again(2)
+    assert world.open() == (1, 0, 1)

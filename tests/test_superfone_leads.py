@@ -76,14 +76,41 @@ def test_no_lead_is_none(room: SuperfoneSandbox, way: Literal["404", "400", "nul
         (200, {"data": []}),
         (200, {"data": [None, {}]}),
         (200, {"message": "success"}),
-        (404, {"message": "whatever"}),
-        (404, {"message": "Lead storage is full"}),
-        (400, {"message": "phone is malformed"}),
-        (400, {"message": "No open task"}),
+        (404, {"message": "Lead not found"}),
+        (404, {"message": "lead NOT found!"}),
+        (400, {"message": "Customer not found"}),
+        (400, {"message": "Lead not found."}),
     ],
 )
 def test_every_way_to_say_that_there_is_no_lead(status: int, body: object) -> None:
     assert against(saying(status, body), find) == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (404, "whatever"),
+        (404, "Not Found"),
+        (404, "Lead storage is full"),
+        (400, "phone is malformed"),
+        (400, "phone is required"),
+        (400, "Request body is empty"),
+        (400, "No open task found for this lead"),
+        (400, "Lead group not found"),
+        (422, "Lead not found"),
+    ],
+)
+def test_any_other_refusal_says_nothing_about_a_lead(status: int, words: str) -> None:
+    """What is believed here is believed for a day."""
+    with pytest.raises(Refused) as caught:
+        against(saying(status, {"message": words}), find)
+    assert caught.value.words == words
+
+
+def test_a_success_that_is_not_superfones_says_nothing() -> None:
+    for body in ({}, {"status": "maintenance"}, {"message": "try later"}):
+        with pytest.raises(BadAnswer):
+            against(saying(200, body), find)
 
 
 def test_several_leads_are_all_given() -> None:

@@ -193,6 +193,12 @@ def test_check_says_what_is_wrong(room: SuperfoneSandbox) -> None:
     assert not check.ok
 
 
+def test_check_does_not_say_that_a_refused_number_proves_the_key() -> None:
+    checks = against(saying(400, {"message": "phone is malformed"}), lambda adapter: adapter.check())
+    assert (checks[0].ok, checks[0].detail) == (None, "phone is malformed")
+    assert len(checks) == 2
+
+
 def test_check_without_the_right_to_read_tasks(room: SuperfoneSandbox) -> None:
     room.fault = lambda call: Fault.UNAUTHORIZED if call.path.endswith("/task") else None
     checks = within(room, lambda adapter: adapter.check())

@@ -59,17 +59,18 @@ PROBE_PHONE: Final = "+910000000000"
 PROBE_LEAD: Final = "1"
 
 _API: Final = "/enterprise/api"
-_NO_LEAD: Final = frozenset({400, 404})
 _KEY_ADVICE: Final = "ask the Superfone team (hello@superfone.in) for an API key, then set superfone.api_key"
 _URL_ADVICE: Final = "check superfone.base_url and the network, then try again"
 
+_NOBODY: Final = ("lead not found", "customer not found")
 # Any other 404 does not come from Superfone's documentation, a wrong address for example, and proves nothing.
 RULES: Final = (
     Rule(400, NothingOpen, ("no open task",)),
     Rule(404, Full, ("storage is full",)),
-    Rule(404, Missing, ("lead not found", "customer not found")),
+    Rule(404, Missing, _NOBODY),
     Rule(404, Refused),
 )
+_NO_LEAD: Final = (Rule(404, Missing, _NOBODY), Rule(BAD_REQUEST, Missing, _NOBODY))
 
 
 def own_error(_status: int, body: ErrorBody) -> bool:
@@ -132,15 +133,16 @@ class SuperfoneAdapter(Adapter):
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The lead with this phone number, as primary or secondary one; empty where there is none.
 
-        Superfone's documentation does not say how "no such lead" is answered: 404, 400, and a success without a lead
-        all mean that. Raises `Ambiguous` for a lead whose numbers are others.
+        Superfone's documentation does not say how "no such lead" is answered here. Believed is what its other calls say
+        of one, ``Lead not found`` and ``Customer not found``, and a success without a lead. Raises `Ambiguous` for a
+        lead whose numbers are others.
         """
         if not key.startswith("+"):
             raise NotImplementedError("Superfone finds leads by phone number only")
         try:
             answer = await self._http.read("GET", "/lead", params={"phone": key})
         except (Missing, Refused) as error:
-            if error.status not in _NO_LEAD:
+            if not any(rule.fits(error.status or 0, error.words) for rule in _NO_LEAD):
                 raise
             _log.debug("lead.none", status=error.status, words=error.words)
             return ()
@@ -217,7 +219,7 @@ class SuperfoneAdapter(Adapter):
     async def check(self) -> list[Check]:
         """Look up a number that nobody has, then the tasks of a lead that need not exist: both are harmless."""
         key = await self._check_key()
-        return [key, await self._check_tasks()] if key.ok else [key]
+        return [key] if key.ok is False else [key, await self._check_tasks()]
 
     async def list_tasks(self) -> Listing[Reading]:
         """Not available: raises `NotImplementedError`."""
@@ -355,7 +357,9 @@ class SuperfoneAdapter(Adapter):
         except Unauthorized as error:
             return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
         except AdapterError as error:
-            return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
+            # Superfone may refuse the number that nobody has: that is about the number alone.
+            ok = None if error.status == BAD_REQUEST else False
+            return Check(what, ok=ok, detail=error.words, advice=_URL_ADVICE)
         return Check(what, ok=True, detail="the key is accepted")
 
     async def _check_tasks(self) -> Check:

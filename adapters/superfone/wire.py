@@ -12,7 +12,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, JsonValue, ValidationError, ValidatorFunctionWrapHandler
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
 from pydantic import WrapValidator as Wrap
 
 from adapters.http import excerpt
@@ -151,9 +159,20 @@ class TaskAnswer(BaseModel):
 
 
 class LeadAnswer(BaseModel):
-    """What a lookup answers; how it says that there is no such lead is not documented."""
+    """What a lookup answers; how it says that there is no such lead is not documented.
+
+    Superfone's documentation: every success has ``data``, and ``success`` as its message.
+    """
 
     data: Annotated[list[WireLead], BeforeValidator(_several)] = Field(default=[])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_success(cls, answer: Any) -> Any:
+        if isinstance(answer, dict) and "data" not in answer and answer.get("message") != "success":
+            msg = "data is missing"
+            raise ValueError(msg)
+        return answer
 
 
 class TaskPage(BaseModel):
