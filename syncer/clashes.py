@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from ipaddress import ip_address
 from itertools import combinations
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.settings import ConnectionSettings, SecretReference
 from syncer.account import Account
 from syncer.complaints import ConfigError
+
+_THIS_MACHINE: Final = "localhost"
 
 
 def clashes(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
@@ -82,7 +86,18 @@ def _same_remote(first: Account, second: Account, system: str) -> bool:
 
 def _host(settings: ConnectionSettings) -> tuple[str, int | None]:
     parts = urlsplit(settings.base_url)
-    return (parts.hostname or "").rstrip("."), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    return _one_name(parts.hostname or ""), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+
+
+def _one_name(host: str) -> str:
+    """The same for every name of one host, as far as that needs no network: this machine has many."""
+    name = host.rstrip(".")
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return _THIS_MACHINE if f".{name}".endswith(f".{_THIS_MACHINE}") else name
+    address = getattr(address, "ipv4_mapped", None) or address
+    return _THIS_MACHINE if address.is_loopback or address.is_unspecified else str(address)
 
 
 def _secrets(settings: ConnectionSettings) -> Iterator[SecretReference]:

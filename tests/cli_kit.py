@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -129,7 +130,7 @@ class Zygote:
 
 
 class Served:
-    """Three CRMs on one port of loopback, an account file for them, and commands in its folder."""
+    """Three CRMs behind two ports of loopback, an account file for them, and commands in its folder."""
 
     def __init__(self, folder: Path, zygote: Zygote) -> None:
         self.folder = folder
@@ -141,18 +142,16 @@ class Served:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 Starlette(routes=[Mount(f"/{box.system}", application(box)) for box in self.sandboxes]),
-                host="127.0.0.1",
-                port=0,
                 log_level="error",
                 lifespan="off",
                 ws="none",
             )
         )
-        self._thread = threading.Thread(target=self._server.run)
+        doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": doors})
         self._thread.start()
         until(lambda: self._server.started)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        self.url, self.other_url = (f"http://127.0.0.1:{door.getsockname()[1]}" for door in doors)
         self.configure()
 
     @property
@@ -163,10 +162,10 @@ class Served:
         return datetime.now(UTC)
 
     def configure(
-        self, name: str = "acme", *, sync: str = "", file: str = "config.toml", host: str = "127.0.0.1"
+        self, name: str = "acme", *, sync: str = "", file: str = "config.toml", elsewhere: bool = False
     ) -> None:
-        """Write an account file; by another name of the host, the same CRMs look like another remote account."""
-        url = self.url.replace("127.0.0.1", host)
+        """Write an account file; behind the other port, the same CRMs look like another remote account."""
+        url = self.other_url if elsewhere else self.url
         (self.folder / file).write_text(ACCOUNT.format(name=name, url=url, sync=sync))
 
     def person(self, name: str = "Asha", phone: str = "+919876543210") -> tuple[int, str, str]:

@@ -110,7 +110,7 @@ def test_the_ledger_of_another_account_is_refused(served: Served) -> None:
 
 def test_of_several_accounts_one_must_be_named(served: Served) -> None:
     served.configure("one", file="one.toml")
-    served.configure("two", file="two.toml", host="localhost")
+    served.configure("two", file="two.toml", elsewhere=True)
     (served.folder / "config.toml").unlink()
     done = served.do("ledger", "take-over", "--config", ".")
     assert done.status == 2

@@ -121,8 +121,8 @@ def test_a_due_that_we_made_does_not_move_a_task(served: Served) -> None:
 
 def test_apply_does_every_account_that_the_plan_names(served: Served) -> None:
     (served.folder / "accounts").mkdir()
-    for name, host in (("a", "127.0.0.1"), ("b", "localhost")):
-        served.configure(name, file=f"accounts/{name}.toml", host=host)
+    for name in ("a", "b"):
+        served.configure(name, file=f"accounts/{name}.toml", elsewhere=name == "b")
     assert served.do("plan", "--config", "accounts", "--out", "plan.json").status == 0
     done = served.do("apply", "plan.json", "--config", "accounts", "--json")
     assert [(answer["account"], answer["exit"]) for answer in done.answers] == [("a", 0), ("b", 0)]
@@ -255,8 +255,8 @@ def test_a_limit_of_zero_is_zero(served: Served, limit: str) -> None:
 
 def test_of_a_plan_of_two_accounts_one_file_may_be_broken_by_now(served: Served) -> None:
     (served.folder / "accounts").mkdir()
-    for name, host in (("a", "127.0.0.1"), ("b", "localhost")):
-        served.configure(name, file=f"accounts/{name}.toml", host=host)
+    for name in ("a", "b"):
+        served.configure(name, file=f"accounts/{name}.toml", elsewhere=name == "b")
     _, _, contact = served.person()
     served.task(contact)
     assert served.do("plan", "--config", "accounts", "--out", "plan.json").status == 0

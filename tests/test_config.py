@@ -380,6 +380,38 @@ def test_a_copied_file_is_refused_with_its_original(
     assert key not in "".join(told(found))
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://127.0.0.1:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://LocalHost:8080/"),
+        ("http://127.0.0.1:8080", "http://[::1]:8080"),
+        ("http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080"),
+        ("https://127.0.0.1:8080", "https://[::ffff:127.0.0.1]:8080"),
+        ("https://localhost:8080", "https://localhost.:8080"),
+        ("https://localhost:8080", "https://acme.localhost:8080"),
+        ("https://api.reply.io", "https://API.Reply.io/"),
+        ("https://api.reply.io", "HTTPS://api.reply.io:443"),
+        ("https://api.reply.io", "https://api.reply.io./v3"),
+        ("https://api.reply.io:08443", "https://api.reply.io:8443"),
+    ],
+)
+def test_two_names_of_one_host_are_one(tmp_path: Path, one: str, other: str) -> None:
+    for stem, address in (("a", one), ("b", other)):
+        text = another(stem).replace("https://b.example", "https://a.example")
+        (tmp_path / f"{stem}.toml").write_text(text.replace("https://a.example", address))
+    first, second = told(find_accounts([tmp_path], {}))
+    assert "opens the same remote account" in first
+    assert "opens the same remote account" in second
+
+
+def test_two_ports_of_one_host_are_two(tmp_path: Path) -> None:
+    for stem, port in (("a", 8080), ("b", 8081)):
+        text = another(stem).replace("https://b.example", "https://a.example")
+        (tmp_path / f"{stem}.toml").write_text(text.replace("https://a.example", f"http://localhost:{port}"))
+    assert names(find_accounts([tmp_path], {})) == ["a", "b"]
+
+
 def test_one_key_may_open_two_locations(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(another("a"))
     (tmp_path / "b.toml").write_text(another("b"))

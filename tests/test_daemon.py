@@ -331,7 +331,7 @@ def pair(served: Served) -> list[str]:
     """Two accounts in a folder; the options that name it."""
     (served.folder / "accounts").mkdir()
     served.configure("a", file="accounts/a.toml")
-    served.configure("b", file="accounts/b.toml", host="localhost")
+    served.configure("b", file="accounts/b.toml", elsewhere=True)
     served.person()
     return ["--config", "accounts"]
 
