@@ -277,7 +277,10 @@ class Merging:
 
     def end_mistaken(self, mistaken: Task, task: str, row: Reading) -> None:
         """What the row was taken for, while nothing else could be read, is no task: it is a copy of this one."""
-        self.put_task(replace(mistaken, state=State.CANCELLED))
+        ended = replace(mistaken, state=State.CANCELLED)
+        if self.base.tasks.get(mistaken.id) == ended:
+            return
+        self.put_task(ended)
         self.event("joined", "us", f"it is a copy of {task}", mistaken.id, row)
 
     def event(self, what: str, who: str, detail: str, task: str, about: Reading | Replica) -> None:

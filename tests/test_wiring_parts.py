@@ -1,0 +1,54 @@
+"""What one module passes to the next: one small test for each connection that no scenario would notice."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.network import CONNECTIONS, network
+from syncer import opening
+from syncer.model import Kind, Record, State
+from syncer.observecontacts import link
+from syncer.opening import AccountInHand
+from syncer.state import BEHIND, LEFT, Base, Changes
+from tests.rebuilding import copies_of, from_yesterday, rebuilt
+from tests.scenario import Make
+from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
+from tests.strategies import LANE, TYPED, a_base, a_replica, a_task
+
+
+@pytest.mark.parametrize("note", [BEHIND, f"{LEFT}superfone:"])
+def test_what_was_noted_of_two_persons_is_kept_when_they_turn_out_to_be_one(stage: Make, note: str) -> None:
+    world = stage()
+    one = Record("superfone", "1", "Asha", ("+919876500001",), ("asha@example.com",))
+    other = Record("highlevel", "x", "Asha Rao", (), ("asha@example.com",))
+
+    async def join(hand: AccountInHand) -> Base:
+        async with opening.leased(hand) as context:
+            strangers = {one.key: "person1", other.key: "person2"}
+            noted = {f"{note}{person}": f"of-{person}" for person in strangers.values()}
+            context.record(Changes(records={one.key: one, other.key: other}, links=strangers, cursors=noted))
+            link(context)
+            return context.ledger.load()
+
+    base = world.do(world._with_account(join))
+    (person,) = set(base.links.values())
+    kept = {name: set(words.split()) for name, words in base.cursors.items() if name.startswith(note) and words}
+    assert kept == {f"{note}{person}": {"of-person1", "of-person2"}}
+
+
+def test_what_was_mistaken_for_a_task_says_what_it_is_in_its_history() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, *others = (from_yesterday(row) for row in copies_of(task))
+    mistaken = a_task(f"{LANE}:{in_lane.remote_id}", origin=LANE, kind=Kind.REMINDER, title=None)
+    base = a_base(mistaken, replicas=[a_replica(mistaken, LANE, in_lane.remote_id)])
+    found = rebuilt(in_lane, *others, base=base)
+    assert found.base.replicas[in_lane.key].task == task.id
+    assert found.base.tasks[mistaken.id].state is State.CANCELLED
+    joined = [event for event in found.changes.events if event.what == "joined"]
+    assert [(event.task, event.system, event.remote_id) for event in joined] == [(mistaken.id, *in_lane.key)]
+    assert task.id in joined[0].detail
+
+
+def test_no_more_connections_are_opened_than_requests_may_be_under_way() -> None:
+    pool = network("http://127.0.0.1:1")._pool  # type: ignore[attr-defined]
+    assert (pool._max_connections, pool._max_keepalive_connections) == (CONNECTIONS, CONNECTIONS)
