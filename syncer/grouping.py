@@ -87,11 +87,13 @@ class PersonsTasks:
                 members[self._task_of(row, markers.get(row.key), named)].append(row)
             for task, found in members.items():
                 self._put(task, found)
-        for marker in markers.values():
+        for key, marker in markers.items():
             named_task = named_by(self._work.base, marker)
             group = self.groups.get(marker.task if named_task is None else named_task.id)
             if group is not None:
                 group.marked = True
+                # A copy that is the origin of another task was reopened, so this one had been finished.
+                group.unsure = group.unsure or key in named
 
     def _is_ours(self, row: Reading, marker: Marker) -> bool:
         """Whether the marker tells of a task of this person: others are in texts that somebody copied."""

@@ -420,3 +420,17 @@ def test_after_a_lost_ledger_what_may_be_the_only_copy_of_a_task_without_a_due_i
     held = {task.id: bool(task.held) for task in found.base.tasks.values() if task.contact == "p1"}
     expected = [copy.place] if is_closed else [copy.place, undated.place]
     assert held == dict.fromkeys(expected, other == OTHER_LEDGER)
+
+
+def test_a_task_whose_copy_is_the_origin_of_another_one_was_finished_and_is_held() -> None:
+    """The copy was reopened. The lost ledger had not been allowed to complete the task itself."""
+    first = a_task(f"{TYPED}:5", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    again = a_task(f"{PLAIN}:7", origin=PLAIN, title="Call")
+    [theirs] = copies_of(first, [TYPED])
+    reopened = a_reading(PLAIN, "7", marker=marker_of(first, OTHER_LEDGER), title="Call")
+    [copy] = copies_of(again, [TYPED])
+    found = rebuilt(theirs, reopened, copy)
+    assert {one.id: one.held for one in found.base.tasks.values()} == {
+        first.id: Reason.DONE_OR_REOPENED,
+        again.id: "",
+    }

@@ -52,6 +52,7 @@ class Facts:
         self.holds = holds
         self.stories: dict[str, Story] = {}
         self.persons: dict[Copy, int] = {}
+        self.persons_gone: dict[Copy, int] = {}
         self.phones: dict[str, int] = {}
         self.theirs: set[Copy] = set()
         self.by_people: set[Copy] = set()
@@ -152,7 +153,8 @@ class Facts:
         mine = [copy for name in self.stories if self.stories[name] is story for copy in self.copies(name)]
         leads = {at for where, at in self.ailing if where == "superfone"}
         there = [copy for copy in mine if copy[0] == "superfone" and self.tasks("superfone")[copy[1]].contact in leads]
-        on_lead = any(self.persons.get(("superfone", lead)) == story.person for lead in leads)
+        persons = self.persons_gone | self.persons
+        on_lead = any(persons.get(("superfone", lead)) == story.person for lead in leads)
         by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
         return on_lead and (self.rebuilding or system == "superfone" or by_people)
 
@@ -263,7 +265,7 @@ class Facts:
 
     def contact_gone(self, system: str, contact: str) -> None:
         """People delete a contact, and its tasks with it."""
-        person = self.persons[system, contact]
+        person = self.persons_gone[system, contact] = self.persons[system, contact]
         for story in self.stories.values():
             if story.person == person:
                 story.gone.add(system)

@@ -78,7 +78,7 @@ class Oracle(Facts):
             waiting = outcome.report.waiting
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
             # Each of these begins with the words that name the task.
-            not_looked_at = {" ".join(item.detail.split()[:3]) for item in waiting if item.task is None}
+            not_looked_at = {" ".join(item.detail.split()[:3]).rstrip(":") for item in waiting if item.task is None}
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)

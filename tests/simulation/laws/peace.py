@@ -170,6 +170,9 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
         if any(where == system for where, _ in facts.ailing):
             # A CRM of which no other contact can be read may have lost them all.
             true.add("unread")
+    if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):
+        # Nothing else is asked of it, and nothing of it can be read.
+        true.add("unavailable")
     if any(facts.hides(copy, story, system) for copy in facts.ailing):
         true.add("unread")
     if story.person in facts.unsure:
