@@ -162,7 +162,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         context.created[operation.system] += 1
-    elif read_all and not listing.unreadable:
+    elif read_all and not any(row.due is None or operation.is_due(row.due) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
 
 

@@ -76,6 +76,7 @@ class Facts:
         self.seen_contradicted: set[int] = set()
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
+        self.behind: set[int] = set()
         self.rebuilding = self.at_once = False
 
     # what there is ---------------------------------------------------------------------------------
@@ -222,14 +223,19 @@ class Facts:
             # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
-        if deed == "edited" and copy[0] == "superfone" and self.rebuilding and copy not in self.by_people | self.known:
-            # Of a copy of ours that no run with this ledger has read, its due alone tells whose it is.
-            story.excused |= UNTOLD
+        if deed == "edited" and self.rebuilding and copy not in self.known:
+            ours_there = copy[0] == "superfone" and copy not in self.by_people
+            if ours_there or self._is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
+                story.excused |= UNTOLD
         if deed == "deleted" and copy in self.shown:
             self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
         if deed == "superseded":
             story.to_put_back = False
         self._part(story, copy)
+
+    def _is_named_by_its_due(self, name: str) -> bool:
+        """Whether all that we made of the task is in Superfone, so that no marker names it."""
+        return {system for system, _ in self.copies(name).keys() - self.by_people} == {"superfone"}
 
     def _is_theirs_after_all(self, copy: Copy) -> None:
         closed = self.closed_by.get(copy)
@@ -289,6 +295,8 @@ class Facts:
         """Whether a clean run has seen all that is closed of its task, and the task is what it seems."""
         story, name = self.story(copy), self.tasks(copy[0])[copy[1]].name or ""
         closed = {other for other, task in self.copies(name).items() if not task.open}
+        if story is not None and story.person in self.behind:
+            return False
         return closed <= self.known_closed - self.unclaimed and story is not None and not story.excused >= UNTOLD
 
     def reopened(self, copy: Copy) -> bool:
@@ -373,6 +381,7 @@ class Facts:
         """
         ours_there = any(system == "superfone" and (system, at) not in self.theirs for system, at in self.copies(name))
         edited_there = "edited in superfone" in story.deeds and not ours_there
+        edited_there |= "edited" in story.deeds and self._is_named_by_its_due(name)
         kept = story.cancelled and not self.closes_cancelled
         return edited_there or story.to_put_back or kept or (story.twins > 1 and bool(story.deeds))
 
