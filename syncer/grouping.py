@@ -288,13 +288,15 @@ class PersonsTasks:
         return next(group for group in self.groups.values() if row in group.readings)
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """A marked group comes first, then one of the row's kind, an open one, one made before the row, the oldest."""
+        """A marked group comes first, then one of the row's kind, an open one, one made before the row.
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, tuple[int, str]]:
+        Of equal ones the lane got the copies in the order of their ids, see `syncer.lane.Wish`.
+        """
+
+        def order(one: Group) -> tuple[bool, bool, bool, bool, str]:
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             later = _is_before(row, one, by=timedelta(0))
-            oldest = min(reading.number for reading in one.readings)
-            return (not one.marked, another_kind, not one.open, later, oldest)
+            return (not one.marked, another_kind, not one.open, later, one.task)
 
         return min(groups, key=order, default=None)
 

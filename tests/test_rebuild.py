@@ -305,6 +305,16 @@ def test_two_that_are_due_together_are_paired_in_their_order(origin: str) -> Non
         assert found.base.replicas[LANE, f"{task.id[-1]}-{LANE}"].task == task.id
 
 
+@pytest.mark.parametrize("ids", [(1, 2), (10, 9)])
+def test_of_two_that_are_due_together_the_lanes_one_place_went_to_the_first_by_id(ids: tuple[int, int]) -> None:
+    """So the lane would fill it: what was finished there is that one."""
+    first, second = (a_task(f"{s}:{n}", origin=s, title=f"Call {n}") for s, n in zip((PLAIN, TYPED), ids, strict=True))
+    mine = [done(from_yesterday(row)) if row.system == LANE else row for row in copies_of(first)]
+    found = rebuilt(*mine, *copies_of(second, (TYPED, PLAIN)))
+    assert found.base.replicas[LANE, mine[0].remote_id].task == first.id
+    assert found.base.tasks[second.id].state is State.OPEN
+
+
 @pytest.mark.parametrize("by", ["person", "us"])
 def test_what_a_newer_task_closed_in_the_lane_is_open(by: str) -> None:
     who = API if by == "us" else "7"
