@@ -65,8 +65,15 @@ def unfit(work: Merging, reading: Reading) -> Reason | None:
 
 
 def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
-    """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run."""
-    return reading.marker is None and any(
+    """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run.
+
+    Not where another task that is due then cannot be read, run after run: nothing else waits for that one.
+    """
+    seen = work.inputs.seen[reading.system]
+    given_up = reading.contact not in seen.unread and any(
+        contact == reading.contact and same_due(due, reading.due) for contact, due in seen.untold
+    )
+    return not (given_up or reading.marker) and any(
         (doubt.system, doubt.contact) == (reading.system, reading.contact) and doubt.is_due(reading.due)
         for doubt in work.base.operations.values()
         if doubt.state in UNSETTLED and doubt.action is Action.CREATE

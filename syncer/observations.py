@@ -31,9 +31,9 @@ class Seen:
     ``listed`` is true if every open task was listed, whole, and ``rows`` is that list. ``lanes`` are full lists of one
     contact's tasks, newest created first. ``persons`` are all tasks, open and closed, of those contacts of whom
     everything was read.
-    ``unread_tasks`` are unknown open tasks that could not be read yet, each with its contact; ``unread`` are those
-    contacts, but for tasks that could not be read for several runs: they hold up nothing but themselves.
-    ``untold`` has the contact and the due of each of those: it may be a copy of what is due then, and of nothing else.
+    ``unread`` are the contacts of unknown open tasks that could not be read yet, but for those that could not be read
+    for several runs: they hold up nothing but themselves.
+    ``untold`` has the contact and the due of all of them: each may be a copy of what is due then, and of nothing else.
     ``unreadable`` was answered but not understood, ``unreached`` not answered.
     """
 
@@ -45,7 +45,6 @@ class Seen:
     rows: dict[str, Reading] = field(default_factory=dict)
     lanes: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     persons: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
-    unread_tasks: dict[str, str] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
     untold: set[tuple[str, datetime]] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)

@@ -278,7 +278,6 @@ class _Observer:
             place = (system, What.TASK.value, row.remote_id)
             if not is_given_up(base, place, failed_now=place in connection.failed):
                 blocking.append(row)
-        seen.unread_tasks = {row.remote_id: row.contact or "" for row in unread}
         seen.unread = {row.contact for row in blocking if row.contact is not None}
         strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
         dues = [(row.contact, row.due) for row in unread] + [(row.contact, row.due) for row in strange]

@@ -214,6 +214,22 @@ def test_what_may_be_the_work_of_a_create_in_doubt_is_nothing_else_though_its_ma
 
 
 @pytest.mark.parametrize(
+    ("due", "unread", "waits"),
+    [(TASK.due, set(), False), (at(days=3), set(), True), (TASK.due, {f"p1-{PLAIN}"}, True)],
+    ids=["given up", "given up, and due at another time", "not yet given up"],
+)
+def test_a_doubt_that_cannot_be_settled_keeps_nothing_else_waiting(due: Any, unread: set[str], waits: bool) -> None:
+    """What the create made may be what cannot be read, run after run."""
+    doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=TASK.due)
+    base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt])
+    seen = seen_of(a_reading(PLAIN, "x", due=TASK.due, title="Theirs"))
+    seen[PLAIN].untold, seen[PLAIN].unread = {(f"p1-{PLAIN}", due)}, unread
+    found = merged(base, seen)
+    assert (Reason.IN_DOUBT in {item.reason for item in found.waiting}) is waits
+    assert (f"{PLAIN}:x" in found.base.tasks) is not waits
+
+
+@pytest.mark.parametrize(
     ("task", "copies", "changes"),
     [
         (TASK, [LANE], {"person": "p2"}),
