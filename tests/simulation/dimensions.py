@@ -168,9 +168,12 @@ def _moved_numbers(rng: random.Random, history: History) -> History:
 
 def _two_ledgers(rng: random.Random, history: History) -> History:
     """Another machine with a ledger of its own runs for a while, in turn with ours or at the same time."""
+    if _is_young(history) or any(isinstance(action, Jump) for action in history.actions):
+        return history
     actions = list(history.actions)
     runs = [index for index, action in enumerate(actions) if isinstance(action, Run)]
-    first = rng.randrange(len(runs) - 2)
+    # Ours is the older one, which goes on.
+    first = rng.randrange(1, len(runs) - 2)
     for index in runs[first : first + rng.randrange(1, 6)]:
         run = actions[index]
         assert isinstance(run, Run)

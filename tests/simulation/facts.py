@@ -38,8 +38,9 @@ class Facts:
     ``held`` are the copies of which the last report says that nobody can tell what they are.
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
-    which Superfone has no place for. ``at_once``: two ledgers run
-    at the same time. ``added_at``: when people added a contact, of whom nobody can know for a day.
+    which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; what the other one has read
+    says nothing of what ours knows, but is in ``closed_there``, if it ever ran. ``at_once``: both run at the same time.
+    ``added_at``: when people added a contact, of whom nobody can know for a day.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -77,7 +78,9 @@ class Facts:
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
         self.behind: set[int] = set()
+        self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = False
+        self.ours_alone = True
 
     # what there is ---------------------------------------------------------------------------------
 
@@ -203,6 +206,13 @@ class Facts:
         self.changed_at[copy] = self.closed_at[copy] = self.stage.now()
         if story is None:
             return
+        if (
+            story.extra
+            and sum(system == copy[0] for system, _ in self.open_copies(self.tasks(copy[0])[copy[1]].name or ""))
+            > story.many
+        ):
+            # Of two copies in one CRM: whether the task is done, or only one of them too many, nobody can tell.
+            story.excused.add("L4")
         if cancelled:
             story.cancelled = True
         else:
@@ -295,9 +305,10 @@ class Facts:
         """Whether a clean run has seen all that is closed of its task, and the task is what it seems."""
         story, name = self.story(copy), self.tasks(copy[0])[copy[1]].name or ""
         closed = {other for other, task in self.copies(name).items() if not task.open}
-        if story is not None and story.person in self.behind:
+        if story is None or story.person in self.behind or story.excused >= UNTOLD:
             return False
-        return closed <= self.known_closed - self.unclaimed and story is not None and not story.excused >= UNTOLD
+        seen = self.known_closed if self.closed_there is None else self.known_closed & self.closed_there
+        return closed <= seen - self.unclaimed
 
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
@@ -326,6 +337,7 @@ class Facts:
         """What a run has seen of a copy says nothing of it any more."""
         self.known.discard(copy)
         self.known_closed.discard(copy)
+        (self.closed_there or set()).discard(copy)
         self.changed_at[copy] = self.stage.now()
 
     def retried(self, copy: Copy) -> None:
@@ -388,6 +400,8 @@ class Facts:
     def second_ledger(self) -> None:
         """Another ledger runs. What both make in the same moment is there twice, once for each ledger."""
         self._mark_alike()
+        if self.closed_there is None:
+            self.closed_there = set()
         for name, story in self.stories.items():
             if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
                 story.extra = 1
@@ -401,15 +415,15 @@ class Facts:
 
     # what a run has seen ---------------------------------------------------------------------------
 
-    def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[str]) -> None:
+    def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[str], machine: int = 0) -> None:
         """A clean run has read all that it did not name, as it was at these times."""
         self.seen_contradicted |= self.contradicted
         for system in self.stage.sandboxes:
             for remote_id, task in self.tasks(system).items():
                 if f"{system} task {remote_id}" not in not_looked_at:
-                    self._is_seen((system, remote_id), task, until[system])
+                    self._is_seen((system, remote_id), task, until[system], machine)
 
-    def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime) -> None:
+    def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime, machine: int) -> None:
         """A clean run has read what people had not changed since."""
         if copy in self.changed_at and self.changed_at[copy] >= seen_until:
             return
@@ -417,6 +431,10 @@ class Facts:
         if added_at is not None and seen_until < added_at + LEAD_RECHECK:
             return
         if copy in self.ailing or (copy[0], task.contact) in self.ailing:
+            return
+        if machine:
+            if not task.open and self.closed_there is not None:
+                self.closed_there.add(copy)
             return
         (self.known if task.open else self.known_closed).add(copy)
         if task.open and task.name:

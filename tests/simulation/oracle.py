@@ -17,6 +17,8 @@ from tests.simulation.stage import Outcome, Stage
 
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
+BESIDE = 1
+"""The number of the other machine."""
 
 
 class Oracle(Facts):
@@ -62,17 +64,26 @@ class Oracle(Facts):
                 continue
             writes.l2_no_duplicate(self, write, remote_id, story)
             writes.l9_absence_is_no_evidence(self, write, remote_id, story)
-            self.known.add((write.system, remote_id))
+            if self.ours_alone:
+                self.known.add((write.system, remote_id))
             self.unclaimed.add((write.system, remote_id))
             if story.to_put_back:
                 self.theirs.add((write.system, remote_id))
         for remote_id in write.closed:
             writes.l3_no_false_completion(self, write, remote_id)
 
-    def after_run(self, outcome: Outcome) -> None:
-        """The laws that hold at any time, and what the run has seen."""
+    def after_run(self, outcome: Outcome, *, machine: int = 0, beside: Outcome | None = None) -> None:
+        """The laws that hold at any time, and what the run has seen; ``beside`` is another machine's."""
+        if beside is not None:
+            runs.note_incidents(self, beside)
         runs.l6_races_are_told(self, outcome)
         runs.l2_one_open_copy(self)
+        self._has_seen(outcome, machine)
+        if beside is not None:
+            self._has_seen(beside, BESIDE)
+
+    def _has_seen(self, outcome: Outcome, machine: int) -> None:
+        """What this machine's run has seen."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
@@ -95,7 +106,7 @@ class Oracle(Facts):
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
-            self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread))
+            self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread), machine)
 
     def _unread(self, items: set[tuple[str, str]]) -> set[str]:
         """The copies, by their words in a report, of tasks (id, system) of which a run could not read that CRM."""

@@ -74,6 +74,7 @@ class Play:
         self._contacts = Contacts(self.stage, self.oracle, tell)
         self._contacts.populate(history.newcomer or ("superfone",), history.dirty)
         self._heals: list[Copy] = []
+        self._ran = False
 
     def play(self) -> None:
         """All of it, then peace; raises `Violation`."""
@@ -168,16 +169,20 @@ class Play:
     def _run(self, action: Run) -> None:
         for moment, happening in action.at:
             self.stage.at[moment] = self._happening(happening)
-        self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[action.ledger])
+        # Ours is the older one, also where its first runs were left out.
+        machine = action.ledger if self._ran else 0
+        self._ran = True
+        self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[machine])
         self.oracle.creates = self.oracle.completions = 0
-        self.oracle.at_once = action.ledger == BOTH
-        if action.ledger:
+        self.oracle.at_once = machine == BOTH
+        self.oracle.ours_alone = machine == 0
+        if machine:
             self.oracle.second_ledger()
         outcomes: tuple[Outcome, ...]
-        if action.ledger == BOTH:
+        if machine == BOTH:
             outcomes = self.stage.two_machines()
         else:
-            outcomes = self.stage.two_runs() if action.twice else (self.stage.run(ledger=action.ledger),)
+            outcomes = self.stage.two_runs() if action.twice else (self.stage.run(ledger=machine),)
         if action.twice and not any(outcome.busy or outcome.killed for outcome in outcomes):
             raise Violation("lease", "two runs of one account at the same time")
         for outcome in outcomes:
@@ -186,9 +191,12 @@ class Play:
             runs.limit(self.oracle, outcomes[0], self.oracle.creates, self.oracle.completions)
         for guest in self.stage.guests:
             self._tell(f"the other process's run ended: {_describe(guest)}")
-        self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]))
+        if machine == BOTH:
+            self.oracle.after_run(outcomes[0], beside=outcomes[1])
+        else:
+            self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]), machine=machine)
         for guest in self.stage.guests:
-            self.oracle.after_run(guest)
+            self.oracle.after_run(guest, machine=machine % BOTH)
         self.stage.wait(BETWEEN)
 
     def _happening(self, happening: object) -> Callable[[], Fault | None]:

@@ -32,15 +32,20 @@ def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
     """
     if outcome.report is None:
         return
-    told = {item.task for item in outcome.report.incidents if item.task}
-    for copy in facts.due_incidents | facts.late_incidents:
-        if facts.task_id(copy) in told:
-            facts.due_incidents.discard(copy)
-            facts.late_incidents.discard(copy)
+    note_incidents(facts, outcome)
     if outcome.undisturbed and facts.due_incidents:
         raise Violation("L6", f"closed by a race and not reported: {sorted(facts.due_incidents)}")
     facts.due_incidents |= facts.late_incidents
     facts.late_incidents.clear()
+
+
+def note_incidents(facts: Facts, outcome: Outcome) -> None:
+    """What this run's report tells of needs to be told by no other."""
+    told = {item.task for item in outcome.report.incidents if item.task} if outcome.report is not None else set()
+    for copy in facts.due_incidents | facts.late_incidents:
+        if facts.task_id(copy) in told:
+            facts.due_incidents.discard(copy)
+            facts.late_incidents.discard(copy)
 
 
 def limit(facts: Facts, outcome: Outcome, creates: int, completions: int) -> None:

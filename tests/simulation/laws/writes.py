@@ -162,7 +162,7 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
     if facts.is_closed(story):
         return True
     group = [story, *(facts.stories[name] for name in story.alike)]
-    return sum(one.we_closed[system] for one in group) < sum(one.done_at_most for one in group) and (
+    return sum(one.we_closed[system] for one in group) < sum(one.done_at_most * (1 + one.extra) for one in group) and (
         story.many > 1 or bool(story.alike)
     )
 
