@@ -144,7 +144,7 @@ class _Daemon:
         """The account's ledger, in which stands that we serve it. Raises `Served`, `LedgerError`, `Stopped`."""
         opening = apart(partial(_announced, service.account, self._since))
         try:
-            ledger, service.identities = await self._stop.finish(opening, ())
+            ledger = await self._stop.finish(opening, ())
         except Served:
             service.out = Exit.BUSY
             raise
@@ -305,15 +305,15 @@ class _Daemon:
                             pass
 
 
-def _announced(account: Account, since: datetime) -> tuple[Ledger, dict[str, str]]:
-    """The account's ledger, open, with the word that we serve it; and the remote accounts that it belongs to."""
+def _announced(account: Account, since: datetime) -> Ledger:
+    """The account's ledger, open, with the word that we serve it."""
     ledger = Ledger.open(account.ledger_url, name=account.name)
     try:
         presence.announce(ledger, since)
-        return ledger, identities_of(ledger)
     except BaseException:
         ledger.close()
         raise
+    return ledger
 
 
 def _withdraw(account: Account) -> None:
