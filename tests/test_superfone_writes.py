@@ -14,7 +14,7 @@ from adapters.base import (
     Refused,
     WrongAccount,
 )
-from adapters.sandbox import Fault
+from adapters.sandbox import Fault, json_reply
 from adapters.superfone.adapter import SuperfoneAdapter
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.model import Kind, Listing, Reading, State, TaskRef
@@ -197,6 +197,27 @@ def test_check_does_not_say_that_a_refused_number_proves_the_key() -> None:
     checks = against(saying(400, {"message": "phone is malformed"}), lambda adapter: adapter.check())
     assert (checks[0].ok, checks[0].detail) == (None, "phone is malformed")
     assert len(checks) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "ok", "advice"),
+    [
+        (404, "Lead not found", True, ""),
+        (404, "Cannot GET /lead/1/task", False, "superfone.base_url"),
+        (400, "lead_id must be a number", False, "superfone.base_url"),
+        (401, "UnAuthorized, Please Provide Valid API Key", False, "superfone.api_key"),
+        (403, "not allowed", False, "superfone.api_key"),
+        (503, "busy", False, "superfone.base_url"),
+    ],
+)
+def test_check_of_the_task_calls(room: SuperfoneSandbox, status: int, words: str, *, ok: bool, advice: str) -> None:
+    honest, answer = room.handle, json_reply(status, {"message": words})
+    room.handle = lambda call: answer if call.path.endswith("/task") else honest(call)  # type: ignore[method-assign]
+    key, tasks = within(room, lambda adapter: adapter.check())
+    assert (key.ok, tasks.ok, tasks.what) == (True, ok, "list the tasks of a lead")
+    assert advice in tasks.advice
+    assert bool(tasks.advice) is not ok
+    assert tasks.detail == ("the task calls answer" if ok else words)
 
 
 def test_check_without_the_right_to_read_tasks(room: SuperfoneSandbox) -> None:
