@@ -106,6 +106,11 @@ class Command:
         os.kill(int(self._read("pid")), number)
 
 
+def runs(command: Command) -> int:
+    """How many runs a daemon has told of, one line each."""
+    return len(command.stdout.splitlines())
+
+
 class Zygote:
     """Starts commands quickly; see `tests.cli_zygote`."""
 
