@@ -9,8 +9,8 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.reasons import Reason
+from tests.ledger_world import Ledgers
 from tests.scenario import attention
-from tests.test_scenarios_ledgers import Ledgers
 from tests.world import SECRETS
 
 
