@@ -81,7 +81,7 @@ IN_A_RUN: Final = (
         "syncer.context",
         "        self.incidents += merged.incidents\n",
         "",
-        "tests/test_scenarios_races.py::test_a_task_made_just_before_our_create_is_put_back",
+        "tests/test_scenarios_races_lane.py::test_a_task_made_just_before_our_create_is_put_back",
     ),
     Wire(
         "what cannot be told yet holds nothing up",

@@ -54,7 +54,7 @@ UNNOTICED_ONCE: Final = (
         "syncer.observecontacts",
         "    except Missing:\n        return None\n",
         "    except Missing:\n        return record\n",
-        "tests/test_scenarios_people.py::test_a_deleted_contact_that_a_search_still_finds_joins_nobody",
+        "tests/test_scenarios_making_contacts.py::test_a_deleted_contact_that_a_search_still_finds_joins_nobody",
     ),
     Wire(
         "whoever is found just before is taken from their person",
