@@ -17,7 +17,6 @@ from syncer.model import Record
 from tests.address_books import OFFICE, OTHER_PHONE, PHONE, linked, links_after, people, person
 from tests.strategies import LANE, PLAIN, SYSTEMS, TYPED
 
-
 KEYS = ("a@x.com", "b@x.com", "c@x.com", PHONE, OTHER_PHONE, "+919876543212")
 OFFICES = (OFFICE, "+912223456780")
 
