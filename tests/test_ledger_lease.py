@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -373,8 +374,10 @@ def test_writers_wait_for_each_other(tmp_path: Path) -> None:
 def test_a_ledger_that_stays_locked_says_so(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'acme.db'}"
     with Ledger.open(url, name="acme") as one, Ledger.open(url, name="acme") as two:
+        began = time.monotonic()
         with one._database.writing(), pytest.raises(Locked, match="another process keeps it locked"):
             two.acquire(HERE, NOW, TERM, alive, patience=0)
+        assert time.monotonic() - began < 1.5, "it waited as long as it does for a transaction"
         two.acquire(HERE, NOW, TERM, alive, patience=0)
         with two._database.reading() as connection:
             waits = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
