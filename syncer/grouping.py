@@ -62,15 +62,19 @@ class PersonsTasks:
     def __init__(self, work: Merging, link: str) -> None:
         self._work = work
         self._link = link
-        self._readings = {
-            system: [row for row in rows if self._fits(row)] for system, rows in work.standing.readings_of(link).items()
-        }
+        rows_read = work.standing.readings_of(link)
+        self._named = {row.marker.place for rows in rows_read.values() for row in rows if row.marker is not None}
+        self._readings = {system: [row for row in rows if self._fits(row)] for system, rows in rows_read.items()}
         self._at = {row.place: row for rows in self._readings.values() for row in rows}
         self.groups: dict[str, Group] = {}
 
     def _fits(self, reading: Reading) -> bool:
-        known = reading.key in self._work.base.replicas
-        return known or (reading.whole and (reading.state is not State.OPEN or unfit(self._work, reading) is None))
+        if reading.key in self._work.base.replicas:
+            return True
+        if reading.state is State.OPEN:
+            return reading.whole and unfit(self._work, reading) is None
+        # Of an origin its list alone tells that it is closed.
+        return reading.whole or reading.key in self._named
 
     # 1 ---------------------------------------------------------------------------------------------
 

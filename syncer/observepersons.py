@@ -81,8 +81,10 @@ def _ref(row: Reading, contact: str) -> TaskRef:
 
 
 def _wanted(context: RunContext, rows: tuple[Reading, ...]) -> list[Reading]:
-    """Rows to be read by themselves."""
+    """Rows to be read by themselves: the place that a marker names can be read, however long it was closed."""
     unknown = [row for row in rows if not row.whole and row.mirrored and row.key not in context.base.replicas]
-    closed = [row for row in unknown if row.state is not State.OPEN and not row.sequence]
+    named = {row.marker.place for seen in context.seen.values() for row in seen.readings.values() if row.marker}
+    always = [row for row in unknown if row.state is State.OPEN or row.key in named]
+    closed = [row for row in unknown if not (row.state is State.OPEN or row.key in named or row.sequence)]
     closed.sort(key=lambda row: row.number, reverse=True)
-    return [*(row for row in unknown if row.state is State.OPEN), *closed[:CLOSED_READ]]
+    return [*always, *closed[:CLOSED_READ]]

@@ -125,10 +125,19 @@ class _Conclusion:
             )
             return may_complete and work.lane_policy(row.system) is None
         closed = [member for rows in self._group.closed.values() for member in rows]
-        return row.marker is not None and not any(
-            same_title(row.title, member.title) and (member.due is None or same_due(row.due, member.due))
-            for member in closed
+        unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
+        # Where one has a title, those without, as a lane's, tell nothing.
+        telling = [member for member in closed if self._title_of(member)] or closed
+        is_like = any(
+            same_title(row.title, self._title_of(member)) and (member.due is None or same_due(row.due, member.due))
+            for member in telling
         )
+        return row.marker is not None and (unread or not is_like)
+
+    def _title_of(self, row: Reading) -> str | None:
+        """Its title, which a list's row lacks: it is then the one that the ledger knows."""
+        known = self._work.base.replicas.get(row.key)
+        return known.title if row.title is None and known is not None else row.title
 
     def _only_twins_are_closed(self) -> bool:
         """Whether nothing but its looks says that what was finished was this task."""

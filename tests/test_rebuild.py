@@ -160,6 +160,28 @@ def test_an_open_origin_beside_a_finished_copy_may_be_reopened_and_is_held(origi
     assert places(found, task.id) == set(SYSTEMS) - {origin, closed_in}
 
 
+@pytest.mark.parametrize(
+    ("title", "is_read", "held"),
+    [
+        ("Call", True, ""),
+        ("Another call", True, Reason.DONE_OR_REOPENED),
+        ("Another call", False, Reason.DONE_OR_REOPENED),
+    ],
+)
+def test_a_copy_of_what_is_finished_is_held_where_its_title_may_be_that_of_another_task(
+    title: str, is_read: bool, held: str
+) -> None:
+    """The lane's copy has no title, and of the origin its list tells none either: that is no likeness."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, origin, copy = (from_yesterday(row) for row in copies_of(task))
+    if not is_read:
+        origin = replace(origin, title=None, whole=False)
+    found = rebuilt(done(in_lane), done(origin), replace(copy, title=title))
+    assert [one.held for one in found.base.tasks.values() if places(found, one.id)] == [held]
+    assert found.base.tasks[task.id].state is State.DONE
+    assert found.base.replicas[origin.key].state is ReplicaState.DONE, "it is there, and not gone"
+
+
 def test_what_we_may_not_complete_is_not_held_for_it_stays_open_in_any_case() -> None:
     mail = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
     [theirs, ours] = copies_of(mail, (TYPED, PLAIN))

@@ -11,7 +11,7 @@ from adapters.sandbox import Fault, Reply
 from syncer import observe
 from syncer.context import RunContext
 from syncer.identity import Standing
-from syncer.model import Reading, State
+from syncer.model import Marker, Reading, State
 from syncer.observepersons import CLOSED_READ
 from tests.scenario import Make, Stage, attention, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
@@ -87,6 +87,19 @@ def test_open_and_closed_ones_and_of_many_closed_ones_the_newest(stage: Make, ru
 
     assert len(read) == CLOSED_READ + 6
     assert [task for task in closed if not read[task]] == closed[:5]
+
+
+def test_the_origin_that_a_marker_names_is_read_whole_though_a_sequence_made_it(stage: Make, runs: Runs) -> None:
+    world = stage()
+    _, contact, person = world.everywhere()
+    tasks = [world.reply.person_creates(contact, "Call", world.due(), sequence=7) for _ in range(2)]
+    for task in tasks:
+        world.reply.person_completes(task)
+    marker = Marker("1k2m9ab3xq", f"reply:{tasks[0]}")
+    world.highlevel.person_creates(person, "Ring", world.due(), marker.line)
+    world.again()
+
+    assert {row.remote_id: row.whole for row in person_in(runs, "reply") or ()} == {tasks[0]: True, tasks[1]: False}
 
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.GARBAGE])
