@@ -7,6 +7,7 @@ name along, so that the judge knows a copy by reading it, not by asking the engi
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from tests.simulation.sight import Seen, tasks_of
@@ -34,7 +35,8 @@ class Facts:
     not know yet.
     ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
     ``ailing`` are what a CRM can never show as it should, a Superfone lead or a Reply task, and of which task that is,
-    though it be deleted by now.
+    though it be deleted by now; ``unread`` of them are those that were so before everything was read again after a
+    lost ledger.
     ``held`` are the copies of which the last report says that nobody can tell what they are.
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
@@ -71,6 +73,7 @@ class Facts:
         self.due_incidents: set[Copy] = set()
         self.late_incidents: set[Copy] = set()
         self.ailing: dict[Copy, Story | None] = {}
+        self.unread: set[Copy] = set()
         self.held: set[Copy] = set()
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
@@ -127,6 +130,7 @@ class Facts:
     def ails(self, copy: Copy) -> None:
         """From now on this one fails. A twin that was not read by now is, once it can be read, another task."""
         story = self.ailing[copy] = self.story(copy)
+        self.unread |= {copy} if self.rebuilding else set()
         if story is not None and story.twins > 1 and copy not in self.known:
             story.excused |= UNTOLD
         if story is not None and self.rebuilding and copy not in self.known and self._hides_its_due(copy):
@@ -158,17 +162,25 @@ class Facts:
         leads = {at for where, at in self.ailing if where == "superfone"}
         there = [copy for copy in mine if copy[0] == "superfone" and self.tasks("superfone")[copy[1]].contact in leads]
         persons = self.persons_gone | self.persons
-        on_lead = any(persons.get(("superfone", lead)) == story.person for lead in leads)
+        failing = {("superfone", lead) for lead in leads if persons.get(("superfone", lead)) == story.person}
         by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
-        return on_lead and (self.rebuilding or system == "superfone" or by_people)
+        return bool(failing) and (system == "superfone" or by_people or not self.unread.isdisjoint(failing))
 
     def nameless(self) -> dict[str, str]:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
+        for name, story in self.stories.items() if self.rebuilding else ():
+            if self._is_all_that_is_left(self.copies(name)):
+                story.excused |= UNTOLD
         return {
             remote_id: task.name
             for remote_id, task in self.tasks("superfone").items()
             if task.open and task.name and self.stories[task.name].excused >= UNTOLD
         }
+
+    def _is_all_that_is_left(self, copies: Iterable[Copy]) -> bool:
+        """Whether people deleted all but our copies in Superfone that the ledger does not know: they look new."""
+        ours = [at[0] == "superfone" and at not in self.theirs and self.task_id(at) is None for at in copies]
+        return bool(ours) and all(ours)
 
     # what people tell ------------------------------------------------------------------------------
 
@@ -355,6 +367,7 @@ class Facts:
         An ``old`` ledger is put in its place, which knows some of what it had made.
         """
         self.rebuilding = True
+        self.unread |= self.ailing
         # What is gone and what was never made, only the ledger could tell apart.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.seen_contradicted.clear()
@@ -408,10 +421,8 @@ class Facts:
 
     def _mark_alike(self) -> None:
         """From now on nothing tells apart, in Superfone, what is due together."""
-        for name, story in self.stories.items():
+        for story in self.stories.values():
             story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
-            if name in story.alike:
-                story.alike.remove(name)
 
     # what a run has seen ---------------------------------------------------------------------------
 

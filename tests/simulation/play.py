@@ -99,9 +99,9 @@ class Play:
             case LoseLedger():
                 self._tell("the ledger is lost")
                 self.stage.wait(GRACE.total_seconds())
+                self.stage.lose_ledger()
                 self.oracle.lost_ledger()
                 self.people.name_again()
-                self.stage.lose_ledger()
             case Meet():
                 self._contacts.meet(action)
                 self.stage.wait(BETWEEN)
