@@ -367,7 +367,7 @@ class Facts:
         An ``old`` ledger is put in its place, which knows some of what it had made.
         """
         self.rebuilding = True
-        self.unread |= self.ailing
+        self.unread |= self.ailing.keys()
         # What is gone and what was never made, only the ledger could tell apart.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.seen_contradicted.clear()

@@ -192,7 +192,7 @@ class Play:
         for guest in self.stage.guests:
             self._tell(f"the other process's run ended: {_describe(guest)}")
         if machine == BOTH:
-            self.oracle.after_run(outcomes[0], beside=outcomes[1])
+            self.oracle.after_run(outcomes[0], beside=outcomes[-1])
         else:
             self.oracle.after_run(next((o for o in outcomes if o.report), outcomes[0]), machine=machine)
         for guest in self.stage.guests:
