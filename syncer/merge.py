@@ -174,6 +174,13 @@ class _Known:
 
     def _closed(self, replica: Replica, reading: Reading) -> None:
         task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
+        if replica.ours and not self._work.is_made_as(replica, reading):
+            # The answer to our create named a task that is somebody else's: nothing of ours was closed.
+            self._work.put_replica(replace(replica, state=ReplicaState.GONE, misses=0))
+            self._work.event(
+                "gone", "them", "it is not the task that we made, though the answer said so", task.id, reading
+            )
+            return
         if cause is not Cause.PERSON:
             self._superseded(replica, reading, task, cause)
             return

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from adapters.base import Capabilities, LanePolicy
 from syncer.closures import NONE, Cause, Effects, explain
-from syncer.identity import CLOCKS_DIFFER_BY, Standing
+from syncer.identity import CLOCKS_DIFFER_BY, Standing, named_by
+from syncer.likeness import same_due
 from syncer.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.observations import Seen
 from syncer.policy import Policy
 from syncer.reasons import Item, Reason
 from syncer.state import BEHIND, COMPANY, UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.titles import same_title
 
 FORMER_SINCE = timedelta(hours=1)
 """So long after a ledger's file was copied, a marker with its former name tells that the other file is in use, too."""
@@ -97,6 +99,16 @@ class Merging:
         """Whether our create made it."""
         replica = self.base.replicas.get(reading.key)
         return replica is not None and replica.made
+
+    def is_made_as(self, replica: Replica, reading: Reading) -> bool:
+        """Whether this may be what we made: it has our marker still, or its due or its title.
+
+        People may change one of these. All at once, in a task that no run has read since, are another task's.
+        """
+        if not reading.whole or not self.inputs.capabilities[reading.system].reads_marker:
+            return True
+        marked = reading.marker is not None and named_by(self.base, reading.marker) == self.base.tasks[replica.task]
+        return marked or same_due(reading.due, replica.due) or same_title(reading.title, replica.title)
 
     def effects(self, system: str) -> Effects:
         """What our writes did in this CRM."""

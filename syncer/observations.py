@@ -51,8 +51,10 @@ class Seen:
     unreached: list[Unreadable] = field(default_factory=list)
 
     def has(self, remote_id: str) -> bool:
-        """Whether anything that was read shows this task."""
+        """Whether anything that was read shows this task, be it a row that could not be understood."""
         if remote_id in self.rows or remote_id in self.readings:
+            return True
+        if any(remote_id == row.remote_id for row in self.unreadable):
             return True
         contacts = (*self.lanes.values(), *self.persons.values())
         return any(remote_id == row.remote_id for rows in contacts for row in rows)

@@ -57,6 +57,19 @@ def test_a_copy_that_they_close_makes_the_task_done(replica: Replica) -> None:
     assert not found.incidents
 
 
+def test_what_an_answer_called_ours_and_is_somebody_elses_closes_nothing() -> None:
+    """The create was answered with the number of a finished task that no list had shown."""
+    task = a_task(title="Call Asha")
+    copy = a_replica(task, TYPED)
+    base = a_base(task, replicas=[a_replica(task, LANE), copy])
+    another = a_reading(TYPED, copy.remote_id, state=State.DONE, title="Other", due=at(days=9), marker=None)
+    found = merged(base, seen_of(another))
+    assert found.base.tasks[task.id].state is State.OPEN
+    assert state_of(found, copy) is ReplicaState.GONE
+    edited = replace(another, due=copy.due)
+    assert state_of(merged(base, seen_of(edited)), copy) is ReplicaState.DONE
+
+
 @pytest.mark.parametrize("first", [State.DONE, State.CANCELLED])
 def test_completed_beats_cancelled(first: State) -> None:
     second = State.CANCELLED if first is State.DONE else State.DONE

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Call, Reply
+from syncer.model import Unreadable
+from syncer.observations import Seen
 from tests.scenario import Make, Stage, name_of
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -70,3 +72,9 @@ def test_an_answer_that_shows_a_task_whose_closing_is_long_known(stage: Make, sa
     world.again(3)
     assert world.open() == (1, 1, 1)
     world.quiet()
+
+
+def test_a_row_that_cannot_be_understood_was_there_before_our_create() -> None:
+    seen = Seen(unreadable=[Unreadable("reply", "1004", "a due that is none")])
+    assert seen.has("1004")
+    assert not seen.has("1005")
