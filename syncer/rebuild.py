@@ -96,7 +96,7 @@ class _Conclusion:
         return State.CANCELLED if cancelled else State.OPEN
 
     def _is_superseded(self, row: Reading) -> bool:
-        """Whether a creation closed it. What our own user closed while all others are open, a write of ours hit."""
+        """Whether a creation closed it. What our user closed while nothing else ends the task, a write of ours hit."""
         known = self._work.base.replicas.get(row.key)
         if known is not None and known.state is ReplicaState.SUPERSEDED:
             return True
@@ -106,7 +106,8 @@ class _Conclusion:
             return True
         us = self._work.standing.probably_us(row.system)
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
-        return us is not None and row.updated_by == us and not others
+        ended = any(other.state is State.DONE or self._work.inputs.policy.cancelled_closes for other in others)
+        return us is not None and row.updated_by == us and not ended
 
     def _may_be_open_on_purpose(self, row: Reading) -> bool:
         """Whether nothing tells if this open task of a finished one is still to be done.

@@ -364,6 +364,19 @@ def test_what_our_own_user_closed_in_the_lane_while_all_others_are_open_was_hit(
     assert found.base.tasks[task.id].state is state
 
 
+@pytest.mark.parametrize(("closes", "state"), [(True, State.DONE), (False, State.OPEN)])
+def test_what_our_own_user_hit_in_the_lane_is_not_done_because_it_was_cancelled_and_kept(
+    closes: bool, state: State
+) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = (from_yesterday(row) for row in copies_of(task))
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    rows = done(in_lane, updated_by=API), replace(theirs, state=State.CANCELLED), ours
+    found = rebuilt(*rows, base=base, policy=replace(POLICY, cancelled_closes=closes))
+    assert found.base.tasks[task.id].state is state
+
+
 def test_what_our_user_made_in_the_lane_and_nothing_tells_of_is_held() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
     base = a_base()
