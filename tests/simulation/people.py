@@ -291,6 +291,8 @@ class People:
         self._tell(f"  as {name}")
         self._oracle.made(name, person, copy, self._route(person, word))
         self._oracle.reopened_as(copy, old, name)
+        if word in MESSAGES:
+            self._oracle.narrow.add(name)
         # Its text still carries the marker of the task that it was.
         self._oracle.touched(copy, "copied")
 
