@@ -258,8 +258,14 @@ class PersonsTasks:
         """
         standing = self._work.standing
         probably = standing.probably_us(row.system)
-        is_behind = self._is_behind or (standing.has_forerunner and standing.is_never_read(self._link))
-        return is_behind and (probably is None or row.created_by == probably)
+        if probably is not None and row.created_by != probably:
+            return False
+        return self._is_behind or (
+            standing.has_forerunner
+            and standing.is_never_read(self._link)
+            and not any(_looks_like(row, other) for other in self.groups.values() if row not in other.readings)
+            and bool(self._lacking(row))
+        )
 
     def _lacking(self, row: Reading) -> list[Group]:
         """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due.
@@ -314,11 +320,9 @@ class PersonsTasks:
         Without any marker, and without the ledger's word, the order in time is all the evidence. What people gave
         another title is another task, whenever it was made.
         """
-        members = other.readings
-        alike = any(same_due(row.due, one.due) for one in members)
-        alike = alike and all(same_title(row.title, one.title) for one in members)
-        if other.held or not alike or not _fits_kind(row, members):
+        if not _looks_like(row, other):
             return False
+        members = other.readings
         if other.marked or other.task in self._work.base.tasks:
             return True
         if self._is_behind:
@@ -327,6 +331,14 @@ class PersonsTasks:
         if origin.system == row.system or origin.created_at is None or row.created_at is None:
             return False
         return row.state is State.OPEN and row.created_at > origin.created_at
+
+
+def _looks_like(row: Reading, other: Group) -> bool:
+    """Whether kind, due and title are one."""
+    members = other.readings
+    alike = any(same_due(row.due, one.due) for one in members)
+    alike = alike and all(same_title(row.title, one.title) for one in members)
+    return alike and not other.held and _fits_kind(row, members)
 
 
 def _lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:

@@ -131,9 +131,8 @@ class Facts:
         """From now on this one fails. A twin that was not read by now is, once it can be read, another task."""
         story = self.ailing[copy] = self.story(copy)
         self.unread |= {copy} if self.rebuilding else set()
-        if story is not None and story.twins > 1 and copy not in self.known:
-            story.excused |= UNTOLD
-        if story is not None and self.rebuilding and copy not in self.known and self._hides_its_due(copy):
+        hidden = self.rebuilding and self._hides_its_due(copy)
+        if story is not None and copy not in self.known and (story.twins > 1 or hidden):
             story.excused |= UNTOLD
 
     def hides(self, copy: Copy, story: Story, system: str) -> bool:
@@ -169,8 +168,10 @@ class Facts:
     def nameless(self) -> dict[str, str]:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
         for name, story in self.stories.items() if self.rebuilding else ():
-            if self._is_all_that_is_left(self.copies(name)):
-                story.excused |= UNTOLD
+            copies = self.copies(name)
+            story.excused |= UNTOLD if self._is_all_that_is_left(copies) else set()
+            # Once no copy has the due that was made up, nothing tells of it any more.
+            story.due_made_up &= any(task.due is not None for task in copies.values())
         return {
             remote_id: task.name
             for remote_id, task in self.tasks("superfone").items()
@@ -380,9 +381,8 @@ class Facts:
             seen.clear()
         for name, story in self.stories.items():
             untold = self._untold_by_places(name, story) if self.places else self._untold(name, story)
-            if untold or story.person in self.unsure:
-                story.excused |= UNTOLD
-            if any(copy in self.ailing and self._hides_its_due(copy) for copy in self.copies(name)):
+            hidden = any(copy in self.ailing and self._hides_its_due(copy) for copy in self.copies(name))
+            if untold or hidden or story.person in self.unsure:
                 story.excused |= UNTOLD
             if "copied" in story.deeds:
                 # It carries the marker of another task, whose copy it will be taken for if that one is closed here.

@@ -155,9 +155,10 @@ class Play:
             # That it was ahead can only be seen before it gets there.
             self._run(Run())
         if self._heals:
-            # Whoever made it right again types what the report says.
+            # Whoever made it right again types what the report says; nobody says of what is done that it is to be done.
             for item in self._heals:
-                if task := self.oracle.task_id(item):
+                story = self.oracle.story(item)
+                if (task := self.oracle.task_id(item)) and not (story is not None and self.oracle.is_closed(story)):
                     self.stage.retry(task)
                     self.oracle.retried(item)
             self.stage.wait(TRIED_AGAIN.total_seconds())
