@@ -158,8 +158,8 @@ class PersonsTasks:
         """Give what nothing connects to a group that it looks like; equal candidates keep their order."""
         for system in self._readings:
             in_lanes = not self._work.inputs.capabilities[system].reads_marker
-            for row in self._unmatched(system, State.OPEN) if in_lanes else ():
-                self._match_open(row)
+            for row in self._unmatched(system, State.OPEN):
+                (self._match_open if in_lanes else self._match_twin)(row)
             for row in self._unmatched(system) if in_lanes or self._is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
 
@@ -221,6 +221,25 @@ class PersonsTasks:
         elif (us is None or ours) and any(_is_finished_before(row, other) for other in self.groups.values()):
             # Nothing but our own copy of what is finished is so much like it, as a rule.
             group.held = Reason.DONE_OR_REOPENED
+
+    def _match_twin(self, row: Reading) -> None:
+        """An open task without a marker: the twin of what is finished by now, if we made no copy of that one here.
+
+        It was there already when we copied that one elsewhere. What people made since is another task.
+        """
+        fitting = [
+            other
+            for other in self.groups.values()
+            if other.marked and other.closed and other.lacks(row.system) and self._is_like(row, other)
+        ]
+        copies = [member.created_at for other in fitting for member in other.readings if member.marker is not None]
+        if len(fitting) != 1 or row.created_at is None or None in copies:
+            return
+        later = row.created_at - min(copy for copy in copies if copy is not None)
+        if later < -CLOCKS_DIFFER_BY:
+            self._join(row, fitting[0])
+        elif later <= CLOCKS_DIFFER_BY:
+            self._group_of(row).held = Reason.DONE_OR_REOPENED
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
         """A closed task: a copy, or a twin, of one that is open elsewhere."""

@@ -269,6 +269,31 @@ def test_a_finished_twin_makes_the_task_done() -> None:
     assert one_task(found).state is State.DONE
 
 
+@pytest.mark.parametrize(
+    ("minutes", "state", "held"),
+    [(-60, State.DONE, ""), (-3, State.OPEN, Reason.DONE_OR_REOPENED), (3, State.OPEN, Reason.DONE_OR_REOPENED)],
+)
+def test_an_open_twin_of_what_was_finished_is_finished_if_it_was_there_before_our_copy(
+    minutes: int, state: State, held: str
+) -> None:
+    """Two people had made it in two CRMs; somebody finished our copy in the third."""
+    task = a_task(f"{LANE}:1", title="Call")
+    rows = copies_of(task, (LANE, TYPED), created_at=at(days=-1))
+    theirs = a_reading(PLAIN, "x", title=rows[1].title, created_at=at(days=-1, minutes=minutes))
+    found = rebuilt(*(done(row) if row.system == TYPED else row for row in rows), theirs)
+    assert found.base.tasks[task.id].state is State.DONE
+    twin = found.base.tasks[found.base.replicas[theirs.key].task]
+    assert (twin.state, twin.held) == (state, held)
+
+
+def test_what_people_made_after_our_copy_is_another_task_though_that_one_is_finished() -> None:
+    task = a_task(f"{LANE}:1", title="Call")
+    rows = copies_of(task, (LANE, TYPED), created_at=at(days=-1))
+    theirs = a_reading(PLAIN, "x", title=rows[1].title, created_at=at(hours=-2))
+    found = rebuilt(*(done(row) if row.system == TYPED else row for row in rows), theirs)
+    assert (found.base.tasks[theirs.place].state, found.base.tasks[theirs.place].held) == (State.OPEN, "")
+
+
 # places that were reopened, or are gone ----------------------------------------------------------------
 
 
