@@ -86,28 +86,40 @@ class Standing:
 
     def behind(self) -> set[str]:
         """Those, and after an old copy was put back everybody who was not read since."""
-        behind = self.told() | self._undated()
+        behind = self.told() | self._waiting()
         if self._base.restored_at is None:
             return behind
         return behind | {link for link in self._contacts if not self._was_read_since_restored(link)}
 
-    def _undated(self) -> set[str]:
-        """Persons who are new here and have a task without a due, of which a copy may be in a CRM never read so far.
+    def _waiting(self) -> set[str]:
+        """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
 
-        Nothing but that copy's marker could connect it to what other CRMs show.
+        So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
+        the lane shows something unknown of our user, or something closed that looks like an unknown open task.
         """
         unread = {
-            system
-            for system, seen in self._seen.items()
-            if self._capabilities[system].reads_marker
-            and (system, EVERYBODY) not in self._base.visits
-            and not (seen.listed and not seen.unread and seen.state is ConnectionState.OK)
+            system for system in self._seen if self._capabilities[system].reads_marker and self._is_unread(system)
         }
         if not unread:
             return set()
-        open_now = [row for row in self._readings() if row.state is State.OPEN and row.due is None]
-        found = {self._link(row) for row in open_now if row.key not in self._base.replicas and unread - {row.system}}
-        return {link for link in found if link is not None} & self.new()
+        unknown = [row for row in self._readings() if row.key not in self._base.replicas]
+        open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
+        undated = {self._link(row) for row in open_now if row.due is None}
+        in_lanes = [row for row in unknown if not self._capabilities[row.system].reads_marker]
+        looks = {(self._link(row), row.due, row.kind.family) for row in open_now if row not in in_lanes}
+        signs = {
+            self._link(row)
+            for row in in_lanes
+            if (row.state is State.OPEN and row.created_by == (self.probably_us(row.system) or ""))
+            or (row.state is not State.OPEN and (self._link(row), row.due, row.kind.family) in looks)
+        }
+        return {link for link in (undated & self.new()) | signs if link is not None}
+
+    def _is_unread(self, system: str) -> bool:
+        """Whether its tasks were never all read, nor are now."""
+        seen = self._seen[system]
+        now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
+        return not now and (system, EVERYBODY) not in self._base.visits
 
     def new(self) -> set[str]:
         """The persons with an unknown open task whose tasks this ledger has never read in full.

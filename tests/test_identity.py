@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from syncer.identity import Standing, is_pasted, named_by, with_times
-from syncer.model import Marker, Reading, ReplicaState, State
+from syncer.model import Kind, Marker, Reading, ReplicaState, State
 from syncer.observations import ConnectionState, Seen
 from syncer.state import BEHIND, EVERYBODY, OUR_USER, Action, Base, OpState
 from tests.clock import START
@@ -209,6 +209,30 @@ def test_whose_task_has_no_due_waits_for_every_crm_in_which_its_copy_might_be(
         seen[unread] = Seen(ConnectionState.UNAVAILABLE)
     assert a_standing(a_base(), seen).behind() == ({"p1"} if behind else set())
     read_before = a_base(visits={(TYPED, EVERYBODY): START, (PLAIN, EVERYBODY): START})
+    assert a_standing(read_before, seen).behind() == set()
+
+
+@pytest.mark.parametrize(
+    ("lane", "behind"),
+    [
+        (a_reading(LANE, "9", state=State.DONE), True),
+        (a_reading(LANE, "9", state=State.DONE, due=at(hours=7)), False),
+        (a_reading(LANE, "9", state=State.DONE, kind=Kind.BOOKING), False),
+        (a_reading(LANE, "9"), False),
+        (a_reading(LANE, "9", due=at(hours=7), created_by=API), True),
+    ],
+    ids=["a closed one alike", "another due", "another kind", "an open one, its twin", "our user's, with another due"],
+)
+def test_whoever_has_what_may_be_our_copy_in_the_lane_waits_for_a_crm_that_was_never_read(
+    lane: Reading, behind: bool
+) -> None:
+    """The copy there may carry the marker that tells which task is which."""
+    seen = seen_of(a_reading(TYPED, "x"), lane)
+    us = a_base(cursors={OUR_USER + LANE: API})
+    assert a_standing(us, seen).behind() == set()
+    seen[PLAIN] = Seen(ConnectionState.UNAVAILABLE)
+    assert a_standing(us, seen).behind() == ({"p1"} if behind else set())
+    read_before = replace(us, visits={(system, EVERYBODY): START for system in (TYPED, PLAIN)})
     assert a_standing(read_before, seen).behind() == set()
 
 

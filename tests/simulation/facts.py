@@ -363,10 +363,7 @@ class Facts:
         self.deleted_before = set(self.deleted)
 
     def lost_ledger(self, *, old: bool = False) -> None:
-        """What was not yet the same everywhere can't be told any more from what never was.
-
-        An ``old`` ledger is put in its place, which knows some of what it had made.
-        """
+        """What was not the same everywhere can't be told any more; an ``old`` ledger knows some of what it had made."""
         self.rebuilding = True
         self.unread |= self.ailing.keys()
         # What is gone and what was never made, only the ledger could tell apart.
@@ -381,7 +378,10 @@ class Facts:
             seen.clear()
         for name, story in self.stories.items():
             untold = self._untold_by_places(name, story) if self.places else self._untold(name, story)
-            hidden = any(copy in self.ailing and self._hides_its_due(copy) for copy in self.copies(name))
+            copies = self.copies(name)
+            # What was closed, but not done, stood in the ledger alone.
+            story.seen &= any(task.open or self.task_id(copy) is not None for copy, task in copies.items())
+            hidden = any(copy in self.ailing and self._hides_its_due(copy) for copy in copies)
             if untold or hidden or story.person in self.unsure:
                 story.excused |= UNTOLD
             if "copied" in story.deeds:

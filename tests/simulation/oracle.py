@@ -11,6 +11,7 @@ from datetime import timedelta
 from adapters.sandbox import Call, Reply
 from tests.simulation.facts import Facts
 from tests.simulation.laws import runs, writes
+from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.sight import Seen
 from tests.simulation.stage import Outcome, Stage
@@ -22,7 +23,7 @@ BESIDE = 1
 
 
 class Oracle(Facts):
-    """Asks every law when its time comes."""
+    """Asks every law when its time comes. ``told`` are the tasks of which the last report says that nobody can tell."""
 
     def __init__(
         self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False, places: bool = False
@@ -30,6 +31,7 @@ class Oracle(Facts):
         super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds, places=places)
         self._before: dict[str, Seen] = {}
         self.creates = self.completions = 0
+        self.told: set[str | None] = set()
         stage.before_write = self._before_write
         stage.after_call = self._after_call
 
@@ -85,6 +87,8 @@ class Oracle(Facts):
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
         """What this machine's run has seen."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
+        if outcome.report is not None:
+            self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)

@@ -155,10 +155,11 @@ class Play:
             # That it was ahead can only be seen before it gets there.
             self._run(Run())
         if self._heals:
-            # Whoever made it right again types what the report says; nobody says of what is done that it is to be done.
+            # Whoever made it right again types what the report says, but not of what is done that it is to be done.
             for item in self._heals:
-                story = self.oracle.story(item)
-                if (task := self.oracle.task_id(item)) and not (story is not None and self.oracle.is_closed(story)):
+                story, task = self.oracle.story(item), self.oracle.task_id(item)
+                is_done = story is not None and self.oracle.is_closed(story)
+                if task and not (is_done and task in self.oracle.told):
                     self.stage.retry(task)
                     self.oracle.retried(item)
             self.stage.wait(TRIED_AGAIN.total_seconds())
