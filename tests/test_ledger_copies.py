@@ -108,6 +108,20 @@ def test_an_old_copy_that_is_put_back_is_another_ledger(path: Path, put_back: Ca
     assert (after.ledger_id, after.restored_at) == (restored.ledger_id, now)
 
 
+def test_whom_a_crm_did_not_know_when_an_old_copy_was_made_it_is_asked_for_again(path: Path) -> None:
+    asked = NOW + DAY / 2
+    with Ledger.open(f"sqlite:///{path}", name="acme", clock=lambda: NOW) as ledger:
+        ledger.acquire(HERE, NOW, TERM, alive, random_bytes=RANDOM)
+        ledger.store(Changes(lookups={("superfone", "+919876543210"): asked}), token=HERE.token)
+        ledger.release(HERE.token)
+    assert set(run_once(path, NOW + DAY).lookups.values()) == {asked}
+    copy = path.with_suffix(".copy")
+    shutil.copyfile(path, copy)
+    run_once(path, NOW + DAY)
+    swapped_in(path, copy)
+    assert run_once(path, NOW + 2 * DAY).lookups == {}
+
+
 def test_a_copy_on_another_machine_is_another_ledger(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = run_once(path)
     monkeypatch.setattr(place, "_machine", lambda: "another")

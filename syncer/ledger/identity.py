@@ -101,6 +101,9 @@ def fill(base: Base, cursors: Mapping[str, str]) -> None:
         base.ledger_id, base.ledger_made_at = ledger, parse(ledger)
     base.former_ids = frozenset(cursors.get(_FORMER, "").split())
     base.restored_at = datetime.fromisoformat(restored) if restored else None
+    if base.restored_at is not None:
+        # Whom a CRM did not know when the copy was made, it may know since.
+        base.lookups = {key: asked for key, asked in base.lookups.items() if asked >= base.restored_at}
     base.cursors = {name: value for name, value in cursors.items() if name not in OWN}
 
 
