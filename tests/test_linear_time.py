@@ -21,8 +21,8 @@ from adapters.superfone.wire import create_body, read_task
 from syncer.model import Kind
 from tests import highlevel_kit, superfone
 
-SIZE: Final = 500_000
-SECONDS: Final = 25
+SIZE: Final = 250_000
+SECONDS: Final = 15
 PIECES: Final = (
     "<",
     "<!--",

@@ -6,8 +6,9 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.highlevel.paging import CONTACT_PAGE
 from adapters.sandbox import json_reply
+from tests.long_lists import PAGE
+from tests.long_lists import make_pages_small as _pages  # noqa: F401 - the fixture `small_pages`
 from tests.scenario import PHONE, Make, attention, details, name_of, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -151,9 +152,10 @@ def test_a_crm_that_is_no_longer_connected_makes_nobody_ambiguous(stage: Make) -
     assert attention(world.quiet()) == set()
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_a_contact_that_was_added_since_the_list_was_read_is_asked_for(stage: Make) -> None:
     world = stage()
-    for number in range(CONTACT_PAGE + 1):
+    for number in range(PAGE + 1):
         world.highlevel.add_contact("", "", f"person{number}@example.com")
     world.good()
     listed = world.count("highlevel", "contacts")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.highlevel.paging import CONTACT_PAGE
 from adapters.sandbox import Fault
+from tests.long_lists import PAGE
+from tests.long_lists import make_pages_small as _pages  # noqa: F401 - the fixture `small_pages`
 from tests.people import AMBIGUOUS, NEW, NOWHERE, RAVI, two_people
 from tests.scenario import PHONE, Make, attention, details, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
@@ -156,11 +157,12 @@ def test_completions_go_on_where_creates_are_stopped(stage: Make) -> None:
     world.quiet()
 
 
+@pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("crm", ["superfone", "reply"])
 def test_a_contact_of_a_long_list_is_read_again_before_anything_is_made_by_it(stage: Make, crm: str) -> None:
     """Its list was read seconds ago and is not due: the number that it lost since would still lead to a lead."""
     world = stage()
-    for number in range(CONTACT_PAGE + 1):
+    for number in range(PAGE + 1):
         world.highlevel.add_contact("", "", f"person{number}@example.com")
     asha, _ = two_people(world)
     listed = world.count("highlevel", "contacts")

@@ -10,7 +10,6 @@ from unittest.mock import patch
 import pytest
 
 from adapters.base import BadAnswer
-from adapters.highlevel.paging import CONTACT_PAGE
 from adapters.http import Http
 from adapters.reply.adapter import ReplyAdapter
 from adapters.sandbox import Call, Fault
@@ -24,6 +23,8 @@ from syncer.report import Exit
 from syncer.run import Options, run
 from syncer.state import OUR_USER, Changes, OpState
 from syncer.stopping import Stop, Stopped
+from tests.long_lists import PAGE
+from tests.long_lists import make_pages_small as _pages  # noqa: F401 - the fixture `small_pages`
 from tests.scenario import Make, StagedLedger, name_of
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 
@@ -201,9 +202,10 @@ def test_a_crm_that_refuses_to_make_a_contact_is_asked_for_nothing_more(stage: M
     assert world.open() == (3, 3, 3)
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_who_came_after_a_long_list_was_read_is_read_by_their_task(stage: Make) -> None:
     world = stage()
-    for number in range(CONTACT_PAGE + 1):
+    for number in range(PAGE + 1):
         world.highlevel.add_contact(f"Person{number}", "Rao", f"p{number}@example.com", "")
     world.good()
     lists = world.count("highlevel", "contacts")

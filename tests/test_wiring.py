@@ -10,11 +10,12 @@ from unittest.mock import patch
 
 import pytest
 
-from adapters.highlevel.paging import CONTACT_PAGE
 from adapters.sandbox import Fault
 from syncer.ledger import LeaseLost, owner
 from syncer.report import Exit
 from syncer.run import Options
+from tests.long_lists import PAGE
+from tests.long_lists import make_pages_small as _pages  # noqa: F401 - the fixture `small_pages`
 from tests.scenario import Make, attention, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 from tests.simulation.mutants import MUTANTS
@@ -109,9 +110,10 @@ def test_to_allow_none_allows_none(stage: Make) -> None:
     assert contact
 
 
+@pytest.mark.usefixtures("small_pages")
 def test_a_long_contact_list_is_read_again(stage: Make) -> None:
     world = stage()
-    for number in range(CONTACT_PAGE + 20):
+    for number in range(PAGE + 20):
         world.highlevel.add_contact(f"Person{number}", "Rao", f"p{number}@example.com", f"+9198765{number:05d}")
     world.good()
     lists = world.count("highlevel", "contacts")
