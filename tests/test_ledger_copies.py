@@ -117,9 +117,9 @@ def test_whom_a_crm_did_not_know_when_an_old_copy_was_made_it_is_asked_for_again
     assert set(run_once(path, NOW + DAY).lookups.values()) == {asked}
     copy = path.with_suffix(".copy")
     shutil.copyfile(path, copy)
-    run_once(path, NOW + DAY)
+    run_once(path, NOW + 2 * DAY)
     swapped_in(path, copy)
-    assert run_once(path, NOW + 2 * DAY).lookups == {}
+    assert run_once(path, NOW + 3 * DAY).lookups == {}
 
 
 def test_a_copy_on_another_machine_is_another_ledger(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,16 @@ class People:
         self._stage.highlevel.person_reschedules(remote_id, self._new_due(7 * 24 * 60))
 
     def _complete_recurring(self, copy: Copy) -> None:
-        """It is open again at once, with its next date: nothing tells that from a task that was put off."""
+        """It is open again at once, with its next date: nothing tells that from a task that was put off.
+
+        Of a task that was done elsewhere, its copy's next date is another task.
+        """
+        story = self._oracle.story(copy)
+        if story is not None and self._oracle.is_closed(story):
+            self._oracle.closed(copy)
+            self._stage.highlevel.person_completes(copy[1])
+            self.automate("highlevel")
+            return
         self._tell("  which moves to its next date")
         self._oracle.touched(copy, "edited")
         self._stage.highlevel.person_completes(copy[1])
