@@ -41,7 +41,7 @@ class Group:
     @property
     def is_alone(self) -> bool:
         """Whether nothing tells more of it than the one reading."""
-        return len(self.readings) == 1 and not self.marked and not self.held
+        return len(self.readings) == 1 and not (self.marked or self.unsure or self.held)
 
     def shows(self, system: str) -> bool:
         """Whether something of it is there, open or closed."""

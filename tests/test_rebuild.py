@@ -416,6 +416,16 @@ def test_what_our_user_made_in_the_lane_and_nothing_tells_of_is_held() -> None:
     }
 
 
+def test_what_has_no_due_is_held_too_where_that_may_be_its_copy() -> None:
+    """Its copy has a due that was made up; of the person, another task's marker tells that we wrote for them."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    undated = a_reading(PLAIN, "x", due=None, title="Ring", created_at=at(hours=-2))
+    in_lane = a_reading(LANE, "9", due=at(days=1), created_by=API)
+    found = rebuilt(*copies_of(task), undated, in_lane)
+    held = {task.id: task.held for task in found.base.tasks.values()}
+    assert held == {task.id: "", undated.place: Reason.DONE_OR_REOPENED, in_lane.place: Reason.UNMATCHED}
+
+
 def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> None:
     """Its markers tell which of the lane's tasks our user made, and so who that is."""
     task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
