@@ -287,13 +287,14 @@ class PersonsTasks:
         )
 
     def _lacking(self, row: Reading) -> list[Group]:
-        """What has no copy here, and was copied elsewhere or has no due: the row may be its copy, with another due.
+        """What has no copy here, and may have had one: the row may be its copy, with another due or title.
 
-        Or, where the due is the same, with another title.
+        That it was copied elsewhere tells so; where there is no elsewhere, or it has no due, nothing tells otherwise.
         """
 
         def may_differ(other: Group) -> bool:
-            return other.marked or any(same_due(row.due, one.due) for one in other.readings if one.due is not None)
+            same = any(same_due(row.due, one.due) for one in other.readings if one.due is not None)
+            return other.marked or same or not self._is_copied_elsewhere(other)
 
         return [
             other
@@ -312,6 +313,12 @@ class PersonsTasks:
             return True
         # What is closed may be so for long: only a due that is no later than ours would have been counts.
         return row.due <= row.created_at + self._work.inputs.policy.default_due + CLOCKS_DIFFER_BY
+
+    def _is_copied_elsewhere(self, group: Group) -> bool:
+        """Whether a copy of it in another CRM, where this person is known, would carry a marker."""
+        shown = {reading.system for reading in group.readings}
+        capabilities = self._work.inputs.capabilities
+        return any(capabilities[system].reads_marker and system not in shown for system in self._readings)
 
     def _group_of(self, row: Reading) -> Group:
         return next(group for group in self.groups.values() if row in group.readings)

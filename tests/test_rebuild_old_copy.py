@@ -13,6 +13,7 @@ from syncer.state import BEHIND, Action, Changes, OpState
 from tests.clock import START
 from tests.rebuilding import copies_of, done, from_yesterday, one_task, places, put_back, rebuilt
 from tests.strategies import (
+    API,
     LANE,
     PLAIN,
     SYSTEMS,
@@ -21,6 +22,7 @@ from tests.strategies import (
     a_reading,
     a_task,
     an_operation,
+    at,
     merged,
     read_in_full,
 )
@@ -40,6 +42,19 @@ def test_what_was_made_since_an_old_copy_is_known_by_its_marker() -> None:
     assert one_task(found) == KNOWN
     assert places(found, KNOWN.id) == set(SYSTEMS)
     assert not found.changes.operations
+
+
+@pytest.mark.parametrize(("known_to_both", "held"), [(False, True), (True, False)])
+def test_where_no_other_crm_could_tell_of_a_copy_what_may_be_one_is_held(known_to_both: bool, held: bool) -> None:
+    """Somebody moved the only copy, which is in the lane. Another CRM would show a copy with a marker."""
+    theirs = a_reading(TYPED, "1", title="Call", due=at(hours=5))
+    moved = a_reading(LANE, "9", due=at(hours=9), created_by=API)
+    base = put_back()
+    if not known_to_both:
+        base.links = {key: link for key, link in base.links.items() if key[0] != PLAIN}
+    found = rebuilt(theirs, moved, base=base)
+    assert {bool(task.held) for task in found.base.tasks.values()} == {held}
+    assert len(found.base.tasks) == 2
 
 
 def test_who_is_brought_up_to_date_twice_is_as_before() -> None:
