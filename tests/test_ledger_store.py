@@ -223,6 +223,13 @@ def test_one_closes_and_another_opens_in_one_step(ledger: Ledger) -> None:
     assert ledger.load().replicas["reply", "2"].state is ReplicaState.OPEN
 
 
+def test_one_becomes_another_tasks_and_another_opens_in_one_step(ledger: Ledger) -> None:
+    store(ledger, tasks=[make_task(), make_task("task2")], replicas=[make_replica("1")])
+    store(ledger, replicas=[make_replica("2"), make_replica("1", task="task2")])
+    found = ledger.load().replicas
+    assert found["reply", "2"].task != found["reply", "1"].task == "task2"
+
+
 def test_a_second_unsettled_operation_is_refused_by_name(ledger: Ledger) -> None:
     store(ledger, tasks=[make_task()], operations=[make_operation("a"), make_operation("b", action=Action.COMPLETE)])
     with pytest.raises(Conflict) as caught:

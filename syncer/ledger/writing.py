@@ -12,7 +12,6 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
-from syncer.model import ReplicaState
 from syncer.state import UNSETTLED, Changes, Event, survivor
 
 _contact: Final = METADATA.tables["contact"]
@@ -89,10 +88,9 @@ def _store_merges(connection: Connection, merged: Mapping[str, str]) -> None:
 
 
 def _store_replicas(connection: Connection, changes: Changes) -> None:
-    # Closed ones first, so that one closed and another opened in the same step never look like two open ones.
-    for is_open in (False, True):
-        part = [r for r in changes.replicas.values() if (r.state is ReplicaState.OPEN) is is_open]
-        _upsert(connection, _replica, REPLICAS.rows(part))
+    # One may be closed, or become another task's, and another one open in its stead: they never look like two.
+    forget(connection, changes.replicas)
+    _upsert(connection, _replica, REPLICAS.rows(changes.replicas.values()))
 
 
 def _store_operations(connection: Connection, changes: Changes) -> None:
