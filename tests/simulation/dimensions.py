@@ -168,16 +168,18 @@ def _moved_numbers(rng: random.Random, history: History) -> History:
 
 def _two_ledgers(rng: random.Random, history: History) -> History:
     """Another machine with a ledger of its own runs for a while, in turn with ours or at the same time."""
-    if _is_young(history) or any(isinstance(action, Jump) for action in history.actions):
+    if _is_young(history) or any(isinstance(action, Jump | PutAside) for action in history.actions):
+        # By our clock, or for it was put back, ours might be the younger one.
         return history
     actions = list(history.actions)
     runs = [index for index, action in enumerate(actions) if isinstance(action, Run)]
-    # Ours is the older one, which goes on.
+    # Ours is the older one, which goes on. What the other one cannot read at first, `_rebuilt_in_an_outage` is about.
     first = rng.randrange(1, len(runs) - 2)
     for index in runs[first : first + rng.randrange(1, 6)]:
         run = actions[index]
         assert isinstance(run, Run)
-        actions[index] = replace(run, ledger=rng.choice([1, 1, 2]), twice=False)
+        at = run.at if index > runs[first] else ()
+        actions[index] = replace(run, at=at, ledger=rng.choice([1, 1, 2]), twice=False)
     # Clocks differ: which of the two is the older one can be told only where ten minutes lie between them.
     actions.insert(runs[first], Wait(20 * MINUTE))
     return replace(history, actions=tuple(action for action in actions if not isinstance(action, LoseLedger)))

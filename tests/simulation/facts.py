@@ -130,8 +130,9 @@ class Facts:
     def ails(self, copy: Copy) -> None:
         """From now on this one fails. A twin that was not read by now is, once it can be read, another task."""
         story = self.ailing[copy] = self.story(copy)
+        begins_anew = self.rebuilding or self.closed_there is not None
         self.unread |= {copy} if self.rebuilding else set()
-        hidden = self.rebuilding and self._hides_its_due(copy)
+        hidden = begins_anew and self._hides_its_due(copy)
         if story is not None and copy not in self.known and (story.twins > 1 or hidden):
             story.excused |= UNTOLD
 
@@ -163,7 +164,8 @@ class Facts:
         persons = self.persons_gone | self.persons
         failing = {("superfone", lead) for lead in leads if persons.get(("superfone", lead)) == story.person}
         by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
-        return bool(failing) and (system == "superfone" or by_people or not self.unread.isdisjoint(failing))
+        unread = self.closed_there is not None or not self.unread.isdisjoint(failing)
+        return bool(failing) and (system == "superfone" or by_people or unread)
 
     def nameless(self) -> dict[str, str]:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
@@ -230,7 +232,7 @@ class Facts:
             story.cancelled = True
         else:
             story.they_closed[copy[0]] += 1
-        if copy in self.known:
+        if copy in self.known and (self.closes_cancelled or not cancelled):
             story.noticed = True
         self._part(story, copy)
 
@@ -387,7 +389,7 @@ class Facts:
             if "copied" in story.deeds:
                 # It carries the marker of another task, whose copy it will be taken for if that one is closed here.
                 story.excused.add("L3")
-        self._mark_alike()
+        self.mark_alike()
         if not old:
             self.theirs |= {(system, remote_id) for system in self.stage.sandboxes for remote_id in self.tasks(system)}
 
@@ -410,16 +412,7 @@ class Facts:
         kept = story.cancelled and not self.closes_cancelled
         return edited_there or story.to_put_back or kept or (story.twins > 1 and bool(story.deeds))
 
-    def second_ledger(self) -> None:
-        """Another ledger runs. What both make in the same moment is there twice, once for each ledger."""
-        self._mark_alike()
-        if self.closed_there is None:
-            self.closed_there = set()
-        for name, story in self.stories.items():
-            if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
-                story.extra = 1
-
-    def _mark_alike(self) -> None:
+    def mark_alike(self) -> None:
         """From now on nothing tells apart, in Superfone, what is due together."""
         for story in self.stories.values():
             story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}

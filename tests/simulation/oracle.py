@@ -9,20 +9,18 @@ import re
 from datetime import timedelta
 
 from adapters.sandbox import Call, Reply
-from tests.simulation.facts import Facts
 from tests.simulation.laws import runs, writes
 from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
+from tests.simulation.machines import ANOTHER, OURS, Machines
 from tests.simulation.sight import Seen
 from tests.simulation.stage import Outcome, Stage
 
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
-BESIDE = 1
-"""The number of the other machine."""
 
 
-class Oracle(Facts):
+class Oracle(Machines):
     """Asks every law when its time comes. ``told`` are the tasks of which the last report says that nobody can tell."""
 
     def __init__(
@@ -66,6 +64,8 @@ class Oracle(Facts):
                 continue
             writes.l2_no_duplicate(self, write, remote_id, story)
             writes.l9_absence_is_no_evidence(self, write, remote_id, story)
+            if write.system == "superfone":
+                self.made_in_superfone((write.system, remote_id), story)
             if self.ours_alone:
                 self.known.add((write.system, remote_id))
             self.unclaimed.add((write.system, remote_id))
@@ -74,7 +74,7 @@ class Oracle(Facts):
         for remote_id in write.closed:
             writes.l3_no_false_completion(self, write, remote_id)
 
-    def after_run(self, outcome: Outcome, *, machine: int = 0, beside: Outcome | None = None) -> None:
+    def after_run(self, outcome: Outcome, *, machine: int = OURS, beside: Outcome | None = None) -> None:
         """The laws that hold at any time, and what the run has seen; ``beside`` is another machine's."""
         if beside is not None:
             runs.note_incidents(self, beside)
@@ -82,7 +82,7 @@ class Oracle(Facts):
         runs.l2_one_open_copy(self)
         self._has_seen(outcome, machine)
         if beside is not None:
-            self._has_seen(beside, BESIDE)
+            self._has_seen(beside, ANOTHER)
 
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
         """What this machine's run has seen."""

@@ -39,6 +39,7 @@ from tests.simulation.contacts import Contacts
 from tests.simulation.facts import LEAD_RECHECK, Copy
 from tests.simulation.laws import peace, runs
 from tests.simulation.laws.violation import Violation
+from tests.simulation.machines import BOTH, MACHINES, OURS
 from tests.simulation.oracle import GRACE, Oracle
 from tests.simulation.people import People
 from tests.simulation.stage import Outcome, Stage
@@ -48,8 +49,6 @@ MEETS = "create_missing_contacts = true"
 BETWEEN = 4.0
 TRIED_AGAIN = timedelta(minutes=61)
 """What failed in five runs in a row is tried once an hour."""
-BOTH = 2
-MACHINES = ("", " on the second machine", " on both machines")
 UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000)
 
 
@@ -172,14 +171,13 @@ class Play:
         for moment, happening in action.at:
             self.stage.at[moment] = self._happening(happening)
         # Ours is the older one, also where its first runs were left out.
-        machine = action.ledger if self._ran else 0
+        machine = action.ledger if self._ran else OURS
         self._ran = True
         self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[machine])
         self.oracle.creates = self.oracle.completions = 0
-        self.oracle.at_once = machine == BOTH
-        self.oracle.ours_alone = machine == 0
-        if machine:
-            self.oracle.second_ledger()
+        self.oracle.begins(machine, disturbed=bool(action.at or self.stage.network.ailing))
+        if self.oracle.closed_there is not None:
+            self.people.name_again()
         outcomes: tuple[Outcome, ...]
         if machine == BOTH:
             outcomes = self.stage.two_machines()

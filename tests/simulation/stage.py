@@ -262,7 +262,7 @@ class Stage:
 
     def _bury(self) -> None:
         """Let what is left of the dead process fail unseen, then start another one."""
-        for task in asyncio.all_tasks(self.loop):
+        for task in sorted(asyncio.all_tasks(self.loop), key=lambda task: (len(task.get_name()), task.get_name())):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception, Killed):
                 self.loop.run_until_complete(task)

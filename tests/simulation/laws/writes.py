@@ -127,9 +127,12 @@ def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -
 
 
 def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story: Story) -> None:
-    """A replica that is gone is not made again, until somebody says so."""
+    """A replica that is gone is not made again, until somebody says so.
+
+    Another machine's ledger may never have known it: what is gone and what was never made is the same to it.
+    """
     name = write.after[remote_id].name
-    if (write.system, name) in facts.deleted and "L2" not in story.excused:
+    if facts.ours_alone and (write.system, name) in facts.deleted and "L2" not in story.excused:
         raise Violation("L9", f"{name} was deleted in {write.system}, and made again as {remote_id}")
 
 
@@ -155,9 +158,16 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         story.we_closed[write.system] += 1
         return
     if write.system == "superfone" and _raced(facts, closed, task, by_create=bool(write.created)):
+        if facts.at_once and facts.stage.arriving:
+            # Two machines have one user there: whose request it was, and which one came late, neither can tell.
+            story.excused |= UNTOLD | {"L3"}
+            return
         # What arrives late may do so after the run has looked: the next one tells it.
         (facts.late_incidents if facts.stage.arriving else facts.due_incidents).add(closed)
         story.to_put_back = True
+        if not facts.ours_alone:
+            # What another machine is to put back stands in its ledger alone.
+            story.excused |= UNTOLD
         facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
         return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
@@ -184,8 +194,9 @@ def _raced(facts: Facts, copy: Copy, task: Seen, *, by_create: bool) -> bool:
     """Whether somebody changed what decides after the lane was last read, or the request came late.
 
     A create closes what is in the slot by then; a completion the newest one, if what was meant is closed by then.
+    Another machine may write in the very moment, too.
     """
-    if facts.stage.arriving:
+    if facts.stage.arriving or facts.at_once:
         return True
     lane = [(copy[0], other) for other, old in facts.tasks(copy[0]).items() if old.contact == task.contact]
     read_at = facts.read_at.get(task.contact)

@@ -1,0 +1,57 @@
+"""What the judge knows of another machine, which serves the same account for a while with a ledger of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.simulation.facts import Copy, Facts
+from tests.simulation.story import UNTOLD, Story
+
+OURS, ANOTHER, BOTH = range(3)
+"""Which machine a run is on."""
+MACHINES = ("", " on the second machine", " on both machines")
+
+
+class Machines(Facts):
+    """Ours is the older one. Superfone keeps no markers: what the other one makes there looks as if people made it.
+
+    What the other CRMs show tells better, where it can be read; else only who has made something in Superfone by
+    itself, and so knows its user there.
+    """
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._knows_its_user: set[int] = set()
+        self._made_by_another: set[Copy] = set()
+
+    def begins(self, machine: int, *, disturbed: bool) -> None:
+        """A run begins on this machine, in which not everything may be read if it is ``disturbed``."""
+        self.ours_alone, self.at_once = machine == OURS, machine == BOTH
+        if machine != OURS:
+            self._another_ledger()
+        if machine != ANOTHER and disturbed and OURS not in self._knows_its_user:
+            for copy in self._made_by_another - self.known:
+                if (story := self.story(copy)) is not None:
+                    story.excused |= UNTOLD
+
+    def _another_ledger(self) -> None:
+        """What two ledgers make in the same moment is there twice, once for each of them."""
+        self.mark_alike()
+        if self.closed_there is None:
+            self.closed_there = set()
+            for name, story in self.stories.items():
+                if not self.ailing.isdisjoint(self.copies(name)):
+                    # What it is a copy of, nobody can read who did not know.
+                    story.excused |= UNTOLD
+        for name, story in self.stories.items():
+            if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
+                story.extra = 1
+
+    def made_in_superfone(self, copy: Copy, story: Story) -> None:
+        """One machine made this copy, or one of both did."""
+        if not self.at_once:
+            self._knows_its_user.add(OURS if self.ours_alone else ANOTHER)
+        elif not self._knows_its_user >= {OURS, ANOTHER}:
+            story.excused |= UNTOLD
+        if not self.ours_alone:
+            self._made_by_another.add(copy)
