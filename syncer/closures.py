@@ -30,6 +30,8 @@ class Cause(StrEnum):
     MAYBE_OURS = "maybe_ours"
     """Our user made a newer task that this ledger does not know. The user may also be a person."""
     OUR_CREATE = "our_create"
+    ANOTHER_LEDGER = "another_ledger"
+    """Our user closed it, and this ledger had not asked for it: another one's completion may have hit it."""
     OUR_COMPLETION = "our_completion"
     """A completion of ours hit it instead of the task that was meant."""
 

@@ -154,11 +154,16 @@ class _FirstSight:
             if not task.held
             and work.has_room(task.id, reading.system)
             and reading.kind.compatible(task.kind)
-            and same_due(reading.due, task.due)
+            and self._is_due_with(reading, task)
         ]
         if lacking:
             adopt(work, reading, min(lacking, key=lambda task: task.id), "made by our user, of its kind and due")
         return bool(lacking)
+
+    def _is_due_with(self, reading: Reading, task: Task) -> bool:
+        """Whether it is due with the task or, where people moved one of its copies, with that copy."""
+        copies = [self._work.open_replica(task.id, system) for system in self._work.systems]
+        return any(same_due(reading.due, one.due) for one in (task, *copies) if one is not None)
 
     def _held(self, reading: Reading) -> str:
         """What our own user made is a second copy, or, where another ledger may write, that one's copy of something."""

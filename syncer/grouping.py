@@ -10,7 +10,7 @@ from functools import cached_property
 
 from syncer.closures import Cause
 from syncer.firstsight import unfit
-from syncer.identity import CLOCKS_DIFFER_BY, is_pasted, named_by
+from syncer.identity import CLOCKS_DIFFER_BY, is_by_another, is_pasted, named_by
 from syncer.likeness import is_like, same_due
 from syncer.merging import Merging, in_order
 from syncer.model import Marker, Reading, ReplicaState, State, split_task_id
@@ -139,11 +139,22 @@ class PersonsTasks:
             for row in opens:
                 if row is not first:
                     own = self._work.fresh_id(row)
-                    held = Reason.DUPLICATE if is_like(row, first) else ""
+                    held = Reason.DUPLICATE if self._is_second(row, first) else ""
                     self.groups[own] = Group(own, {row.system: row}, held=held)
         for row in rows:
             if row.state is not State.OPEN:
                 group.closed[row.system].append(row)
+
+    def _is_second(self, row: Reading, first: Reading) -> bool:
+        """Whether it is a second copy, not a task that people made of a copy and its text.
+
+        Each of two ledgers makes one copy. People may have changed it since.
+        """
+        if is_like(row, first):
+            return True
+        if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
+            return False
+        return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, bool, bool]:
         """The origin comes first, then what the ledger knows, then what is as the origin, then what was made first."""
@@ -159,7 +170,11 @@ class PersonsTasks:
         for system in self._readings:
             in_lanes = not self._work.inputs.capabilities[system].reads_marker
             for row in self._unmatched(system, State.OPEN):
-                (self._match_open if in_lanes else self._match_twin)(row)
+                if in_lanes:
+                    self._match_open(row)
+                else:
+                    self._match_twin(row)
+                    self._match_twin_of_unread(row)
             for row in self._unmatched(system) if in_lanes or self._is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
 
@@ -240,6 +255,14 @@ class PersonsTasks:
             self._join(row, fitting[0])
         elif later <= CLOCKS_DIFFER_BY:
             self._group_of(row).held = Reason.DONE_OR_REOPENED
+
+    def _match_twin_of_unread(self, row: Reading) -> None:
+        """An open task that another ledger took for a twin, when it could read an origin that this one cannot."""
+        lacking = [other for other in self.groups.values() if other.marked and other.origin is None]
+        fitting = [other for other in lacking if other.lacks(row.system) and self._is_like(row, other)]
+        rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
+        if len(fitting) == len(rivals) == 1 and row in rivals:
+            self._join(row, fitting[0])
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
         """A closed task: a copy, or a twin, of one that is open elsewhere."""
@@ -338,7 +361,8 @@ class PersonsTasks:
 
     @cached_property
     def _is_behind(self) -> bool:
-        return self._link in self._work.standing.behind()
+        standing = self._work.standing
+        return self._link in standing.behind() or self._link in standing.served_before()
 
     def _is_like(self, row: Reading, other: Group) -> bool:
         """Whether the row may be our copy of this task, or its twin: of its kind and due, and made after it.

@@ -49,17 +49,27 @@ def is_history(base: Base, task: Task) -> bool:
     return len(copies) == 1 and not copies[0].made
 
 
+def is_by_another(base: Base, reading: Reading) -> bool:
+    """Whether another ledger made this task, as its marker says, while this one was there already."""
+    marker, made_at = reading.marker, base.ledger_made_at
+    if marker is None or made_at is None or reading.created_at is None:
+        return False
+    return marker.ledger != base.ledger_id and reading.created_at > made_at
+
+
 def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
     """Whether people copied a known task's marker into this task, with a text of ours.
 
-    They duplicate a task, and finish or delete the one that we made. What a lost or late request made, or another
-    ledger, is as the task is.
+    They duplicate a task, and finish or delete the one that we made. What a lost or late request made is as the task
+    is; what another ledger made may have been changed since.
     """
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had)
     alike = any(is_like(reading, one) for one in known)
     if reading.state is not State.OPEN:
         return bool(had) or not alike
+    if task.state is State.OPEN and is_by_another(base, reading):
+        return False
     if task.state is not State.OPEN:
         another = reading.marker is not None and reading.marker.ledger != base.ledger_id
         return not (another and alike)
@@ -120,6 +130,19 @@ class Standing:
         seen = self._seen[system]
         now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
         return not now and (system, EVERYBODY) not in self._base.visits
+
+    def served_before(self) -> set[str]:
+        """Persons who are new here, where another ledger's marker is seen before this one has read every CRM once.
+
+        What that one made for them in a CRM that keeps no markers looks as if people had made it. Nothing waits for
+        that, but where all of theirs was read it is looked at with that in mind.
+        """
+        readers = [system for system in self._seen if self._capabilities[system].reads_marker]
+        if all((system, EVERYBODY) in self._base.visits for system in readers):
+            return set()
+        mine = {self._base.ledger_id, *self._base.former_ids}
+        strange = any(row.marker is not None and row.marker.ledger not in mine for row in self._readings())
+        return self.new() if strange else set()
 
     def new(self) -> set[str]:
         """The persons with an unknown open task whose tasks this ledger has never read in full.
@@ -246,15 +269,13 @@ class Standing:
         if task is None:
             return True
         if reading.state is State.OPEN:
-            return self._has_company(reading, marker, task)
+            return self._has_company(reading, task)
         return task.state is State.OPEN and not is_pasted(base, reading, task)
 
-    def _has_company(self, reading: Reading, marker: Marker, task: Task) -> bool:
+    def _has_company(self, reading: Reading, task: Task) -> bool:
         """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""
-        made_at = self._base.ledger_made_at
-        since = made_at is not None and reading.created_at is not None and reading.created_at > made_at
         is_open = task.state is State.OPEN
-        return since and is_open and marker.ledger != self._base.ledger_id and not is_pasted(self._base, reading, task)
+        return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, reading, task)
 
     def _readings(self) -> Iterable[Reading]:
         for system in self._systems:

@@ -21,7 +21,7 @@ from syncer.merging import Inputs, Merging, in_order, replica_of
 from syncer.model import Reading, Replica, ReplicaState, State, Task
 from syncer.observations import Seen
 from syncer.policy import Policy
-from syncer.reasons import Item
+from syncer.reasons import Item, Reason
 from syncer.rebuild import CLOSED_AS, rebuild
 from syncer.state import Base, Changes
 
@@ -181,6 +181,9 @@ class _Known:
                 "gone", "them", "it is not the task that we made, though the answer said so", task.id, reading
             )
             return
+        if cause is Cause.ANOTHER_LEDGER and task.state is State.OPEN:
+            self._hold(replica, reading, task)
+            return
         if cause is not Cause.PERSON:
             self._superseded(replica, reading, task, cause)
             return
@@ -188,6 +191,13 @@ class _Known:
         self._work.put_replica(replace(replica, state=state, misses=0))
         self._work.event(state.value, "them", f"{state.value} in {replica.system}", task.id, reading)
         self._conclude(task, reading.state)
+
+    def _hold(self, replica: Replica, reading: Reading, task: Task) -> None:
+        """Another ledger completed it: because it is done elsewhere, or instead of another task. Nothing tells."""
+        work = self._work
+        work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
+        work.put_task(replace(task, held=Reason.DONE_OR_REOPENED))
+        work.event("superseded", "us", "closed by our user, and this ledger had not asked for it", task.id, reading)
 
     def _conclude(self, task: Task, closed_as: State) -> None:
         """Completed beats cancelled beats open."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from adapters.base import Capabilities, LanePolicy
 from syncer.closures import NONE, Cause, Effects, explain
-from syncer.identity import CLOCKS_DIFFER_BY, Standing, named_by
+from syncer.identity import CLOCKS_DIFFER_BY, Standing, is_by_another, named_by
 from syncer.likeness import same_due
 from syncer.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.observations import Seen
@@ -118,14 +118,17 @@ class Merging:
         """What closed this task."""
         lane_policy = self.lane_policy(closed.system)
         lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
-        return explain(
+        us = self.standing.our_user(closed.system)
+        cause = explain(
             closed,
             lane,
             self.effects(closed.system),
             made={row.key for row in lane if self.made(row)},
-            us=self.standing.our_user(closed.system),
+            us=us,
             window=None if lane_policy is None else lane_policy.supersede_window,
         )
+        by_us = lane_policy is not None and us is not None and closed.updated_by == us
+        return Cause.ANOTHER_LEDGER if cause is Cause.PERSON and by_us and self.may_have_company else cause
 
     def contact_of(self, reading: Reading) -> str | None:
         """The link of the reading's contact, made now if its record was linked to nobody; ``None`` if unread."""
@@ -253,14 +256,12 @@ class Merging:
 
         People copy tasks with their markers. So only the one copy of its task in this CRM counts.
         """
-        marker, made_at = reading.marker, self.base.ledger_made_at
-        if marker is None or made_at is None or reading.created_at is None or marker.ledger == self.base.ledger_id:
-            return
-        if reading.created_at <= made_at:
+        marker, made_at, created_at = reading.marker, self.base.ledger_made_at, reading.created_at
+        if not is_by_another(self.base, reading) or marker is None or made_at is None or created_at is None:
             return
         self._note(COMPANY, "1")
         former = marker.ledger in self.base.former_ids
-        if reading.created_at <= made_at + (FORMER_SINCE if former else CLOCKS_DIFFER_BY):
+        if created_at <= made_at + (FORMER_SINCE if former else CLOCKS_DIFFER_BY):
             return
         seen = self.inputs.seen[reading.system].readings.values()
         others = [row for row in seen if row.marker is not None and row.marker.task == marker.task]

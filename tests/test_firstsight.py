@@ -332,6 +332,15 @@ def test_what_our_user_made_in_the_lane_beside_our_copy_is_a_duplicate(changes: 
     assert held_beside_our_copy(made=True, **changes) == held
 
 
+def test_what_our_user_made_in_the_lane_is_the_lacking_copy_though_people_moved_another_copy() -> None:
+    """Another ledger made it, which took the due of the copy that people had moved."""
+    task = a_task(f"{TYPED}:1", origin=TYPED)
+    base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, PLAIN, due=at(days=2))])
+    base.cursors[OUR_USER + LANE] = API
+    copy = a_reading(LANE, "x", due=at(days=2), created_by=API)
+    assert merged(base, seen_of(copy)).base.replicas[copy.key].task == task.id
+
+
 def test_a_copy_that_was_known_again_has_duplicates_too() -> None:
     assert held_beside_our_copy(made=False) == Reason.DUPLICATE
 

@@ -117,6 +117,16 @@ def test_of_a_task_that_is_done_only_another_ledger_makes_a_copy(ledger: str, ti
     assert is_pasted(a_base(task, replicas=[ORIGIN]), reading, task) is pasted
 
 
+def test_a_copy_of_another_ledger_that_works_beside_this_one_is_one_whatever_people_changed() -> None:
+    base = a_base(TASK, replicas=[ORIGIN, COPY], ledger_made_at=at(days=-1))
+    changed = a_reading(
+        PLAIN, "x", marker=marker_of(TASK, OTHER_LEDGER), title="Other", due=at(days=9), created_at=START
+    )
+    assert not is_pasted(base, changed, TASK)
+    assert is_pasted(base, replace(changed, marker=marker_of(TASK)), TASK)
+    assert is_pasted(base, replace(changed, created_at=at(days=-2)), TASK), "from before this ledger"
+
+
 # who was written for ------------------------------------------------------------------------------------
 
 
@@ -240,6 +250,21 @@ def test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not
     seen = seen_of(a_reading(TYPED, "x", due=None))
     seen[TYPED].state = ConnectionState.UNAVAILABLE
     assert a_standing(a_base(), seen).behind() == set()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "read_before", "served"),
+    [(OTHER_LEDGER, False, True), (OTHER_LEDGER, True, False), (LEDGER, False, False)],
+)
+def test_who_is_new_may_have_been_served_where_another_ledger_has_served_the_account(
+    ledger: str, read_before: bool, served: bool
+) -> None:
+    """What that one made in the lane looks as if people had made it."""
+    marked = a_reading(PLAIN, "y", person="p2", state=State.DONE, marker=marker_of(f"{TYPED}:9", ledger))
+    visits = dict.fromkeys([(TYPED, EVERYBODY), (PLAIN, EVERYBODY)], START) if read_before else {}
+    standing = a_standing(a_base(visits=visits), seen_of(a_reading(LANE, "x"), marked))
+    assert standing.served_before() == ({"p1"} if served else set())
+    assert "p1" not in standing.behind(), "nothing waits for that"
 
 
 @pytest.mark.parametrize(

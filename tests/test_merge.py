@@ -12,7 +12,7 @@ from syncer.merge import Merged
 from syncer.merging import in_order
 from syncer.model import Kind, Reading, Replica, ReplicaState, State, next_task_id, place_of
 from syncer.reasons import Reason
-from syncer.state import UNSETTLED, Action, Base, Changes, OpState
+from syncer.state import COMPANY, OUR_USER, UNSETTLED, Action, Base, Changes, OpState
 from tests.strategies import (
     API,
     LANE,
@@ -68,6 +68,23 @@ def test_what_an_answer_called_ours_and_is_somebody_elses_closes_nothing() -> No
     assert state_of(found, copy) is ReplicaState.GONE
     edited = replace(another, due=copy.due)
     assert state_of(merged(base, seen_of(edited)), copy) is ReplicaState.DONE
+
+
+@pytest.mark.parametrize(
+    ("company", "by", "held"),
+    [("1", API, Reason.DONE_OR_REOPENED), ("1", "8", ""), ("", API, "")],
+    ids=["our user's", "a person's", "no other ledger"],
+)
+def test_what_our_user_closed_in_the_lane_unasked_is_held_where_another_ledger_writes(
+    company: str, by: str, held: str
+) -> None:
+    """That one may have completed it because it is done, or hit it instead of another task: nothing tells."""
+    base = replace(EVERYWHERE, cursors={OUR_USER + LANE: API, COMPANY: company})
+    shut = closed(IN_LANE, updated_by=by, updated_at=at(hours=1))
+    task = merged(base, seen_of(shut)).base.tasks["t1"]
+    assert (task.held, task.state) == (held, State.OPEN if held else State.DONE)
+    task = merged(base, seen_of(shut, closed(IN_TYPED))).base.tasks["t1"]
+    assert task.state is State.DONE, "it is done elsewhere"
 
 
 @pytest.mark.parametrize("first", [State.DONE, State.CANCELLED])

@@ -10,6 +10,7 @@ import pytest
 from syncer.model import Kind, Reading, ReplicaState, State
 from syncer.reasons import Reason
 from syncer.state import OUR_USER
+from tests.clock import START
 from tests.rebuilding import copies_of, done, from_yesterday, one_task, open_tasks, places, rebuilt
 from tests.strategies import (
     API,
@@ -110,6 +111,37 @@ def test_of_two_with_one_marker_the_one_that_is_like_the_origin_is_ours(copy_id:
     found = rebuilt(theirs, ours, copied)
     assert found.base.replicas[ours.key].task == task.id
     assert found.base.replicas[copied.key].task == copied.place
+
+
+@pytest.mark.parametrize(
+    ("ledger", "held"), [(OTHER_LEDGER, ""), (LEDGER, Reason.DUPLICATE)], ids=["pasted", "of two ledgers"]
+)
+def test_a_second_copy_that_people_changed_is_one_where_each_of_two_ledgers_made_one(ledger: str, held: str) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    first, second = (
+        replace(copies_of(task, [PLAIN])[0], remote_id=name, marker=marker_of(task, by), created_at=START)
+        for name, by in (("x", ledger), ("y", OTHER_LEDGER))
+    )
+    base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, PLAIN, "x")], ledger_made_at=at(days=-1))
+    found = rebuilt(*copies_of(task, [TYPED]), first, replace(second, due=at(days=9)), base=base)
+    assert found.base.tasks[f"{PLAIN}:y"].held == held
+
+
+def test_a_twin_of_a_copy_whose_origin_cannot_be_read_is_no_task_of_its_own() -> None:
+    """This ledger does not know yet that the person has a contact in the lane, where another one saw the origin."""
+    task = a_task(f"{LANE}:1", title="Call")
+    twin = a_reading(TYPED, "5", title="Call")
+    again = one_task(found := rebuilt(*copies_of(task, [PLAIN]), twin))
+    assert (again.id, again.held, places(found, task.id)) == (task.id, "", {PLAIN, TYPED})
+
+
+def test_a_task_without_a_due_and_what_may_be_its_copy_in_the_lane_are_both_held() -> None:
+    """The copy's due was made up, and its marker would stand in a CRM that keeps markers, where nothing is left."""
+    strange = a_reading(PLAIN, "y", person="p2", marker=marker_of(f"{TYPED}:9", OTHER_LEDGER), state=State.DONE)
+    origin, copy = a_reading(PLAIN, "x", due=None), a_reading(LANE, "7", created_by=API)
+    found = rebuilt(origin, copy, strange)
+    mine = [task for task in found.base.tasks.values() if task.contact == "p1"]
+    assert {task.held for task in mine} == {Reason.DONE_OR_REOPENED, Reason.UNMATCHED}
 
 
 def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:

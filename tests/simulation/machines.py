@@ -40,7 +40,7 @@ class Machines(Facts):
         if self.closed_there is None:
             self.closed_there = set()
             for name, story in self.stories.items():
-                if not self.ailing.isdisjoint(self.copies(name)):
+                if not self.ailing.keys().isdisjoint(self.copies(name)):
                     # What it is a copy of, nobody can read who did not know.
                     story.excused |= UNTOLD
         for name, story in self.stories.items():
