@@ -166,8 +166,8 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "a task without a due waits for its own CRM",
         "syncer.identity",
-        "row.key not in self._base.replicas and unread - {row.system}}\n",
-        "row.key not in self._base.replicas and unread}\n",
+        "if row.state is State.OPEN and unread - {row.system}]\n",
+        "if row.state is State.OPEN and unread]\n",
         "tests/test_identity.py::test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read",
     ),
     Wire(
