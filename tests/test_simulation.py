@@ -10,7 +10,8 @@ import pytest
 
 from tests.simulation.dimensions import DIMENSIONS
 from tests.simulation.history import make_history
-from tests.simulation.mutants import END, MUTANTS
+from tests.simulation.mutants import END
+from tests.simulation.mutations import MUTANTS
 from tests.simulation.planting import Mutant
 from tests.simulation.play import play
 from tests.simulation.shrink import shrink

@@ -18,7 +18,7 @@ from tests.long_lists import PAGE
 from tests.long_lists import make_pages_small as _pages  # noqa: F401 - the fixture `small_pages`
 from tests.scenario import Make, attention, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutations import MUTANTS
 from tests.simulation.planting import Mutant, changed_codes
 from tests.simulation.wires import Wire
 from tests.simulation.wiring import WIRES

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from tests.simulation.actions import Act, History, Make
 from tests.simulation.laws import peace
 from tests.simulation.laws.violation import Violation
+from tests.simulation.outcome import Outcome
 from tests.simulation.play import Play
-from tests.simulation.stage import Outcome
 
 GRACE = 31.0
 

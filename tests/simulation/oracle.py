@@ -13,8 +13,9 @@ from tests.simulation.laws import runs, writes
 from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
+from tests.simulation.outcome import Outcome
 from tests.simulation.sight import Seen
-from tests.simulation.stage import Outcome, Stage
+from tests.simulation.stage import Stage
 
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)

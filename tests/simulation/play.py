@@ -41,8 +41,9 @@ from tests.simulation.laws import peace, runs
 from tests.simulation.laws.violation import Violation
 from tests.simulation.machines import BOTH, MACHINES, OURS
 from tests.simulation.oracle import GRACE, Oracle
+from tests.simulation.outcome import Outcome
 from tests.simulation.people import People
-from tests.simulation.stage import Outcome, Stage
+from tests.simulation.stage import Stage
 
 MEETS = "create_missing_contacts = true"
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.

@@ -13,7 +13,6 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -26,43 +25,15 @@ from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.config import build_adapters, load_account
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner
 from syncer.opening import AccountInHand, seeded_bytes
-from syncer.report import Report
 from syncer.run import Options, run
 from tests.clock import START, VirtualLoop
 from tests.simulation.account import account_file, limits_in
 from tests.simulation.actions import SYSTEMS
 from tests.simulation.disk import ProcessLedger, ledger_file
 from tests.simulation.network import Network, SlowTransport
+from tests.simulation.outcome import Killed, Outcome
 
 NO_OPTIONS = Options()
-
-
-class Killed(BaseException):
-    """The process ended here: nothing that it still does reaches the world."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How a run ended: with a report, killed, or turned away because another one holds the lease."""
-
-    report: Report | None = None
-    killed: bool = False
-    busy: bool = False
-    faulty: bool = False
-    ailing: frozenset[str] = frozenset()
-
-    @property
-    def undisturbed(self) -> bool:
-        """Whether it ended by itself, and no request of it met a fault."""
-        return self.report is not None and not self.faulty
-
-    @property
-    def clean(self) -> bool:
-        """Whether it read everything and did what it meant to, but for what fails for good in a CRM (``ailing``)."""
-        if self.report is None or self.faulty:
-            return False
-        failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
-        return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
 
 
 class Stage:

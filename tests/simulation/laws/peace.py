@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from tests.simulation.facts import Copy, Facts
 from tests.simulation.laws.violation import Violation
+from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
-from tests.simulation.stage import Outcome
 from tests.simulation.story import Story
 
 Listed = set[tuple[str, str]]

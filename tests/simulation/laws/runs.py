@@ -6,7 +6,7 @@ from collections import defaultdict
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
-from tests.simulation.stage import Outcome
+from tests.simulation.outcome import Outcome
 
 LIMIT = 3
 """The exit status of a run that a limit stopped."""

@@ -1,0 +1,379 @@
+"""The faults that are planted: each breaks a law, and every one is noticed by random histories."""
+
+from __future__ import annotations
+
+from tests.simulation.planting import Mutant
+
+MUTANTS = (
+    Mutant(
+        "a lost answer is repeated",
+        "L2",
+        "adapters.http",
+        "again_after=(NotSent,), attempts",
+        "again_after=(NotSent, InDoubt), attempts",
+    ),
+    Mutant(
+        "supersession is taken for completion",
+        "L3",
+        "syncer.closures",
+        "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
+        "return False",
+    ),
+    Mutant(
+        "the marker is not searched",
+        "L2",
+        "syncer.settle",
+        "reading.marker.task == operation.task",
+        "reading.marker.task == operation.id",
+        without="markers",
+    ),
+    Mutant(
+        "nothing found at once proves that nothing was done",
+        "L2",
+        "syncer.settle",
+        "return now - sent_at < context.policy.doubt_grace",
+        "return False",
+        without="markers",
+    ),
+    Mutant(
+        "the base is stored before the answer",
+        "L4",
+        "syncer.requests",
+        "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
+        "        replica = self._context.base.replicas[operation.system, operation.remote_id or '']\n"
+        "        replica = replace(replica, state=type(replica.state).DONE)\n"
+        "        self._context.record(Changes(replicas={replica.key: replica}))\n"
+        "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
+    ),
+    Mutant(
+        "what a list does not show is done",
+        "L3",
+        "syncer.observe",
+        "        await self._by_need(connection, TASKS | CONTACTS)\n",
+        "        from syncer.model import Reading, State\n"
+        "        for item in self._items(connection, TASKS):\n"
+        "            if item.what is What.TASK and item.need is Need.COMPLETION:\n"
+        "                task = self.context.base.replicas[item.system, item.key].task\n"
+        "                connection.seen.readings[item.key] = Reading(item.system, item.key, item.contact, "
+        "State.DONE, self.context.base.tasks[task].kind, '')\n"
+        "        await self._by_need(connection, CONTACTS)\n",
+    ),
+    Mutant(
+        "a list that breaks off counts as whole",
+        "L2",
+        "syncer.observe",
+        "    if listing is None:\n        return\n    seen = connection.seen\n",
+        "    if listing is None:\n        from syncer.model import Listing\n        listing = Listing(())\n"
+        "        connection.seen.state = type(connection.seen.state).OK\n    seen = connection.seen\n",
+        also=(("    if not connection.usable:\n        return\n    item =", "    item ="),),
+        having=("rebuilt_in_an_outage",),
+    ),
+    Mutant(
+        "whatever a completion closed was meant",
+        "L6",
+        "syncer.requests",
+        "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
+        "if reading.state is not State.OPEN:",
+    ),
+    Mutant(
+        "the lane's top is not looked at",
+        "L3",
+        "syncer.lane",
+        "    while stack and stack[0].close and stack[0].task:\n"
+        "        steps.append(CompleteTop(stack[0].remote_id, stack[0].task))\n"
+        "        del stack[0]\n",
+        "    for task in [task for task in stack if task.close and task.task]:\n"
+        "        steps.append(CompleteTop(task.remote_id, task.task or ''))\n"
+        "        stack.remove(task)\n",
+    ),
+    Mutant(
+        "the lease is ignored",
+        "lease",
+        "syncer.ledger.lease",
+        "        if not judge.has_lost(held, owner, now):\n",
+        "        if False:\n",
+        also=(
+            (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
+            ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
+        ),
+    ),
+    Mutant(
+        "who has slept does not ask for its lease",
+        "lease",
+        "adapters.http",
+        "                effort.fence()\n",
+        "                pass\n",
+    ),
+    Mutant(
+        "a 404 closes the others",
+        "L3",
+        "syncer.merge",
+        "        misses = replica.misses + 1\n",
+        "        misses = replica.misses + 1\n"
+        "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+    ),
+    Mutant(
+        "a twin may be another person's",
+        "L3",
+        "syncer.firstsight",
+        "by_contact[task.contact].append(task)",
+        "by_contact[''].append(task)",
+        also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
+    ),
+    Mutant(
+        "theirs may be replaced", "L5", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("
+    ),
+    Mutant(
+        "a race is not reported",
+        "L6",
+        "syncer.merging",
+        "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
+        "",
+    ),
+    Mutant(
+        "a race is not mended",
+        "L6",
+        "syncer.merging",
+        "self.put_task(replace(task, put_back=True))",
+        "self.put_task(task)",
+        having=("rushes",),
+    ),
+    Mutant(
+        "what is put back counts as ours",
+        "L5",
+        "syncer.settle",
+        "contact=contact, ours=not put_back)",
+        "contact=contact, ours=True)",
+    ),
+    Mutant(
+        "a task reopened is still the old one",
+        "L8",
+        "syncer.merge",
+        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n",
+        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n"
+        "        if not same:\n            return\n",
+    ),
+    Mutant(
+        "what is kept when cancelled is closed",
+        "L3",
+        "syncer.merge",
+        "task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:",
+        "task.state is State.OPEN:",
+    ),
+    Mutant(
+        "a create takes what is there for absent while the search lags",
+        "L2",
+        "syncer.apply",
+        "        if connection.adapter.capabilities.listing_lags:\n",
+        "        if connection.adapter.capabilities.listing_lags and connection.spent:\n",
+    ),
+    Mutant(
+        "a completion is forgotten once it failed",
+        "L7",
+        "syncer.obstacles",
+        "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
+        "        return Tried(False, Obstacle(Reason.RETRY_LATER",
+    ),
+    Mutant(
+        "a crash leaves nothing in doubt",
+        "L6",
+        "syncer.settle",
+        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
+        "    for op in context.base.operations.values():\n"
+        "        if op.state is OpState.SENT:\n"
+        "            context.record(Changes(operations={op.id: replace(op, state=OpState.FAILED)}))\n"
+        "            break\n"
+        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
+        without="twins",
+    ),
+    Mutant(
+        "history is done anew",
+        "L1",
+        "syncer.firstsight",
+        "            if reading.state is not State.OPEN or reading.key in self._work.base.replicas:\n",
+        "            if reading.state is State.CANCELLED or reading.key in self._work.base.replicas:\n",
+    ),
+    Mutant(
+        "the marker is copied into Superfone",
+        "copy",
+        "adapters.superfone.wire",
+        "for part in (draft.title, text)",
+        "for part in (draft.title, text, draft.marker.line)",
+    ),
+    Mutant(
+        "a slot that is held is given away",
+        "slot",
+        "syncer.lane",
+        "earlier = replace_later and task.due",
+        "earlier = task.due",
+    ),
+    Mutant(
+        "what is gone is made again",
+        "L9",
+        "syncer.obstacles",
+        "        if gone is not None:\n",
+        "        if gone is not None and not replicas:\n",
+    ),
+    Mutant(
+        "what is done elsewhere keeps the slot",
+        "L7",
+        "syncer.lane",
+        "    if task.close:\n        return True\n",
+        "    if task.close:\n        return False\n",
+    ),
+    Mutant(
+        "a completion wipes the text",
+        "L6",
+        "adapters.highlevel.adapter",
+        'f"{_task_of(ref)}/completed", json={"completed": True}',
+        '_task_of(ref), json={"completed": True, "body": ""}',
+    ),
+    Mutant(
+        "a contact that may still arrive is asked for again",
+        "contact",
+        "syncer.state",
+        "any(asked is not None and within(",
+        "any(asked is not None and now is None and within(",
+        having=("late_contacts",),
+    ),
+    # what belongs to one dimension of a history
+    Mutant(
+        "a limit is not kept",
+        "limit",
+        "syncer.guard",
+        "    if creates <= limits.creates and completions <= limits.completions:\n",
+        "    if creates <= limits.creates * 3 and completions <= limits.completions * 3:\n",
+        having=("limits",),
+    ),
+    Mutant(
+        "a task of a read-only sequence is completed",
+        "read_only",
+        "syncer.obstacles",
+        "        if replica.sequence and not capabilities.completes_sequences:\n",
+        "        if replica.sequence and not capabilities.completes_kinds:\n",
+        having=("sequences",),
+    ),
+    Mutant(
+        "a message is completed",
+        "read_only",
+        "adapters.reply.adapter",
+        "completes_kinds=frozenset(settings.complete_kinds)",
+        "completes_kinds=frozenset(Kind)",
+    ),
+    Mutant(
+        "what is equal is one",
+        "crash",
+        "syncer.firstsight",
+        "or task.held or not work.has_room(task.id, reading.system):",
+        "or task.held:",
+        having=("equal",),
+    ),
+    Mutant(
+        "a due is enough for a twin",
+        "L3",
+        "syncer.firstsight",
+        "    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
+        "    return near and reading.kind.compatible(task.kind)\n",
+        having=("same_due",),
+    ),
+    Mutant(
+        "a number that had no lead is never asked for again",
+        "L7",
+        "syncer.readinglist",
+        "    if asked is None or not within(asked, now, recheck):\n",
+        "    if asked is None or not within(asked, now, recheck * 1000):\n",
+        having=("contacts",),
+    ),
+    Mutant(
+        "what is gone with its contact is done",
+        "L3",
+        "syncer.merge",
+        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n",
+        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n"
+        "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+        having=("deleted_contacts",),
+    ),
+    Mutant(
+        "whose number it was is believed by e-mail",
+        "contact",
+        "syncer.agreement",
+        "return not self._by_phone.isdisjoint({own.system, holder.system}) or set(",
+        "return set(",
+        having=("moved_numbers",),
+    ),
+    Mutant(
+        "a task stays with a contact that was merged into another one",
+        "L7",
+        "syncer.merging",
+        "            contact=self._person_of(task, reading),\n",
+        "",
+        having=("merged_contacts",),
+    ),
+    Mutant(
+        "whoever shares an office's number is one person",
+        "contact",
+        "syncer.keys",
+        "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
+        "return number is None",
+        having=("dirty",),
+    ),
+    Mutant(
+        "one row that cannot be understood spoils the list",
+        "L7",
+        "adapters.reply.adapter",
+        "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, "
+        "row_contact(row), row_due(row)))\n",
+        "            raise BadAnswer(received, system=SYSTEM) from error\n",
+        having=("malformed_task",),
+    ),
+    Mutant(
+        "what moved to its next date is completed again",
+        "L3",
+        "syncer.settle",
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n",
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n"
+        "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",
+        having=("recurring",),
+    ),
+    Mutant(
+        "a grace is over when the clock is put forward",
+        "L2",
+        "syncer.settle",
+        "    now, forward, changes = context.clock(), context.base.put_forward, Changes()\n",
+        "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
+        having=("clocks",),
+    ),
+    Mutant(
+        "what was read ten years ahead counts for ten years",
+        "L7",
+        "syncer.ledger.identity",
+        "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:\n",
+        "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now and not runs:\n",
+        having=("ten_years", "swapped"),
+    ),
+    Mutant(
+        "a lead that fails stops its CRM",
+        "L7",
+        "syncer.connection",
+        "            if whole:\n                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        "            if whole or isinstance(error, Unavailable):\n"
+        "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        having=("failing_lead",),
+    ),
+    Mutant(
+        "one task that is forbidden locks us out",
+        "L7",
+        "syncer.connection",
+        "(whole or not isinstance(error, Forbidden)):",
+        "(whole or isinstance(error, Unauthorized)):",
+        having=("forbidden_task",),
+    ),
+    Mutant(
+        "an account waits for a CRM that it does not have",
+        "L8",
+        "syncer.plan",
+        "            return\n        for system in self._policy.systems:\n",
+        "            return\n        for system in self._policy.systems[: len(self._policy.systems) // 3 * 3]:\n",
+        having=("pairs",),
+    ),
+)

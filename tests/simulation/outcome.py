@@ -1,0 +1,35 @@
+"""How a run of the simulation ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from syncer.report import Report
+
+
+class Killed(BaseException):
+    """The process ended here: nothing that it still does reaches the world."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended: with a report, killed, or turned away because another one holds the lease."""
+
+    report: Report | None = None
+    killed: bool = False
+    busy: bool = False
+    faulty: bool = False
+    ailing: frozenset[str] = frozenset()
+
+    @property
+    def undisturbed(self) -> bool:
+        """Whether it ended by itself, and no request of it met a fault."""
+        return self.report is not None and not self.faulty
+
+    @property
+    def clean(self) -> bool:
+        """Whether it read everything and did what it meant to, but for what fails for good in a CRM (``ailing``)."""
+        if self.report is None or self.faulty:
+            return False
+        failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
+        return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
