@@ -133,7 +133,11 @@ class PersonsTasks:
         """The rows that one CRM shows of one task: one open at most, others are duplicates or other tasks."""
         group = self.groups.setdefault(task, Group(task))
         opens = [row for row in rows if row.state is State.OPEN]
-        if opens:
+        if opens and all(self._is_pasted_beside(task, row, rows) for row in opens):
+            for row in opens:
+                own = self._work.fresh_id(row)
+                self.groups[own] = Group(own, {row.system: row})
+        elif opens:
             first = min(opens, key=lambda row: self._rank(task, row))
             group.open[first.system] = first
             for row in opens:
@@ -155,6 +159,18 @@ class PersonsTasks:
         if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
             return False
         return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
+
+    def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
+        """Whether people copied the text of our copy, which is closed, into this one, which is like nothing else of it.
+
+        Of what was finished we make no other copy.
+        """
+        place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
+        origin = self._at.get(place)
+        closed = [other for other in rows if other.state is not State.OPEN and other.marker is not None]
+        if known is not None or row.place == place or row.marker is None or not closed:
+            return False
+        return not any(is_like(row, other) for other in (*closed, *([origin] if origin is not None else [])))
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, bool, bool]:
         """The origin comes first, then what the ledger knows, then what is as the origin, then what was made first."""

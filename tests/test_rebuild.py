@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -142,6 +143,19 @@ def test_a_task_without_a_due_and_what_may_be_its_copy_in_the_lane_are_both_held
     found = rebuilt(origin, copy, strange)
     mine = [task for task in found.base.tasks.values() if task.contact == "p1"]
     assert {task.held for task in mine} == {Reason.DONE_OR_REOPENED, Reason.UNMATCHED}
+
+
+@pytest.mark.parametrize(("changes", "is_copy"), [({"title": "Other", "due": at(days=9)}, False), ({}, True)])
+def test_what_was_pasted_from_a_copy_that_is_finished_is_a_task_of_its_own(
+    changes: dict[str, Any], is_copy: bool
+) -> None:
+    """What is as that copy was may be it, reopened or made anew by another ledger."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    pasted = replace(ours, remote_id="x", **changes)
+    found = rebuilt(theirs, done(ours), pasted)
+    assert (found.base.replicas[pasted.key].task == task.id) is is_copy
+    assert found.base.tasks[task.id].state is (State.OPEN if is_copy else State.DONE)
 
 
 def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:
