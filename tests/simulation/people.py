@@ -11,6 +11,7 @@ from tests.simulation.facts import Copy
 from tests.simulation.oracle import Oracle
 from tests.simulation.sight import MESSAGES
 from tests.simulation.stage import Stage
+from tests.simulation.story import UNTOLD
 
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
 REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
@@ -131,14 +132,11 @@ class People:
     def _complete_recurring(self, copy: Copy) -> None:
         """It is open again at once, with its next date: nothing tells that from a task that was put off.
 
-        Of a task that was done elsewhere, its copy's next date is another task.
+        Of a task that was done elsewhere, it may be our completion that made it move.
         """
         story = self._oracle.story(copy)
         if story is not None and self._oracle.is_closed(story):
-            self._oracle.closed(copy)
-            self._stage.highlevel.person_completes(copy[1])
-            self.automate("highlevel")
-            return
+            story.excused |= UNTOLD
         self._tell("  which moves to its next date")
         self._oracle.touched(copy, "edited")
         self._stage.highlevel.person_completes(copy[1])
