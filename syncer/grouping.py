@@ -71,10 +71,9 @@ class PersonsTasks:
     def _fits(self, reading: Reading) -> bool:
         if reading.key in self._work.base.replicas:
             return True
-        if reading.state is State.OPEN:
-            return reading.whole and unfit(self._work, reading) is None
-        # Of an origin its list alone tells that it is closed.
-        return reading.whole or reading.key in self._named
+        # That an origin is there, and whether it is closed, its list alone tells.
+        told = reading.whole or reading.key in self._named
+        return told and (reading.state is not State.OPEN or unfit(self._work, reading) is None)
 
     # 1 ---------------------------------------------------------------------------------------------
 
@@ -281,33 +280,32 @@ class PersonsTasks:
             self._join(row, fitting[0])
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
-        """A closed task: a copy, or a twin, of one that is open elsewhere."""
+        """A closed task: a copy, or a twin, of one that is finished elsewhere too, else of one that is open there."""
         fitting = [
             other
             for other in self.groups.values()
-            if other.lacks(row.system) and self._is_like(row, other) and (in_lanes or other.marked)
+            if not other.shows(row.system) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
-        if (target := self._first(fitting, row)) is not None:
+        finished = [other for other in fitting if not other.open and other.marked]
+        if (target := self._first(finished or [other for other in fitting if other.open], row)) is not None:
             self._join(row, target)
-        elif in_lanes and self._may_be_ours(row):
-            self._mark_unsure(row)
-        elif in_lanes and row.state is State.DONE and self._work.cause(row) is Cause.PERSON:
-            # A lost ledger may have made it of this one. Nobody knows, so nothing is made again.
-            for other in (one for one in self.groups.values() if one.is_alone and self._may_be_done_as(row, one)):
-                other.held = Reason.DONE_OR_REOPENED
-
-    def _may_be_done_as(self, row: Reading, other: Group) -> bool:
-        """Whether this closed task may have been the copy, or the twin, of an unknown one that is open elsewhere."""
-        origin = other.readings[0]
-        elsewhere = (
-            origin.state is State.OPEN and origin.system != row.system and other.task not in self._work.base.tasks
-        )
-        alike = origin.due is not None and same_due(row.due, origin.due) and same_title(row.title, origin.title)
-        return elsewhere and alike and _fits_kind(row, [origin]) and not _is_before(row, other, by=timedelta(0))
+        elif in_lanes and self._is_by_us(row):
+            if self._work.cause(row) is Cause.PERSON:
+                # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
+                for other in self.groups.values():
+                    if other.lacks(row.system) and _looks_like(row, other) and not _is_before(row, other):
+                        other.unsure = True
+            if self._may_be_ours(row):
+                self._mark_unsure(row)
 
     def _mark_unsure(self, row: Reading) -> None:
         for other in self._lacking(row):
             other.unsure = True
+
+    def _is_by_us(self, row: Reading) -> bool:
+        """Whether our user made it, as far as that is known."""
+        probably = self._work.standing.probably_us(row.system)
+        return probably is None or row.created_by == probably
 
     def _may_be_ours(self, row: Reading) -> bool:
         """Whether our user made it, as far as that is known, and of a ledger that is behind it may be a copy.
@@ -315,8 +313,7 @@ class PersonsTasks:
         No marker need tell that: of a task without a due, a lost ledger may have made this one alone.
         """
         standing = self._work.standing
-        probably = standing.probably_us(row.system)
-        if probably is not None and row.created_by != probably:
+        if not self._is_by_us(row):
             return False
         return self._is_behind or (
             standing.has_forerunner
