@@ -560,3 +560,31 @@ def test_a_task_whose_copy_is_the_origin_of_another_one_was_finished_and_is_held
         first.id: Reason.DONE_OR_REOPENED,
         again.id: "",
     }
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_of_two_equal_tasks_the_finished_copy_in_the_lane_is_the_one_that_is_finished_elsewhere(origin: str) -> None:
+    finished, still_open = (a_task(f"{origin}:{n}", origin=origin, kind=Kind.TODO, title="Note") for n in (2, 1))
+    rows = [from_yesterday(row) for row in copies_of(finished)]
+    others = copies_of(still_open, (TYPED, PLAIN))
+    found = rebuilt(*(done(row) for row in rows), *others)
+    assert places(found, still_open.id) == {TYPED, PLAIN}
+    assert found.base.tasks[still_open.id].state is State.OPEN
+    assert found.base.tasks[finished.id].state is State.DONE
+
+
+@pytest.mark.parametrize(("made_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
+def test_what_may_have_been_finished_in_the_lane_before_the_ledger_was_lost_is_held(made_by: str, held: str) -> None:
+    """No marker tells of it in an account of the lane and one CRM more."""
+    theirs = a_reading(PLAIN, "1", title="Ring")
+    copy = done(a_reading(LANE, "9", created_by=made_by, created_at=at(hours=-2)))
+    base = a_base(cursors={OUR_USER + LANE: API})
+    assert one_task(rebuilt(theirs, copy, base=base)).held == held
+
+
+def test_an_origin_of_which_its_list_alone_can_be_read_is_there_and_not_gone() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, origin, copy = copies_of(task)
+    found = rebuilt(in_lane, replace(origin, title=None, whole=False), copy)
+    assert (one_task(found).id, one_task(found).held, one_task(found).title) == (task.id, "", "Call")
+    assert places(found, task.id) == set(SYSTEMS)
