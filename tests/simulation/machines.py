@@ -39,9 +39,11 @@ class Machines(Facts):
         self.mark_alike()
         if self.closed_there is None:
             self.closed_there = set()
-            for name, story in self.stories.items():
-                if not self.ailing.keys().isdisjoint(self.copies(name)):
-                    # What it is a copy of, nobody can read who did not know.
+            failing = self.ailing.keys()
+            ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
+            for story in self.stories.values():
+                if story.person in ailing:
+                    # Nobody who did not know can read all of theirs, and so what of it are copies.
                     story.excused |= UNTOLD
         for name, story in self.stories.items():
             if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
