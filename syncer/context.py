@@ -48,7 +48,6 @@ class RunContext:
     clock: Clock
     new_id: Callable[[], str]
     deadline: float | None = None
-    run_limit: float = 0.0
     ambiguities: tuple[Ambiguity, ...] = ()
     doubts: list[Ambiguity] = field(default_factory=list)
     """Ambiguities that only a search of this run has shown: what is known by heart does not."""

@@ -305,7 +305,6 @@ class Draft:
 
     marker: Marker
     contact: str
-    contact_name: str
     kind: Kind
     title: str
     body: str | None

@@ -31,9 +31,9 @@ class Seen:
     ``listed`` is true if every open task was listed, whole, and ``rows`` is that list. ``lanes`` are full lists of one
     contact's tasks, newest created first. ``persons`` are all tasks, open and closed, of those contacts of whom
     everything was read.
-    ``unread`` are the contacts of unknown open tasks that could not be read yet, but for those that could not be read
-    for several runs: they hold up nothing but themselves.
-    ``untold`` has the contact and the due of all of them: each may be a copy of what is due then, and of nothing else.
+    ``unread`` are the contacts of unknown open tasks that could not be read yet, but for tasks that could not be read
+    for several runs: they hold up nothing but themselves. ``untold`` has the contact and the due of each of those: it
+    may be a copy of what is due then, and of nothing else.
     ``unreadable`` was answered but not understood, ``unreached`` not answered.
     """
 

@@ -188,7 +188,6 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
             Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail) for event in base.unreported
         ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
-        run_limit=limit,
     )
 
 

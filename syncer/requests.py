@@ -264,7 +264,6 @@ class Requests:
         return Draft(
             marker=Marker(context.base.ledger_id, task.id),
             contact=operation.contact,
-            contact_name=name,
             kind=task.kind,
             title=task.title or f"{task.kind.label} {name}".strip(),
             body=task.body,

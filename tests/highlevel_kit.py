@@ -98,7 +98,6 @@ def draft(contact: str, **more: Any) -> Draft:
     fields: dict[str, Any] = {
         "marker": MARKER,
         "contact": contact,
-        "contact_name": "Asha Rao",
         "kind": Kind.FOLLOW_UP_CALL,
         "title": "Call Asha",
         "body": "about the offer",

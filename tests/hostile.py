@@ -149,7 +149,7 @@ def broken(answer: object, path: tuple[Any, ...], junk: object) -> Any:
 
 def _draft(contact: str) -> Draft:
     title = "Ring {{first}} <b>now</b>"
-    return Draft(MARKER, contact, "Asha", Kind.FOLLOW_UP_CALL, title, "the plan", START, START)
+    return Draft(MARKER, contact, Kind.FOLLOW_UP_CALL, title, "the plan", START, START)
 
 
 _WANTED: Final = Record("reply", "", "Asha Rao", (PHONE,), (EMAIL,))

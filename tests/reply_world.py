@@ -55,7 +55,6 @@ def draft(contact: str, **changes: Any) -> Draft:
     given: dict[str, Any] = {
         "marker": MARKER,
         "contact": contact,
-        "contact_name": "Asha",
         "kind": Kind.CALLBACK,
         "title": "Call about the visit",
         "body": "Bring the plan",

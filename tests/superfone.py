@@ -89,7 +89,6 @@ def draft(lead: int | str, kind: Kind = Kind.FOLLOW_UP_CALL, **changes: Any) -> 
     values: dict[str, Any] = {
         "marker": marker_of("reply:5"),
         "contact": str(lead),
-        "contact_name": "Asha",
         "kind": kind,
         "title": "Ask for the contract",
         "body": None,

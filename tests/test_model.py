@@ -71,7 +71,7 @@ def test_values_are_frozen_and_know_their_keys() -> None:
 
 def test_a_draft_carries_the_marker_that_is_split_off_again() -> None:
     now = datetime(2026, 5, 19, tzinfo=UTC)
-    draft = Draft(MARKER, "c", "Asha", Kind.TODO, "Call", None, now, now)
+    draft = Draft(MARKER, "c", Kind.TODO, "Call", None, now, now)
     assert split_marker(draft.marker.line) == (None, MARKER)
 
 

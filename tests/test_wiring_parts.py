@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from adapters.network import CONNECTIONS, network
+from adapters.sandbox import Fault
 from syncer import opening
 from syncer.model import Kind, Record, State
 from syncer.observecontacts import link
+from syncer.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.opening import AccountInHand
 from syncer.state import BEHIND, LEFT, Base, Changes
 from tests.rebuilding import copies_of, from_yesterday, rebuilt
@@ -52,3 +54,14 @@ def test_what_was_mistaken_for_a_task_says_what_it_is_in_its_history() -> None:
 def test_no_more_connections_are_opened_than_requests_may_be_under_way() -> None:
     pool = network("http://127.0.0.1:1")._pool  # type: ignore[attr-defined]
     assert (pool._max_connections, pool._max_keepalive_connections) == (CONNECTIONS, CONNECTIONS)
+
+
+def test_a_contact_that_may_have_been_made_again_and_again_is_tried_once_an_hour(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    contact = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876500001")
+    world.highlevel.person_creates(contact, "Ring", world.due())
+    world.fail("reply", "new contact", Fault.ERROR_BEFORE, times=99)
+    world.again(8)
+    assert world.count("reply", "new contact") == FAILURES_UNTIL_ATTENTION
+    world.again(hours=1)
+    assert world.count("reply", "new contact") == FAILURES_UNTIL_ATTENTION + 1

@@ -187,7 +187,6 @@ def draft(contact: str, kind: Kind, **changes: Any) -> Draft:
     fields: dict[str, Any] = {
         "marker": MARKER,
         "contact": contact,
-        "contact_name": NAME,
         "kind": kind,
         "title": TITLE,
         "body": BODY,
