@@ -11,9 +11,10 @@ from syncer.model import Kind, Record, State
 from syncer.observecontacts import link
 from syncer.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.opening import AccountInHand
+from syncer.report import Exit
 from syncer.state import BEHIND, LEFT, Base, Changes
 from tests.rebuilding import copies_of, from_yesterday, rebuilt
-from tests.scenario import Make
+from tests.scenario import Make, name_of
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 from tests.strategies import LANE, TYPED, a_base, a_replica, a_task
 
@@ -61,7 +62,39 @@ def test_a_contact_that_may_have_been_made_again_and_again_is_tried_once_an_hour
     contact = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876500001")
     world.highlevel.person_creates(contact, "Ring", world.due())
     world.fail("reply", "new contact", Fault.ERROR_BEFORE, times=99)
-    world.again(8)
+    assert world.again().exit is Exit.PARTIAL
+    world.again(7)
     assert world.count("reply", "new contact") == FAILURES_UNTIL_ATTENTION
     world.again(hours=1)
     assert world.count("reply", "new contact") == FAILURES_UNTIL_ATTENTION + 1
+
+
+@pytest.mark.parametrize("crm", ["superfone", "reply"])
+def test_a_contact_that_was_just_made_is_known_and_not_read_again(stage: Make, crm: str) -> None:
+    world = stage(**{crm: "create_missing_contacts = true"})
+    contact = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876500001")
+    world.highlevel.person_creates(contact, "Ring", world.due())
+    with world.open_ledger() as ledger:
+        before = set(ledger.load().records)
+    world.again()
+    with world.open_ledger() as ledger:
+        base = ledger.load()
+    (made,) = [record for key, record in base.records.items() if key[0] == crm and key not in before]
+    assert made.emails == ("asha@example.com",)
+    assert base.links[made.key] == base.links["highlevel", contact]
+    calls = [name_of(crm, call) for call, _ in world.sandboxes[crm].calls]
+    assert not {"find", "contact", "contacts"} & set(calls[calls.index("new contact") + 1 :]), calls
+
+
+def test_whoever_is_found_just_before_they_are_made_gets_the_task_in_the_same_run(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    contact = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876500001")
+    world.highlevel.person_creates(contact, "Ring", world.due())
+    world.meanwhile("reply", "contacts", lambda: world.reply.add_contact("Asha", "asha@example.com", None), skip=2)
+    world.again()
+    assert world.count("reply", "new contact") == 0
+    (found,) = world.reply.contacts()
+    assert [str(task.contact_id) for task in world.reply_open()] == [str(found.id)]
+    with world.open_ledger() as ledger:
+        base = ledger.load()
+    assert base.links["reply", str(found.id)] == base.links["highlevel", contact]
