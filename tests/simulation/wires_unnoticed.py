@@ -243,15 +243,15 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "a contact whose making is in doubt is made again with every run",
         "syncer.newcontacts",
-        '            self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)\n',
-        "            pass\n",
+        'self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)',
+        "pass",
         "tests/test_wiring_parts.py::test_a_contact_that_may_have_been_made_again_and_again_is_tried_once_an_hour",
     ),
     Wire(
         "a contact whose making is in doubt leaves the run as if all were well",
         "syncer.newcontacts",
-        "            self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))\n",
-        "            pass\n",
+        "self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))",
+        "pass",
         "tests/test_wiring_parts.py::test_a_contact_that_may_have_been_made_again_and_again_is_tried_once_an_hour",
     ),
     Wire(
