@@ -119,6 +119,13 @@ def test_an_id_that_begins_another_id_is_itself(ledger: Ledger) -> None:
     assert ledger.find("01ABCDE") is None
 
 
+def test_what_a_database_takes_for_any_letter_is_a_letter(ledger: Ledger) -> None:
+    ledger.store(Changes(tasks={"01ABCDEF": make_task("01ABCDEF")}), token=None)
+    assert ledger.find("01ABCDE") == "01ABCDEF"
+    assert ledger.find("01ABCD_") is None
+    assert ledger.find("01ABC%%") is None
+
+
 def test_a_task_that_is_called_by_its_place_is_found_as_it_stands(ledger: Ledger) -> None:
     tasks = {name: make_task(name) for name in ("reply:1234", "reply:1234~2", "superfone:77")}
     copies = [make_replica("1234", "reply:1234~2"), make_replica("9", "superfone:77", "superfone")]

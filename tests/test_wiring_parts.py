@@ -12,6 +12,7 @@ from syncer.observecontacts import link
 from syncer.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.opening import AccountInHand
 from syncer.report import Exit
+from syncer.run import Options
 from syncer.state import BEHIND, LEFT, Base, Changes
 from tests.rebuilding import copies_of, from_yesterday, rebuilt
 from tests.scenario import Make, name_of
@@ -98,3 +99,63 @@ def test_whoever_is_found_just_before_they_are_made_gets_the_task_in_the_same_ru
     with world.open_ledger() as ledger:
         base = ledger.load()
     assert base.links["reply", str(found.id)] == base.links["highlevel", contact]
+
+
+def test_a_plan_says_of_each_operation_what_it_is_about(stage: Make) -> None:
+    world = stage()
+    lead, _, contact = world.everywhere()
+    world.highlevel.person_creates(contact, "Ring about the flat", world.due())
+    world.good()
+    (in_superfone,), (in_reply,), (origin,) = world.superfone_open(), world.reply_open(), world.highlevel_open()
+    world.complete_in("highlevel")
+    report = world.plan()
+    assert report.operations is not None
+    places = (f"highlevel:{origin.id}", f"reply:{in_reply.id}", f"superfone:{in_superfone.id}")
+    said = {op.system: (op.action, op.title, op.remote_id, op.sources) for op in report.operations}
+    assert said == {
+        "superfone": ("complete", "Ring about the flat", str(in_superfone.id), places),
+        "reply": ("complete", "Ring about the flat", str(in_reply.id), places),
+    }
+    assert lead
+
+
+def test_a_plan_counts_what_is_asked_again_before_anything_is_made(stage: Make) -> None:
+    """A lead's number is asked for again, unless this run has just done that."""
+    world = stage()
+    _, _, contact = world.everywhere()
+    task = world.highlevel.person_creates(contact, "Ring", world.due())
+    world.good()
+    world.highlevel.person_completes(task)
+    world.good()
+    world.highlevel.person_creates(contact, "Ring again", world.due(hours=9))
+    world.wait(minutes=1)
+    cost, read = world.plan().cost["superfone"], world.count("superfone", "tasks of contact")
+    world.sync()
+    finds = world.count("superfone", "find")
+    assert finds == 2, "once when the lead was found, once before the second create"
+    assert cost.requests == 1 + 1 + 3
+    assert read
+
+
+def test_a_run_that_a_limit_stopped_is_the_last_run(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    report = world.sync(Options(allow_creates=0))
+    assert report.exit is Exit.LIMIT
+    with world.open_ledger() as ledger:
+        last = ledger.last_run()
+    assert last is not None
+    assert last.report["message"] == report.message != ""
+
+
+def test_a_completion_that_hit_another_task_leaves_no_run_as_if_all_were_well(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.good()
+    world.complete_in("reply")
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_creates(lead, "REMINDER", world.due()))
+    report = world.again()
+    assert report.incidents
+    assert report.exit is Exit.PARTIAL
