@@ -20,6 +20,9 @@ _RULES: Final = {
     "replica.task, replica.system": "one_open_replica",
     "operation.task, operation.system, operation.action": "one_unsettled_operation",
 }
+_LOCK: Final = 0x5359_4E43
+"""Our advisory locks on a PostgreSQL server; the second half of their key is the ledger's schema."""
+_LOCK_TIMEOUT: Final = "55P03"
 _DAMAGE: Final = "malformed"
 _ADVICE: Final = {
     "not a database": "it is no ledger; check the path, or move the file away and run again",
@@ -46,7 +49,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the ledger. Raises `LedgerError`."""
         with self.translated(), self._readers.begin() as connection:
-            _begin(connection, "BEGIN")
+            _begin(connection, write=False)
             yield connection
 
     @contextmanager
@@ -67,7 +70,7 @@ class Database:
     def changing(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
         """What `writing` does, for the schema: also in a copy that is for reading only, and errors as they are."""
         with self.engine.begin() as connection:
-            _begin(connection, "BEGIN IMMEDIATE", patience)
+            _begin(connection, write=True, patience=patience)
             yield connection
 
     def dispose(self) -> None:
@@ -92,7 +95,7 @@ class Database:
         words = str(original).strip().partition("\n")[0]
         if isinstance(error, IntegrityError):
             return Conflict(self.where, _constraint(original, words))
-        if "is locked" in words:
+        if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
             return Locked(self.where)
         if _DAMAGE in words:
             return damaged(self.where, words, self.place)
@@ -110,13 +113,21 @@ def damaged(where: str, words: str, place: Place) -> LedgerError:
     )
 
 
-def _begin(connection: Connection, how: str, patience: float = BUSY_SECONDS) -> None:
-    """Begin in SQLite by ourselves: the driver would begin late, and a reader that starts to write cannot wait.
+def _begin(connection: Connection, *, write: bool, patience: float = BUSY_SECONDS) -> None:
+    """Begin by ourselves, so that writers wait for each other, and for no longer than told."""
+    if connection.dialect.name == "sqlite":
+        _begin_sqlite(connection, "BEGIN IMMEDIATE" if write else "BEGIN", patience)
+    elif write:
+        # Rows are locked one by one there: two writers would see each other's work half done.
+        wait = f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}"
+        connection.exec_driver_sql(f"{wait}; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
+
+
+def _begin_sqlite(connection: Connection, how: str, patience: float) -> None:
+    """The driver would begin late, and a reader that starts to write cannot wait.
 
     Neither through SQLAlchemy's statements nor its events, either of which costs more than SQLite's own work.
     """
-    if connection.dialect.name != "sqlite":
-        return
     cursor = connection.connection.cursor()
     if patience == BUSY_SECONDS:
         cursor.execute(how)

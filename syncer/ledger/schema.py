@@ -16,7 +16,6 @@ from sqlalchemy import (
     Table,
     create_mock_engine,
     inspect,
-    text,
 )
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import DBAPIError
@@ -38,7 +37,6 @@ _STAMP: Final = Table(
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 _NO_TABLE: Final = ("no such table", "UndefinedTable")
-_ADVISORY_LOCK: Final = 0x5359_4E43_4552
 
 
 def migrate(database: Database) -> None:
@@ -50,8 +48,6 @@ def migrate(database: Database) -> None:
     if version(database.engine) == HEAD:
         return
     with database.changing() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
         # Another process may have been faster while this one waited for the lock.
         tables = set(inspect(connection).get_table_names())
         if "alembic_version" in tables:
