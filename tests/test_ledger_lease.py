@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,12 @@ SOMETHING = Changes(cursors={"a": "b"})
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with database_url(request.param, tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def postgresql_url(tmp_path: Path) -> Iterator[str]:
+    with database_url("postgresql", tmp_path) as found:
         yield found
 
 
@@ -313,7 +319,7 @@ def test_where_there_is_no_proc_psutil_is_asked(monkeypatch: pytest.MonkeyPatch,
 
 CHILD = """
 import sys
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from syncer.ledger import Ledger, current_owner
 ledger = Ledger.open(sys.argv[1], name="acme")
 ledger.acquire(current_owner("child"), datetime.fromisoformat(sys.argv[2]), timedelta(days=1))
@@ -381,3 +387,14 @@ def test_a_ledger_that_stays_locked_says_so(url: str) -> None:
         with two._database.writing() as connection:
             waits = connection.exec_driver_sql(ask).scalar()
     assert waits in {2000, "2s"}, "the other transactions do not wait as before"
+
+
+def test_the_lease_of_a_server_is_reckoned_by_its_clock_alone(postgresql_url: str) -> None:
+    one, two = (Ledger.open(postgresql_url, name="acme") for _ in range(2))
+    with one, two:
+        now = datetime.now(UTC)
+        one.acquire(HERE, now, TERM, alive)
+        for wrong in (now - DAY, now - DAY, now + DAY, now + DAY):
+            with pytest.raises(Busy):
+                two.acquire(THERE, wrong, TERM, alive)
+        one.hold("here")

@@ -178,7 +178,7 @@ class Ledger:
                 if run is not None:
                     runs.start(connection, run, now)
         except Busy as busy:
-            self._bound(busy, now + term)
+            self._bound(busy, now, term)
             raise
         self._token, self._term, self._until = owner.token, term, end
         self._going.add(owner.token)
@@ -245,8 +245,10 @@ class Ledger:
             now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
         return lease.Now(now, self._steady(), term)
 
-    def _bound(self, busy: Busy, latest: datetime) -> None:
+    def _bound(self, busy: Busy, now: datetime, term: timedelta) -> None:
         """Nobody is locked out for longer than a term, whatever the holder's clock said."""
+        with self._database.reading() as connection:
+            latest = self._now(connection, now, term).at + term
         if busy.expires_at is not None and busy.expires_at > latest:
             with self._database.writing() as connection:
                 lease.shorten(connection, busy.owner.token, latest)
