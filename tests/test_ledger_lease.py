@@ -398,3 +398,15 @@ def test_the_lease_of_a_server_is_reckoned_by_its_clock_alone(postgresql_url: st
             with pytest.raises(Busy):
                 two.acquire(THERE, wrong, TERM, alive)
         one.hold("here")
+
+
+def test_a_server_that_was_started_anew_is_no_crash(postgresql_url: str) -> None:
+    one, two = (Ledger.open(postgresql_url, name="acme", clock=lambda: NOW) for _ in range(2))
+    with one, two:
+        one.acquire(HERE, NOW, TERM, alive)
+        with one._database.reading() as connection:
+            process = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with two._database.reading() as connection:
+            connection.exec_driver_sql("SELECT pg_terminate_backend(%s, 5000)", (process,))
+        one.store(SOMETHING, token="here")
+        assert two.load().cursors == {"a": "b"}

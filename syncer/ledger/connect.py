@@ -58,7 +58,8 @@ def _bad_url() -> LedgerError:
 def _connect_postgres(url: URL, *, read_only: bool) -> Database:
     where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
     try:
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
+        # A daemon's connections lie idle between its runs, and a server or a firewall may end them.
+        engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True)
     except ImportError as error:
         msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'syncer[postgresql]'"
         raise LedgerError(msg) from error
