@@ -304,7 +304,7 @@ DIMENSIONS = {
     "places": Dimension(1.0, lambda _rng, history: history),
     "rushes": Dimension(0.1, _rushes),
     "late_contacts": Dimension(0.1, _late_contacts),
-    "rebuilt_in_an_outage": Dimension(0.1, _rebuilt_in_an_outage, on=False),
+    "rebuilt_in_an_outage": Dimension(0.1, _rebuilt_in_an_outage),
     "pairs": Dimension(0.15, _pairs),
     "limits": Dimension(0.15, _limits),
     "equal": Dimension(0.25, _equal),
@@ -325,7 +325,7 @@ DIMENSIONS = {
     "failing_lead": Dimension(0.1, _ailing("lead")),
     "forbidden_task": Dimension(0.1, _ailing("forbidden")),
     "malformed_task": Dimension(0.1, _malformed),
-    "old_ledger": Dimension(0.15, _old_ledger, on=False),
+    "old_ledger": Dimension(0.1, _old_ledger),
     "swapped": Dimension(0.1, _swapped),
     "two_ledgers": Dimension(0.15, _two_ledgers, on=False),
 }
