@@ -13,7 +13,7 @@ from functools import cached_property
 
 from adapters.base import Capabilities, ListsTasks
 from syncer.likeness import is_like
-from syncer.model import Marker, Reading, Replica, State, Task, split_task_id
+from syncer.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.observations import ConnectionState, Seen
 from syncer.policy import Policy
 from syncer.state import BEHIND, EVERYBODY, OUR_USER, UNSETTLED, Base
@@ -25,14 +25,17 @@ CLOCKS_DIFFER_BY = timedelta(minutes=10)
 def named_by(base: Base, marker: Marker) -> Task | None:
     """The task that this marker names; ``None`` where the ledger does not know it.
 
-    Another ledger may have seen a twin first: then the marker names the place of one of our task's other replicas. A
-    copy of ours that a marker names as an origin was reopened, which made it a task that we do not know.
+    Another ledger may have seen a twin first, or have taken a copy of ours for an origin: then the marker names the
+    place of one of our task's other replicas. Where that copy was closed, or may have been since an old ledger was
+    copied, it was reopened, which made it a task that we do not know.
     """
     task = base.tasks.get(marker.task)
     if task is not None:
         return None if is_history(base, task) else task
     replica = base.replicas.get(marker.place)
-    if replica is None or replica.made:
+    if replica is None:
+        return None
+    if replica.made and (replica.state is not ReplicaState.OPEN or base.restored_at is not None):
         return None
     same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
     return None if same_place else base.tasks.get(replica.task)

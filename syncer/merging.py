@@ -124,7 +124,7 @@ class Merging:
             lane,
             self.effects(closed.system),
             made={row.key for row in lane if self.made(row)},
-            us=us,
+            us=self.standing.probably_us(closed.system),
             window=None if lane_policy is None else lane_policy.supersede_window,
         )
         by_us = lane_policy is not None and us is not None and closed.updated_by == us

@@ -194,6 +194,7 @@ class _Conclusion:
             known = work.base.replicas.get(row.key)
             if known is not None and known.task == task.id and known.state is ReplicaState.OPEN:
                 continue
+            self._let_go(task, row)
             work.put_replica(replica_of(row, task.id, made=row.marker is not None and row.place != task.id))
             if known is not None and known.task != task.id:
                 self._end_mistaken(known.task, row)
@@ -201,6 +202,13 @@ class _Conclusion:
             work.is_created(task.id, row.system, row.remote_id)
             work.event("rebuilt", "us", "known again from its markers, its kind and its due", task.id, row)
         self._note_lost_origin(task)
+
+    def _let_go(self, task: Task, row: Reading) -> None:
+        """The copy that was known there is this one no more: it was deleted, or is another task's by now."""
+        known = self._work.open_replica(task.id, row.system)
+        if known is not None and known.key != row.key:
+            self._work.put_replica(replace(known, state=ReplicaState.GONE))
+            self._work.event("gone", "them", f"{row.remote_id} is there in its stead", task.id, known)
 
     def _end_mistaken(self, task_id: str, row: Reading) -> None:
         """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""

@@ -27,7 +27,7 @@ class Facts:
     """The memory of one world. ``closes_cancelled`` and ``holds`` are the account's settings.
 
     ``places``: a task's id is the place of its origin, so that markers connect copies whatever was edited, and a lost,
-    an old or a second ledger excuses little, see `_untold_by_places`.
+    an old or a second ledger excuses little, see `untold_by_places`.
 
     ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``reopenings`` are the
     tasks that a copy belonged to before people reopened it, and since. ``known`` and ``known_closed`` are those that a
@@ -41,7 +41,8 @@ class Facts:
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
     which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; what the other one has read
-    says nothing of what ours knows, but is in ``closed_there``, if it ever ran. ``at_once``: both run at the same time.
+    says nothing of what ours knows, but is in ``closed_there``, if it ever ran. ``at_once``: both run at the same time,
+    since ``begun_at``. What the other one made is ``made_by_another``, and ``incidents_there`` are its to report.
     ``added_at``: when people added a contact, of whom nobody can know for a day.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
@@ -84,6 +85,9 @@ class Facts:
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = False
         self.ours_alone = True
+        self.begun_at = stage.now()
+        self.made_by_another: set[Copy] = set()
+        self.incidents_there: set[Copy] = set()
 
     # what there is ---------------------------------------------------------------------------------
 
@@ -379,7 +383,7 @@ class Facts:
         for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
             seen.clear()
         for name, story in self.stories.items():
-            untold = self._untold_by_places(name, story) if self.places else self._untold(name, story)
+            untold = self.untold_by_places(name, story) if self.places else self._untold(name, story)
             copies = self.copies(name)
             # What was closed, but not done, stood in the ledger alone.
             story.seen &= any(task.open or self.task_id(copy) is not None for copy, task in copies.items())
@@ -399,7 +403,7 @@ class Facts:
         whole = {system for system, _ in self.open_copies(name)} == set(story.systems)
         return closed_somewhere or not whole or bool(story.deeds) or story.to_put_back or story.many > 1
 
-    def _untold_by_places(self, name: str, story: Story) -> bool:
+    def untold_by_places(self, name: str, story: Story) -> bool:
         """Superfone keeps no markers: whose copy ours is there, its due alone tells, and people changed that.
 
         That a race closed a task, and that it is to be put back, stands in the ledger alone. A twin that people made

@@ -22,31 +22,43 @@ class Machines(Facts):
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._knows_its_user: set[int] = set()
-        self._made_by_another: set[Copy] = set()
+        self._machine = OURS
 
     def begins(self, machine: int, *, disturbed: bool) -> None:
         """A run begins on this machine, in which not everything may be read if it is ``disturbed``."""
+        changes, self._machine, self.begun_at = machine != self._machine, machine, self.stage.now()
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:
             self._another_ledger()
+        if self.at_once or (changes and self.stage.on_its_way):
+            self._may_be_doubled()
         if machine != ANOTHER and disturbed and OURS not in self._knows_its_user:
-            for copy in self._made_by_another - self.known:
+            for copy in self.made_by_another - self.known:
                 if (story := self.story(copy)) is not None:
                     story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
-        """What two ledgers make in the same moment is there twice, once for each of them."""
+        """It knows as little at first as one that begins after a loss."""
         self.mark_alike()
         if self.closed_there is None:
             self.closed_there = set()
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
-            for story in self.stories.values():
-                if story.person in ailing:
-                    # Nobody who did not know can read all of theirs, and so what of it are copies.
+            for name, story in self.stories.items():
+                # Nobody who did not know can read all of theirs, and so what of it are copies.
+                if story.person in ailing or self._tells_nothing(name, story):
                     story.excused |= UNTOLD
+
+    def _tells_nothing(self, name: str, story: Story) -> bool:
+        """Whether people changed it, and no copy with a marker is left that tells what the one in Superfone is of."""
+        marked = [copy for copy in self.open_copies(name) if copy[0] != "superfone" and copy not in self.theirs]
+        changed = bool(story.deeds or story.done_at_most or story.undated)
+        return (changed and not marked) or self.untold_by_places(name, story)
+
+    def _may_be_doubled(self) -> None:
+        """What two ledgers make in the same moment is there twice, once for each of them."""
         for name, story in self.stories.items():
-            if self.at_once and {system for system, _ in self.open_copies(name)} != set(story.systems):
+            if {system for system, _ in self.open_copies(name)} != set(story.systems):
                 story.extra = 1
 
     def made_in_superfone(self, copy: Copy, story: Story) -> None:
@@ -56,4 +68,4 @@ class Machines(Facts):
         elif not self._knows_its_user >= {OURS, ANOTHER}:
             story.excused |= UNTOLD
         if not self.ours_alone:
-            self._made_by_another.add(copy)
+            self.made_by_another.add(copy)

@@ -79,7 +79,10 @@ class Oracle(Machines):
         """The laws that hold at any time, and what the run has seen; ``beside`` is another machine's."""
         if beside is not None:
             runs.note_incidents(self, beside)
-        runs.l6_races_are_told(self, outcome)
+        if self.ours_alone:
+            runs.l6_races_are_told(self, outcome)
+        else:
+            runs.l6_races_are_told_there(self, outcome, beside or outcome)
         runs.l2_one_open_copy(self)
         self._has_seen(outcome, machine)
         if beside is not None:

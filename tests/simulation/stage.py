@@ -118,6 +118,11 @@ class Stage:
         self.highlevel.page_clamp = self.highlevel.contact_page_clamp = rows
         self.highlevel.task_cursors = self.highlevel.contact_cursors = not counted
 
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a request will still arrive."""
+        return any(timer.when() > self.loop.time() and not timer.cancelled() for timer, _ in self._underway)
+
     def wait(self, seconds: float) -> None:
         """Let time pass, and what was under way arrive."""
         asyncio.set_event_loop(self.loop)

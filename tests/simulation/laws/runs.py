@@ -39,13 +39,22 @@ def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
     facts.late_incidents.clear()
 
 
+def l6_races_are_told_there(facts: Facts, *outcomes: Outcome) -> None:
+    """What another machine closed it tells itself, in the same run, unless a fault disturbed it: nobody else can."""
+    for outcome in outcomes:
+        note_incidents(facts, outcome)
+    if facts.incidents_there and all(outcome.undisturbed for outcome in outcomes):
+        raise Violation("L6", f"closed by a race and not reported: {sorted(facts.incidents_there)}")
+    facts.incidents_there.clear()
+
+
 def note_incidents(facts: Facts, outcome: Outcome) -> None:
     """What this run's report tells of needs to be told by no other."""
     told = {item.task for item in outcome.report.incidents if item.task} if outcome.report is not None else set()
-    for copy in facts.due_incidents | facts.late_incidents:
+    for copy in facts.due_incidents | facts.late_incidents | facts.incidents_there:
         if facts.task_id(copy) in told:
-            facts.due_incidents.discard(copy)
-            facts.late_incidents.discard(copy)
+            for untold in (facts.due_incidents, facts.late_incidents, facts.incidents_there):
+                untold.discard(copy)
 
 
 def limit(facts: Facts, outcome: Outcome, creates: int, completions: int) -> None:
