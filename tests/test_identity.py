@@ -60,15 +60,17 @@ def visited(base: Base) -> Base:
         (marker_of(f"{LANE}:7"), True),
         (marker_of(f"{TYPED}:1~2"), False),
         (marker_of(f"{LANE}:7~2"), True),
-        (marker_of(f"{PLAIN}:{COPY.remote_id}"), False),
+        (marker_of(f"{PLAIN}:{COPY.remote_id}"), True),
+        (marker_of(f"{PLAIN}:shut"), False),
         (marker_of(f"{TYPED}:9"), False),
         (marker_of("elsewhere:1"), False),
     ],
     ids=lambda value: value.task if isinstance(value, Marker) else str(value),
 )
 def test_a_marker_names_a_task_by_its_id_or_by_the_place_of_a_twin(marker: Marker, named: bool) -> None:
-    """But not a later task of the same place, nor one that a copy of ours became when it was reopened."""
-    base = a_base(TASK, replicas=[ORIGIN, COPY, a_replica(TASK, LANE, "7", made=False)])
+    """Or of a copy of ours. But not a later task of the same place, nor what a copy became when it was reopened."""
+    shut = a_replica(TASK, PLAIN, "shut", state=ReplicaState.DONE)
+    base = a_base(TASK, replicas=[ORIGIN, COPY, shut, a_replica(TASK, LANE, "7", made=False)])
     assert (named_by(base, marker) == TASK) is named
 
 
@@ -81,6 +83,11 @@ def test_a_marker_names_what_is_done_where_we_tried_to_copy_it(tried: bool) -> N
         doubt = an_operation(done, PLAIN, Action.CREATE, state=OpState.IN_DOUBT)
         base.operations[doubt.id] = doubt
     assert (named_by(base, marker_of(done)) == done) is tried
+
+
+def test_after_an_old_copy_was_put_back_a_copy_of_ours_may_have_been_reopened_since() -> None:
+    base = a_base(TASK, replicas=[ORIGIN, COPY], restored_at=START)
+    assert named_by(base, marker_of(f"{PLAIN}:{COPY.remote_id}")) is None
 
 
 @pytest.mark.parametrize("ledger", [LEDGER, OTHER_LEDGER])

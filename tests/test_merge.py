@@ -87,6 +87,18 @@ def test_what_our_user_closed_in_the_lane_unasked_is_held_where_another_ledger_w
     assert task.state is State.DONE, "it is done elsewhere"
 
 
+def test_what_our_user_replaced_in_the_lane_is_not_done_though_this_ledger_made_nothing_there() -> None:
+    """Another ledger did. Its markers tell who made the lane's copies."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, in_typed, in_plain = (a_replica(task, system, made=system == PLAIN) for system in SYSTEMS)
+    base = a_base(task, replicas=[in_lane, in_typed, in_plain])
+    shut = read_back(in_lane, task, state=State.DONE, created_by=API, updated_by=API, updated_at=at(hours=1))
+    newer = a_reading(LANE, "9", due=at(hours=2), created_by=API, created_at=at(hours=1))
+    seen = seen_of(shut, newer, read_back(in_typed, task), read_back(in_plain, task))
+    found = merged(base, seen, capabilities=with_lane(superseded_is_done=True))
+    assert found.base.tasks[task.id].state is State.OPEN
+
+
 @pytest.mark.parametrize("first", [State.DONE, State.CANCELLED])
 def test_completed_beats_cancelled(first: State) -> None:
     second = State.CANCELLED if first is State.DONE else State.DONE

@@ -136,6 +136,17 @@ def test_a_twin_of_a_copy_whose_origin_cannot_be_read_is_no_task_of_its_own() ->
     assert (again.id, again.held, places(found, task.id)) == (task.id, "", {PLAIN, TYPED})
 
 
+def test_the_copy_that_another_ledger_made_in_the_stead_of_one_that_was_deleted_is_the_copy() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, PLAIN, "deleted")])
+    [another] = copies_of(task, [PLAIN])
+    found = rebuilt(
+        *copies_of(task, [TYPED]), replace(another, created_at=START), base=replace(base, ledger_made_at=at(days=-1))
+    )
+    assert found.base.replicas[PLAIN, "deleted"].state is ReplicaState.GONE
+    assert places(found, task.id) == {TYPED, PLAIN}
+
+
 def test_a_task_without_a_due_and_what_may_be_its_copy_in_the_lane_are_both_held() -> None:
     """The copy's due was made up, and its marker would stand in a CRM that keeps markers, where nothing is left."""
     strange = a_reading(PLAIN, "y", person="p2", marker=marker_of(f"{TYPED}:9", OTHER_LEDGER), state=State.DONE)
