@@ -113,26 +113,19 @@ class _Conclusion:
         """Whether nothing tells if this open task of a finished one is still to be done.
 
         Somebody may have reopened the origin since, or made another task of a copy and its text. A lane reopens
-        nothing. What we may not complete stays as it is in any case.
+        nothing. What we may not complete stays as it is in any case, unless its title says that it is another one now.
         """
         work, known = self._work, self._known
         if known is not None and known.state is not State.OPEN:
             return False
-        if row is self._group.origin:
-            capabilities = work.inputs.capabilities[row.system]
-            kind = known.kind if known is not None else self._kind()
-            may_complete = kind in capabilities.completes_kinds and (
-                capabilities.completes_sequences or not row.sequence
-            )
-            return may_complete and work.lane_policy(row.system) is None
         closed = [member for rows in self._group.closed.values() for member in rows]
         unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
         # Where one has a title, those without, as a lane's, tell nothing.
         telling = [member for member in closed if self._title_of(member)] or closed
-        is_like = any(
-            same_title(row.title, self._title_of(member)) and (member.due is None or same_due(row.due, member.due))
-            for member in telling
-        )
+        alike = [member for member in telling if same_title(row.title, self._title_of(member))]
+        if row is self._group.origin:
+            return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
+        is_like = any(member.due is None or same_due(row.due, member.due) for member in alike)
         return row.marker is not None and (unread or not is_like)
 
     def _title_of(self, row: Reading) -> str | None:
@@ -140,10 +133,10 @@ class _Conclusion:
         known = self._work.base.replicas.get(row.key)
         return known.title if row.title is None and known is not None else row.title
 
-    def _only_twins_are_closed(self) -> bool:
-        """Whether nothing but its looks says that what was finished was this task."""
-        closed = [row for rows in self._group.closed.values() for row in rows]
-        return self._known is None and all(row.marker is None for row in closed)
+    def _may_complete(self, row: Reading) -> bool:
+        capabilities = self._work.inputs.capabilities[row.system]
+        kind = self._known.kind if self._known is not None else self._kind()
+        return kind in capabilities.completes_kinds and (capabilities.completes_sequences or not row.sequence)
 
     def _hold(self, row: Reading) -> None:
         """Keep it as a task of its own, of which no copies are made until somebody says so."""

@@ -247,6 +247,15 @@ def test_what_we_may_not_complete_is_not_held_for_it_stays_open_in_any_case() ->
     assert places(found, mail.id) == {TYPED}
 
 
+def test_what_we_may_not_complete_is_held_where_it_has_another_title_by_now() -> None:
+    """Somebody reopened it as another one: it is not taken for done."""
+    mail = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    [theirs, ours] = copies_of(mail, (TYPED, PLAIN))
+    found = rebuilt(replace(theirs, title="Other mail"), done(ours))
+    assert found.base.tasks[mail.id].state is State.DONE
+    assert found.base.tasks[f"{mail.id}~2"].held == Reason.DONE_OR_REOPENED
+
+
 def test_what_a_sequence_owns_is_not_held_where_we_only_read_it() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     [theirs, ours] = copies_of(task, (TYPED, PLAIN))
