@@ -42,6 +42,13 @@ IN_A_RUN: Final = (
         "tests/test_scenarios_wiring.py::test_no_request_leaves_once_the_lease_is_lost",
     ),
     Wire(
+        "who has just connected does not ask for its lease again",
+        "adapters.http",
+        "page=effort.page, fence=effort.fence)",
+        "page=effort.page, fence=lambda: None)",
+        "tests/test_http_time.py::test_the_fence_is_asked_again_once_the_connection_of_a_write_stands",
+    ),
+    Wire(
         "of two contacts found just before one is made, the first is taken",
         "syncer.newcontacts",
         "        return tuple(there.values())\n",
