@@ -192,8 +192,27 @@ def test_a_lead_that_cannot_be_found_again_is_in_doubt() -> None:
     def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"data": None})
 
-    with pytest.raises(InDoubt):
+    with pytest.raises(InDoubt) as caught:
         against(respond, add)
+    assert caught.value.system == "superfone"
+
+
+@pytest.mark.parametrize(("status", "words"), [(400, "phone is malformed"), (404, "no such page"), (503, "busy")])
+def test_a_lookup_that_is_refused_after_a_creation_leaves_doubt(status: int, words: str) -> None:
+    """The lead may be there: that nothing was made is not what was said."""
+    asked: list[str] = []
+
+    def respond(request: httpx.Request) -> httpx.Response:
+        asked.append(request.method)
+        if request.method == "POST":
+            return httpx.Response(200, json={"data": None})
+        if "POST" in asked:
+            return httpx.Response(status, json={"message": words})
+        return httpx.Response(404, json={"message": "Lead not found"})
+
+    with pytest.raises(InDoubt) as caught:
+        against(respond, add)
+    assert (caught.value.system, caught.value.status, caught.value.words) == ("superfone", status, words)
 
 
 def test_a_lookup_that_fails_after_a_creation_leaves_doubt() -> None:

@@ -334,7 +334,7 @@ class SuperfoneAdapter(Adapter):
         """The lead that was just created, by its number; raises `InDoubt` where it cannot be found."""
         try:
             found = await self._only_lead(phone)
-        except (Unavailable, BadAnswer, Ambiguous) as error:
+        except (Unavailable, BadAnswer, Refused) as error:
             raise InDoubt(error.words, system=SYSTEM, status=error.status) from error
         if found is None:
             msg = "the lead was created, says the answer, but cannot be found by its phone number"
