@@ -24,11 +24,23 @@ from syncer.model import Reading, State
 from syncer.observations import ConnectionState
 from syncer.opening import AccountInHand
 from syncer.requests import Requests
-from syncer.settle import moved_on
+from syncer.settle import _find_new, moved_on
 from syncer.state import Action, OpState
 from tests.scenario import Make
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
-from tests.strategies import CAPABILITIES, LANE, TYPED, a_base, a_replica, a_task, an_operation, at, read_back
+from tests.strategies import (
+    API,
+    CAPABILITIES,
+    LANE,
+    TYPED,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    an_operation,
+    at,
+    read_back,
+)
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -131,3 +143,23 @@ def test_whether_nobody_has_a_database_open_is_told_by_its_locks(tmp_path: Path)
         other.stdin.close()
     if handles:
         assert len(os.listdir("/proc/self/fd")) == handles  # noqa: PTH208 - a list that moves
+
+
+def test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it() -> None:
+    task = a_task(origin=TYPED)
+    operation = an_operation(task, LANE, Action.CREATE, OpState.IN_DOUBT, raw_type="CALL", due=task.due, seen=("1",))
+
+    def row(remote_id: str, **fields: Any) -> Reading:
+        return a_reading(LANE, remote_id, **({"raw_type": "CALL", "due": task.due, "created_by": API} | fields))
+
+    unfit = [
+        row("1"),
+        row("2", raw_type="VISIT"),
+        row("3", due=at(days=3)),
+        row("4", created_by="8"),
+    ]
+    assert _find_new(operation, unfit, {"8"}) is None
+    closed, later, made = row("5", state=State.DONE), row("10"), row("9")
+    assert _find_new(operation, [*unfit, closed], {"8"}) == closed
+    assert _find_new(operation, [*unfit, closed, later, made], {"8"}) == made
+    assert _find_new(operation, unfit, ()) == unfit[-1], "as long as nobody is known to be somebody else"

@@ -175,4 +175,18 @@ QUIET: Final = (
         "    finally:\n        pass\n",
         "tests/test_wiring_writes.py::test_whether_nobody_has_a_database_open_is_told_by_its_locks",
     ),
+    Wire(
+        "of what a lost create may have made, the first that is listed is taken",
+        "syncer.settle",
+        "    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))\n",
+        "    pass\n",
+        "tests/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
+    ),
+    Wire(
+        "what somebody else made is what a lost create made",
+        "syncer.settle",
+        "        and operation.is_due(reading.due)\n        and reading.created_by not in others\n",
+        "        and operation.is_due(reading.due)\n",
+        "tests/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
+    ),
 )
