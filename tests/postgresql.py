@@ -67,6 +67,12 @@ def leave() -> None:
     engine.dispose()
 
 
+def needs_driver() -> None:
+    """Skip a test that needs no server but its driver."""
+    if importlib.util.find_spec("psycopg") is None:
+        _do_without("psycopg is not installed")
+
+
 @contextmanager
 def empty_ledger() -> Iterator[str]:
     """The URL of a ledger without a row. Making its tables costs more than most tests, so they serve the next one."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite
 from syncer.ledger.connect import connect
 from syncer.ledger.tables import METADATA
 from syncer.state import Base, Changes, Event
+from tests import postgresql
 from tests.ledgers import DATABASES, NOW, TERM, database_url, make_task
 
 SOMETHING = Changes(tasks={"01A": make_task()})
@@ -149,21 +151,39 @@ def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch: pytest.Mo
 
 
 def test_postgresql_that_does_not_answer_is_no_crash(tmp_path: Path) -> None:
-    pytest.importorskip("psycopg")
+    postgresql.needs_driver()
     with pytest.raises(LedgerError, match="cannot be used") as caught:
         Ledger.open(f"postgresql+psycopg://u:hunter2@/d?host={tmp_path}", name="acme")
     assert "hunter2" not in str(caught.value)
 
 
-def test_many_may_open_a_new_ledger_at_once(path: Path) -> None:
+def test_postgresql_that_says_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    postgresql.needs_driver()
+    asked: dict[str, str] = {}
+
+    def refuse(**parameters: str) -> None:
+        asked.update(parameters)
+        raise import_module("psycopg").OperationalError("refused")
+
+    monkeypatch.setattr("psycopg.connect", refuse)
+    for words, seconds in (("", "10"), ("?connect_timeout=3", "3")):
+        with pytest.raises(LedgerError, match="refused"):
+            Ledger.open(f"postgresql+psycopg://u@h/d{words}", name="acme")
+        assert asked["connect_timeout"] == seconds
+        assert int(asked["tcp_user_timeout"]) <= 30_000
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_many_may_open_a_new_ledger_at_once(kind: str, tmp_path: Path) -> None:
     def work(index: int) -> None:
-        with open_at(path) as ledger:
+        with Ledger.open(url, name="acme") as ledger:
             ledger.store(Changes(events=[Event(NOW, "seen", "us", f"{index}", "01A")]), token=None)
 
-    with ThreadPoolExecutor(6) as pool:
-        list(pool.map(work, range(6)))
-    with open_at(path) as ledger:
-        assert len(ledger.history("01A")) == 6
+    with database_url(kind, tmp_path, tables=False) as url:
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(work, range(6)))
+        with Ledger.open(url, name="acme") as ledger:
+            assert len(ledger.history("01A")) == 6
 
 
 def test_a_ledger_that_is_being_made_is_looked_at_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

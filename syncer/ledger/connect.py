@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -15,6 +15,15 @@ from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.place import FilePlace, ServerPlace
 from syncer.ledger.sqlite import look_at, open_file
+
+_PATIENCE: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""How soon a PostgreSQL server that says nothing is given up: without these after minutes, or hours."""
 
 
 def connect(url: str, *, read_only: bool = False) -> Database:
@@ -59,12 +68,18 @@ def _connect_postgres(url: URL, *, read_only: bool) -> Database:
     where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
     try:
         # A daemon's connections lie idle between its runs, and a server or a firewall may end them.
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True, pool_pre_ping=True)
+        engine = create_engine(_patient(url), hide_parameters=True, pool_pre_ping=True)
     except ImportError as error:
         msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'syncer[postgresql]'"
         raise LedgerError(msg) from error
     event.listen(engine, "connect", _utc_session)
     return Database(engine, where, read_only=read_only, place=ServerPlace())
+
+
+def _patient(url: URL) -> URL:
+    """With the settings that keep a server that fell silent from stopping everything; the URL may have others."""
+    missing = {name: value for name, value in _PATIENCE.items() if name not in url.query}
+    return url.set(drivername="postgresql+psycopg").update_query_dict(missing)
 
 
 def _utc_session(connection: Any, _record: object) -> None:
