@@ -40,10 +40,9 @@ class Facts:
     ``held`` are the copies of which the last report says that nobody can tell what they are.
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
-    which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; what the other one has read
-    says nothing of what ours knows, but is in ``closed_there``, if it ever ran. ``at_once``: both run at the same time,
-    since ``begun_at``. What the other one made is ``made_by_another``, and ``incidents_there`` are its to report.
-    ``added_at``: when people added a contact, of whom nobody can know for a day.
+    which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; ``at_once``: both, since
+    ``begun_at``. What the other one saw closed is in ``closed_there``, if it ever ran; what it made is
+    ``made_by_another``, and ``incidents_there`` are its to report. ``added_at``: when people added a contact.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -86,8 +85,7 @@ class Facts:
         self.rebuilding = self.at_once = False
         self.ours_alone = True
         self.begun_at = stage.now()
-        self.made_by_another: set[Copy] = set()
-        self.incidents_there: set[Copy] = set()
+        self.made_by_another, self.incidents_there = set[Copy](), set[Copy]()
 
     # what there is ---------------------------------------------------------------------------------
 
@@ -225,11 +223,8 @@ class Facts:
         self.changed_at[copy] = self.closed_at[copy] = self.stage.now()
         if story is None:
             return
-        if (
-            story.extra
-            and sum(system == copy[0] for system, _ in self.open_copies(self.tasks(copy[0])[copy[1]].name or ""))
-            > story.many
-        ):
+        there = [one for one in self.open_copies(self.tasks(copy[0])[copy[1]].name or "") if one[0] == copy[0]]
+        if story.extra and len(there) > story.many:
             # Of two copies in one CRM: whether the task is done, or only one of them too many, nobody can tell.
             story.excused.add("L4")
         if cancelled:
