@@ -136,6 +136,18 @@ def test_a_twin_of_a_copy_whose_origin_cannot_be_read_is_no_task_of_its_own() ->
     assert (again.id, again.held, places(found, task.id)) == (task.id, "", {PLAIN, TYPED})
 
 
+def test_a_finished_copy_is_finished_though_people_made_another_task_of_it_and_its_text() -> None:
+    task = a_task(f"{LANE}:1", title="Call")
+    base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, PLAIN)], ledger_made_at=at(days=-1))
+    [copy] = copies_of(task, [PLAIN], created_at=START)
+    pasted = replace(copy, remote_id="y", title="Other", due=at(days=9))
+    found = rebuilt(*copies_of(task, [LANE]), done(copy), pasted, base=base)
+    assert {one.id: (one.state, one.held) for one in found.base.tasks.values()} == {
+        task.id: (State.DONE, ""),
+        f"{PLAIN}:y": (State.OPEN, ""),
+    }
+
+
 def test_the_copy_that_another_ledger_made_in_the_stead_of_one_that_was_deleted_is_the_copy() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, PLAIN, "deleted")])
