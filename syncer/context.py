@@ -55,6 +55,8 @@ class RunContext:
     """(system, contact) whose keys were read in this run."""
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
     """Which contacts' tasks were read and when, to be stored with what is merged from them."""
+    named: set[tuple[str, str]] = field(default_factory=set)
+    """The places that the markers name which were read before anybody's tasks are read in full."""
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     attention: list[Item] = field(default_factory=list)

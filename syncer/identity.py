@@ -6,9 +6,9 @@ nothing is made for somebody until all their tasks were read in every CRM, close
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from adapters.base import Capabilities, ListsTasks
@@ -20,6 +20,8 @@ from syncer.state import BEHIND, EVERYBODY, OUR_USER, UNSETTLED, Base
 
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
 """More than a CRM's clock and ours usually do."""
+Look = tuple[str | None, datetime | None, str]
+"""Whose it is, when it is due, and the family of its kind."""
 
 
 def named_by(base: Base, marker: Marker) -> Task | None:
@@ -118,15 +120,19 @@ class Standing:
         unknown = [row for row in self._readings() if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
-        in_lanes = [row for row in unknown if not self._capabilities[row.system].reads_marker]
-        looks = {(self._link(row), row.due, row.kind.family) for row in open_now if row not in in_lanes}
-        signs = {
-            self._link(row)
-            for row in in_lanes
-            if (row.state is State.OPEN and row.created_by == (self.probably_us(row.system) or ""))
-            or (row.state is not State.OPEN and (self._link(row), row.due, row.kind.family) in looks)
-        }
+        in_lanes = {system for system in self._systems if not self._capabilities[system].reads_marker}
+        looks = {self._look(row) for row in open_now if row.system not in in_lanes}
+        signs = {self._link(row) for row in unknown if row.system in in_lanes and self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new()) | signs if link is not None}
+
+    def _may_be_a_copy(self, row: Reading, looks: Set[Look]) -> bool:
+        """Whether a lane's row may be our copy: by its maker, or, where it is closed, by one of these looks."""
+        if row.state is not State.OPEN:
+            return self._look(row) in looks
+        return row.created_by is not None and row.created_by == self.probably_us(row.system)
+
+    def _look(self, row: Reading) -> Look:
+        return (self._link(row), row.due, row.kind.family)
 
     def _is_unread(self, system: str) -> bool:
         """Whether its tasks were never all read, nor are now."""
@@ -183,6 +189,10 @@ class Standing:
         busy = {task.contact for task in self._base.tasks.values()}
         busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
         return sorted((self.behind() & busy) | self.new())
+
+    def named_places(self) -> set[tuple[str, str]]:
+        """The places of the origins that markers name."""
+        return {row.marker.place for row in self._readings() if row.marker is not None}
 
     def is_read(self, link: str) -> bool:
         """Whether all tasks of this person were read in this run, in every CRM, closed ones included."""

@@ -71,6 +71,7 @@ async def observe(context: RunContext, *, pause: timedelta) -> None:
     link(context)
     standing = Standing(context.base, context.seen, context.capabilities, context.policy)
     observer.persons = standing.persons_to_read()
+    context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
     _remember_failing(context, observer)
     for connection in connections:

@@ -83,8 +83,7 @@ def _ref(row: Reading, contact: str) -> TaskRef:
 def _wanted(context: RunContext, rows: tuple[Reading, ...]) -> list[Reading]:
     """Rows to be read by themselves: the place that a marker names can be read, however long it was closed."""
     unknown = [row for row in rows if not row.whole and row.mirrored and row.key not in context.base.replicas]
-    named = {row.marker.place for seen in context.seen.values() for row in seen.readings.values() if row.marker}
-    always = [row for row in unknown if row.state is State.OPEN or row.key in named]
-    closed = [row for row in unknown if not (row.state is State.OPEN or row.key in named or row.sequence)]
+    always = [row for row in unknown if row.state is State.OPEN or row.key in context.named]
+    closed = [row for row in unknown if not (row.state is State.OPEN or row.key in context.named or row.sequence)]
     closed.sort(key=lambda row: row.number, reverse=True)
     return [*always, *closed[:CLOSED_READ]]
