@@ -111,6 +111,7 @@ MUTANTS = (
         "        misses = replica.misses + 1\n",
         "        misses = replica.misses + 1\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+        having=("gateway",),
     ),
     Mutant(
         "a twin may be another person's",
@@ -144,6 +145,7 @@ MUTANTS = (
         "syncer.settle",
         "contact=contact, ours=not put_back)",
         "contact=contact, ours=True)",
+        having=("rushes",),
     ),
     Mutant(
         "a task reopened is still the old one",
