@@ -70,7 +70,7 @@ def leave() -> None:
 def needs_driver() -> None:
     """Skip a test that needs no server but its driver."""
     if importlib.util.find_spec("psycopg") is None:
-        _do_without("psycopg is not installed")
+        _do_without("no PostgreSQL: psycopg not installed")
 
 
 @contextmanager
@@ -113,15 +113,21 @@ def _within(server: URL, schema: str) -> str:
 
 @cache
 def _server() -> tuple[URL, Engine]:
+    url = find_server()
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    if not os.environ.get(NAMED):
+        _make_fast(engine)
+    return url, engine
+
+
+def find_server() -> URL:
+    """Where the server is; skips where there is none."""
     named = os.environ.get(NAMED)
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing and not named:
         _do_without(f"no PostgreSQL: {' and '.join(missing)} not installed, and {NAMED} is not set")
-    url = make_url(named or _started(Path(os.environ[_FOLDER])).get_uri()).set(drivername="postgresql+psycopg")
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    if not named:
-        _make_fast(engine)
-    return url, engine
+    url = make_url(named or _started(Path(os.environ[_FOLDER])).get_uri())
+    return url.set(drivername="postgresql+psycopg")
 
 
 def _do_without(why: str) -> NoReturn:
