@@ -400,6 +400,17 @@ def test_the_lease_of_a_server_is_reckoned_by_its_clock_alone(postgresql_url: st
         one.hold("here")
 
 
+def test_a_machine_that_vanishes_while_it_writes_locks_nobody_out(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncer.ledger.connect.ABANDONED", "300ms")
+    one, two = (Ledger.open(postgresql_url, name="acme", clock=lambda: NOW) for _ in range(2))
+    with one, two, pytest.raises(LedgerError, match="idle-in-transaction timeout"), one._database.writing():
+        two.acquire(HERE, NOW, TERM, alive)
+    with Ledger.open(postgresql_url, name="acme") as ledger, ledger._database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM lease").scalar() == 1
+
+
 def test_a_server_that_was_started_anew_is_no_crash(postgresql_url: str) -> None:
     one, two = (Ledger.open(postgresql_url, name="acme", clock=lambda: NOW) for _ in range(2))
     with one, two:

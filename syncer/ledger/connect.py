@@ -25,6 +25,10 @@ _PATIENCE: Final = {
 }
 """How soon a PostgreSQL server that says nothing is given up: without these after minutes, or hours."""
 
+ABANDONED: Final = "60s"
+"""After how long the server ends a transaction in which nothing happens: else what it locked would stay locked for
+hours where the machine has lost its power or its network."""
+
 
 def connect(url: str, *, read_only: bool = False) -> Database:
     """A database for ``sqlite:///path`` or ``postgresql+psycopg://…``; a SQLite file is created if need be.
@@ -72,7 +76,7 @@ def _connect_postgres(url: URL, *, read_only: bool) -> Database:
     except ImportError as error:
         msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'syncer[postgresql]'"
         raise LedgerError(msg) from error
-    event.listen(engine, "connect", _utc_session)
+    event.listen(engine, "connect", _set_up)
     return Database(engine, where, read_only=read_only, place=ServerPlace())
 
 
@@ -82,7 +86,8 @@ def _patient(url: URL) -> URL:
     return url.set(drivername="postgresql+psycopg").update_query_dict(missing)
 
 
-def _utc_session(connection: Any, _record: object) -> None:
+def _set_up(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED}'")
     connection.commit()
