@@ -71,12 +71,12 @@ def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had)
     alike = any(is_like(reading, one) for one in known)
+    another = reading.marker is not None and reading.marker.ledger != base.ledger_id
     if reading.state is not State.OPEN:
-        return bool(had) or not alike
+        return not alike or (bool(had) and not another)
     if task.state is State.OPEN and is_by_another(base, reading):
         return False
     if task.state is not State.OPEN:
-        another = reading.marker is not None and reading.marker.ledger != base.ledger_id
         return not (another and alike)
     return bool(had) and not alike
 

@@ -62,7 +62,7 @@ class _Conclusion:
         task = self._known or self._new_task()
         if finished is not State.OPEN and task.state is State.OPEN:
             task = replace(task, state=finished, put_back=False)
-        if group.unsure and task.state is State.OPEN:
+        if (group.unsure or self._has_finished_copy_beside_ours()) and task.state is State.OPEN:
             task = replace(task, held=Reason.DONE_OR_REOPENED)
         if task != self._known:
             work.put_task(task)
@@ -94,6 +94,18 @@ class _Conclusion:
             return State.DONE
         cancelled = State.CANCELLED in states and self._work.inputs.policy.cancelled_closes
         return State.CANCELLED if cancelled else State.OPEN
+
+    def _has_finished_copy_beside_ours(self) -> bool:
+        """Whether a copy that this ledger did not know was finished, and it has made another one there meanwhile.
+
+        Somebody may have finished the task, or only the copy that was one too many.
+        """
+        base = self._work.base
+        made = [
+            row.system for row in self._group.open.values() if row.key in base.replicas and base.replicas[row.key].ours
+        ]
+        closed = [row for system in made for row in self._group.closed.get(system, ()) if row.key not in base.replicas]
+        return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
 
     def _is_superseded(self, row: Reading) -> bool:
         """Whether a creation closed it. What our user closed while nothing else ends the task, a write of ours hit."""

@@ -25,7 +25,7 @@ from adapters.base import (
 from syncer.closures import Effects, closed_by_create
 from syncer.connection import Connection
 from syncer.context import RunContext
-from syncer.model import Draft, Listing, Marker, Reading, State, Task, TaskRef
+from syncer.model import Draft, Listing, Marker, Reading, ReplicaState, State, Task, TaskRef
 from syncer.observations import ConnectionState
 from syncer.obstacles import fingerprint
 from syncer.plan import Planned
@@ -108,9 +108,7 @@ class Requests:
         if self._context.base.is_full(operation.system):
             changes.cursors[FULL + operation.system] = ""
         self._context.record(changes)
-        if listing is not None:
-            await self._see_what_it_closed(connection, operation, reading, listing)
-        return True
+        return listing is None or await self._see_what_it_closed(connection, operation, reading, listing)
 
     def _another_task(self, operation: Operation, draft: Draft, reading: Reading) -> str | None:
         """Why the answer to a create cannot be what was made: a known replica never changes its task."""
@@ -134,19 +132,33 @@ class Requests:
 
     async def _see_what_it_closed(
         self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
-    ) -> None:
-        """List the lane again: what was open before a create and is closed after it was closed by it."""
+    ) -> bool:
+        """List the lane again: what was open before a create and is closed after it was closed by it.
+
+        Whether the lane may go on: what was made is there, as far as that could be read.
+        """
         try:
             after = await connection.read_contact(operation.contact)
         except Missing:
-            return
+            return True
+        if after is not None and made.key not in {row.key for row in after.rows}:
+            return await self._is_not_there(connection, operation, made)
         if after is None or not made.exclusive:
-            return
+            return True
         lane_policy = connection.adapter.capabilities.lane
         window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
         closed = closed_by_create(made, before.rows, after.rows, window)
         effects = Effects(closed=frozenset(closed))
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
+        return True
+
+    async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:
+        """The answer named a task that its lane does not have, so nobody knows what was made."""
+        self._context.created[operation.system] -= 1
+        named = self._context.base.replicas[made.key]
+        self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
+        words = f"it answered with task {made.remote_id}, which is not among the tasks of contact {operation.contact}"
+        return await self._went_wrong(connection, operation, InDoubt(words, system=operation.system))
 
     async def complete(self, connection: Connection, operation: Operation) -> bool:
         ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)

@@ -101,7 +101,7 @@ def test_after_an_old_copy_was_put_back_a_copy_of_ours_may_have_been_reopened_si
         (["gone"], {"due": at(days=9)}, True),
         ([], {"state": State.DONE}, False),
         ([], {"state": State.DONE, "title": "Other"}, True),
-        (["gone"], {"state": State.DONE}, True),
+        (["gone"], {"state": State.DONE, "title": "Other"}, True),
     ],
     ids=str,
 )
@@ -112,6 +112,14 @@ def test_people_copy_a_task_with_its_marker_and_change_it(
     base = a_base(TASK, replicas=[ORIGIN, *gone])
     reading = a_reading(PLAIN, "x", **({"marker": marker_of(TASK, ledger), "title": "Ring"} | changes))
     assert is_pasted(base, reading, TASK) is pasted
+
+
+def test_a_finished_task_with_a_marker_of_ours_is_pasted_where_we_had_a_copy() -> None:
+    """Another ledger may have made its own copy there, which somebody finished."""
+    base = a_base(TASK, replicas=[ORIGIN, replace(COPY, state=ReplicaState.GONE)])
+    finished = a_reading(PLAIN, "x", title="Ring", state=State.DONE, marker=marker_of(TASK))
+    assert is_pasted(base, finished, TASK)
+    assert not is_pasted(base, replace(finished, marker=marker_of(TASK, OTHER_LEDGER)), TASK)
 
 
 @pytest.mark.parametrize(

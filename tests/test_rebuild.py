@@ -620,3 +620,13 @@ def test_an_origin_of_which_its_list_alone_can_be_read_is_there_and_not_gone() -
     found = rebuilt(in_lane, replace(origin, title=None, whole=False), copy)
     assert (one_task(found).id, one_task(found).held, one_task(found).title) == (task.id, "", "Call")
     assert places(found, task.id) == set(SYSTEMS)
+
+
+def test_what_was_finished_before_this_ledger_made_another_copy_there_is_held() -> None:
+    """It had not read what the lost one knew: somebody finished the task, or the copy that was one too many."""
+    task = a_task(f"{LANE}:1", title="Call")
+    origin, old = copies_of(task, (LANE, TYPED))
+    made = replace(old, remote_id="7", marker=marker_of(task))
+    base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, TYPED, "7")])
+    found = rebuilt(origin, done(old), made, base=base)
+    assert one_task(found).held == Reason.DONE_OR_REOPENED

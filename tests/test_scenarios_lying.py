@@ -97,3 +97,30 @@ def test_a_row_that_cannot_be_understood_was_there_before_our_create() -> None:
     seen = Seen(unreadable=[Unreadable("reply", "1004", "a due that is none")])
     assert seen.has("1004")
     assert not seen.has("1005")
+
+
+def test_a_create_whose_answer_names_a_task_of_another_lead_is_found_in_its_own(stage: Make) -> None:
+    """The other lead's tasks cannot be read, so nothing but the lane's next list tells that the answer errs."""
+    world = stage()
+    _, _, contact = world.everywhere("Asha", "+919876500001")
+    stranger = world.everywhere("Ravi", "+919876500002")[0]
+    unread = world.superfone.person_creates(stranger, "REMINDER", world.due(hours=-9))
+    honest = world.superfone.handle
+
+    def handle(call: Call) -> Reply:
+        if f"/lead/{stranger}/" in call.path:
+            return Reply(503, b"Service Unavailable", {"content-type": "text/plain"})
+        reply = honest(call)
+        if name_of("superfone", call) != "create":
+            return reply
+        body = json.loads(reply.body)
+        made = body.get("data", body)
+        return replace(reply, body=json.dumps({**body, "data": {**made, "id": int(unread)}}).encode())
+
+    world.superfone.handle = handle  # type: ignore[method-assign]
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.again(3, minutes=2)
+    [copy] = [task for task in world.superfone_open() if str(task.id) != str(unread)]
+    world.superfone.person_completes(copy.id)
+    world.again(2)
+    assert not world.highlevel_open()

@@ -80,7 +80,6 @@ class Facts:
         self.seen_contradicted: set[int] = set()
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
-        self.behind: set[int] = set()
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = False
         self.ours_alone = True
@@ -168,6 +167,11 @@ class Facts:
         by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
         unread = self.closed_there is not None or not self.unread.isdisjoint(failing)
         return bool(failing) and (system == "superfone" or by_people or unread)
+
+    def is_on_ailing_lead(self, copy: Copy) -> bool:
+        """Whether its lead cannot be read."""
+        task = self.tasks(copy[0]).get(copy[1])
+        return task is not None and (copy[0], task.contact) in self.ailing
 
     def nameless(self) -> dict[str, str]:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
@@ -316,11 +320,14 @@ class Facts:
             story.excused |= UNTOLD
 
     def may_reopen(self, copy: Copy) -> bool:
-        """Whether a clean run has seen all that is closed of its task, and the task is what it seems."""
+        """Whether a clean run has seen all that is closed of its task, and the task is what it seems.
+
+        What is closed is read again only with all of a person's tasks, after a lost ledger.
+        """
         story, name = self.story(copy), self.tasks(copy[0])[copy[1]].name or ""
-        closed = {other for other, task in self.copies(name).items() if not task.open}
-        if story is None or story.person in self.behind or story.excused >= UNTOLD:
+        if story is None or self.rebuilding or story.excused >= UNTOLD:
             return False
+        closed = {other for other, task in self.copies(name).items() if not task.open}
         seen = self.known_closed if self.closed_there is None else self.known_closed & self.closed_there
         return closed <= seen - self.unclaimed
 
@@ -336,16 +343,8 @@ class Facts:
         return kept
 
     def reopened_as(self, copy: Copy, old: str, new: str) -> None:
-        """A person reopened a copy of an old task, which makes it a new one.
-
-        Two of one task that no run with this ledger has read since are one task again, as their markers say.
-        """
-        reopening = self.stories[old], self.stories[new]
-        for other, stories in self.reopenings.items():
-            if self.rebuilding and stories[0] is reopening[0] and other not in self.known:
-                stories[1].excused |= UNTOLD
-                reopening[1].excused |= UNTOLD
-        self.reopenings[copy] = reopening
+        """A person reopened a copy of an old task, which makes it a new one."""
+        self.reopenings[copy] = self.stories[old], self.stories[new]
 
     def _forget(self, copy: Copy) -> None:
         """What a run has seen of a copy says nothing of it any more."""
@@ -409,7 +408,12 @@ class Facts:
         edited_there = "edited in superfone" in story.deeds and not ours_there
         edited_there |= "edited" in story.deeds and self._is_named_by_its_due(name)
         kept = story.cancelled and not self.closes_cancelled
-        return edited_there or story.to_put_back or kept or (story.twins > 1 and bool(story.deeds))
+        return (
+            edited_there
+            or story.to_put_back
+            or kept
+            or (story.twins > 1 and (bool(story.deeds) or story.done_at_most > 0))
+        )
 
     def mark_alike(self) -> None:
         """From now on nothing tells apart, in Superfone, what is due together."""

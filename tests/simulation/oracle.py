@@ -98,18 +98,6 @@ class Oracle(Machines):
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
             # Each of these begins with the words that name the task.
             not_looked_at = {" ".join(item.detail.split()[:3]).rstrip(":") for item in waiting if item.task is None}
-            behind = {
-                word
-                for item in waiting
-                if item.detail.endswith("read for this person first")
-                for word in item.detail.split()
-            }
-            self.behind = {
-                person
-                for system in self.stage.sandboxes
-                for remote_id, task in self.tasks(system).items()
-                if f"{remote_id}:" in behind and (person := self.persons.get((system, task.contact))) is not None
-            }
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)

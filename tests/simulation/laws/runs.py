@@ -28,13 +28,14 @@ def l2_one_open_copy(facts: Facts) -> None:
 def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
     """An open task of theirs that a race closed is noticed in the same run, and recorded as an incident.
 
-    A run that a fault disturbed may be the next one's to tell, and so is what arrived late.
+    A run that a fault disturbed may be the next one's to tell, and so is what arrived late, or cannot be read.
     """
     if outcome.report is None:
         return
     note_incidents(facts, outcome)
-    if outcome.undisturbed and facts.due_incidents:
-        raise Violation("L6", f"closed by a race and not reported: {sorted(facts.due_incidents)}")
+    untold = {copy for copy in facts.due_incidents if not facts.is_on_ailing_lead(copy)}
+    if outcome.undisturbed and untold:
+        raise Violation("L6", f"closed by a race and not reported: {sorted(untold)}")
     facts.due_incidents |= facts.late_incidents
     facts.late_incidents.clear()
 
