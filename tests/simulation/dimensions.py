@@ -327,5 +327,5 @@ DIMENSIONS = {
     "malformed_task": Dimension(0.1, _malformed),
     "old_ledger": Dimension(0.1, _old_ledger),
     "swapped": Dimension(0.1, _swapped),
-    "two_ledgers": Dimension(0.15, _two_ledgers, on=False),
+    "two_ledgers": Dimension(0.1, _two_ledgers),
 }
