@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncer.identity import is_pasted, named_by
-from syncer.likeness import is_like, same_due
+from syncer.likeness import is_like, same_due, unlikeness
 from syncer.merging import Merging, in_order, replica_of
 from syncer.model import Reading, State, Task
 from syncer.reasons import Item, Reason
@@ -92,7 +92,7 @@ class _FirstSight:
         for system in self._work.systems:
             unmarked[system] = [
                 reading
-                for reading in self._unknown_open(system)
+                for reading in sorted(self._unknown_open(system), key=self._unlikeness)
                 if not (self._place_by_marker(reading) or self._place_by_user(reading))
             ]
         for readings in unmarked.values():
@@ -121,6 +121,11 @@ class _FirstSight:
         return found
 
     # markers ---------------------------------------------------------------------------------------
+
+    def _unlikeness(self, reading: Reading) -> tuple[bool, bool]:
+        """How unlike the task that its marker names: people copy a marker with its text, and one of the two is ours."""
+        task = None if reading.marker is None else named_by(self._work.base, reading.marker)
+        return (False, False) if task is None else unlikeness(reading, task)
 
     def _place_by_marker(self, reading: Reading) -> bool:
         """Join by our marker, or hold as a duplicate; any other marker is a copy that somebody made, and is ignored."""

@@ -11,7 +11,7 @@ from functools import cached_property
 from syncer.closures import Cause
 from syncer.firstsight import unfit
 from syncer.identity import CLOCKS_DIFFER_BY, is_by_another, is_pasted, named_by
-from syncer.likeness import is_like, same_due
+from syncer.likeness import is_like, same_due, unlikeness
 from syncer.merging import Merging, in_order
 from syncer.model import Marker, Reading, ReplicaState, State, split_task_id
 from syncer.reasons import Reason
@@ -171,12 +171,12 @@ class PersonsTasks:
             return False
         return not any(is_like(row, other) for other in (*closed, *([origin] if origin is not None else [])))
 
-    def _rank(self, task: str, row: Reading) -> tuple[bool, bool, bool]:
-        """The origin comes first, then what the ledger knows, then what is as the origin, then what was made first."""
+    def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
+        """The origin comes first, then what the ledger knows, then what is, or is called, as it, then the oldest."""
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
         origin = self._at.get(place)
-        another = origin is not None and not is_like(row, origin)
-        return (row.place != place, known is None or known.task != task, another)
+        unlike = (False, False) if origin is None else unlikeness(row, origin)
+        return (row.place != place, known is None or known.task != task, *unlike)
 
     # 2 ---------------------------------------------------------------------------------------------
 

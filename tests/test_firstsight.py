@@ -262,6 +262,18 @@ def test_what_another_ledger_made_of_a_task_that_is_done_is_its_copy(
     assert merged(a_base(task), seen_of(reading)).base.replicas[PLAIN, "x"].task == copy_of
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_of_two_with_one_marker_the_one_that_is_called_as_the_task_is_ours(moved: bool) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", due=at(days=2) if moved else at(hours=5))
+    ours = a_reading(PLAIN, "9", title="Call", marker=marker_of(task))
+    pasted = a_reading(PLAIN, "1", title="Another", due=at(hours=9), marker=marker_of(task))
+    found = merged(a_base(task, replicas=[a_replica(task, TYPED)]), seen_of(pasted, ours))
+    assert {key[1]: one.task for key, one in found.base.replicas.items() if key[0] == PLAIN} == {
+        "9": task.id,
+        "1": f"{PLAIN}:1",
+    }
+
+
 def test_a_second_copy_that_is_alike_is_a_duplicate() -> None:
     """Two requests of two ledgers arrived together: nothing is made of the second one, and nothing is closed."""
     base = a_base(TASK, replicas=[a_replica(TASK, system) for system in SYSTEMS])

@@ -630,3 +630,13 @@ def test_what_was_finished_before_this_ledger_made_another_copy_there_is_held() 
     base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, TYPED, "7")])
     found = rebuilt(origin, done(old), made, base=base)
     assert one_task(found).held == Reason.DONE_OR_REOPENED
+
+
+@pytest.mark.parametrize("copy_id", ["1", "9"])
+def test_of_two_with_one_marker_ours_is_called_as_the_origin_which_was_moved_since(copy_id: str) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    origin, copy = copies_of(task, (TYPED, PLAIN))
+    pasted = replace(copy, remote_id="5", title="Another call", due=at(hours=9))
+    found = rebuilt(replace(origin, due=at(hours=7)), replace(copy, remote_id=copy_id), pasted)
+    assert found.base.replicas[PLAIN, copy_id].task == task.id
+    assert found.base.replicas[PLAIN, "5"].task == f"{PLAIN}:5"

@@ -7,7 +7,6 @@ name along, so that the judge knows a copy by reading it, not by asking the engi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from tests.simulation.sight import Seen, tasks_of
@@ -186,10 +185,11 @@ class Facts:
             if task.open and task.name and self.stories[task.name].excused >= UNTOLD
         }
 
-    def _is_all_that_is_left(self, copies: Iterable[Copy]) -> bool:
-        """Whether people deleted all but our copies in Superfone that the ledger does not know: they look new."""
-        ours = [at[0] == "superfone" and at not in self.theirs and self.task_id(at) is None for at in copies]
-        return bool(ours) and all(ours)
+    def _is_all_that_is_left(self, copies: dict[Copy, Seen]) -> bool:
+        """Whether people deleted all but our (untitled) copies in Superfone, unknown to the ledger: they look new."""
+        lane = self.stage.superfone
+        told = [at[0] != "superfone" or lane.task(int(at[1])).title or self.task_id(at) for at in copies]
+        return bool(told) and not any(told)
 
     # what people tell ------------------------------------------------------------------------------
 
