@@ -1,12 +1,16 @@
 """How hard hypothesis tries, a server for the whole run, and a log that no test leaves changed.
 
-``HYPOTHESIS_PROFILE`` is ``deterministic`` (the default), ``dev`` or ``ci``.
+``HYPOTHESIS_PROFILE`` is ``deterministic`` (the default), ``dev`` or ``ci``. ``pytest --fast`` collects the tests of
+the pure parts alone.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Final
 
 import pytest
 import stamina.instrumentation
@@ -22,6 +26,57 @@ settings.register_profile("deterministic", _COMMON, derandomize=True, max_exampl
 settings.register_profile("dev", _COMMON, max_examples=50, print_blob=True)
 settings.register_profile("ci", _COMMON, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
+
+
+FAST: Final = (
+    "test_cli_screens.py",
+    "test_closures.py",
+    "test_config*.py",
+    "test_contacts*.py",
+    "test_context.py",
+    "test_files.py",
+    "test_firstsight*.py",
+    "test_guard.py",
+    "test_hostile_config.py",
+    "test_identity.py",
+    "test_imports.py",
+    "test_instants.py",
+    "test_keys.py",
+    "test_lane.py",
+    "test_merge*.py",
+    "test_model.py",
+    "test_plan*.py",
+    "test_policy.py",
+    "test_readinglist.py",
+    "test_readme.py",
+    "test_rebuild*.py",
+    "test_redact.py",
+    "test_registry.py",
+    "test_reply_mapping.py",
+    "test_settings.py",
+    "test_speeds.py",
+    "test_state.py",
+    "test_text.py",
+    "test_titles.py",
+    "test_*_wire.py",
+)
+"""What ``--fast`` collects. `tests.test_speeds` checks that nothing of it uses a sandbox, a ledger or a process."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="the tests of the pure parts alone")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a slow module out before it is imported; ``None`` lets pytest decide."""
+    if not config.getoption("--fast") or not fnmatch(collection_path.name, "test_*.py"):
+        return None
+    return True if not is_fast(collection_path.name) else None
+
+
+def is_fast(name: str) -> bool:
+    """Whether ``--fast`` collects the test module of this name."""
+    return any(fnmatch(name, pattern) for pattern in FAST)
 
 
 def pytest_configure(config: pytest.Config) -> None:
