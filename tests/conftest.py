@@ -29,6 +29,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
 
 
 FAST: Final = (
+    "test_architecture.py",
     "test_cli_screens.py",
     "test_closures.py",
     "test_config*.py",

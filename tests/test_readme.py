@@ -20,7 +20,8 @@ from syncer.report import Exit
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 EVERYTHING = "\n".join(page.read_text("utf-8") for page in PAGES)
 REASONS = (ROOT / "docs/reasons.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs/reference.md").read_text("utf-8")
@@ -99,7 +100,7 @@ def test_the_pages_name_no_file_that_is_not_there() -> None:
     named = re.findall(r"`((?:tests|adapters|syncer|docs)/[\w/.*-]+|test_[\w*]+\.py)`", EVERYTHING)
     assert named
     for name in named:
-        assert list(ROOT.glob(name if "/" in name else f"tests/{name}")), name
+        assert list(ROOT.glob(name if "/" in name else f"tests/**/{name}")), name
 
 
 def test_words_in_the_decision_table_exist() -> None:
@@ -158,6 +159,17 @@ def test_every_link_inside_resolves(page: Path) -> None:
         assert target.is_file(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+def test_the_scenario_that_is_shown_is_one_of_ours() -> None:
+    [shown] = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.S)
+    assert any(shown in module.read_text("utf-8") for module in (ROOT / "tests").rglob("test_scenarios_*.py"))
+
+
+def test_every_make_command_that_is_named_is_there() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
+    named = " ".join(re.findall(r"(?:^|`)make ([^`\n#]+)", CONTRIBUTING, re.M)).split()
+    assert {"fast", "test", "simulation"} <= {word for word in named if word.isalpha()} <= targets
 
 
 def anchors(page: Path) -> set[str]:
