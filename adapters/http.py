@@ -38,7 +38,21 @@ from adapters.redact import protect
 from adapters.settings import Rate
 from syncer import __version__
 
-__all__ = ["HEADERS", "MAX_PAGES", "Answer", "Http", "OwnError", "Rule", "any_object", "excerpt", "said"]
+__all__ = [
+    "HEADERS",
+    "MAX_PAGES",
+    "Answer",
+    "Http",
+    "OwnError",
+    "Rule",
+    "Transport",
+    "any_object",
+    "excerpt",
+    "said",
+]
+
+Transport = httpx.AsyncBaseTransport
+"""What sends requests in place of the network: a sandbox, in tests."""
 
 HEADERS: Final = {
     "User-Agent": f"syncer/{__version__}",
@@ -144,7 +158,7 @@ class Http:
         rules: Sequence[Rule] = (),
         own_error: OwnError = any_object,
         throttle_wait: float = 2.0,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: Transport | None = None,
     ) -> None:
         for secret in secrets:
             protect(secret)

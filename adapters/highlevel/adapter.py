@@ -7,7 +7,7 @@ read and written under its contact. The search lags behind writes, so nothing is
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import ValidationError
@@ -50,12 +50,9 @@ from adapters.highlevel.wire import (
     task_reading,
     unreadable_row,
 )
-from adapters.http import Answer, Http, Rule
+from adapters.http import Answer, Http, Rule, Transport
 from adapters.lists import until_still
 from syncer.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
-
-if TYPE_CHECKING:
-    import httpx
 
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0
@@ -108,9 +105,7 @@ class HighLevelAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[HighLevelSettings]] = HighLevelSettings
 
-    def __init__(
-        self, settings: HighLevelSettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, settings: HighLevelSettings, *, region: str, transport: Transport | None = None) -> None:
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
-import httpx
 from pydantic import ValidationError
 
 from adapters.answers import ErrorBody
@@ -34,7 +33,7 @@ from adapters.base import (
     Refused,
     Unavailable,
 )
-from adapters.http import MAX_PAGES, Answer, Http, excerpt
+from adapters.http import MAX_PAGES, Answer, Http, Transport, excerpt
 from adapters.lists import until_still
 from adapters.redact import redact
 from adapters.reply.checks import run_checks
@@ -100,9 +99,7 @@ class ReplyAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[ReplySettings]] = ReplySettings
 
-    def __init__(
-        self, settings: ReplySettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, settings: ReplySettings, *, region: str, transport: Transport | None = None) -> None:
         self.expected_identity: str | None = None
         self._settings = settings
         self._capabilities = _capabilities_of(settings)

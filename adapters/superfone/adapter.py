@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import ClassVar, Final
 from urllib.parse import quote
 
-import httpx
 import structlog
 from pydantic import JsonValue, ValidationError
 
@@ -31,7 +30,7 @@ from adapters.base import (
     Unavailable,
     WrongAccount,
 )
-from adapters.http import MAX_PAGES, Answer, Http, Rule
+from adapters.http import MAX_PAGES, Answer, Http, Rule, Transport
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
 from adapters.superfone.wire import (
     SYSTEM,
@@ -93,9 +92,7 @@ class SuperfoneAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[SuperfoneSettings]] = SuperfoneSettings
 
-    def __init__(
-        self, settings: SuperfoneSettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, settings: SuperfoneSettings, *, region: str, transport: Transport | None = None) -> None:
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region

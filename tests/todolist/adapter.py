@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, StrictBool, StrictStr, StringConstraints, ValidationError
@@ -21,15 +21,12 @@ from adapters.base import (
     Missing,
     Refused,
 )
-from adapters.http import Answer, Http, excerpt
+from adapters.http import Answer, Http, Transport, excerpt
 from adapters.instants import read_instant
 from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from adapters.text import plain_text, title_text
 from syncer.keys import email_key, phone_key
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable, split_marker
-
-if TYPE_CHECKING:
-    import httpx
 
 SYSTEM: Final = "todolist"
 _Item = TypeVar("_Item", Reading, Record)
@@ -107,9 +104,7 @@ class TodoListAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[TodoListSettings]] = TodoListSettings
 
-    def __init__(
-        self, settings: TodoListSettings, *, region: str, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
+    def __init__(self, settings: TodoListSettings, *, region: str, transport: Transport | None = None) -> None:
         self._region = region
         key = settings.key.get_secret_value()
         self.wire = self._http = Http(
