@@ -1,6 +1,6 @@
 """The way to a CRM: connections, proxies, time limits, and one request with its answer, bounded in every way.
 
-With `adapters.http` this is the only module that imports httpx (sandbox transports aside), so that its maintained
+Only this module, `adapters.http` and `adapters.sandbox_transport` import httpx, so that its maintained
 continuation can take its place by changing one line.
 """
 

@@ -1,7 +1,7 @@
 """What the three sandboxes share: a CRM as a function from calls to replies, and the faults of a network.
 
 A sandbox is plain code without I/O, so that a simulation can put a million calls through it; a Starlette
-application and an httpx transport are two thin doors to the same room. People act in a sandbox by its
+application and `adapters.sandbox_transport` are two thin doors to the same room. People act in a sandbox by its
 own methods, which leave no trace that the API's calls would not leave.
 """
 
@@ -17,7 +17,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Literal
 
-import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -217,30 +216,6 @@ def _with_fields(shown: Any, fields: Mapping[str, Mapping[str, object]]) -> Any:
         return shown
     inner = {name: _with_fields(value, fields) for name, value in shown.items()}
     return {**inner, **fields.get(str(shown.get("id", shown.get("_id"))), {})}
-
-
-class SandboxTransport(httpx.AsyncBaseTransport):
-    """The door for tests: an httpx transport straight into a sandbox, under a path prefix."""
-
-    def __init__(self, sandbox: Sandbox, *, prefix: str = "") -> None:
-        self._sandbox = sandbox
-        self._prefix = prefix
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        call = Call(
-            request.method,
-            request.url.path.removeprefix(self._prefix),
-            dict(request.url.params) if request.url.query else {},
-            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
-            await request.aread(),
-        )
-        try:
-            reply = self._sandbox.exchange(call)
-        except Broken as broken:
-            if broken.sent:
-                raise httpx.ReadError("connection reset by peer", request=request) from broken
-            raise httpx.ConnectError("connection refused", request=request) from broken
-        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body, request=request)
 
 
 def application(sandbox: Sandbox) -> Starlette:

@@ -15,7 +15,8 @@ from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import TYPES
 from adapters.reply.sandbox import ReplySandbox
 from adapters.reply.wire import Dialect
-from adapters.sandbox import Sandbox, SandboxTransport
+from adapters.sandbox import Sandbox
+from adapters.sandbox_transport import SandboxTransport
 from adapters.superfone.adapter import SuperfoneAdapter
 from adapters.superfone.sandbox import SuperfoneSandbox
 from adapters.superfone.wire import wire_type

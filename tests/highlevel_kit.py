@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.settings import HighLevelSettings
-from adapters.sandbox import SandboxTransport
+from adapters.sandbox_transport import SandboxTransport
 from syncer.model import Draft, Kind, Listing, Reading, TaskRef
 from tests.clock import START, run_virtual
 from tests.strategies import marker_of

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.sandbox import ReplySandbox
 from adapters.reply.settings import ReplySettings
-from adapters.sandbox import SandboxTransport
+from adapters.sandbox_transport import SandboxTransport
 from syncer.model import Draft, Kind, TaskRef
 from tests.clock import START
 from tests.strategies import marker_of

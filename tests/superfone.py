@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx
 from pydantic import SecretStr
 
-from adapters.sandbox import SandboxTransport
+from adapters.sandbox_transport import SandboxTransport
 from adapters.superfone.adapter import SuperfoneAdapter
 from adapters.superfone.sandbox import SuperfoneSandbox
 from adapters.superfone.settings import SuperfoneSettings

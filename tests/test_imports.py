@@ -149,27 +149,9 @@ def test_a_crm_knows_nothing_of_another(system: str) -> None:
         assert not {name for name in ours(module) if within(name, *others)}
 
 
-@pytest.mark.parametrize("module", sorted(matching("adapters.*", "syncer", "syncer.*")))
-def test_httpx_is_used_in_few_places_and_named_as_a_type_elsewhere(module: str) -> None:
-    if module in {"adapters.http", "adapters.network", "adapters.sandbox"} or not any(
-        within(name, "httpx") for name in imports(module)
-    ):
-        return
-    assert within(module, "adapters"), f"{module} imports httpx"
-    tree = ast.parse(MODULES[module].read_text("utf-8"))
-    in_types = {name for annotation in hints_of(tree) for name in ast.walk(annotation)}
-    used = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == "httpx"]
-    assert all(node in in_types for node in used), f"{module} does more with httpx than name a type"
-    assert not any(name.startswith("httpx.") for name in imports(module))
-    assert "from httpx" not in MODULES[module].read_text("utf-8")
-
-
-def hints_of(tree: ast.AST) -> Iterator[ast.expr]:
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation:
-            yield node.annotation
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.returns:
-            yield node.returns
+def test_httpx_is_imported_in_few_places() -> None:
+    found = {module for module in MODULES if any(within(name, "httpx") for name in imports(module))}
+    assert found == {"adapters.http", "adapters.network", "adapters.sandbox_transport"}
 
 
 @pytest.mark.parametrize("module", sorted(matching("syncer", "syncer.*")))

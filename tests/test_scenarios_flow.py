@@ -7,7 +7,7 @@ import asyncio
 import httpx
 import pytest
 
-from adapters.sandbox import SandboxTransport
+from adapters.sandbox_transport import SandboxTransport
 from tests.scenario import Make, details, waiting
 from tests.scenario import make_stages as _stage  # noqa: F401 - the fixture `stage`
 

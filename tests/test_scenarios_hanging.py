@@ -8,7 +8,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from adapters.sandbox import Call, Fault, Sandbox, SandboxTransport
+from adapters.sandbox import Call, Fault, Sandbox
+from adapters.sandbox_transport import SandboxTransport
 from syncer.report import Exit
 from tests.lasting import crowd, of_leads
 from tests.scenario import Make, Stage, attention, waiting

@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from adapters.conformance import AdapterConformance, Bench, Shown
-from adapters.sandbox import Fault, Sandbox, SandboxTransport
+from adapters.sandbox import Fault, Sandbox
+from adapters.sandbox_transport import SandboxTransport
 from syncer import registry
 from syncer.config import load_account
 from syncer.model import Kind

@@ -15,7 +15,8 @@ import httpx
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
-from adapters.sandbox import Sandbox, SandboxTransport
+from adapters.sandbox import Sandbox
+from adapters.sandbox_transport import SandboxTransport
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.account import Account
 from syncer.config import build_adapters, load_account

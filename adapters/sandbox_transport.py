@@ -1,0 +1,31 @@
+"""The door to a sandbox for tests: requests go into it without a network."""
+
+from __future__ import annotations
+
+import httpx
+
+from adapters.sandbox import Broken, Call, Sandbox
+
+
+class SandboxTransport(httpx.AsyncBaseTransport):
+    """An httpx transport straight into a sandbox, under a path prefix."""
+
+    def __init__(self, sandbox: Sandbox, *, prefix: str = "") -> None:
+        self._sandbox = sandbox
+        self._prefix = prefix
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        call = Call(
+            request.method,
+            request.url.path.removeprefix(self._prefix),
+            dict(request.url.params) if request.url.query else {},
+            {name.decode().lower(): value.decode() for name, value in request.headers.raw},
+            await request.aread(),
+        )
+        try:
+            reply = self._sandbox.exchange(call)
+        except Broken as broken:
+            if broken.sent:
+                raise httpx.ReadError("connection reset by peer", request=request) from broken
+            raise httpx.ConnectError("connection refused", request=request) from broken
+        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body, request=request)
