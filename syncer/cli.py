@@ -131,7 +131,8 @@ def init(
     ] = None,
 ) -> None:
     """Ask for the connections, test each, and write an account file."""
-    from syncer.commands.init import QUESTIONS, init
+    from syncer.commands.init import init
+    from syncer.questions import QUESTIONS
 
     addresses = dict(part.partition("=")[::2] for part in base_url or ())
     for system in addresses:

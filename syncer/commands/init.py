@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import chain, count
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -24,37 +23,10 @@ from syncer.commands.session import Session
 from syncer.complaints import Complaints
 from syncer.config import LEAST_CONNECTIONS
 from syncer.files import write_new
+from syncer.questions import QUESTIONS, Question
 from syncer.registry import adapter_class
 from syncer.report import Exit
 
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """What is asked about one CRM: the key of its secret, where people find that, and what else it must be told."""
-
-    title: str
-    secret: str
-    variable: str
-    where: str
-    more: Mapping[str, str] = field(default_factory=dict)
-
-
-QUESTIONS: Final = {
-    "superfone": _Question(
-        "Superfone",
-        "api_key",
-        "SUPERFONE_API_KEY",
-        "the Enterprise API key that Superfone's team gives you (hello@superfone.in)",
-    ),
-    "reply": _Question("Reply.io", "api_key", "REPLY_API_KEY", "in Reply, under Settings > API Key"),
-    "highlevel": _Question(
-        "HighLevel",
-        "token",
-        "HIGHLEVEL_TOKEN",
-        "the token of a private integration: Settings > Private Integrations",
-        {"location_id": "the location's id, as in the address of its pages"},
-    ),
-}
 _CHECKS: Final = {"name": check_name, "timezone": check_timezone, "region": check_region}
 _HEAD: Final = "# Written by `syncer init`. config.example.toml shows every key with its default.\n"
 
@@ -133,7 +105,7 @@ def _ask_connections(
 
 
 def _ask_connection(
-    folder: Path, system: str, question: _Question, addresses: Mapping[str, str], keys: set[Path]
+    folder: Path, system: str, question: Question, addresses: Mapping[str, str], keys: set[Path]
 ) -> dict[str, str]:
     table = {question.secret: _ask_secret(folder, system, question, keys)}
     for key, words in question.more.items():
@@ -143,7 +115,7 @@ def _ask_connection(
     return table
 
 
-def _ask_secret(folder: Path, system: str, question: _Question, keys: set[Path]) -> str:
+def _ask_secret(folder: Path, system: str, question: Question, keys: set[Path]) -> str:
     """A reference to the secret; a key that is typed in goes into a file of its own, which is one of ``keys``."""
     typer.echo(f"The key is {question.where}.")
     words = "Environment variable that holds it (or - to type it in, into a file of its own)"
