@@ -18,8 +18,8 @@ from adapters.reply.wire import Dialect
 from adapters.sandbox import Sandbox
 from adapters.sandbox_transport import SandboxTransport
 from adapters.superfone.adapter import SuperfoneAdapter
+from adapters.superfone.mapping import wire_type
 from adapters.superfone.sandbox import SuperfoneSandbox
-from adapters.superfone.wire import wire_type
 from syncer.model import Kind
 
 KEY = 'a key/with+strange "signs" in it'

@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from adapters.base import AdapterError, BadAnswer
 from adapters.highlevel.adapter import HighLevelAdapter
+from adapters.highlevel.mapping import task_body, task_reading
 from adapters.highlevel.paging import CONTACT_PAGE, ContactPager, Pager, TaskPager
 from adapters.highlevel.settings import SEARCHED, HighLevelSettings, KindRule, compile_expression
-from adapters.highlevel.wire import WireTask, task_body, task_reading
+from adapters.highlevel.wire import WireTask
 from adapters.text import body_text, plain_text
 from syncer.model import Kind, Reading, Record, Unreadable, split_marker
 from tests.highlevel_kit import DUE, LOCATION, MARKER, TASK, draft, ref, using

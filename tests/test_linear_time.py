@@ -13,11 +13,12 @@ from typing import Final
 
 import pytest
 
+from adapters.highlevel.mapping import task_body, task_reading
 from adapters.highlevel.settings import KindRule, compile_expression
-from adapters.highlevel.wire import WireTask, task_body, task_reading
+from adapters.highlevel.wire import WireTask
 from adapters.reply.mapping import read_text, write_text
+from adapters.superfone.mapping import create_body, read_task
 from adapters.superfone.wire import WireTask as SuperfoneTask
-from adapters.superfone.wire import create_body, read_task
 from syncer.model import Kind
 from tests import highlevel_kit, superfone
 

@@ -11,22 +11,18 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from adapters.instants import read_iso
-from adapters.superfone.settings import SuperfoneSettings, capabilities_of
-from adapters.superfone.wire import (
+from adapters.superfone.mapping import (
     CREATABLE,
     KINDS,
-    WireLead,
-    WireRow,
-    WireTask,
     contact_body,
     create_body,
-    read_id,
     read_lead,
     read_task,
-    row_key,
     unreadable,
     wire_type,
 )
+from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from adapters.superfone.wire import WireLead, WireRow, WireTask, read_id, row_key
 from syncer.model import MESSAGE_KINDS, Kind, Record, State
 from tests.superfone import DUE, NOW, PHONE, draft, settings
 

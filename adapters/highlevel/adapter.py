@@ -28,6 +28,7 @@ from adapters.base import (
     Refused,
     Unavailable,
 )
+from adapters.highlevel.mapping import contact_body, contact_record, task_body, task_reading, unreadable_row
 from adapters.highlevel.paging import CONTACT_PAGE, TASK_PAGE, ContactPager, Pager, Rows, TaskPager
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import (
@@ -42,13 +43,8 @@ from adapters.highlevel.wire import (
     TaskRows,
     WireContact,
     WireTask,
-    contact_body,
-    contact_record,
     own_error,
     row_key,
-    task_body,
-    task_reading,
-    unreadable_row,
 )
 from adapters.http import Answer, Http, Rule, Transport
 from adapters.lists import until_still

@@ -31,6 +31,7 @@ from adapters.base import (
     WrongAccount,
 )
 from adapters.http import MAX_PAGES, Answer, Http, Rule, Transport
+from adapters.superfone.mapping import contact_body, create_body, read_lead, read_task, unreadable, wire_type
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
 from adapters.superfone.wire import (
     SYSTEM,
@@ -40,14 +41,8 @@ from adapters.superfone.wire import (
     TaskPage,
     WireRow,
     WireTask,
-    contact_body,
-    create_body,
     describe,
-    read_lead,
-    read_task,
     row_key,
-    unreadable,
-    wire_type,
 )
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 

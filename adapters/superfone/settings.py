@@ -7,7 +7,8 @@ from typing import Final, Literal
 
 from adapters.base import Capabilities, Completes, LanePolicy, ListsTasks
 from adapters.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
-from adapters.superfone.wire import CREATABLE, TaskType, exclusive_kinds
+from adapters.superfone.mapping import CREATABLE, exclusive_kinds
+from adapters.superfone.wire import TaskType
 from syncer.model import Kind
 
 NOTES: Final = {

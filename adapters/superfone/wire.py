@@ -1,4 +1,4 @@
-"""Superfone's own shapes, checked, and both directions between them and the canonical model (pure).
+"""Superfone's own shapes, checked (pure).
 
 What an answer must have to be understood is strict: id, type, status, the instants that order a lane. What is only
 shown to people is lenient: a title of an unknown shape is no title. Unknown fields are ignored.
@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -23,40 +22,17 @@ from pydantic import (
 )
 from pydantic import WrapValidator as Wrap
 
-from adapters.http import excerpt
-from adapters.instants import read_instant, write_instant
+from adapters.instants import read_instant
 from adapters.redact import redact
 from adapters.text import title_text
-from syncer.keys import email_key, phone_key
-from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, State, Unreadable, split_marker
+from syncer.model import State
 
 SYSTEM: Final = "superfone"
 REMINDER: Final = "REMINDER"
-NOTIFY_MARGIN: Final = timedelta(minutes=1)
 
 TaskType = Literal["FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING"]
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "FOLLOW_UP_CALL": Kind.FOLLOW_UP_CALL,
-    "FIRST_CALL": Kind.FIRST_CALL,
-    "CALLBACK_REQUEST": Kind.CALLBACK,
-    "SITE_VISIT": Kind.SITE_VISIT,
-    "REMINDER": Kind.REMINDER,
-    "BOOKING": Kind.BOOKING,
-}
-_TYPES: Final = {kind: raw_type for raw_type, kind in KINDS.items()}
 _STATES: Final = {"PENDING": State.OPEN, "COMPLETE": State.DONE}
-CREATABLE: Final = frozenset(Kind) - MESSAGE_KINDS
-
-
-def wire_type(kind: Kind, todo_type: str) -> str | None:
-    """The type that a task of this kind is created with; ``None`` for kinds that Superfone does not have."""
-    return todo_type if kind is Kind.TODO else _TYPES.get(kind)
-
-
-def exclusive_kinds(todo_type: str) -> frozenset[Kind]:
-    """The kinds of which a lead has one open task at most: all that do not become reminders."""
-    return frozenset(kind for kind in CREATABLE if wire_type(kind, todo_type) != REMINDER)
 
 
 def read_id(value: object) -> str:
@@ -189,78 +165,17 @@ class PageAnswer(BaseModel):
     data: TaskPage
 
 
-def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
-    """The body of a create.
-
-    Superfone's documentation: there is no title field; ``notify_at`` must be in the future and not after
-    ``due_date``. The margin is for their clock, which may be ahead of ours. A marker that the text carries is
-    left out: it could not be read back, and a person would see it.
-    """
-    body = {"type": raw_type, "due_date": write_instant(draft.due)}
-    text, _marker = split_marker(draft.body)
-    note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
-    if note:
-        body["customer_note"] = note
-    if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:
-        body["notify_at"] = write_instant(draft.notify_at)
-    return body
-
-
-def contact_body(record: Record, phone: str) -> dict[str, object]:
-    """The body that creates a lead; names and e-mail only where there are any."""
-    first, _, last = record.name.strip().partition(" ")
-    optional = {"first_name": first, "last_name": last.strip(), "email": list(record.emails)}
-    return {
-        "customer_phone": phone,
-        "create_customer_if_customer_phone_not_found": True,
-        **{name: value for name, value in optional.items() if value},
-    }
-
-
-def read_task(task: WireTask, lead: str) -> Reading:
-    """A task in canonical terms. A type that we do not know is a to-do, and counts as no reminder."""
-    raw_type = task.type.strip().upper()
-    return Reading(
-        system=SYSTEM,
-        remote_id=task.id,
-        contact=lead,
-        state=task.task_status,
-        kind=KINDS.get(raw_type, Kind.TODO),
-        raw_type=task.type,
-        title=task.title,
-        due=task.due_date,
-        assignee=task.assignee_user_id,
-        notify_at=task.notify_at,
-        exclusive=raw_type != REMINDER,
-        created_at=task.created_at,
-        updated_at=task.updated_at,
-        created_by=task.created_by,
-        updated_by=task.updated_by,
-    )
-
-
-def read_lead(lead: WireLead, region: str) -> Record:
-    """A lead in canonical terms, its keys normalised, the primary number first."""
-    names = " ".join(part for part in (lead.first_name, lead.last_name) if part)
-    phones = (phone_key(phone, region) for phone in lead.phones)
-    emails = (email_key(email) for email in lead.email)
-    return Record(
-        system=SYSTEM,
-        remote_id=lead.id,
-        name=names or lead.business_name or "",
-        phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
-        emails=tuple(dict.fromkeys(email for email in emails if email)),
-    )
+def row_id(row: JsonValue) -> str | None:
+    """The id of a row that has not been checked."""
+    try:
+        return read_id(row.get("id")) if isinstance(row, dict) else None
+    except ValueError:
+        return None
 
 
 def row_key(index: int, row: JsonValue) -> str:
     """What tells one row of a list from another: its id, else its place on the page and its whole text."""
-    return _id_of(row) or f"{index}:{json.dumps(row, sort_keys=True)}"
-
-
-def unreadable(row: JsonValue, detail: str, lead: str) -> Unreadable:
-    """A row of this lead's list that could not be understood, with its id if at least that could be read."""
-    return Unreadable(SYSTEM, _id_of(row), detail, excerpt(json.dumps(row).encode()), lead)
+    return row_id(row) or f"{index}:{json.dumps(row, sort_keys=True)}"
 
 
 def describe(error: ValidationError) -> str:
@@ -268,10 +183,3 @@ def describe(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the task"
     return redact(f"{where}: {first['msg']}")
-
-
-def _id_of(row: JsonValue) -> str | None:
-    try:
-        return read_id(row.get("id")) if isinstance(row, dict) else None
-    except ValueError:
-        return None

@@ -198,7 +198,7 @@ MUTANTS = (
     Mutant(
         "the marker is copied into Superfone",
         "copy",
-        "adapters.superfone.wire",
+        "adapters.superfone.mapping",
         "for part in (draft.title, text)",
         "for part in (draft.title, text, draft.marker.line)",
     ),

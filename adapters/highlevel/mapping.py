@@ -1,0 +1,88 @@
+"""HighLevel's tasks and contacts, and the canonical ones: both directions (pure)."""
+
+from __future__ import annotations
+
+import json
+
+from pydantic import ValidationError
+
+from adapters.highlevel.wire import SYSTEM, CreatedTask, WireContact, row_id
+from adapters.http import excerpt
+from adapters.instants import hinted_instant, write_instant
+from adapters.redact import redact
+from adapters.text import plain_text
+from syncer.keys import email_key, phone_key
+from syncer.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
+
+
+def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
+    """What HighLevel says of one task. ``contact`` is whose it is where the task itself does not say."""
+    body, marker = split_marker(None if task.body is None else plain_text(task.body))
+    return Reading(
+        system=SYSTEM,
+        remote_id=task.id,
+        contact=task.contact or contact,
+        state=State.DONE if task.completed else State.OPEN,
+        kind=kind,
+        raw_type="",
+        title=task.title,
+        body=body,
+        marker=marker,
+        due=task.due,
+        assignee=task.assignee,
+        kind_known=False,
+        whole=whole,
+        created_at=task.added,
+        updated_at=task.updated,
+    )
+
+
+def task_body(draft: Draft) -> dict[str, object]:
+    """A draft as the body of a create; the marker is the last line of the text.
+
+    HighLevel's documentation: ``title``, ``dueDate`` and ``completed`` are required. Unknown keys are refused, so
+    that neither the contact nor an id of ours is sent along.
+    """
+    text, _marker = split_marker(draft.body)
+    body: dict[str, object] = {
+        "title": draft.title,
+        "body": f"{text}\n{draft.marker.line}" if text else draft.marker.line,
+        "dueDate": write_instant(draft.due),
+        "completed": False,
+    }
+    return body | ({"assignedTo": draft.assignee} if draft.assignee else {})
+
+
+def contact_record(contact: WireContact, *, region: str) -> Record:
+    """A contact with its keys normalised; what is no valid key is left out."""
+    emails = [email_key(text) for text in (contact.email, *contact.more_emails)]
+    phone = phone_key(contact.phone, region)
+    return Record(
+        system=SYSTEM,
+        remote_id=contact.id,
+        name=contact.name,
+        phones=(phone,) if phone else (),
+        emails=tuple(dict.fromkeys(email for email in emails if email)),
+    )
+
+
+def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
+    """A record as the body of a create. HighLevel's documentation: either key will do."""
+    fields = {
+        "locationId": location_id,
+        "name": record.name,
+        "email": next(iter(record.emails), ""),
+        "phone": next(iter(record.phones), ""),
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> Unreadable:
+    """A row that could not be understood, with the first complaint about it; whose it is where it does not say."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the row"
+    detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())
+    named = raw.get("contactId") if isinstance(raw, dict) else None
+    whose = named if isinstance(named, str) and named else contact
+    due = hinted_instant(raw.get("dueDate")) if isinstance(raw, dict) else None
+    return Unreadable(SYSTEM, row_id(raw), detail, received, whose, due)

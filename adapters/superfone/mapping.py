@@ -1,0 +1,107 @@
+"""Superfone's tasks and leads, and the canonical ones: both directions (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Final
+
+from pydantic import JsonValue
+
+from adapters.http import excerpt
+from adapters.instants import write_instant
+from adapters.superfone.wire import REMINDER, SYSTEM, WireLead, WireTask, row_id
+from syncer.keys import email_key, phone_key
+from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, Unreadable, split_marker
+
+NOTIFY_MARGIN: Final = timedelta(minutes=1)
+KINDS: Final[Mapping[str, Kind]] = {
+    "FOLLOW_UP_CALL": Kind.FOLLOW_UP_CALL,
+    "FIRST_CALL": Kind.FIRST_CALL,
+    "CALLBACK_REQUEST": Kind.CALLBACK,
+    "SITE_VISIT": Kind.SITE_VISIT,
+    "REMINDER": Kind.REMINDER,
+    "BOOKING": Kind.BOOKING,
+}
+_TYPES: Final = {kind: raw_type for raw_type, kind in KINDS.items()}
+CREATABLE: Final = frozenset(Kind) - MESSAGE_KINDS
+
+
+def wire_type(kind: Kind, todo_type: str) -> str | None:
+    """The type that a task of this kind is created with; ``None`` for kinds that Superfone does not have."""
+    return todo_type if kind is Kind.TODO else _TYPES.get(kind)
+
+
+def exclusive_kinds(todo_type: str) -> frozenset[Kind]:
+    """The kinds of which a lead has one open task at most: all that do not become reminders."""
+    return frozenset(kind for kind in CREATABLE if wire_type(kind, todo_type) != REMINDER)
+
+
+def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
+    """The body of a create.
+
+    Superfone's documentation: there is no title field; ``notify_at`` must be in the future and not after
+    ``due_date``. The margin is for their clock, which may be ahead of ours. A marker that the text carries is
+    left out: it could not be read back, and a person would see it.
+    """
+    body = {"type": raw_type, "due_date": write_instant(draft.due)}
+    text, _marker = split_marker(draft.body)
+    note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
+    if note:
+        body["customer_note"] = note
+    if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:
+        body["notify_at"] = write_instant(draft.notify_at)
+    return body
+
+
+def contact_body(record: Record, phone: str) -> dict[str, object]:
+    """The body that creates a lead; names and e-mail only where there are any."""
+    first, _, last = record.name.strip().partition(" ")
+    optional = {"first_name": first, "last_name": last.strip(), "email": list(record.emails)}
+    return {
+        "customer_phone": phone,
+        "create_customer_if_customer_phone_not_found": True,
+        **{name: value for name, value in optional.items() if value},
+    }
+
+
+def read_task(task: WireTask, lead: str) -> Reading:
+    """A task in canonical terms. A type that we do not know is a to-do, and counts as no reminder."""
+    raw_type = task.type.strip().upper()
+    return Reading(
+        system=SYSTEM,
+        remote_id=task.id,
+        contact=lead,
+        state=task.task_status,
+        kind=KINDS.get(raw_type, Kind.TODO),
+        raw_type=task.type,
+        title=task.title,
+        due=task.due_date,
+        assignee=task.assignee_user_id,
+        notify_at=task.notify_at,
+        exclusive=raw_type != REMINDER,
+        created_at=task.created_at,
+        updated_at=task.updated_at,
+        created_by=task.created_by,
+        updated_by=task.updated_by,
+    )
+
+
+def read_lead(lead: WireLead, region: str) -> Record:
+    """A lead in canonical terms, its keys normalised, the primary number first."""
+    names = " ".join(part for part in (lead.first_name, lead.last_name) if part)
+    phones = (phone_key(phone, region) for phone in lead.phones)
+    emails = (email_key(email) for email in lead.email)
+    return Record(
+        system=SYSTEM,
+        remote_id=lead.id,
+        name=names or lead.business_name or "",
+        phones=tuple(dict.fromkeys(phone for phone in phones if phone)),
+        emails=tuple(dict.fromkeys(email for email in emails if email)),
+    )
+
+
+def unreadable(row: JsonValue, detail: str, lead: str) -> Unreadable:
+    """A row of this lead's list that could not be understood, with its id if at least that could be read."""
+    return Unreadable(SYSTEM, row_id(row), detail, excerpt(json.dumps(row).encode()), lead)
