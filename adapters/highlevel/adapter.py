@@ -26,15 +26,25 @@ from adapters.base import (
     ListsTasks,
     Missing,
     Refused,
-    Unavailable,
 )
+from adapters.highlevel.checks import run_checks
 from adapters.highlevel.mapping import contact_body, contact_record, task_body, task_reading, unreadable_row
-from adapters.highlevel.paging import CONTACT_PAGE, TASK_PAGE, ContactPager, Pager, Rows, TaskPager
+from adapters.highlevel.paging import (
+    CONTACT_PAGE,
+    CONTACT_SEARCH,
+    TASK_PAGE,
+    ContactPager,
+    Pager,
+    Rows,
+    TaskPager,
+    contact_rows,
+    task_rows,
+    task_search,
+)
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import (
     SYSTEM,
     ContactAnswer,
-    ContactRows,
     CreatedTask,
     CreatedTaskAnswer,
     DuplicateRefusal,
@@ -52,7 +62,6 @@ from syncer.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreada
 
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0
-CONTACT_SEARCH: Final = "/contacts/search"
 
 # A missing location says nothing about the task or contact that was asked for, nor does a wrong address.
 _NOT_THERE: Final = ("not found", "does not exist", "doesn't exist")
@@ -73,9 +82,6 @@ NOTES: Final = {
     "phones": "Only a contact's first phone number is readable through the API.",
     "rate": "100 requests in 10 seconds and 200,000 a day for each location, shared with what else uses it.",
 }
-
-_WHERE: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
-_SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"
 
 _T = TypeVar("_T", Reading, Record)
 
@@ -105,7 +111,7 @@ class HighLevelAdapter(Adapter):
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region
-        self._task_search = f"/locations/{settings.location_id}/tasks/search"
+        self._task_search = task_search(settings.location_id)
         token = settings.token.get_secret_value()
         self._http = Http(
             system=SYSTEM,
@@ -199,7 +205,7 @@ class HighLevelAdapter(Adapter):
             nonlocal total
             body = {"locationId": self._settings.location_id, "pageLimit": CONTACT_PAGE}
             pager = ContactPager(CONTACT_PAGE)
-            rows = {row_key(row): row async for row in self._pages(CONTACT_SEARCH, body, pager, _contacts)}
+            rows = {row_key(row): row async for row in self._pages(CONTACT_SEARCH, body, pager, contact_rows)}
             total = pager.total or 0
             return rows, pager.may_have_moved or len(rows) < total
 
@@ -259,12 +265,7 @@ class HighLevelAdapter(Adapter):
 
     async def check(self) -> list[Check]:
         """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
-        tasks = {"completed": False, "limit": 1}
-        contacts = {"locationId": self._settings.location_id, "pageLimit": 1, "page": 1}
-        return [
-            await self._check("tasks", "locations/tasks.readonly", self._task_search, tasks, _tasks),
-            await self._check("contacts", "contacts.readonly", CONTACT_SEARCH, contacts, _contacts),
-        ]
+        return await run_checks(self._http, self._settings.location_id)
 
     async def aclose(self) -> None:
         """Close the connection pool."""
@@ -272,7 +273,7 @@ class HighLevelAdapter(Adapter):
 
     async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
         pager = TaskPager(TASK_PAGE)
-        pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, _tasks)
+        pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, task_rows)
         rows = {row_key(row): row async for row in pages}
         return rows, pager.may_have_moved
 
@@ -304,18 +305,6 @@ class HighLevelAdapter(Adapter):
             raise refusal from error
         return _shows(found, (*record.emails, *record.phones), "one of these keys")
 
-    async def _check(
-        self, what: str, scope: str, path: str, body: Mapping[str, object], rows_of: Callable[[Answer], Rows]
-    ) -> Check:
-        what = f"list the location's {what}"
-        try:
-            answer = await self._http.read("POST", path, json=body)
-            rows = rows_of(answer).rows
-        except AdapterError as error:
-            return Check(what, ok=False, detail=error.words, advice=_advice(error, scope))
-        found = "" if rows else ", but there is none yet"
-        return Check(what, ok=True, detail=f"{scope} works{found}; writing needs contacts.write, which no read proves")
-
     def _reading(self, task: CreatedTask, contact: str | None, *, whole: bool = True) -> Reading:
         return task_reading(task, kind=self._settings.kind_of(task.title), contact=contact, whole=whole)
 
@@ -330,15 +319,6 @@ class HighLevelAdapter(Adapter):
     def _contact_row(self, raw: object) -> Record | None:
         contact = WireContact.model_validate(raw)
         return None if contact.deleted else contact_record(contact, region=self._region)
-
-
-def _tasks(answer: Answer) -> Rows:
-    return Rows(answer.parse(TaskRows).rows())
-
-
-def _contacts(answer: Answer) -> Rows:
-    page = answer.parse(ContactRows)
-    return Rows(page.contacts, page.total)
 
 
 def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | None = None) -> Listing[_T]:
@@ -372,20 +352,3 @@ def _tasks_of(contact: str) -> str:
 
 def _task_of(ref: TaskRef) -> str:
     return f"{_tasks_of(ref.contact)}/{quote(ref.remote_id, safe='')}"
-
-
-def _advice(error: AdapterError, scope: str) -> str:
-    """What a person can do about a failed check.
-
-    HighLevel's documentation has 401 for a wrong token. Public client code says that a missing scope is a 401 too, and
-    a 403 in plain text comes from Cloudflare before HighLevel is reached.
-    """
-    if isinstance(error, Unavailable) and error.status in range(300, 500):
-        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
-    if isinstance(error, Unavailable):
-        return "check the network and highlevel.base_url, then try again"
-    if error.status in {401, 403} and "scope" in error.words.lower():
-        return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
-    if error.status in {401, 403}:
-        return f"make a private integration with the scopes {_SCOPES}, {_WHERE}, and put its token into highlevel.token"
-    return f"check highlevel.location_id and highlevel.base_url, and that the token is that location's ({_WHERE})"

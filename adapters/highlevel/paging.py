@@ -8,12 +8,18 @@ from abc import ABC, abstractmethod
 from typing import Any, Final, NamedTuple
 
 from adapters.base import BadAnswer
-from adapters.highlevel.wire import SYSTEM, row_id, row_key
-from adapters.http import MAX_PAGES
+from adapters.highlevel.wire import SYSTEM, ContactRows, TaskRows, row_id, row_key
+from adapters.http import MAX_PAGES, Answer
 
 TASK_PAGE: Final = 100
 CONTACT_PAGE: Final = 500
 PAGE_REACH: Final = 10_000
+CONTACT_SEARCH: Final = "/contacts/search"
+
+
+def task_search(location_id: str) -> str:
+    """The path of the search that lists a location's tasks."""
+    return f"/locations/{location_id}/tasks/search"
 
 
 class Rows(NamedTuple):
@@ -21,6 +27,17 @@ class Rows(NamedTuple):
 
     rows: list[Any]
     total: int | None = None
+
+
+def task_rows(answer: Answer) -> Rows:
+    """One page of the search for tasks."""
+    return Rows(answer.parse(TaskRows).rows())
+
+
+def contact_rows(answer: Answer) -> Rows:
+    """One page of the search for contacts."""
+    page = answer.parse(ContactRows)
+    return Rows(page.contacts, page.total)
 
 
 class Pager(ABC):

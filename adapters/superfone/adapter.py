@@ -15,7 +15,6 @@ from pydantic import JsonValue, ValidationError
 from adapters.answers import ErrorBody
 from adapters.base import (
     Adapter,
-    AdapterError,
     Ambiguous,
     BadAnswer,
     Capabilities,
@@ -26,14 +25,15 @@ from adapters.base import (
     Missing,
     NothingOpen,
     Refused,
-    Unauthorized,
     Unavailable,
     WrongAccount,
 )
 from adapters.http import MAX_PAGES, Answer, Http, Rule, Transport
+from adapters.superfone.checks import run_checks
 from adapters.superfone.mapping import contact_body, create_body, read_lead, read_task, unreadable, wire_type
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
 from adapters.superfone.wire import (
+    BAD_REQUEST,
     SYSTEM,
     LeadAnswer,
     PageAnswer,
@@ -47,14 +47,9 @@ from adapters.superfone.wire import (
 from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 PAGE_SIZE: Final = 20
-BAD_REQUEST: Final = 400
 REREADS: Final = 3
-PROBE_PHONE: Final = "+910000000000"
-PROBE_LEAD: Final = "1"
 
 _API: Final = "/enterprise/api"
-_KEY_ADVICE: Final = "ask the Superfone team (hello@superfone.in) for an API key, then set superfone.api_key"
-_URL_ADVICE: Final = "check superfone.base_url and the network, then try again"
 
 _NOBODY: Final = ("lead not found", "customer not found")
 # Any other 404 does not come from Superfone's documentation, a wrong address for example, and proves nothing.
@@ -210,8 +205,7 @@ class SuperfoneAdapter(Adapter):
 
     async def check(self) -> list[Check]:
         """Look up a number that nobody has, then the tasks of a lead that need not exist: both are harmless."""
-        key = await self._check_key()
-        return [key] if key.ok is False else [key, await self._check_tasks()]
+        return await run_checks(self.find_contacts, self._page)
 
     async def list_tasks(self) -> Listing[Reading]:
         """Not available: raises `NotImplementedError`."""
@@ -341,31 +335,6 @@ class SuperfoneAdapter(Adapter):
             self.expected_identity = organisation
         elif organisation != self.expected_identity:
             raise WrongAccount(self.expected_identity, organisation, system=SYSTEM)
-
-    async def _check_key(self) -> Check:
-        what = "look up a lead by phone number"
-        try:
-            await self.find_contacts(PROBE_PHONE)
-        except Unauthorized as error:
-            return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
-        except AdapterError as error:
-            # Superfone may refuse the number that nobody has: that is about the number alone.
-            ok = None if error.status == BAD_REQUEST else False
-            return Check(what, ok=ok, detail=error.words, advice=_URL_ADVICE)
-        return Check(what, ok=True, detail="the key is accepted")
-
-    async def _check_tasks(self) -> Check:
-        """Superfone's documentation: no such lead is a 404 ``Lead not found``, which a wrong address does not say."""
-        what = "list the tasks of a lead"
-        try:
-            await self._page(PROBE_LEAD, 1)
-        except Missing:
-            return Check(what, ok=True, detail="the task calls answer")
-        except Unauthorized as error:
-            return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
-        except AdapterError as error:
-            return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
-        return Check(what, ok=True, detail="the task calls answer")
 
 
 def _several(leads: tuple[Record, ...]) -> Ambiguous:

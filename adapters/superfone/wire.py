@@ -29,6 +29,7 @@ from syncer.model import State
 
 SYSTEM: Final = "superfone"
 REMINDER: Final = "REMINDER"
+BAD_REQUEST: Final = 400
 
 TaskType = Literal["FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING"]
 

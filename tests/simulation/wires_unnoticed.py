@@ -221,9 +221,9 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "check does not try the task calls",
-        "adapters.superfone.adapter",
-        "[key, await self._check_tasks()]",
-        "[key, await self._check_key()]",
+        "adapters.superfone.checks",
+        "[key, await _check_tasks(page)]",
+        "[key, await _check_key(find)]",
         "tests/test_superfone_writes.py::test_check_of_the_task_calls",
     ),
     Wire(

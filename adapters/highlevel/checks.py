@@ -1,0 +1,53 @@
+"""What ``syncer check`` tries at HighLevel: harmless reads, each with what to do where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from adapters.base import AdapterError, Check, Unavailable
+from adapters.highlevel.paging import CONTACT_SEARCH, Rows, contact_rows, task_rows, task_search
+from adapters.http import Answer, Http
+
+_WHERE: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
+_SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"
+
+
+async def run_checks(http: Http, location_id: str) -> list[Check]:
+    """Whether tasks and contacts can be listed."""
+    tasks = {"completed": False, "limit": 1}
+    contacts = {"locationId": location_id, "pageLimit": 1, "page": 1}
+    return [
+        await _try(http, "tasks", "locations/tasks.readonly", task_search(location_id), tasks, task_rows),
+        await _try(http, "contacts", "contacts.readonly", CONTACT_SEARCH, contacts, contact_rows),
+    ]
+
+
+async def _try(
+    http: Http, what: str, scope: str, path: str, body: Mapping[str, object], rows_of: Callable[[Answer], Rows]
+) -> Check:
+    what = f"list the location's {what}"
+    try:
+        answer = await http.read("POST", path, json=body)
+        rows = rows_of(answer).rows
+    except AdapterError as error:
+        return Check(what, ok=False, detail=error.words, advice=_advice(error, scope))
+    found = "" if rows else ", but there is none yet"
+    return Check(what, ok=True, detail=f"{scope} works{found}; writing needs contacts.write, which no read proves")
+
+
+def _advice(error: AdapterError, scope: str) -> str:
+    """What a person can do about a failed check.
+
+    HighLevel's documentation has 401 for a wrong token. Public client code says that a missing scope is a 401 too, and
+    a 403 in plain text comes from Cloudflare before HighLevel is reached.
+    """
+    if isinstance(error, Unavailable) and error.status in range(300, 500):
+        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
+    if isinstance(error, Unavailable):
+        return "check the network and highlevel.base_url, then try again"
+    if error.status in {401, 403} and "scope" in error.words.lower():
+        return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
+    if error.status in {401, 403}:
+        return f"make a private integration with the scopes {_SCOPES}, {_WHERE}, and put its token into highlevel.token"
+    return f"check highlevel.location_id and highlevel.base_url, and that the token is that location's ({_WHERE})"

@@ -1,0 +1,53 @@
+"""What ``syncer check`` tries at Superfone: harmless reads, each with what to do where it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from adapters.base import AdapterError, Check, Missing, Unauthorized
+from adapters.superfone.wire import BAD_REQUEST
+
+PROBE_PHONE: Final = "+910000000000"
+PROBE_LEAD: Final = "1"
+
+_KEY_ADVICE: Final = "ask the Superfone team (hello@superfone.in) for an API key, then set superfone.api_key"
+_URL_ADVICE: Final = "check superfone.base_url and the network, then try again"
+
+Find = Callable[[str], Awaitable[object]]
+"""Looks up the leads that have a phone number."""
+Page = Callable[[str, int], Awaitable[object]]
+"""Reads one page of the tasks of a lead."""
+
+
+async def run_checks(find: Find, page: Page) -> list[Check]:
+    """Whether the key is accepted and, unless it is not, whether the task calls answer."""
+    key = await _check_key(find)
+    return [key] if key.ok is False else [key, await _check_tasks(page)]
+
+
+async def _check_key(find: Find) -> Check:
+    what = "look up a lead by phone number"
+    try:
+        await find(PROBE_PHONE)
+    except Unauthorized as error:
+        return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
+    except AdapterError as error:
+        # Superfone may refuse the number that nobody has: that is about the number alone.
+        ok = None if error.status == BAD_REQUEST else False
+        return Check(what, ok=ok, detail=error.words, advice=_URL_ADVICE)
+    return Check(what, ok=True, detail="the key is accepted")
+
+
+async def _check_tasks(page: Page) -> Check:
+    """Superfone's documentation: no such lead is a 404 ``Lead not found``, which a wrong address does not say."""
+    what = "list the tasks of a lead"
+    try:
+        await page(PROBE_LEAD, 1)
+    except Missing:
+        return Check(what, ok=True, detail="the task calls answer")
+    except Unauthorized as error:
+        return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
+    except AdapterError as error:
+        return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
+    return Check(what, ok=True, detail="the task calls answer")
