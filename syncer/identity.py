@@ -140,19 +140,6 @@ class Standing:
         now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
         return not now and (system, EVERYBODY) not in self._base.visits
 
-    def served_before(self) -> set[str]:
-        """Persons who are new here, where another ledger's marker is seen before this one has read every CRM once.
-
-        What that one made for them in a CRM that keeps no markers looks as if people had made it. Nothing waits for
-        that, but where all of theirs was read it is looked at with that in mind.
-        """
-        readers = [system for system in self._seen if self._capabilities[system].reads_marker]
-        if all((system, EVERYBODY) in self._base.visits for system in readers):
-            return set()
-        mine = {self._base.ledger_id, *self._base.former_ids}
-        strange = any(row.marker is not None and row.marker.ledger not in mine for row in self._readings())
-        return self.new() if strange else set()
-
     def new(self) -> set[str]:
         """The persons with an unknown open task whose tasks this ledger has never read in full.
 
@@ -231,8 +218,8 @@ class Standing:
     @cached_property
     def has_forerunner(self) -> bool:
         """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""
-        ours = self._base.ledger_id
-        return any(row.marker is not None and row.marker.ledger != ours for row in self._readings())
+        ours = {self._base.ledger_id, *self._base.former_ids}
+        return any(row.marker is not None and row.marker.ledger not in ours for row in self._readings())
 
     @cached_property
     def _makers_of_copies(self) -> dict[str, str]:

@@ -15,9 +15,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncer.closures import Cause
-from syncer.grouping import Group, PersonsTasks
+from syncer.grouping import Group, Grouping
 from syncer.identity import is_history
 from syncer.likeness import same_due
+from syncer.matching import Matching
 from syncer.merging import Merging, in_order, replica_of
 from syncer.model import Kind, Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.reasons import Reason
@@ -28,10 +29,10 @@ CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCEL
 
 def rebuild(work: Merging, link: str) -> None:
     """Give every task of this person its place, as one ledger that was never lost would have."""
-    person = PersonsTasks(work, link)
-    person.group()
-    person.match()
-    for group in sorted(person.groups.values(), key=lambda group: group.task):
+    person = Grouping(work, link)
+    groups = person.group()
+    Matching(work, link, groups, person.readings).match()
+    for group in sorted(groups.values(), key=lambda group: group.task):
         _Conclusion(work, group).store()
 
 

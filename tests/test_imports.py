@@ -19,6 +19,8 @@ PURE = (
     "closures",
     "identity",
     "grouping",
+    "lanecopies",
+    "matching",
     "rebuild",
     "likeness",
     "ledgerids",
