@@ -97,7 +97,32 @@ class Standing:
         known = {
             name.removeprefix(BEHIND) for name, value in self._base.cursors.items() if value and name.startswith(BEHIND)
         }
-        return known | {link for row in self._readings() if self._tells(row) and (link := self._link(row))}
+        told = {link for row in self._readings() if self._tells(row) and (link := self._link(row))}
+        return known | told | self._finished_unseen()
+
+    def _finished_unseen(self) -> set[str]:
+        """Persons whose lane is read for the first time, and has a finished task like an open one that lacks there.
+
+        A lost ledger may have made it: nobody knows, so nothing is made again before all of theirs is read.
+        """
+        rows = [row for row in self._readings() if row.system in self._in_lanes and row.state is State.DONE]
+        unknown = [row for row in rows if row.key not in self._base.replicas]
+        first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
+        if not first_read:
+            return set()
+        there = {(copy.task, copy.system) for copy in self._base.replicas.values()}
+        lacking = {
+            (system, task.contact, task.due, task.kind.family)
+            for task in self._base.tasks.values()
+            for system in self._in_lanes
+            if task.contact in first_read and task.state is State.OPEN and (task.id, system) not in there
+        }
+        return {link for row in unknown if (row.system, *self._look(row)) in lacking and (link := self._link(row))}
+
+    @cached_property
+    def _in_lanes(self) -> set[str]:
+        """The CRMs that keep no markers."""
+        return {system for system in self._systems if not self._capabilities[system].reads_marker}
 
     def behind(self) -> set[str]:
         """Those, and after an old copy was put back everybody who was not read since."""
@@ -120,9 +145,9 @@ class Standing:
         unknown = [row for row in self._readings() if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
-        in_lanes = {system for system in self._systems if not self._capabilities[system].reads_marker}
-        looks = {self._look(row) for row in open_now if row.system not in in_lanes}
-        signs = {self._link(row) for row in unknown if row.system in in_lanes and self._may_be_a_copy(row, looks)}
+        looks = {self._look(row) for row in open_now if row.system not in self._in_lanes}
+        lane_rows = [row for row in unknown if row.system in self._in_lanes]
+        signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new()) | signs if link is not None}
 
     def _may_be_a_copy(self, row: Reading, looks: Set[Look]) -> bool:

@@ -85,7 +85,7 @@ class Matching:
         group = self._group_of(row)
         standing = self._work.standing
         us, probably = standing.our_user(row.system), standing.probably_us(row.system)
-        ours = us is not None and row.created_by == us
+        ours = self._is_surely_by_us(row)
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
         target = self._first([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
@@ -139,7 +139,10 @@ class Matching:
         ]
         finished = [other for other in fitting if not other.open and other.marked]
         if (target := self._first(finished or [other for other in fitting if other.open], row)) is not None:
-            self._join(row, target)
+            if target.marked or not in_lanes or self._is_surely_by_us(row):
+                self._join(row, target)
+            else:
+                target.unsure = True
         elif in_lanes and self._is_by_us(row):
             if self._work.cause(row) is Cause.PERSON:
                 # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
@@ -157,6 +160,10 @@ class Matching:
         """Whether our user made it, as far as that is known."""
         probably = self._work.standing.probably_us(row.system)
         return probably is None or row.created_by == probably
+
+    def _is_surely_by_us(self, row: Reading) -> bool:
+        us = self._work.standing.our_user(row.system)
+        return us is not None and row.created_by == us
 
     def _may_be_ours(self, row: Reading) -> bool:
         """Whether our user made it, as far as that is known: of a ledger that is behind, it may be a copy."""
