@@ -85,8 +85,12 @@ def pytest_configure(config: pytest.Config) -> None:
         postgresql.prepare()
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
     postgresql.leave()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgresql.end()
 

