@@ -135,21 +135,19 @@ class Matching:
         fitting = [
             other
             for other in self.groups.values()
-            if not other.shows(row.system) and self._is_like(row, other) and (in_lanes or other.marked)
+            if self._has_room(row.system, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         finished = [other for other in fitting if not other.open and other.marked]
-        if (target := self._first(finished or [other for other in fitting if other.open], row)) is not None:
-            if target.marked or not in_lanes or self._is_surely_by_us(row):
-                self._join(row, target)
-            else:
-                target.unsure = True
+        target = self._first(finished or [other for other in fitting if other.open], row)
+        if target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
+            self._join(row, target)
         elif in_lanes and self._is_by_us(row):
             if self._work.cause(row) is Cause.PERSON:
                 # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
                 for other in self.groups.values():
                     if other.lacks(row.system) and looks_like(row, other) and not is_before(row, other):
                         other.unsure = True
-            if self._may_be_ours(row):
+            if target is None and self._may_be_ours(row):
                 self._mark_unsure(row)
 
     def _mark_unsure(self, row: Reading) -> None:
@@ -160,6 +158,12 @@ class Matching:
         """Whether our user made it, as far as that is known."""
         probably = self._work.standing.probably_us(row.system)
         return probably is None or row.created_by == probably
+
+    def _has_room(self, system: str, other: Group) -> bool:
+        """Whether nothing there is its copy, or only such as a creation closed, after which we made another one."""
+        return system not in other.open and all(
+            self._work.cause(row) is not Cause.PERSON for row in other.closed.get(system, ())
+        )
 
     def _is_surely_by_us(self, row: Reading) -> bool:
         us = self._work.standing.our_user(row.system)
@@ -207,15 +211,15 @@ class Matching:
         return next(group for group in self.groups.values() if row in group.readings)
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """A marked group comes first, then one of the row's kind, an open one, one made before the row.
+        """One without a copy there comes first, then a marked one, one of the row's kind, an open one, an older one.
 
         Of equal ones the lane got the copies in the order of their ids, see `syncer.lane.Wish`.
         """
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, str]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, str]:
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             later = is_before(row, one, by=timedelta(0))
-            return (not one.marked, another_kind, not one.open, later, one.task)
+            return (one.shows(row.system), not one.marked, another_kind, not one.open, later, one.task)
 
         return min(groups, key=order, default=None)
 

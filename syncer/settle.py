@@ -148,8 +148,12 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     listing = await _read(connection, lane, adapter.list_contact_tasks(operation.contact))
     if listing is None:
         return
-    context.extend(listing.rows)
-    unknown = [reading for reading in listing.rows if reading.key not in context.base.replicas]
+    context.extend(listing.rows, whole=True)
+    unknown = [
+        row
+        for row in listing.rows
+        if row.key not in context.base.replicas and not _failed_before(context, operation, row)
+    ]
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
@@ -164,6 +168,12 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         context.created[operation.system] += 1
     elif read_all and not any(row.due is None or operation.is_due(row.due) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
+
+
+def _failed_before(context: RunContext, operation: Operation, row: Reading) -> bool:
+    """Whether it could not be read before the request was sent already: so it was there, and is not what that made."""
+    failing = context.base.failing.get((row.system, What.TASK.value, row.remote_id))
+    return failing is not None and failing.since < operation.sent_at
 
 
 async def _find_marker(
@@ -236,7 +246,13 @@ def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) 
     if us is not None:
         return makers - {us}
     known = {row.key: replica.task for row in rows if (replica := context.base.replicas.get(row.key)) is not None}
-    copies = {row.key for row in rows if row.key in known and split_task_id(known[row.key])[0] != row.place}
+    # What is held may be a copy of ours, too.
+    copies = {
+        row.key
+        for row in rows
+        if row.key in known
+        and (split_task_id(known[row.key])[0] != row.place or context.base.tasks[known[row.key]].held)
+    }
     return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
 
 

@@ -404,8 +404,9 @@ class Facts:
         by hand carries no marker, and what they changed since makes it another task. What was cancelled and is kept
         open elsewhere cannot be told from what was reopened.
         """
-        ours_there = any(system == "superfone" and (system, at) not in self.theirs for system, at in self.copies(name))
-        edited_there = "edited in superfone" in story.deeds and not ours_there
+        there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
+        latest = max(there, key=lambda copy: int(copy[1]), default=None)
+        edited_there = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
         edited_there |= "edited" in story.deeds and self._is_named_by_its_due(name)
         kept = story.cancelled and not self.closes_cancelled
         return (
