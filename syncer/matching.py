@@ -137,8 +137,7 @@ class Matching:
             for other in self.groups.values()
             if self._has_room(row.system, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
-        finished = [other for other in fitting if not other.open and other.marked]
-        target = self._first(finished or [other for other in fitting if other.open], row)
+        target = self._first([other for other in fitting if other.open or other.marked], row)
         if target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
             self._join(row, target)
         elif in_lanes and self._is_by_us(row):
@@ -164,6 +163,11 @@ class Matching:
         return system not in other.open and all(
             self._work.cause(row) is not Cause.PERSON for row in other.closed.get(system, ())
         )
+
+    def _is_finished(self, other: Group) -> bool:
+        """Whether somebody finished one of its copies."""
+        closed = [row for rows in other.closed.values() for row in rows]
+        return any(row.state is State.DONE and self._work.cause(row) is Cause.PERSON for row in closed)
 
     def _is_surely_by_us(self, row: Reading) -> bool:
         us = self._work.standing.our_user(row.system)
@@ -211,15 +215,18 @@ class Matching:
         return next(group for group in self.groups.values() if row in group.readings)
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """One without a copy there comes first, then a marked one, one of the row's kind, an open one, an older one.
+        """Nothing of it there comes first, then marked, of the row's kind, as far as the row, open, and made before it.
 
-        Of equal ones the lane got the copies in the order of their ids, see `syncer.lane.Wish`.
+        As far is what is finished elsewhere, too, or nowhere. Of equal ones the lane got the copies in the order of
+        their ids, see `syncer.lane.Wish`.
         """
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, str]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, str]:
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
+            another_state = self._is_finished(one) is (row.state is State.OPEN)
             later = is_before(row, one, by=timedelta(0))
-            return (one.shows(row.system), not one.marked, another_kind, not one.open, later, one.task)
+            shows = one.shows(row.system)
+            return (shows, not one.marked, another_kind, another_state, not one.open, later, one.task)
 
         return min(groups, key=order, default=None)
 

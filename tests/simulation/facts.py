@@ -200,6 +200,8 @@ class Facts:
             story.many += 1
         else:
             story.twins += 1
+            if story.twins > 1 and person in self.unsure:
+                story.excused |= UNTOLD
         self.theirs.add(copy)
         self.by_people.add(copy)
         self.rescheduled(copy)
@@ -289,8 +291,10 @@ class Facts:
     def doubled(self, person: int) -> None:
         """Somebody is there twice: while a ledger is rebuilt, nobody can tell whose the others' copies are."""
         self.unsure.add(person)
-        for story in self.stories.values():
-            if story.person == person and self.rebuilding:
+        for name, story in self.stories.items():
+            # Nor can twins find each other that were not read before.
+            apart = story.twins > 1 and not self.known.issuperset(self.open_copies(name))
+            if story.person == person and (self.rebuilding or apart):
                 story.excused |= UNTOLD
 
     def moved(self, copy: Copy) -> None:
