@@ -128,12 +128,13 @@ def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -
 
 
 def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story: Story) -> None:
-    """A replica that is gone is not made again, until somebody says so.
+    """A replica that is gone is not made again, until somebody says so. What arrives late was sent before.
 
     Another machine's ledger may never have known it: what is gone and what was never made is the same to it.
     """
     name = write.after[remote_id].name
-    if facts.ours_alone and (write.system, name) in facts.deleted and "L2" not in story.excused:
+    ours = facts.ours_alone and not facts.stage.arriving
+    if ours and (write.system, name) in facts.deleted and "L2" not in story.excused:
         raise Violation("L9", f"{name} was deleted in {write.system}, and made again as {remote_id}")
 
 
