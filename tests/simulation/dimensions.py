@@ -299,9 +299,7 @@ def _together(history: History, place: int, *actions: Action) -> History:
     return replace(history, actions=(*history.actions[:place], *actions, *history.actions[place:]))
 
 
-# "places" changes no history: it lets the judge excuse less, see `Facts.places`.
 DIMENSIONS = {
-    "places": Dimension(1.0, lambda _rng, history: history),
     "rushes": Dimension(0.1, _rushes),
     "late_contacts": Dimension(0.1, _late_contacts),
     "rebuilt_in_an_outage": Dimension(0.1, _rebuilt_in_an_outage),

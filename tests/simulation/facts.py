@@ -25,9 +25,6 @@ Copy = tuple[str, str]
 class Facts:
     """The memory of one world. ``closes_cancelled`` and ``holds`` are the account's settings.
 
-    ``places``: a task's id is the place of its origin, so that markers connect copies whatever was edited, and a lost,
-    an old or a second ledger excuses little, see `untold_by_places`.
-
     ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``reopenings`` are the
     tasks that a copy belonged to before people reopened it, and since. ``known`` and ``known_closed`` are those that a
     clean run has read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does
@@ -45,11 +42,8 @@ class Facts:
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
-    def __init__(
-        self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False, places: bool = False
-    ) -> None:
+    def __init__(self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
         self.stage = stage
-        self.places = places
         self.closes_cancelled = closes_cancelled
         self.holds = holds
         self.stories: dict[str, Story] = {}
@@ -320,7 +314,7 @@ class Facts:
         So are, after a lost ledger, all copies of a task.
         """
         copies = self.open_copies(self.tasks(copy[0])[copy[1]].name or "")
-        if (self.rebuilding and not self.places) or (story.twins > 1 and not self.known.issuperset(copies)):
+        if story.twins > 1 and not self.known.issuperset(copies):
             story.excused |= UNTOLD
 
     def may_reopen(self, copy: Copy) -> bool:
@@ -381,7 +375,7 @@ class Facts:
         for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
             seen.clear()
         for name, story in self.stories.items():
-            untold = self.untold_by_places(name, story) if self.places else self._untold(name, story)
+            untold = self.is_untold(name, story)
             copies = self.copies(name)
             # What was closed, but not done, stood in the ledger alone.
             story.seen &= any(task.open or self.task_id(copy) is not None for copy, task in copies.items())
@@ -395,13 +389,7 @@ class Facts:
         if not old:
             self.theirs |= {(system, remote_id) for system in self.stage.sandboxes for remote_id in self.tasks(system)}
 
-    def _untold(self, name: str, story: Story) -> bool:
-        """Whether copies that only look alike are not alike any more, or never were all there."""
-        closed_somewhere = story.done_at_most > 0 or story.cancelled
-        whole = {system for system, _ in self.open_copies(name)} == set(story.systems)
-        return closed_somewhere or not whole or bool(story.deeds) or story.to_put_back or story.many > 1
-
-    def untold_by_places(self, name: str, story: Story) -> bool:
+    def is_untold(self, name: str, story: Story) -> bool:
         """Superfone keeps no markers: whose copy ours is there, its due alone tells, and people changed that.
 
         That a race closed a task, and that it is to be put back, stands in the ledger alone. A twin that people made

@@ -53,7 +53,7 @@ class Machines(Facts):
         """Whether people changed it, and no copy with a marker is left that tells what the one in Superfone is of."""
         marked = [copy for copy in self.open_copies(name) if copy[0] != "superfone" and copy not in self.theirs]
         changed = bool(story.deeds or story.done_at_most or story.undated)
-        return (changed and not marked) or self.untold_by_places(name, story)
+        return (changed and not marked) or self.is_untold(name, story)
 
     def _may_be_doubled(self) -> None:
         """What two ledgers make in the same moment is there twice, once for each of them."""

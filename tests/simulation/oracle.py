@@ -24,10 +24,8 @@ ZERO = timedelta(0)
 class Oracle(Machines):
     """Asks every law when its time comes. ``told`` are the tasks of which the last report says that nobody can tell."""
 
-    def __init__(
-        self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False, places: bool = False
-    ) -> None:
-        super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds, places=places)
+    def __init__(self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
+        super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds)
         self._before: dict[str, Seen] = {}
         self.creates = self.completions = 0
         self.told: set[str | None] = set()

@@ -68,7 +68,6 @@ class Play:
             self.stage,
             closes_cancelled="keep" not in settings["sync"],
             holds="hold" in settings["superfone"],
-            places="places" in history.dimensions,
         )
         self.people = People(history, self.stage, self.oracle, tell)
         self._contacts = Contacts(self.stage, self.oracle, tell)
