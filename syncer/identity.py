@@ -37,7 +37,7 @@ def named_by(base: Base, marker: Marker) -> Task | None:
     replica = base.replicas.get(marker.place)
     if replica is None:
         return None
-    if replica.made and (replica.state is not ReplicaState.OPEN or base.restored_at is not None):
+    if replica.state is not ReplicaState.OPEN or (replica.made and base.restored_at is not None):
         return None
     same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
     return None if same_place else base.tasks.get(replica.task)

@@ -281,6 +281,10 @@ async def _settle_complete(context: RunContext, connection: Connection, operatio
     if reading.state is State.OPEN and not moved_on(context, operation, reading):
         _not_carried_out(context, operation, "the task is still open")
         return
+    if reading.state is State.OPEN and _may_still_arrive(context, operation):
+        # Somebody may have put it off, and the request closes it yet.
+        _stays_in_doubt(context, operation)
+        return
     context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
     context.completed[operation.system] += 1
 

@@ -25,7 +25,8 @@ Copy = tuple[str, str]
 class Facts:
     """The memory of one world. ``closes_cancelled`` and ``holds`` are the account's settings.
 
-    ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``reopenings`` are the
+    ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``moved_on`` are
+    recurring ones that they completed, and that are open again with their next date. ``reopenings`` are the
     tasks that a copy belonged to before people reopened it, and since. ``known`` and ``known_closed`` are those that a
     clean run has read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does
     not know yet.
@@ -52,6 +53,7 @@ class Facts:
         self.phones: dict[str, int] = {}
         self.theirs: set[Copy] = set()
         self.by_people: set[Copy] = set()
+        self.moved_on: set[Copy] = set()
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
@@ -233,6 +235,9 @@ class Facts:
             story.they_closed[copy[0]] += 1
         if copy in self.known and (self.closes_cancelled or not cancelled):
             story.noticed = True
+        if any(self.story(other) is story for other in self.moved_on - self.known):
+            # It may be our completion that made the other copy move.
+            story.excused |= UNTOLD
         self._part(story, copy)
 
     def touched(self, copy: Copy, deed: str) -> None:
@@ -249,7 +254,7 @@ class Facts:
             self._is_theirs_after_all(copy)
         if deed == "edited" and self.rebuilding and copy not in self.known:
             ours_there = copy[0] == "superfone" and copy not in self.by_people
-            if ours_there or self._is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
+            if ours_there or self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
                 story.excused |= UNTOLD
         if deed == "deleted" and copy in self.shown:
             self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
@@ -257,9 +262,15 @@ class Facts:
             story.to_put_back = False
         self._part(story, copy)
 
-    def _is_named_by_its_due(self, name: str) -> bool:
+    def is_named_by_its_due(self, name: str) -> bool:
         """Whether all that we made of the task is in Superfone, so that no marker names it."""
         return {system for system, _ in self.copies(name).keys() - self.by_people} == {"superfone"}
+
+    def moves_on(self, copy: Copy) -> None:
+        """A person completed a recurring task, which is open again at once, with its next date."""
+        self.touched(copy, "edited")
+        self._forget(copy)
+        self.moved_on.add(copy)
 
     def _is_theirs_after_all(self, copy: Copy) -> None:
         closed = self.closed_by.get(copy)
@@ -379,7 +390,8 @@ class Facts:
             copies = self.copies(name)
             # What was closed, but not done, stood in the ledger alone.
             story.seen &= any(task.open or self.task_id(copy) is not None for copy, task in copies.items())
-            hidden = any(copy in self.ailing and self._hides_its_due(copy) for copy in copies)
+            edited = "edited" in story.deeds
+            hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
             if untold or hidden or story.person in self.unsure:
                 story.excused |= UNTOLD
             if "copied" in story.deeds:
@@ -399,7 +411,7 @@ class Facts:
         there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
         latest = max(there, key=lambda copy: int(copy[1]), default=None)
         edited_there = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
-        edited_there |= "edited" in story.deeds and self._is_named_by_its_due(name)
+        edited_there |= "edited" in story.deeds and self.is_named_by_its_due(name)
         kept = story.cancelled and not self.closes_cancelled
         return (
             edited_there

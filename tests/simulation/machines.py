@@ -30,12 +30,20 @@ class Machines(Facts):
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:
             self._another_ledger()
+        if disturbed and self.rebuilding:
+            self._only_in_superfone()
         if self.at_once or (changes and self.stage.on_its_way):
             self._may_be_doubled()
         if machine != ANOTHER and disturbed and OURS not in self._knows_its_user:
             for copy in self.made_by_another - self.known:
                 if (story := self.story(copy)) is not None:
                     story.excused |= UNTOLD
+
+    def _only_in_superfone(self) -> None:
+        """After a lost ledger, a copy there is a task of its own if what it was made of may not be read."""
+        for name, story in self.stories.items():
+            if self.is_named_by_its_due(name) and not self.known.issuperset(self.open_copies(name)):
+                story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
         """It knows as little at first as one that begins after a loss."""

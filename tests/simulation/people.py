@@ -138,7 +138,7 @@ class People:
         if story is not None and self._oracle.is_closed(story):
             story.excused |= UNTOLD
         self._tell("  which moves to its next date")
-        self._oracle.touched(copy, "edited")
+        self._oracle.moves_on(copy)
         self._stage.highlevel.person_completes(copy[1])
         self._move_on(copy[1])
         self._oracle.rescheduled(copy)

@@ -175,7 +175,12 @@ class Play:
         self._ran = True
         self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[machine])
         self.oracle.creates = self.oracle.completions = 0
-        self.oracle.begins(machine, disturbed=bool(action.at or self.stage.network.ailing))
+        self.oracle.begins(
+            machine,
+            disturbed=bool(
+                action.at or self.stage.network.ailing or self.stage.network.strange or any(self.stage.outages.values())
+            ),
+        )
         if self.oracle.closed_there is not None:
             self.people.name_again()
         outcomes: tuple[Outcome, ...]

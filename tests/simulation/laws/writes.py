@@ -61,6 +61,9 @@ def contact(facts: Facts, system: str) -> None:
         if facts.contact_of(system, person) is not None:
             facts.unsure.add(person)
         facts.persons[system, at] = person
+        if not facts.ours_alone:
+            # Ours asks for a number that had no lead again only after a day.
+            facts.added_at[system, at] = facts.stage.now()
 
 
 def l6_hands_off(_facts: Facts, write: Write) -> None:
