@@ -40,9 +40,11 @@ class Machines(Facts):
                     story.excused |= UNTOLD
 
     def _only_in_superfone(self) -> None:
-        """After a lost ledger, a copy there is a task of its own if what it was made of may not be read."""
+        """After a lost ledger, a copy there is a task of its own if what it was made of, or which of two, is not read."""
         for name, story in self.stories.items():
-            if self.is_named_by_its_due(name) and not self.known.issuperset(self.open_copies(name)):
+            one_of_two = story.many > 1 or bool(story.alike)
+            unread = not self.known.issuperset(self.open_copies(name))
+            if unread and (one_of_two or self.is_named_by_its_due(name)):
                 story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
