@@ -40,7 +40,7 @@ class Machines(Facts):
                     story.excused |= UNTOLD
 
     def _only_in_superfone(self) -> None:
-        """After a lost ledger, a copy there is a task of its own if what it was made of, or which of two, is not read."""
+        """After a lost ledger, a copy there is a task of its own if what it was made of, or of which, is not read."""
         for name, story in self.stories.items():
             one_of_two = story.many > 1 or bool(story.alike)
             unread = not self.known.issuperset(self.open_copies(name))
