@@ -256,6 +256,10 @@ class Facts:
             ours_there = copy[0] == "superfone" and copy not in self.by_people
             if ours_there or self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
                 story.excused |= UNTOLD
+        begins_anew = self.rebuilding or self.closed_there is not None
+        if deed == "edited" and begins_anew and any(self.ailing[other] is story for other in self.ailing):
+            # What cannot be read is told from others by its due alone.
+            story.excused |= UNTOLD
         if deed == "deleted" and copy in self.shown:
             self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
         if deed == "superseded":
@@ -394,8 +398,9 @@ class Facts:
             hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
             if untold or hidden or story.person in self.unsure:
                 story.excused |= UNTOLD
-            if "copied" in story.deeds:
-                # It carries the marker of another task, whose copy it will be taken for if that one is closed here.
+            if "copied" in story.deeds or story.to_put_back:
+                # It carries the marker of another task, whose copy it will be taken for if that one is closed here; or
+                # a race closed it, which the lost ledger alone told from a person's deed.
                 story.excused.add("L3")
         self.mark_alike()
         if not old:

@@ -38,10 +38,11 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         for copy in facts.copies(story)
         if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate"})
     }
+    waits = {" ".join(item.detail.split()[:3]).rstrip(":") for item in outcome.report.waiting if item.task is None}
     l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention})
     for name, story in sorted(facts.stories.items()):
         copies = facts.open_copies(name)
-        if not _is_judged(story, copies):
+        if not _is_judged(story, copies) or _is_never_read(facts, story, copies, waits):
             continue
         task_ids = {task for task in map(facts.task_id, facts.copies(name)) if task is not None}
         here = set().union(*(listed[task] for task in task_ids))
@@ -62,6 +63,13 @@ def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
             there = [copy for copy in facts.open_copies(name) if copy[0] == system]
             if len(there) > story.many and (system, "duplicate") not in attention and "L2" not in story.excused:
                 raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {there}")
+
+
+def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[str]) -> bool:
+    """Whether a copy is listed by its place as one of a person who cannot be read in full, which is true for good."""
+    leads = [copy for copy in facts.persons if copy[0] == "superfone"]
+    unreadable = bool(leads) and all(lead in facts.ailing for lead in leads)
+    return unreadable and any(f"{system} task {remote_id}" in waits for system, remote_id in copies)
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
