@@ -59,16 +59,6 @@ MUTANTS = (
         "        await self._by_need(connection, CONTACTS)\n",
     ),
     Mutant(
-        "a list that breaks off counts as whole",
-        "L2",
-        "syncer.observe",
-        "    if listing is None:\n        return\n    seen = connection.seen\n",
-        "    if listing is None:\n        from syncer.model import Listing\n        listing = Listing(())\n"
-        "        connection.seen.state = type(connection.seen.state).OK\n    seen = connection.seen\n",
-        also=(("    if not connection.usable:\n        return\n    item =", "    item ="),),
-        having=("rebuilt_in_an_outage",),
-    ),
-    Mutant(
         "whatever a completion closed was meant",
         "L6",
         "syncer.requests",
