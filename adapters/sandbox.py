@@ -1,7 +1,7 @@
 """What the three sandboxes share: a CRM as a function from calls to replies, and the faults of a network.
 
 A sandbox is plain code without I/O, so that a simulation can put a million calls through it; a Starlette
-application and `adapters.sandbox_transport` are two thin doors to the same room. People act in a sandbox by its
+application and `adapters.http.sandbox_transport` are two thin doors to the same room. People act in a sandbox by its
 own methods, which leave no trace that the API's calls would not leave.
 """
 

@@ -6,8 +6,8 @@ import sys
 import time
 from itertools import count
 
-from syncer.contacts import link_records
-from syncer.model import Record
+from syncer.domain.model import Record
+from syncer.reconcile.contact_linking import link_records
 
 
 def address_books(people: int) -> dict[tuple[str, str], Record]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncer.cli import main
+from syncer.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -10,14 +10,19 @@ import os
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 import stamina.instrumentation
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests import postgresql
+from tests.support import postgresql
+
+if TYPE_CHECKING:
+    from tests.support.cli_kit import Served, Zygote
+    from tests.support.ledger_world import Worlds
+    from tests.support.scenario import Make
 
 # Two workers share few cores: a deadline would measure the machine, not the code.
 _COMMON = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
@@ -28,38 +33,22 @@ settings.register_profile("ci", _COMMON, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "deterministic"))
 
 
+HERE: Final = Path(__file__).parent
+
 FAST: Final = (
-    "test_architecture.py",
-    "test_cli_screens.py",
-    "test_closures.py",
-    "test_config*.py",
-    "test_contacts*.py",
-    "test_context.py",
-    "test_files.py",
-    "test_firstsight*.py",
-    "test_guard.py",
-    "test_hostile_config.py",
-    "test_identity.py",
-    "test_imports.py",
-    "test_instants.py",
-    "test_keys.py",
-    "test_lane.py",
-    "test_merge*.py",
-    "test_model.py",
-    "test_plan*.py",
-    "test_policy.py",
-    "test_readinglist.py",
-    "test_readme.py",
-    "test_rebuild*.py",
-    "test_redact.py",
-    "test_registry.py",
-    "test_reply_mapping.py",
-    "test_settings.py",
-    "test_speeds.py",
-    "test_state.py",
-    "test_text.py",
-    "test_titles.py",
-    "test_*_wire.py",
+    "test_*.py",
+    "domain/*",
+    "contract/*",
+    "reconcile/*",
+    "config/test_config*.py",
+    "config/test_hostile_config.py",
+    "config/test_registry.py",
+    "engine/test_context.py",
+    "cli/test_screens.py",
+    "adapters/test_instants.py",
+    "adapters/test_text.py",
+    "adapters/*/test_mapping.py",
+    "adapters/*/test_wire.py",
 )
 """What ``--fast`` collects. `tests.test_speeds` checks that nothing of it uses a sandbox, a ledger or a process."""
 
@@ -72,11 +61,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Leave a slow module out before it is imported; ``None`` lets pytest decide."""
     if not config.getoption("--fast") or not fnmatch(collection_path.name, "test_*.py"):
         return None
-    return True if not is_fast(collection_path.name) else None
+    return None if is_fast(collection_path) else True
 
 
-def is_fast(name: str) -> bool:
-    """Whether ``--fast`` collects the test module of this name."""
+def is_fast(module: Path) -> bool:
+    """Whether ``--fast`` collects this test module."""
+    name = module.relative_to(HERE).as_posix()
     return any(fnmatch(name, pattern) for pattern in FAST)
 
 
@@ -115,3 +105,46 @@ def simulation() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(environment)
+
+
+# What tests ask for by name. Imported when it is asked for: it brings the whole engine.
+
+
+@pytest.fixture
+def stage(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """Makes worlds for a scenario: ``stage(reply='sequence_tasks = "read_only"')``."""
+    from tests.support.scenario import make_stages
+
+    yield from make_stages(tmp_path, tmp_path_factory, monkeypatch)
+
+
+@pytest.fixture
+def worlds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    """Makes worlds in which ledgers are lost and put back."""
+    from tests.support.ledger_world import make_worlds
+
+    yield from make_worlds(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HighLevel's contacts come in small pages."""
+    from tests.support.long_lists import make_pages_small
+
+    make_pages_small(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    """Starts commands quickly."""
+    from tests.support.cli_kit import start_zygote
+
+    yield from start_zygote()
+
+
+@pytest.fixture
+def served(tmp_path: Path, zygote: Zygote) -> Iterator[Served]:
+    """The three sandboxes on sockets, an account for them, and the command line."""
+    from tests.support.cli_kit import serve
+
+    yield from serve(tmp_path, zygote)

@@ -1,178 +1,120 @@
-"""Who may import whom: imports point one way, and the pure parts have neither a clock nor I/O."""
+"""Who may import whom, folder by folder, and what stays in one room: see BELOW."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PURE = (
-    "agreement",
-    "contacts",
-    "merge",
-    "merging",
-    "firstsight",
-    "closures",
-    "identity",
-    "grouping",
-    "lanecopies",
-    "matching",
-    "rebuild",
-    "likeness",
-    "ledgerids",
-    "lane",
-    "plan",
-    "obstacles",
-    "guard",
-    "policy",
-    "reasons",
-    "observations",
-    "failing",
-    "readinglist",
-)
-ENGINE = ("run", "context", "opening")
-RUN = (*ENGINE, "demo_story")
-DOORS = ("daemon", "cli", "commands", "web")
-VALUES = ("syncer.model", "syncer.state", "syncer.keys", "adapters.base")
+CRMS = sorted(path.parent.name for path in (ROOT / "adapters").glob("*/adapter.py"))
 
-IMPURE = {
-    "adapters.http",
-    "alembic",
-    "apscheduler",
-    "asyncio",
-    "httpx",
-    "logging",
-    "os",
-    "pathlib",
-    "psutil",
-    "random",
-    "socket",
-    "sqlalchemy",
-    "sqlite3",
-    "sqlmodel",
-    "stamina",
-    "starlette",
-    "structlog",
-    "subprocess",
-    "threading",
-    "time",
+VALUES = {"syncer.domain", "syncer.contract"}
+TOOLS = VALUES | {"adapters.instants", "adapters.sandbox", "adapters.text"}
+DECISIONS = VALUES | {"syncer.reconcile", "syncer.config", "syncer.ledger"}
+BELOW = {
+    "syncer": set[str](),
+    "syncer.domain": set[str](),
+    "syncer.contract": {"syncer.domain"},
+    "syncer.reconcile": VALUES,
+    "syncer.config": VALUES | {"syncer"},
+    "syncer.ledger": VALUES | {"syncer"},
+    "syncer.engine": DECISIONS | {"syncer"},
+    "syncer.web": DECISIONS | {"syncer", "syncer.engine"},
+    "syncer.demo": DECISIONS | {"syncer", "syncer.engine", "adapters.sandbox", *(f"adapters.{crm}" for crm in CRMS)},
+    "syncer.cli": DECISIONS | {"syncer", "syncer.engine", "syncer.web", "syncer.demo"},
+    "syncer.__main__": {"syncer.cli"},
+    "adapters": set[str](),
+    "adapters.instants": VALUES,
+    "adapters.text": VALUES,
+    "adapters.sandbox": VALUES,
+    "adapters.http": TOOLS | {"syncer"},
+    "adapters.conformance": TOOLS,
+    **{f"adapters.{crm}": TOOLS | {"adapters.http"} for crm in CRMS},
 }
+"""What each folder may import of ours beside itself; ``syncer`` is the version and `syncer.files`."""
+
+ONLY_IN = {
+    "httpx": {"adapters.http"},
+    "alembic": {"syncer.ledger"},
+    "sqlalchemy": {"syncer.ledger"},
+    "sqlite3": {"syncer.ledger"},
+    "sqlmodel": {"syncer.ledger"},
+}
+PURE = {"syncer.domain", "syncer.reconcile"}
+IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "stamina", "structlog", "subprocess"}
+IMPURE |= {"threading", "time"}
+NAMES_CRMS = ("syncer.config", "syncer.demo", "adapters")
 
 SOURCES = sorted(path for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
+TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in MODULES.items()}
+
+
+def room(module: str) -> str:
+    """The folder of a module; the module itself where it lies in none of its own."""
+    top = ".".join(module.split(".")[:2])
+    return top if top in BELOW else module.split(".")[0]
 
 
 def imports(module: str) -> set[str]:
-    """Every module that this one imports, at its top or inside a function, with all modules on the way to it."""
+    """Every module that this one imports, at its top, inside a function or for its types alone."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.Import):
             found.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module} imports relatively"
             whole = {f"{node.module}.{name.name}" for name in node.names}
-            submodules = {name for name in whole if name in MODULES}
-            found |= submodules or {str(node.module)}
-            if len(submodules) < len(whole):
-                found.add(str(node.module))
+            found |= {name if name in MODULES else str(node.module) for name in whole}
     return found
 
 
-def ours(module: str) -> set[str]:
-    return {name for name in imports(module) if name.split(".")[0] in {"syncer", "adapters"}}
-
-
-def matching(*patterns: str) -> Iterator[str]:
-    return (module for module in MODULES if any(fnmatch(module, pattern) for pattern in patterns))
-
-
-def within(name: str, *parents: str) -> bool:
-    return any(name == parent or name.startswith(f"{parent}.") for parent in parents)
-
-
-def test_the_values_import_next_to_nothing_of_ours() -> None:
-    assert ours("syncer.model") == set()
-    assert ours("syncer.keys") == set()
-    assert ours("syncer.state") <= {"syncer.model"}
-    assert ours("adapters.base") <= {"syncer.model"}
-    assert ours("adapters.settings") | ours("adapters.redact") == set()
-
-
-@pytest.mark.parametrize("module", sorted(matching(*(f"syncer.{name}" for name in PURE))))
-def test_pure_modules_know_values_and_each_other_alone(module: str) -> None:
-    """Neither a CRM's name, nor the network, nor the ledger, nor the time of day is within their reach."""
-    for name in ours(module) - set(VALUES):
-        assert name in MODULES, f"{module} imports {name}"
-        assert name.startswith("syncer."), f"{module} imports {name}"
-    for reached in closure(module):
-        impure = {name for name in imports(reached) if within(name, *IMPURE)}
-        assert not impure, f"{module} reaches {impure} by {reached}"
-        assert not within(reached, "syncer.ledger", "syncer.config", "syncer.run", "adapters.http"), reached
-
-
-def closure(module: str) -> set[str]:
-    """This module of ours and all of ours that it leads to."""
-    reached: set[str] = set()
-    waiting = [module]
+def reached(module: str) -> set[str]:
+    """This module and all of ours that it leads to."""
+    found, waiting = set[str](), [module]
     while waiting:
         name = waiting.pop()
-        if name not in reached and name in MODULES:
-            reached.add(name)
-            waiting += ours(name)
-    return reached
+        if name in MODULES and name not in found:
+            found.add(name)
+            waiting += imports(name)
+    return found
 
 
-@pytest.mark.parametrize("module", sorted(matching(*(f"syncer.{name}" for name in PURE))))
-def test_pure_modules_ask_no_clock(module: str) -> None:
-    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
-        if isinstance(node, ast.Attribute):
-            assert node.attr not in {"now", "utcnow", "today"} or not is_class(node.value), f"{module}:{node.lineno}"
+def test_each_folder_is_known() -> None:
+    folders = {".".join(path.parent.relative_to(ROOT).parts[:2]) for path in SOURCES}
+    assert folders <= BELOW.keys(), "a new folder needs a line in BELOW"
 
 
-def is_class(node: ast.expr) -> bool:
-    """Whether this names a class of ``datetime``: ``plan.now`` is a value, ``datetime.now`` a clock."""
-    return isinstance(node, ast.Name) and node.id in {"datetime", "date"}
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_downwards(module: str) -> None:
+    own = room(module)
+    others = {name for name in imports(module) if name.split(".")[0] in {"syncer", "adapters"} and room(name) != own}
+    assert {name for name in others if room(name) not in BELOW[own]} == set()
 
 
-@pytest.mark.parametrize("module", sorted(matching("adapters", "adapters.*")))
-def test_adapters_know_the_model_and_nothing_of_the_engine(module: str) -> None:
-    engine = {name for name in ours(module) if within(name, "syncer")}
-    assert engine <= {"syncer", "syncer.model", "syncer.keys"}
+@pytest.mark.parametrize("module", MODULES)
+def test_what_belongs_to_one_folder_stays_there(module: str) -> None:
+    tops = {name.split(".")[0] for name in imports(module)}
+    assert {top for top in tops if room(module) not in ONLY_IN.get(top, {room(module)})} == set()
 
 
-@pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
-def test_a_crm_knows_nothing_of_another(system: str) -> None:
-    others = [f"adapters.{other}" for other in ("superfone", "reply", "highlevel") if other != system]
-    for module in matching(f"adapters.{system}", f"adapters.{system}.*"):
-        assert not {name for name in ours(module) if within(name, *others)}
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) in PURE])
+def test_values_and_decisions_reach_no_io_and_no_log(module: str) -> None:
+    for name in reached(module):
+        assert {top for top in (found.split(".")[0] for found in imports(name)) if top in IMPURE} == set(), name
 
 
-def test_httpx_is_imported_in_few_places() -> None:
-    found = {module for module in MODULES if any(within(name, "httpx") for name in imports(module))}
-    assert found == {"adapters.http", "adapters.network", "adapters.sandbox_transport"}
+@pytest.mark.parametrize("module", [module for module in MODULES if room(module) in PURE])
+def test_values_and_decisions_ask_no_clock(module: str) -> None:
+    clocks = {f"{name}.{asked}" for name in ("datetime", "date") for asked in ("now", "utcnow", "today")}
+    asked = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)}
+    assert asked & clocks == set()
 
 
-@pytest.mark.parametrize("module", sorted(matching("syncer", "syncer.*")))
-def test_only_the_run_and_its_doors_reach_the_ledger(module: str) -> None:
-    if within(module, "syncer.ledger", *(f"syncer.{name}" for name in (*RUN, *DOORS))):
-        return
-    assert not {name for name in imports(module) if within(name, "syncer.ledger")}
-
-
-@pytest.mark.parametrize("module", sorted(matching("syncer", "syncer.*")))
-def test_only_the_ledger_knows_sql(module: str) -> None:
-    if not within(module, "syncer.ledger"):
-        assert not {name for name in imports(module) if within(name, "sqlmodel", "sqlalchemy", "alembic", "sqlite3")}
-
-
-def test_a_crm_is_named_by_its_adapter_the_registry_and_the_words_for_people_alone() -> None:
-    """The engine asks what an adapter declares, never which CRM it is."""
-    engine = (*PURE, *ENGINE, "observe", "settle", "apply", "requests", "newcontacts", "sameperson")
-    for module in matching(*(f"syncer.{name}" for name in engine)):
-        for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
-            if isinstance(node, ast.Constant):
-                assert node.value not in {"superfone", "reply", "highlevel"}, f"{module}:{node.lineno}"
+@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(NAMES_CRMS)])
+def test_no_other_folder_names_a_crm(module: str) -> None:
+    """What a CRM can do is asked of its adapter, never which CRM it is."""
+    for node in ast.walk(TREES[module]):
+        assert not (isinstance(node, ast.Constant) and node.value in CRMS), f"{module}:{node.lineno}"

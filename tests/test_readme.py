@@ -10,13 +10,13 @@ import pytest
 import typer
 
 from adapters.sandbox import Fault
-from syncer.account import SyncSettings
-from syncer.cli import app
-from syncer.demo_people import VERBS
-from syncer.model import Kind, Marker
-from syncer.reasons import Reason
-from syncer.registry import BUILT_IN, adapter_class
-from syncer.report import Exit
+from syncer.cli.app import app
+from syncer.config.registry import BUILT_IN, adapter_class
+from syncer.config.schema import SyncSettings
+from syncer.demo.desks import VERBS
+from syncer.domain.model import Kind, Marker
+from syncer.domain.reasons import Reason
+from syncer.domain.report import Exit
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -163,7 +163,7 @@ def test_every_link_inside_resolves(page: Path) -> None:
 
 def test_the_scenario_that_is_shown_is_one_of_ours() -> None:
     [shown] = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.S)
-    assert any(shown in module.read_text("utf-8") for module in (ROOT / "tests").rglob("test_scenarios_*.py"))
+    assert any(shown in module.read_text("utf-8") for module in (ROOT / "tests/scenarios").glob("test_*.py"))
 
 
 def test_every_make_command_that_is_named_is_there() -> None:

@@ -8,26 +8,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import FAST, is_fast
+from tests.conftest import FAST, HERE, is_fast
 
-MODULES = sorted(Path(__file__).parent.rglob("test_*.py"))
+MODULES = sorted(HERE.rglob("test_*.py"))
 SLOW = (
     "adapters.*.sandbox",
     "socket",
     "subprocess",
     "syncer.ledger",
-    "tests.cli_kit",
-    "tests.scenario",
-    "tests.world",
+    "tests.support.cli_kit",
+    "tests.support.scenario",
+    "tests.support.world",
 )
 
 
 @pytest.mark.parametrize("pattern", FAST)
 def test_every_pattern_names_a_module(pattern: str) -> None:
-    assert any(fnmatch(module.name, pattern) for module in MODULES)
+    assert any(fnmatch(module.relative_to(HERE).as_posix(), pattern) for module in MODULES)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if is_fast(module.name)], ids=lambda m: m.name)
+@pytest.mark.parametrize("module", [module for module in MODULES if is_fast(module)], ids=lambda m: m.name)
 def test_a_fast_module_imports_nothing_slow(module: Path) -> None:
     names = set[str]()
     for node in ast.walk(ast.parse(module.read_text("utf-8"))):

@@ -8,7 +8,6 @@ from typing import Final
 
 import pytest
 
-from adapters.base import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     EMAIL,
@@ -32,7 +31,8 @@ from adapters.conformance.trial import (
     writes_of,
 )
 from adapters.sandbox import Call, Fault, Reply, json_reply
-from syncer.model import Record
+from syncer.contract.adapter import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
+from syncer.domain.model import Record
 
 _SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')
 _REFUSALS: Final = (400, 404, 409, 422)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.base import Adapter
 from adapters.sandbox import Call, Sandbox
-from syncer.model import Kind
+from syncer.contract.adapter import Adapter
+from syncer.domain.model import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.base import BadAnswer, Missing, Refused, Unavailable
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     EMAIL,
@@ -20,7 +19,8 @@ from adapters.conformance.trial import (
     trial,
 )
 from adapters.sandbox import Fault
-from syncer.model import Record
+from syncer.contract.adapter import BadAnswer, Missing, Refused, Unavailable
+from syncer.domain.model import Record
 
 _KEY = {"email": EMAIL, "phone": PHONE}
 

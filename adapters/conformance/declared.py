@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from adapters.base import Completes, ListsTasks
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import UNKNOWN, Trials, must_not_exist, need, ref, some_tasks, somebody, trial
-from adapters.settings import ConnectionSettings
-from syncer.model import Kind
+from syncer.contract.adapter import Completes, ListsTasks
+from syncer.contract.settings import ConnectionSettings
+from syncer.domain.model import Kind
 
 
 class DeclarationTrials(Trials):
@@ -22,7 +22,7 @@ class DeclarationTrials(Trials):
         model = getattr(adapter, "settings_model", None)
         need(
             isinstance(model, type) and issubclass(model, ConnectionSettings),
-            "settings_model must be a subclass of adapters.settings.ConnectionSettings",
+            "settings_model must be a subclass of syncer.contract.settings.ConnectionSettings",
         )
 
     @trial

@@ -9,7 +9,6 @@ from typing import Final
 
 import pytest
 
-from adapters.base import AdapterError, BadAnswer, BudgetSpent, InDoubt, NotSent, Unauthorized, Unavailable
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     EMAIL,
@@ -31,7 +30,8 @@ from adapters.conformance.trial import (
     writes_of,
 )
 from adapters.sandbox import Call, Fault, Reply, json_reply
-from syncer.model import Record
+from syncer.contract.adapter import AdapterError, BadAnswer, BudgetSpent, InDoubt, NotSent, Unauthorized, Unavailable
+from syncer.domain.model import Record
 
 READS: Final[dict[Fault, type[AdapterError]]] = {
     Fault.NO_CONNECTION: Unavailable,

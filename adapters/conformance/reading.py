@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.base import BadAnswer, ListsTasks, Missing, Unauthorized, Unavailable
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     EMAIL,
@@ -32,7 +31,8 @@ from adapters.conformance.trial import (
     with_field,
 )
 from adapters.sandbox import Call, Fault, Reply
-from syncer.model import Listing, Reading, State
+from syncer.contract.adapter import BadAnswer, ListsTasks, Missing, Unauthorized, Unavailable
+from syncer.domain.model import Listing, Reading, State
 
 _BREAKS = {
     Fault.NO_CONNECTION: Unavailable,

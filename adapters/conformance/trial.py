@@ -16,11 +16,11 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 import pytest
 from structlog.testing import capture_logs
 
-from adapters.base import Adapter, AdapterError, ListsTasks, Missing
 from adapters.conformance.bench import Bench
 from adapters.conformance.clockwork import now, run_in_virtual_time
 from adapters.sandbox import Call, Fault, Reply, Sandbox
-from syncer.model import Draft, Kind, Listing, Marker, Reading, TaskRef
+from syncer.contract.adapter import Adapter, AdapterError, ListsTasks, Missing
+from syncer.domain.model import Draft, Kind, Listing, Marker, Reading, TaskRef
 
 P = ParamSpec("P")
 Reads = dict[str, Callable[[], Awaitable[object]]]

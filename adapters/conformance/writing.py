@@ -7,7 +7,6 @@ from itertools import product
 
 import pytest
 
-from adapters.base import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import (
     BODY,
@@ -30,7 +29,8 @@ from adapters.conformance.trial import (
     with_field,
 )
 from adapters.sandbox import Lie
-from syncer.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
+from syncer.contract.adapter import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
+from syncer.domain.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
 
 _OTHER = Marker(MARKER.ledger, "elsewhere:8").line
 

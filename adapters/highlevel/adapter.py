@@ -12,21 +12,6 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from adapters.base import (
-    Adapter,
-    AdapterError,
-    Ambiguous,
-    BadAnswer,
-    Capabilities,
-    Check,
-    Completes,
-    Forbidden,
-    Identity,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    Refused,
-)
 from adapters.highlevel.checks import run_checks
 from adapters.highlevel.mapping import contact_body, contact_record, task_body, task_reading, unreadable_row
 from adapters.highlevel.paging import (
@@ -56,9 +41,24 @@ from adapters.highlevel.wire import (
     own_error,
     row_key,
 )
-from adapters.http import Answer, Http, Rule, Transport
-from adapters.lists import until_still
-from syncer.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
+from adapters.http.client import Answer, Http, Rule, Transport
+from adapters.http.paging import until_still
+from syncer.contract.adapter import (
+    Adapter,
+    AdapterError,
+    Ambiguous,
+    BadAnswer,
+    Capabilities,
+    Check,
+    Completes,
+    Forbidden,
+    Identity,
+    InDoubt,
+    ListsTasks,
+    Missing,
+    Refused,
+)
+from syncer.domain.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
 
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0

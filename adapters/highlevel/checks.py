@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from adapters.base import AdapterError, Check, Unavailable
 from adapters.highlevel.paging import CONTACT_SEARCH, Rows, contact_rows, task_rows, task_search
-from adapters.http import Answer, Http
+from adapters.http.client import Answer, Http
+from syncer.contract.adapter import AdapterError, Check, Unavailable
 
 _WHERE: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
 _SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"

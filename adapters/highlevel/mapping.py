@@ -7,12 +7,12 @@ import json
 from pydantic import ValidationError
 
 from adapters.highlevel.wire import SYSTEM, CreatedTask, WireContact, row_id
-from adapters.http import excerpt
+from adapters.http.client import excerpt
 from adapters.instants import hinted_instant, write_instant
-from adapters.redact import redact
 from adapters.text import plain_text
-from syncer.keys import email_key, phone_key
-from syncer.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
+from syncer.domain.contact_keys import email_key, phone_key
+from syncer.domain.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
+from syncer.domain.redact import redact
 
 
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:

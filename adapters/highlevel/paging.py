@@ -7,9 +7,9 @@ import math
 from abc import ABC, abstractmethod
 from typing import Any, Final, NamedTuple
 
-from adapters.base import BadAnswer
 from adapters.highlevel.wire import SYSTEM, ContactRows, TaskRows, row_id, row_key
-from adapters.http import MAX_PAGES, Answer
+from adapters.http.client import MAX_PAGES, Answer
+from syncer.contract.adapter import BadAnswer
 
 TASK_PAGE: Final = 100
 CONTACT_PAGE: Final = 500

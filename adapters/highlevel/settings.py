@@ -10,8 +10,8 @@ from typing import Annotated, Any, Final
 import re2
 from pydantic import AfterValidator, PlainValidator
 
-from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret, StrictModel
-from syncer.model import Kind
+from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret, StrictModel
+from syncer.domain.model import Kind
 
 SEARCHED: Final = 1000
 """The part of a title in which a rule is searched, in characters."""

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from adapters.answers import ErrorBody
+from adapters.http.answers import ErrorBody
 from adapters.instants import hinted_instant, read_instant
 from adapters.text import title_text
 

@@ -15,27 +15,9 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
-from adapters.answers import ErrorBody
-from adapters.base import (
-    Adapter,
-    AdapterError,
-    Ambiguous,
-    BadAnswer,
-    BudgetSpent,
-    Capabilities,
-    Check,
-    Completes,
-    Identity,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    NotSent,
-    Refused,
-    Unavailable,
-)
-from adapters.http import MAX_PAGES, Answer, Http, Transport, excerpt
-from adapters.lists import until_still
-from adapters.redact import redact
+from adapters.http.answers import ErrorBody
+from adapters.http.client import MAX_PAGES, Answer, Http, Transport, excerpt
+from adapters.http.paging import until_still
 from adapters.reply.checks import run_checks
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
 from adapters.reply.settings import ReplySettings
@@ -53,8 +35,26 @@ from adapters.reply.wire import (
     row_id,
     row_key,
 )
-from syncer.keys import email_key
-from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.contract.adapter import (
+    Adapter,
+    AdapterError,
+    Ambiguous,
+    BadAnswer,
+    BudgetSpent,
+    Capabilities,
+    Check,
+    Completes,
+    Identity,
+    InDoubt,
+    ListsTasks,
+    Missing,
+    NotSent,
+    Refused,
+    Unavailable,
+)
+from syncer.domain.contact_keys import email_key
+from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.domain.redact import redact
 
 _T = TypeVar("_T")
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from adapters.base import AdapterError, Check, Refused, Unauthorized, Unavailable
-from adapters.http import Http, excerpt
+from adapters.http.client import Http, excerpt
 from adapters.reply.wire import STATUS, Dialect, Page, WhoAmI
+from syncer.contract.adapter import AdapterError, Check, Refused, Unauthorized, Unavailable
 
 _KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and see that auth fits it"
 _SHOWN_USERS: Final = 20

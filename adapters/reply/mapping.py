@@ -10,11 +10,11 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from adapters.base import Refused
 from adapters.reply.wire import LINKEDIN_TYPE, TASK_TYPE, Contact, Dialect, Task, instant, number
 from adapters.text import body_text, plain_text, title_text
-from syncer.keys import email_key, phone_key
-from syncer.model import MARKER_PREFIX, MARKER_TOKEN, Draft, Kind, Marker, Reading, Record, State, split_marker
+from syncer.contract.adapter import Refused
+from syncer.domain.contact_keys import email_key, phone_key
+from syncer.domain.model import MARKER_PREFIX, MARKER_TOKEN, Draft, Kind, Marker, Reading, Record, State, split_marker
 
 SYSTEM: Final = "reply"
 

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, TypeVar
 
 from adapters.reply.mapping import SYSTEM
-from adapters.reply.sandbox_data import CONTACT_FIELDS, SandboxContact, SandboxTask
 from adapters.reply.sandbox_input import (
     Problem,
     Words,
@@ -25,6 +24,7 @@ from adapters.reply.sandbox_input import (
     whole_number,
     window,
 )
+from adapters.reply.sandbox_store import CONTACT_FIELDS, SandboxContact, SandboxTask
 from adapters.reply.wire import CALL_RESOLUTION, TASK_TYPE, Dialect
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 

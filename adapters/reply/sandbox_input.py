@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from adapters.instants import read_iso
 from adapters.reply.mapping import EARLIEST_START
-from adapters.reply.sandbox_data import SandboxTask
+from adapters.reply.sandbox_store import SandboxTask
 from adapters.reply.wire import LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary
 from adapters.sandbox import Call, Reply, json_reply
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from adapters.reply.wire import CALL_RESOLUTION, Dialect
-from adapters.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
-from syncer.model import Kind
+from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
+from syncer.domain.model import Kind
 
 
 def _resolution(value: Any) -> str | None:

@@ -12,23 +12,8 @@ from urllib.parse import quote
 import structlog
 from pydantic import JsonValue, ValidationError
 
-from adapters.answers import ErrorBody
-from adapters.base import (
-    Adapter,
-    Ambiguous,
-    BadAnswer,
-    Capabilities,
-    Check,
-    Full,
-    Identity,
-    InDoubt,
-    Missing,
-    NothingOpen,
-    Refused,
-    Unavailable,
-    WrongAccount,
-)
-from adapters.http import MAX_PAGES, Answer, Http, Rule, Transport
+from adapters.http.answers import ErrorBody
+from adapters.http.client import MAX_PAGES, Answer, Http, Rule, Transport
 from adapters.superfone.checks import run_checks
 from adapters.superfone.mapping import contact_body, create_body, read_lead, read_task, unreadable, wire_type
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
@@ -44,7 +29,22 @@ from adapters.superfone.wire import (
     describe,
     row_key,
 )
-from syncer.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.contract.adapter import (
+    Adapter,
+    Ambiguous,
+    BadAnswer,
+    Capabilities,
+    Check,
+    Full,
+    Identity,
+    InDoubt,
+    Missing,
+    NothingOpen,
+    Refused,
+    Unavailable,
+    WrongAccount,
+)
+from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 PAGE_SIZE: Final = 20
 REREADS: Final = 3

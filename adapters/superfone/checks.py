@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from adapters.base import AdapterError, Check, Missing, Unauthorized
 from adapters.superfone.wire import BAD_REQUEST
+from syncer.contract.adapter import AdapterError, Check, Missing, Unauthorized
 
 PROBE_PHONE: Final = "+910000000000"
 PROBE_LEAD: Final = "1"

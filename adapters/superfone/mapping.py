@@ -9,11 +9,11 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from adapters.http import excerpt
+from adapters.http.client import excerpt
 from adapters.instants import write_instant
 from adapters.superfone.wire import REMINDER, SYSTEM, WireLead, WireTask, row_id
-from syncer.keys import email_key, phone_key
-from syncer.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, Unreadable, split_marker
+from syncer.domain.contact_keys import email_key, phone_key
+from syncer.domain.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, Unreadable, split_marker
 
 NOTIFY_MARGIN: Final = timedelta(minutes=1)
 KINDS: Final[Mapping[str, Kind]] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final, Literal
 
-from adapters.base import Capabilities, Completes, LanePolicy, ListsTasks
-from adapters.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
 from adapters.superfone.mapping import CREATABLE, exclusive_kinds
 from adapters.superfone.wire import TaskType
-from syncer.model import Kind
+from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
+from syncer.contract.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
+from syncer.domain.model import Kind
 
 NOTES: Final = {
     "complete": "Superfone completes a lead's newest open task, whichever it is; older ones wait until it is closed.",

@@ -23,9 +23,9 @@ from pydantic import (
 from pydantic import WrapValidator as Wrap
 
 from adapters.instants import read_instant
-from adapters.redact import redact
 from adapters.text import title_text
-from syncer.model import State
+from syncer.domain.model import State
+from syncer.domain.redact import redact
 
 SYSTEM: Final = "superfone"
 REMINDER: Final = "REMINDER"

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Final
 
+from syncer.domain.base import COMPANY, OTHER_LEDGER, Base
+from syncer.domain.ledger_ids import LedgerIdentity, new, parse, taking_over
 from syncer.ledger.clocks import CLOCKS
-from syncer.ledgerids import LedgerIdentity, new, parse, taking_over
-from syncer.state import COMPANY, OTHER_LEDGER, Base
 
 __all__ = [
     "OWN",

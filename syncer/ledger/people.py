@@ -10,13 +10,13 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, update
 
+from syncer.domain.base import FULL, Event
+from syncer.domain.model import Record, Replica, Task
+from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, REPLICAS_BY_TASK, STALLED, chunked, chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
-from syncer.model import Record, Replica, Task
-from syncer.reasons import Reason
-from syncer.state import FULL, Event
 
 _LEAST_PREFIX: Final = 6
 _LEAST_DIGITS: Final = 6

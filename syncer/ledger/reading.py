@@ -23,11 +23,11 @@ from sqlalchemy import (
     select,
 )
 
+from syncer.domain.base import Base
+from syncer.domain.model import Kind
 from syncer.ledger import identity
 from syncer.ledger.rows import FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
-from syncer.model import Kind
-from syncer.state import Base
 
 T = TypeVar("T")
 Key = tuple[str, str]

@@ -9,11 +9,11 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select
 
+from syncer.domain.base import UNSETTLED
 from syncer.ledger.reading import chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import store_cursors
-from syncer.state import UNSETTLED
 
 BATCH: Final = 500
 KEPT_FROM: Final = "kept_from"

@@ -11,10 +11,10 @@ from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Column, Select, Table, select
 
+from syncer.domain.base import Action, Event, Failing, Operation, OpState
+from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.tables import METADATA
-from syncer.model import Kind, Record, Replica, ReplicaState, State, Task
-from syncer.state import Action, Event, Failing, Operation, OpState
 
 V = TypeVar("V")
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]

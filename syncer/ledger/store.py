@@ -11,17 +11,17 @@ from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection
 
+from syncer.domain.base import Base, Changes, Event
 from syncer.ledger import clocks, identity, lease, people, reading, retention, runs, standing, writing
 from syncer.ledger.database import BUSY_SECONDS, Database
 from syncer.ledger.errors import Busy, LedgerReplaced
 from syncer.ledger.identity import LedgerIdentity
-from syncer.ledger.opening import open_database
+from syncer.ledger.open_database import open_database
 from syncer.ledger.owner import Owner, current_owner, process_alive, steady_clock
 from syncer.ledger.people import Counts, TaskView
 from syncer.ledger.place import Place
 from syncer.ledger.runs import Run
 from syncer.ledger.sqlite import check_whole
-from syncer.state import Base, Changes, Event
 
 
 def utc_now() -> datetime:

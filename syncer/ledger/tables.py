@@ -1,4 +1,4 @@
-"""The ledger's tables. Column names are the field names of the values in `syncer.model` and `syncer.state`.
+"""The ledger's tables. Column names are the field names of the values in `syncer.domain`.
 
 Table classes validate nothing; values are converted in `syncer.ledger.rows`. What is changed here needs a migration.
 """

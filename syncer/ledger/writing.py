@@ -10,9 +10,9 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, delete, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from syncer.domain.base import UNSETTLED, Changes, Event, survivor
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
-from syncer.state import UNSETTLED, Changes, Event, survivor
 
 _contact: Final = METADATA.tables["contact"]
 _lookup: Final = METADATA.tables["lookup"]

@@ -14,11 +14,11 @@ from typing import Any
 from sqlalchemy.engine import Connection as SqlConnection
 from sqlalchemy.pool import StaticPool
 
+from syncer.domain.base import Base
 from syncer.ledger import Ledger, LedgerReplaced, Owner
 from syncer.ledger.database import BUSY_SECONDS, Database
 from syncer.ledger.place import Place
 from syncer.ledger.sqlite import opener, sqlite_engine
-from syncer.state import Base
 
 _IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
 _WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND task IS NOT NULL ORDER BY id DESC LIMIT 1"

@@ -8,21 +8,21 @@ MUTANTS = (
     Mutant(
         "a lost answer is repeated",
         "L2",
-        "adapters.http",
+        "adapters.http.client",
         "again_after=(NotSent,), attempts",
         "again_after=(NotSent, InDoubt), attempts",
     ),
     Mutant(
         "supersession is taken for completion",
         "L3",
-        "syncer.closures",
+        "syncer.reconcile.closures",
         "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
         "return False",
     ),
     Mutant(
         "the marker is not searched",
         "L2",
-        "syncer.settle",
+        "syncer.engine.settle",
         "reading.marker.task == operation.task",
         "reading.marker.task == operation.id",
         without="markers",
@@ -30,7 +30,7 @@ MUTANTS = (
     Mutant(
         "nothing found at once proves that nothing was done",
         "L2",
-        "syncer.settle",
+        "syncer.engine.settle",
         "return now - sent_at < context.policy.doubt_grace",
         "return False",
         without="markers",
@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         "the base is stored before the answer",
         "L4",
-        "syncer.requests",
+        "syncer.engine.writes",
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
         "        replica = self._context.base.replicas[operation.system, operation.remote_id or '']\n"
         "        replica = replace(replica, state=type(replica.state).DONE)\n"
@@ -48,9 +48,9 @@ MUTANTS = (
     Mutant(
         "what a list does not show is done",
         "L3",
-        "syncer.observe",
+        "syncer.engine.observe",
         "        await self._by_need(connection, TASKS | CONTACTS)\n",
-        "        from syncer.model import Reading, State\n"
+        "        from syncer.domain.model import Reading, State\n"
         "        for item in self._items(connection, TASKS):\n"
         "            if item.what is What.TASK and item.need is Need.COMPLETION:\n"
         "                task = self.context.base.replicas[item.system, item.key].task\n"
@@ -61,14 +61,14 @@ MUTANTS = (
     Mutant(
         "whatever a completion closed was meant",
         "L6",
-        "syncer.requests",
+        "syncer.engine.writes",
         "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
         "if reading.state is not State.OPEN:",
     ),
     Mutant(
         "the lane's top is not looked at",
         "L3",
-        "syncer.lane",
+        "syncer.reconcile.lane",
         "    while stack and stack[0].close and stack[0].task:\n"
         "        steps.append(CompleteTop(stack[0].remote_id, stack[0].task))\n"
         "        del stack[0]\n",
@@ -90,14 +90,14 @@ MUTANTS = (
     Mutant(
         "who has slept does not ask for its lease",
         "lease",
-        "adapters.http",
+        "adapters.http.client",
         "                effort.fence()\n",
         "                pass\n",
     ),
     Mutant(
         "a 404 closes the others",
         "L3",
-        "syncer.merge",
+        "syncer.reconcile.merge",
         "        misses = replica.misses + 1\n",
         "        misses = replica.misses + 1\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
@@ -106,25 +106,29 @@ MUTANTS = (
     Mutant(
         "a twin may be another person's",
         "L3",
-        "syncer.firstsight",
+        "syncer.reconcile.unmatched",
         "by_contact[task.contact].append(task)",
         "by_contact[''].append(task)",
         also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
     ),
     Mutant(
-        "theirs may be replaced", "L5", "syncer.lane", "return task.ours and (", "return bool(task.remote_id) and ("
+        "theirs may be replaced",
+        "L5",
+        "syncer.reconcile.lane",
+        "return task.ours and (",
+        "return bool(task.remote_id) and (",
     ),
     Mutant(
         "a race is not reported",
         "L6",
-        "syncer.merging",
+        "syncer.reconcile.merging",
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
     ),
     Mutant(
         "a race is not mended",
         "L6",
-        "syncer.merging",
+        "syncer.reconcile.merging",
         "self.put_task(replace(task, put_back=True))",
         "self.put_task(task)",
         having=("rushes",),
@@ -132,7 +136,7 @@ MUTANTS = (
     Mutant(
         "what is put back counts as ours",
         "L5",
-        "syncer.settle",
+        "syncer.engine.settle",
         "contact=contact, ours=not put_back)",
         "contact=contact, ours=True)",
         having=("rushes",),
@@ -140,7 +144,7 @@ MUTANTS = (
     Mutant(
         "a task reopened is still the old one",
         "L8",
-        "syncer.merge",
+        "syncer.reconcile.merge",
         "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n",
         "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n"
         "        if not same:\n            return\n",
@@ -148,28 +152,28 @@ MUTANTS = (
     Mutant(
         "what is kept when cancelled is closed",
         "L3",
-        "syncer.merge",
+        "syncer.reconcile.merge",
         "task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:",
         "task.state is State.OPEN:",
     ),
     Mutant(
         "a create takes what is there for absent while the search lags",
         "L2",
-        "syncer.apply",
+        "syncer.engine.apply",
         "        if connection.adapter.capabilities.listing_lags:\n",
         "        if connection.adapter.capabilities.listing_lags and connection.spent:\n",
     ),
     Mutant(
         "a completion is forgotten once it failed",
         "L7",
-        "syncer.obstacles",
+        "syncer.reconcile.obstacles",
         "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
         "        return Tried(False, Obstacle(Reason.RETRY_LATER",
     ),
     Mutant(
         "a crash leaves nothing in doubt",
         "L6",
-        "syncer.settle",
+        "syncer.engine.settle",
         "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
         "    for op in context.base.operations.values():\n"
         "        if op.state is OpState.SENT:\n"
@@ -181,7 +185,7 @@ MUTANTS = (
     Mutant(
         "history is done anew",
         "L1",
-        "syncer.firstsight",
+        "syncer.reconcile.unmatched",
         "            if reading.state is not State.OPEN or reading.key in self._work.base.replicas:\n",
         "            if reading.state is State.CANCELLED or reading.key in self._work.base.replicas:\n",
     ),
@@ -195,21 +199,21 @@ MUTANTS = (
     Mutant(
         "a slot that is held is given away",
         "slot",
-        "syncer.lane",
+        "syncer.reconcile.lane",
         "earlier = replace_later and task.due",
         "earlier = task.due",
     ),
     Mutant(
         "what is gone is made again",
         "L9",
-        "syncer.obstacles",
+        "syncer.reconcile.obstacles",
         "        if gone is not None:\n",
         "        if gone is not None and not replicas:\n",
     ),
     Mutant(
         "what is done elsewhere keeps the slot",
         "L7",
-        "syncer.lane",
+        "syncer.reconcile.lane",
         "    if task.close:\n        return True\n",
         "    if task.close:\n        return False\n",
     ),
@@ -223,7 +227,7 @@ MUTANTS = (
     Mutant(
         "a contact that may still arrive is asked for again",
         "contact",
-        "syncer.state",
+        "syncer.domain.base",
         "any(asked is not None and within(",
         "any(asked is not None and now is None and within(",
         having=("late_contacts",),
@@ -232,7 +236,7 @@ MUTANTS = (
     Mutant(
         "a limit is not kept",
         "limit",
-        "syncer.guard",
+        "syncer.reconcile.guard",
         "    if creates <= limits.creates and completions <= limits.completions:\n",
         "    if creates <= limits.creates * 3 and completions <= limits.completions * 3:\n",
         having=("limits",),
@@ -240,7 +244,7 @@ MUTANTS = (
     Mutant(
         "a task of a read-only sequence is completed",
         "read_only",
-        "syncer.obstacles",
+        "syncer.reconcile.obstacles",
         "        if replica.sequence and not capabilities.completes_sequences:\n",
         "        if replica.sequence and not capabilities.completes_kinds:\n",
         having=("sequences",),
@@ -255,7 +259,7 @@ MUTANTS = (
     Mutant(
         "what is equal is one",
         "crash",
-        "syncer.firstsight",
+        "syncer.reconcile.unmatched",
         "or task.held or not work.has_room(task.id, reading.system):",
         "or task.held:",
         having=("equal",),
@@ -263,7 +267,7 @@ MUTANTS = (
     Mutant(
         "a due is enough for a twin",
         "L3",
-        "syncer.firstsight",
+        "syncer.reconcile.unmatched",
         "    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
         "    return near and reading.kind.compatible(task.kind)\n",
         having=("same_due",),
@@ -271,7 +275,7 @@ MUTANTS = (
     Mutant(
         "a number that had no lead is never asked for again",
         "L7",
-        "syncer.readinglist",
+        "syncer.reconcile.reading_list",
         "    if asked is None or not within(asked, now, recheck):\n",
         "    if asked is None or not within(asked, now, recheck * 1000):\n",
         having=("contacts",),
@@ -279,7 +283,7 @@ MUTANTS = (
     Mutant(
         "what is gone with its contact is done",
         "L3",
-        "syncer.merge",
+        "syncer.reconcile.merge",
         "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n",
         "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n"
         "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
@@ -288,7 +292,7 @@ MUTANTS = (
     Mutant(
         "whose number it was is believed by e-mail",
         "contact",
-        "syncer.agreement",
+        "syncer.reconcile.agreement",
         "return not self._by_phone.isdisjoint({own.system, holder.system}) or set(",
         "return set(",
         having=("moved_numbers",),
@@ -296,7 +300,7 @@ MUTANTS = (
     Mutant(
         "a task stays with a contact that was merged into another one",
         "L7",
-        "syncer.merging",
+        "syncer.reconcile.merging",
         "            contact=self._person_of(task, reading),\n",
         "",
         having=("merged_contacts",),
@@ -304,7 +308,7 @@ MUTANTS = (
     Mutant(
         "whoever shares an office's number is one person",
         "contact",
-        "syncer.keys",
+        "syncer.domain.contact_keys",
         "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
         "return number is None",
         having=("dirty",),
@@ -321,7 +325,7 @@ MUTANTS = (
     Mutant(
         "what moved to its next date is completed again",
         "L3",
-        "syncer.settle",
+        "syncer.engine.settle",
         "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n",
         "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n"
         "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",
@@ -330,7 +334,7 @@ MUTANTS = (
     Mutant(
         "a grace is over when the clock is put forward",
         "L2",
-        "syncer.settle",
+        "syncer.engine.settle",
         "    now, forward, changes = context.clock(), context.base.put_forward, Changes()\n",
         "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
         having=("clocks",),
@@ -346,7 +350,7 @@ MUTANTS = (
     Mutant(
         "a lead that fails stops its CRM",
         "L7",
-        "syncer.connection",
+        "syncer.engine.connection",
         "            if whole:\n                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
         "            if whole or isinstance(error, Unavailable):\n"
         "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
@@ -355,7 +359,7 @@ MUTANTS = (
     Mutant(
         "one task that is forbidden locks us out",
         "L7",
-        "syncer.connection",
+        "syncer.engine.connection",
         "(whole or not isinstance(error, Forbidden)):",
         "(whole or isinstance(error, Unauthorized)):",
         having=("forbidden_task",),
@@ -363,7 +367,7 @@ MUTANTS = (
     Mutant(
         "an account waits for a CRM that it does not have",
         "L8",
-        "syncer.plan",
+        "syncer.reconcile.plan",
         "            return\n        for system in self._policy.systems:\n",
         "            return\n        for system in self._policy.systems[: len(self._policy.systems) // 3 * 3]:\n",
         having=("pairs",),

@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 
+from adapters.http.sandbox_transport import SandboxTransport
 from adapters.reply.sandbox import ReplySandbox
 from adapters.sandbox import Call, Reply, Sandbox
-from adapters.sandbox_transport import SandboxTransport
 from adapters.superfone.sandbox import SuperfoneSandbox
 
 _HTML = {"content-type": "text/html"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from syncer.report import Report
+from syncer.domain.report import Report
 
 
 class Killed(BaseException):

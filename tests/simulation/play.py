@@ -10,10 +10,10 @@ from functools import partial
 from unittest.mock import patch
 
 from adapters.sandbox import Fault
-from syncer import firstsight
-from syncer.merging import in_order
-from syncer.model import Reading
-from syncer.run import Options
+from syncer.domain.model import Reading
+from syncer.engine.run import Options
+from syncer.reconcile import unmatched
+from syncer.reconcile.merging import in_order
 from tests.simulation.actions import (
     Act,
     Ail,
@@ -274,7 +274,7 @@ def _without(net: str) -> AbstractContextManager[object]:
     """Take away the net that catches doubles at first sight by their marker; settling doubts must be enough."""
     if net != "markers":
         return nullcontext()
-    return patch.object(firstsight, "in_order", _unmarked)
+    return patch.object(unmatched, "in_order", _unmarked)
 
 
 def _unmarked(readings: Iterable[Reading]) -> list[Reading]:

@@ -22,16 +22,16 @@ from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
 from adapters.sandbox import Call, Fault, Reply, Sandbox
 from adapters.superfone.sandbox import SuperfoneSandbox
-from syncer.config import build_adapters, load_account
+from syncer.config.loader import build_adapters, load_account
+from syncer.engine.opening import AccountInHand, seeded_bytes
+from syncer.engine.run import Options, run
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner
-from syncer.opening import AccountInHand, seeded_bytes
-from syncer.run import Options, run
-from tests.clock import START, VirtualLoop
 from tests.simulation.account import account_file, limits_in
 from tests.simulation.actions import SYSTEMS
 from tests.simulation.disk import ProcessLedger, ledger_file
 from tests.simulation.network import Network, SlowTransport
 from tests.simulation.outcome import Killed, Outcome
+from tests.support.clock import START, VirtualLoop
 
 NO_OPTIONS = Options()
 

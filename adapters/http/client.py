@@ -1,0 +1,381 @@
+"""One HTTP client for all CRMs: budgets, retries of reads, the outcome of writes, redaction, a request log.
+
+The outcome of a write follows from httpx's own exception classes: no connection means *not sent*, anything
+that breaks after that means *in doubt*. Only the adapters' tables decide what a status means, and only where the
+body is one of the CRM's: whatever else answers in its place says nothing about a task, a contact or a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import httpx
+import stamina
+import structlog
+
+from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, said, short
+from adapters.http.network import CONNECTIONS, Arrived, NotBegun, exchange, network
+from adapters.http.pace import LONGEST, Pace, Stopwatch, retry_after
+from syncer import __version__
+from syncer.contract.adapter import (
+    AdapterError,
+    BadAnswer,
+    BudgetSpent,
+    Forbidden,
+    InDoubt,
+    Missing,
+    NoConnection,
+    NotSent,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from syncer.contract.settings import Rate
+from syncer.domain.redact import protect
+
+__all__ = [
+    "HEADERS",
+    "MAX_PAGES",
+    "Answer",
+    "Http",
+    "OwnError",
+    "Rule",
+    "Transport",
+    "any_object",
+    "excerpt",
+    "said",
+]
+
+Transport = httpx.AsyncBaseTransport
+"""What sends requests in place of the network: a sandbox, in tests."""
+
+HEADERS: Final = {
+    "User-Agent": f"syncer/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+}
+READ_ATTEMPTS: Final = 4
+NOT_SENT_ATTEMPTS: Final = 3
+PATIENCE: Final = 10.0
+"""Seconds that the requests of one read or write may take before it is not repeated any more."""
+LAST_WORDS: Final = 8.0
+"""Seconds that a request in flight has where the run's time is over, or a signal ended it."""
+FIRST_PAUSE: Final = 0.5
+LAST_PAUSE: Final = 10.0
+MAX_THROTTLES: Final = 8
+MAX_PAGES: Final = 10_000
+"""Of one list: a server that always has something new must not hold a run for ever."""
+
+_PROXY_WANTS_A_KEY: Final = 407
+
+_log = structlog.get_logger("syncer.http")
+_request_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What an answer means: the first rule whose status and words fit decides.
+
+    ``words`` are phrases of which one must begin a word of what the CRM said, unless a phrase of ``unless`` does;
+    without any, every words fit. Case, white space and punctuation (but ``/``) make no difference.
+    """
+
+    status: range | int
+    error: type[AdapterError]
+    words: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+
+    def fits(self, status: int, words: str) -> bool:
+        in_range = status in self.status if isinstance(self.status, range) else status == self.status
+        if not in_range:
+            return False
+        flat = _flat(words)
+        return (not self.words or _says(flat, self.words)) and not _says(flat, self.unless)
+
+
+def _says(flat: str, phrases: Sequence[str]) -> bool:
+    return any(_flat(phrase).rstrip() in flat for phrase in phrases)
+
+
+def _flat(words: str) -> str:
+    spaced = "".join(letter if letter.isalnum() or letter == "/" else " " for letter in words.lower())
+    return f" {' '.join(spaced.split())} "
+
+
+_NOT_SENT: Final = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+    NotBegun,
+)
+
+DEFAULT_RULES: Final = (
+    Rule(401, Unauthorized),
+    Rule(403, Forbidden),
+    Rule(404, Missing),
+    Rule(408, InDoubt),
+    Rule(range(400, 500), Refused),
+    Rule(range(500, 600), InDoubt),
+)
+
+
+@dataclass(slots=True)
+class _Effort:
+    """One read or write, however often it is sent. ``unreadable`` tells a write (`InDoubt`) from a read.
+
+    ``fence`` is asked at the last moment before it is sent.
+    """
+
+    unreadable: type[AdapterError]
+    page: bool = False
+    fence: Callable[[], None] = lambda: None
+    seconds: list[float] = field(default_factory=list)
+
+
+class Http:
+    """A connection pool to one CRM, with its budgets and its table of errors.
+
+    ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
+    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
+    proxy or a gateway answers in its place. ``reads`` and ``writes`` count requests sent, repeated ones too.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: str,
+        base_url: str,
+        headers: Mapping[str, str],
+        secrets: Sequence[str],
+        rates: Sequence[Rate],
+        rules: Sequence[Rule] = (),
+        own_error: OwnError = any_object,
+        throttle_wait: float = 2.0,
+        transport: Transport | None = None,
+    ) -> None:
+        for secret in secrets:
+            protect(secret)
+        self._base = base_url.rstrip("/")
+        self._host = httpx.URL(base_url).host
+        self.system = system
+        self.reads = 0
+        self.writes = 0
+        self._rules = (*rules, *DEFAULT_RULES)
+        self._own_error = own_error
+        self._throttle_wait = throttle_wait
+        self._in_flight: set[asyncio.Timeout] = set()
+        self._pace = Pace(system, rates)
+        self._awaiting = Stopwatch()
+        self._fence: Callable[[], None] = lambda: None
+        # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
+        self._connections = asyncio.Semaphore(CONNECTIONS)
+        self._headers = httpx.Headers({**HEADERS, **headers})
+        # Without httpx's client, whose cookies would bind us to a session, and whose redirects are no answers.
+        self._transport = transport or network(base_url)
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
+        self._pace.set_deadline(seconds)
+        if seconds is not None and seconds <= 0:
+            end = asyncio.get_running_loop().time() + LAST_WORDS
+            for limit in self._in_flight:
+                if limit.when() is None:
+                    limit.reschedule(end)
+
+    def waited(self) -> float:
+        """Seconds, so far, for which at least one answer was awaited."""
+        return self._awaiting.seconds
+
+    def set_fence(self, fence: Callable[[], None]) -> None:
+        """From now on, call this at the last moment before each write; what it raises, the write raises, unsent.
+
+        It is called again where the connection had to be made first.
+        """
+        self._fence = fence
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._transport.aclose()
+
+    async def read(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: object | None = None,
+        page: bool = False,
+    ) -> Answer:
+        """Send a request that changes nothing, again if need be. ``page`` asks for a list, which may take longer.
+
+        Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
+        """
+        effort = _Effort(BadAnswer, page)
+        send = partial(self._send, method, path, params=params, json=json, effort=effort)
+        try:
+            return await _patiently(send, effort, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
+        except NotSent as error:
+            raise NoConnection(error.words, system=self.system) from error
+        except InDoubt as error:
+            raise Unavailable(error.words, system=self.system, status=error.status) from error
+
+    async def write(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        json: object | None = None,
+    ) -> Answer:
+        """Send a request that changes something: once, unless it surely was not sent.
+
+        Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
+        """
+        effort = _Effort(InDoubt, fence=self._fence)
+        send = partial(self._send, method, path, params=params, json=json, effort=effort)
+        return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        json: object | None,
+        effort: _Effort,
+    ) -> Answer:
+        """Send within the budgets; a 429 is waited out, for an hour at most, and costs no attempt."""
+        waited = 0.0
+        for throttles in range(MAX_THROTTLES):
+            async with self._connections:
+                await self._pace.wait()
+                effort.fence()
+                self._count(effort.unreadable)
+                with self._awaiting:
+                    arrived = await self._exchange(method, path, params=params, json=json, effort=effort)
+            self._pace.heed(arrived.headers)
+            if arrived.status != httpx.codes.TOO_MANY_REQUESTS:
+                return self._judge(arrived, effort.unreadable)
+            pause = retry_after(arrived.headers) or self._throttle_wait * 2**throttles
+            self._pace.pause(pause)
+            waited += pause
+            if waited > LONGEST:
+                break
+        msg = f"it answered 429 (too many requests) {throttles + 1} times in a row"
+        raise BudgetSpent(msg, system=self.system, status=429)
+
+    def _count(self, unreadable: type[AdapterError]) -> None:
+        if unreadable is InDoubt:
+            self.writes += 1
+        else:
+            self.reads += 1
+
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        json: object | None,
+        effort: _Effort,
+    ) -> Arrived:
+        request_id = f"{self.system}-{next(_request_numbers)}"
+        about = {"system": self.system, "request": request_id, "method": method, "path": path}
+        try:
+            query = f"?{httpx.QueryParams(params)}" if params else ""
+            request = httpx.Request(method, f"{self._base}{path}{query}", headers=self._headers, json=json)
+        except httpx.InvalidURL as error:
+            msg = f"no request can be made of {short(path)!r}: {error}"
+            raise Refused(msg, system=self.system) from error
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._in_flight.add(limit)
+                arrived = await exchange(self._transport, request, page=effort.page, fence=effort.fence)
+        except _NOT_SENT as error:
+            _log.info("request.not_sent", **about, error=_describe(error))
+            msg = f"no connection to {self._host}: {_describe(error)}"
+            raise NotSent(msg, system=self.system) from error
+        except (httpx.RequestError, TimeoutError) as error:
+            _log.info("request.broken", **about, error=_describe(error))
+            timed_out = isinstance(error, TimeoutError)
+            msg = _describe(error) if timed_out else f"the connection broke before the answer: {_describe(error)}"
+            raise InDoubt(msg, system=self.system) from error
+        finally:
+            self._in_flight.discard(limit)
+            effort.seconds.append(loop.time() - started)
+        _log.debug("request.answered", **about, status=arrived.status, ms=round(effort.seconds[-1] * 1000))
+        return arrived
+
+    def _judge(self, arrived: Arrived, unreadable: type[AdapterError]) -> Answer:
+        status, content = arrived.status, arrived.content
+        if httpx.codes.is_success(status):
+            if arrived.unfit:
+                raise unreadable(arrived.unfit, system=self.system, status=status)
+            return Answer(self.system, status, arrived.headers, content, unreadable)
+        words = arrived.unfit or said(content) or short(arrived.reason) or f"status {status}"
+        if status == _PROXY_WANTS_A_KEY:
+            msg = f"a proxy did not let the request through: {words}"
+            raise NotSent(msg, system=self.system, status=status)
+        if not self._is_own(arrived):
+            raise InDoubt(_not_theirs(status, words), system=self.system, status=status)
+        error = next((rule.error for rule in self._rules if rule.fits(status, words)), unreadable)
+        raise error(words, system=self.system, status=status, content=content)
+
+    def _is_own(self, arrived: Arrived) -> bool:
+        """Whether the CRM said this: a redirection is none of its answers."""
+        if arrived.unfit or httpx.codes.is_redirect(arrived.status):
+            return False
+        try:
+            return self._own_error(arrived.status, error_body(arrived.content))
+        except ValueError:
+            return False
+
+
+def _not_theirs(status: int, words: str) -> str:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
+        return words
+    return f"status {status} with what is no answer of its own (a proxy's or gateway's?): {words}"
+
+
+async def _patiently(
+    send: Callable[[], Awaitable[Answer]],
+    effort: _Effort,
+    *,
+    again_after: tuple[type[AdapterError], ...],
+    attempts: int,
+) -> Answer:
+    """Send, and after these errors again, with ever longer pauses, as long as the requests took little time."""
+
+    def again(error: Exception) -> bool:
+        return isinstance(error, again_after) and sum(effort.seconds) < PATIENCE
+
+    try:
+        return await send()
+    except again_after as error:
+        if not again(error):
+            raise
+        first = error
+    # Only now: to prepare for repetitions takes as long as a request, and nearly none is repeated.
+    async for attempt in stamina.retry_context(
+        on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
+    ):
+        with attempt:
+            if attempt.num == 1:
+                raise first
+            return await send()
+    raise AssertionError
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return short(str(error)) or "the run was over before the answer came"
+    return short(f"{type(error).__name__}: {error}".rstrip(": "))

@@ -1,0 +1,350 @@
+"""The command line: parse, call, end with the command's exit status. What a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+
+from syncer import __version__
+from syncer.cli.streams import protect_streams
+
+if TYPE_CHECKING:
+    from syncer.cli.session import Session
+
+_EPILOG: Final = (
+    "Exit status: 0 done; 1 a connection could not be used or an operation failed; 2 the command line or a "
+    "configuration is wrong, or the ledger belongs to another remote account; 3 stopped by a limit; 4 another process "
+    "is running the account; 130 and 143 stopped by SIGINT and SIGTERM. Of several accounts the gravest counts: "
+    "2, 3, 1, 4, 0. New here? Type: syncer demo"
+)
+_CONNECTION: Final = "CONNECTION=URL"
+
+app = typer.Typer(
+    name="syncer",
+    help="One to-do list across Superfone, Reply.io and HighLevel: a task made in one appears in the others, a task "
+    "done in one is done in all.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    # Pretty tracebacks show local variables, and with them keys.
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Configs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="PATH",
+        help="An account file, or a folder of them; may be repeated. Else SYNCER_CONFIG, else ./config.toml.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object a line for each account.")]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="Log more; twice: every request.", show_default=False)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log errors only, show no progress.")]
+Creates = Annotated[
+    int | None, typer.Option("--allow-creates", min=0, metavar="N", help="Allow this run that many creates.")
+]
+Completions = Annotated[
+    int | None, typer.Option("--allow-completions", min=0, metavar="N", help="Allow this run that many completions.")
+]
+
+
+def main() -> None:
+    """Run the command line and end the process."""
+    protect_streams()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    try:
+        Path.cwd()
+    except OSError:
+        _end("the current folder is not there any more; go to another one with cd, and type it again", 2)
+    try:
+        app(prog_name="syncer")
+    except Exception as error:  # noqa: BLE001 - typer's own last resort shows tracebacks as they are
+        _last_resort(error)
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _last_resort(error: Exception) -> NoReturn:
+    """What nobody foresaw: one sentence, and with ``-v`` where it came from, without the keys that may be in it."""
+    from syncer.cli.errors import failure_of, traceback_of
+
+    if any(argument == "--verbose" or argument.startswith("-v") for argument in sys.argv):
+        sys.stderr.write(traceback_of(error))
+    failure = failure_of(error)
+    _end(failure.message, failure.exit_status)
+
+
+def _end(words: str, status: int) -> NoReturn:
+    from syncer.cli.screens import complain
+
+    complain(words)
+    raise SystemExit(int(status))
+
+
+def _session(
+    configs: list[Path] | None = None, *, json: bool = False, verbose: int = 0, quiet: bool = False
+) -> Session:
+    from syncer.cli.session import Session
+
+    return Session(tuple(configs or ()), json=json, verbose=verbose, quiet=quiet)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
+    if wanted:
+        typer.echo(f"syncer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    del version
+
+
+@app.command()
+def init(
+    *,
+    file: Annotated[Path, typer.Option("--file", "-f", metavar="PATH", help="Where to write it.")] = Path(
+        "config.toml"
+    ),
+    base_url: Annotated[
+        list[str] | None,
+        typer.Option("--base-url", metavar=_CONNECTION, help="Another address of a CRM, such as a sandbox's."),
+    ] = None,
+) -> None:
+    """Ask for the connections, test each, and write an account file."""
+    from syncer.cli.commands.init import init
+    from syncer.config.questions import QUESTIONS
+
+    addresses = dict(part.partition("=")[::2] for part in base_url or ())
+    for system in addresses:
+        if system not in QUESTIONS:
+            msg = f"expected {_CONNECTION}, where CONNECTION is one of {', '.join(QUESTIONS)}"
+            raise typer.BadParameter(msg, param_hint="--base-url")
+    raise typer.Exit(init(_session(), file, addresses))
+
+
+@app.command()
+def check(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Check the file, each key and each permission by harmless reads."""
+    from syncer.cli.commands.check import check_accounts
+
+    raise typer.Exit(check_accounts(_session(config, json=json, verbose=verbose, quiet=quiet)))
+
+
+@app.command()
+def plan(
+    *,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for: syncer apply FILE")
+    ] = None,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Print what a run would do, why, and what it costs. It reads everything and writes nothing."""
+    from syncer.cli.commands.runs import make_plan
+
+    raise typer.Exit(make_plan(_session(config, json=json, verbose=verbose, quiet=quiet), out))
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A plan that `syncer plan --out FILE` saved.")],
+    *,
+    allow_creates: Creates = None,
+    allow_completions: Completions = None,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Do exactly what a saved plan says. What has moved since is left out and named."""
+    from syncer.cli.commands.runs import apply_plan
+    from syncer.engine.run import Options
+
+    options = Options(allow_creates, allow_completions)
+    raise typer.Exit(apply_plan(_session(config, json=json, verbose=verbose, quiet=quiet), file, options))
+
+
+@app.command()
+def sync(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One run for each account, then leave.")] = False,
+    allow_creates: Creates = None,
+    allow_completions: Completions = None,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Run again and again, until Ctrl+C; with --once, one run. The pause is `interval` in the account file."""
+    if not once and (allow_creates is not None or allow_completions is not None):
+        msg = "the limits are lifted for one run alone: add --once"
+        raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
+    session = _session(config, json=json, verbose=verbose, quiet=quiet)
+    if once:
+        from syncer.cli.commands.runs import sync_once
+        from syncer.engine.run import Options
+
+        raise typer.Exit(sync_once(session, Options(allow_creates, allow_completions)))
+    from syncer.cli.daemon import run_daemon
+
+    raise typer.Exit(run_daemon(session))
+
+
+@app.command()
+def status(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
+    """Show the last run, the lag, and what waits or needs attention. It needs no network."""
+    from syncer.cli.commands.status import show_status
+
+    raise typer.Exit(show_status(_session(config, json=json, verbose=verbose, quiet=quiet)))
+
+
+@app.command()
+def tasks(
+    *,
+    contact: Annotated[str | None, typer.Option(help="Part of a name, a phone number or an e-mail.")] = None,
+    state: Annotated[str | None, typer.Option(help="open, done or cancelled.")] = None,
+    system: Annotated[str | None, typer.Option(help="Those with a copy in this CRM.")] = None,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """List the tasks and their copies in each CRM."""
+    from syncer.cli.commands.tasks import list_tasks
+    from syncer.domain.model import State
+
+    if state is not None and state not in set(State):
+        msg = f"expected one of {', '.join(State)}"
+        raise typer.BadParameter(msg, param_hint="--state")
+    session = _session(config, json=json, verbose=verbose, quiet=quiet)
+    raise typer.Exit(list_tasks(session, contact, None if state is None else State(state), system))
+
+
+@app.command()
+def explain(
+    reference: Annotated[
+        str, typer.Argument(metavar="ID", help="A task's id, or that of a copy, such as superfone:4567.")
+    ],
+    *,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Tell one task's whole history. Who did what where, and why we did what we did."""
+    from syncer.cli.commands.explain import explain
+
+    raise typer.Exit(explain(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
+
+
+@app.command()
+def retry(
+    reference: Annotated[
+        str | None, typer.Argument(metavar="ID", help="One task alone, such as superfone:4567.")
+    ] = None,
+    *,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Let refused, failing, missing or held tasks be tried again. The next run does it."""
+    from syncer.cli.commands.retry import retry
+
+    raise typer.Exit(retry(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
+
+
+ledger = typer.Typer(
+    help="Copy the ledger, put a copy back, or make it the only one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(ledger, name="ledger")
+
+
+@ledger.command()
+def backup(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Where the copy goes; a ledger that is there is replaced.")
+    ],
+    *,
+    config: Configs = None,
+    json: Json = False,
+) -> None:
+    """Copy the ledger, also while the daemon runs."""
+    from syncer.cli.commands.ledger import back_up
+
+    raise typer.Exit(back_up(_session(config, json=json), file))
+
+
+@ledger.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy of this account's ledger.")],
+    *,
+    config: Configs = None,
+    json: Json = False,
+) -> None:
+    """Put a copy in place, when nothing runs. The ledger that was there is kept beside it."""
+    from syncer.cli.commands.ledger import restore
+
+    raise typer.Exit(restore(_session(config, json=json), file))
+
+
+@ledger.command()
+def take_over(*, config: Configs = None, json: Json = False) -> None:
+    """Make this ledger the account's only one from now on. Any other one writes nothing any more."""
+    from syncer.cli.commands.ledger import take_over
+
+    raise typer.Exit(take_over(_session(config, json=json)))
+
+
+@app.command()
+def sandbox(
+    *,
+    seed: Annotated[int, typer.Option(metavar="N", help="Which people, tasks and faults there are.")] = 0,
+    faults: Annotated[bool, typer.Option("--faults", help="Lose answers, fail and throttle now and then.")] = False,
+    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Else a free one.", show_default=False)] = 0,
+) -> None:
+    """Serve all three CRMs, simulated, on loopback, until stopped."""
+    from rich.console import Console
+
+    from syncer.demo.server import serve
+
+    raise typer.Exit(serve(seed, faults, Console(), port))
+
+
+@app.command()
+def demo(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Where its files go; else a new folder.")
+    ] = None,
+) -> None:
+    """Watch a day of tasks flow through three simulated CRMs."""
+    from rich.console import Console
+
+    from syncer.demo.command import run_demo
+
+    raise typer.Exit(run_demo(folder, Console()))

@@ -1,0 +1,175 @@
+"""``syncer check``: the file, each key and each permission, tried by harmless reads; and what each CRM can do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final
+
+import stamina
+
+from syncer.cli.screens import Screen
+from syncer.cli.session import Session, Turn, connected, known_identities, run_accounts
+from syncer.cli.signals import Stop
+from syncer.config.schema import Account
+from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, WrongAccount
+from syncer.domain.model import Kind
+from syncer.domain.redact import redact
+from syncer.domain.report import Exit
+
+PATIENCE: Final = 20.0
+"""Seconds that a check may wait for its turn where a CRM throttles."""
+_WRITING: Final = Check("write tasks", ok=None, detail="only a write can tell, and a check makes none; a run says so")
+
+
+def check_accounts(session: Session) -> int:
+    """Try everything that a run needs; 1 if anything is missing."""
+
+    async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        async with connected(account) as adapters:
+            found = await stop.finish(_check_all(account, adapters), adapters.values())
+        await turn()
+        status = Exit.PARTIAL if _has_failed(found) else Exit.DONE
+        if session.json:
+            session.answer(_as_json(account, adapters, found, status))
+        else:
+            _show(session.screen, account, adapters, found)
+        return status
+
+    with without_retries():
+        return run_accounts(session, work)
+
+
+async def try_connection(adapter: Adapter) -> list[Check]:
+    """One connection's checks, which wait for no budget for long."""
+    adapter.wire.set_deadline(PATIENCE)
+    return await adapter.check()
+
+
+def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
+    """What was tried at one CRM, and what to do about what failed."""
+    for check in checks:
+        detail = f": {check.detail}" if check.detail else ""
+        if check.ok:
+            screen.say(f"{system}: ok: {check.what}{detail}", "green", indent=2)
+        elif check.ok is None:
+            screen.say(f"{system}: not known: {check.what}{detail}", "yellow", indent=2)
+        else:
+            screen.say(f"{system}: FAILED: {check.what}{detail}", "red", indent=2)
+            screen.say(check.advice, indent=6)
+
+
+@contextmanager
+def without_retries() -> Iterator[None]:
+    """Repeat nothing that fails: somebody is watching, and can type the command again."""
+    stamina.set_active(False)
+    try:
+        yield
+    finally:
+        stamina.set_active(True)
+
+
+async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> dict[str, list[Check]]:
+    known = known_identities(account)
+
+    async def one(system: str, adapter: Adapter) -> list[Check]:
+        checks = await try_connection(adapter)
+        account_check = await _check_identity(adapter, known.get(system))
+        if any(check.ok is False for check in checks):
+            # First things first: what could not be known is no news where nothing works.
+            return [check for check in checks if check.ok is not None]
+        return [*checks, *account_check, _WRITING]
+
+    found = await asyncio.gather(*(one(system, adapter) for system, adapter in adapters.items()))
+    return dict(zip(adapters, found, strict=True))
+
+
+async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]:
+    """Whether the key opens the account that the ledger belongs to. Raises `WrongAccount`."""
+    try:
+        identity = await adapter.identity()
+    except AdapterError:
+        # The key's own check has said what is wrong.
+        return []
+    if expected is not None and identity.id is not None and identity.id != expected:
+        raise WrongAccount(expected, identity.id, system=adapter.system)
+    if identity.id is not None:
+        return [Check("account", ok=True, detail=identity.label)]
+    ours = f"; the ledger belongs to {expected}" if expected is not None else ""
+    return [Check("account", ok=None, detail=identity.label + ours)]
+
+
+def _has_failed(found: Mapping[str, Iterable[Check]]) -> bool:
+    return any(check.ok is False for checks in found.values() for check in checks)
+
+
+def _as_json(
+    account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]], status: Exit
+) -> dict[str, Any]:
+    return {
+        "account": account.name,
+        "status": "ok" if status is Exit.DONE else "partial",
+        "exit": int(status),
+        "file": str(account.path),
+        "checks": [
+            {
+                "system": system,
+                "what": check.what,
+                "ok": check.ok,
+                "detail": redact(check.detail),
+                "advice": redact(check.advice),
+            }
+            for system, checks in found.items()
+            for check in checks
+        ],
+        "capabilities": {system: _abilities(adapter.capabilities) for system, adapter in adapters.items()},
+    }
+
+
+def _abilities(capabilities: Capabilities) -> dict[str, Any]:
+    return {
+        "lists_tasks": capabilities.lists_tasks.value,
+        "completes": capabilities.completes.value,
+        "creates": _kinds(capabilities.creates),
+        "completes_kinds": _kinds(capabilities.completes_kinds),
+        "one_open_of": _kinds(capabilities.exclusive),
+        "reads_marker": capabilities.reads_marker,
+        "listing_lags": capabilities.listing_lags,
+        "contact_keys": list(capabilities.contact_keys),
+        "notes": dict(capabilities.notes),
+    }
+
+
+def _kinds(kinds: Iterable[Kind]) -> list[str]:
+    wanted = set(kinds)
+    return [kind.value for kind in Kind if kind in wanted]
+
+
+def _show(screen: Screen, account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]]) -> None:
+    words = "not everything works" if _has_failed(found) else "everything that can be tried works"
+    screen.say(f"{account.name}: {words}", "bold")
+    screen.say(f"file: ok: {account.path}", "green", indent=2)
+    for system, checks in found.items():
+        show_checks(screen, system, checks)
+    for system, adapter in adapters.items():
+        screen.say(f"What {system} can do", "bold")
+        for line in _in_words(adapter.capabilities):
+            screen.say(line, indent=2)
+
+
+def _in_words(capabilities: Capabilities) -> Iterator[str]:
+    yield f"tasks are listed {'all at once' if capabilities.lists_tasks == 'all' else capabilities.lists_tasks.value}"
+    yield f"contacts are found by {' or '.join(capabilities.contact_keys)}"
+    yield f"we create: {_some(capabilities.creates)}"
+    yield f"we complete: {_some(capabilities.completes_kinds)}; what is closed is {capabilities.completes.value}"
+    if capabilities.exclusive:
+        yield f"one open task for a contact among: {_some(capabilities.exclusive)}"
+    if capabilities.listing_lags:
+        yield "lists may lag, so that a contact's tasks are read before anything is created"
+    yield from capabilities.notes.values()
+
+
+def _some(kinds: Iterable[Kind]) -> str:
+    names = _kinds(kinds)
+    return "every kind" if len(names) == len(Kind) else ", ".join(names)

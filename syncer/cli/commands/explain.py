@@ -1,0 +1,179 @@
+"""``syncer explain``: one task's whole history, in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from syncer.cli.commands.tasks import as_json
+from syncer.cli.errors import UsageError
+from syncer.cli.last_run import BrokenRun, broken_off
+from syncer.cli.screens import Screen, TaskNames, ago, moment
+from syncer.cli.session import Session, for_each_account
+from syncer.config.schema import Account
+from syncer.domain.base import UNSETTLED, Event, Operation, OpState
+from syncer.domain.model import Task
+from syncer.domain.reasons import Reason
+from syncer.domain.report import Exit, as_instant
+from syncer.ledger import Ledger, TaskView
+
+_WORDS: Final = {
+    "seen": "saw it for the first time",
+    "adopted": "took it for the same task",
+    "rebuilt": "recognised it",
+    "joined": "took it for a copy of this task",
+    "changed": "changed it",
+    "done": "completed it",
+    "cancelled": "cancelled it",
+    "superseded": "closed it by creating another",
+    "gone": "removed it",
+    "open_again": "opened it again",
+    "reopened": "opened it again",
+    "incident": "closed it in a race",
+    "sent": "sent a request",
+    "created": "created it",
+    "completed": "completed it",
+    "in_doubt": "lost the answer",
+    "not_carried_out": "found that nothing had happened",
+    "parked": "were refused",
+    "failed": "failed",
+    "held": "stopped creating there for a while",
+    "freed": "let it be tried again",
+}
+_OPEN_QUESTIONS: Final = {
+    OpState.SENT: "a request was sent and its answer is not known yet; the next run finds out by reading",
+    OpState.IN_DOUBT: "a request may have been carried out; the next run finds out by reading",
+    OpState.FAILED: "the last try failed and is repeated",
+    OpState.PARKED: "the CRM refused it; tried again when the task or the contact changes, or by: syncer retry",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Story:
+    """One task, all that was written about it, and what is open."""
+
+    task: Task
+    view: TaskView
+    name: str
+    events: list[Event]
+    questions: list[Operation]
+    items: list[dict[str, Any]]
+    broken_off: BrokenRun | None
+
+
+def explain(session: Session, reference: str) -> int:
+    """Tell the story of this task in whichever account has it."""
+    found: list[str] = []
+
+    def work(account: Account) -> Exit:
+        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+            task_id = ledger.find(reference)
+            story = None if task_id is None else _read(ledger, account, task_id)
+        if story is not None:
+            found.append(account.name)
+            if session.json:
+                session.answer(_as_json(account, story))
+            else:
+                _tell(session.screen, account, story)
+        return Exit.DONE
+
+    status = for_each_account(session, work)
+    if status == Exit.DONE and not found:
+        return session.fail(None, unknown(reference))
+    return status
+
+
+def unknown(reference: str) -> UsageError:
+    """No account has this task."""
+    return UsageError(
+        f"no task is known as {reference}; `syncer tasks` lists them: an ID is a task's own, such as superfone:4567, "
+        "that of one of its copies, or the beginning of a task's own"
+    )
+
+
+def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
+    base = ledger.load()
+    ledger.extend(base, tasks=[task_id])
+    task = base.tasks[task_id]
+    names = TaskNames(base, account.zone)
+    replicas = sorted((copy for copy in base.replicas.values() if copy.task == task_id), key=lambda copy: copy.key)
+    unsettled = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
+    runs = ledger.runs()
+    last = next((run for run in runs if run.finished_at is not None and "waiting" in run.report), None)
+    sections = [*last.report["waiting"], *last.report["attention"], *last.report["incidents"]] if last else []
+    return _Story(
+        task,
+        TaskView(task, replicas, names.person(task.contact)),
+        names(task_id),
+        ledger.history(task_id),
+        [op for op in base.operations.values() if op.task == task_id and op.state in unsettled],
+        [item for item in sections if item["task"] == task_id],
+        broken_off(runs),
+    )
+
+
+def _as_json(account: Account, story: _Story) -> dict[str, Any]:
+    return {
+        "account": account.name,
+        **as_json(story.view),
+        "now": story.items,
+        "broken_off": story.broken_off.as_json() if story.broken_off else None,
+        "history": [
+            {
+                "at": as_instant(event.at),
+                "who": event.who,
+                "what": event.what,
+                "system": event.system,
+                "remote_id": event.remote_id,
+                "detail": event.detail,
+                "run": event.run,
+            }
+            for event in story.events
+        ],
+    }
+
+
+def _tell(screen: Screen, account: Account, story: _Story) -> None:
+    task = story.task
+    screen.say(f"{account.name}: {story.name}", "bold")
+    screen.say(f"{task.id}: {task.kind.value}, {task.state.value}, came from {task.origin}", indent=2)
+    if task.due_synthetic:
+        screen.say("it has no due of its own; ours is not written back to where it came from", indent=2)
+    for copy in story.view.replicas:
+        by = "made by us" if copy.made else "theirs"
+        screen.say(f"{copy.system} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
+    screen.say(f"History ({account.timezone})", "bold")
+    for event in story.events:
+        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {_event_in_words(event)}", indent=2)
+    if not story.events:
+        screen.say("nothing was written about it", indent=2)
+    _tell_what_is_open(screen, story)
+
+
+def _event_in_words(event: Event) -> str:
+    who = "we" if event.who == "us" else "they"
+    what = _WORDS.get(event.what, event.what.replace("_", " "))
+    # Whoever made it, the engine is who saw or adopted it.
+    who = "we" if event.what in {"seen", "adopted"} else who
+    where = f" in {event.system}" if event.system else ""
+    which = f" ({event.remote_id})" if event.remote_id else ""
+    says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
+    detail = "" if says_no_more else f": {event.detail}"
+    return f"{who} {what}{where}{which}{detail}"
+
+
+def _tell_what_is_open(screen: Screen, story: _Story) -> None:
+    if story.questions or story.items or story.broken_off:
+        screen.say("Now", "bold")
+    if story.broken_off:
+        broken = story.broken_off
+        words = "what it last did with this task may not stand here yet, and the next run finds out"
+        screen.say(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; {words}", indent=2)
+    for item in story.items:
+        sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""
+        words = item["detail"].removesuffix(sentence).strip()
+        detail = f" ({words})" if words else ""
+        screen.say(f"{item['system']}: {item['reason']}: {sentence}{detail}", indent=2)
+    for operation in story.questions:
+        words = f" ({operation.words})" if operation.words else ""
+        screen.say(f"{operation.system}: {operation.action}: {_OPEN_QUESTIONS[operation.state]}{words}", indent=2)

@@ -1,0 +1,137 @@
+"""Commands that go out to the CRMs: plan, apply and one run."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from syncer.cli.errors import BrokenOff, UsageError, failure_of, worst
+from syncer.cli.screens import TaskNames, show_plan, show_run
+from syncer.cli.session import Session, Turn, in_hand, known_clashes_of, run_accounts
+from syncer.cli.signals import Stop
+from syncer.config.schema import Account
+from syncer.domain.report import Exit, Report
+from syncer.engine import saved_plan
+from syncer.engine.opening import AccountInHand
+from syncer.engine.run import Options, plan, run
+from syncer.engine.saved_plan import PlanFileError
+from syncer.ledger import Busy, LeaseLost, LedgerError
+
+
+def sync_once(session: Session, options: Options) -> int:
+    """``syncer sync --once``: one run for each account."""
+
+    async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        async with in_hand(session, account, stop) as hand:
+            report = await run_and_record(hand, options, stop)
+            names = TaskNames(hand.ledger.load(), account.zone)
+        await turn()
+        _answer_run(session, report, names)
+        return report.exit
+
+    found = session.find(secrets=True)
+    status = Exit(run_accounts(session, work, found))
+    # A first run may have learned that two files lead to one account.
+    return worst([status, *session.fail_all(known_clashes_of(found.accounts).values())])
+
+
+def make_plan(session: Session, out: Path | None) -> int:
+    """``syncer plan``: what a run would do. A plan writes nothing, so that an exceeded limit is only said."""
+    reports: list[Report] = []
+
+    async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        async with in_hand(session, account, stop, read_only=True) as hand:
+            report, excess = await stop.finish(plan(hand), hand.adapters.values())
+            names = TaskNames(hand.ledger.load(), account.zone)
+        if excess is not None:
+            report = replace(report, message=excess.sentence)
+        await turn()
+        reports.append(report)
+        if session.json:
+            session.answer(report.as_json())
+        else:
+            show_plan(session.screen, report.as_json(), names, account.zone)
+        return report.exit
+
+    try:
+        if out is not None:
+            saved_plan.check_place(out)
+        status = Exit(run_accounts(session, work))
+        if out is not None and reports and status < Exit.SIGINT:
+            _save(session, out, reports)
+    except PlanFileError as error:
+        return session.fail(None, error)
+    return status
+
+
+def apply_plan(session: Session, file: Path, options: Options) -> int:
+    """``syncer apply FILE``: what a saved plan says, as far as it is still to be done."""
+    session.configure_log()
+    try:
+        saved = saved_plan.load(file)
+    except PlanFileError as error:
+        return session.fail(None, error)
+    plans = {one.account: one for one in saved.accounts}
+    found = session.find(secrets=True)
+    known = {account.name for account in found.accounts}
+    for name in plans.keys() - known if not found.broken else ():
+        msg = f"{file}: no account file is named {name}; say where it is with: --config PATH"
+        return session.fail(None, UsageError(msg))
+
+    async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        chosen = replace(options, select=plans[account.name].select)
+        async with in_hand(session, account, stop) as hand:
+            report = await run_and_record(hand, chosen, stop)
+            names = TaskNames(hand.ledger.load(), account.zone)
+        await turn()
+        message = report.message.replace("syncer sync --once", f"syncer apply {file}")
+        _answer_run(session, replace(report, message=message), names)
+        return report.exit
+
+    meant = tuple(account for account in found.accounts if account.name in plans)
+    return run_accounts(session, work, replace(found, accounts=meant))
+
+
+async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:
+    """One run until its end, or until a signal; a run that broke off is not left standing as under way."""
+    began, writes = hand.clock(), _writes(hand)
+    try:
+        return await stop.finish(run(hand, options), hand.adapters.values())
+    except (Busy, LeaseLost):
+        raise
+    except Exception as error:
+        broken = BrokenOff(str(error)) if isinstance(error, LedgerError) and _writes(hand) > writes else None
+        # Where the ledger itself is the trouble, the next run finds that this one did not end.
+        with suppress(LedgerError):
+            _finish(hand, began, broken or error)
+        if broken is not None:
+            raise broken from error
+        raise
+
+
+def _writes(hand: AccountInHand) -> int:
+    return sum(adapter.wire.writes for adapter in hand.adapters.values())
+
+
+def _finish(hand: AccountInHand, began: datetime, error: Exception) -> None:
+    for broken in hand.ledger.runs(1):
+        if broken.finished_at is None and broken.started_at >= began:
+            hand.ledger.finish_run(broken.id, hand.clock(), "stopped", {"message": failure_of(error).message})
+
+
+def _answer_run(session: Session, report: Report, names: TaskNames) -> None:
+    if session.json:
+        session.answer(report.as_json())
+    elif report.operations is not None:
+        show_run(session.screen, {**report.as_json(), "cost": {}}, names)
+    else:
+        show_run(session.screen, report.as_json(), names)
+
+
+def _save(session: Session, out: Path, reports: list[Report]) -> None:
+    saved_plan.save(out, reports)
+    if not session.json:
+        number = sum(len(report.operations or ()) for report in reports)
+        session.screen.say(f"saved {number} operations to {out}; do exactly these with: syncer apply {out}")

@@ -1,0 +1,152 @@
+"""``syncer status``: how an account stands, from its ledger alone, also while a run is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from syncer.cli import last_run, presence
+from syncer.cli.last_run import BrokenRun
+from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items, span
+from syncer.cli.session import Session, for_each_account
+from syncer.config.schema import Account
+from syncer.domain.report import Exit, as_instant
+from syncer.ledger import Counts, Ledger, Run
+
+_LOOK_BACK: Final = 50
+_SECTIONS: Final = ("waiting", "attention", "incidents")
+
+
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What the ledger says about one account; ``runs`` are the last ones, the newest first."""
+
+    account: Account
+    where: str
+    daemon: presence.Presence | None
+    runs: Sequence[Run]
+    counts: Counts
+    under_way: Run | None
+    broken_off: BrokenRun | None
+
+    @property
+    def last(self) -> Run | None:
+        """The last run that ended with a report."""
+        return next((run for run in self.runs if run.finished_at is not None and "connections" in run.report), None)
+
+    def in_step(self, system: str) -> datetime | None:
+        """What happened in a CRM before this instant has been taken over, or stands under waiting or attention."""
+        for run in self.runs:
+            found = run.report.get("connections", {}).get(system)
+            if found is not None and found["state"] == "ok" and run.status != "stopped":
+                return run.started_at
+        return None
+
+
+def show_status(session: Session) -> int:
+    """Per account: last run, lag, open tasks, what waits and what is under attention."""
+
+    def work(account: Account) -> Exit:
+        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+            base, runs = ledger.load(), ledger.runs(_LOOK_BACK)
+            standing = _Standing(
+                account,
+                ledger.where,
+                presence.find(ledger),
+                runs,
+                ledger.counts(),
+                last_run.under_way(runs),
+                last_run.broken_off(runs),
+            )
+        if session.json:
+            session.answer(_as_json(standing))
+        else:
+            _show(session.screen, standing, TaskNames(base, account.zone))
+        return Exit.DONE
+
+    return for_each_account(session, work)
+
+
+def _as_json(standing: _Standing) -> dict[str, Any]:
+    last, under_way = standing.last, standing.under_way
+    lags = {system: _lag(standing.in_step(system)) for system in standing.account.connections}
+    known = [lag for lag in lags.values() if lag is not None]
+    return {
+        "account": standing.account.name,
+        "ledger": standing.where,
+        "daemon": standing.daemon.as_json() if standing.daemon else None,
+        "under_way": {"run": under_way.id, "started_at": as_instant(under_way.started_at)} if under_way else None,
+        "broken_off": standing.broken_off.as_json() if standing.broken_off else None,
+        "last_run": _run_as_json(last) if last else None,
+        "lag_s": max(known) if known and len(known) == len(lags) else None,
+        "lags_s": lags,
+        "tasks": standing.counts.tasks,
+        "copies": standing.counts.replicas,
+        **{name: last.report.get(name, []) if last else [] for name in _SECTIONS},
+    }
+
+
+def _run_as_json(run: Run) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        name: run.report[name] for name in ("exit", "duration_s", "connections", "message") if name in run.report
+    }
+    finished = as_instant(run.finished_at) if run.finished_at else None
+    head = {"run": run.id, "status": run.status, "started_at": as_instant(run.started_at), "finished_at": finished}
+    return {**head, **told}
+
+
+def _lag(since: datetime | None) -> float | None:
+    return None if since is None else round((datetime.now(UTC) - since).total_seconds(), 1)
+
+
+def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
+    account = standing.account
+    screen.say(f"{account.name}: {standing.counts.tasks.get('open', 0)} open tasks ({account.timezone})", "bold")
+    screen.say(_activity(standing), indent=2)
+    screen.say(_last_run(standing), indent=2)
+    if standing.last is not None:
+        _show_systems(screen, standing)
+        show_items(screen, standing.last.report, names)
+
+
+def _activity(standing: _Standing) -> str:
+    zone, daemon, under_way = standing.account.zone, standing.daemon, standing.under_way
+    words = []
+    if daemon is not None:
+        words.append(
+            f"the daemon has run since {moment(daemon.since, zone)} (process {daemon.owner.pid}, {daemon.host})"
+        )
+    if under_way is not None:
+        words.append(f"a run is under way, begun {ago(under_way.started_at)}")
+    if standing.broken_off is not None:
+        broken = standing.broken_off
+        words.append(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; the next takes over")
+    return "; ".join(words) or "nothing is running; `syncer sync` starts the daemon"
+
+
+def _last_run(standing: _Standing) -> str:
+    last = standing.last
+    if last is None or last.finished_at is None:
+        return "no run has ended yet; `syncer sync --once` makes one"
+    what = run_in_words({"incidents": [], "waiting": [], "attention": [], **last.report})
+    return f"last run {moment(last.finished_at, standing.account.zone)}, {ago(last.finished_at)}: {last.status}; {what}"
+
+
+def _show_systems(screen: Screen, standing: _Standing) -> None:
+    seen = {state for copies in standing.counts.replicas.values() for state, number in copies.items() if number}
+    states = [
+        state for state in ("open", "done", "superseded", "cancelled", "gone") if state in {"open", "done"} | seen
+    ]
+    rows = []
+    for system in standing.account.connections:
+        copies = standing.counts.replicas.get(system, {})
+        found = standing.last.report["connections"].get(system, {}) if standing.last else {}
+        since = standing.in_step(system)
+        lag = span(datetime.now(UTC) - since) if since else "never read"
+        rows.append([system, *(str(copies.get(state, 0)) for state in states), lag, found.get("state", "")])
+    screen.table(["CRM", *states, "lag", "state"], rows)
+    for system, found in (standing.last.report["connections"] if standing.last else {}).items():
+        if found.get("message"):
+            screen.say(f"{system}: {found['message']}; see: syncer check", "red", indent=2)

@@ -1,0 +1,88 @@
+"""``syncer tasks``: the tasks that the ledger knows, and their copies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from syncer.cli.errors import UsageError
+from syncer.cli.screens import Screen, moment
+from syncer.cli.session import Session, for_each_account
+from syncer.config.registry import installed_systems
+from syncer.config.schema import Account
+from syncer.domain.model import Replica, ReplicaState, State
+from syncer.domain.report import Exit, as_instant
+from syncer.ledger import Ledger, TaskView
+
+_LEAST_WIDTH: Final = 26
+"""Of the column with a task's title, due and id, in characters."""
+_FIRST: Final = {ReplicaState.OPEN: 0}
+
+
+def list_tasks(session: Session, contact: str | None, state: State | None, system: str | None) -> int:
+    """The tasks and their copies, side by side."""
+    if system is not None and system not in installed_systems():
+        known = ", ".join(installed_systems())
+        return session.fail(None, UsageError(f"there is no CRM named {system}; --system is one of {known}"))
+
+    def work(account: Account) -> Exit:
+        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+            found = ledger.tasks(contact, None if state is None else state.value, system)
+        if session.json:
+            session.answer({"account": account.name, "tasks": [as_json(view) for view in found]})
+        else:
+            _show(session.screen, account, found)
+        return Exit.DONE
+
+    return for_each_account(session, work)
+
+
+def as_json(view: TaskView) -> dict[str, Any]:
+    """One task with its copies, for programs."""
+    task = view.task
+    copies: dict[str, list[dict[str, Any]]] = {}
+    for replica in _in_order(view.replicas):
+        copy = {"id": replica.remote_id, "state": replica.state.value, "made_by_us": replica.made}
+        copies.setdefault(replica.system, []).append(copy)
+    return {
+        "task": task.id,
+        "state": task.state.value,
+        "kind": task.kind.value,
+        "title": task.title,
+        "contact": view.contact,
+        "due": as_instant(task.due),
+        "origin": task.origin,
+        "assignee": task.assignee,
+        "copies": copies,
+    }
+
+
+def _in_order(replicas: Iterable[Replica]) -> list[Replica]:
+    """The open one of each CRM first."""
+    return sorted(replicas, key=lambda replica: (replica.system, _FIRST.get(replica.state, 1), replica.remote_id))
+
+
+def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
+    number = f"{len(found)} task{'s' if len(found) != 1 else ''}"
+    screen.say(f"{account.name}: {number} ({account.timezone})", "bold")
+    if found:
+        systems = tuple(account.connections)
+        rows = [_row(account, view, systems) for view in found]
+        columns = ["task", *systems]
+        screen.table(columns, rows, indent=0, widths=widths_of(columns, rows))
+
+
+def widths_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
+    """Of each column, on a narrow terminal: what its ids need, for people copy them."""
+    words = (max(len(word) for cell in cells for word in cell.split()) for cells in zip(columns, *rows, strict=True))
+    task, *systems = words
+    return dict(zip(columns, (max(_LEAST_WIDTH, task), *systems), strict=True))
+
+
+def _row(account: Account, view: TaskView, systems: Iterable[str]) -> list[str]:
+    task = view.task
+    copies = {system: [copy for copy in _in_order(view.replicas) if copy.system == system] for system in systems}
+    cells = ["\n".join(f"{copy.state} {copy.remote_id}" for copy in copies[system]) for system in systems]
+    title = ", ".join(part for part in (task.title or task.kind.label, view.contact) if part)
+    state = "" if task.state is State.OPEN else f", {task.state.value}"
+    return [f"{title}\n{moment(task.due, account.zone)}{state}\n{task.id}", *cells]

@@ -1,0 +1,105 @@
+"""From exceptions to advice and exit statuses: the only place that decides what a failure looks like to people."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from syncer.cli.screens import plain
+from syncer.cli.signals import Stopped
+from syncer.config.problems import ConfigError
+from syncer.contract.adapter import AdapterError, WrongAccount
+from syncer.domain.redact import redact
+from syncer.domain.report import Exit
+from syncer.engine.saved_plan import PlanFileError
+from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
+
+GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)
+"""From harmless to grave, where several accounts end differently: what another process is doing anyway weighs
+least, what waits for a person most."""
+
+
+class BrokenOff(LedgerError):
+    """The ledger failed in the middle of a run, after something was sent."""
+
+
+class Served(Exception):
+    """Another process is the daemon of this account; the text says which one, and what to do."""
+
+
+class UsageError(Exception):
+    """The command cannot do what it was asked for; the text says what to type instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """How an account's command ended badly."""
+
+    exit_status: Exit
+    message: str
+
+    @property
+    def status(self) -> str:
+        """``error`` where something is wrong, ``stopped`` where somebody or something held it back."""
+        return "error" if self.exit_status in {Exit.PARTIAL, Exit.WRONG} else "stopped"
+
+    def as_json(self, account: str | None) -> dict[str, Any]:
+        return {
+            "account": account,
+            "status": self.status,
+            "exit": int(self.exit_status),
+            "message": self.message,
+        }
+
+
+def worst(statuses: Iterable[Exit]) -> Exit:
+    """The gravest of several accounts' exit statuses."""
+    return max(statuses, key=GRAVITY.index, default=Exit.DONE)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What to tell people about it; an exception that nobody foresaw is a bug of ours, and says where."""
+    match error:
+        case Stopped():
+            return Failure(error.exit_status, str(error))
+        case Busy():
+            advice = "wait until it is done; `syncer status` shows the last run"
+            return Failure(Exit.BUSY, f"{error}; {advice}")
+        case Locked():
+            return Failure(Exit.BUSY, redact(str(error)))
+        case Served():
+            return Failure(Exit.BUSY, str(error))
+        case LeaseLost():
+            return Failure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
+        case WrongAccount():
+            return Failure(Exit.WRONG, redact(_wrong_account(error)))
+        case BrokenOff():
+            return Failure(Exit.PARTIAL, redact(f"{error}; what was sent before is found again by the next run"))
+        case ConfigError() | LedgerError() | PlanFileError() | UsageError():
+            return Failure(Exit.WRONG, redact(str(error)))
+        case AdapterError():
+            return Failure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
+    return Failure(Exit.PARTIAL, redact(_bug(error)))
+
+
+def traceback_of(error: BaseException) -> str:
+    """Where an error came from, line by line: no secrets, nothing that a terminal would obey."""
+    lines = redact("".join(traceback.format_exception(error))).splitlines()
+    return "".join(plain(line) + "\n" for line in lines)
+
+
+def _wrong_account(error: WrongAccount) -> str:
+    return (
+        f"the key of {error.system} opens the account {error.found}, but the ledger belongs to {error.expected}; "
+        f"nothing was written; use the key of {error.expected}, or name another file under [ledger] url"
+    )
+
+
+def _bug(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return f"unexpected {words}{where}; this is a bug, please report it (-v shows where it came from)"

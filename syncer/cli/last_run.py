@@ -1,0 +1,39 @@
+"""How the last run stands: under way, ended, or broken off, in which case what stands in the ledger is not the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from syncer.domain.report import as_instant
+from syncer.ledger import Run
+
+_KILLED = "it did not end: its process was killed, or its ledger could not be written any more"
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRun:
+    """A run that reported nothing of what it did; the next one takes over where it was."""
+
+    run: str
+    started_at: datetime
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {"run": self.run, "started_at": as_instant(self.started_at), "message": self.message}
+
+
+def under_way(runs: Sequence[Run]) -> Run | None:
+    """The run that a process is making now; ``runs`` are the last ones, the newest first."""
+    last = next(iter(runs), None)
+    return last if last is not None and last.finished_at is None and not last.broken_off else None
+
+
+def broken_off(runs: Sequence[Run]) -> BrokenRun | None:
+    """The last run, if it broke off."""
+    last = next(iter(runs), None)
+    if last is None or "connections" in last.report or under_way(runs) is not None:
+        return None
+    return BrokenRun(last.id, last.started_at, last.report.get("message") or _KILLED)

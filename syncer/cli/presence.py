@@ -1,0 +1,101 @@
+"""Whether a daemon serves an account: it writes into the ledger which process it is, and goes on saying so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from syncer.cli.errors import Served
+from syncer.engine.opening import LEASE_TERM
+from syncer.ledger import Ledger, Owner, current_owner, process_alive
+
+TERM: Final = LEASE_TERM
+"""For how long a daemon on another machine is believed after it last said that it is there."""
+_BELIEVABLE: Final = timedelta(hours=1)
+"""Of a clock that is ahead of ours."""
+_CURSOR: Final = "daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """The daemon's process, since when it runs, and until when it is believed from afar."""
+
+    owner: Owner
+    since: datetime
+    until: datetime
+
+    @property
+    def host(self) -> str:
+        return self.owner.machine.partition("/")[0]
+
+    @property
+    def in_words(self) -> str:
+        return f"process {self.owner.pid} on {self.host} has served this account since {self.since:%FT%TZ}"
+
+    @property
+    def is_ours(self) -> bool:
+        return self.owner == current_owner("")
+
+    def lives(self, now: datetime) -> bool:
+        """Whether that process is still there. On one machine no clock is asked, and on another one nothing else."""
+        here = current_owner("").machine
+        if self.owner.machine == here:
+            return process_alive(self.owner)
+        (host, boot), (our_host, our_boot) = _host_and_boot(self.owner.machine), _host_and_boot(here)
+        if host == our_host and boot != our_boot:
+            # The machine was started again since.
+            return False
+        return now < self.until < now + _BELIEVABLE
+
+    def as_json(self) -> dict[str, Any]:
+        return {"pid": self.owner.pid, "host": self.host, "since": self.since.isoformat()}
+
+
+def announce(ledger: Ledger, since: datetime) -> None:
+    """Write down that this process is the account's daemon. Raises `Served` if another one is, and `LedgerError`."""
+    owner = current_owner("")
+    while True:
+        now = datetime.now(UTC)
+        said = ledger.cursors().get(_CURSOR, "")
+        found = _read(said)
+        if found is not None and not found.is_ours and found.lives(now):
+            msg = f"{found.in_words}; stop that one first, or make one run beside it: syncer sync --once"
+            raise Served(msg)
+        if ledger.exchange(_CURSOR, said, _written(Presence(owner, since, now + TERM))):
+            return
+
+
+def withdraw(ledger: Ledger) -> None:
+    """Write down that this process is the account's daemon no more."""
+    said = ledger.cursors().get(_CURSOR, "")
+    found = _read(said)
+    if found is not None and found.is_ours:
+        ledger.exchange(_CURSOR, said, "")
+
+
+def find(ledger: Ledger) -> Presence | None:
+    """The account's daemon; ``None`` if there is none, or its process died."""
+    found = _read(ledger.cursors().get(_CURSOR, ""))
+    return found if found is not None and found.lives(datetime.now(UTC)) else None
+
+
+def _host_and_boot(machine: str) -> tuple[str, str]:
+    host, _, rest = machine.partition("/")
+    return host, rest.partition("/")[0]
+
+
+def _written(presence: Presence) -> str:
+    owner = presence.owner
+    times = {"since": presence.since.isoformat(), "until": presence.until.isoformat()}
+    return json.dumps({"machine": owner.machine, "pid": owner.pid, "started": owner.started, **times})
+
+
+def _read(content: str) -> Presence | None:
+    try:
+        said = json.loads(content)
+        owner = Owner("", said["machine"], said["pid"], said["started"])
+        return Presence(owner, datetime.fromisoformat(said["since"]), datetime.fromisoformat(said["until"]))
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,311 @@
+"""Words on the screen: tables on a terminal, plain lines elsewhere, the same facts in both."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import groupby
+from typing import Any, Final
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from syncer.domain.base import Base
+from syncer.domain.reasons import Reason
+from syncer.domain.redact import redact
+
+DETAILS: Final = 10
+"""How many lines a section of a run's screen may have."""
+
+_SPINNING: Final[list[str]] = []
+_JOINERS: Final = "\u200c\u200d"
+_ROOMY: Final = 110
+_DAY: Final = 86400
+_SPANS: Final = ((_DAY, "d"), (3600, "h"), (60, "min"))
+_STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
+_SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
+
+
+class Screen:
+    """Standard output, for people."""
+
+    def __init__(self) -> None:
+        self.tables = sys.stdout.isatty()
+        self._console = Console(
+            file=sys.stdout, force_terminal=None if self.tables else False, markup=False, emoji=False, highlight=False
+        )
+
+    def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
+        """One line, or one paragraph where a terminal is too narrow."""
+        words = clean(text)
+        if self.tables:
+            self._console.print(Padding(Text(words, style), (0, 0, 0, indent)))
+        else:
+            self._console.print(" " * indent + words, soft_wrap=True)
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        indent: int = 2,
+        styles: Mapping[str, str] | None = None,
+        widths: Mapping[str, int] | None = None,
+    ) -> None:
+        """Rows under headings; in plain lines each value has its column's name, and empty ones are left out.
+
+        A cell may have several lines. ``styles`` colour a cell by its whole text, ``widths`` hold on narrow terminals.
+        """
+        cells = [[[clean(line) for line in cell.splitlines()] for cell in row] for row in rows]
+        if self.tables:
+            # A least width would make rich draw beyond the terminal's edge, so that it is a fixed one.
+            narrow = {} if widths is None or self._console.width >= _ROOMY else widths
+            table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+            for column in columns:
+                table.add_column(column, overflow="fold", width=narrow.get(column))
+            for row in cells:
+                styled = ((cell, (styles or {}).get(" ".join(cell), "")) for cell in row)
+                table.add_row(*(Text("\n".join(cell), style, overflow="fold") for cell, style in styled))
+            self._console.print(Padding(table, (0, 0, 0, indent)))
+            return
+        for row in cells:
+            first, *rest = (", ".join(cell) for cell in row)
+            named = (f"{name} {value}" for name, value in zip(columns[1:], rest, strict=True) if value)
+            self.say(f"{first}: {', '.join(named)}", indent=indent)
+
+
+class TaskNames:
+    """Names people know a task by, from what the ledger holds."""
+
+    def __init__(self, base: Base, zone: tzinfo) -> None:
+        self._tasks = base.tasks
+        self._zone = zone
+        self._people: dict[str, str] = {}
+        for key, link in sorted(base.links.items()):
+            name = base.records[key].name if key in base.records else ""
+            if name:
+                self._people.setdefault(link, name)
+
+    def person(self, link: str) -> str:
+        """The name of a linked person, empty if no CRM gave one."""
+        return self._people.get(link, "")
+
+    def __call__(self, task_id: str | None) -> str:
+        """``Follow-up call, Asha Rao, 19 May 14:00``, or nothing where the task is not known."""
+        task = self._tasks.get(task_id or "")
+        if task is None:
+            return ""
+        who = self.person(task.contact)
+        return ", ".join(part for part in (task.title or task.kind.label, who, moment(task.due, self._zone)) if part)
+
+
+def clean(text: str) -> str:
+    """Text that came from anywhere, safe for a terminal: on one line, without control characters or secrets."""
+    return plain(" ".join(redact(text).split()))
+
+
+def plain(text: str) -> str:
+    """The text with a mark in the place of every letter that is none, but commands a terminal or turns words around.
+
+    Joiners stay: Indian scripts are written with them.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else "�" for letter in text)
+
+
+def harmless(value: Any) -> Any:
+    """A JSON value whose texts can be shown anywhere: without secrets, and plain but for their line breaks."""
+    if isinstance(value, str):
+        return "\n".join(plain(line) for line in redact(value).replace("\r\n", "\n").replace("\t", " ").split("\n"))
+    if isinstance(value, Mapping):
+        return {harmless(str(key)): harmless(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [harmless(inner) for inner in value]
+    return value
+
+
+def complain(text: str) -> None:
+    """Words about something that went wrong, on standard error."""
+    lines = [clean(line) for line in redact(text).splitlines() or [""]]
+    if sys.stderr.isatty():
+        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+        lines = [part.plain.rstrip() for line in lines for part in Text(line).wrap(console, console.width)]
+    sys.stderr.write("".join(line + "\n" for line in lines))
+
+
+def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
+    """``19 May 14:00``, with the year if it is not this one."""
+    try:
+        here = at.astimezone(zone)
+    except OverflowError:
+        # The calendar's first and last day, somewhere beyond its end.
+        here = at
+    year = "" if here.year == datetime.now(zone).year else f" {here.year}"
+    return f"{here.day} {here:%b}{year} {here:%H:%M:%S}" if seconds else f"{here.day} {here:%b}{year} {here:%H:%M}"
+
+
+def instant(text: str) -> datetime:
+    """An instant as reports write it."""
+    return datetime.fromisoformat(text)
+
+
+def span(length: timedelta) -> str:
+    """``35 s``, ``12 min``, ``3.5 h``, ``2 d``."""
+    seconds = max(0.0, length.total_seconds())
+    for unit, name in _SPANS:
+        if seconds >= unit:
+            return f"{seconds / unit:.1f}".removesuffix(".0") + f" {name}"
+    return f"{seconds:.0f} s"
+
+
+def ago(at: datetime) -> str:
+    """``35 s ago``."""
+    return f"{span(datetime.now(UTC) - at)} ago"
+
+
+@contextmanager
+def progress(account: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner with the name of the stage on standard error, if that is a terminal and has no spinner yet."""
+    if not shown or not sys.stderr.isatty() or _SPINNING:
+        yield lambda _stage: None
+        return
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    _SPINNING.append(account)
+    try:
+        with console.status(Text(f"{account}: starting")) as status:
+            yield lambda stage: status.update(Text(f"{account}: {stage}"))
+    finally:
+        _SPINNING.remove(account)
+
+
+# runs ------------------------------------------------------------------------------------------------
+
+
+def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str]) -> None:
+    """What a run did."""
+    trouble = report["status"] != "ok"
+    screen.say(f"{report['account']}: {run_in_words(report)}", "bold yellow" if trouble else "bold")
+    if report.get("message"):
+        screen.say(report["message"], "yellow", indent=2)
+    show_connections(screen, report)
+    show_items(screen, report, names, limit=DETAILS)
+
+
+def run_in_words(report: Mapping[str, Any]) -> str:
+    """One run in one line."""
+    counts = [(sum(report.get(name, {}).values()), name) for name in ("created", "completed")]
+    counts += [(len(report[name]), words) for name, words in (("waiting", "waiting"), ("attention", "under attention"))]
+    counts += [(len(report["incidents"]), "incidents")]
+    did = ", ".join(f"{number} {words}" for number, words in counts if number)
+    if report["status"] == "stopped":
+        did = "stopped before its first write"
+    elif not any(number for number, words in counts if words in {"created", "completed"}):
+        nothing = "nothing to do" if report["status"] == "ok" else "nothing written"
+        did = f"{nothing}, {did}" if did else nothing
+    trouble = "; not everything worked" if report["status"] == "partial" else ""
+    return f"{did}, in {report['duration_s']:.1f} s{trouble}"
+
+
+def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
+    """How each connection fared, and the words of those that could not be used."""
+    on = {system: found for system, found in report["connections"].items() if found["state"] != "off"}
+    done = "created" in report
+    screen.table(
+        ["CRM", *(("created", "completed") if done else ()), "open", "requests", "state"],
+        [
+            [
+                system,
+                *((str(report["created"].get(system, 0)), str(report["completed"].get(system, 0))) if done else ()),
+                str(found["open"]),
+                str(found["reads"] + found["writes"]),
+                found["state"],
+            ]
+            for system, found in on.items()
+        ],
+        styles=_STATES,
+    )
+    for system, found in on.items():
+        if found.get("message"):
+            screen.say(f"{system}: {found['message']}; see: syncer check", "red", indent=2)
+
+
+def show_items(
+    screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], *, limit: int | None = None
+) -> None:
+    """What waits, what is under attention and what happened, by reason; at most ``limit`` details each."""
+    for key, title, style in _SECTIONS:
+        items = report.get(key, [])
+        if items:
+            screen.say(f"{title}: {len(items)}", f"bold {style}".strip())
+            _show_reasons(screen, items, names, len(items) if limit is None else limit)
+            if limit is not None and len(items) > limit:
+                screen.say(f"{len(items) - limit} more: syncer status", "dim", indent=4)
+
+
+def _show_reasons(
+    screen: Screen, items: Iterable[Mapping[str, Any]], names: Callable[[str | None], str], left: int
+) -> None:
+    by_reason: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for item in items:
+        by_reason[item["reason"]].append(item)
+    for reason, group in by_reason.items():
+        sentence = Reason(reason).sentence if reason in set(Reason) else ""
+        screen.say(f"{len(group)} {reason}: {sentence}".removesuffix(": "), indent=2)
+        for item in group[:left]:
+            screen.say(_item_in_words(item, sentence, names), indent=6)
+        left = max(0, left - len(group))
+
+
+def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str]) -> str:
+    # A task that only a plan has seen stands in no ledger yet.
+    name = names(item["task"]) or ", ".join(part for part in (item.get("title"), item.get("contact")) if part)
+    task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
+    detail = item["detail"].removesuffix(sentence).strip()
+    about = ": ".join(part for part in (task, detail) if part)
+    return ": ".join(part for part in (item["system"], about) if part)
+
+
+# plans -----------------------------------------------------------------------------------------------
+
+
+def show_plan(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], zone: tzinfo) -> None:
+    """What a run would do, by system, and what that would cost."""
+    operations = report["operations"]
+    words = f"a run would do {len(operations)} thing{'s' if len(operations) != 1 else ''}"
+    if not operations:
+        words = "nothing to do" if report["status"] == "ok" else "nothing that could be done now"
+    trouble = "; not everything could be read" if report["status"] == "partial" else ""
+    screen.say(f"{report['account']}: {words}{trouble}", "bold yellow" if trouble else "bold")
+    if report.get("message"):
+        screen.say(report["message"], "yellow", indent=2)
+    for system, group in groupby(sorted(operations, key=lambda operation: operation["system"]), _system):
+        screen.say(f"{system}:", "bold", indent=2)
+        screen.table(["do", "what", "for", "due", "because"], [_planned(o, zone) for o in group], indent=4)
+    for system, cost in report.get("cost", {}).items():
+        screen.say(f"{system} costs {_cost_in_words(cost)}", indent=2)
+    show_connections(screen, report)
+    show_items(screen, report, names, limit=DETAILS)
+
+
+def _cost_in_words(cost: Mapping[str, Any]) -> str:
+    words = f"{cost['requests']} request{'s' if cost['requests'] != 1 else ''}"
+    if cost["seconds"]:
+        return f"{words}, which take {span(timedelta(seconds=cost['seconds']))} at least"
+    return f"{words}, {cost['budget_share']:.0%} of its budget"
+
+
+def _system(operation: Mapping[str, Any]) -> str:
+    return str(operation["system"])
+
+
+def _planned(operation: Mapping[str, Any], zone: tzinfo) -> list[str]:
+    what = operation["title"] or operation["kind"]
+    due = moment(instant(operation["due"]), zone)
+    return [operation["action"], what, operation["contact"], due, operation["reason"]]

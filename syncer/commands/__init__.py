@@ -1,3 +1,0 @@
-"""What each command does; `syncer.cli` parses and calls. Imported on use, so that help needs none of it."""
-
-from __future__ import annotations

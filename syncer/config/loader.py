@@ -1,0 +1,292 @@
+"""Account files: found, read, checked whole before anything is sent, and turned into settings.
+
+A file is TOML. Everything that is wrong with it is reported at once, in `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from syncer.config.clashes import clashes
+from syncer.config.problems import Complaints, ConfigError, suggestion
+from syncer.config.registry import BUILT_IN, UnknownSystem, adapter_class, installed_systems
+from syncer.config.schema import Account, AccountTable, LedgerTable, SyncSettings, User
+from syncer.contract.adapter import Adapter
+from syncer.contract.settings import ConnectionSettings, SecretReference
+from syncer.domain.model import MESSAGE_KINDS, Kind
+from syncer.files import read_whole
+
+__all__ = ["Account", "ConfigError", "Found", "SyncSettings", "User", "build_adapters", "find_accounts", "load_account"]
+
+EXAMPLE: Final = "config.example.toml"
+VARIABLE: Final = "SYNCER_CONFIG"
+DEFAULT_FILE: Final = Path("config.toml")
+LEAST_CONNECTIONS: Final = 2
+
+_ADVICE: Final = (
+    f"write one with `syncer init`, or copy {EXAMPLE} to config.toml and fill it in; "
+    "`syncer demo` shows everything without any account"
+)
+# Messages are sent from Reply: shown to HighLevel's people, and never written into the others.
+_MESSAGE_ROUTE: Final = ("highlevel",)
+_LONGEST: Final = 1024 * 1024
+_TOO_LONG_FOR_AN_ID: Final = 2**63
+_SECTIONS: Final = ("account", "ledger", "sync", "routes", "users")
+_M = TypeVar("_M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The accounts that can be served, and what is wrong with the others: one error for each file or folder.
+
+    ``files`` are the account files and the secret files that were looked at.
+    """
+
+    accounts: tuple[Account, ...]
+    broken: tuple[ConfigError, ...]
+    files: frozenset[Path]
+
+
+def find_accounts(configs: Sequence[Path], env: Mapping[str, str], *, secrets: bool = True) -> Found:
+    """Load the accounts of these files and folders, else of ``SYNCER_CONFIG``, else of ``./config.toml``.
+
+    Without ``secrets`` none is looked up: each is when a connection is opened.
+    """
+    files, broken = account_files(configs, env)
+    accounts: list[Account] = []
+    for path in files:
+        try:
+            accounts.append(load_account(path, secrets=secrets))
+        except ConfigError as error:
+            broken.append(error)
+    clashing = clashes(accounts)
+    broken += clashing.values()
+    secret_files = {secret.file for account in accounts for _, secret in secrets_of(account) if secret.file}
+    fine = tuple(account for account in accounts if account.path not in clashing)
+    return Found(fine, tuple(broken), frozenset((*files, *secret_files)))
+
+
+def load_account(path: Path, *, secrets: bool = True) -> Account:
+    """Read and check one account file; raise `ConfigError` with everything that is wrong with it."""
+    complaints = Complaints(path)
+    tables = _read(path, complaints)
+    complaints.raise_if_any()
+    return _Reader(path, tables, complaints, secrets=secrets).account()
+
+
+def build_adapters(account: Account, transports: Mapping[str, Any] | None = None) -> dict[str, Adapter]:
+    """The account's adapters by system, in the account's order; ``transports`` replace the network in tests.
+
+    Raises `ConfigError` where the environment names a proxy that cannot be used.
+    """
+    complaints = Complaints(account.path)
+    for key, secret in secrets_of(account):
+        try:
+            secret.get_secret_value()
+        except ValueError as error:
+            complaints.add(key, str(error))
+    complaints.raise_if_any()
+    try:
+        return {
+            system: adapter_class(system)(settings, region=account.region, transport=(transports or {}).get(system))
+            for system, settings in account.connections.items()
+        }
+    except ValueError as error:
+        raise ConfigError([f"{account.path}: {error}"]) from error
+
+
+def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
+    """The keys of an account's connections, by the dotted key that names each."""
+    for system, settings in account.connections.items():
+        for key in type(settings).model_fields:
+            value = getattr(settings, key)
+            if isinstance(value, SecretReference):
+                yield f"{system}.{key}", value
+
+
+def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list[Path], list[ConfigError]]:
+    """The account files that are meant, each once; a folder means those in it. And what is wrong with folders."""
+    named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    files: dict[str, Path] = {}
+    broken: list[ConfigError] = []
+    for path in named or [DEFAULT_FILE]:
+        found = [path]
+        if os.path.isdir(path):  # noqa: PTH112 - raises nothing
+            try:
+                found = sorted(path / name for name in os.listdir(path) if _is_account_file(name))  # noqa: PTH208
+            except OSError as error:
+                broken.append(ConfigError([f"{path}: the folder cannot be read: {error.strerror}"]))
+                continue
+            if not found:
+                broken.append(ConfigError([f"{path}: this folder has no account file (*.toml); {_ADVICE}"]))
+        for file in found:
+            files.setdefault(os.path.realpath(file), file)
+    return list(files.values()), broken
+
+
+def _is_account_file(name: str) -> bool:
+    return name.endswith(".toml") and not name.startswith(".") and name != EXAMPLE
+
+
+def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
+    try:
+        return tomllib.loads(read_whole(path, limit=_LONGEST).decode("utf-8-sig"))
+    except FileNotFoundError:
+        complaints.add("", f"there is no such file; {_ADVICE}")
+    except OSError as error:
+        complaints.add("", f"the file cannot be read: {error.strerror}")
+    except UnicodeDecodeError:
+        complaints.add("", "the file is not UTF-8 text")
+    except tomllib.TOMLDecodeError as error:
+        complaints.add("", f"this is not TOML: {error}")
+    except ValueError:
+        complaints.add("", "a number in this file has thousands of digits")
+    except RecursionError:
+        complaints.add("", "the values in this file are nested too deep")
+    return {}
+
+
+class _Reader:
+    """Takes one file's tables apart, noting what is wrong as it goes."""
+
+    def __init__(self, path: Path, tables: dict[str, Any], complaints: Complaints, *, secrets: bool) -> None:
+        self._path = path
+        self._context = {"folder": path.absolute().parent, "secrets": secrets}
+        self._tables = tables
+        self._complaints = complaints
+
+    def account(self) -> Account:
+        account = self._table("account", AccountTable, {"name": self._path.stem})
+        name = account.name if account else self._path.stem
+        ledger = self._table("ledger", LedgerTable, {"url": f"sqlite:///{name}.db"})
+        sync = self._table("sync", SyncSettings, {})
+        connections = self._connections()
+        routes = self._routes(connections)
+        users = self._users()
+        self._complaints.raise_if_any()
+        if account is None or ledger is None or sync is None:
+            raise AssertionError
+        return Account(
+            name=account.name,
+            path=self._path,
+            timezone=account.timezone,
+            region=account.region,
+            ledger_url=ledger.url,
+            ledger_keep=ledger.keep,
+            ledger_backup=ledger.backup,
+            sync=sync,
+            connections={system: settings for system, settings in connections.items() if settings},
+            routes=routes,
+            users=users,
+        )
+
+    def _table(self, name: str, model: type[_M], defaults: dict[str, Any]) -> _M | None:
+        """One table as this model, ``None`` if it was refused."""
+        table = self._tables.get(name, {})
+        if not isinstance(table, dict):
+            self._complaints.add(name, f"expected a table [{name}]")
+            return None
+        try:
+            return model.model_validate({**defaults, **table}, context=self._context)
+        except ValidationError as error:
+            self._complaints.add_errors(name, model, error)
+            return None
+
+    def _connections(self) -> dict[str, ConnectionSettings | None]:
+        """The settings of each connection that is on, ours first; ``None`` where they were refused."""
+        present = [name for name in self._tables if name not in _SECTIONS]
+        ordered = [name for name in BUILT_IN if name in present] + [name for name in present if name not in BUILT_IN]
+        found: dict[str, ConnectionSettings | None] = {}
+        for system in ordered:
+            if _is_known(system):
+                found[system] = self._connection(system)
+            else:
+                known = (*_SECTIONS, *installed_systems())
+                self._complaints.add(system, f"unknown table{suggestion(system, known)}")
+        if len(found) < LEAST_CONNECTIONS:
+            there = ", ".join(f"[{name}]" for name in found) or "none"
+            wanted = ", ".join(f"[{name}]" for name in BUILT_IN)
+            self._complaints.add("", f"expected the tables of at least two connections ({wanted}), found {there}")
+        return found
+
+    def _connection(self, system: str) -> ConnectionSettings | None:
+        try:
+            model = adapter_class(system).settings_model
+        except UnknownSystem as error:
+            self._complaints.add(system, str(error))
+            return None
+        return self._table(system, model, {})
+
+    def _routes(self, connections: Iterable[str]) -> dict[Kind, tuple[str, ...]]:
+        """Every kind with the systems that it goes to, those that are off left out."""
+        on = tuple(connections)
+        routes = {kind: _MESSAGE_ROUTE if kind in MESSAGE_KINDS else on for kind in Kind}
+        table = self._tables.get("routes", {})
+        if not isinstance(table, dict):
+            self._complaints.add("routes", "expected a table [routes]")
+            table = {}
+        for kind, systems in table.items():
+            if kind in set(Kind):
+                routes[Kind(kind)] = self._systems(f"routes.{kind}", systems)
+            else:
+                self._complaints.add(f"routes.{kind}", f"unknown kind of task{suggestion(kind, Kind)}")
+        return {kind: tuple(name for name in systems if name in on) for kind, systems in routes.items()}
+
+    def _systems(self, key: str, value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+            self._complaints.add(key, f'expected a list of connections such as ["{next(iter(BUILT_IN))}"]')
+            return ()
+        for name in value:
+            if not _is_known(name):
+                self._complaints.add(key, f"{name} is no connection{suggestion(name, installed_systems())}")
+        return tuple(dict.fromkeys(value))
+
+    def _users(self) -> tuple[User, ...]:
+        tables = self._tables.get("users", [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self._complaints.add("users", "expected tables [[users]]")
+            return ()
+        users = tuple(self._user(f"users[{index}]", table) for index, table in enumerate(tables))
+        self._note_repeated("users.name", (user.name for user in users))
+        for system in sorted({system for user in users for system in user.ids}):
+            self._note_repeated(f"users.{system}", (user.ids[system] for user in users if system in user.ids))
+        return users
+
+    def _user(self, key: str, table: dict[str, Any]) -> User:
+        name = table.get("name")
+        if not isinstance(name, str) or not name.strip():
+            self._complaints.add(f"{key}.name", "expected a name in quotes")
+            name = ""
+        ids = {system: value for system, value in table.items() if system != "name"}
+        for system, value in ids.items():
+            if not _is_known(system):
+                known = ("name", *installed_systems())
+                self._complaints.add(f"{key}.{system}", f"unknown key{suggestion(system, known)}")
+            elif not _is_user_id(value):
+                self._complaints.add(f"{key}.{system}", "expected a user's id, a whole number or a text in quotes")
+        return User(
+            name=name.strip(), ids={system: str(value).strip() for system, value in ids.items() if _is_user_id(value)}
+        )
+
+    def _note_repeated(self, key: str, values: Iterable[str]) -> None:
+        for value, count in Counter(values).items():
+            if count > 1 and value:
+                self._complaints.add(key, f"{count} users have {value}; each person has one entry")
+
+
+def _is_known(system: str) -> bool:
+    return system in BUILT_IN or system in installed_systems()
+
+
+def _is_user_id(value: object) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip())
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LONG_FOR_AN_ID

@@ -1,0 +1,142 @@
+"""Logs: one event to a line on standard error, every text of it redacted. What cannot be written is lost.
+
+Each record has a machine word for the event, then what it is about: ``account`` and ``run`` from the context,
+``system``, ``task``, ``remote_id`` and the like from the call.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import structlog
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from syncer.domain.redact import redact
+
+__all__ = ["LEVELS", "about", "configure", "write_error"]
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+_LARGEST: Final = 64
+"""Bits of a number: to write one of thousands of digits is an error in Python."""
+_FIRST: Final = ("timestamp", "level", "event", "account", "run", "system", "task")
+
+about = bound_contextvars
+"""``with about(account="acme", run="01…"):`` puts these into every record of the block."""
+
+
+class _StandardError:
+    """Whatever standard error is at the time: tests and runners exchange it."""
+
+    def write(self, text: str) -> int:
+        write_error(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """`write` has done it."""
+
+    def isatty(self) -> bool:
+        return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
+
+
+def write_error(text: str) -> None:
+    """Write to standard error, redacted by the caller; where nothing can be written, the text is lost, nothing else."""
+    stream = sys.stderr
+    if stream is None or stream.closed:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        _write_no_more_than_now(stream)
+
+
+def _write_no_more_than_now(stream: Any) -> None:
+    """Let nothing of what could not be written wait: it would be tried again, and at the end be the exit status."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    if raw is not None:
+        sys.stderr = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", write_through=True)
+
+
+class _Handler(logging.StreamHandler[_StandardError]):
+    """Ours, so that a second `configure` finds and replaces it."""
+
+
+def configure(level: str, *, json: bool) -> None:
+    """Send everything from this level of `LEVELS` on to standard error.
+
+    Lines are JSON if asked for, for people on a terminal, else ``key=value``. Other libraries' records come from
+    ``warning`` on only: their requests are in our own log, and theirs would show whole addresses.
+    """
+    number = getattr(logging, level.upper())
+    common: list[Processor] = [
+        merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+        structlog.processors.format_exc_info,
+        _redacted,
+    ]
+    renderer = _renderer(json=json)
+    structlog.configure(
+        processors=[*common, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type]
+        cache_logger_on_first_use=False,
+    )
+    _adopt_other_libraries(max(number, logging.WARNING), common, renderer)
+    _log_retries()
+
+
+def _renderer(*, json: bool) -> Processor:
+    if json:
+        return structlog.processors.JSONRenderer()
+    if _StandardError().isatty():
+        # Plain tracebacks: the pretty ones show local variables, and with them keys.
+        colors = not os.environ.get("NO_COLOR")
+        return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
+    return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
+
+
+def _adopt_other_libraries(level: int, common: Iterable[Processor], renderer: Processor) -> None:
+    handler = _Handler(_StandardError())
+    finish: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=finish, foreign_pre_chain=[*common]))
+    root = logging.getLogger()
+    root.handlers[:] = [*(other for other in root.handlers if not isinstance(other, _Handler)), handler]
+    root.setLevel(level)
+
+
+def _log_retries() -> None:
+    # Its own hook would show the exception's representation and the arguments of the call.
+    from stamina.instrumentation import set_on_retry_hooks
+    from stamina.typing import RetryDetails
+
+    def note(details: RetryDetails) -> None:
+        cause = type(details.caused_by).__name__
+        log = structlog.get_logger("syncer.http")
+        log.info("request.again", attempt=details.retry_num + 1, wait_s=round(details.wait_for, 2), cause=cause)
+
+    set_on_retry_hooks([note])
+
+
+def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Mask secrets in every value; what is no plain value becomes its text first."""
+    return {key: _clean(value) for key, value in event.items()}
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, int) and value.bit_length() > _LARGEST:
+        return f"a number of {value.bit_length()} bits"
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(key)): _clean(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_clean(inner) for inner in value]
+    return redact(str(value))

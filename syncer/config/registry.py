@@ -1,0 +1,59 @@
+"""Which adapter serves which connection: a table of names to dotted paths, imported on use.
+
+Packages add CRMs by the entry point group ``syncer.adapters``; it is looked at only for names that the table
+does not have, because reading all installed metadata takes longer than starting the program.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any, Final, Protocol, cast
+
+from syncer.contract.adapter import Adapter
+from syncer.contract.settings import ConnectionSettings
+
+GROUP: Final = "syncer.adapters"
+
+BUILT_IN: Final = {
+    "superfone": "adapters.superfone.adapter:SuperfoneAdapter",
+    "reply": "adapters.reply.adapter:ReplyAdapter",
+    "highlevel": "adapters.highlevel.adapter:HighLevelAdapter",
+}
+
+
+class AdapterClass(Protocol):
+    """What is registered: a class of adapters, with the model of its table in an account file."""
+
+    settings_model: type[ConnectionSettings]
+
+    def __call__(self, settings: Any, *, region: str, transport: Any = None) -> Adapter: ...
+
+
+class UnknownSystem(LookupError):
+    """No adapter has this name, or the one that has it cannot be loaded; the message says which."""
+
+
+def installed_systems() -> tuple[str, ...]:
+    """All names that a connection can have: ours in their fixed order, then what packages added."""
+    added = {point.name for point in entry_points(group=GROUP)}
+    return (*BUILT_IN, *sorted(added - BUILT_IN.keys()))
+
+
+def adapter_class(system: str) -> AdapterClass:
+    """Import the adapter of this name; raise `UnknownSystem`."""
+    path = BUILT_IN.get(system) or _path_of_package(system)
+    if path is None:
+        msg = f"no adapter is named {system}"
+        raise UnknownSystem(msg)
+    module, _, name = path.partition(":")
+    try:
+        return cast("AdapterClass", getattr(import_module(module), name))
+    except Exception as error:
+        # Somebody else's code: whatever is wrong with it, those who do not use it are served.
+        msg = f"the adapter {system} cannot be loaded from {path}: {error}"
+        raise UnknownSystem(msg) from error
+
+
+def _path_of_package(system: str) -> str | None:
+    return next((point.value for point in entry_points(group=GROUP, name=system)), None)

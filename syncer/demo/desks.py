@@ -1,0 +1,325 @@
+"""What people do in a simulated CRM, by verbs that are the same in all three, and what they see there."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Final
+
+from pydantic import ValidationError
+
+from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.reply.sandbox import ReplySandbox
+from adapters.reply.wire import TASK_TYPE
+from adapters.sandbox import Sandbox
+from adapters.superfone.sandbox import SuperfoneSandbox
+from syncer.contract.settings import StrictModel, parse_duration
+
+LABELS: Final = {"superfone": "Superfone", "reply": "Reply.io", "highlevel": "HighLevel"}
+UNTITLED: Final = "Call back about the offer"
+
+
+class NotPossible(ValueError):
+    """What was asked for cannot be done; the text says why, and what can."""
+
+
+class NewContact(StrictModel):
+    """Somebody is added to a CRM's contacts."""
+
+    name: str
+    phone: str | None = None
+    email: str | None = None
+
+
+class NewTask(StrictModel):
+    """A task for one contact, who is named by an id or by a name. HighLevel's tasks have no type."""
+
+    contact: str
+    title: str = UNTITLED
+    type: str | None = None
+    due: str = "1d"
+
+
+class OneTask(StrictModel):
+    """Something happens to the task with this id."""
+
+    task: str
+
+
+VERBS: Final[Mapping[str, type[StrictModel]]] = {
+    "add": NewContact,
+    "create": NewTask,
+    "complete": OneTask,
+    "reopen": OneTask,
+    "cancel": OneTask,
+    "delete": OneTask,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One task as that CRM's own screen shows it; ``type`` is empty where it has none."""
+
+    system: str
+    id: str
+    contact: str
+    title: str
+    type: str
+    open: bool
+    state: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"id": self.id, "contact": self.contact, "title": self.title, "type": self.type, "state": self.state}
+
+
+class Desk(ABC):
+    """One CRM as the people see it who work in it."""
+
+    system: ClassVar[str]
+    types: tuple[str, ...] = ()
+    sandbox: Sandbox
+
+    @abstractmethod
+    def contacts(self) -> dict[str, str]:
+        """Names by id."""
+
+    @abstractmethod
+    def tasks(self) -> list[Shown]:
+        """Every task, oldest first."""
+
+    @abstractmethod
+    def _add(self, new: NewContact) -> str: ...
+
+    @abstractmethod
+    def _create(self, contact: str, new: NewTask, due: datetime) -> str: ...
+
+    @abstractmethod
+    def _change(self, verb: str, task: str) -> None: ...
+
+    def understand(self, verb: str, fields: Mapping[str, Any], now: datetime) -> StrictModel:
+        """The verb's fields, checked, the contact as an id and the due as an instant; raises `NotPossible`."""
+        asked = checked(verb, fields)
+        if isinstance(asked, NewTask):
+            return self._new_task(asked, now)
+        if isinstance(asked, OneTask):
+            self._check_state(verb, self.task(asked.task))
+        return asked
+
+    def perform(self, verb: str, asked: StrictModel) -> str:
+        """Do what was understood; the id of the contact or the task."""
+        match asked:
+            case NewContact():
+                return self._add(asked)
+            case NewTask():
+                return self._create(asked.contact, asked, datetime.fromisoformat(asked.due))
+            case OneTask():
+                self._change(verb, asked.task)
+                return asked.task
+        raise TypeError(verb)
+
+    def task(self, task: str) -> Shown:
+        """One task as it is now; raises `NotPossible`."""
+        for shown in self.tasks():
+            if shown.id == task:
+                return shown
+        msg = f"{LABELS[self.system]} has no task {task}"
+        raise NotPossible(msg)
+
+    def _new_task(self, asked: NewTask, now: datetime) -> NewTask:
+        if asked.type is not None and asked.type not in self.types:
+            msg = f"{LABELS[self.system]} has these types of tasks: {', '.join(self.types) or 'none'}"
+            raise NotPossible(msg)
+        due = read_due(asked.due, now)
+        return asked.model_copy(update={"contact": self._contact(asked.contact), "due": due.isoformat()})
+
+    def _contact(self, name: str) -> str:
+        contacts = self.contacts()
+        if name in contacts:
+            return name
+        found = [contact for contact, known in contacts.items() if name.casefold() in known.casefold()]
+        if len(found) != 1:
+            people = ", ".join(contacts.values()) or "nobody"
+            msg = f"{len(found)} contacts of {LABELS[self.system]} are called {name}; there are: {people}"
+            raise NotPossible(msg)
+        return found[0]
+
+    def _check_state(self, verb: str, task: Shown) -> None:
+        if verb == "cancel" and self.system != "reply":
+            msg = f"{LABELS[self.system]} has no cancelled tasks"
+            raise NotPossible(msg)
+        if task.open is not (verb != "reopen") and verb != "delete":
+            msg = f"task {task.id} is {task.state}"
+            raise NotPossible(msg)
+
+
+class SuperfoneDesk(Desk):
+    """Superfone's people: a new task closes the lead's other ones, as the documentation says."""
+
+    system = "superfone"
+
+    def __init__(self, sandbox: SuperfoneSandbox) -> None:
+        self.sandbox = self._crm = sandbox
+        self.types = sandbox.allowed_types
+
+    def contacts(self) -> dict[str, str]:
+        return {str(lead.id): _name(lead.fields) for lead in self._crm.leads()}
+
+    def tasks(self) -> list[Shown]:
+        rows = [
+            Shown(
+                system=self.system,
+                id=str(task.id),
+                contact=contact,
+                title=task.title or _first_line(task.note),
+                type=task.type,
+                open=task.open,
+                state="PENDING" if task.open else "COMPLETE",
+            )
+            for lead, contact in self.contacts().items()
+            for task in self._crm.tasks(lead)
+        ]
+        return sorted(rows, key=lambda row: int(row.id))
+
+    def _add(self, new: NewContact) -> str:
+        first, _, last = new.name.partition(" ")
+        phones = [new.phone] if new.phone else []
+        return str(self._crm.add_lead(first, phones, [new.email] if new.email else None, last_name=last or None))
+
+    def _create(self, contact: str, new: NewTask, due: datetime) -> str:
+        return str(self._crm.person_creates(contact, new.type or self.types[0], due, new.title))
+
+    def _change(self, verb: str, task: str) -> None:
+        match verb:
+            case "complete":
+                self._crm.person_completes(task)
+            case "reopen":
+                self._crm.person_reopens(task)
+            case "delete":
+                self._crm.person_deletes(task)
+
+
+class ReplyDesk(Desk):
+    """Reply's people: what they write is the task's body, for Reply's tasks have no title."""
+
+    system = "reply"
+    types = tuple(TASK_TYPE.names.values())
+
+    def __init__(self, sandbox: ReplySandbox) -> None:
+        self.sandbox = self._crm = sandbox
+
+    def contacts(self) -> dict[str, str]:
+        return {str(contact.id): contact.full_name for contact in self._crm.contacts()}
+
+    def tasks(self) -> list[Shown]:
+        contacts = self.contacts()
+        return [
+            Shown(
+                system=self.system,
+                id=str(task.id),
+                contact=contacts.get(str(task.contact_id), ""),
+                title=_first_line(task.template.get("body")),
+                type=task.task_type,
+                open=task.status == "New",
+                state=task.status,
+            )
+            for task in self._crm.tasks()
+        ]
+
+    def _add(self, new: NewContact) -> str:
+        return self._crm.add_contact(new.name, new.email, new.phone)
+
+    def _create(self, contact: str, new: NewTask, due: datetime) -> str:
+        return self._crm.person_creates(contact, new.type or "Call", due, new.title)
+
+    def _change(self, verb: str, task: str) -> None:
+        match verb:
+            case "complete":
+                self._crm.person_completes(task)
+            case "reopen":
+                self._crm.person_reopens(task)
+            case "cancel":
+                self._crm.person_cancels(task)
+            case "delete":
+                self._crm.person_deletes(task)
+
+
+class HighLevelDesk(Desk):
+    """HighLevel's people."""
+
+    system = "highlevel"
+
+    def __init__(self, sandbox: HighLevelSandbox) -> None:
+        self.sandbox = self._crm = sandbox
+
+    def contacts(self) -> dict[str, str]:
+        return {contact.id: contact.name for contact in self._crm.contacts() if not contact.deleted}
+
+    def tasks(self) -> list[Shown]:
+        contacts = self.contacts()
+        return [
+            Shown(
+                system=self.system,
+                id=task.id,
+                contact=contacts.get(task.contact or "", ""),
+                title=task.title,
+                type="",
+                open=not task.completed,
+                state="completed" if task.completed else "open",
+            )
+            for task in self._crm.tasks()
+            if not task.deleted
+        ]
+
+    def _add(self, new: NewContact) -> str:
+        first, _, last = new.name.partition(" ")
+        return self._crm.add_contact(first, last, new.email or "", new.phone or "")
+
+    def _create(self, contact: str, new: NewTask, due: datetime) -> str:
+        return self._crm.person_creates(contact, new.title, due)
+
+    def _change(self, verb: str, task: str) -> None:
+        match verb:
+            case "complete":
+                self._crm.person_completes(task)
+            case "reopen":
+                self._crm.person_reopens(task)
+            case "delete":
+                self._crm.person_deletes(task)
+
+
+def checked(verb: str, fields: Mapping[str, Any]) -> StrictModel:
+    """The fields of a verb; raises `NotPossible` with all that is wrong with them."""
+    model = VERBS.get(verb)
+    if model is None:
+        msg = f"people can {', '.join(VERBS)}; not {verb}"
+        raise NotPossible(msg)
+    try:
+        return model.model_validate(dict(fields))
+    except ValidationError as error:
+        wrong = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+        msg = f"{'; '.join(wrong)}; {verb} takes {', '.join(model.model_fields)}"
+        raise NotPossible(msg) from None
+
+
+def read_due(text: str, now: datetime) -> datetime:
+    """``"5h"`` is five hours from now; anything else is an instant. To the second, as people type it."""
+    try:
+        return (now + parse_duration(text)).replace(microsecond=0)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        msg = f'a due is a time from now such as "5h", or an instant such as "{now + timedelta(days=1):%FT%H:%MZ}"'
+        raise NotPossible(msg) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _name(fields: Mapping[str, Any]) -> str:
+    return " ".join(str(fields[part]) for part in ("first_name", "last_name") if fields.get(part))
+
+
+def _first_line(text: object) -> str:
+    return str(text or "").strip().partition("\n")[0]

@@ -1,0 +1,272 @@
+"""The demo's story: what people do in which CRM. What comes of it is read from the run's report and the CRMs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console
+
+from adapters.sandbox import Fault
+from syncer.config.loader import build_adapters
+from syncer.config.schema import Account
+from syncer.demo.crowd import sentence
+from syncer.demo.desks import LABELS, Shown
+from syncer.demo.screen import Row, name_of, rows_of, say, show_report, show_rows, tell
+from syncer.demo.server import SandboxServer
+from syncer.demo.world import World, utc_now
+from syncer.domain.model import ReplicaState
+from syncer.domain.reasons import Item
+from syncer.domain.report import Exit, Report
+from syncer.engine.opening import AccountInHand
+from syncer.engine.run import run
+from syncer.ledger import Ledger
+
+ASHA, BILAL, CHITRA = "Asha Rao", "Bilal Khan", "Chitra Nair"
+_PHONES: Final = {ASHA: "+919876543210", BILAL: "+919876543211", CHITRA: "+919876543212"}
+_HOURS_TOLD: Final = timedelta(hours=4)
+_STEP: Final = timedelta(minutes=7)
+
+
+class StoryStopped(Exception):
+    """Something did not go as it should; the text says what."""
+
+
+class StoryClock:
+    """Begins some hours ago and jumps towards the present, so that a day's history fits into seconds."""
+
+    def __init__(self) -> None:
+        self._behind = _HOURS_TOLD
+
+    def __call__(self) -> datetime:
+        return utc_now() - self._behind
+
+    def jump(self) -> None:
+        self._behind = max(timedelta(0), self._behind - _STEP)
+
+    def catch_up(self) -> None:
+        self._behind = timedelta(0)
+
+
+class Engine:
+    """An account in hand, for runs one after another: connections and ledger stay open, as in the daemon."""
+
+    def __init__(self, account: Account, clock: StoryClock) -> None:
+        self._account = account
+        self._clock = clock
+        self._runner = asyncio.Runner()
+        self._adapters = build_adapters(account)
+        self.ledger = Ledger.open(account.ledger_url, name=account.name, clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for adapter in self._adapters.values():
+            self._runner.run(adapter.aclose())
+        self._runner.close()
+        self.ledger.close()
+
+    def run(self) -> Report:
+        """One run, as `syncer sync --once`."""
+        return self._runner.run(run(AccountInHand(self._account, self._adapters, self.ledger, clock=self._clock)))
+
+
+class Story:
+    """Tells it: people act in the server, the engine runs over HTTP, and the screen shows what is there."""
+
+    def __init__(self, server: SandboxServer, engine: Engine, clock: StoryClock, console: Console) -> None:
+        self._server = server
+        self._engine = engine
+        self._ledger = engine.ledger
+        self._clock = clock
+        self._console = console
+        self._scenes = 0
+        self._rows: dict[str, Row] = {}
+        self._waiting: Collection[Item] = ()
+
+    def tell(self) -> None:
+        """All scenes, up to the present; raises `StoryStopped`."""
+        for name, phone in _PHONES.items():
+            for system in LABELS:
+                email = f"{name.partition(' ')[0].lower()}@example.com"
+                self._server.do(_adding(system, name, phone, email))
+        quote = self._made_once()
+        self._done_once(quote)
+        self._three_for_one_place()
+        self._somebody_takes_the_place()
+        self._a_reminder_on_top()
+        self._a_lost_answer()
+        self._nobody_acts()
+
+    def examples(self) -> tuple[str, str]:
+        """Two ids in HighLevel to go on with: a task that waits somewhere, and one that is open everywhere."""
+        waiting = {item.task for item in self._waiting}
+        copies = {
+            view.task.id in waiting: replica.remote_id
+            for view in reversed(self._ledger.tasks())
+            for replica in view.replicas
+            if replica.system == "highlevel" and replica.state is ReplicaState.OPEN
+        }
+        if len(copies) < 2:
+            msg = "no task is left to go on with"
+            raise StoryStopped(msg)
+        return copies[True], copies[False]
+
+    # scenes ----------------------------------------------------------------------------------------
+
+    def _made_once(self) -> str:
+        self._scene("Made once, seen everywhere", f"{ASHA} has the same phone number in all three CRMs.")
+        quote = self._they("highlevel", "create", contact=ASHA, title="Call about the quote", due="14h")
+        self._sync()
+        return quote
+
+    def _done_once(self, quote: str) -> None:
+        self._scene("Done once, done everywhere", "Whoever ticks it off first, ticks it off for all.")
+        self._they("reply", "complete", task=self._copy(f"highlevel:{quote}", "reply"))
+        self._sync()
+
+    def _three_for_one_place(self) -> None:
+        self._scene(
+            "Three tasks for one place",
+            "In Superfone, making a task closes the lead's open one, reminders apart. So a lead has one place, and "
+            "the task that is due first gets it.",
+        )
+        self._they("highlevel", "create", contact=BILAL, title="Send the offer", due="20h")
+        self._they("highlevel", "create", contact=BILAL, title="Ask about the budget", due="16h")
+        self._they("reply", "create", contact=BILAL, title="Agree on a day", type="Call", due="24h")
+        self._sync()
+        self._they("superfone", "complete", task=self._open("superfone", BILAL).id)
+        self._sync()
+
+    def _somebody_takes_the_place(self) -> None:
+        self._scene(
+            "Somebody takes the place",
+            "A task that a person makes in Superfone closes ours there. That is no reason to take ours for done.",
+        )
+        self._they("superfone", "create", contact=BILAL, title="Wants a call back", type="CALLBACK_REQUEST", due="15h")
+        self._sync()
+
+    def _a_reminder_on_top(self) -> None:
+        self._scene(
+            "A reminder on top",
+            "Superfone's API completes a lead's newest open task, whichever it is. To close an older one would be to "
+            "close the wrong one.",
+        )
+        visit = self._they("reply", "create", contact=CHITRA, title="Show the flat", type="Meeting", due="40h")
+        self._sync()
+        reminder = self._they(
+            "superfone", "create", contact=CHITRA, title="Bring the floor plan", type="REMINDER", due="38h"
+        )
+        self._they("highlevel", "complete", task=self._copy(f"reply:{visit}", "highlevel"))
+        self._sync()
+        self._they("superfone", "complete", task=reminder)
+        self._sync()
+
+    def _a_lost_answer(self) -> None:
+        self._scene(
+            "A lost answer",
+            "The next write to Superfone will be carried out, and the connection cut before the answer. To send it "
+            "again would make a second task, so the engine looks first.",
+        )
+        task = self._they("highlevel", "create", contact=ASHA, title="Send the contract", due="26h")
+        arrived = self._writes("superfone")
+        self._server.do(lambda world: world.break_next("superfone", Fault.LOST_ANSWER))
+        report = self._sync()
+        self._history(f"highlevel:{task}", report.run)
+        here = [shown for shown in self._shown() if shown.system == "superfone" and shown.contact == ASHA]
+        tell(
+            self._console,
+            f"Writes that reached Superfone: {self._writes('superfone') - arrived}. "
+            f"{ASHA}'s open tasks there: {sum(shown.open for shown in here)}.",
+            indent=2,
+        )
+
+    def _nobody_acts(self) -> None:
+        self._clock.catch_up()
+        self._scene("Nobody acts", "What was written by us must not come back as news.")
+        self._sync()
+
+    # how it is told --------------------------------------------------------------------------------
+
+    def _scene(self, title: str, facts: str) -> None:
+        self._scenes += 1
+        say(self._console)
+        say(self._console, f"{self._scenes}. {title}", "bold")
+        tell(self._console, facts, "dim", 2)
+
+    def _they(self, system: str, verb: str, **fields: str) -> str:
+        """Somebody acts, and it is told; the task's id in that CRM."""
+        self._clock.jump()
+
+        def act(world: World) -> Shown:
+            return world.desks[system].task(world.act(system, verb, **fields))
+
+        shown = self._server.do(act)
+        due = f", due in {fields['due'].replace('h', ' hours')}" if "due" in fields else ""
+        tell(self._console, f"In {LABELS[system]}: {sentence(verb, shown)}{due}.", indent=2)
+        return shown.id
+
+    def _sync(self) -> Report:
+        """One run, and what it led to."""
+        self._clock.jump()
+        report = self._engine.run()
+        shown, views = self._shown(), self._ledger.tasks()
+        by_key = {(task.system, task.id): task for task in shown}
+        names = {view.task.id: name_of(view, by_key) for view in views}
+        show_report(self._console, report, names, known=self._waiting)
+        self._waiting = report.waiting
+        if report.exit is not Exit.DONE:
+            troubles = [f"{system}: {c.message}" for system, c in report.connections.items() if c.message]
+            raise StoryStopped("; ".join(troubles) or f"the run ended as {report.status}")
+        rows = dict(zip((view.task.id for view in views), rows_of(views, shown, report.waiting), strict=True))
+        news = [row for task, row in rows.items() if not row.settled or row != self._rows.get(task)]
+        self._rows = rows
+        show_rows(self._console, news)
+        return report
+
+    def _history(self, reference: str, run_id: str) -> None:
+        """What the ledger's history says that this run did about a task in Superfone."""
+        for event in self._ledger.history(self._ledger.find(reference) or ""):
+            if event.run == run_id and event.system == "superfone":
+                tell(self._console, f"{event.what}: {event.detail}", "dim", 4)
+
+    # what is there ---------------------------------------------------------------------------------
+
+    def _shown(self) -> list[Shown]:
+        return self._server.do(lambda world: [task for desk in world.desks.values() for task in desk.tasks()])
+
+    def _writes(self, system: str) -> int:
+        def count(world: World) -> int:
+            sandbox = world.sandboxes[system]
+            return sum(sandbox.is_write(call) for call, _ in sandbox.calls)
+
+        return self._server.do(count)
+
+    def _copy(self, reference: str, system: str) -> str:
+        """The id of a task's open copy in another CRM; raises `StoryStopped` if it has none."""
+        wanted = self._ledger.find(reference)
+        for replica in (
+            replica for view in self._ledger.tasks() if view.task.id == wanted for replica in view.replicas
+        ):
+            if replica.system == system and replica.state is ReplicaState.OPEN:
+                return replica.remote_id
+        msg = f"{reference} has no open copy in {LABELS[system]}"
+        raise StoryStopped(msg)
+
+    def _open(self, system: str, contact: str) -> Shown:
+        """A contact's open task in one CRM; raises `StoryStopped` if there is none."""
+        for shown in self._shown():
+            if shown.system == system and shown.contact == contact and shown.open:
+                return shown
+        msg = f"{contact} has no open task in {LABELS[system]}"
+        raise StoryStopped(msg)
+
+
+def _adding(system: str, name: str, phone: str, email: str) -> Callable[[World], str]:
+    return lambda world: world.act(system, "add", name=name, phone=phone, email=email)

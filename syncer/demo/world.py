@@ -1,0 +1,247 @@
+"""Three simulated CRMs with people in them, and a journal from which all of it can be had again.
+
+The sandboxes are functions of what happens to them and when, so the journal is a list of just that: what people
+did, and each write that took effect. Replayed, it gives the same tasks with the same ids.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from adapters.highlevel.sandbox import VERSION, HighLevelSandbox
+from adapters.reply.sandbox import ReplySandbox
+from adapters.sandbox import Call, Fault, Reply, Sandbox
+from adapters.superfone.sandbox import SuperfoneSandbox
+from syncer.contract.settings import StrictModel
+from syncer.demo.desks import Desk, HighLevelDesk, ReplyDesk, SuperfoneDesk, checked
+
+JOURNAL: Final = "sandbox.jsonl"
+FAULTS: Final = (
+    Fault.LOST_ANSWER,
+    Fault.LOST_REQUEST,
+    Fault.ERROR_BEFORE,
+    Fault.ERROR_AFTER,
+    Fault.THROTTLED,
+    Fault.GARBAGE,
+    Fault.TRUNCATED,
+)
+_FAULT_RATE: Final = 0.08
+_INTERRUPTION_RATE: Final = 0.1
+_LAG: Final = timedelta(seconds=3)
+_CALLS_KEPT: Final = 1000
+
+
+def utc_now() -> datetime:
+    """The system's clock."""
+    return datetime.now(UTC)
+
+
+class Setup(StrictModel):
+    """The journal's first line: what a sandbox must know to be the same one again."""
+
+    format: Literal[1] = 1
+    port: int
+    keys: dict[str, str]
+
+
+class Act(StrictModel):
+    """What somebody did in a CRM."""
+
+    at: datetime
+    system: str
+    verb: str
+    fields: dict[str, str | None]
+
+
+class Written(StrictModel):
+    """A request that changed something."""
+
+    at: datetime
+    system: str
+    method: str
+    path: str
+    query: dict[str, str]
+    body: str
+
+
+_ENTRY: Final[TypeAdapter[Act | Written]] = TypeAdapter(Act | Written)
+
+
+class JournalError(Exception):
+    """The journal cannot be read; the text says where."""
+
+
+class Journal:
+    """One file: a `Setup`, then what happened, a line each."""
+
+    def __init__(self, path: Path, setup: Setup) -> None:
+        self.path = path
+        self.setup = setup
+
+    @classmethod
+    def begin(cls, path: Path, setup: Setup) -> Journal:
+        """A new file, for its owner alone, as the keys are in it; raises `FileExistsError`."""
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            file.write(setup.model_dump_json() + "\n")
+        return cls(path, setup)
+
+    @classmethod
+    def find(cls, folder: Path) -> Journal | None:
+        """The folder's journal, if there is one; raises `JournalError` if it is none of ours."""
+        path = folder / JOURNAL
+        try:
+            with path.open(encoding="utf-8") as file:
+                return cls(path, Setup.model_validate_json(file.readline()))
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError, ValidationError) as error:
+            msg = f"{path} is no journal of a sandbox"
+            raise JournalError(msg) from error
+
+    def entries(self) -> Iterator[Act | Written]:
+        """What happened, in order. A last line that was never finished is cut off."""
+        text = self.path.read_bytes()
+        whole = text[: text.rfind(b"\n") + 1]
+        if whole != text:
+            self.path.write_bytes(whole)
+        for number, line in enumerate(whole.splitlines()[1:], 2):
+            try:
+                yield _ENTRY.validate_json(line)
+            except ValidationError as error:
+                msg = f"line {number} of {self.path} is damaged; start anew with: syncer demo"
+                raise JournalError(msg) from error
+
+    def append(self, entry: Act | Written) -> None:
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(entry.model_dump_json() + "\n")
+
+
+class World:
+    """The three CRMs. ``clock`` is theirs; while one thing happens, it stands still."""
+
+    def __init__(
+        self, keys: Mapping[str, str], *, clock: Callable[[], datetime] = utc_now, journal: Journal | None = None
+    ) -> None:
+        self._clock = clock
+        self._moment: datetime | None = None
+        self._journal: Journal | None = None
+        self._interrupt: Callable[[], None] = lambda: None
+        self.keys = dict(keys)
+        self.superfone = SuperfoneSandbox(self.now, api_key=keys["superfone"])
+        self.reply = ReplySandbox(self.now, api_key=keys["reply"])
+        self.highlevel = HighLevelSandbox(self.now, token=keys["highlevel"])
+        desks: tuple[Desk, ...] = (
+            SuperfoneDesk(self.superfone),
+            ReplyDesk(self.reply),
+            HighLevelDesk(self.highlevel),
+        )
+        self.desks = {desk.system: desk for desk in desks}
+        self._next_faults: dict[str, deque[Fault]] = {system: deque() for system in self.desks}
+        for system, sandbox in self.sandboxes.items():
+            sandbox.before = partial(self._arrived, sandbox)
+            sandbox.after = partial(self._answered, sandbox)
+            sandbox.fault = partial(self._planned_fault, system)
+        if journal is not None:
+            self._replay(journal)
+        self._journal = journal
+
+    @property
+    def sandboxes(self) -> dict[str, Sandbox]:
+        return {system: desk.sandbox for system, desk in self.desks.items()}
+
+    def now(self) -> datetime:
+        return self._moment or self._clock()
+
+    # what people do --------------------------------------------------------------------------------
+
+    def act(self, system: str, verb: str, **fields: Any) -> str:
+        """Somebody does something in a CRM; the id of the task or contact. Raises `NotPossible`, `KeyError`."""
+        self._moment = self._clock()
+        try:
+            desk = self.desks[system]
+            asked = desk.understand(verb, fields, self._moment)
+            done = desk.perform(verb, asked)
+            if self._journal is not None:
+                self._journal.append(Act(at=self._moment, system=system, verb=verb, fields=asked.model_dump()))
+            return done
+        finally:
+            self._moment = None
+
+    # what the network does -------------------------------------------------------------------------
+
+    def break_next(self, system: str, fault: Fault) -> None:
+        """Let this happen to the next write that arrives there."""
+        self._next_faults[system].append(fault)
+
+    def storm(self, seed: int, interrupt: Callable[[], None]) -> None:
+        """From now on, let about one call in twelve go wrong, searches lag, and people act between two requests."""
+        rng = random.Random(seed)  # noqa: S311 - no secret depends on it
+
+        def interrupt_now_and_then() -> None:
+            if rng.random() < _INTERRUPTION_RATE:
+                interrupt()
+
+        def fault(system: str, call: Call) -> Fault | None:
+            planned = self._planned_fault(system, call)
+            if planned is not None or rng.random() >= _FAULT_RATE:
+                return planned
+            return rng.choice(FAULTS)
+
+        self._interrupt = interrupt_now_and_then
+        self.highlevel.lag = _LAG
+        self.reply.retry_after = 2
+        for system, sandbox in self.sandboxes.items():
+            sandbox.fault = partial(fault, system)
+
+    def _planned_fault(self, system: str, call: Call) -> Fault | None:
+        faults = self._next_faults[system]
+        return faults.popleft() if faults and self.sandboxes[system].is_write(call) else None
+
+    def _arrived(self, sandbox: Sandbox, call: Call) -> None:
+        if sandbox.is_write(call):
+            self._interrupt()
+        self._moment = self._clock()
+
+    def _answered(self, sandbox: Sandbox, call: Call, reply: Reply) -> None:
+        if self._journal is not None and sandbox.is_write(call) and reply.status < 400:
+            self._journal.append(
+                Written(
+                    at=self.now(),
+                    system=sandbox.system,
+                    method=call.method,
+                    path=call.path,
+                    query=dict(call.query),
+                    body=call.body.decode(),
+                )
+            )
+        self._moment = None
+        del sandbox.calls[:-_CALLS_KEPT]
+
+    # what has happened before ----------------------------------------------------------------------
+
+    def _replay(self, journal: Journal) -> None:
+        for entry in journal.entries():
+            self._moment = entry.at
+            if isinstance(entry, Act):
+                self.desks[entry.system].perform(entry.verb, checked(entry.verb, entry.fields))
+            else:
+                headers = _HEADERS[entry.system](self.keys[entry.system])
+                call = Call(entry.method, entry.path, entry.query, headers, entry.body.encode())
+                self.sandboxes[entry.system].handle(call)
+        self._moment = None
+
+
+_HEADERS: Final[Mapping[str, Callable[[str], dict[str, str]]]] = {
+    "superfone": lambda key: {"x-api-key": key},
+    "reply": lambda key: {"x-api-key": key},
+    "highlevel": lambda key: {"authorization": f"Bearer {key}", "version": VERSION},
+}

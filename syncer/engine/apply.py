@@ -1,0 +1,198 @@
+"""Carry out a plan: one durable step for each operation, recorded before its request and settled after its answer.
+
+Dependencies, which are all there is to the order of things:
+
+- completions are sent before creates, creates by due date
+- one contact's operations never overlap, nor do one task's; everything else may
+- a lane is read again before each of its operations, and after each create
+- an operation in doubt is settled by reading, at once if that tells; nothing is ever repeated in the run
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from syncer.contract.adapter import Missing
+from syncer.domain.base import Action
+from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
+from syncer.engine.connection import Connection
+from syncer.engine.context import Locks, RunContext, for_each, to_the_end, together
+from syncer.engine.new_contacts import NewContacts
+from syncer.engine.same_person import still_one_person
+from syncer.engine.writes import Requests
+from syncer.reconcile.closures import Effects
+from syncer.reconcile.lane import CompleteTop, CreateTask, Step
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY
+from syncer.reconcile.plan import Planned, plan_one_lane
+
+LANE_STEPS = 50
+LANES_AT_ONCE = 4
+"""Few, so that where requests are scarce the first lanes are finished before the last ones are read."""
+
+
+async def apply_plan(context: RunContext, operations: Collection[Planned]) -> None:
+    """Send what was planned, and nothing else; what cannot be sent now stays for the next run."""
+    applier = _Applier(context, operations)
+    for action in (Action.COMPLETE, Action.CREATE):
+        due = [operation for operation in operations if operation.action is action or operation.lane]
+        # Each CRM has a queue of its own: one that is slow holds up no other.
+        await together(_work_off(applier, system, due, action) for system in context.connections)
+
+
+async def _work_off(applier: _Applier, system: str, due: Collection[Planned], action: Action) -> None:
+    mine = [operation for operation in due if operation.system == system]
+    lanes = dict.fromkeys((system, operation.contact or "") for operation in mine if operation.lane)
+    singles = [operation for operation in mine if not operation.lane]
+    await for_each(lanes, lambda work: applier.work(work, action), at_once=LANES_AT_ONCE)
+    await for_each(singles, lambda work: applier.work(work, action))
+
+
+class _Applier:
+    """Operations of one run: those that the plan, and so the guard, has let through."""
+
+    def __init__(self, context: RunContext, operations: Collection[Planned]) -> None:
+        self._context = context
+        self._approved = {operation.slot for operation in operations}
+        self._creates = {(op.system, op.contact) for op in operations if op.action is Action.CREATE}
+        self._requests = Requests(context)
+        self._contact_lock = Locks()
+        self._task_lock = Locks()
+        self._newcomers = NewContacts(context, self._requests, self._contact_lock, self._may_create)
+
+    async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
+        """One lane, or one operation outside any lane."""
+        if isinstance(work, Planned) and work.contact is None:
+            work = await self._newcomers.with_contact(work)
+        if isinstance(work, tuple):
+            system, contact = work
+            async with self._contact_lock((system, contact)):
+                await self._lane(self._context.connections[system], contact, action)
+        elif work.contact is not None:
+            async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
+                if self._may_send(work.system) if action is Action.COMPLETE else self._may_create(work.system):
+                    await self._single(self._context.connections[work.system], work, work.contact)
+
+    def _may_send(self, system: str) -> bool:
+        connection = self._context.connections[system]
+        stopped = self._context.out_of_time or connection.spent
+        return connection.usable and not stopped
+
+    def _may_create(self, system: str) -> bool:
+        return self._may_send(system) and system not in self._requests.full
+
+    # one task, one CRM -----------------------------------------------------------------------------
+
+    async def _single(self, connection: Connection, planned: Planned, contact: str) -> None:
+        context = self._context
+        task = context.base.tasks[planned.task]
+        if planned.action is Action.COMPLETE:
+            replica = context.base.replicas.get((planned.system, planned.remote_id or ""))
+            if task.state is not State.OPEN and replica is not None and replica.state is ReplicaState.OPEN:
+                await to_the_end(
+                    self._requests.complete(connection, self._requests.operation(planned, replica.contact))
+                )
+        elif await still_one_person(context, connection, contact) and await self._surely_absent(
+            connection, task, contact
+        ):
+            await to_the_end(self._requests.create(connection, self._requests.operation(planned, contact)))
+
+    async def _surely_absent(self, connection: Connection, task: Task, contact: str) -> bool:
+        """Where lists lag, read the one contact's tasks before anything is created for it."""
+        if connection.adapter.capabilities.listing_lags:
+            try:
+                listing = await connection.read_contact(contact)
+            except Missing:
+                listing = Listing(())
+            if listing is None:
+                return False
+            self._context.merge_contact(connection.system, contact, listing)
+        return contact not in connection.seen.unread and self._still_wanted(task.id, connection.system)
+
+    def _is_put_back(self, task_id: str, system: str) -> bool:
+        """Whether the task only comes back to where it was: that needs nobody to be the same person."""
+        task = self._context.base.tasks[task_id]
+        return task.put_back and task.origin == system
+
+    def _still_wanted(self, task_id: str, system: str) -> bool:
+        task = self._context.base.tasks[task_id]
+        shown = any(copy.state is ReplicaState.OPEN for copy in self._context.base.copies(task_id, system))
+        return task.state is State.OPEN and not shown
+
+    # one lane --------------------------------------------------------------------------------------
+
+    async def _lane(self, connection: Connection, contact: str, action: Action) -> None:
+        """Read, merge, decide, act, until nothing is left that may be done now."""
+        creates = (connection.system, contact) in self._creates
+        same_person = not creates or await still_one_person(self._context, connection, contact)
+        for _ in range(LANE_STEPS):
+            if not self._may_send(connection.system):
+                return
+            listing = await self._requests.read_lane(connection, contact)
+            if listing is None:
+                return
+            step = self._next_step(connection.system, contact, action)
+            if step is None:
+                return
+            if not (isinstance(step, CompleteTop) or same_person or self._is_put_back(step.task, connection.system)):
+                return
+            async with self._task_lock(step.task):
+                if not await to_the_end(self._take(connection, contact, step, listing)):
+                    return
+
+    def _next_step(self, system: str, contact: str, action: Action) -> Step | None:
+        """The lane's first step, if it was approved and belongs to this phase."""
+        context = self._context
+        link = context.base.links.get((system, contact))
+        here = [r.task for r in context.base.replicas.values() if r.system == system and r.contact == contact]
+        plan = plan_one_lane(
+            context.base.narrowed(link, here),
+            context.seen,
+            context.capabilities,
+            context.policy,
+            system=system,
+            contact=contact,
+            now=context.clock(),
+        )
+        for step in plan.steps:
+            slot = (step.task, system, Action.COMPLETE if isinstance(step, CompleteTop) else Action.CREATE)
+            if slot not in self._approved or slot in self._requests.tried:
+                return None
+            if isinstance(step, CreateTask) and system in self._requests.full:
+                return None
+            closing = isinstance(step, CompleteTop) or any(self._is_done(system, rid) for rid in step.closes)
+            return step if closing or action is Action.CREATE else None
+        return None
+
+    def _is_done(self, system: str, remote_id: str) -> bool:
+        replica = self._context.base.replicas.get((system, remote_id))
+        return replica is not None and self._context.base.tasks[replica.task].state is not State.OPEN
+
+    async def _take(self, connection: Connection, contact: str, step: Step, listing: Listing[Reading]) -> bool:
+        """One step of a lane; whether the lane may go on."""
+        task = self._context.base.tasks[step.task]
+        before = tuple(row.remote_id for row in listing.rows if row.state is State.OPEN)
+        seen = tuple(row.remote_id for row in listing.rows)
+        action = Action.COMPLETE if isinstance(step, CompleteTop) else Action.CREATE
+        if action is Action.CREATE:
+            self._remember_closed(connection, contact, listing)
+        remote_id = step.remote_id if isinstance(step, CompleteTop) else None
+        planned = Planned(
+            task.id, connection.system, action, task.kind, contact, task.due, "in its lane", remote_id, lane=True
+        )
+        operation = replace(self._requests.operation(planned, contact), before=before, seen=seen)
+        if isinstance(step, CompleteTop):
+            return await self._requests.complete(connection, operation)
+        return await self._requests.create(connection, operation, listing)
+
+    def _remember_closed(self, connection: Connection, contact: str, listing: Listing[Reading]) -> None:
+        """Note what is closed already: by its times alone it would look later as if our create had closed it."""
+        context = self._context
+        closed = [row for row in listing.rows if row.exclusive and row.state is not State.OPEN]
+        # By the CRM's own clock, which may be far from ours.
+        latest = max((time for row in listing.rows for time in (row.created_at, row.updated_at) if time), default=None)
+        lately = [row.key for row in closed if row.updated_at and latest and latest - row.updated_at < CLOCKS_DIFFER_BY]
+        if lately:
+            context.ledger.extend(context.base, replicas=lately)
+        if history := {remote_id for system, remote_id in lately if (system, remote_id) not in context.base.replicas}:
+            context.merge_contact(connection.system, contact, listing, effects=Effects(history=frozenset(history)))

@@ -1,0 +1,148 @@
+"""Contacts that are to be made, where an account asks for it: looked for by their keys first, made if not there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+
+from syncer.contract.adapter import (
+    Ambiguous,
+    BadAnswer,
+    Full,
+    InDoubt,
+    Missing,
+    NotSent,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from syncer.domain.base import NEWCOMER, Changes, OpState
+from syncer.domain.model import Record
+from syncer.domain.reasons import Item, Reason
+from syncer.engine.connection import Connection
+from syncer.engine.context import Locks, RunContext, to_the_end
+from syncer.engine.observe_contacts import find, link, tell
+from syncer.engine.same_person import contradicted
+from syncer.engine.writes import Requests
+from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.plan import Planned
+
+
+class NewContacts:
+    """The contacts that one run makes. ``may_create`` is asked before each, with the name of its CRM."""
+
+    def __init__(
+        self, context: RunContext, requests: Requests, contact_lock: Locks, may_create: Callable[[str], bool]
+    ) -> None:
+        self._context = context
+        self._requests = requests
+        self._contact_lock = contact_lock
+        self._may_create = may_create
+
+    async def with_contact(self, planned: Planned) -> Planned | tuple[str, str]:
+        """The same work once its contact is there; unchanged, without a contact, if that failed.
+
+        In a CRM with lanes it is the lane, ``(system, contact)``, that has work now.
+        """
+        connection = self._context.connections[planned.system]
+        async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
+            if not self._may_create(planned.system):
+                return planned
+            contact = await to_the_end(self._contact_of(connection, planned))
+        if contact is not None and connection.adapter.capabilities.lane is not None:
+            return (planned.system, contact)
+        return replace(planned, contact=contact)
+
+    async def _contact_of(self, connection: Connection, planned: Planned) -> str | None:
+        """Find or create the contact, and link it to the task's person."""
+        if (known := self._linked_contact(connection, planned)) is not None:
+            return known
+        try:
+            return await self._find_or_create(connection, planned)
+        except Ambiguous as error:
+            self._cannot_tell(planned, error)
+        except Full as error:
+            self._requests.hold(self._requests.operation(planned, ""), error)
+        except (Refused, Missing) as error:
+            self._requests.park(self._requests.operation(planned, ""), error)
+        except (InDoubt, BadAnswer) as error:
+            # Looking the contact up comes first the next time, when it can no longer arrive late.
+            self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
+            self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
+        except (Unavailable, Unauthorized, NotSent) as error:
+            self._requests.stop_for(connection, error)
+        return None
+
+    def _linked_contact(self, connection: Connection, planned: Planned) -> str | None:
+        """Who is linked to the task's person there, by now."""
+        known = self._context.records_of(self._context.base.tasks[planned.task].contact)
+        return next((record.remote_id for record in known if record.system == connection.system), None)
+
+    def _cannot_tell(self, planned: Planned, error: Ambiguous) -> None:
+        """Nothing was made and nothing is guessed: tried again when the task or the contact changes, or in an hour."""
+        operation = replace(self._requests.operation(planned, ""), reason=Reason.AMBIGUOUS_CONTACT.value)
+        self._requests.settle_as(operation, OpState.PARKED, error, count=False)
+
+    async def _find_or_create(self, connection: Connection, planned: Planned) -> str | None:
+        """``None`` where it is ambiguous who it is, or what was sent before may still arrive: nobody is made twice."""
+        context, system = self._context, connection.system
+        link_id = context.base.tasks[planned.task].contact
+        known = context.records_of(link_id)
+        phones = tuple(dict.fromkeys(phone for record in known for phone in record.phones))
+        emails = tuple(dict.fromkeys(email for record in known for email in record.emails))
+        by = connection.adapter.capabilities.contact_keys
+        keys = (*(emails if "email" in by else ()), *(phones if "phone" in by else ()))
+        there = await self._find(connection, keys)
+        if there is None or there:
+            return self._join(connection, planned, there or ())
+        name = next((record.name for record in known if record.name), "")
+        made = await self._create(connection, Record(system, "", name, phones, emails))
+        if made is None:
+            return None
+        if context.base.links.get(made.key, link_id) != link_id:
+            return self._join(connection, planned, (made,))
+        context.record(Changes(records={made.key: made}, links={made.key: link_id}))
+        context.confirmed.add(made.key)
+        return made.remote_id
+
+    async def _create(self, connection: Connection, record: Record) -> Record | None:
+        context, system, keys = self._context, connection.system, (*record.phones, *record.emails)
+        now, grace = context.clock(), context.policy.doubt_grace
+        if context.base.may_arrive(system, keys, now, grace):
+            return None
+        names = [f"{NEWCOMER}{system}:{key}" for key in keys]
+        context.record(Changes(cursors=dict.fromkeys(names, now.isoformat())))
+        try:
+            return await connection.adapter.create_contact(record)
+        except Refused:
+            # It surely was not made, so nothing of it can arrive any more.
+            context.record(Changes(cursors=dict.fromkeys(names, (now - grace).isoformat())))
+            raise
+
+    async def _find(self, connection: Connection, keys: Iterable[str]) -> tuple[Record, ...] | None:
+        """Who has these keys; ``None`` where the CRM cannot tell. A key that names one contact alone is enough."""
+        there: dict[str, Record] = {}
+        for key in keys:
+            found = await find(self._context, connection, key)
+            if found is None:
+                return None
+            there |= {record.remote_id: record for record in found}
+            if len(found) == 1:
+                break
+        return tuple(there.values())
+
+    def _join(self, connection: Connection, planned: Planned, found: Collection[Record]) -> str | None:
+        """Who is joined with whom is decided for what was found as for all others; what is not joined is told."""
+        context = self._context
+        if found:
+            context.record(Changes(records={record.key: record for record in found}))
+            link(context)
+        contact = self._linked_contact(connection, planned)
+        link_id = context.base.tasks[planned.task].contact
+        told = {record for doubt in context.ambiguities for record in doubt.records}
+        if found and contact is None and told.isdisjoint(record.key for record in found):
+            mine = context.records_of(link_id)
+            keys = {key for record in mine for key in (*record.phones, *record.emails)}
+            shared = sorted(keys.intersection(key for record in found for key in (*record.phones, *record.emails)))
+            tell(context, Ambiguity(tuple(sorted(record.key for record in (*mine, *found))), tuple(shared)))
+        return None if contradicted(context, link_id) else contact

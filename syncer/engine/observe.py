@@ -1,0 +1,335 @@
+"""Read every connection of an account into observations.
+
+What has to be read is chosen by need, for the CRMs' request budgets are what is scarce: see
+`syncer.reconcile.reading_list`. An absence is always turned into a read of the one task that is absent; nothing else
+may be concluded from it.
+
+Each connection reads beside the others, in its own share of the run's time: what is known of one from earlier runs is
+read at once, and what is to be learned from the others' lists waits for these until they are there or given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Coroutine
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import inf
+from typing import Any, Final
+
+import structlog
+
+from syncer.domain.base import EVERYBODY, Changes
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.snapshot import ConnectionState
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext, for_each, together
+from syncer.engine.observe_contacts import find_missing, let_go, link, recheck_doubtful, refresh_contacts
+from syncer.engine.observe_items import lists_all, read_item
+from syncer.reconcile.failing import failing_after, is_given_up, told
+from syncer.reconcile.markers import Standing
+from syncer.reconcile.reading_list import (
+    CONTACTS,
+    NEWCOMERS,
+    PERSONS,
+    QUIET,
+    TASKS,
+    URGENT,
+    Need,
+    Place,
+    ReadItem,
+    What,
+    is_failing,
+    items_of,
+    says_something_new,
+)
+
+_log = structlog.get_logger("syncer.observe")
+
+READING_SHARE: Final = 0.5
+"""Of a run's time: so that a first run with much to read still writes something."""
+PERSONS_SHARE: Final = 0.2
+"""Of what is left of it then, at least, for reading everything of those whose tasks the ledger may not know."""
+LIST_PATIENCE: Final = 30.0
+PAGE_PATIENCE: Final = 5.0
+"""Seconds for which the answers to one list are awaited, in all, and how many more for each request: a CRM that hangs,
+or dribbles, is unavailable in this run."""
+SILENCE: Final = 35.0
+"""Seconds for which the first answer about any one thing is awaited."""
+LEAST_SHARE: Final = 60.0
+"""Seconds for which reading goes on at least, however short a run may be, where no budget has to be waited for."""
+FAILING_SHARE: Final = 15.0
+"""Seconds, at least, for what failed before: it comes last."""
+
+
+async def observe(context: RunContext, *, pause: timedelta) -> None:
+    """Fill every connection's ``seen``. Of ``pause``, the time between two runs, quiet contacts may take half."""
+    observer = _Observer(context, pause.total_seconds() / 2)
+    connections = list(context.connections.values())
+    await together(observer.read(connection) for connection in connections)
+    link(context)
+    await together(observer.read_rest(connection) for connection in connections)
+    link(context)
+    standing = Standing(context.base, context.seen, context.capabilities, context.policy)
+    observer.persons = standing.persons_to_read()
+    context.named = standing.named_places()
+    await together(observer.read_persons(connection) for connection in connections)
+    _remember_failing(context, observer)
+    for connection in connections:
+        connection.adapter.wire.set_deadline(context.time_left())
+        # What was spent is the share for reading: the rest of the run's time is for writing.
+        connection.spent = False
+
+
+def _remember_failing(context: RunContext, observer: _Observer) -> None:
+    """Count what could not be read, for the next run's list, and tell of it."""
+    before, now, changes = context.base.failing, context.clock(), Changes()
+    for connection in context.connections.values():
+        system = connection.system
+        whole = connection.usable and system not in observer.cut
+        unwanted = {place for place in before if whole and place[0] == system and place not in observer.listed}
+        mine = failing_after(before, connection.failed, connection.answered, unwanted, now=now)
+        changes.failing |= mine.failing
+        changes.readable |= mine.readable
+    if changes.failing or changes.readable:
+        context.record(changes)
+    waiting, attention = told(context.base, context.seen)
+    context.waiting += waiting
+    context.attention += attention
+
+
+def _patient(requests: int) -> float:
+    return LIST_PATIENCE + PAGE_PATIENCE * requests
+
+
+@dataclass(slots=True)
+class _Observer:
+    """The reading of one run. ``allowance`` are the seconds that what is not urgent may take."""
+
+    context: RunContext
+    allowance: float
+    listed: set[Place] = field(default_factory=set)
+    """All that was on any of the run's lists."""
+    cut: set[str] = field(default_factory=set)
+    """CRMs of which not all could be tried."""
+    persons: list[str] = field(default_factory=list)
+    gone: set[tuple[str, str]] = field(default_factory=set)
+    """(system, contact) of which the CRM says that there is no such contact, until that is looked into."""
+    _began: float = field(init=False)
+    _until: float | None = field(init=False)
+    _lists: dict[str, asyncio.Event] = field(init=False)
+    """Set once a connection's lists are there, or given up."""
+
+    def __post_init__(self) -> None:
+        context = self.context
+        self._began = self._now()
+        self._until = None if (left := context.time_left(READING_SHARE)) is None else self._now() + left
+        self._lists = {c.system: asyncio.Event() for c in context.connections.values() if lists_all(c)}
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _left(self, share: float = 1.0) -> float | None:
+        """Seconds left for reading, or for the first part of it."""
+        if self._until is None:
+            return None
+        return max(0.0, (self._until - self._now()) * share)
+
+    def _longest(self) -> float | None:
+        """Seconds after which reading is broken off: the share of a short run would end before anything is read."""
+        left = self._left()
+        return None if left is None else max(left, self._began + LEAST_SHARE - self._now())
+
+    # one connection --------------------------------------------------------------------------------
+
+    async def read(self, connection: Connection) -> None:
+        """All that this connection can be asked without knowing the others' people."""
+        connection.adapter.wire.set_deadline(self._left())
+        if not lists_all(connection):
+            await self._in_time(connection, self._read_lanes(connection))
+            return
+        try:
+            await self._read_lists(connection)
+        finally:
+            self._lists[connection.system].set()
+        await self._in_time(connection, self._read_listed(connection))
+
+    async def read_rest(self, connection: Connection) -> None:
+        """Contacts that only another CRM told of; then what failed before, which holds up nothing else."""
+        await self._in_time(connection, find_missing(self.context, connection))
+        spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
+        self._allow(connection, allowed)
+        work = self._by_need(connection, TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET, failing=True)
+        await self._in_time(connection, work, allowed)
+        if connection.spent:
+            self.cut.add(connection.system)
+        connection.spent = spent
+        if not lists_all(connection):
+            connection.stop_if_silent()
+        self._mention_unread(connection)
+
+    async def read_persons(self, connection: Connection) -> None:
+        """Everything of those of whom that is asked for."""
+        if self.persons:
+            connection.spent = False
+            left, run = self._left(), self.context.time_left(PERSONS_SHARE)
+            # Whoever has to wait for this has a part of the run's time in any case.
+            seconds = None if left is None or run is None else max(left, run)
+            self._allow(connection, seconds)
+            await self._in_time(connection, self._by_need(connection, PERSONS, failing=None), seconds)
+
+    async def _in_time(
+        self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None = None
+    ) -> None:
+        """Do this in the time for reading; what is not done by then is left for the next run."""
+        left = [some for some in (self._longest(), seconds) if some is not None]
+        limit = min(left) if left else None
+        ended = await connection.while_it_answers(
+            work, patience=lambda _requests: inf if connection.answers else SILENCE, seconds=limit
+        )
+        if ended:
+            return
+        if connection.answers or not connection.asked:
+            connection.spent = True
+        else:
+            words = "nothing that it was asked for was answered in the time for reading"
+            connection.stop(ConnectionState.UNAVAILABLE, words)
+
+    def _allow(self, connection: Connection, seconds: float | None) -> None:
+        """From now on, waits for the CRM's budget may take this long."""
+        left = [some for some in (self._left(), seconds) if some is not None]
+        connection.adapter.wire.set_deadline(min(left) if left else None)
+
+    async def _by_need(self, connection: Connection, stages: Collection[int], *, failing: bool | None = False) -> None:
+        """Read what the list has of these stages, each item once a run; it may grow by what is learned on the way."""
+        failing_here = any(system == connection.system for system, _, _ in self.context.base.failing)
+        while connection.usable and not connection.spent and (failing_here or not failing):
+            items = [
+                item
+                for item in self._items(connection, stages)
+                if item.place not in connection.asked
+                and (failing is None or is_failing(self.context.base, item) is failing)
+            ]
+            if not items:
+                return
+            # What failed before runs side by side, whatever it is.
+            await self._batch(connection, [item for item in items if failing or item.stage == items[0].stage])
+
+    def _items(self, connection: Connection, stages: Collection[int]) -> list[ReadItem]:
+        context = self.context
+        items = items_of(
+            connection.system,
+            context.base,
+            context.seen,
+            connection.adapter.capabilities,
+            now=context.clock(),
+            grace=context.policy.doubt_grace,
+            persons=self.persons,
+            stages=stages,
+        )
+        self.listed.update(item.place for item in items)
+        return items
+
+    async def _batch(self, connection: Connection, items: list[ReadItem]) -> None:
+        gone: list[str] = []
+
+        async def read(item: ReadItem) -> None:
+            if connection.usable and not connection.spent:
+                connection.asked.add(item.place)
+                await read_item(self.context, connection, item, gone)
+
+        await for_each(items, read)
+        self.gone.update((connection.system, contact) for contact in gone)
+        if connection.seen.lanes:
+            await self._let_go(connection)
+        self.context.extend(connection.seen.readings.values())
+        if any(item.what is What.LOOKUP for item in items):
+            link(self.context)
+
+    async def _let_go(self, connection: Connection) -> None:
+        """Who is gone is known best once others were read: a CRM that has lost everybody has lost nobody."""
+        for system, contact in sorted(self.gone):
+            if system == connection.system:
+                self.gone.discard((system, contact))
+                await let_go(self.context, connection, contact)
+
+    # CRMs that list all tasks ----------------------------------------------------------------------
+
+    async def _read_lists(self, connection: Connection) -> None:
+        """The lists of contacts and tasks; where they do not come, the connection is of no use in this run."""
+        for read in (refresh_contacts, _list_tasks):
+            reading = read(self.context, connection)
+            if not await connection.while_it_answers(reading, patience=_patient, seconds=self._longest()):
+                words = "a list did not come in the time that it may take; the other CRMs went on without it"
+                connection.stop(ConnectionState.UNAVAILABLE, words)
+
+    async def _read_listed(self, connection: Connection) -> None:
+        """What the lists lead to: copies that they no longer show, rows that say something new, unknown contacts."""
+        await self._by_need(connection, TASKS | CONTACTS)
+
+    def _mention_unread(self, connection: Connection) -> None:
+        """Unknown tasks that are not read yet: nothing is made for their contacts, unless they failed for long."""
+        context, seen, system = self.context, connection.seen, connection.system
+        if not lists_all(connection) or not seen.listed:
+            return
+        base = context.base
+        unread = [r for r in seen.readings.values() if not r.whole and r.mirrored and r.key not in base.replicas]
+        blocking = []
+        for row in unread:
+            place = (system, What.TASK.value, row.remote_id)
+            if not is_given_up(base, place, failed_now=place in connection.failed):
+                blocking.append(row)
+        seen.unread = {row.contact for row in blocking if row.contact is not None}
+        strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
+        dues = [(row.contact, row.due) for row in unread] + [(row.contact, row.due) for row in strange]
+        seen.untold = {(contact, due) for contact, due in dues if contact is not None and due is not None}
+        everybody = (system, EVERYBODY)
+        if not blocking and everybody not in base.visits:
+            # Known from the next run on: in this one, nothing of the list had been read before.
+            context.visits[everybody] = context.clock()
+        if connection.spent or not connection.usable:
+            reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
+            context.waiting += [Item(None, system, reason, f"{system} task {row.remote_id}") for row in blocking]
+
+    # CRMs that list one contact's tasks ------------------------------------------------------------
+
+    async def _read_lanes(self, connection: Connection) -> None:
+        """What may hold a completion is read first; new contacts are looked for, and quiet ones read, with the rest."""
+        if not connection.usable:
+            return
+        connection.seen.listed = True
+        # Each has a part of the time for reading, or many leads in use would keep new ones from ever being found.
+        connection.adapter.wire.set_deadline(self._left(0.5))
+        await self._by_need(connection, URGENT)
+        await together(arrived.wait() for arrived in self._lists.values())  # type: ignore[misc]
+        link(self.context)
+        await self._by_need(connection, URGENT)
+        connection.spent = False
+        self._allow(connection, None)
+        await self._by_need(connection, NEWCOMERS)
+        await recheck_doubtful(self.context, connection)
+        await self._by_need(connection, URGENT)
+        if not connection.spent:
+            self._allow(connection, self.allowance)
+            await self._by_need(connection, QUIET)
+        await self._let_go(connection)
+
+
+async def _list_tasks(context: RunContext, connection: Connection) -> None:
+    if not connection.usable:
+        return
+    item = ReadItem(connection.system, What.LIST, "tasks", Need.OPEN)
+    listing = await connection.attempt(connection.adapter.list_tasks(), item, whole=True)
+    if listing is None:
+        return
+    seen = connection.seen
+    seen.listed = True
+    seen.unreadable += listing.unreadable
+    context.extend(listing.rows)
+    seen.rows = {row.remote_id: row for row in listing.rows}
+    base = context.base
+    # Until the task itself confirms it, a list's row changes nothing.
+    seen.readings = {
+        row.remote_id: row for row in listing.rows if row.key not in base.replicas or not says_something_new(base, row)
+    }

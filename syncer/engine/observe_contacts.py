@@ -1,0 +1,268 @@
+"""Who is there: the contacts of each CRM read, found by their keys, and joined to persons."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncer.contract.adapter import Ambiguous, Missing
+from syncer.domain.base import LEFT, Changes, cursors_after, within
+from syncer.domain.model import Record
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext, for_each
+from syncer.reconcile.contact_linking import Ambiguity, Linked, link_records
+from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
+
+CONTACTS_EVERY = timedelta(seconds=30)
+"""Contacts are listed again after this long for each page but the first: a small list with every run."""
+MISSING_RECHECK = timedelta(minutes=10)
+RECHECKS = 50
+"""Of contacts in doubt that a run asks for again, one request each: there may be many, for as long as nobody cares."""
+
+
+def link(context: RunContext) -> None:
+    """Join the records that are one person, and remember what is ambiguous.
+
+    What was known of a CRM that is in the account file no longer joins nobody, and is in nobody's way.
+    """
+    linked = _linked(context)
+    context.ambiguities = (*linked.ambiguities, *context.doubts)
+    if linked.links or linked.merged:
+        cursors = cursors_after(context.base.cursors, linked.merged)
+        context.record(Changes(links=linked.links, merged=linked.merged, cursors=cursors))
+
+
+def _linked(context: RunContext) -> Linked:
+    records = {key: record for key, record in context.base.records.items() if key[0] in context.connections}
+    links = {key: link for key, link in context.base.links.items() if key[0] in context.connections}
+    by_phone = [system for system, able in context.capabilities.items() if "email" not in able.contact_keys]
+    there = {(link, system) for (system, _), link in links.items()}
+    left = {
+        link: [key for system, keys in of_link.items() if (link, system) not in there for key in keys]
+        for link, of_link in _left_by_link(context).items()
+    }
+    return link_records(records, links, context.new_id, by_phone=by_phone, left=left)
+
+
+def _left_by_link(context: RunContext) -> dict[str, dict[str, list[str]]]:
+    """By link and CRM, the keys of contacts that are gone."""
+    left: dict[str, dict[str, list[str]]] = defaultdict(dict)
+    for name, keys in context.base.cursors.items():
+        if name.startswith(LEFT):
+            system, _, link = name.removeprefix(LEFT).partition(":")
+            left[link][system] = keys.split()
+    return left
+
+
+async def refresh_contacts(context: RunContext, connection: Connection) -> None:
+    """The list of all contacts, the more seldom the longer it is."""
+    capabilities = connection.adapter.capabilities
+    if not capabilities.lists_contacts or not connection.usable:
+        return
+    cursor = f"contacts:{connection.system}"
+    known = [record for record in context.base.records.values() if record.system == connection.system]
+    pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
+    last = context.base.cursors.get(cursor)
+    now = context.clock()
+    if last is not None and within(datetime.fromisoformat(last), now, CONTACTS_EVERY * pages_but_one):
+        return
+    item = ReadItem(connection.system, What.LIST, "contacts", Need.OPEN)
+    listing = await connection.attempt(connection.adapter.list_contacts(), item, whole=True)
+    if listing is None:
+        return
+    connection.seen.unreadable += listing.unreadable
+    context.confirmed |= {row.key for row in listing.rows}
+    changed = {row.key: row for row in listing.rows if context.base.records.get(row.key) != row}
+    # A single page is read with every run: storing when would make a quiet run write.
+    cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
+    if changed or cursors:
+        context.record(Changes(records=changed, cursors=cursors))
+    await _recheck_doubtful(context, connection, {row.key for row in listing.rows})
+
+
+async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
+    """Contacts that make a key ambiguous but are no longer listed: if they are gone, their keys are free."""
+    doubtful = {key for doubt in _linked(context).ambiguities for key in doubt.records if key[0] == connection.system}
+    for key in sorted(doubtful - listed):
+        try:
+            item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
+            record = await connection.attempt(connection.adapter.get_contact(key[1]), item)
+        except Missing:
+            _take_away(context, context.base.records[key])
+        else:
+            if record is not None and record != context.base.records[key]:
+                context.record(Changes(records={key: record}))
+
+
+def _take_away(context: RunContext, record: Record) -> None:
+    """A contact that is gone is its person's no longer, and its keys may be another one's now.
+
+    By its keys others may have been joined who share none: they are its person's still.
+    """
+    gone = replace(record, phones=(), emails=())
+    link = context.base.links.get(record.key)
+    name = f"{LEFT}{record.system}:{link}"
+    before = context.base.cursors.get(name, "").split()
+    left = {name: " ".join(dict.fromkeys((*before, *record.phones, *record.emails)))} if link is not None else {}
+    context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}, cursors=left))
+
+
+async def read_record(context: RunContext, connection: Connection, item: ReadItem) -> None:
+    """One contact, of a task that no list of contacts has shown yet."""
+    try:
+        record = await connection.attempt(connection.adapter.get_contact(item.key), item)
+    except Missing:
+        return
+    if record is not None:
+        context.record(Changes(records={record.key: record}))
+        context.confirmed.add(record.key)
+
+
+async def find_missing(context: RunContext, connection: Connection) -> None:
+    """Contacts of open tasks that this CRM seems not to have: asked for by key, where its list may be old."""
+    capabilities = connection.adapter.capabilities
+    if not capabilities.contact_keys or not capabilities.lists_contacts:
+        return
+    have = {link for (system, _), link in context.base.links.items() if system == connection.system}
+    wanted = busy_links(context.base, context.seen) - have
+    by_email = [
+        key
+        for record in records_of(context.base, wanted)
+        for key in (*record.emails, *record.phones)
+        if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
+    ]
+    await look_up(context, connection, dict.fromkeys(by_email), recheck=MISSING_RECHECK)
+
+
+async def let_go(context: RunContext, connection: Connection, contact: str) -> None:
+    """Take a contact that is gone from its person, whose number may have another one now.
+
+    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. And it must know
+    any other contact: one that knows nobody is another CRM than before. If the contact turns up again, by its number,
+    it is joined again.
+    """
+    record = context.base.records.get((connection.system, contact))
+    if record is None:
+        return
+    others = bool(connection.seen.lanes)
+    for phone in record.phones:
+        item = ReadItem(connection.system, What.LOOKUP, phone, Need.OPEN)
+        found = await connection.attempt(connection.adapter.find_contacts(phone), item)
+        if found is None or record.key in {other.key for other in found}:
+            return
+        others = others or bool(found)
+    if not others:
+        return
+    if record.phones:
+        _take_away(context, record)
+    context.visits[record.key] = context.base.visits[record.key] = context.clock()
+
+
+async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
+    """Ask for contacts by key, none again before ``recheck``, unless it was too early to see what we had made."""
+    now, base, grace = context.clock(), context.base, context.policy.doubt_grace
+    due = [key for key in keys if lookup_is_due(base, connection.system, key, now, recheck, grace)]
+    items = [ReadItem(connection.system, What.LOOKUP, key, Need.OPEN) for key in due]
+    # What failed before holds up nothing else.
+    items.sort(key=lambda item: item.place in base.failing)
+
+    async def look(item: ReadItem) -> None:
+        if connection.usable and not connection.spent:
+            await ask(context, connection, item)
+
+    await for_each(items, look)
+
+
+async def ask(context: RunContext, connection: Connection, item: ReadItem) -> None:
+    """Ask for the contacts with one key."""
+    now, key = context.clock(), item.key
+    found = await connection.attempt(find(context, connection, key), item)
+    if found is None:
+        return
+    if found:
+        context.record(Changes(records={record.key: record for record in found}))
+        context.confirmed |= {record.key for record in found}
+    else:
+        context.record(Changes(lookups={(connection.system, key): now}))
+
+
+async def find(context: RunContext, connection: Connection, key: str) -> tuple[Record, ...] | None:
+    """The contacts with this key; ``None`` where that is ambiguous, which is told. Raises what `find_contacts` raises.
+
+    A search that lags may find what is deleted by now: only the contact itself tells.
+    """
+    try:
+        found = await connection.adapter.find_contacts(key)
+    except Ambiguous as error:
+        records = context.base.records.values()
+        who = sorted(record.key for record in records if key in (*record.phones, *record.emails))
+        tell(context, Ambiguity(tuple(who), (key,), system=connection.system, words=error.words))
+        return None
+    if connection.adapter.capabilities.listing_lags:
+        there = [record for one in found if (record := await _as_it_is(connection, one)) is not None]
+        return tuple(record for record in there if key in (*record.phones, *record.emails))
+    return tuple(_with_key(record, key) for record in found)
+
+
+def tell(context: RunContext, doubt: Ambiguity) -> None:
+    """List what only a search of this run has shown: the records that are known do not tell it."""
+    if doubt not in context.doubts:
+        context.doubts.append(doubt)
+        context.ambiguities += (doubt,)
+
+
+async def _as_it_is(connection: Connection, record: Record) -> Record | None:
+    try:
+        return await connection.adapter.get_contact(record.remote_id)
+    except Missing:
+        return None
+
+
+def _with_key(record: Record, key: str) -> Record:
+    """A record has the key by which its CRM found it, however that CRM writes it."""
+    if key in (*record.phones, *record.emails):
+        return record
+    if key.startswith("+"):
+        return replace(record, phones=(*record.phones, key))
+    return replace(record, emails=(*record.emails, key))
+
+
+async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
+    """Contacts in doubt of a CRM that has no list of them: by each of the keys in question, who has it now."""
+    system = connection.system
+    doubtful = [doubt for doubt in context.ambiguities if any(where == system for where, _ in doubt.records)]
+    theirs = {key for doubt in doubtful for key in doubt.records if key[0] == system}
+    phones = {phone for key in theirs if key in context.base.records for phone in context.base.records[key].phones}
+    asked = {key for doubt in doubtful for key in doubt.keys if key.startswith("+")}
+    now = context.clock()
+
+    async def look(phone: str) -> None:
+        if connection.usable and not connection.spent:
+            found = await connection.attempt(find(context, connection, phone), f"the contact {phone}")
+            if found is not None:
+                see_who_has(context, connection, phone, found)
+                context.record(Changes(lookups={(system, phone): now}))
+
+    lookups = context.base.lookups
+    due = [
+        (lookups.get((system, phone), now - MISSING_RECHECK), phone)
+        for phone in phones | asked
+        if (system, phone) not in lookups or not within(lookups[system, phone], now, MISSING_RECHECK)
+    ]
+    await for_each([phone for _, phone in sorted(due)[:RECHECKS]], look)
+
+
+def see_who_has(context: RunContext, connection: Connection, key: str, found: Collection[Record]) -> None:
+    """Believe who has a key now, and that nobody else has; that nobody at all was found proves nothing."""
+    records = {record.key: record for record in found}
+    if not records:
+        return
+    for record in context.base.records.values():
+        if record.system == connection.system and record.key not in records and key in record.phones:
+            records[record.key] = replace(record, phones=tuple(phone for phone in record.phones if phone != key))
+    changed = {name: record for name, record in records.items() if context.base.records.get(name) != record}
+    if changed:
+        context.record(Changes(records=changed))
+    context.confirmed |= {record.key for record in found}

@@ -1,0 +1,124 @@
+"""Read one item of the list into what was seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from syncer.contract.adapter import ListsTasks, Missing
+from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext
+from syncer.engine.observe_contacts import ask, read_record
+from syncer.engine.observe_persons import read_person
+from syncer.reconcile.failing import is_given_up
+from syncer.reconcile.markers import with_times
+from syncer.reconcile.reading_list import Need, ReadItem, What, told_apart
+
+
+def lists_all(connection: Connection) -> bool:
+    """Whether one list has all tasks of the account; else each contact's are asked for."""
+    return connection.adapter.capabilities.lists_tasks is ListsTasks.ALL
+
+
+async def read_item(context: RunContext, connection: Connection, item: ReadItem, gone: list[str]) -> None:
+    """Whatever it is. Contacts that their CRM does not have any more are added to ``gone``."""
+    match item.what:
+        case What.TASK:
+            await _read_task(context, connection, item)
+        case What.CONTACT:
+            await read_record(context, connection, item)
+        case What.LOOKUP:
+            await ask(context, connection, item)
+        case What.LANE:
+            await _read_lane(context, connection, item, gone)
+        case What.PERSON if lists_all(connection):
+            await read_person(context, connection, item)
+        case What.PERSON:
+            await _read_person_by_lane(context, connection, item.key, gone)
+
+
+async def _read_task(context: RunContext, connection: Connection, item: ReadItem) -> None:
+    """One task, also where its contact was merged into another one, which is the person's by now."""
+    seen, reading = connection.seen, None
+    refs = [TaskRef(item.system, item.key, item.contact)]
+    for ref in refs:
+        try:
+            reading = await connection.attempt(connection.adapter.get_task(ref), item)
+        except Missing:
+            if len(refs) == 1 and (contact := _elsewhere(context, item)) is not None:
+                refs.append(TaskRef(item.system, item.key, contact))
+                continue
+            seen.readings.pop(item.key, None)
+            seen.missing.add(item.key)
+    if reading is not None:
+        seen.readings[item.key] = with_times(reading, seen.rows.get(item.key))
+
+
+def _elsewhere(context: RunContext, item: ReadItem) -> str | None:
+    """The contact of a task's person, where it is another one than the task was last seen with."""
+    base = context.base
+    replica = base.replicas.get((item.system, item.key))
+    if replica is None:
+        return None
+    person = base.tasks[replica.task].contact
+    theirs = [contact for (system, contact), link in base.links.items() if (system, link) == (item.system, person)]
+    return theirs[-1] if theirs and theirs[-1] != replica.contact else None
+
+
+async def _read_lane(context: RunContext, connection: Connection, item: ReadItem, gone: list[str]) -> None:
+    seen, contact = connection.seen, item.key
+    read_at = context.clock()
+    try:
+        listing = await connection.attempt(connection.adapter.list_contact_tasks(contact), item)
+    except Missing:
+        seen.missing |= _open_replicas(context, connection.system, contact)
+        gone.append(contact)
+        return
+    if listing is None:
+        return
+    place = (connection.system, contact)
+    if listing.unreadable:
+        _read_damaged(context, connection, item, listing)
+        if place not in context.base.visits and not is_given_up(context.base, item.place, failed_now=True):
+            return
+    context.visits[place] = context.base.visits[place] = read_at
+    if listing.unreadable:
+        return
+    seen.lanes[contact] = listing.rows
+    seen.readings.update({row.remote_id: row for row in listing.rows})
+    seen.missing |= _open_replicas(context, connection.system, contact) - {row.remote_id for row in listing.rows}
+
+
+def _read_damaged(context: RunContext, connection: Connection, item: ReadItem, listing: Listing[Reading]) -> None:
+    """Of a lane with rows that cannot be understood, what follows from the others all the same.
+
+    It is no lane to write in: what is on top of it, and in its slot, is not known.
+    """
+    seen = connection.seen
+    seen.unreadable += listing.unreadable
+    connection.note(item, f"{len(listing.unreadable)} of them could not be understood, so nothing is written there")
+    context.extend(listing.rows)
+    known = (connection.system, item.key) in context.base.visits
+    new = known or is_given_up(context.base, item.place, failed_now=True)
+    lane_policy = connection.adapter.capabilities.lane
+    window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+    rows = told_apart(listing.rows, listing.unreadable, window, context.base.replicas, new=new)
+    seen.readings.update({row.remote_id: row for row in rows})
+
+
+async def _read_person_by_lane(context: RunContext, connection: Connection, contact: str, gone: list[str]) -> None:
+    lane = ReadItem(connection.system, What.LANE, contact, Need.OPEN)
+    if lane.place not in connection.asked:
+        connection.asked.add(lane.place)
+        await _read_lane(context, connection, lane, gone)
+    if contact in connection.seen.lanes:
+        connection.seen.persons[contact] = connection.seen.lanes[contact]
+        context.extend(connection.seen.lanes[contact], whole=True)
+
+
+def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:
+    return {
+        replica.remote_id
+        for replica in context.base.replicas.values()
+        if replica.system == system and replica.contact == contact and replica.state is ReplicaState.OPEN
+    }

@@ -1,0 +1,89 @@
+"""Everything of one person in one CRM: open and closed tasks, with their texts, as far as that is wanted."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from syncer.contract.adapter import Missing
+from syncer.domain.model import Reading, State, TaskRef
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext, for_each
+from syncer.reconcile.failing import is_given_up
+from syncer.reconcile.markers import with_times
+from syncer.reconcile.reading_list import Need, ReadItem, What
+
+CLOSED_READ: Final = 20
+"""So many closed tasks of one contact are read by themselves, the newest first: each takes a request."""
+
+
+async def read_person(context: RunContext, connection: Connection, item: ReadItem) -> None:
+    """All tasks of a contact into ``seen.persons``, where all that are wanted could be read.
+
+    Rows that lack the text and that no replica knows are read one by one: open ones always, closed ones unless a
+    sequence made them. Other rows stay as they were listed.
+    """
+    seen, contact = connection.seen, item.key
+    try:
+        listing = await connection.attempt(connection.adapter.list_contact_tasks(contact), item)
+    except Missing:
+        _keep(context, connection, contact, {})
+        return
+    if listing is None:
+        return
+    if listing.unreadable:
+        seen.unreadable += listing.unreadable
+        connection.note(item, f"{len(listing.unreadable)} of its rows could not be understood")
+        if not is_given_up(context.base, item.place, failed_now=True):
+            return
+    context.extend(listing.rows)
+    rows = {row.remote_id: row for row in listing.rows}
+    wanted = _wanted(context, listing.rows)
+
+    async def read(row: Reading) -> None:
+        whole = seen.readings.get(row.remote_id)
+        rows[row.remote_id] = whole if whole is not None and whole.whole else row
+        if rows[row.remote_id].whole or not connection.usable or connection.spent:
+            return
+        one = ReadItem(connection.system, What.TASK, row.remote_id, Need.NEW, contact)
+        if one.place in connection.failed:
+            return
+        connection.asked.add(one.place)
+        try:
+            reading = await connection.attempt(connection.adapter.get_task(_ref(row, contact)), one)
+        except Missing:
+            del rows[row.remote_id]
+        else:
+            rows[row.remote_id] = reading or row
+
+    await for_each(wanted, read)
+    unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
+    places = [(connection.system, What.TASK.value, remote_id) for remote_id in unread]
+    if all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
+        _keep(context, connection, contact, rows)
+
+
+def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:
+    """What was read by itself counts for more than a list's row, which alone tells when a task was made."""
+    seen = connection.seen
+    for remote_id, row in rows.items():
+        known = seen.readings.get(remote_id)
+        best = known if known is not None and known.whole and not row.whole else row
+        rows[remote_id] = with_times(best, seen.rows.get(remote_id))
+        if best.whole:
+            seen.readings[remote_id] = rows[remote_id]
+    seen.persons[contact] = tuple(rows.values())
+    context.extend(rows.values(), whole=True)
+    context.visits[connection.system, contact] = context.clock()
+
+
+def _ref(row: Reading, contact: str) -> TaskRef:
+    return TaskRef(row.system, row.remote_id, row.contact or contact)
+
+
+def _wanted(context: RunContext, rows: tuple[Reading, ...]) -> list[Reading]:
+    """Rows to be read by themselves: the place that a marker names can be read, however long it was closed."""
+    unknown = [row for row in rows if not row.whole and row.mirrored and row.key not in context.base.replicas]
+    always = [row for row in unknown if row.state is State.OPEN or row.key in context.named]
+    closed = [row for row in unknown if not (row.state is State.OPEN or row.key in context.named or row.sequence)]
+    closed.sort(key=lambda row: row.number, reverse=True)
+    return [*always, *closed[:CLOSED_READ]]

@@ -1,0 +1,217 @@
+"""From a finished run, or plan, to its report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from syncer.config.registry import BUILT_IN
+from syncer.domain.base import Action
+from syncer.domain.model import ReplicaState
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.report import ConnectionReport, Cost, Exit, OperationReport, Report, TaskName
+from syncer.domain.snapshot import ConnectionState
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext
+from syncer.engine.opening import AccountInHand
+from syncer.engine.same_person import unconfirmed
+from syncer.engine.second_ledger import is_younger
+from syncer.reconcile.guard import Excess
+from syncer.reconcile.plan import Plan, Planned
+
+
+def left_over(context: RunContext, plan: Plan) -> Plan:
+    """A plan made after the run: what could still be done and was not stands under waiting, with its reason."""
+    still = [
+        Item(operation.task, operation.system, _why_not_done(context, operation), operation.reason)
+        for operation in plan.operations
+    ]
+    return Plan((), (*plan.waiting, *still), plan.attention)
+
+
+def _why_not_done(context: RunContext, operation: Planned) -> Reason:
+    if operation.action is Action.CREATE and context.base.is_full(operation.system):
+        return Reason.STORAGE_FULL
+    return Reason.BUDGET if context.out_of_time or context.connections[operation.system].spent else Reason.NEXT_RUN
+
+
+def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
+    """What a run did; stored with the run."""
+    troubled = [c for c in context.connections.values() if c.seen.state is not ConnectionState.OK]
+    report = _report(
+        account,
+        context,
+        plan,
+        Exit.PARTIAL if troubled or context.failed or is_younger(context) else Exit.DONE,
+        created=_by_system(context, context.created),
+        completed=_by_system(context, context.completed),
+    )
+    _store(account, context, report)
+    return report
+
+
+def stopped_report(account: AccountInHand, context: RunContext, plan: Plan, excess: Excess) -> Report:
+    """What a run that a limit stopped would have done."""
+    report = _report(account, context, plan, Exit.LIMIT, operations=_operations(context, plan), message=excess.sentence)
+    _store(account, context, report)
+    return report
+
+
+def plan_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
+    """What a run would do, and what it would cost."""
+    troubled = any(connection.seen.state is not ConnectionState.OK for connection in context.connections.values())
+    return _report(
+        account,
+        context,
+        plan,
+        Exit.PARTIAL if troubled else Exit.DONE,
+        operations=_operations(context, plan),
+        cost=_cost(account, context, plan),
+    )
+
+
+def _store(account: AccountInHand, context: RunContext, report: Report) -> None:
+    account.ledger.finish_run(context.run, account.clock(), report.status, report.as_json(), token=context.token)
+
+
+def _report(
+    account: AccountInHand,
+    context: RunContext,
+    plan: Plan,
+    exit_status: Exit,
+    *,
+    created: dict[str, int] | None = None,
+    completed: dict[str, int] | None = None,
+    operations: tuple[OperationReport, ...] | None = None,
+    cost: dict[str, Cost] | None = None,
+    message: str = "",
+) -> Report:
+    troubles = [
+        Item(None, found.system, reason, _describe(found.remote_id, found.detail, found.received))
+        for connection in context.connections.values()
+        for reason, trouble in (
+            (Reason.UNREADABLE, connection.seen.unreadable),
+            (Reason.UNREAD, connection.seen.unreached),
+        )
+        for found in trouble
+    ]
+    waiting = _unique([*plan.waiting, *context.waiting])
+    attention = _unique([*context.attention, *plan.attention, *troubles])
+    incidents = tuple(context.incidents)
+    return Report(
+        account=account.settings.name,
+        run=context.run,
+        started_at=context.started_at,
+        duration_s=(account.clock() - context.started_at).total_seconds(),
+        exit=exit_status,
+        created=created or {},
+        completed=completed or {},
+        connections=_connections(context),
+        waiting=waiting,
+        attention=attention,
+        incidents=incidents,
+        operations=operations,
+        cost=cost or {},
+        known_as=_known_as(context, (*waiting, *attention, *incidents)),
+        message=message,
+    )
+
+
+def _describe(remote_id: str | None, detail: str, received: str) -> str:
+    what = f"{remote_id}: {detail}" if remote_id else detail
+    return f"{what}; received: {received}" if received else what
+
+
+def _unique(items: Iterable[Item]) -> tuple[Item, ...]:
+    return tuple(dict.fromkeys(items))
+
+
+def _systems(context: RunContext) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*BUILT_IN, *context.connections)))
+
+
+def _by_system(context: RunContext, counts: Counter[str]) -> dict[str, int]:
+    return {system: counts[system] for system in _systems(context)}
+
+
+def _connections(context: RunContext) -> dict[str, ConnectionReport]:
+    off = {system: ConnectionReport(ConnectionState.OFF) for system in _systems(context)}
+    opened = Counter(r.system for r in context.base.replicas.values() if r.state is ReplicaState.OPEN)
+    used = {system: _connection(c, opened[system]) for system, c in context.connections.items()}
+    return {**off, **used}
+
+
+def _connection(connection: Connection, opened: int) -> ConnectionReport:
+    wire = connection.adapter.wire
+    reads, writes = wire.reads - connection.reads_before, wire.writes - connection.writes_before
+    idle = connection.usable and not reads and not writes
+    state = ConnectionState.IDLE if idle else connection.seen.state
+    return ConnectionReport(state, reads=reads, writes=writes, open=opened, message=connection.seen.message)
+
+
+def _people(context: RunContext) -> dict[str, str]:
+    """A name for each link that has one."""
+    people: dict[str, str] = {}
+    for key, record in sorted(context.base.records.items()):
+        link = context.base.links.get(key)
+        if record.name and link is not None:
+            people.setdefault(link, record.name)
+    return people
+
+
+def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName]:
+    """What people know these by: a task by its title or kind, also one that is done, and whoever it is about."""
+    items = tuple(items)
+    wanted = {item.task for item in items if item.task is not None}
+    if unknown := wanted - context.base.tasks.keys():
+        context.ledger.extend(context.base, tasks=unknown)
+    people = _people(context) if items else {}
+
+    def name(item: Item) -> TaskName:
+        task = context.base.tasks.get(item.task or "")
+        if task is not None:
+            return TaskName(task.title or task.kind.label, people.get(task.contact, ""))
+        record = context.base.records.get(item.person) if item.person else None
+        return TaskName(item.title, record.name if record else "")
+
+    return {item: name(item) for item in items}
+
+
+def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
+    sources: dict[str, list[str]] = {}
+    for replica in context.base.replicas.values():
+        sources.setdefault(replica.task, []).append(f"{replica.system}:{replica.remote_id}")
+    reports = []
+    people = _people(context)
+    for planned in plan.operations:
+        task = context.base.tasks[planned.task]
+        reports.append(
+            OperationReport(
+                task=task.id,
+                system=planned.system,
+                action=planned.action.value,
+                kind=task.kind.value,
+                contact=people.get(task.contact, ""),
+                due=task.due,
+                reason=planned.reason,
+                title=task.title or task.kind.label,
+                remote_id=planned.remote_id,
+                sources=tuple(sorted(sources.get(task.id, ()))),
+            )
+        )
+    return tuple(reports)
+
+
+def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, Cost]:
+    """What the reading took and the operations would take in each CRM, in requests and as a share of its budgets."""
+    cost = {}
+    for system, connection in context.connections.items():
+        capabilities = connection.adapter.capabilities
+        mine = [planned for planned in plan.operations if planned.system == system]
+        each = 1 + (2 if capabilities.lane is not None else int(capabilities.listing_lags))
+        requests = connection.adapter.wire.reads - connection.reads_before + len(mine) * each
+        requests += len(unconfirmed(context, mine))
+        rates = account.settings.connections[system].rate
+        seconds = max(max(requests - 1, 0) // rate.requests * rate.seconds for rate in rates)
+        cost[system] = Cost(requests, seconds, round(max(requests / rate.requests for rate in rates), 4))
+    return cost

@@ -1,0 +1,112 @@
+"""One run of one account: observe, merge, plan, guard, apply, report.
+
+    account file ─► policy
+                       │
+    CRMs ─► observe ─► seen ─┐
+                             ├─► merge ─► base ─► plan ─► guard ─► operations
+    ledger ─► base ──────────┘                                        │
+                                                                      ▼
+    CRMs ◄─ create / complete ◄──────────────────────────── apply, one durable step each
+                                                                      │
+                                       report, events ◄─ ledger ◄─────┘
+
+Observe and apply touch the network; merge, plan and guard are functions of values. What is in doubt from an earlier
+run is settled before anything new is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+
+from syncer.domain.report import Report
+from syncer.engine import opening
+from syncer.engine.apply import apply_plan
+from syncer.engine.context import RunContext
+from syncer.engine.observe import observe
+from syncer.engine.opening import AccountInHand
+from syncer.engine.reporting import left_over, plan_report, run_report, stopped_report
+from syncer.engine.second_ledger import is_younger, note_other_ledgers
+from syncer.engine.settle import settle_doubts
+from syncer.reconcile.guard import Excess, Limits, exceeds
+from syncer.reconcile.merge import merge
+from syncer.reconcile.plan import Plan, Planned, make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run is allowed beyond its account's settings.
+
+    ``select`` takes from a fresh plan what an earlier, saved one named.
+    """
+
+    allow_creates: int | None = None
+    allow_completions: int | None = None
+    select: Callable[[RunContext, Plan], Collection[Planned]] | None = None
+
+
+async def run(account: AccountInHand, options: Options = Options()) -> Report:
+    """Synchronise one account once, holding its lease.
+
+    Raises `Busy` if another process runs it, `LeaseLost` if one took it over, `WrongAccount` if a key opens
+    another account than the ledger belongs to, `LedgerError` if the ledger cannot be used.
+    """
+    async with opening.leased(account) as context:
+        plan = await _read_and_plan(context, account)
+        operations = plan.operations if options.select is None else tuple(options.select(context, plan))
+        excess = _guard(account, options, operations)
+        if excess is not None:
+            return stopped_report(account, context, plan, excess)
+        account.progress(f"doing {len(operations)} operations")
+        if is_younger(context):
+            return run_report(account, context, left_over(context, plan))
+        await apply_plan(context, operations)
+        return run_report(account, context, left_over(context, _plan(context)))
+
+
+async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
+    """What `run` would do now. Writes nothing, neither to a CRM nor to the ledger."""
+    context = opening.unleased(account)
+    finished = await _read_and_plan(context, account)
+    return plan_report(account, context, finished), _guard(account, options, finished.operations)
+
+
+async def _read_and_plan(context: RunContext, account: AccountInHand) -> Plan:
+    account.progress("opening the connections")
+    await opening.verify_identities(context)
+    account.progress("settling what is in doubt")
+    await settle_doubts(context)
+    account.progress("reading the CRMs")
+    await observe(context, pause=account.settings.sync.interval)
+    _merge(context)
+    opening.remember_identities(context)
+    return _plan(context)
+
+
+def _merge(context: RunContext) -> None:
+    merged = merge(
+        context.base,
+        context.seen,
+        context.capabilities,
+        context.policy,
+        now=context.clock(),
+        run=context.run,
+        new_id=context.new_id,
+    )
+    context.record(replace(merged.changes, visits=context.visits))
+    note_other_ledgers(context, merged.other_ledgers)
+    context.waiting += merged.waiting
+    context.believe(merged)
+
+
+def _plan(context: RunContext) -> Plan:
+    return make_plan(
+        context.base, context.seen, context.capabilities, context.policy, context.ambiguities, now=context.clock()
+    )
+
+
+def _guard(account: AccountInHand, options: Options, operations: Collection[Planned]) -> Excess | None:
+    sync = account.settings.sync
+    creates = sync.max_creates_per_run if options.allow_creates is None else options.allow_creates
+    completions = sync.max_completions_per_run if options.allow_completions is None else options.allow_completions
+    return exceeds(operations, Limits(creates, completions))

@@ -1,0 +1,96 @@
+"""Whether a contact is still the person for whom something is about to be made in it: asked just before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncer.contract.adapter import Missing
+from syncer.domain.base import Action, Changes
+from syncer.domain.model import Record
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext
+from syncer.engine.observe_contacts import find, link, see_who_has, tell
+from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.plan import Planned
+
+
+async def still_one_person(context: RunContext, connection: Connection, contact: str) -> bool:
+    """Whether what this contact and its person's others show today still makes them one person.
+
+    What was read in this run is believed. Of the others, a CRM that lists its contacts is asked for the contact itself:
+    a long list is not read in every run. One that does not list them never says by itself that a number moved to
+    somebody else: it is asked who has the number by which the contact is its person's. If the contact itself could not
+    be read, nothing is made now; one of another CRM that cannot be read holds nothing up. What is found to be otherwise
+    is told by what links them then.
+    """
+    key = (connection.system, contact)
+    link_id = context.base.links.get(key)
+    if link_id is None:
+        return True
+    changed = False
+    for record in context.records_of(link_id):
+        of = context.connections.get(record.system)
+        if of is None or record.key in context.confirmed or (record.key != key and (of.spent or not of.usable)):
+            continue
+        if of.adapter.capabilities.lists_contacts:
+            now = await _as_it_is(context, of, record)
+        elif record.key == key:
+            now = await _as_its_number_says(context, of, record, link_id)
+        else:
+            continue
+        if now is None and record.key == key:
+            return False
+        changed = changed or now not in (None, record)
+    if changed:
+        link(context)
+    return not contradicted(context, link_id)
+
+
+def contradicted(context: RunContext, link_id: str) -> bool:
+    """Whether the records of this link contradict each other, as far as this run knows."""
+    return any(doubt.link == link_id for doubt in context.ambiguities)
+
+
+def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:
+    """The contacts that are asked for once more, by a number, before something is made for them."""
+    return {
+        planned.contact
+        for planned in operations
+        if planned.action is Action.CREATE
+        and planned.contact is not None
+        and not context.capabilities[planned.system].lists_contacts
+        and (planned.system, planned.contact) not in context.confirmed
+    }
+
+
+async def _as_it_is(context: RunContext, connection: Connection, record: Record) -> Record | None:
+    """The contact as it is now, stored; as it was, where it is gone: what is made for it will be refused."""
+    try:
+        now = await connection.attempt(connection.adapter.get_contact(record.remote_id), f"contact {record.remote_id}")
+    except Missing:
+        return record
+    if now is not None:
+        context.confirmed.add(record.key)
+        if now != record:
+            context.record(Changes(records={now.key: now}))
+    return now
+
+
+async def _as_its_number_says(
+    context: RunContext, connection: Connection, record: Record, link_id: str
+) -> Record | None:
+    """The contact as it is now, by the number that joins it with others of its person; as it was, if none does."""
+    others = [other for other in context.records_of(link_id) if other.system != record.system]
+    theirs = {phone for other in others for phone in other.phones}
+    phone = next((phone for phone in record.phones if phone in theirs), None)
+    if phone is None:
+        return record
+    found = await connection.attempt(find(context, connection, phone), f"the contact {phone}")
+    if found is None:
+        return None
+    if not found:
+        # Nobody has it: that alone proves little, but nothing is made by it.
+        who = (record.key, *(other.key for other in others if phone in other.phones))
+        tell(context, Ambiguity(tuple(sorted(who)), (phone,), link_id))
+    see_who_has(context, connection, phone, found)
+    return context.base.records[record.key]

@@ -1,0 +1,171 @@
+"""A plan in a file: saved by ``syncer plan --out``, and done by ``syncer apply`` as far as it is still true."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from syncer import files
+from syncer.config.problems import dotted
+from syncer.domain.base import Action
+from syncer.domain.model import Kind
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.report import Report, as_instant
+from syncer.engine.context import RunContext
+from syncer.reconcile.plan import Plan, Planned
+
+FORMAT: Final = 1
+_LONGEST: Final = 256 * 1024 * 1024
+_SHOWN_PROBLEMS: Final = 5
+_ONE_READING: Final = timedelta(minutes=10)
+"""A due that we made ourselves counts from when its task was first read: within a plan, that is not one instant."""
+
+
+class PlanFileError(Exception):
+    """The file of a saved plan cannot be written or used; the text says why and what to do."""
+
+
+class _Saved(BaseModel):
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+
+class SavedOperation(_Saved):
+    """One operation, as it was planned."""
+
+    task: str
+    system: str
+    action: Action
+    kind: Kind
+    due: AwareDatetime
+    contact: str = ""
+    reason: str = ""
+    title: str = ""
+    remote_id: str | None = None
+    sources: tuple[str, ...] = ()
+
+
+class SavedAccount(_Saved):
+    """The plan of one account."""
+
+    account: str
+    run: str
+    made_at: AwareDatetime
+    operations: tuple[SavedOperation, ...]
+
+    def select(self, context: RunContext, plan: Plan) -> tuple[Planned, ...]:
+        """Of a fresh plan, what this one names; what it names in vain is listed under waiting."""
+        copies = _copies(context)
+        left = {planned.slot: planned for planned in plan.operations}
+        chosen = set()
+        for saved in self.operations:
+            match = next(
+                (slot for slot, planned in left.items() if self._is_same(context, saved, planned, copies)), None
+            )
+            if match is None:
+                context.waiting.append(_moved(saved))
+            else:
+                del left[match]
+                chosen.add(match)
+        return tuple(planned for planned in plan.operations if planned.slot in chosen)
+
+    def _is_same(
+        self, context: RunContext, saved: SavedOperation, planned: Planned, copies: dict[str, set[str]]
+    ) -> bool:
+        if (planned.system, planned.action, planned.kind) != (saved.system, saved.action, saved.kind):
+            return False
+        if planned.action is Action.COMPLETE and planned.remote_id != saved.remote_id:
+            return False
+        # A task that only the plan had seen has another id by now; its copies tell which one is meant.
+        same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)
+        return same_task and self._is_due(context, saved, planned)
+
+    def _is_due(self, context: RunContext, saved: SavedOperation, planned: Planned) -> bool:
+        if as_instant(planned.due) == as_instant(saved.due):
+            return True
+        after_first_sight = saved.due - self.made_at - context.policy.default_due
+        made_by_us = timedelta(seconds=-1) <= after_first_sight <= _ONE_READING
+        return made_by_us and context.base.tasks[planned.task].due_synthetic
+
+
+class SavedPlan(_Saved):
+    """The plans of several accounts in one file."""
+
+    format: Literal[1]
+    accounts: tuple[SavedAccount, ...]
+
+
+def load(path: Path) -> SavedPlan:
+    """Read and check a saved plan. Raises `PlanFileError`."""
+    try:
+        plan = SavedPlan.model_validate_json(files.read_whole(path, limit=_LONGEST))
+    except OSError as error:
+        msg = f"{path}: the plan cannot be read: {error.strerror}; make one with: syncer plan --out FILE"
+        raise PlanFileError(msg) from error
+    except ValidationError as error:
+        msg = f"{path}: this is no saved plan: {_complaints(error)}; make one with: syncer plan --out FILE"
+        raise PlanFileError(msg) from None
+    names = [saved.account for saved in plan.accounts]
+    if len(set(names)) < len(names):
+        msg = f"{path}: the plan names an account twice; make a new one with: syncer plan --out FILE"
+        raise PlanFileError(msg)
+    return plan
+
+
+def save(path: Path, reports: Iterable[Report]) -> None:
+    """Write the plans, readable by their owner alone: whole, or not at all. Raises `PlanFileError`."""
+    content = json.dumps({"format": FORMAT, "accounts": [_as_json(report) for report in reports]}, indent=1)
+    try:
+        files.write_private(path, f"{content}\n".encode())
+    except OSError as error:
+        raise _not_saved(path, error) from error
+
+
+def check_place(path: Path) -> None:
+    """Raise `PlanFileError` where nothing can be saved, before time is spent on a plan."""
+    if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - raises nothing
+        msg = f"{path}: the plan cannot be saved: the folder {path.absolute().parent} does not exist"
+        raise PlanFileError(msg)
+    try:
+        files.refuse_link(path)
+    except OSError as error:
+        raise _not_saved(path, error) from error
+
+
+def _not_saved(path: Path, error: OSError) -> PlanFileError:
+    return PlanFileError(f"{path}: the plan cannot be saved: {error.strerror}")
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    return {
+        "account": report.account,
+        "run": report.run,
+        "made_at": as_instant(report.started_at),
+        "operations": [operation.as_json() for operation in report.operations or ()],
+    }
+
+
+def _complaints(error: ValidationError) -> str:
+    problems = [f"{dotted(found['loc']) or 'the file'}: {found['msg']}" for found in error.errors(include_url=False)]
+    more = len(problems) - _SHOWN_PROBLEMS
+    return "; ".join(problems[:_SHOWN_PROBLEMS]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _copies(context: RunContext) -> dict[str, set[str]]:
+    copies: dict[str, set[str]] = {}
+    for replica in context.base.replicas.values():
+        copies.setdefault(replica.task, set()).add(f"{replica.system}:{replica.remote_id}")
+    return copies
+
+
+def _moved(saved: SavedOperation) -> Item:
+    what = saved.title or saved.kind.label
+    who = f" for {saved.contact}" if saved.contact else ""
+    return Item(
+        saved.task, saved.system, Reason.MOVED, f"{saved.action.value} {what}{who}, due {as_instant(saved.due)}"
+    )

@@ -1,0 +1,47 @@
+"""Two ledgers for one account: which of them goes on, and what both say.
+
+They cannot exclude each other, for neither can see the other. A marker of another ledger, in a task that was made after
+this one, tells that both write. The younger ledger then writes nothing until ``syncer ledger take-over``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncer.domain.base import OTHER_LEDGER, Changes
+from syncer.domain.ledger_ids import parse
+from syncer.domain.reasons import Item, Reason
+from syncer.engine.context import RunContext
+
+
+def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
+    """Remember the oldest of these ledgers, and say so in every run from now on."""
+    others = {ledger for ledger in (*found, context.base.cursors.get(OTHER_LEDGER, "")) if _is_id(ledger)}
+    if not others:
+        return
+    oldest = min(others)
+    if context.base.cursors.get(OTHER_LEDGER) != oldest:
+        context.record(Changes(cursors={OTHER_LEDGER: oldest}))
+    for system in list(context.connections)[:1]:
+        context.attention.append(Item(None, system, Reason.SECOND_LEDGER, _in_words(context, oldest)))
+
+
+def is_younger(context: RunContext) -> bool:
+    """Whether this ledger is the younger one, which writes nothing any more."""
+    return bool(oldest := context.base.cursors.get(OTHER_LEDGER, "")) and oldest < context.base.ledger_id
+
+
+def _in_words(context: RunContext, other: str) -> str:
+    mine = context.base.ledger_id
+    made = f"ledger {other}, made {parse(other):%Y-%m-%d %H:%M} UTC, writes for this account, too"
+    if other < mine:
+        return f"{made}; this one, {mine}, is the younger and writes nothing. {Reason.SECOND_LEDGER.sentence}"
+    return f"{made}; this one, {mine}, goes on. {Reason.SECOND_LEDGER.sentence}"
+
+
+def _is_id(ledger: str) -> bool:
+    try:
+        parse(ledger)
+    except ValueError:
+        return False
+    return True

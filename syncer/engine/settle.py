@@ -1,0 +1,362 @@
+"""Operations in doubt: find out by reading whether they were carried out. Nothing is ever repeated here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Awaitable, Collection, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from syncer.contract.adapter import Completes, Missing
+from syncer.domain.base import LONGEST_WAIT, NEWCOMER, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext, for_each, together
+from syncer.reconcile.closures import Effects, LaneCompletion
+from syncer.reconcile.likeness import same_due
+from syncer.reconcile.merging import replica_of
+from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
+from syncer.reconcile.reading_list import Need, ReadItem, What
+
+_T = TypeVar("_T")
+_log = structlog.get_logger("syncer.settle")
+
+LATEST_CLOSED = 5
+"""How many of a contact's closed tasks are read, one request each, for a create in doubt."""
+
+_STATE_OF = {
+    State.DONE: ReplicaState.DONE,
+    State.CANCELLED: ReplicaState.CANCELLED,
+}
+
+
+async def settle_doubts(context: RunContext) -> None:
+    """Settle every operation whose request may have been carried out, before anything new is looked at.
+
+    Those of one contact one after another; all else side by side, for each may have to wait for its answer.
+    """
+    _date_anew(context)
+    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]
+    queues: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
+    for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
+        queues[operation.system][operation.contact].append(operation)
+
+    async def settle_all(operations: list[Operation]) -> None:
+        for operation in operations:
+            await settle(context, operation)
+
+    await together(for_each(contacts.values(), settle_all) for contacts in queues.values())
+
+
+def _date_anew(context: RunContext) -> None:
+    """Date what may still arrive by our clock as it is now, if it was set since: no grace ends early, or never."""
+    now, forward, changes = context.clock(), context.base.put_forward, Changes()
+    for operation in context.base.operations.values():
+        if operation.state in UNSETTLED and (sent_at := min(operation.sent_at + forward, now)) != operation.sent_at:
+            changes.operations[operation.id] = replace(operation, sent_at=sent_at)
+    for name, value in context.base.cursors.items():
+        if name.startswith(NEWCOMER):
+            asked = datetime.fromisoformat(value)
+            if (at := min(asked + forward, now)) != asked:
+                changes.cursors[name] = at.isoformat()
+    if changes.operations or changes.cursors:
+        context.record(changes)
+
+
+async def settle(context: RunContext, operation: Operation) -> None:
+    """Read what the request was about; if that cannot be read, the operation stays in doubt."""
+    connection = context.connections.get(operation.system)
+    if connection is None or not connection.usable:
+        return
+    in_lane = connection.adapter.capabilities.completes is Completes.TOP_OF_LANE
+    try:
+        if operation.action is Action.CREATE:
+            await _settle_create(context, connection, operation)
+        elif in_lane:
+            await _settle_lane_complete(context, connection, operation)
+        else:
+            await _settle_complete(context, connection, operation)
+    except Missing as error:
+        _not_carried_out(context, operation, f"gone: {error.words}")
+
+
+def created(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
+    """What is to be stored once it is known which task a create made.
+
+    The replica is recorded as open, whatever it is by now: the merge then sees who closed it. A task that
+    was put back counts as theirs.
+    """
+    task = context.base.tasks[operation.task]
+    put_back = task.put_back and context.capabilities[operation.system].lane is not None
+    contact = reading.contact or operation.contact
+    replica = replace(replica_of(reading, operation.task, made=True), contact=contact, ours=not put_back)
+    changes = Changes(replicas={replica.key: replica})
+    if put_back:
+        changes.tasks[task.id] = replace(task, put_back=False)
+    changes.operations[operation.id] = replace(
+        operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None
+    )
+    if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
+        changes.cursors[OUR_USER + operation.system] = reading.created_by
+    changes.events.append(context.event(operation, "created", how, reading.remote_id))
+    return changes
+
+
+def completed(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
+    """What is to be stored once the replica is known to be closed."""
+    replica = context.base.replicas[operation.system, operation.remote_id or ""]
+    # One that is open again has moved to its next date, where the next merge finds it as a new task.
+    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]
+    closed = replace(replica, state=state, misses=0)
+    changes = Changes(replicas={closed.key: closed})
+    changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
+    changes.events.append(context.event(operation, "completed", how))
+    return changes
+
+
+def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
+    """Whether the task that was completed is a recurring one: it is open again, with another due.
+
+    A lane's tasks do not recur, and its answers may be about another task.
+    """
+    if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
+        return False
+    replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
+    if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
+        return False
+    return not same_due(reading.due, replica.due)
+
+
+def _item(ref: TaskRef, need: Need) -> ReadItem:
+    return ReadItem(ref.system, What.TASK, ref.remote_id, need, ref.contact)
+
+
+async def _read(connection: Connection, item: ReadItem, reading: Awaitable[_T]) -> _T | None:
+    """Read it; what fails is counted like all else that fails, and not asked for a second time in this run."""
+    answer = await connection.attempt(reading, item)
+    if answer is None:
+        connection.asked.add(item.place)
+    return answer
+
+
+async def _settle_create(context: RunContext, connection: Connection, operation: Operation) -> None:
+    adapter = connection.adapter
+    lane = ReadItem(operation.system, What.LANE, operation.contact, Need.OPERATION)
+    listing = await _read(connection, lane, adapter.list_contact_tasks(operation.contact))
+    if listing is None:
+        return
+    context.extend(listing.rows, whole=True)
+    unknown = [
+        row
+        for row in listing.rows
+        if row.key not in context.base.replicas and not _failed_before(context, operation, row)
+    ]
+    if adapter.capabilities.reads_marker:
+        found, read_all = await _find_marker(context, connection, operation, unknown)
+    else:
+        found, read_all = _find_new(operation, unknown, _others(context, operation, listing.rows)), True
+    if found is not None:
+        _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
+        rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
+        changes = created(context, operation, found, "created; its lost answer was found by reading")
+        if _is_edited(found):
+            changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
+        context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
+        context.created[operation.system] += 1
+    elif read_all and not any(row.due is None or operation.is_due(row.due) for row in listing.unreadable):
+        _not_carried_out(context, operation, "nothing was created")
+
+
+def _failed_before(context: RunContext, operation: Operation, row: Reading) -> bool:
+    """Whether it could not be read before the request was sent already: so it was there, and is not what that made."""
+    failing = context.base.failing.get((row.system, What.TASK.value, row.remote_id))
+    return failing is not None and failing.since < operation.sent_at
+
+
+async def _find_marker(
+    context: RunContext, connection: Connection, operation: Operation, unknown: list[Reading]
+) -> tuple[Reading | None, bool]:
+    """The unknown task that carries the operation's marker, and whether all that are likely could be read."""
+    likely = [row for row in unknown if row.state is State.OPEN or operation.is_due(row.due)]
+    likely.sort(key=lambda row: not operation.is_due(row.due))
+    read_all = True
+    for row in likely:
+        reading = await _with_body(connection, operation, row)
+        if reading is None:
+            read_all = False
+        elif _is_marked(reading, operation):
+            return reading, True
+    for row in _moved_and_closed(context, operation, unknown):
+        reading = await _with_body(connection, operation, row)
+        if reading is None:
+            # Nothing waits for what is unlikely, and failing again and again must not stop the connection.
+            break
+        if _is_marked(reading, operation):
+            return reading, True
+    return None, read_all
+
+
+def _is_marked(reading: Reading, operation: Operation) -> bool:
+    return reading.marker is not None and reading.marker.task == operation.task
+
+
+async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:
+    """The whole task; the row as it is if the task is gone by now, ``None`` if it could not be read."""
+    if row.whole:
+        return row
+    ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
+    try:
+        return await _read(connection, _item(ref, Need.NEW), connection.adapter.get_task(ref))
+    except Missing:
+        return row
+
+
+def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[Reading]) -> list[Reading]:
+    """Closed tasks that are due at another time: one may be ours, if somebody moved and closed it since.
+
+    Or it is a copy that somebody made of an earlier replica, with its marker, or from before a lost ledger: so only
+    where there was no such replica, and nothing can arrive any more.
+    """
+    if _may_still_arrive(context, operation) or context.ledger.had_copy(operation.task, operation.system):
+        return []
+    rows = [row for row in unknown if row.state is not State.OPEN and not operation.is_due(row.due)]
+    unread = [row for row in rows if not row.whole]
+    unread.sort(key=lambda row: row.number, reverse=True)
+    return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
+
+
+def _is_edited(found: Reading) -> bool:
+    """Whether somebody has changed it since it was made, and before we knew of it: from then on it is theirs."""
+    if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
+        return False
+    return found.updated_at > found.created_at
+
+
+def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
+    """The users who are not us, of those that made these tasks.
+
+    As long as nothing tells who we are, they are those who made what was there before, except copies: a ledger that was
+    brought up to date knows of those that they are copies, not that we made them.
+    """
+    makers = {row.created_by for row in rows} - {None}
+    us = context.base.cursors.get(OUR_USER + operation.system)
+    if us is not None:
+        return makers - {us}
+    known = {row.key: replica.task for row in rows if (replica := context.base.replicas.get(row.key)) is not None}
+    # What is held may be a copy of ours, too.
+    copies = {
+        row.key
+        for row in rows
+        if row.key in known
+        and (split_task_id(known[row.key])[0] != row.place or context.base.tasks[known[row.key]].held)
+    }
+    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
+
+
+def _find_new(operation: Operation, unknown: list[Reading], others: Collection[str | None]) -> Reading | None:
+    """Where no marker can be read back: the task of that type and due that was not there before the request.
+
+    What a person made in the same moment is theirs, though it is as ours would be.
+    """
+    fitting = [
+        reading
+        for reading in unknown
+        if reading.remote_id not in operation.seen
+        and reading.raw_type == operation.raw_type
+        and operation.is_due(reading.due)
+        and reading.created_by not in others
+    ]
+    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
+    return next(iter(fitting), None)
+
+
+async def _settle_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
+    ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
+    reading = await _read(connection, _item(ref, Need.COMPLETION), connection.adapter.get_task(ref))
+    if reading is None:
+        return
+    if reading.state is State.OPEN and not moved_on(context, operation, reading):
+        _not_carried_out(context, operation, "the task is still open")
+        return
+    if reading.state is State.OPEN and _may_still_arrive(context, operation):
+        # Somebody may have put it off, and the request closes it yet.
+        _stays_in_doubt(context, operation)
+        return
+    context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
+    context.completed[operation.system] += 1
+
+
+async def _settle_lane_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
+    lane = ReadItem(operation.system, What.LANE, operation.contact, Need.OPERATION)
+    listing = await _read(connection, lane, connection.adapter.list_contact_tasks(operation.contact))
+    if listing is None or listing.unreadable:
+        return
+    context.extend(listing.rows)
+    lane_policy = connection.adapter.capabilities.lane
+    window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+    us = context.base.cursors.get(OUR_USER + operation.system)
+    after = LaneCompletion(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
+    meant, strays = after.meant, after.hit
+    hit = Effects(hit=frozenset(strays))
+    if meant is not None and meant.state is not State.OPEN:
+        if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
+            _stays_in_doubt(context, operation)
+            return
+        changes = completed(context, operation, meant, "completed; its lost answer was found by reading")
+        context.merge_contact(operation.system, operation.contact, listing, also=changes, effects=hit)
+        context.completed[operation.system] += 1
+    elif strays:
+        failed = failed_again(context, operation, "it closed another task")
+        context.merge_contact(operation.system, operation.contact, listing, operation=failed, effects=hit)
+    else:
+        _not_carried_out(context, operation, "the task is still open")
+
+
+def _surely_ours(context: RunContext, after: LaneCompletion) -> bool:
+    """Whether our request closed what it meant: if it was seen open since, somebody else may have."""
+    at_once = after.operation.run == context.run
+    return after.closed_by_us or (at_once and not after.closed_by_another)
+
+
+def _may_still_arrive(context: RunContext, operation: Operation) -> bool:
+    """Whether it was sent so lately. What seems to be sent later than now was, before our clock was set back.
+
+    Then the grace begins anew, so that nobody waits for our clock to come there.
+    """
+    now, sent_at = context.clock(), context.base.operations[operation.id].sent_at
+    if sent_at > now:
+        context.record(Changes(operations={operation.id: replace(operation, sent_at=now)}))
+        return True
+    return now - sent_at < context.policy.doubt_grace
+
+
+def _stays_in_doubt(context: RunContext, operation: Operation) -> None:
+    known = context.base.operations[operation.id]
+    if known.state is not OpState.IN_DOUBT:
+        context.record(Changes(operations={known.id: replace(known, state=OpState.IN_DOUBT)}))
+
+
+def _not_carried_out(context: RunContext, operation: Operation, words: str) -> None:
+    """Finding nothing proves nothing until the grace has passed since the request."""
+    if _may_still_arrive(context, operation):
+        _stays_in_doubt(context, operation)
+        return
+    changes = Changes(operations={operation.id: failed_again(context, operation, words)})
+    changes.events.append(context.event(operation, "not_carried_out", words))
+    context.record(changes)
+
+
+def failed_again(context: RunContext, operation: Operation, words: str) -> Operation:
+    """The operation, having ended badly once more: after five times in a row it is tried once an hour."""
+    failures = operation.failures + 1
+    often = failures >= FAILURES_UNTIL_ATTENTION
+    return replace(
+        operation,
+        state=OpState.FAILED,
+        failures=failures,
+        words=words,
+        not_before=context.clock() + LONGEST_WAIT if often else None,
+    )

@@ -1,0 +1,298 @@
+"""One write each: its intent stored before, its outcome after, and how it may go wrong."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from syncer.contract.adapter import (
+    AdapterError,
+    BudgetSpent,
+    Completes,
+    Forbidden,
+    Full,
+    InDoubt,
+    Missing,
+    NothingOpen,
+    NotSent,
+    Refused,
+    Unauthorized,
+    Unavailable,
+)
+from syncer.domain.base import FULL, Action, Changes, Operation, OpState
+from syncer.domain.model import Draft, Listing, Marker, Reading, ReplicaState, State, Task, TaskRef
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.snapshot import ConnectionState
+from syncer.domain.titles import same_title
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext
+from syncer.engine.settle import completed, created, failed_again, moved_on, settle
+from syncer.reconcile.closures import Effects, closed_by_create
+from syncer.reconcile.obstacles import fingerprint
+from syncer.reconcile.plan import Planned
+
+_log = structlog.get_logger("syncer.apply")
+
+
+class Requests:
+    """The writes of one run. ``tried`` are the slots of which a request was sent: none is sent twice in a run.
+
+    ``full`` are the CRMs that had no room for a create of this run.
+    """
+
+    def __init__(self, context: RunContext) -> None:
+        self.tried: set[tuple[str, str, Action]] = set()
+        self.full: set[str] = set()
+        self._context = context
+        self._counted_to = _counted_to(context)
+
+    async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
+        try:
+            listing = await connection.read_contact(contact)
+        except Missing:
+            return None
+        if listing is not None:
+            self._context.merge_contact(connection.system, contact, listing)
+        return listing
+
+    # requests --------------------------------------------------------------------------------------
+
+    def _store_intent(self, operation: Operation) -> None:
+        self.tried.add(operation.slot)
+        event = self._context.event(operation, "sent", f"{operation.action}: {operation.reason}".rstrip(": "))
+        self._context.record(Changes(operations={operation.id: operation}, events=[event]))
+
+    def operation(self, planned: Planned, contact: str) -> Operation:
+        context, task = self._context, self._context.base.tasks[planned.task]
+        earlier = [op for op in context.base.operations.values() if op.slot == planned.slot]
+        latest = max(earlier, key=lambda op: (op.created_at, op.id), default=None)
+        now = context.clock()
+        # The latest one decides what happens next, also where the clock was set back.
+        after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
+        connection = context.connections[planned.system]
+        return Operation(
+            id=context.new_id(),
+            task=task.id,
+            system=planned.system,
+            action=planned.action,
+            contact=contact,
+            state=OpState.SENT,
+            created_at=after,
+            sent_at=now,
+            remote_id=planned.remote_id,
+            raw_type=connection.adapter.raw_type(task.kind),
+            due=task.due,
+            fingerprint=fingerprint(task, context.base, planned.system, contact),
+            failures=latest.failures if latest is not None and latest.state is OpState.FAILED else 0,
+            reason=planned.reason,
+            run=context.run,
+        )
+
+    async def create(
+        self, connection: Connection, operation: Operation, listing: Listing[Reading] | None = None
+    ) -> bool:
+        task = self._context.base.tasks[operation.task]
+        draft = self._draft(task, operation)
+        self._store_intent(operation)
+        try:
+            reading = await connection.adapter.create_task(draft)
+        except AdapterError as error:
+            return await self._went_wrong(connection, operation, error)
+        if (doubt := self._another_task(operation, draft, reading)) is not None:
+            return await self._went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
+        self._context.created[operation.system] += 1
+        changes = created(self._context, operation, reading, f"created in {operation.system}")
+        if self._context.base.is_full(operation.system):
+            changes.cursors[FULL + operation.system] = ""
+        self._context.record(changes)
+        return listing is None or await self._see_what_it_closed(connection, operation, reading, listing)
+
+    def _another_task(self, operation: Operation, draft: Draft, reading: Reading) -> str | None:
+        """Why the answer to a create cannot be what was made: a known replica never changes its task."""
+        self._context.extend([reading], whole=True)
+        connection = self._context.connections[operation.system]
+        if reading.key in self._context.base.replicas or connection.seen.has(reading.remote_id):
+            return f"it answered with task {reading.remote_id}, which was there before"
+        if reading.remote_id.isdecimal() and int(reading.remote_id) < self._counted_to[operation.system]:
+            return f"it answered with task {reading.remote_id}, whose number is below that of one that was there before"
+        if reading.state is not State.OPEN:
+            return f"it answered with task {reading.remote_id}, which is closed"
+        if reading.due is not None and not operation.is_due(reading.due):
+            return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
+        if reading.contact not in (None, operation.contact):
+            return f"it answered with a task of contact {reading.contact}, and {operation.contact} was meant"
+        if not connection.adapter.capabilities.reads_marker:
+            return None
+        if reading.marker not in (None, draft.marker) or not same_title(reading.title, draft.title):
+            return f"it answered with a task {reading.title!r}, and {draft.title!r} was asked for"
+        return None
+
+    async def _see_what_it_closed(
+        self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
+    ) -> bool:
+        """List the lane again: what was open before a create and is closed after it was closed by it.
+
+        Whether the lane may go on: what was made is there, as far as that could be read.
+        """
+        try:
+            after = await connection.read_contact(operation.contact)
+        except Missing:
+            return True
+        if after is not None and made.key not in {row.key for row in after.rows}:
+            return await self._is_not_there(connection, operation, made)
+        if after is None or not made.exclusive:
+            return True
+        lane_policy = connection.adapter.capabilities.lane
+        window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+        closed = closed_by_create(made, before.rows, after.rows, window)
+        effects = Effects(closed=frozenset(closed))
+        self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
+        return True
+
+    async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:
+        """The answer named a task that its lane does not have, so nobody knows what was made."""
+        self._context.created[operation.system] -= 1
+        named = self._context.base.replicas[made.key]
+        self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
+        words = f"it answered with task {made.remote_id}, which is not among the tasks of contact {operation.contact}"
+        return await self._went_wrong(connection, operation, InDoubt(words, system=operation.system))
+
+    async def complete(self, connection: Connection, operation: Operation) -> bool:
+        ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
+        self._store_intent(operation)
+        try:
+            reading = await connection.adapter.complete_task(ref)
+        except AdapterError as error:
+            return await self._went_wrong(connection, operation, error)
+        if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:
+            self._context.completed[operation.system] += 1
+            self._context.record(completed(self._context, operation, reading, f"completed in {operation.system}"))
+            return True
+        if moved_on(self._context, operation, reading):
+            self._context.completed[operation.system] += 1
+            self._context.record(completed(self._context, operation, reading, "completed; it moved to its next date"))
+            return True
+        if connection.adapter.capabilities.completes is Completes.TOP_OF_LANE and reading.state is not State.OPEN:
+            await self._closed_another(connection, operation, reading)
+            return False
+        return await self._went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
+
+    async def _closed_another(self, connection: Connection, operation: Operation, closed: Reading) -> None:
+        """A race: somebody made a newer task after our read, and the request closed that one."""
+        failed = failed_again(self._context, operation, f"it closed {closed.remote_id} instead")
+        self._context.merge_contact(
+            operation.system,
+            operation.contact,
+            Listing((closed,)),
+            operation=failed,
+            effects=Effects(hit=frozenset({closed.remote_id})),
+        )
+        self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
+        if await self.read_lane(connection, operation.contact) is None:
+            connection.seen.lanes.pop(operation.contact, None)
+
+    # outcomes --------------------------------------------------------------------------------------
+
+    async def _went_wrong(self, connection: Connection, operation: Operation, error: AdapterError) -> bool:
+        """Store how a write ended badly; whether its lane may go on."""
+        _log.warning(
+            "operation.failed",
+            task=operation.task,
+            system=operation.system,
+            action=operation.action.value,
+            outcome=type(error).__name__,
+            words=error.words,
+        )
+        match error:
+            case InDoubt():
+                await self._in_doubt(operation, error)
+            case Full():
+                self.hold(operation, error)
+            case NothingOpen():
+                self.settle_as(operation, OpState.FAILED, error, count=False)
+                return True
+            case Refused() | Missing():
+                self.park(operation, error)
+            case Forbidden() if connection.answers:
+                # The key may read what it needs, so this is about the one task.
+                self.park(operation, error)
+            case BudgetSpent() | Unauthorized():
+                self.settle_as(operation, OpState.FAILED, error, count=False)
+                self.stop_for(connection, error)
+            case NotSent() | Unavailable():
+                self.settle_as(operation, OpState.FAILED, error, count=True)
+                self.stop_for(connection, error)
+            case _:
+                await self._in_doubt(operation, error)
+        return False
+
+    async def _in_doubt(self, operation: Operation, error: AdapterError) -> None:
+        """Try at once to settle it by reading; what stays in doubt waits for the next run."""
+        doubtful = replace(operation, state=OpState.IN_DOUBT, sent_at=self._context.clock(), words=error.words)
+        event = self._context.event(operation, "in_doubt", error.words)
+        self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))
+        await settle(self._context, doubtful)
+        if self._context.base.operations[doubtful.id].state is not OpState.DONE:
+            self._context.failed.append(Item(operation.task, operation.system, Reason.IN_DOUBT, error.words))
+
+    def hold(self, operation: Operation, error: AdapterError) -> None:
+        """Create nothing more there in this run, and one thing in the next; nothing is wrong with the task."""
+        self.full.add(operation.system)
+        settled = replace(operation, state=OpState.FAILED, words=error.words)
+        changes = Changes(operations={settled.id: settled}, cursors={FULL + operation.system: "1"})
+        changes.events.append(self._context.event(operation, "held", error.words))
+        self._context.record(changes)
+
+    def park(self, operation: Operation, error: AdapterError) -> None:
+        self.settle_as(operation, OpState.PARKED, error, count=False)
+        self._context.failed.append(Item(operation.task, operation.system, Reason.REFUSED, error.words))
+
+    def settle_as(self, operation: Operation, state: OpState, error: AdapterError, *, count: bool) -> None:
+        settled = (
+            failed_again(self._context, operation, error.words) if count else replace(operation, words=error.words)
+        )
+        settled = replace(settled, state=state)
+        event = self._context.event(operation, state.value, error.words)
+        self._context.record(Changes(operations={settled.id: settled}, events=[event]))
+
+    def stop_for(self, connection: Connection, error: AdapterError) -> None:
+        if isinstance(error, BudgetSpent):
+            connection.spent = True
+        elif isinstance(error, Unauthorized):
+            connection.stop(ConnectionState.UNAUTHORIZED, error.words)
+        else:
+            connection.stop(ConnectionState.UNAVAILABLE, error.words)
+
+    def _draft(self, task: Task, operation: Operation) -> Draft:
+        context = self._context
+        record = context.base.records.get((operation.system, operation.contact))
+        names = [
+            r.name for key, r in sorted(context.base.records.items()) if context.base.links.get(key) == task.contact
+        ]
+        name = (record.name if record else "") or next((n for n in names if n), "")
+        return Draft(
+            marker=Marker(context.base.ledger_id, task.id),
+            contact=operation.contact,
+            kind=task.kind,
+            title=task.title or f"{task.kind.label} {name}".strip(),
+            body=task.body,
+            due=task.due,
+            now=context.clock(),
+            assignee=context.policy.user_id(operation.system, task.assignee),
+            notify_at=task.notify_at if task.put_back else None,
+        )
+
+
+def _counted_to(context: RunContext) -> Counter[str]:
+    """By CRM: the highest number of a task before the first write of this run, where it counts its tasks; else 0."""
+    there = [*context.base.replicas]
+    for system, connection in context.connections.items():
+        there += [(system, remote_id) for remote_id in connection.seen.readings]
+    highest: Counter[str] = Counter()
+    for system, remote_id in there:
+        if remote_id.isdecimal():
+            highest[system] = max(highest[system], int(remote_id))
+    return highest

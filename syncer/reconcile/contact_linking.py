@@ -1,0 +1,296 @@
+"""Which records of several CRMs are one person (pure).
+
+Records that share a key are joined, by e-mail first, then by phone, unless a key or a record leads to two records
+of one CRM: that is ambiguous, joins nothing, and is listed. A number that many may share joins nobody whose e-mails
+differ. Links that exist are never taken apart, and no id is ever moved from one to another.
+
+What a link is whose records contradict each other: `syncer.reconcile.agreement`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations, permutations
+from typing import TypeVar
+
+from syncer.domain.contact_keys import many_share
+from syncer.domain.model import Record
+from syncer.reconcile.agreement import Agreement, Records, differ, keys_of
+from syncer.reconcile.agreement import Ambiguity as Ambiguity
+from syncer.reconcile.agreement import RecordKey as RecordKey
+
+Group = frozenset[RecordKey]
+Edges = dict[tuple[Group, Group], set[str]]
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Linked:
+    """``links`` are new or moved, ``merged`` says which link became part of which.
+
+    ``ambiguities`` are of records, and of links whose records contradict each other.
+    """
+
+    links: dict[RecordKey, str] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+    ambiguities: tuple[Ambiguity, ...] = ()
+
+
+def link_records(
+    records: Records,
+    links: Mapping[RecordKey, str],
+    new_id: Callable[[], str],
+    *,
+    by_phone: Collection[str] = (),
+    left: Mapping[str, Collection[str]] | None = None,
+) -> Linked:
+    """Join what surely is one person. A record that shares no key with another one stays without a link.
+
+    ``by_phone`` are the CRMs that find people by phone alone, ``left`` the keys of contacts of a link that are gone.
+    """
+    agreement = Agreement(records, by_phone, left or {})
+    members: dict[str, set[RecordKey]] = defaultdict(set)
+    for key, link in links.items():
+        members[link].add(key)
+    broken = _broken(agreement, members)
+    work = _Linking(records, members.values(), [frozenset(members[link]) for link in broken])
+    work.join_by({key: record.emails for key, record in records.items()})
+    work.join_by({key: record.phones for key, record in records.items()})
+    linked = Linked()
+    for group in work.groups():
+        name = _name_link(group, links, linked, new_id)
+        if name is not None and len(group) > len(members.get(name, ())):
+            for link in {links[key] for key in group if key in links}:
+                broken.pop(link, None)
+            broken |= _broken(agreement, {name: group})
+    told = {(found.records, found.keys) for found in broken.values()}
+    doubts = [doubt for doubt in work.ambiguities() if (doubt.records, doubt.keys) not in told]
+    linked.ambiguities = (*doubts, *(broken[link] for link in sorted(broken)))
+    return linked
+
+
+def _broken(agreement: Agreement, members: Mapping[str, Collection[RecordKey]]) -> dict[str, Ambiguity]:
+    """The links whose records contradict each other, and in what."""
+    found = {link: agreement.contradiction(link, group) for link, group in members.items()}
+    return {link: contradiction for link, contradiction in found.items() if contradiction is not None}
+
+
+def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new_id: Callable[[], str]) -> str | None:
+    if len(group) < 2:
+        return None
+    old = sorted({links[key] for key in group if key in links})
+    name = old[0] if old else new_id()
+    for absorbed in old[1:]:
+        linked.merged[absorbed] = name
+    for key in sorted(group):
+        if links.get(key) != name:
+            linked.links[key] = name
+    return name
+
+
+class Namesakes:
+    """Records of one CRM that share a key: by that key nobody can be made elsewhere, it would be anybody's."""
+
+    def __init__(self, records: Mapping[RecordKey, Record]) -> None:
+        self._records = records
+
+    def of(self, mine: Collection[RecordKey], kinds: Collection[str]) -> Ambiguity | None:
+        """The first key of these kinds (``"phone"``, ``"email"``) that one of mine shares, if any."""
+        for record in sorted(mine):
+            for key in keys_of(self._records[record], kinds):
+                holders = self._holders[record[0], key]
+                if len(holders) > 1:
+                    return Ambiguity(tuple(sorted(holders)), (key,))
+        return None
+
+    @cached_property
+    def _holders(self) -> Mapping[tuple[str, str], list[RecordKey]]:
+        holders: dict[tuple[str, str], list[RecordKey]] = defaultdict(list)
+        for record in self._records.values():
+            for key in keys_of(record):
+                holders[record.system, key].append(record.key)
+        return holders
+
+
+class _Linking:
+    """Groups of records, growing stage by stage; what is ambiguous is remembered, not joined."""
+
+    def __init__(self, records: Records, linked: Iterable[Collection[RecordKey]], closed: Iterable[Group]) -> None:
+        """``closed`` are those of the linked groups that take in nobody."""
+        self._records = records
+        self._closed = frozenset(closed)
+        self._joined: dict[RecordKey, Group] = {}
+        for together in linked:
+            self._put(frozenset(together))
+        self._doubts: dict[tuple[RecordKey, ...], set[str]] = defaultdict(set)
+        self._torn: set[Group] = set()
+
+    def groups(self) -> list[Group]:
+        return sorted(set(self._joined.values()), key=min)
+
+    def ambiguities(self) -> tuple[Ambiguity, ...]:
+        return tuple(Ambiguity(records, tuple(sorted(keys))) for records, keys in sorted(self._doubts.items()))
+
+    def join_by(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
+        """One stage: join the groups that share a key of this sort."""
+        edges = self._edges(keys_of)
+        self._narrow(edges, keys_of)
+        torn_before = frozenset(self._torn)
+        self._drop_conflicts(edges)
+        self._drop_torn(edges, torn_before)
+        self._drop_strangers(edges)
+        unfit: dict[Group, Group] = {}
+        for component in _components(edges):
+            union: Group = frozenset().union(*component)
+            if _one_per_system(union):
+                self._put(union)
+            else:
+                unfit |= dict.fromkeys(component, union)
+        for (one, _), keys in edges.items():
+            if one in unfit:
+                self._doubt(unfit[one], keys)
+
+    def _edges(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> Edges:
+        holders: dict[str, list[RecordKey]] = defaultdict(list)
+        for record, keys in keys_of.items():
+            for key in set(keys):
+                holders[key].append(record)
+        edges: Edges = defaultdict(set)
+        for key, found in holders.items():
+            if len(found) < 2 or len({self._group(record) for record in found}) < 2:
+                continue
+            for holding in self._apart(key, found):
+                self._add_edges(edges, key, holding)
+        return edges
+
+    def _add_edges(self, edges: Edges, key: str, found: list[RecordKey]) -> None:
+        groups = {self._group(record) for record in found}
+        if not _one_per_system(found) or self._strangers(key, found):
+            if len({system for system, _ in found}) > 1 and len(groups) > 1:
+                self._doubt(found, {key})
+            return
+        for one in groups:
+            for other in groups - {one}:
+                edges[one, other].add(key)
+
+    def _apart(self, key: str, found: list[RecordKey]) -> list[list[RecordKey]]:
+        """Those who have a number that many may share, apart by their e-mails; who has none could be any of them."""
+        if not key.startswith("+"):
+            return [found]
+        emails = {record: self._emails(self._group(record)) for record in found}
+        first = emails[found[0]]
+        if not all(emails.values()) or not any(differ(first, other) for other in emails.values()):
+            return [found]
+        if not many_share(key):
+            return [found]
+        holders: dict[str, list[RecordKey]] = defaultdict(list)
+        for record in found:
+            for email in emails[record]:
+                holders[email].append(record)
+        around = {record: {other for email in emails[record] for other in holders[email]} for record in found}
+        return [sorted(together) for together in _connected_sets(around)]
+
+    def _strangers(self, key: str, found: Collection[RecordKey]) -> bool:
+        """Whether, of those who have a number that many may share, some have e-mails that differ."""
+        if not key.startswith("+"):
+            return False
+        emails = [self._emails(self._group(record)) for record in found]
+        return any(differ(one, other) for one, other in combinations(emails, 2)) and many_share(key)
+
+    def _emails(self, group: Group) -> set[str]:
+        return {email for key in group if key in self._records for email in self._records[key].emails}
+
+    def _drop_conflicts(self, edges: Edges) -> None:
+        """A group whose keys lead to two records of one CRM does not choose between them."""
+        neighbours: dict[Group, set[Group]] = defaultdict(set)
+        for one, other in edges:
+            neighbours[one].add(other)
+        dropped: set[tuple[Group, Group]] = set()
+        for group, around in neighbours.items():
+            holders: dict[str, set[Group]] = defaultdict(set)
+            for member in (group, *around):
+                for system, _ in member:
+                    holders[system].add(member)
+            conflicting = {member for found in holders.values() if len(found) > 1 for member in found} - {group}
+            if not conflicting:
+                continue
+            # A record that nobody linked yet and that could be two persons is joined to no one at all.
+            lost = around if len(group) == 1 else conflicting
+            if len(group) == 1:
+                self._torn.add(group)
+            keys = {key for other in lost for key in edges[group, other]}
+            self._doubt({key for member in (group, *lost) for key in member}, keys)
+            dropped |= {pair for other in lost for pair in ((group, other), (other, group))}
+        for edge in dropped:
+            del edges[edge]
+
+    def _drop_torn(self, edges: Edges, torn: Collection[Group]) -> None:
+        """Who could be two persons by e-mail is nobody's by phone either."""
+        for one, other in [edge for edge in edges if edge[0] in torn or edge[1] in torn]:
+            self._doubt(one | other, edges.pop((one, other)))
+
+    def _drop_strangers(self, edges: Edges) -> None:
+        """Those whose e-mails differ are not joined by numbers that many may share, nor by way of a third one."""
+        for component in _components(edges):
+            emails = [self._emails(group) for group in component]
+            if not any(differ(one, other) for one, other in combinations(emails, 2)):
+                continue
+            for one, other in permutations(component, 2):
+                if (one, other) in edges and all(key.startswith("+") and many_share(key) for key in edges[one, other]):
+                    self._doubt(frozenset().union(*component), edges.pop((one, other)))
+
+    def _narrow(self, edges: Edges, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
+        """Whose records contradict each other is joined by what two of them share, and by nothing else."""
+        for edge in [edge for edge in edges if not self._closed.isdisjoint(edge)]:
+            one_sided = set[str]()
+            for group in self._closed.intersection(edge):
+                shown = Counter(key for record in group for key in set(keys_of.get(record, ())))
+                one_sided |= {key for key in edges[edge] if shown[key] < 2}
+            if one_sided:
+                self._doubt(edge[0] | edge[1], one_sided)
+                edges[edge] -= one_sided
+            if not edges[edge]:
+                del edges[edge]
+
+    def _doubt(self, records: Collection[RecordKey], keys: set[str]) -> None:
+        self._doubts[tuple(sorted(records))] |= keys
+
+    def _group(self, record: RecordKey) -> Group:
+        return self._joined.get(record) or frozenset({record})
+
+    def _put(self, group: Group) -> None:
+        for key in group:
+            self._joined[key] = group
+
+
+def _one_per_system(records: Collection[RecordKey]) -> bool:
+    return len({system for system, _ in records}) == len(records)
+
+
+def _components(edges: Mapping[tuple[Group, Group], set[str]]) -> list[set[Group]]:
+    """Connected sets of groups, in a stable order."""
+    around: dict[Group, set[Group]] = defaultdict(set)
+    for one, other in edges:
+        around[one].add(other)
+    return _connected_sets({group: around[group] for group in sorted(around, key=min)})
+
+
+def _connected_sets(around: Mapping[T, Collection[T]]) -> list[set[T]]:
+    """Who leads to whom, one after another, in the order in which they begin."""
+    found: list[set[T]] = []
+    seen: set[T] = set()
+    for start in around:
+        if start in seen:
+            continue
+        component, frontier = {start}, [start]
+        while frontier:
+            for other in around[frontier.pop()]:
+                if other not in component:
+                    component.add(other)
+                    frontier.append(other)
+        seen |= component
+        found.append(component)
+    return found

@@ -1,0 +1,175 @@
+"""Which tasks of one person are one task, as the ledger and the markers tell (pure): see `syncer.reconcile.rebuild`."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from syncer.domain.model import Marker, Reading, ReplicaState, State, split_task_id
+from syncer.domain.reasons import Reason
+from syncer.reconcile.likeness import is_like, unlikeness
+from syncer.reconcile.markers import is_by_another, is_pasted, named_by
+from syncer.reconcile.merging import Merging, in_order
+from syncer.reconcile.unmatched import unfit
+
+
+@dataclass(slots=True)
+class Group:
+    """What there is of one task: ``open`` has at most one reading for each CRM, ``closed`` the others by CRM.
+
+    ``marked`` says that a marker named it: we made copies of it. ``unsure`` says that another task may be, or
+    have been, its copy, which a CRM that keeps no markers does not tell.
+    """
+
+    task: str
+    open: dict[str, Reading] = field(default_factory=dict)
+    closed: dict[str, list[Reading]] = field(default_factory=lambda: defaultdict(list))
+    held: str = ""
+    marked: bool = False
+    unsure: bool = False
+
+    @property
+    def origin(self) -> Reading | None:
+        """The open reading at the place where the task was first seen."""
+        return next((reading for reading in self.open.values() if reading.place == split_task_id(self.task)[0]), None)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nothing tells more of it than the one reading."""
+        return len(self.readings) == 1 and not (self.marked or self.unsure or self.held)
+
+    def shows(self, system: str) -> bool:
+        """Whether something of it is there, open or closed."""
+        return system in self.open or bool(self.closed.get(system))
+
+    def lacks(self, system: str) -> bool:
+        """Whether it is open elsewhere, and nothing of it is there."""
+        return bool(self.open) and not self.shows(system)
+
+    @property
+    def readings(self) -> list[Reading]:
+        return [*self.open.values(), *(reading for rows in self.closed.values() for reading in rows)]
+
+
+class Grouping:
+    """One person's tasks, in groups by what the ledger and the markers tell; ``readings`` are theirs by CRM."""
+
+    def __init__(self, work: Merging, link: str) -> None:
+        self._work = work
+        self._link = link
+        rows_read = work.standing.readings_of(link)
+        self._named = {row.marker.place for rows in rows_read.values() for row in rows if row.marker is not None}
+        self.readings = {system: [row for row in rows if self._fits(row)] for system, rows in rows_read.items()}
+        self._at = {row.place: row for rows in self.readings.values() for row in rows}
+        self.groups: dict[str, Group] = {}
+
+    def _fits(self, reading: Reading) -> bool:
+        if reading.key in self._work.base.replicas:
+            return True
+        # That an origin is there, and whether it is closed, its list alone tells.
+        told = reading.whole or reading.key in self._named
+        return told and (reading.state is not State.OPEN or unfit(self._work, reading) is None)
+
+    def group(self) -> dict[str, Group]:
+        """The groups by task id."""
+        rows_read = [row for rows in self.readings.values() for row in rows]
+        markers = {row.key: row.marker for row in rows_read if row.marker and self._is_ours(row, row.marker)}
+        named: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for marker in markers.values():
+            if named_by(self._work.base, marker) is None:
+                named[marker.place].add(marker.task)
+        for rows in self.readings.values():
+            members: dict[str, list[Reading]] = defaultdict(list)
+            for row in in_order(rows):
+                members[self._task_of(row, markers.get(row.key), named)].append(row)
+            for task, found in members.items():
+                self._put(task, found)
+        for key, marker in markers.items():
+            named_task = named_by(self._work.base, marker)
+            group = self.groups.get(marker.task if named_task is None else named_task.id)
+            if group is not None:
+                group.marked = True
+                # A copy that is the origin of another task was reopened, so this one had been finished.
+                group.unsure = group.unsure or key in named
+        return self.groups
+
+    def _is_ours(self, row: Reading, marker: Marker) -> bool:
+        """Whether the marker tells of a task of this person: others are in texts that somebody copied."""
+        base, place = self._work.base, marker.place
+        task = named_by(base, marker)
+        if task is not None:
+            pasted = row.key not in base.replicas and base.restored_at is None and is_pasted(base, row, task)
+            return task.contact == self._link and not pasted
+        if (replica := base.replicas.get(place)) is not None:
+            return base.tasks[replica.task].contact == self._link
+        seen = self._work.inputs.seen.get(place[0])
+        elsewhere = seen.readings.get(place[1]) if seen is not None else None
+        return elsewhere is None or self._work.contact_of(elsewhere) == self._link
+
+    def _task_of(self, row: Reading, marker: Marker | None, named: dict[tuple[str, str], set[str]]) -> str:
+        base = self._work.base
+        known = base.replicas.get(row.key)
+        if row.key in named:
+            # It is an origin: the latest task of that place, unless the ledger knows a later one.
+            latest = max(named[row.key], key=lambda task: split_task_id(task)[1])
+            at_place = known is not None and split_task_id(known.task)[0] == row.place
+            if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
+                return latest
+        if known is not None:
+            closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
+            return self._work.fresh_id(row) if closed and row.state is State.OPEN else known.task
+        if marker is not None:
+            task = named_by(base, marker)
+            return marker.task if task is None else task.id
+        return self._work.fresh_id(row) if row.state is State.OPEN else row.place
+
+    def _put(self, task: str, rows: list[Reading]) -> None:
+        """The rows that one CRM shows of one task: one open at most, others are duplicates or other tasks."""
+        group = self.groups.setdefault(task, Group(task))
+        opens = [row for row in rows if row.state is State.OPEN]
+        if opens and all(self._is_pasted_beside(task, row, rows) for row in opens):
+            for row in opens:
+                own = self._work.fresh_id(row)
+                self.groups[own] = Group(own, {row.system: row})
+        elif opens:
+            first = min(opens, key=lambda row: self._rank(task, row))
+            group.open[first.system] = first
+            for row in opens:
+                if row is not first:
+                    own = self._work.fresh_id(row)
+                    held = Reason.DUPLICATE if self._is_second(row, first) else ""
+                    self.groups[own] = Group(own, {row.system: row}, held=held)
+        for row in rows:
+            if row.state is not State.OPEN:
+                group.closed[row.system].append(row)
+
+    def _is_second(self, row: Reading, first: Reading) -> bool:
+        """Whether it is a second copy, not a task that people made of a copy and its text.
+
+        Each of two ledgers makes one copy. People may have changed it since.
+        """
+        if is_like(row, first):
+            return True
+        if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
+            return False
+        return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
+
+    def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
+        """Whether people copied the text of our copy, which is closed, into this one, which is like nothing else of it.
+
+        Of what was finished we make no other copy.
+        """
+        place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
+        origin = self._at.get(place)
+        closed = [other for other in rows if other.state is not State.OPEN and other.marker is not None]
+        if known is not None or row.place == place or row.marker is None or not closed:
+            return False
+        return not any(is_like(row, other) for other in (*closed, *([origin] if origin is not None else [])))
+
+    def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
+        """The origin comes first, then what the ledger knows, then what is, or is called, as it, then the oldest."""
+        known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
+        origin = self._at.get(place)
+        unlike = (False, False) if origin is None else unlikeness(row, origin)
+        return (row.place != place, known is None or known.task != task, *unlike)

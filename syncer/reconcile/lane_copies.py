@@ -1,0 +1,56 @@
+"""Whether a task in a lane may be the copy, or the twin, of a group's task, as far as both show it (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from syncer.domain.model import Reading
+from syncer.domain.titles import same_title
+from syncer.reconcile.grouping import Group
+from syncer.reconcile.likeness import same_due
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY
+
+
+def looks_like(row: Reading, other: Group) -> bool:
+    """Whether kind, due and title are one."""
+    members = other.readings
+    alike = any(same_due(row.due, one.due) for one in members)
+    alike = alike and all(same_title(row.title, one.title) for one in members)
+    return alike and not other.held and fits_kind(row, members)
+
+
+def lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
+    """Whether the row may be this task's copy there: none is open, and where one is closed, we made this one anew."""
+    return row.system not in other.open and not (theirs and other.closed.get(row.system))
+
+
+def is_second_copy(row: Reading, other: Group) -> bool:
+    """Whether the maker of this one made a copy of that marked task there, too. Who made its origin is not us."""
+    there = other.open[row.system]
+    return other.marked and there is not other.origin and there.created_by == row.created_by
+
+
+def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -> bool:
+    """Whether the row was made before what it would be a copy of, as far as the clocks tell."""
+    origin = other.origin
+    return (
+        origin is not None
+        and origin.created_at is not None
+        and row.created_at is not None
+        and row.created_at < origin.created_at - by
+    )
+
+
+def is_finished_before(row: Reading, other: Group) -> bool:
+    """Whether this is a task of the row's kind and due that was made before it elsewhere, and is closed by now."""
+    members = [member for member in other.readings if member.due is not None and same_due(row.due, member.due)]
+    older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
+    elsewhere = not other.open and row.system not in other.closed
+    return elsewhere and bool(older) and fits_kind(row, older)
+
+
+def fits_kind(row: Reading, members: Iterable[Reading]) -> bool:
+    """Whether the kinds may be one, as far as they are known: a CRM without kinds lets them be guessed."""
+    known = [member for member in members if member.kind_known]
+    return not known or any(row.kind.compatible(member.kind) for member in known)

@@ -1,0 +1,328 @@
+"""Which task a marker names, and of whom the ledger may not know what was already written (pure).
+
+A ledger can be empty, an old copy, or one of two. It is then not believed, but brought up to date, person by person:
+nothing is made for somebody until all their tasks were read in every CRM, closed ones and their markers included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from syncer.contract.adapter import Capabilities, ListsTasks
+from syncer.domain.base import BEHIND, EVERYBODY, OUR_USER, UNSETTLED, Base
+from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
+from syncer.domain.policy import Policy
+from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.reconcile.likeness import is_like
+
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
+"""More than a CRM's clock and ours usually do."""
+Look = tuple[str | None, datetime | None, str]
+"""Whose it is, when it is due, and the family of its kind."""
+
+
+def named_by(base: Base, marker: Marker) -> Task | None:
+    """The task that this marker names; ``None`` where the ledger does not know it.
+
+    Another ledger may have seen a twin first, or have taken a copy of ours for an origin: then the marker names the
+    place of one of our task's other replicas. Where that copy was closed, or may have been since an old ledger was
+    copied, it was reopened, which made it a task that we do not know.
+    """
+    task = base.tasks.get(marker.task)
+    if task is not None:
+        return None if is_history(base, task) else task
+    replica = base.replicas.get(marker.place)
+    if replica is None:
+        return None
+    if replica.state is not ReplicaState.OPEN or (replica.made and base.restored_at is not None):
+        return None
+    same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
+    return None if same_place else base.tasks.get(replica.task)
+
+
+def is_history(base: Base, task: Task) -> bool:
+    """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw.
+
+    That we tried to copy it tells that it was open.
+    """
+    if task.state is State.OPEN or any(operation.task == task.id for operation in base.operations.values()):
+        return False
+    copies = [copy for copy in base.replicas.values() if copy.task == task.id]
+    return len(copies) == 1 and not copies[0].made
+
+
+def is_by_another(base: Base, reading: Reading) -> bool:
+    """Whether another ledger made this task, as its marker says, while this one was there already."""
+    marker, made_at = reading.marker, base.ledger_made_at
+    if marker is None or made_at is None or reading.created_at is None:
+        return False
+    return marker.ledger != base.ledger_id and reading.created_at > made_at
+
+
+def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
+    """Whether people copied a known task's marker into this task, with a text of ours.
+
+    They duplicate a task, and finish or delete the one that we made. What a lost or late request made is as the task
+    is; what another ledger made may have been changed since.
+    """
+    had = base.copies(task.id, reading.system)
+    known: tuple[Task | Replica, ...] = (task, *had)
+    alike = any(is_like(reading, one) for one in known)
+    another = reading.marker is not None and reading.marker.ledger != base.ledger_id
+    if reading.state is not State.OPEN:
+        return not alike or (bool(had) and not another)
+    if task.state is State.OPEN and is_by_another(base, reading):
+        return False
+    if task.state is not State.OPEN:
+        return not (another and alike)
+    return bool(had) and not alike
+
+
+class Standing:
+    """What the ledger knows of each person, against what was read of them."""
+
+    def __init__(
+        self, base: Base, seen: Mapping[str, Seen], capabilities: Mapping[str, Capabilities], policy: Policy
+    ) -> None:
+        self._base = base
+        self._seen = seen
+        self._capabilities = capabilities
+        self._systems = [system for system in policy.systems if system in seen]
+
+    def told(self) -> set[str]:
+        """The persons (links) of whom a marker says, or said, that the ledger does not know all that was written."""
+        known = {
+            name.removeprefix(BEHIND) for name, value in self._base.cursors.items() if value and name.startswith(BEHIND)
+        }
+        told = {link for row in self._readings() if self._tells(row) and (link := self._link(row))}
+        return known | told | self._finished_unseen()
+
+    def _finished_unseen(self) -> set[str]:
+        """Persons whose lane is read for the first time, and has a finished task like an open one that lacks there.
+
+        A lost ledger may have made it: nobody knows, so nothing is made again before all of theirs is read.
+        """
+        rows = [row for row in self._readings() if row.system in self._in_lanes and row.state is State.DONE]
+        unknown = [row for row in rows if row.key not in self._base.replicas]
+        first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
+        if not first_read:
+            return set()
+        there = {(copy.task, copy.system) for copy in self._base.replicas.values()}
+        lacking = {
+            (system, task.contact, task.due, task.kind.family)
+            for task in self._base.tasks.values()
+            for system in self._in_lanes
+            if task.contact in first_read and task.state is State.OPEN and (task.id, system) not in there
+        }
+        return {link for row in unknown if (row.system, *self._look(row)) in lacking and (link := self._link(row))}
+
+    @cached_property
+    def _in_lanes(self) -> set[str]:
+        """The CRMs that keep no markers."""
+        return {system for system in self._systems if not self._capabilities[system].reads_marker}
+
+    def behind(self) -> set[str]:
+        """Those, and after an old copy was put back everybody who was not read since."""
+        behind = self.told() | self._waiting()
+        if self._base.restored_at is None:
+            return behind
+        return behind | {link for link in self._contacts if not self._was_read_since_restored(link)}
+
+    def _waiting(self) -> set[str]:
+        """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
+
+        So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
+        the lane shows something unknown of our user, or something closed that looks like an unknown open task.
+        """
+        unread = {
+            system for system in self._seen if self._capabilities[system].reads_marker and self._is_unread(system)
+        }
+        if not unread:
+            return set()
+        unknown = [row for row in self._readings() if row.key not in self._base.replicas]
+        open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
+        undated = {self._link(row) for row in open_now if row.due is None}
+        looks = {self._look(row) for row in open_now if row.system not in self._in_lanes}
+        lane_rows = [row for row in unknown if row.system in self._in_lanes]
+        signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
+        return {link for link in (undated & self.new()) | signs if link is not None}
+
+    def _may_be_a_copy(self, row: Reading, looks: Set[Look]) -> bool:
+        """Whether a lane's row may be our copy: by its maker, or, where it is closed, by one of these looks."""
+        if row.state is not State.OPEN:
+            return self._look(row) in looks
+        return row.created_by is not None and row.created_by == self.probably_us(row.system)
+
+    def _look(self, row: Reading) -> Look:
+        return (self._link(row), row.due, row.kind.family)
+
+    def _is_unread(self, system: str) -> bool:
+        """Whether its tasks were never all read, nor are now."""
+        seen = self._seen[system]
+        now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
+        return not now and (system, EVERYBODY) not in self._base.visits
+
+    def new(self) -> set[str]:
+        """The persons with an unknown open task whose tasks this ledger has never read in full.
+
+        Or with one that our own user made, where no marker says of what: another ledger may have made it.
+        """
+        with_news = {
+            link
+            for reading in self._readings()
+            if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
+        }
+        never_read = {link for link in with_news if self.is_never_read(link)}
+        return never_read | {link for row in self._readings() if self.is_unexplained(row) and (link := self._link(row))}
+
+    def is_never_read(self, link: str) -> bool:
+        """Whether this ledger has not read all tasks of this person yet, before this run."""
+        return any(key not in self._base.visits for key in self._contacts.get(link, ()))
+
+    def is_unexplained(self, reading: Reading) -> bool:
+        """Whether our own user made this open task, this ledger did not, and no marker can tell."""
+        us = self.our_user(reading.system)
+        return (
+            reading.state is State.OPEN
+            and us is not None
+            and reading.created_by == us
+            and reading.key not in self._base.replicas
+            and not self._capabilities[reading.system].reads_marker
+        )
+
+    def persons_to_read(self) -> list[str]:
+        """The persons whose tasks are to be read in full in this run, in a stable order.
+
+        After an old copy was put back, everybody is behind; only those with an open task are of interest now.
+        """
+        busy = {task.contact for task in self._base.tasks.values()}
+        busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
+        return sorted((self.behind() & busy) | self.new())
+
+    def named_places(self) -> set[tuple[str, str]]:
+        """The places of the origins that markers name."""
+        return {row.marker.place for row in self._readings() if row.marker is not None}
+
+    def is_read(self, link: str) -> bool:
+        """Whether all tasks of this person were read in this run, in every CRM, closed ones included."""
+        mine = dict(self._contacts.get(link, ()))
+        return all(self._is_read_in(system, link, mine.get(system)) for system in self._capabilities) and not any(
+            (op.system, op.contact) in self._contacts.get(link, ()) and op.state in UNSETTLED
+            for op in self._base.operations.values()
+        )
+
+    def readings_of(self, link: str) -> dict[str, list[Reading]]:
+        """All tasks of this person as read in full, open and closed, by system."""
+        found: dict[str, list[Reading]] = {}
+        for system, contact in self._contacts.get(link, ()):
+            seen = self._seen.get(system)
+            if seen is None:
+                continue
+            rows = self._read_in_full(system, seen).get(contact, ())
+            found.setdefault(system, []).extend(with_times(row, seen.readings.get(row.remote_id)) for row in rows)
+        return found
+
+    def contacts_of(self, link: str) -> list[tuple[str, str]]:
+        """The person's (system, contact id), where the system is connected."""
+        return list(self._contacts.get(link, ()))
+
+    def our_user(self, system: str) -> str | None:
+        """The user that this CRM names as the maker of what we make there, if known."""
+        return self._base.cursors.get(OUR_USER + system)
+
+    def probably_us(self, system: str) -> str | None:
+        """Our user where it is known, else the one who made the lane's copies of what markers tell of.
+
+        Good enough to leave something alone, not to write something.
+        """
+        return self.our_user(system) or self._makers_of_copies.get(system)
+
+    @cached_property
+    def has_forerunner(self) -> bool:
+        """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""
+        ours = {self._base.ledger_id, *self._base.former_ids}
+        return any(row.marker is not None and row.marker.ledger not in ours for row in self._readings())
+
+    @cached_property
+    def _makers_of_copies(self) -> dict[str, str]:
+        """By system: who alone made the tasks that look like our copies, and none that a marker names as an origin."""
+        marked = [row for row in self._readings() if row.marker is not None]
+        places = {row.marker.place for row in marked if row.marker is not None}
+        wanted = {(self._link(row), row.due) for row in marked if row.due is not None}
+        found: dict[str, str] = {}
+        for system in self._systems:
+            rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
+            makers = {row.created_by for row in rows if row.key not in places and (self._link(row), row.due) in wanted}
+            makers -= {row.created_by for row in rows if row.key in places}
+            if len(makers) == 1:
+                found[system] = makers.pop() or ""
+        return found
+
+    def _is_read_in(self, system: str, link: str, contact: str | None) -> bool:
+        seen = self._seen.get(system)
+        if seen is None or seen.state is not ConnectionState.OK:
+            return False
+        if contact is not None:
+            return contact in self._read_in_full(system, seen)
+        if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
+            return all((system, phone) in self._base.lookups for phone in self._phones_of(link))
+        return seen.listed
+
+    def _read_in_full(self, system: str, seen: Seen) -> dict[str, tuple[Reading, ...]]:
+        """By contact: where a CRM lists all tasks, what was read of one contact to settle a doubt may lack texts."""
+        return seen.lanes if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT else seen.persons
+
+    def _phones_of(self, link: str) -> Iterator[str]:
+        for key in self._contacts.get(link, ()):
+            record = self._base.records.get(key)
+            yield from record.phones if record is not None else ()
+
+    def _was_read_since_restored(self, link: str) -> bool:
+        restored = self._base.restored_at
+        visits = [self._base.visits.get(key) for key in self._contacts[link]]
+        return all(visit is not None and restored is not None and visit >= restored for visit in visits)
+
+    def _tells(self, reading: Reading) -> bool:
+        """Whether this reading says that something was written which the ledger does not know."""
+        base, marker = self._base, reading.marker
+        if marker is None or reading.key in base.replicas:
+            return False
+        task = named_by(base, marker)
+        if task is None:
+            return True
+        if reading.state is State.OPEN:
+            return self._has_company(reading, task)
+        return task.state is State.OPEN and not is_pasted(base, reading, task)
+
+    def _has_company(self, reading: Reading, task: Task) -> bool:
+        """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""
+        is_open = task.state is State.OPEN
+        return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, reading, task)
+
+    def _readings(self) -> Iterable[Reading]:
+        for system in self._systems:
+            seen = self._seen[system]
+            yield from seen.readings.values()
+            for rows in seen.persons.values():
+                yield from rows
+
+    def _link(self, reading: Reading) -> str | None:
+        return self._base.links.get((reading.system, reading.contact or ""))
+
+    @cached_property
+    def _contacts(self) -> dict[str, list[tuple[str, str]]]:
+        contacts: dict[str, list[tuple[str, str]]] = {}
+        for key, link in self._base.links.items():
+            if key[0] in self._capabilities:
+                contacts.setdefault(link, []).append(key)
+        return contacts
+
+
+def with_times(row: Reading, listed: Reading | None) -> Reading:
+    """The row of a contact's own list, with the time of its creation where only the list of all tasks tells it."""
+    if listed is None or row.created_at is not None:
+        return row
+    return replace(row, created_at=listed.created_at, updated_at=listed.updated_at)

@@ -1,0 +1,256 @@
+"""Which tasks of one person may be one task, though neither the ledger nor a marker tells (pure): see
+`syncer.reconcile.rebuild`.
+
+Superfone keeps no markers. There kind, due and title, the order in time, and who made it are all the evidence: what is
+surely a copy is joined, what may be one is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+
+from syncer.domain.model import Reading, ReplicaState, State
+from syncer.domain.reasons import Reason
+from syncer.reconcile.closures import Cause
+from syncer.reconcile.grouping import Group
+from syncer.reconcile.lane_copies import fits_kind, is_before, is_finished_before, is_second_copy, lacks_it, looks_like
+from syncer.reconcile.likeness import same_due
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY
+from syncer.reconcile.merging import Merging
+
+
+class Matching:
+    """One person's ``groups`` by task id, which are changed, and their ``readings`` by CRM."""
+
+    def __init__(
+        self, work: Merging, link: str, groups: dict[str, Group], readings: Mapping[str, list[Reading]]
+    ) -> None:
+        self._work = work
+        self._link = link
+        self._readings = readings
+        self.groups = groups
+
+    def match(self) -> None:
+        """Give what nothing connects to a group that it looks like; equal candidates keep their order."""
+        for system in self._readings:
+            in_lanes = not self._work.inputs.capabilities[system].reads_marker
+            for row in self._unmatched(system, State.OPEN):
+                if in_lanes:
+                    self._match_open(row)
+                else:
+                    self._match_twin(row)
+                    self._match_twin_of_unread(row)
+            for row in self._unmatched(system) if in_lanes or self._is_behind else ():
+                self._match_closed(row, in_lanes=in_lanes)
+
+    def _unmatched(self, system: str, state: State | None = None) -> list[Reading]:
+        """What nothing connects to any other CRM: the open tasks, or the closed ones."""
+        alone = [group for group in self.groups.values() if group.is_alone]
+        rows = [row for group in alone for row in group.readings if row.system == system]
+        unknown = [row for row in rows if self._is_free(row)]
+        return sorted(
+            (row for row in unknown if (row.state is State.OPEN) is (state is State.OPEN)), key=lambda r: r.number
+        )
+
+    def _is_free(self, row: Reading) -> bool:
+        """Whether the row is unknown, or was taken for a task of its own while nothing else could be read."""
+        base = self._work.base
+        known = base.replicas.get(row.key)
+        if known is None:
+            return True
+        task = base.tasks[known.task]
+        alone = sum(copy.task == task.id for copy in base.replicas.values()) == 1
+        return (
+            self._is_behind
+            and alone
+            and not known.made
+            and task.state is State.OPEN
+            and known.state is ReplicaState.OPEN
+        )
+
+    def _join(self, row: Reading, target: Group) -> None:
+        """The row belongs to this group; what it was taken for is no task."""
+        work, group = self._work, self._group_of(row)
+        if row.state is State.OPEN:
+            target.open[row.system] = row
+        else:
+            target.closed[row.system].append(row)
+        del self.groups[group.task]
+        if (mistaken := work.base.tasks.get(group.task)) is not None:
+            work.end_mistaken(mistaken, target.task, row)
+
+    def _match_open(self, row: Reading) -> None:
+        """An open task in a lane: a copy that lacks there, a second one of one that does not, or unmatched."""
+        group = self._group_of(row)
+        standing = self._work.standing
+        us, probably = standing.our_user(row.system), standing.probably_us(row.system)
+        ours = self._is_surely_by_us(row)
+        alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
+        theirs = probably is not None and row.created_by != probably
+        target = self._first([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
+        if target is not None and (target.open or ours):
+            self._join(row, target)
+        elif any(not other.open for other in alike):
+            # What it looks like is finished: it may be our copy, or what somebody made anew.
+            group.held = Reason.DONE_OR_REOPENED
+        elif self._is_behind and any(is_second_copy(row, other) for other in alike):
+            group.held = Reason.DUPLICATE
+        elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
+            group.held = Reason.UNMATCHED
+            self._mark_unsure(row)
+        elif (us is None or ours) and any(is_finished_before(row, other) for other in self.groups.values()):
+            # Nothing but our own copy of what is finished is so much like it, as a rule.
+            group.held = Reason.DONE_OR_REOPENED
+
+    def _match_twin(self, row: Reading) -> None:
+        """An open task without a marker: the twin of what is finished by now, if we made no copy of that one here.
+
+        It was there already when we copied that one elsewhere. What people made since is another task.
+        """
+        fitting = [
+            other
+            for other in self.groups.values()
+            if other.marked and other.closed and other.lacks(row.system) and self._is_like(row, other)
+        ]
+        copies = [member.created_at for other in fitting for member in other.readings if member.marker is not None]
+        if len(fitting) != 1 or row.created_at is None or None in copies:
+            return
+        later = row.created_at - min(copy for copy in copies if copy is not None)
+        if later < -CLOCKS_DIFFER_BY:
+            self._join(row, fitting[0])
+        elif later <= CLOCKS_DIFFER_BY:
+            self._group_of(row).held = Reason.DONE_OR_REOPENED
+
+    def _match_twin_of_unread(self, row: Reading) -> None:
+        """An open task that another ledger took for a twin, when it could read an origin that this one cannot."""
+        lacking = [other for other in self.groups.values() if other.marked and other.origin is None]
+        fitting = [other for other in lacking if other.lacks(row.system) and self._is_like(row, other)]
+        rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
+        if len(fitting) == len(rivals) == 1 and row in rivals:
+            self._join(row, fitting[0])
+
+    def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
+        """A closed task: a copy, or a twin, of one that is finished elsewhere too, else of one that is open there."""
+        fitting = [
+            other
+            for other in self.groups.values()
+            if self._has_room(row.system, other) and self._is_like(row, other) and (in_lanes or other.marked)
+        ]
+        target = self._first([other for other in fitting if other.open or other.marked], row)
+        if target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
+            self._join(row, target)
+        elif in_lanes and self._is_by_us(row):
+            if self._work.cause(row) is Cause.PERSON:
+                # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
+                for other in self.groups.values():
+                    if other.lacks(row.system) and looks_like(row, other) and not is_before(row, other):
+                        other.unsure = True
+            if target is None and self._may_be_ours(row):
+                self._mark_unsure(row)
+
+    def _mark_unsure(self, row: Reading) -> None:
+        for other in self._lacking(row):
+            other.unsure = True
+
+    def _is_by_us(self, row: Reading) -> bool:
+        """Whether our user made it, as far as that is known."""
+        probably = self._work.standing.probably_us(row.system)
+        return probably is None or row.created_by == probably
+
+    def _has_room(self, system: str, other: Group) -> bool:
+        """Whether nothing there is its copy, or only such as a creation closed, after which we made another one."""
+        return system not in other.open and all(
+            self._work.cause(row) is not Cause.PERSON for row in other.closed.get(system, ())
+        )
+
+    def _is_finished(self, other: Group) -> bool:
+        """Whether somebody finished one of its copies."""
+        closed = [row for rows in other.closed.values() for row in rows]
+        return any(row.state is State.DONE and self._work.cause(row) is Cause.PERSON for row in closed)
+
+    def _is_surely_by_us(self, row: Reading) -> bool:
+        us = self._work.standing.our_user(row.system)
+        return us is not None and row.created_by == us
+
+    def _may_be_ours(self, row: Reading) -> bool:
+        """Whether our user made it, as far as that is known: of a ledger that is behind, it may be a copy."""
+        return self._is_behind and self._is_by_us(row)
+
+    def _lacking(self, row: Reading) -> list[Group]:
+        """What has no copy here, and may have had one: the row may be its copy, with another due or title.
+
+        That it was copied elsewhere tells so; where there is no elsewhere, or it has no due, nothing tells otherwise.
+        """
+
+        def may_differ(other: Group) -> bool:
+            same = any(same_due(row.due, one.due) for one in other.readings if one.due is not None)
+            return other.marked or same or not self._is_copied_elsewhere(other)
+
+        return [
+            other
+            for other in self.groups.values()
+            if not other.shows(row.system)
+            and ((bool(other.open) and may_differ(other)) or self._may_be_made_up(row, other))
+            and fits_kind(row, other.readings)
+            and not is_before(row, other)
+        ]
+
+    def _may_be_made_up(self, row: Reading, other: Group) -> bool:
+        """Whether the other one has no due, and the row's may be what we made up for it."""
+        if any(member.due is not None for member in other.readings):
+            return False
+        if other.open or row.due is None or row.created_at is None:
+            return True
+        # What is closed may be so for long: only a due that is no later than ours would have been counts.
+        return row.due <= row.created_at + self._work.inputs.policy.default_due + CLOCKS_DIFFER_BY
+
+    def _is_copied_elsewhere(self, group: Group) -> bool:
+        """Whether a copy of it in another CRM, where this person is known, would carry a marker."""
+        shown = {reading.system for reading in group.readings}
+        capabilities = self._work.inputs.capabilities
+        return any(capabilities[system].reads_marker and system not in shown for system in self._readings)
+
+    def _group_of(self, row: Reading) -> Group:
+        return next(group for group in self.groups.values() if row in group.readings)
+
+    def _first(self, groups: list[Group], row: Reading) -> Group | None:
+        """Nothing of it there comes first, then marked, of the row's kind, as far as the row, open, and made before it.
+
+        As far is what is finished elsewhere, too, or nowhere. Of equal ones the lane got the copies in the order of
+        their ids, see `syncer.reconcile.lane.Wish`.
+        """
+
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, str]:
+            another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
+            another_state = self._is_finished(one) is (row.state is State.OPEN)
+            later = is_before(row, one, by=timedelta(0))
+            shows = one.shows(row.system)
+            return (shows, not one.marked, another_kind, another_state, not one.open, later, one.task)
+
+        return min(groups, key=order, default=None)
+
+    @cached_property
+    def _is_behind(self) -> bool:
+        """Whether something may have been written for this person that the ledger does not know."""
+        standing = self._work.standing
+        return self._link in standing.behind() or (standing.has_forerunner and standing.is_never_read(self._link))
+
+    def _is_like(self, row: Reading, other: Group) -> bool:
+        """Whether the row may be our copy of this task, or its twin: of its kind and due, and made after it.
+
+        Without any marker, and without the ledger's word, the order in time is all the evidence. What people gave
+        another title is another task, whenever it was made.
+        """
+        if not looks_like(row, other):
+            return False
+        members = other.readings
+        if other.marked or other.task in self._work.base.tasks:
+            return True
+        if self._is_behind:
+            return not other.is_alone or members[0].system != row.system
+        origin = other.origin or members[0]
+        if origin.system == row.system or origin.created_at is None or row.created_at is None:
+            return False
+        return row.state is State.OPEN and row.created_at > origin.created_at

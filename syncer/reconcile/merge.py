@@ -1,0 +1,286 @@
+"""Three-way comparison: what all sides last agreed on, and what each CRM says now (pure).
+
+In this order, so that each step can rely on the one before:
+
+1. replicas that we know: what changed since the base, and who did it; completed beats cancelled beats open
+2. persons of whom the ledger does not know what was written: brought up to date, where all of theirs could be read
+3. tasks of theirs that were closed before we ever saw them, where a create of ours did it or might seem to have
+4. unknown open tasks: by marker, else as a twin, else new
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncer.contract.adapter import Capabilities
+from syncer.domain.base import Base, Changes
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
+from syncer.domain.policy import Policy
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.snapshot import Seen
+from syncer.reconcile.closures import Cause, Effects, maybe_superseded
+from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
+from syncer.reconcile.rebuild import CLOSED_AS, rebuild
+from syncer.reconcile.unmatched import look_at_unknown, second_copy_of, twin_of
+
+MISSES_UNTIL_GONE = 2
+
+
+@dataclass(slots=True)
+class Merged:
+    """The base brought up to date, what of it is new, and what went wrong between a read and a write.
+
+    ``undecided`` are the (system, contact) of tasks that another CRM must be read for. ``other_ledgers`` are the ids of
+    ledgers that write beside this one.
+    """
+
+    base: Base
+    changes: Changes
+    incidents: list[Item] = field(default_factory=list)
+    waiting: list[Item] = field(default_factory=list)
+    undecided: set[tuple[str, str]] = field(default_factory=set)
+    other_ledgers: set[str] = field(default_factory=set)
+
+
+def merge(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    policy: Policy,
+    *,
+    now: datetime,
+    run: str,
+    new_id: Callable[[], str],
+    effects: Mapping[str, Effects] | None = None,
+) -> Merged:
+    """Bring the base up to date with what was seen. ``base`` itself is left as it was.
+
+    ``effects`` is what our own writes did since the readings before, by system. The base's ``behind`` are then the
+    persons for whom nothing may be written yet.
+    """
+    work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
+    _make_known(work)
+    told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
+    read = {link for link in behind | new if work.standing.is_read(link)}
+    known = _Known(work, behind - read, behind & read)
+    known.look()
+    for link in sorted(read):
+        rebuild(work, link)
+        work.set_behind(link, behind=False)
+    for link in told - read:
+        work.set_behind(link, behind=True)
+    for link in behind - read:
+        work.undecided |= set(work.standing.contacts_of(link))
+    work.base.behind = behind - read
+    for system in work.systems:
+        for reading in seen[system].readings.values():
+            work.note_ledger(reading)
+    known.closed_unseen()
+    look_at_unknown(work, behind - read)
+    return Merged(work.base, work.changes, work.incidents, work.waiting, work.undecided, work.other_ledgers)
+
+
+def _make_known(work: Merging) -> None:
+    """Whoever a marker tells of is somebody, even where one CRM alone knows them: it is remembered of them."""
+    for system in work.systems:
+        for reading in work.inputs.seen[system].readings.values():
+            if reading.marker is not None and reading.state is State.OPEN and reading.key not in work.base.replicas:
+                work.contact_of(reading)
+
+
+class _Known:
+    """What has become of replicas that we know, and of those that we would know had we not closed them."""
+
+    def __init__(self, work: Merging, leave: Collection[str], rebuilt: Collection[str]) -> None:
+        self._work = work
+        self._leave = leave
+        self._rebuilt = rebuilt
+        self._seen = work.inputs.seen
+        # What is done elsewhere may be closed in its lane, so lanes come last: no incident is made of it.
+        self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
+
+    # 1 ---------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        replicas = self._work.base.replicas
+        reopened: list[tuple[Replica, Reading]] = []
+        for system in self._systems:
+            for reading in in_order(self._seen[system].readings.values()):
+                replica = replicas.get(reading.key)
+                if replica is None or self._is_left(replica, reading):
+                    continue
+                if reading.state is State.OPEN and replica.state is not ReplicaState.OPEN:
+                    reopened.append((replica, reading))
+                else:
+                    self._known(replica, reading)
+            for remote_id in sorted(self._seen[system].missing):
+                replica = replicas.get((system, remote_id))
+                if replica is None or replica.state is not ReplicaState.OPEN:
+                    continue
+                if not self._is_left(replica):
+                    self._missed(replica)
+        # What was reopened is judged when it is known which tasks are done: nobody reopens what is to be closed.
+        for replica, reading in reopened:
+            if reading.whole:
+                self._open_again(replica, reading)
+
+    def _is_left(self, replica: Replica, reading: Reading | None = None) -> bool:
+        """Whether nothing is concluded here: a write is in doubt, or the ledger does not know all that was written."""
+        person = self._work.base.tasks[replica.task].contact
+        both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
+        if person in self._leave or (person in self._rebuilt and reading is not None and not both_open):
+            return True
+        return self._work.is_doubtful(replica.system, replica.contact)
+
+    def _known(self, replica: Replica, reading: Reading) -> None:
+        if reading.state is State.OPEN:
+            self._still_open(replica, reading)
+        elif replica.state in {ReplicaState.OPEN, ReplicaState.GONE}:
+            self._closed(replica, reading)
+
+    def _still_open(self, replica: Replica, reading: Reading) -> None:
+        title = _title_of(replica, reading)
+        self._work.put_replica(
+            replace(
+                replica,
+                contact=reading.contact or replica.contact,
+                ours=_still_ours(replica, reading),
+                raw_type=reading.raw_type,
+                title=title,
+                due=reading.due,
+                exclusive=reading.exclusive,
+                sequence=reading.sequence,
+                misses=0,
+            )
+        )
+        task = self._work.base.tasks[replica.task]
+        if replica.system == task.origin and not replica.made and task.state is State.OPEN:
+            self._work.follow_origin(task, reading, title)
+
+    def _open_again(self, replica: Replica, reading: Reading) -> None:
+        """The same task if nobody closed it, or if it is still open and nothing else shows it there; else a new one."""
+        work = self._work
+        task = work.base.tasks[replica.task]
+        same = task.state is State.OPEN or replica.state is ReplicaState.GONE
+        if same and work.has_room(task.id, replica.system):
+            work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
+            work.put_replica(replace(replica_of(reading, task.id), made=replica.made))
+            work.is_back(task.id, replica.system)
+            return
+        work.event("reopened", "them", "reopened there, which makes it a new task", task.id, reading)
+        work.begin(reading, again=True)
+
+    def _closed(self, replica: Replica, reading: Reading) -> None:
+        task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
+        if replica.ours and not self._work.is_made_as(replica, reading):
+            # The answer to our create named a task that is somebody else's: nothing of ours was closed.
+            self._work.put_replica(replace(replica, state=ReplicaState.GONE, misses=0))
+            self._work.event(
+                "gone", "them", "it is not the task that we made, though the answer said so", task.id, reading
+            )
+            return
+        if cause is Cause.ANOTHER_LEDGER and task.state is State.OPEN:
+            self._hold(replica, reading, task)
+            return
+        if cause is not Cause.PERSON:
+            self._superseded(replica, reading, task, cause)
+            return
+        state = CLOSED_AS[reading.state]
+        self._work.put_replica(replace(replica, state=state, misses=0))
+        self._work.event(state.value, "them", f"{state.value} in {replica.system}", task.id, reading)
+        self._conclude(task, reading.state)
+
+    def _hold(self, replica: Replica, reading: Reading, task: Task) -> None:
+        """Another ledger completed it: because it is done elsewhere, or instead of another task. Nothing tells."""
+        work = self._work
+        work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
+        work.put_task(replace(task, held=Reason.DONE_OR_REOPENED))
+        work.event("superseded", "us", "closed by our user, and this ledger had not asked for it", task.id, reading)
+
+    def _conclude(self, task: Task, closed_as: State) -> None:
+        """Completed beats cancelled beats open."""
+        if closed_as is State.DONE and task.state is not State.DONE:
+            self._work.put_task(replace(task, state=State.DONE, put_back=False))
+        elif closed_as is State.CANCELLED and task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:
+            self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
+
+    def _superseded(self, replica: Replica, reading: Reading, task: Task, cause: Cause) -> None:
+        work = self._work
+        lane_policy = work.lane_policy(replica.system)
+        by_us = cause in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}
+        who = "us" if by_us else "them"
+        if task.state is not State.OPEN:
+            work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
+            work.event("completed", who, "closed in its lane", task.id, reading)
+        elif cause is Cause.NEWER_TASK and lane_policy is not None and lane_policy.superseded_is_done:
+            work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
+            work.event("done", "them", "a newer task of theirs took its place", task.id, reading)
+            self._conclude(task, State.DONE)
+        else:
+            work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
+            work.event("superseded", who, "closed, but not done", task.id, reading)
+            theirs = not _still_ours(replica, reading)
+            if by_us and (theirs or cause is Cause.OUR_COMPLETION):
+                work.race(task, reading, put_back=theirs)
+
+    def _missed(self, replica: Replica) -> None:
+        misses = replica.misses + 1
+        gone = misses >= MISSES_UNTIL_GONE
+        state = ReplicaState.GONE if gone else ReplicaState.OPEN
+        self._work.put_replica(replace(replica, misses=misses, state=state))
+        if gone:
+            detail = f"{replica.system} says, in two runs, that there is no such task"
+            self._work.event("gone", "them", detail, replica.task, replica)
+
+    # 2 ---------------------------------------------------------------------------------------------
+
+    def closed_unseen(self) -> None:
+        for system in self._systems:
+            lane_policy, seen = self._work.lane_policy(system), self._seen[system]
+            if lane_policy is None:
+                continue
+            effects = self._work.effects(system)
+            for contact, lane in sorted(seen.lanes.items()):
+                if self._work.is_doubtful(system, contact):
+                    continue
+                for reading in in_order(row for row in lane if row.remote_id in effects.history):
+                    if reading.key not in self._work.base.replicas:
+                        self._closed_by_others(reading)
+                by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
+                ours = effects.closed | effects.hit
+                by_us = [row for row in lane if row.remote_id in ours and row.state is not State.OPEN]
+                for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):
+                    if reading.key not in self._work.base.replicas:
+                        self._closed_before_seen(reading)
+
+    def _closed_by_others(self, reading: Reading) -> None:
+        if self._work.contact_of(reading) is None:
+            return
+        task = self._work.begin(reading)
+        self._work.put_task(replace(task, state=reading.state))
+        self._work.put_replica(replace(replica_of(reading, task.id), state=CLOSED_AS[reading.state]))
+        self._work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
+
+    def _closed_before_seen(self, reading: Reading) -> None:
+        if self._work.cause(reading) not in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}:
+            return
+        if self._work.contact_of(reading) is None:
+            return
+        copied = second_copy_of(self._work, reading)
+        task = copied or twin_of(self._work, reading) or self._work.begin(reading)
+        made = copied is not None
+        self._work.put_replica(replace(replica_of(reading, task.id, made=made), state=ReplicaState.SUPERSEDED))
+        if not made:
+            self._work.race(task, reading)
+
+
+def _title_of(replica: Replica, reading: Reading) -> str | None:
+    return reading.title if reading.whole or reading.title else replica.title
+
+
+def _still_ours(replica: Replica, reading: Reading) -> bool:
+    """Whether we made it and nobody has touched it since."""
+    as_read = (reading.raw_type, reading.due, _title_of(replica, reading))
+    return replica.ours and as_read == (replica.raw_type, replica.due, replica.title)

@@ -1,0 +1,186 @@
+"""What stands in the way of a write: the task, the CRM, the person, or what was tried before (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncer.contract.adapter import Capabilities, ListsTasks
+from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.model import Replica, ReplicaState, Task
+from syncer.domain.policy import Policy
+from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.reconcile.contact_linking import Ambiguity, Namesakes
+from syncer.reconcile.likeness import same_due
+
+FAILURES_UNTIL_ATTENTION = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why something is not done now; with ``attention`` it is a person's turn."""
+
+    reason: Reason
+    detail: str = ""
+    attention: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What earlier tries of a write mean: whether it may be tried now, and what is to be said of it."""
+
+    free: bool
+    obstacle: Obstacle | None = None
+
+
+def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
+    """What a refused write depended on: when it changes, the write is worth another try."""
+    mine = [(system, contact)] if contact else sorted(key for key, link in base.links.items() if link == task.contact)
+    records = [base.records.get(key) for key in mine]
+    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+class Obstacles:
+    """What stands in the way of each write, as the ledger and this run's readings have it."""
+
+    def __init__(
+        self,
+        base: Base,
+        seen: Mapping[str, Seen],
+        capabilities: Mapping[str, Capabilities],
+        policy: Policy,
+        ambiguities: tuple[Ambiguity, ...],
+        now: datetime,
+    ) -> None:
+        self._base = base
+        self._seen = seen
+        self._capabilities = capabilities
+        self._policy = policy
+        self._now = now
+        self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
+        self._namesakes = Namesakes(base.records)
+        self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
+        self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
+        for doubt in ambiguities:
+            for record in doubt.records:
+                self._doubts[record].append(doubt)
+        self._contradicted = {doubt.link: doubt for doubt in ambiguities if doubt.link is not None}
+
+    def contact(self, task: Task, system: str) -> str | None:
+        """The id of the task's contact in that system."""
+        return self._contacts.get((task.contact, system))
+
+    def to_close(self, task: Task, replica: Replica) -> Obstacle | None:
+        capabilities = self._capabilities[replica.system]
+        if task.kind not in capabilities.completes_kinds:
+            return Obstacle(Reason.NOT_COMPLETABLE)
+        if replica.sequence and not capabilities.completes_sequences:
+            return Obstacle(Reason.SEQUENCE_READ_ONLY)
+        return self._unusable(replica.system) or self._behind(task)
+
+    def to_show(self, task: Task, system: str, replicas: list[Replica]) -> Obstacle | None:
+        """What is in the way of a copy there, beside copies that are open."""
+        gone = next((replica for replica in replicas if replica.state is ReplicaState.GONE), None)
+        if gone is not None:
+            words = f"{system} task {gone.remote_id} no longer exists"
+            return Obstacle(Reason.REPLICA_MISSING, words, attention=True)
+        if any(replica.state in (ReplicaState.DONE, ReplicaState.CANCELLED) for replica in replicas):
+            return Obstacle(Reason.CLOSED_THERE)
+        if task.kind not in self._capabilities[system].creates:
+            return Obstacle(Reason.NOT_SUPPORTED)
+        return self._unusable(system) or self._unread(task, system) or self._behind(task) or self._whose(task, system)
+
+    def lingering(self, task: Task, system: str) -> Obstacle | None:
+        """A copy that may have been made of a task that is closed by now would be left open."""
+        create = self._latest.get((task.id, system, Action.CREATE))
+        return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.state in UNSETTLED else None
+
+    def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
+        """What was tried before, and whether it stands in the way."""
+        last = self._latest.get(slot)
+        if last is None or last.state is OpState.DONE:
+            return Tried(free=True)
+        if last.state in UNSETTLED:
+            return Tried(free=False, obstacle=Obstacle(Reason.IN_DOUBT, last.words))
+        if last.state is OpState.PARKED:
+            return self._parked(task, last, contact)
+        waits = last.not_before is not None and self._is_ahead(last.not_before)
+        if last.failures >= FAILURES_UNTIL_ATTENTION:
+            return Tried(not waits, Obstacle(Reason.FAILING, _in_words(last), attention=True))
+        return Tried(not waits, Obstacle(Reason.RETRY_LATER, last.words) if waits else None)
+
+    def _parked(self, task: Task, last: Operation, contact: str | None) -> Tried:
+        ambiguous = last.reason == Reason.AMBIGUOUS_CONTACT
+        waits = not ambiguous or self._is_ahead(last.sent_at + LONGEST_WAIT)
+        if not waits or last.fingerprint != fingerprint(task, self._base, last.system, contact):
+            return Tried(free=True)
+        reason = Reason.AMBIGUOUS_CONTACT if ambiguous else Reason.REFUSED
+        return Tried(free=False, obstacle=Obstacle(reason, _in_words(last), attention=True))
+
+    def _is_ahead(self, instant: datetime) -> bool:
+        """Whether a wait is not over; one that would take too long was begun while the clock was wrong."""
+        return self._now < instant <= self._now + LONGEST_WAIT
+
+    def _unusable(self, system: str) -> Obstacle | None:
+        state = self._seen[system].state if system in self._seen else ConnectionState.UNAVAILABLE
+        if state is ConnectionState.UNAUTHORIZED:
+            return Obstacle(Reason.UNAUTHORIZED)
+        return None if state is ConnectionState.OK else Obstacle(Reason.UNAVAILABLE)
+
+    def _behind(self, task: Task) -> Obstacle | None:
+        """Nothing is written for somebody before what was already written is known."""
+        return Obstacle(Reason.UNREAD) if task.contact in self._base.behind else None
+
+    def _unread(self, task: Task, system: str) -> Obstacle | None:
+        """Somebody's tasks there are not known: never read since the ledger is there, or not in this run."""
+        if self._capabilities[system].lists_tasks is not ListsTasks.ALL:
+            return None
+        seen, contact = self._seen.get(system), self.contact(task, system)
+        visited = (system, contact) in self._base.visits
+        if seen is None or seen.lacks(contact, lists_all=True, visited=visited):
+            return Obstacle(Reason.UNREAD)
+        create = self._latest.get((task.id, system, Action.CREATE))
+        in_doubt = create is not None and create.state in UNSETTLED
+        # What cannot be read may be its copy, if it is due then.
+        untold = any(whose == contact and same_due(due, task.due) for whose, due in seen.untold)
+        return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
+
+    # the person ------------------------------------------------------------------------------------
+
+    def _whose(self, task: Task, system: str) -> Obstacle | None:
+        """A person whose contacts contradict each other, or who has no contact there and may not be given one."""
+        doubt = self._contradicted.get(task.contact)
+        if doubt is not None and not (task.put_back and task.origin == system):
+            return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
+        return self._no_contact(task, system) if self.contact(task, system) is None else None
+
+    def _no_contact(self, task: Task, system: str) -> Obstacle | None:
+        """Why a task has no contact there; ``None`` where one is to be made, as is never done for an ambiguous one."""
+        mine = [(where, rid) for where in self._capabilities if (rid := self.contact(task, where))]
+        for doubt in (doubt for record in mine for doubt in self._doubts.get(record, ())):
+            if doubt.concerns(system):
+                return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
+        if system in self._policy.create_missing:
+            return self._shared(mine, system) or self._arriving(mine, system)
+        names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
+        return Obstacle(Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}")
+
+    def _shared(self, mine: list[tuple[str, str]], system: str) -> Obstacle | None:
+        shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
+        return Obstacle(Reason.AMBIGUOUS_CONTACT, shared.sentence) if shared is not None else None
+
+    def _arriving(self, mine: list[tuple[str, str]], system: str) -> Obstacle | None:
+        known = [self._base.records[record] for record in mine]
+        keys = [key for record in known for key in (*record.phones, *record.emails)]
+        if not self._base.may_arrive(system, keys, self._now, self._policy.doubt_grace):
+            return None
+        return Obstacle(Reason.IN_DOUBT, f"{system} was asked to make the contact, and may still do so")
+
+
+def _in_words(operation: Operation) -> str:
+    return f"{operation.action} in {operation.system}: {operation.words}; to try again: syncer retry {operation.task}"

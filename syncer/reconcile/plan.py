@@ -1,0 +1,301 @@
+"""From what is true to what is to be done, with a reason on every operation and on everything that waits (pure)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import takewhile
+
+from syncer.contract.adapter import Capabilities
+from syncer.domain.base import UNSETTLED, Action, Base
+from syncer.domain.model import Kind, Replica, ReplicaState, State, Task
+from syncer.domain.policy import Policy
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.snapshot import Seen
+from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
+from syncer.reconcile.obstacles import Obstacle, Obstacles
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One operation to be: ``contact`` is the contact's id in that system, ``None`` if it is to be made first.
+
+    ``lane`` says that the contact's lane decides again, from a fresh reading, just before.
+    """
+
+    task: str
+    system: str
+    action: Action
+    kind: Kind
+    contact: str | None
+    due: datetime
+    reason: str
+    remote_id: str | None = None
+    lane: bool = False
+
+    @property
+    def order(self) -> tuple[bool, datetime, str, str]:
+        """Completions before creates, then by due date."""
+        return (self.action is Action.CREATE, self.due, self.task, self.system)
+
+    @property
+    def slot(self) -> tuple[str, str, Action]:
+        return (self.task, self.system, self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Operations in the order in which they are sent, and what is not done, each with its reason."""
+
+    operations: tuple[Planned, ...]
+    waiting: tuple[Item, ...]
+    attention: tuple[Item, ...]
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one lane is asked for."""
+
+    wishes: dict[str, Wish] = field(default_factory=dict)
+    closes: dict[str, str] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
+
+
+def make_plan(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    policy: Policy,
+    ambiguities: tuple[Ambiguity, ...],
+    *,
+    now: datetime,
+) -> Plan:
+    """Everything that could be done now. Tasks are looked at in the order of their ids."""
+    planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
+    for task in sorted(base.tasks.values(), key=lambda task: task.id):
+        planner.plan_task(task)
+    planner.plan_lanes()
+    return planner.finish()
+
+
+def plan_one_lane(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    policy: Policy,
+    *,
+    system: str,
+    contact: str,
+    now: datetime,
+) -> LanePlan:
+    """What may be done in one lane that was just read again. ``base`` may be narrowed to the lane's tasks."""
+    planner = _Planner(base, seen, capabilities, policy, (), now)
+    for task in sorted(base.tasks.values(), key=lambda task: task.id):
+        planner.plan_task(task)
+    return planner.plan_lane(system, contact) or LanePlan((), ())
+
+
+class _Planner:
+    """One plan in the making."""
+
+    def __init__(
+        self,
+        base: Base,
+        seen: Mapping[str, Seen],
+        capabilities: Mapping[str, Capabilities],
+        policy: Policy,
+        ambiguities: tuple[Ambiguity, ...],
+        now: datetime,
+    ) -> None:
+        self._base = base
+        self._seen = seen
+        self._capabilities = capabilities
+        self._policy = policy
+        self._operations: list[Planned] = []
+        self._waiting: list[Item] = []
+        self._attention: list[Item] = []
+        self._lanes: dict[tuple[str, str], _Lane] = defaultdict(_Lane)
+        self._replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
+        for replica in base.replicas.values():
+            self._replicas[replica.task, replica.system].append(replica)
+        self._obstacles = Obstacles(base, seen, capabilities, policy, ambiguities, now)
+        self._unsettled = {(op.system, op.contact) for op in base.operations.values() if op.state in UNSETTLED}
+        for one in ambiguities:
+            person = (one.others or one.records)[0]
+            system = one.system or person[0]
+            self._attention.append(Item(None, system, Reason.AMBIGUOUS_CONTACT, one.sentence, person=person))
+
+    def finish(self) -> Plan:
+        in_order = self._where_there_is_room(sorted(self._operations, key=lambda operation: operation.order))
+        return Plan(tuple(in_order), tuple(self._waiting), tuple(self._attention))
+
+    def _where_there_is_room(self, operations: list[Planned]) -> list[Planned]:
+        """All of these, but of the creates in a full CRM only the first: it finds out whether there is room again."""
+        tried: set[str] = set()
+        planned = []
+        for operation in operations:
+            system = operation.system
+            if operation.action is Action.CREATE and self._base.is_full(system):
+                if system in tried:
+                    self._wait(self._base.tasks[operation.task], system, Reason.STORAGE_FULL)
+                    continue
+                tried.add(system)
+            planned.append(operation)
+        return planned
+
+    def plan_task(self, task: Task) -> None:
+        """What this one task needs, in every system."""
+        if task.held and task.state is State.OPEN:
+            self._attend(task, task.origin, Reason(task.held))
+            return
+        for system in self._policy.systems:
+            replicas = self._replicas.get((task.id, system), [])
+            shown = [replica for replica in replicas if replica.state is ReplicaState.OPEN]
+            if task.state is not State.OPEN:
+                for replica in shown:
+                    self._close(task, replica)
+                if not shown:
+                    self._mention(task, system, self._obstacles.lingering(task, system))
+            elif not shown and self._should_show(task, system, replicas):
+                self._show(task, system, replicas)
+
+    def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
+        """Where the route names the system, or a copy was there that is to be put back or went missing."""
+        gone = any(replica.state is ReplicaState.GONE for replica in replicas)
+        to_put_back = task.put_back and self._capabilities[system].lane is not None
+        return gone or to_put_back or system in self._policy.routes[task.kind]
+
+    # closing ---------------------------------------------------------------------------------------
+
+    def _close(self, task: Task, replica: Replica) -> None:
+        obstacle = self._obstacles.to_close(task, replica)
+        if obstacle is not None:
+            self._mention(task, replica.system, obstacle)
+            return
+        slot = (task.id, replica.system, Action.COMPLETE)
+        free = self._free(task, slot, replica.contact)
+        if self._capabilities[replica.system].lane is not None:
+            lane = self._lanes[replica.system, replica.contact]
+            lane.closes[replica.remote_id] = task.id
+            if not free:
+                lane.stuck.add(task.id)
+        elif free:
+            self._operations.append(self._complete(task, replica, lane=False))
+
+    def _complete(self, task: Task, replica: Replica, *, lane: bool) -> Planned:
+        why = f"{task.state} elsewhere, still open in {replica.system}"
+        return Planned(
+            task.id, replica.system, Action.COMPLETE, task.kind, replica.contact, task.due, why, replica.remote_id, lane
+        )
+
+    # showing ---------------------------------------------------------------------------------------
+
+    def _show(self, task: Task, system: str, replicas: list[Replica]) -> None:
+        obstacle = self._obstacles.to_show(task, system, replicas)
+        if obstacle is not None:
+            self._mention(task, system, obstacle)
+            return
+        contact = self._obstacles.contact(task, system)
+        free = self._free(task, (task.id, system, Action.CREATE), contact)
+        if contact is not None and self._capabilities[system].lane is not None:
+            exclusive = task.kind in self._capabilities[system].exclusive
+            self._lanes[system, contact].wishes[task.id] = Wish(task.id, exclusive, task.due, task.put_back)
+            if not free:
+                self._lanes[system, contact].stuck.add(task.id)
+        elif free:
+            self._operations.append(self._create(task, system, contact, lane=False))
+
+    def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
+        why = f"made in {task.origin}, not yet in {system}"
+        if task.put_back and self._capabilities[system].lane is not None:
+            why = f"closed in {system} by a race, to be put back"
+        elif any(r.state is ReplicaState.SUPERSEDED for r in self._replicas.get((task.id, system), ())):
+            why = f"superseded in {system} while open elsewhere"
+        return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
+
+    def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
+        """Whether nothing that was tried before stands in the way; what is to be said of it is listed."""
+        tried = self._obstacles.tried(task, slot, contact)
+        self._mention(task, slot[1], tried.obstacle)
+        return tried.free
+
+    def _mention(self, task: Task, system: str, obstacle: Obstacle | None) -> None:
+        if obstacle is not None:
+            say = self._attend if obstacle.attention else self._wait
+            say(task, system, obstacle.reason, obstacle.detail)
+
+    # lanes -----------------------------------------------------------------------------------------
+
+    def plan_lanes(self) -> None:
+        for (system, contact), lane in sorted(self._lanes.items()):
+            plan = self.plan_lane(system, contact)
+            if plan is None:
+                continue
+            for step in plan.steps:
+                task = self._base.tasks[step.task]
+                if isinstance(step, CompleteTop):
+                    replica = self._base.replicas[system, step.remote_id]
+                    self._operations.append(self._complete(task, replica, lane=True))
+                else:
+                    self._operations.append(self._create(task, system, contact, lane=True))
+            for task_id, reason in plan.waits:
+                if task_id not in lane.stuck:
+                    self._wait(self._base.tasks[task_id], system, reason)
+
+    def plan_lane(self, system: str, contact: str) -> LanePlan | None:
+        """Steps of one lane as read; ``None`` if it was not read, or something in it must be settled first."""
+        lane = self._lanes[system, contact]
+        listing = self._seen[system].lanes.get(contact)
+        asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
+        if listing is None or (system, contact) in self._unsettled:
+            for task in asked:
+                reason = Reason.UNREAD if listing is None else Reason.LANE_BLOCKED
+                self._wait(self._base.tasks[task], system, reason)
+            return None
+        stack = [
+            self._open_task(system, reading.remote_id, exclusive=reading.exclusive, lane=lane)
+            for reading in listing
+            if reading.state is State.OPEN
+        ]
+        self._mention_unlisted(system, lane, stack)
+        above = list(takewhile(lambda task: task.close, stack))
+        if any(task.task in lane.stuck for task in above):
+            return _until_stuck(above, lane.stuck, asked)
+        capable = self._capabilities[system].lane
+        wishes = [wish for wish in lane.wishes.values() if wish.task not in lane.stuck]
+        return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
+
+    def _mention_unlisted(self, system: str, lane: _Lane, stack: list[OpenTask]) -> None:
+        """Copies to be closed that the lane does not show: another run will tell whether they are gone."""
+        for remote_id in sorted(lane.closes.keys() - {task.remote_id for task in stack}):
+            task = self._base.tasks[lane.closes[remote_id]]
+            if task.id not in lane.stuck:
+                self._wait(task, system, Reason.NEXT_RUN, f"{system} task {remote_id} was not listed")
+
+    def _open_task(self, system: str, remote_id: str, *, exclusive: bool, lane: _Lane) -> OpenTask:
+        replica = self._base.replicas.get((system, remote_id))
+        if replica is None:
+            return OpenTask(remote_id, exclusive, ours=False, close=False, task=None)
+        close = remote_id in lane.closes
+        due = self._base.tasks[replica.task].due
+        return OpenTask(remote_id, exclusive, replica.ours, close=close, task=replica.task, due=due)
+
+    def _wait(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
+        self._waiting.append(Item(task.id, system, reason, detail))
+
+    def _attend(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
+        self._attention.append(Item(task.id, system, reason, detail))
+
+
+def _until_stuck(above: Iterable[OpenTask], stuck: Collection[str], asked: Iterable[str]) -> LanePlan:
+    """Complete from the top down to the first that cannot be completed now; all else of the lane waits for it."""
+    steps = []
+    for open_task in above:
+        if open_task.task is None or open_task.task in stuck:
+            break
+        steps.append(CompleteTop(open_task.remote_id, open_task.task))
+    served = {step.task for step in steps}
+    return LanePlan(tuple(steps), tuple((task, Reason.LANE_BLOCKED) for task in asked if task not in served))

@@ -1,0 +1,367 @@
+"""What to read next: a list, in order of need (pure).
+
+The engine reads what stands here, each item once a run, and asks again when it knows more. What failed when it was
+last tried stands behind all others, so that it holds up nothing but itself. In order:
+
+1. the lists of whole CRMs
+2. copies that a list no longer shows, then rows that say something new, the earliest due first
+3. contacts of tasks that no list of contacts has shown
+4. one contact's tasks, where something may have happened that somebody waits for, longest unread first
+5. contacts, by key, of people who have an open task; then the tasks of contacts that were never read; then the
+   contacts of everybody, where all are watched
+6. the contacts in which nothing is open, in turn
+7. everything of one person, where that is asked for
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from syncer.contract.adapter import Capabilities, ListsTasks
+from syncer.domain.base import UNSETTLED, Base, within
+from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
+from syncer.domain.snapshot import Seen
+from syncer.reconcile.closures import maybe_superseded
+
+Place = tuple[str, str, str]
+
+RUNS_UNTIL_ATTENTION: Final = 3
+"""So many runs in a row something cannot be read before people are told that it may need them."""
+
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+
+
+class What(StrEnum):
+    """What is read at once."""
+
+    LIST = "list"
+    TASK = "task"
+    CONTACT = "contact"
+    LANE = "lane"
+    LOOKUP = "lookup"
+    PERSON = "person"
+
+
+class Need(StrEnum):
+    """Why."""
+
+    OPERATION = "operation"
+    """An operation there is not settled."""
+    COMPLETION = "completion"
+    """A copy there was open: it may have been completed."""
+    OPEN = "open"
+    """Something is open elsewhere, or has changed."""
+    EVENT = "event"
+    """The CRM sent word of it."""
+    NEW = "new"
+    """Nobody has read it yet."""
+    TURN = "turn"
+    """It is its turn."""
+
+
+_ORDER: Final = {
+    (What.LIST, Need.OPEN): 0,
+    (What.TASK, Need.COMPLETION): 1,
+    (What.TASK, Need.OPEN): 2,
+    (What.TASK, Need.NEW): 2,
+    (What.CONTACT, Need.NEW): 3,
+    (What.LANE, Need.OPERATION): 4,
+    (What.LANE, Need.COMPLETION): 4,
+    (What.LANE, Need.OPEN): 4,
+    (What.LANE, Need.EVENT): 4,
+    (What.LOOKUP, Need.OPEN): 5,
+    (What.LANE, Need.NEW): 6,
+    (What.LOOKUP, Need.NEW): 7,
+    (What.LANE, Need.TURN): 8,
+    (What.PERSON, Need.OPEN): 9,
+}
+
+TASKS: Final = frozenset({1, 2})
+CONTACTS: Final = frozenset({3})
+URGENT: Final = frozenset({4})
+NEWCOMERS: Final = frozenset({5, 6, 7})
+QUIET: Final = frozenset({8})
+PERSONS: Final = frozenset({9})
+ALL: Final = frozenset(_ORDER.values())
+
+
+@dataclass(frozen=True, slots=True)
+class ReadItem:
+    """One thing to read. ``key`` is a task's or a contact's id there, or the key of a contact that is looked for.
+
+    ``contact`` is the task's, where it is known.
+    """
+
+    system: str
+    what: What
+    key: str
+    need: Need
+    contact: str = ""
+
+    @property
+    def place(self) -> Place:
+        return (self.system, self.what.value, self.key)
+
+    @property
+    def stage(self) -> int:
+        """Items of one stage may be read side by side; those of a lower one come before."""
+        return _ORDER[self.what, self.need]
+
+    @property
+    def words(self) -> str:
+        """How people are told of it."""
+        return in_words(self.what, self.key)
+
+
+def in_words(what: str, key: str) -> str:
+    """What stands in a report for something that is read."""
+    match what:
+        case What.LIST:
+            return f"the list of {key}"
+        case What.TASK:
+            return f"task {key}"
+        case What.LOOKUP:
+            return f"the contact with {key}"
+        case What.CONTACT:
+            return f"contact {key}"
+        case What.PERSON:
+            return f"everything of contact {key}"
+    return f"the tasks of contact {key}"
+
+
+def reading_list(
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Mapping[str, Capabilities],
+    *,
+    now: datetime,
+    grace: timedelta = timedelta(0),
+    named: Collection[tuple[str, str]] = (),
+    persons: Collection[str] = (),
+) -> list[ReadItem]:
+    """Everything that could be read now, of all CRMs, in order.
+
+    ``grace`` is how long a contact that we asked for may still arrive. ``named`` are the (system, contact) that an
+    event told of, ``persons`` the links of whom everything is to be read.
+    """
+    items = [
+        item
+        for system in capabilities
+        for item in items_of(
+            system, base, seen, capabilities[system], now=now, grace=grace, named=named, persons=persons
+        )
+    ]
+    return sorted(items, key=lambda item: _rank(base, item))
+
+
+def items_of(
+    system: str,
+    base: Base,
+    seen: Mapping[str, Seen],
+    capabilities: Capabilities,
+    *,
+    now: datetime,
+    grace: timedelta,
+    named: Collection[tuple[str, str]] = (),
+    persons: Collection[str] = (),
+    stages: Collection[int] = ALL,
+) -> list[ReadItem]:
+    """What could be read now of one CRM, in order; of these stages alone."""
+    items: list[ReadItem] = []
+    if capabilities.lists_tasks is not ListsTasks.ALL:
+        busy = busy_links(base, seen)
+        items += _lanes(system, base, busy, named)
+        # To find them takes longer than all else.
+        items += _lookups(system, base, busy, capabilities, now, grace) if NEWCOMERS & set(stages) else ()
+    elif not seen[system].listed:
+        items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
+    else:
+        items += _vanished(system, base, seen[system])
+        items += _changed(base, seen[system])
+        items += _contacts(system, base, seen[system])
+    items += _of_persons(system, base, persons)
+    return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
+
+
+def is_failing(base: Base, item: ReadItem) -> bool:
+    """Whether it could not be read when it was last tried."""
+    return item.place in base.failing
+
+
+def _rank(base: Base, item: ReadItem) -> tuple[bool, int, int]:
+    """What fails comes last; of that, what failed least often first, so that each has its turn."""
+    failing = base.failing.get(item.place)
+    return (failing is not None, failing.failures if failing else 0, item.stage)
+
+
+# CRMs that list all tasks ----------------------------------------------------------------------------
+
+
+def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
+    """Open copies that the list no longer shows: each is read by itself before anything is said of it."""
+    for replica in base.replicas.values():
+        if replica.system != system or replica.remote_id in seen.rows:
+            continue
+        sought = replica.state is ReplicaState.GONE and base.tasks[replica.task].state is State.OPEN
+        if replica.state is ReplicaState.OPEN or sought:
+            yield ReadItem(system, What.TASK, replica.remote_id, Need.COMPLETION, replica.contact)
+
+
+def _changed(base: Base, seen: Seen) -> list[ReadItem]:
+    """Rows that say something new, the earliest due first."""
+    rows = [row for row in seen.rows.values() if says_something_new(base, row)]
+    rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
+    return [
+        ReadItem(
+            row.system,
+            What.TASK,
+            row.remote_id,
+            Need.OPEN if row.key in base.replicas else Need.NEW,
+            row.contact or "",
+        )
+        for row in rows
+    ]
+
+
+def says_something_new(base: Base, row: Reading) -> bool:
+    """Whether a row that lacks the body must be read by itself."""
+    if row.whole or not row.mirrored or row.contact is None:
+        return False
+    replica = base.replicas.get(row.key)
+    if replica is None or replica.state is not ReplicaState.OPEN:
+        return True
+    if replica.made:
+        return False
+    task = base.tasks[replica.task]
+    rewritten = row.system == task.origin and row.body is not None and row.body != task.body
+    return rewritten or row.due != replica.due or (row.title is not None and row.title != replica.title)
+
+
+def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
+    """The contacts of tasks that no list of contacts has shown yet."""
+    wanted = {row.contact for row in seen.readings.values() if row.contact is not None and row.mirrored}
+    for contact in sorted(wanted):
+        if (system, contact) not in base.records:
+            yield ReadItem(system, What.CONTACT, contact, Need.NEW)
+
+
+# CRMs that list one contact's tasks ------------------------------------------------------------------
+
+
+def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tuple[str, str]]) -> list[ReadItem]:
+    """Contacts whose tasks are to be read, those read longest ago first within each need."""
+    needs = {r.contact: Need.COMPLETION for r in base.replicas.values() if _is_open(system, r.system, r.state)}
+    unsettled = (op for op in base.operations.values() if op.system == system and op.state in UNSETTLED)
+    needs |= dict.fromkeys((op.contact for op in unsettled), Need.OPERATION)
+    for where, contact in base.records:
+        if where != system or contact in needs:
+            continue
+        if link_of(base, (system, contact)) in busy:
+            needs[contact] = Need.OPEN
+        elif (system, contact) in named:
+            needs[contact] = Need.EVENT
+        else:
+            needs[contact] = Need.TURN if (system, contact) in base.visits else Need.NEW
+
+    def longest_unread(contact: str) -> tuple[datetime, str]:
+        return (base.visits.get((system, contact), _NEVER), contact)
+
+    # More of them may be urgent than one run can read: without a turn, the last of them would never have one.
+    return [ReadItem(system, What.LANE, contact, needs[contact]) for contact in sorted(needs, key=longest_unread)]
+
+
+def _is_open(system: str, where: str, state: ReplicaState) -> bool:
+    return where == system and state is ReplicaState.OPEN
+
+
+def _lookups(
+    system: str, base: Base, busy: Collection[str], capabilities: Capabilities, now: datetime, grace: timedelta
+) -> Iterator[ReadItem]:
+    """Phone numbers, without a contact there so far: of people who have an open task, then those of all."""
+    known = {phone for record in base.records.values() if record.system == system for phone in record.phones}
+    everybody = base.records.values() if capabilities.watches_all_contacts else ()
+    done = set(known)
+    for need, records in ((Need.OPEN, records_of(base, busy)), (Need.NEW, everybody)):
+        for phone in (phone for record in records if record.system != system for phone in record.phones):
+            if phone not in done and lookup_is_due(base, system, phone, now, capabilities.contact_recheck, grace):
+                yield ReadItem(system, What.LOOKUP, phone, need)
+            done.add(phone)
+
+
+def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: timedelta, grace: timedelta) -> bool:
+    """Whether a contact is to be asked for again: none before ``recheck``, unless it was too early to see what we
+    had made."""
+    asked = base.lookups.get((system, key))
+    if asked is None or not within(asked, now, recheck):
+        return True
+    sent = base.asked_to_make(system, key)
+    return sent is not None and sent <= now and asked < sent + grace
+
+
+# people ----------------------------------------------------------------------------------------------
+
+
+def _of_persons(system: str, base: Base, persons: Collection[str]) -> Iterator[ReadItem]:
+    wanted = set(persons)
+    for (where, contact), link in base.links.items() if wanted else ():
+        if where == system and link in wanted:
+            yield ReadItem(system, What.PERSON, contact, Need.OPEN)
+
+
+def link_of(base: Base, record: tuple[str, str]) -> str:
+    """The person of a record; one that is linked to nobody is its own."""
+    return base.links.get(record) or ":".join(record)
+
+
+def busy_links(base: Base, seen: Mapping[str, Seen]) -> set[str]:
+    """Links that have something open, as far as is known now: in the ledger, or in a list just read."""
+    open_now = {task.contact for task in base.tasks.values() if task.state is State.OPEN}
+    for system, what in seen.items():
+        for reading in what.readings.values():
+            key = (system, reading.contact or "")
+            if reading.state is State.OPEN and key in base.records:
+                open_now.add(link_of(base, key))
+    return open_now
+
+
+def records_of(base: Base, links: Collection[str]) -> list[Record]:
+    """The records of these links."""
+    found = [key for key in base.records if link_of(base, key) in links] if links else []
+    return [base.records[key] for key in sorted(found)]
+
+
+# what a damaged lane still says ----------------------------------------------------------------------
+
+
+def told_apart(
+    rows: Iterable[Reading],
+    unreadable: Iterable[Unreadable],
+    window: timedelta,
+    known: Container[tuple[str, str]],
+    *,
+    new: bool,
+) -> list[Reading]:
+    """Rows of one contact's tasks from which something follows, though others beside them cannot be understood.
+
+    What cannot be understood may be the task whose creation closed another one: a closed row of the kind that is
+    closed so says nothing, unless it is newer than all of them, and no readable one may have closed it. Of open rows,
+    those of ``known`` copies do, others where ``new`` says so. Nothing may be written there: where the open tasks stand
+    in the order of their creation, and what is in the slot, is not known.
+    """
+    rows = list(rows)
+    suspects = {row.remote_id for row in maybe_superseded(rows, window)}
+    newest = [None if row.remote_id is None else (len(row.remote_id), row.remote_id) for row in unreadable]
+    found = []
+    for row in rows:
+        if row.state is State.OPEN:
+            clear = new or row.key in known
+        else:
+            after_all = all(number is not None and number < row.number for number in newest)
+            clear = not row.exclusive or (after_all and row.remote_id not in suspects)
+        if clear:
+            found.append(row)
+    return found

@@ -1,0 +1,239 @@
+"""Bring one person up to date, where the ledger may not know what was already written for them (pure).
+
+Given are all tasks of the person in every CRM, closed ones and their markers included. In this order:
+
+1. each is put into the group of one task: by what the ledger knows, by its marker, else as a task of its own
+2. a CRM that keeps no markers is matched by kind and due, equal candidates in their order
+3. what was done is done: from a closed member it follows that the task is, and that nothing is made of it again
+
+What cannot be told is held under attention, and nothing is written for it. A task that nothing connects to another one
+is left to first sight, where it may still be a twin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
+from syncer.domain.reasons import Reason
+from syncer.domain.titles import same_title
+from syncer.reconcile.closures import Cause
+from syncer.reconcile.grouping import Group, Grouping
+from syncer.reconcile.likeness import same_due
+from syncer.reconcile.markers import is_history
+from syncer.reconcile.matching import Matching
+from syncer.reconcile.merging import Merging, in_order, replica_of
+
+CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
+
+
+def rebuild(work: Merging, link: str) -> None:
+    """Give every task of this person its place, as one ledger that was never lost would have."""
+    person = Grouping(work, link)
+    groups = person.group()
+    Matching(work, link, groups, person.readings).match()
+    for group in sorted(groups.values(), key=lambda group: group.task):
+        _Conclusion(work, group).store()
+
+
+class _Conclusion:
+    """What follows for one group, and is stored."""
+
+    def __init__(self, work: Merging, group: Group) -> None:
+        self._work = work
+        self._group = group
+        known = work.base.tasks.get(group.task)
+        self._known = None if known is None or (group.open and is_history(work.base, known)) else known
+
+    def store(self) -> None:
+        group, work = self._group, self._work
+        if group.is_alone and self._known is None and not group.unsure:
+            return
+        if not group.open and (self._known is None or self._known.state is not State.OPEN):
+            self._store_history()
+            return
+        finished = self._finished()
+        if group.held and self._known is None:
+            work.begin(next(iter(group.open.values())), task_id=group.task, held=group.held)
+            return
+        if finished is not State.OPEN:
+            for row in [row for row in group.open.values() if self._may_be_open_on_purpose(row)]:
+                del group.open[row.system]
+                self._hold(row)
+        task = self._known or self._new_task()
+        if finished is not State.OPEN and task.state is State.OPEN:
+            task = replace(task, state=finished, put_back=False)
+        if (group.unsure or self._has_finished_copy_beside_ours()) and task.state is State.OPEN:
+            task = replace(task, held=Reason.DONE_OR_REOPENED)
+        if task != self._known:
+            work.put_task(task)
+        self._store_replicas(task)
+
+    def _store_history(self) -> None:
+        """Remember what is closed everywhere: a copy of it that somebody reopens is then known to be a new task."""
+        if not self._group.marked:
+            return
+        if self._known is None:
+            states = {row.state for row in self._group.readings}
+            state = State.DONE if State.DONE in states else State.CANCELLED
+            self._known = replace(self._new_task(), state=state, held="")
+            self._work.put_task(self._known)
+        self._store_replicas(self._known)
+
+    def _finished(self) -> State:
+        """Whether a member was finished. Where the CRM shows another one that is open, the closed one says nothing."""
+        states = {
+            row.state
+            for system, rows in self._group.closed.items()
+            if system not in self._group.open
+            for row in rows
+            if not self._is_superseded(row)
+        }
+        if self._known is not None and self._known.state is not State.OPEN:
+            return self._known.state
+        if State.DONE in states:
+            return State.DONE
+        cancelled = State.CANCELLED in states and self._work.inputs.policy.cancelled_closes
+        return State.CANCELLED if cancelled else State.OPEN
+
+    def _has_finished_copy_beside_ours(self) -> bool:
+        """Whether a copy that this ledger did not know was finished, and it has made another one there meanwhile.
+
+        Somebody may have finished the task, or only the copy that was one too many.
+        """
+        base = self._work.base
+        made = [
+            row.system for row in self._group.open.values() if row.key in base.replicas and base.replicas[row.key].ours
+        ]
+        closed = [row for system in made for row in self._group.closed.get(system, ()) if row.key not in base.replicas]
+        return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
+
+    def _is_superseded(self, row: Reading) -> bool:
+        """Whether a creation closed it. What our user closed while nothing else ends the task, a write of ours hit."""
+        known = self._work.base.replicas.get(row.key)
+        if known is not None and known.state is ReplicaState.SUPERSEDED:
+            return True
+        if self._work.lane_policy(row.system) is None:
+            return False
+        if self._work.cause(row) is not Cause.PERSON:
+            return True
+        us = self._work.standing.probably_us(row.system)
+        others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
+        ended = any(other.state is State.DONE or self._work.inputs.policy.cancelled_closes for other in others)
+        return us is not None and row.updated_by == us and not ended
+
+    def _may_be_open_on_purpose(self, row: Reading) -> bool:
+        """Whether nothing tells if this open task of a finished one is still to be done.
+
+        Somebody may have reopened the origin since, or made another task of a copy and its text. A lane reopens
+        nothing. What we may not complete stays as it is in any case, unless its title says that it is another one now.
+        """
+        work, known = self._work, self._known
+        if known is not None and known.state is not State.OPEN:
+            return False
+        closed = [member for rows in self._group.closed.values() for member in rows]
+        unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
+        # Where one has a title, those without, as a lane's, tell nothing.
+        telling = [member for member in closed if self._title_of(member)] or closed
+        alike = [member for member in telling if same_title(row.title, self._title_of(member))]
+        if row is self._group.origin:
+            return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
+        is_like = any(member.due is None or same_due(row.due, member.due) for member in alike)
+        return row.marker is not None and (unread or not is_like)
+
+    def _title_of(self, row: Reading) -> str | None:
+        """Its title, which a list's row lacks: it is then the one that the ledger knows."""
+        known = self._work.base.replicas.get(row.key)
+        return known.title if row.title is None and known is not None else row.title
+
+    def _may_complete(self, row: Reading) -> bool:
+        capabilities = self._work.inputs.capabilities[row.system]
+        kind = self._known.kind if self._known is not None else self._kind()
+        return kind in capabilities.completes_kinds and (capabilities.completes_sequences or not row.sequence)
+
+    def _hold(self, row: Reading) -> None:
+        """Keep it as a task of its own, of which no copies are made until somebody says so."""
+        place = split_task_id(self._group.task)[0]
+        task_id = next_task_id(self._group.task) if row.place == place else ""
+        self._work.begin(row, task_id=task_id, held=Reason.DONE_OR_REOPENED, again=True)
+
+    def _new_task(self) -> Task:
+        """The task as its origin shows it, else as its copies do."""
+        group, inputs = self._group, self._work.inputs
+        first = group.origin or next(iter(in_order(group.open.values())), None) or group.readings[0]
+        dues = [row.due for row in (first, *group.readings) if row.due is not None]
+        due = dues[0] if dues else (inputs.now + inputs.policy.default_due).replace(microsecond=0)
+        titles = [row.title for row in (first, *group.readings) if row.title is not None]
+        lost = group.origin is None and not any(row.kind_known for row in group.readings)
+        return Task(
+            id=group.task,
+            contact=self._work.contact_of(first) or inputs.new_id(),
+            kind=self._kind(),
+            title=titles[0] if titles else None,
+            body=first.body,
+            due=due,
+            due_synthetic=first.due is None,
+            origin=group.task.partition(":")[0] if group.marked else first.system,
+            assignee=inputs.policy.users.get((first.system, first.assignee or "")),
+            notify_at=first.notify_at,
+            held=Reason.UNMATCHED if lost else "",
+            first_seen=inputs.now,
+        )
+
+    def _kind(self) -> Kind:
+        """The kind as the CRM tells it that knows most about kinds; a title only where there is nothing else."""
+        systems = self._work.systems
+        rows = sorted(self._group.readings, key=lambda row: systems.index(row.system))
+        return next((row.kind for row in rows if row.kind_known), rows[0].kind)
+
+    def _store_replicas(self, task: Task) -> None:
+        work, group = self._work, self._group
+        for row in in_order(row for rows in group.closed.values() for row in rows):
+            known = work.base.replicas.get(row.key)
+            if known is not None and known.state is not ReplicaState.OPEN:
+                continue
+            state = ReplicaState.SUPERSEDED if self._is_superseded(row) else CLOSED_AS[row.state]
+            replica = known or replica_of(row, task.id, made=row.marker is not None)
+            work.put_replica(replace(replica, task=task.id, state=state, misses=0))
+            work.event(state.value, "them", "closed while this ledger did not know of it", task.id, row)
+        for row in group.open.values():
+            known = work.base.replicas.get(row.key)
+            if known is not None and known.task == task.id and known.state is ReplicaState.OPEN:
+                continue
+            self._let_go(task, row)
+            work.put_replica(replica_of(row, task.id, made=row.marker is not None and row.place != task.id))
+            if known is not None and known.task != task.id:
+                self._end_mistaken(known.task, row)
+            work.is_back(task.id, row.system)
+            work.is_created(task.id, row.system, row.remote_id)
+            work.event("rebuilt", "us", "known again from its markers, its kind and its due", task.id, row)
+        self._note_lost_origin(task)
+
+    def _let_go(self, task: Task, row: Reading) -> None:
+        """The copy that was known there is this one no more: it was deleted, or is another task's by now."""
+        known = self._work.open_replica(task.id, row.system)
+        if known is not None and known.key != row.key:
+            self._work.put_replica(replace(known, state=ReplicaState.GONE))
+            self._work.event("gone", "them", f"{row.remote_id} is there in its stead", task.id, known)
+
+    def _end_mistaken(self, task_id: str, row: Reading) -> None:
+        """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""
+        work = self._work
+        mistaken = work.base.tasks.get(task_id)
+        if mistaken is not None and not any(copy.task == task_id for copy in work.base.replicas.values()):
+            work.end_mistaken(mistaken, self._group.task, row)
+
+    def _note_lost_origin(self, task: Task) -> None:
+        """The place that the markers name has no task any more: it was deleted."""
+        system, _, remote_id = split_task_id(task.id)[0].partition(":")
+        there = any((row.system, row.remote_id) == (system, remote_id) for row in self._group.readings)
+        if (
+            there
+            or not self._group.marked
+            or (system, remote_id) in self._work.base.replicas
+            or task.state is not State.OPEN
+        ):
+            return
+        if system in self._work.inputs.capabilities:
+            contact = next((key[1] for key in self._work.standing.contacts_of(task.contact) if key[0] == system), "")
+            self._work.put_replica(Replica(system, remote_id, task.id, contact, state=ReplicaState.GONE))

@@ -1,0 +1,245 @@
+"""What becomes of open tasks that no replica knows: by marker, else as a twin, else new (pure).
+
+Whoever may have been written for without this ledger's knowledge is not looked at here: see `syncer.reconcile.rebuild`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+
+from syncer.domain.base import UNSETTLED, Action
+from syncer.domain.model import Reading, State, Task
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.titles import same_title
+from syncer.reconcile.likeness import is_like, same_due, unlikeness
+from syncer.reconcile.markers import is_pasted, named_by
+from syncer.reconcile.merging import Merging, in_order, replica_of
+
+
+def look_at_unknown(work: Merging, leave: Collection[str]) -> None:
+    """Give every unknown open task its place, except those of these persons; markers come before any twin."""
+    _FirstSight(work, leave).look()
+
+
+def twin_of(work: Merging, reading: Reading) -> Task | None:
+    """The one open task that this one, closed before it was ever seen, is a twin of; each task has only one here."""
+    open_tasks = [task for task in open_tasks_of(work, reading) if not task.put_back]
+    twins = [task for task in open_tasks if may_be_twins(work, reading, task)]
+    return twins[0] if len(twins) == 1 else None
+
+
+def is_of_our_user(work: Merging, reading: Reading) -> bool:
+    """Whether our user made it, in a CRM that keeps no markers: nothing but its looks tells of what it is a copy."""
+    us = work.standing.our_user(reading.system)
+    keeps_none = not work.inputs.capabilities[reading.system].reads_marker
+    return keeps_none and us is not None and reading.created_by == us
+
+
+def second_copy_of(work: Merging, reading: Reading) -> Task | None:
+    """The task of which this one, made by our own user, is a second copy: its type and due, and open there already.
+
+    A CRM that keeps no markers does not tell it from what a second ledger made in the same moment.
+    """
+    if not is_of_our_user(work, reading):
+        return None
+    for task in open_tasks_of(work, reading):
+        copy = work.open_replica(task.id, reading.system)
+        if copy is not None and copy.raw_type == reading.raw_type and same_due(copy.due, reading.due):
+            return task
+    return None
+
+
+def unfit(work: Merging, reading: Reading) -> Reason | None:
+    """Why an unknown open task can be nobody's copy and no task of its own yet."""
+    if not reading.mirrored:
+        return Reason.SCHEDULED
+    if reading.contact is None:
+        return Reason.WITHOUT_CONTACT
+    if work.is_doubtful(reading.system, reading.contact) or _may_be_in_doubt(work, reading):
+        return Reason.IN_DOUBT
+    return Reason.CONTACT_UNREAD if work.contact_of(reading) is None else None
+
+
+def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
+    """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run.
+
+    Not where another task that is due then cannot be read, run after run: nothing else waits for that one.
+    """
+    seen = work.inputs.seen[reading.system]
+    given_up = reading.contact not in seen.unread and any(
+        contact == reading.contact and same_due(due, reading.due) for contact, due in seen.untold
+    )
+    return not (given_up or reading.marker) and any(
+        (doubt.system, doubt.contact) == (reading.system, reading.contact) and doubt.is_due(reading.due)
+        for doubt in work.base.operations.values()
+        if doubt.state in UNSETTLED and doubt.action is Action.CREATE
+    )
+
+
+class _FirstSight:
+    """First sight, in one merge."""
+
+    def __init__(self, work: Merging, leave: Collection[str]) -> None:
+        self._work = work
+        self._leave = leave
+
+    def look(self) -> None:
+        unmarked: dict[str, list[Reading]] = {}
+        for system in self._work.systems:
+            unmarked[system] = [
+                reading
+                for reading in sorted(self._unknown_open(system), key=self._unlikeness)
+                if not (self._place_by_marker(reading) or self._place_by_user(reading))
+            ]
+        for readings in unmarked.values():
+            twins = self._twins(readings)
+            for reading in readings:
+                twin = twins.get(reading.remote_id)
+                if twin is None:
+                    self._work.begin(reading, held=self._held(reading))
+                else:
+                    adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
+
+    def _unknown_open(self, system: str) -> list[Reading]:
+        """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
+        found = []
+        for reading in in_order(self._work.inputs.seen[system].readings.values()):
+            if reading.state is not State.OPEN or reading.key in self._work.base.replicas:
+                continue
+            reason = unfit(self._work, reading)
+            if reason is not None:
+                self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
+            elif self._work.contact_of(reading) in self._leave:
+                words = f"{system} task {reading.remote_id}: every CRM must be read for this person first"
+                self._work.leave(reading, words)
+            elif reading.whole:
+                found.append(reading)
+        return found
+
+    # markers ---------------------------------------------------------------------------------------
+
+    def _unlikeness(self, reading: Reading) -> tuple[bool, bool]:
+        """How unlike the task that its marker names: people copy a marker with its text, and one of the two is ours."""
+        task = None if reading.marker is None else named_by(self._work.base, reading.marker)
+        return (False, False) if task is None else unlikeness(reading, task)
+
+    def _place_by_marker(self, reading: Reading) -> bool:
+        """Join by our marker, or hold as a duplicate; any other marker is a copy that somebody made, and is ignored."""
+        work = self._work
+        task = None if reading.marker is None else named_by(work.base, reading.marker)
+        if task is None or task.contact != work.contact_of(reading):
+            return False
+        shown = work.open_replica(task.id, reading.system)
+        if shown is not None:
+            if not is_like(reading, shown):
+                return False
+            work.begin(reading, held=Reason.DUPLICATE)
+            return True
+        if not work.is_creating(task.id, reading.system) and is_pasted(work.base, reading, task):
+            return False
+        adopt(work, reading, task, "recognised by its marker", made=True)
+        work.is_created(task.id, reading.system, reading.remote_id)
+        return True
+
+    def _place_by_user(self, reading: Reading) -> bool:
+        """Where no marker can be read: what our user made is the copy that another ledger made, if one is lacking.
+
+        Of several tasks of one kind and due it is the first one's.
+        """
+        work = self._work
+        if not is_of_our_user(work, reading):
+            return False
+        lacking = [
+            task
+            for task in open_tasks_of(work, reading)
+            if not task.held
+            and work.has_room(task.id, reading.system)
+            and reading.kind.compatible(task.kind)
+            and self._is_due_with(reading, task)
+        ]
+        if lacking:
+            adopt(work, reading, min(lacking, key=lambda task: task.id), "made by our user, of its kind and due")
+        return bool(lacking)
+
+    def _is_due_with(self, reading: Reading, task: Task) -> bool:
+        """Whether it is due with the task or, where people moved one of its copies, with that copy."""
+        copies = [self._work.open_replica(task.id, system) for system in self._work.systems]
+        return any(same_due(reading.due, one.due) for one in (task, *copies) if one is not None)
+
+    def _held(self, reading: Reading) -> str:
+        """What our own user made is a second copy, or, where another ledger may write, that one's copy of something."""
+        work = self._work
+        if not is_of_our_user(work, reading):
+            return ""
+        if second_copy_of(work, reading) is not None:
+            return Reason.DUPLICATE
+        return Reason.UNMATCHED if work.may_have_company or self._was_here_lately(reading) else ""
+
+    def _was_here_lately(self, reading: Reading) -> bool:
+        """Whether a task of this person, kind and due was first seen within a day, whatever has become of it."""
+        person = self._work.contact_of(reading)
+        return any(
+            who == person and kind.compatible(reading.kind) and same_due(due, reading.due)
+            for who, kind, _, due in self._work.base.recent
+        )
+
+    # twins -----------------------------------------------------------------------------------------
+
+    def _twins(self, readings: list[Reading]) -> dict[str, str]:
+        """Pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
+        work, window = self._work, self._work.inputs.policy.twin_window
+        of_reading: dict[str, list[str]] = defaultdict(list)
+        of_task: dict[str, list[str]] = defaultdict(list)
+        by_contact: dict[str, list[Task]] = defaultdict(list)
+        for task in work.base.tasks.values():
+            if task.state is State.OPEN:
+                by_contact[task.contact].append(task)
+        for tasks in by_contact.values():
+            tasks.sort(key=lambda task: (task.due, task.id))
+        for reading in readings:
+            for task in _around(by_contact[work.contact_of(reading) or ""], reading, window):
+                if may_be_twins(work, reading, task):
+                    of_reading[reading.remote_id].append(task.id)
+                    of_task[task.id].append(reading.remote_id)
+        return {
+            remote_id: tasks[0] for remote_id, tasks in of_reading.items() if len(tasks) == len(of_task[tasks[0]]) == 1
+        }
+
+
+def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
+    """Whether they look like one task, of which this CRM shows nothing else."""
+    window = work.inputs.policy.twin_window
+    if window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
+        return False
+    near = reading.due is not None and abs(reading.due - task.due) <= window
+    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
+
+
+def open_tasks_of(work: Merging, reading: Reading) -> list[Task]:
+    """The open tasks of the reading's person."""
+    contact = work.contact_of(reading)
+    return [task for task in work.base.tasks.values() if task.state is State.OPEN and task.contact == contact]
+
+
+def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:
+    """Make the reading a replica of the task."""
+    if not made and task.title is None and reading.title is not None:
+        work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
+    if not made and reading.system == task.origin:
+        work.follow_origin(work.base.tasks[task.id], reading, reading.title)
+    work.put_replica(replica_of(reading, task.id, made=made))
+    work.is_back(task.id, reading.system)
+    work.event("adopted", "us", why, task.id, reading)
+
+
+def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task]:
+    """Of tasks in order of their due, those near the reading's, so that many tasks are not all compared with all."""
+    due = reading.due
+    if due is None:
+        return []
+    first = bisect_left(tasks, -window, key=lambda task: task.due - due)
+    return tasks[first : bisect_right(tasks, window, key=lambda task: task.due - due)]

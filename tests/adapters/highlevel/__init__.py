@@ -1,0 +1,3 @@
+"""HighLevel's adapter and its sandbox."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The HTTP client that all adapters use."""
+
+from __future__ import annotations

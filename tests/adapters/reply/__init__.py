@@ -1,0 +1,3 @@
+"""Reply's adapter and its sandbox."""
+
+from __future__ import annotations

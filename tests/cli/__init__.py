@@ -1,0 +1,3 @@
+"""Commands, the daemon and signals: mostly real processes."""
+
+from __future__ import annotations

@@ -1,0 +1,222 @@
+"""``syncer sync``: runs at its interval, ends on a signal, and outlives what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from adapters.sandbox import Fault
+from syncer.cli import presence
+from syncer.cli.daemon import run_daemon, serve
+from syncer.cli.session import Session
+from syncer.ledger import Ledger
+from tests.support import cli_kit
+from tests.support.cli_kit import Served, runs, until
+from tests.support.clock import run_virtual, virtual_loop
+
+
+def test_it_runs_at_once_and_again_and_ends_on_sigterm(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) >= 1)
+    assert served.do("status", "--json").answer["daemon"]["pid"] > 0
+    served.highlevel.person_completes(task)
+    until(lambda: sum(answer["completed"]["reply"] for answer in daemon.answers))
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+    assert daemon.answers[0]["created"] == {"superfone": 1, "reply": 1, "highlevel": 0}
+    assert all(answer["status"] == "ok" for answer in daemon.answers)
+    assert all(json.loads(line) for line in daemon.stderr.splitlines() if line.startswith("{"))
+    told = served.do("status", "--json").answer
+    assert (told["daemon"], told["under_way"]) == (None, None)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_request_in_flight_is_finished_and_stored(served: Served, number: signal.Signals, status: int) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    with served.hold_first_write() as hold:
+        daemon = served.start("sync")
+        assert hold.arrived.wait(20)
+        daemon.send(number)
+        until(lambda: "stopping after the request" in daemon.stderr)
+    assert daemon.status == status
+    copies = served.do("tasks", "--json").answer["tasks"][0]["copies"]
+    assert sum(len(found) for found in copies.values()) == 1 + served.writes()
+    assert served.do("sync", "--once").status == 0
+    assert len(served.reply.tasks()) == 1
+
+
+def test_a_daemon_that_was_killed_runs_no_more(served: Served) -> None:
+    served.person()
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) >= 1)
+    assert served.do("status", "--json").answer["daemon"]
+    daemon.send(signal.SIGKILL)
+    assert daemon.status != 0
+    assert served.do("status", "--json").answer["daemon"] is None
+
+
+def test_a_busy_account_is_tried_again(served: Served) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    with served.hold_first_write() as hold:
+        once = served.start("sync", "--once")
+        assert hold.arrived.wait(20)
+        daemon = served.start("sync")
+        until(lambda: "is running this account" in daemon.stderr)
+    assert once.status == 0
+    until(lambda: "nothing to do" in daemon.stdout)
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_trouble_in_one_run_is_told_and_the_next_one_goes_on(served: Served) -> None:
+    served.person()
+    served.reply.fault = lambda _call: Fault.UNAUTHORIZED
+    daemon = served.start("sync")
+    until(lambda: ": partial: " in daemon.stdout)
+    served.reply.fault = lambda _call: None
+    until(lambda: ": ok: " in daemon.stdout)
+    daemon.send(signal.SIGINT)
+    assert daemon.status == 130
+
+
+def test_an_account_that_is_another_one_by_now_is_given_up(served: Served) -> None:
+    served.person()
+    assert served.do("sync", "--once").status == 0
+    served.reply.user_id = 99
+    daemon = served.start("sync")
+    assert daemon.status == 2
+    assert "opens the account 99" in daemon.stderr
+
+
+def test_a_wrong_file_ends_it_before_it_begins(served: Served) -> None:
+    daemon = served.do("sync", SF_KEY="")
+    assert daemon.status == 2
+    assert "SF_KEY is not set" in daemon.stderr
+    assert not served.superfone.calls
+
+
+def test_no_account_that_can_be_served_ends_it_before_it_begins(served: Served) -> None:
+    (served.folder / "acme.db").write_text("a shopping list, and no ledger\n" * 50)
+    daemon = served.do("sync")
+    assert daemon.status == 2
+    assert "acme.db" in daemon.stderr
+    assert not served.superfone.calls
+
+
+def test_a_bug_ends_one_run_and_not_the_daemon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody foresees bugs, so one is made here, in this process."""
+    (tmp_path / "config.toml").write_text(cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync=""))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+    calls = 0
+
+    async def broken(*_args: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise KeyError("reply-key")
+
+    monkeypatch.setattr("syncer.cli.daemon.run_and_record", broken)
+    session = Session((tmp_path / "config.toml",), json=True)
+    assert run_daemon(session) == 143
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told[0]["exit"] == 1
+    assert "unexpected KeyError" in told[0]["message"]
+    assert "test_daemon.py" in told[0]["message"]
+    assert "reply-key" not in told[0]["message"]
+
+
+# Clocks
+
+
+class Clock(datetime):
+    """The system's clock, which somebody sets again and again."""
+
+    jumps: tuple[timedelta, ...] = ()
+    asked = 0
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Clock:
+        Clock.asked += 1
+        at = datetime.now(tz) + cls.jumps[Clock.asked % len(cls.jumps)]
+        return cls.fromtimestamp(at.timestamp(), tz)
+
+
+@pytest.mark.parametrize(
+    "jumps",
+    [
+        (timedelta(0),),
+        (timedelta(0), timedelta(hours=-1)),
+        (timedelta(0), timedelta(days=3650)),
+        (timedelta(days=3650), timedelta(0), timedelta(days=-3650)),
+    ],
+    ids=["good", "back", "forward", "both"],
+)
+def test_pauses_are_lengths_of_time_whatever_the_clock_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jumps: tuple[timedelta, ...]
+) -> None:
+    """A run that takes longer than the interval is followed by the next one after one interval, too."""
+    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
+    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "60s"'))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", Clock)
+    monkeypatch.setattr(Clock, "jumps", jumps)
+    began: list[float] = []
+
+    async def run(*_args: object) -> None:
+        began.append(virtual_loop().time())
+        await asyncio.sleep(100 if len(began) == 2 else 5)
+        if len(began) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True))) == 143
+    first = began[0]
+    assert [round(at - first) for at in began] == [0, 65, 225, 290, 355]
+
+
+def test_it_goes_on_saying_that_it_is_there_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks from another machine believes it for two minutes, and a pause may be longer."""
+    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
+    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "1h"'))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+    said: list[float] = []
+    announce = presence.announce
+
+    def count(ledger: Ledger, since: datetime) -> None:
+        said.append(loops[0].time())
+        announce(ledger, since)
+
+    async def work() -> int:
+        loops.append(virtual_loop())
+        virtual_loop().call_later(500, os.kill, os.getpid(), signal.SIGTERM)
+        return await serve(Session((tmp_path / "config.toml",), json=True))
+
+    async def run(*_args: object) -> None:
+        raise ZeroDivisionError
+
+    loops: list[asyncio.AbstractEventLoop] = []
+    monkeypatch.setattr("syncer.cli.presence.announce", count)
+    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    assert run_virtual(work()) == 143
+    pauses = [later - earlier for earlier, later in pairwise(said)]
+    assert max(pauses) <= presence.TERM.total_seconds() / 2
+    assert said[-1] > 400

@@ -1,0 +1,144 @@
+"""One account's trouble is its own: the daemon goes on with the others."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from syncer.cli.signals import Stop
+from tests.support.cli_kit import Command, Served, runs, until
+
+
+def pair(served: Served) -> list[str]:
+    """Two accounts in a folder; the options that name it."""
+    (served.folder / "accounts").mkdir()
+    served.configure("a", file="accounts/a.toml")
+    served.configure("b", file="accounts/b.toml", elsewhere=True)
+    served.person()
+    return ["--config", "accounts"]
+
+
+def told(command: Command, account: str) -> list[dict[str, object]]:
+    return [answer for answer in command.answers if answer["account"] == account]
+
+
+def test_files_are_taken_up_as_they_come_and_go(served: Served) -> None:
+    """One is broken from the start, is mended, is copied, and is removed; the other one is served all the time."""
+    where = pair(served)
+    good = (served.folder / "accounts/b.toml").read_text()
+    (served.folder / "accounts/b.toml").write_text(good + "[")
+    daemon = served.start("sync", "--json", *where)
+    until(lambda: told(daemon, "a"))
+    assert daemon.stderr.count("b.toml: this is not TOML") == 1
+    (served.folder / "accounts/b.toml").write_text(good)
+    until(lambda: told(daemon, "b"))
+    (served.folder / "accounts/c.toml").write_text(good.replace('name = "b"', 'name = "c"'))
+    until(lambda: "c.toml opens the same remote account" in daemon.stderr)
+    (served.folder / "accounts/c.toml").unlink()
+    (served.folder / "accounts/a.toml").unlink()
+    until(lambda: "account.left" in daemon.stderr)
+    seen = len(told(daemon, "b"))
+    until(lambda: len(told(daemon, "b")) > seen)
+    assert not told(daemon, "c")
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_a_locked_ledger_keeps_nobody_else_waiting(served: Served) -> None:
+    where = pair(served)
+    assert served.do("sync", "--once", *where).status == 0
+    with closing(sqlite3.connect(served.folder / "accounts/a.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        daemon = served.start("sync", "--json", *where)
+        until(lambda: len(told(daemon, "b")) >= 1)
+        seen = len(told(daemon, "b"))
+        until(lambda: len(told(daemon, "b")) > seen)
+        assert not told(daemon, "a") or told(daemon, "a")[0]["status"] == "error"
+        other.execute("ROLLBACK")
+        until(lambda: [one for one in told(daemon, "a") if one["status"] == "ok"])
+        other.execute("BEGIN IMMEDIATE")
+        daemon.send(signal.SIGTERM)
+        assert daemon.status == 143
+
+
+def test_a_full_disk_is_told_once_and_over_when_it_is(served: Served) -> None:
+    where = pair(served)
+    assert served.do("sync", "--once", *where).status == 0
+    with closing(sqlite3.connect(served.folder / "accounts/a.db")) as ledger:
+        ledger.execute("CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        daemon = served.start("sync", "--json", *where)
+        until(lambda: len(told(daemon, "b")) >= 3)
+        assert [one["status"] for one in told(daemon, "a")] == ["error"]
+        ledger.execute("DROP TRIGGER full")
+        until(lambda: len(told(daemon, "a")) > 1)
+    assert told(daemon, "a")[1]["status"] == "ok"
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_what_was_sent_in_an_earlier_run_does_not_count(served: Served) -> None:
+    """A ledger that fails before anything was sent is another trouble than one that fails after it."""
+    _, _, contact = served.person()
+    served.task(contact)
+    daemon = served.start("sync", "--json")
+    until(lambda: served.writes() == 2 and runs(daemon) >= 2)
+    with closing(sqlite3.connect(served.folder / "acme.db")) as ledger:
+        ledger.execute("CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        until(lambda: daemon.answers[-1]["status"] == "error")
+        first = daemon.answers[-1]
+        assert "is found again by the next run" not in first["message"]
+        ledger.execute("DROP TRIGGER full")
+        ledger.execute(
+            "CREATE TRIGGER full BEFORE UPDATE ON operation WHEN new.state = 'done' "
+            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+        served.task(contact, "Visit Asha", hours=9)
+        until(lambda: daemon.answers[-1]["status"] == "error" and daemon.answers[-1] != first)
+        assert "is found again by the next run" in daemon.answers[-1]["message"]
+        assert "is found again by" in served.do("status", "--json").answer["broken_off"]["message"]
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_a_ledger_that_is_none_is_tried_again_beside_another_account(served: Served) -> None:
+    where = pair(served)
+    (served.folder / "accounts/a.db").write_text("a shopping list, and no ledger\n" * 50)
+    daemon = served.start("sync", "--json", *where)
+    until(lambda: told(daemon, "a") and told(daemon, "b"))
+    (served.folder / "accounts/a.db").unlink()
+    until(lambda: len(told(daemon, "a")) > 1)
+    assert [one["status"] for one in told(daemon, "a")[:2]] == ["error", "ok"]
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_a_ledger_that_was_removed_or_replaced_is_opened_anew(served: Served) -> None:
+    served.person()
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) >= 1)
+    for name in ("acme.db", "acme.db-wal", "acme.db-shm"):
+        (served.folder / name).unlink(missing_ok=True)
+    seen = runs(daemon)
+    until(lambda: runs(daemon) > seen + 1)
+    assert served.do("status", "--json").answer["daemon"]
+    assert served.do("sync").status == 4
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_whatever_hangs_the_end_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[int] = []
+    monkeypatch.setattr("syncer.cli.signals.LAST_MOMENT", 0.01)
+    monkeypatch.setattr("syncer.cli.signals.os._exit", ended.append)
+
+    async def hang() -> None:
+        with Stop() as stop:
+            stop.ask(signal.SIGTERM)
+            until(lambda: ended)
+
+    asyncio.run(hang())
+    assert ended == [143]

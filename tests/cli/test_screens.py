@@ -1,0 +1,179 @@
+"""Words and tables: the same facts on a terminal, however narrow, and in plain lines."""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from syncer.cli.commands.tasks import widths_of
+from syncer.cli.errors import traceback_of
+from syncer.cli.screens import (
+    DETAILS,
+    Screen,
+    clean,
+    complain,
+    harmless,
+    moment,
+    progress,
+    run_in_words,
+    show_items,
+    span,
+)
+from syncer.domain.reasons import Reason
+from syncer.domain.redact import protect
+
+ROWS = [["Call about the quote, Asha Rao\n01M80041H2VJ1VREGSRW1DDF8X", "superseded 4569", "done RXlZbgRqSA4zqbwjwabh"]]
+COLUMNS = ["task", "superfone", "highlevel"]
+
+
+class Terminal(io.StringIO):
+    """Looks like one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """From now on, standard output is a colourful terminal of 60 columns."""
+    fake = Terminal()
+    monkeypatch.setattr("sys.stdout", fake)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return fake
+
+
+def bare(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_a_narrow_table_loses_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    Screen().table(COLUMNS, ROWS, widths={"task": 26})
+    lines = bare(terminal.getvalue()).splitlines()
+    assert all(len(line) <= 60 for line in lines)
+    last_column = lines[0].index("highlevel")
+    assert "".join(line[last_column:].strip() for line in lines[2:]) == "doneRXlZbgRqSA4zqbwjwabh"
+    assert "01M80041H2VJ1VREGSRW1DDF8X" in bare(terminal.getvalue())
+
+
+@pytest.mark.parametrize("no_color", ["", "1"])
+def test_colours_are_left_out_where_nobody_wants_them(monkeypatch: pytest.MonkeyPatch, no_color: str) -> None:
+    terminal = on_terminal(monkeypatch)
+    monkeypatch.setenv("NO_COLOR", no_color)
+    Screen().say("trouble", "red")
+    assert ("\x1b[31m" in terminal.getvalue()) is not bool(no_color)
+
+
+def test_plain_lines_name_each_value(capsys: pytest.CaptureFixture[str]) -> None:
+    Screen().table(COLUMNS, [*ROWS, ["Call back", "", "open 1"]])
+    assert capsys.readouterr().out == (
+        "  Call about the quote, Asha Rao, 01M80041H2VJ1VREGSRW1DDF8X: superfone superseded 4569, "
+        "highlevel done RXlZbgRqSA4zqbwjwabh\n  Call back: highlevel open 1\n"
+    )
+
+
+def test_text_from_anywhere_is_harmless() -> None:
+    protect("a-key-of-theirs")
+    assert clean("Call\n [bold]Asha[/] \x1b[2J a-key-of-theirs\u202e") == "Call [bold]Asha[/] �[2J [secret]�"
+
+
+def test_joiners_of_indian_scripts_stay() -> None:
+    assert clean("\u0d05\u0d35\u0d28\u0d4d\u200d \u0915\u094d\u200c\u0937") == (
+        "\u0d05\u0d35\u0d28\u0d4d\u200d \u0915\u094d\u200c\u0937"
+    )
+
+
+def test_json_values_are_harmless_and_keep_their_lines() -> None:
+    protect("a-key-of-theirs")
+    value = {"a": ["one\r\ntwo\tthree", 5, None, True], "b\x1b": {"c": "\x9b2J a-key-of-theirs \u2067x"}}
+    assert harmless(value) == {"a": ["one\ntwo three", 5, None, True], "b�": {"c": "�2J [secret] �x"}}
+
+
+def test_a_traceback_tells_no_secret_and_commands_no_terminal() -> None:
+    protect("a-key-of-theirs")
+    try:
+        raise ValueError("a-key-of-theirs \x1b[2J\x9b\u202e\nsecond line")
+    except ValueError as error:
+        text = traceback_of(error)
+    assert text.startswith("Traceback (most recent call last):\n  File ")
+    assert text.endswith("ValueError: [secret] �[2J��\nsecond line\n")
+
+
+def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.CaptureFixture[str]) -> None:
+    items: list[dict[str, str | None]] = [
+        {"task": f"T{number}", "system": "reply", "reason": "no_contact", "detail": Reason.NO_CONTACT.sentence}
+        for number in range(DETAILS + 3)
+    ]
+    items.append({"task": None, "system": "reply", "reason": "a_word_of_later", "detail": "something"})
+    show_items(Screen(), {"waiting": items}, lambda _task: "", limit=DETAILS)
+    out = capsys.readouterr().out
+    assert out.count("      reply: T") == DETAILS
+    assert "  13 no_contact: That CRM has no such contact" in out
+    assert "  1 a_word_of_later: \n" not in out
+    assert "    4 more: syncer status\n" in out
+    show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
+    show_items(Screen(), {"waiting": items}, lambda _task: "")
+    assert " more: " not in capsys.readouterr().out
+
+
+def test_what_only_a_plan_has_seen_has_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    item = {"task": "reply:5", "system": "superfone", "reason": "slot_taken", "detail": "", "title": "Call"}
+    show_items(Screen(), {"waiting": [item | {"contact": "Asha Rao"}]}, lambda _task: "")
+    assert "      superfone: Call, Asha Rao (reply:5)\n" in capsys.readouterr().out
+
+
+def test_complaints_wrap_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_terminal(monkeypatch)
+    fake = Terminal()
+    monkeypatch.setattr("sys.stderr", fake)
+    complain("a.toml: superfone, reply, highlevel: b.toml opens the same remote account")
+    assert fake.getvalue() == "a.toml: superfone, reply, highlevel: b.toml opens the same\nremote account\n"
+
+
+def test_ids_are_whole_in_the_list_of_tasks_on_a_narrow_terminal() -> None:
+    rows = [["Call about the quote\n27 Nov 01:26\nhighlevel:RXlZbgRqSA4zqbwjwabh", "open 4567\nsuperseded 4568", ""]]
+    assert widths_of(["task", "superfone", "reply"], rows) == {"task": 30, "superfone": 10, "reply": 5}
+
+
+def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:
+    report = {"status": "ok", "created": {"reply": 0}, "completed": {}, "duration_s": 1.24}
+    report |= {"waiting": [], "attention": [], "incidents": []}
+    assert run_in_words(report) == "nothing to do, in 1.2 s"
+    assert run_in_words(report | {"status": "partial"}) == "nothing written, in 1.2 s; not everything worked"
+    assert run_in_words(report | {"created": {"reply": 2}, "waiting": [1]}) == "2 created, 1 waiting, in 1.2 s"
+    assert run_in_words(report | {"status": "stopped"}).startswith("stopped before its first write")
+
+
+def test_times_are_in_the_account_s_zone() -> None:
+    at = datetime.now(UTC).replace(month=5, day=19, hour=8, minute=30, second=7)
+    assert moment(at, ZoneInfo("Asia/Kolkata")) == "19 May 14:00"
+    assert moment(at, UTC, seconds=True) == "19 May 08:30:07"
+    assert moment(at.replace(year=2019), UTC) == "19 May 2019 08:30"
+    assert [span(timedelta(seconds=s)) for s in (0.4, 35, 90, 5400, 2 * 86400)] == [
+        "0 s",
+        "35 s",
+        "1.5 min",
+        "1.5 h",
+        "2 d",
+    ]
+
+
+def test_a_spinner_turns_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("acme", shown=True) as note:
+        note("reading")
+    assert capsys.readouterr() == ("", "")
+    fake = Terminal()
+    monkeypatch.setattr("sys.stderr", fake)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("acme", shown=True) as note:
+        note("reading")
+    assert "acme: reading" in fake.getvalue()
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,175 @@
+"""Which account files are meant, and which cannot be served beside one another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from syncer.config.loader import ConfigError, Found, build_adapters, find_accounts
+from tests.support.account_files import ALL, KEYS, REPLY
+
+
+@pytest.fixture(autouse=True)
+def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+def names(found: Found) -> list[str]:
+    assert not found.broken
+    return [account.name for account in found.accounts]
+
+
+def told(found: Found) -> list[str]:
+    return [line for error in found.broken for line in error.problems]
+
+
+def another(stem: str) -> str:
+    """Three connections that no other stem has."""
+    text = ALL.replace("[superfone]\n", f'[superfone]\nbase_url = "https://{stem}.example"\n')
+    text = text.replace("[reply]\n", f'[reply]\nbase_url = "https://{stem}.example"\n')
+    return text.replace("ve9EPM428h8vShlRW1KT", f"location-{stem}")
+
+
+def test_files_and_folders(tmp_path: Path) -> None:
+    for stem in ("b", "a", "config.example", ".hidden"):
+        (tmp_path / f"{stem}.toml").write_text(another(stem))
+    (tmp_path / "notes.txt").write_text("[")
+    assert names(find_accounts([tmp_path], {})) == ["a", "b"]
+    assert names(find_accounts([tmp_path / "b.toml", tmp_path], {})) == ["b", "a"]
+
+
+def test_the_environment_names_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for stem in ("a", "b", "config"):
+        (tmp_path / f"{stem}.toml").write_text(another(stem))
+    monkeypatch.chdir(tmp_path)
+    assert names(find_accounts([], {"SYNCER_CONFIG": "b.toml:a.toml"})) == ["b", "a"]
+    assert names(find_accounts([], {"SYNCER_CONFIG": ":b.toml: :"})) == ["b"]
+    assert names(find_accounts([Path("a.toml")], {"SYNCER_CONFIG": "b.toml"})) == ["a"]
+    assert names(find_accounts([], {"SYNCER_CONFIG": ""})) == names(find_accounts([], {})) == ["config"]
+
+
+def test_a_missing_file_is_said_with_a_way_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for configs, tried in (([], "config.toml"), ([Path("x.toml")], "x.toml"), ([tmp_path], str(tmp_path))):
+        found = find_accounts(configs, {})
+        (line,) = told(found)
+        assert not found.accounts
+        assert line.startswith(f"{tried}: ")
+        for advice in ("config.example.toml", "syncer init", "syncer demo"):
+            assert advice in line
+
+
+def test_a_broken_file_is_named_and_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text("[")
+    (tmp_path / "b.toml").write_text(REPLY)
+    (tmp_path / "d.toml").write_text(ALL)
+    found = find_accounts([tmp_path, tmp_path / "c.toml"], {})
+    assert [line.partition(":")[0] for line in told(found)] == [str(tmp_path / f"{stem}.toml") for stem in "abc"]
+    assert [account.name for account in found.accounts] == ["d"]
+
+
+def test_two_files_cannot_share_a_name_or_a_ledger(tmp_path: Path) -> None:
+    same = '[account]\nname = "acme"\n'
+    (tmp_path / "a.toml").write_text(same + another("a"))
+    (tmp_path / "b.toml").write_text(same + '[ledger]\nurl = "sqlite:///b.db"\n' + another("b"))
+    (tmp_path / "c.toml").write_text('[ledger]\nurl = "sqlite:///./b.db"\n' + another("c"))
+    (tmp_path / "d.toml").write_text(another("d"))
+    found = find_accounts([tmp_path], {})
+    assert [tuple(line.split(": ")[:2]) for line in told(found)] == [
+        (str(tmp_path / "a.toml"), "account.name"),
+        (str(tmp_path / "b.toml"), "account.name"),
+        (str(tmp_path / "b.toml"), "ledger.url"),
+        (str(tmp_path / "c.toml"), "ledger.url"),
+    ]
+    assert [account.name for account in found.accounts] == ["d"]
+
+
+@pytest.mark.parametrize("secrets", [True, False])
+@pytest.mark.parametrize("reference", ["env:REPLY_API_KEY", "env:THE_SAME", "file:key"])
+def test_a_copied_file_is_refused_with_its_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reference: str, secrets: bool
+) -> None:
+    """However the key is spelt, as far as it is known; and without a key being shown."""
+    key = KEYS["REPLY_API_KEY"]
+    monkeypatch.setenv("THE_SAME", key)
+    (tmp_path / "key").write_text(key)
+    (tmp_path / "key").chmod(0o600)
+    text = another("b").replace('base_url = "https://b.example"\napi_key = "env:REPLY', 'api_key = "env:REPLY')
+    (tmp_path / "a.toml").write_text(ALL)
+    (tmp_path / "b.toml").write_text(text.replace("env:REPLY_API_KEY", reference))
+    found = find_accounts([tmp_path], {}, secrets=secrets)
+    if not secrets and reference != "env:REPLY_API_KEY":
+        assert len(names(found)) == 2
+        return
+    first, second = told(found)
+    assert not found.accounts
+    assert first.startswith(f"{tmp_path / 'a.toml'}: reply: {tmp_path / 'b.toml'} opens the same remote account")
+    assert second.startswith(f"{tmp_path / 'b.toml'}: reply: {tmp_path / 'a.toml'} opens the same remote account")
+    assert key not in "".join(told(found))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("http://127.0.0.1:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080", "http://LocalHost:8080/"),
+        ("http://127.0.0.1:8080", "http://[::1]:8080"),
+        ("http://[::1]:8080", "http://[0:0:0:0:0:0:0:1]:8080"),
+        ("https://127.0.0.1:8080", "https://[::ffff:127.0.0.1]:8080"),
+        ("https://localhost:8080", "https://localhost.:8080"),
+        ("https://localhost:8080", "https://acme.localhost:8080"),
+        ("https://api.reply.io", "https://API.Reply.io/"),
+        ("https://api.reply.io", "HTTPS://api.reply.io:443"),
+        ("https://api.reply.io", "https://api.reply.io./v3"),
+        ("https://api.reply.io:08443", "https://api.reply.io:8443"),
+    ],
+)
+def test_two_names_of_one_host_are_one(tmp_path: Path, one: str, other: str) -> None:
+    for stem, address in (("a", one), ("b", other)):
+        text = another(stem).replace("https://b.example", "https://a.example")
+        (tmp_path / f"{stem}.toml").write_text(text.replace("https://a.example", address))
+    first, second = told(find_accounts([tmp_path], {}))
+    assert "opens the same remote account" in first
+    assert "opens the same remote account" in second
+
+
+def test_two_ports_of_one_host_are_two(tmp_path: Path) -> None:
+    for stem, port in (("a", 8080), ("b", 8081)):
+        text = another(stem).replace("https://b.example", "https://a.example")
+        (tmp_path / f"{stem}.toml").write_text(text.replace("https://a.example", f"http://localhost:{port}"))
+    assert names(find_accounts([tmp_path], {})) == ["a", "b"]
+
+
+def test_one_key_may_open_two_locations(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(another("a"))
+    (tmp_path / "b.toml").write_text(another("b"))
+    assert names(find_accounts([tmp_path], {})) == ["a", "b"]
+    (tmp_path / "b.toml").write_text(another("b").replace("location-b", "location-a"))
+    assert [line.split(": ")[1] for line in told(find_accounts([tmp_path], {}))] == ["highlevel", "highlevel"]
+
+
+def test_what_needs_no_network_needs_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPLY_API_KEY")
+    (tmp_path / "acme.toml").write_text(ALL)
+    (line,) = told(find_accounts([tmp_path], {}))
+    assert "reply.api_key: the environment variable REPLY_API_KEY is not set" in line
+    found = find_accounts([tmp_path], {}, secrets=False)
+    assert names(found) == ["acme"]
+    with pytest.raises(ConfigError, match="REPLY_API_KEY is not set"):
+        build_adapters(found.accounts[0])
+    monkeypatch.setenv("REPLY_API_KEY", "set-since")
+    assert list(build_adapters(found.accounts[0])) == ["superfone", "reply", "highlevel"]
+
+
+def test_a_file_that_is_none(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.toml")
+    (tmp_path / "b.toml").mkdir()
+    (tmp_path / "c.toml").write_bytes(b"#" * 2_000_000)
+    (tmp_path / "d.toml").symlink_to(tmp_path / "d.toml")
+    found = find_accounts([tmp_path], {})
+    said = [line.partition("cannot be read: ")[2] for line in told(found)]
+    assert said[0] == "it is a pipe or a device, not a file"
+    assert said[1:] == ["Is a directory", "it is longer than 1024 KiB", "Too many levels of symbolic links"]

@@ -1,0 +1,3 @@
+"""What all adapters have in common."""
+
+from __future__ import annotations

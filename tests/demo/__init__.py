@@ -1,0 +1,3 @@
+"""The demo, as a newcomer runs it."""
+
+from __future__ import annotations

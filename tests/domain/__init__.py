@@ -1,0 +1,3 @@
+"""The values."""
+
+from __future__ import annotations

@@ -1,0 +1,45 @@
+"""Titles that are one, however two CRMs write them, and titles that are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncer.domain.titles import same_title
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Call (Asha)", "call asha"),
+        ("call: about the flat!", "Call about  the flat"),
+        ("Follow-up", "follow up"),
+        ("Send {\u2060{first_name}}", "Send {{first_name}}"),
+        ("café", "cafe\u0301"),
+        ("STRASSE", "straße"),
+        (None, "call asha"),
+        ("", "call asha"),
+        (" ", "call asha"),
+        ("राम को फोन करें।", "राम को फोन करें"),
+    ],
+)
+def test_one_title(one: str | None, other: str) -> None:
+    assert same_title(one, other)
+    assert same_title(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("call asha", "call asha 2"),
+        ("राम को फोन करें", "रमा को फोन करें"),
+        ("📞", "🏠"),
+        ("C++", "C#"),
+        ("5.0%", "50%"),
+        ("5-6", "56"),
+        ("!!!", "???"),
+        ("Pay 5%", "Pay 5$"),
+    ],
+)
+def test_two_titles(one: str, other: str) -> None:
+    assert not same_title(one, other)
+    assert not same_title(other, one)

@@ -1,0 +1,3 @@
+"""Parts of one run, and how they are joined."""
+
+from __future__ import annotations

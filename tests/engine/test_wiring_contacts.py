@@ -1,0 +1,87 @@
+"""What the reading of contacts passes on: who is let go, who is asked for again, and when nobody is."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from syncer.contract.adapter import Unavailable
+from syncer.domain.base import Changes
+from syncer.domain.model import Record
+from syncer.domain.snapshot import ConnectionState
+from syncer.engine import opening
+from syncer.engine.context import RunContext
+from syncer.engine.observe_contacts import MISSING_RECHECK, let_go, recheck_doubtful
+from syncer.engine.opening import AccountInHand
+from syncer.reconcile.contact_linking import Ambiguity
+from tests.support.scenario import PHONE, Make, Stage
+
+OURS = Record("superfone", "1", "Asha", (PHONE,))
+OTHER = Record("superfone", "2", "Ravi", (PHONE,))
+Finds = tuple[Record, ...] | Unavailable
+
+
+def in_a_run(world: Stage, finds: Finds, work: Callable[[RunContext], Awaitable[Any]]) -> tuple[RunContext, list[str]]:
+    """Do this in a run that knows one lead, where every look-up finds the same; the numbers that were asked for."""
+    asked: list[str] = []
+
+    async def find(phone: str) -> tuple[Record, ...]:
+        asked.append(phone)
+        if isinstance(finds, Unavailable):
+            raise finds
+        return finds
+
+    async def do(hand: AccountInHand) -> RunContext:
+        async with opening.leased(hand) as context:
+            context.connections["superfone"].adapter.find_contacts = find  # type: ignore[assignment, method-assign]
+            context.record(Changes(records={OURS.key: OURS}, links={OURS.key: "asha"}))
+            await work(context)
+            return context
+
+    return world.do(world._with_account(do)), asked
+
+
+@pytest.mark.parametrize(
+    ("finds", "others_are_read", "gone"),
+    [
+        (Unavailable("busy"), True, False),
+        ((OURS,), True, False),
+        ((), False, False),
+        ((), True, True),
+        ((OTHER,), False, True),
+    ],
+)
+def test_a_lead_is_let_go_only_where_its_number_leads_elsewhere_and_its_crm_knows_somebody(
+    stage: Make, finds: Finds, *, others_are_read: bool, gone: bool
+) -> None:
+    async def go(context: RunContext) -> None:
+        connection = context.connections["superfone"]
+        if others_are_read:
+            connection.seen.lanes["7"] = ()
+        await let_go(context, connection, "1")
+
+    context, _ = in_a_run(stage(), finds, go)
+    assert (context.base.records[OURS.key].phones == ()) is gone
+    assert (context.base.links[OURS.key] != "asha") is gone
+    assert (OURS.key in context.visits) is gone, "what is gone was read, and holds up nobody"
+
+
+@pytest.mark.parametrize("hindered", ["", "spent", "unavailable"])
+def test_whoever_is_in_doubt_is_asked_for_again_and_not_with_every_run(stage: Make, hindered: str) -> None:
+    world = stage()
+
+    async def twice(context: RunContext) -> None:
+        connection = context.connections["superfone"]
+        context.ambiguities = (Ambiguity((OURS.key, OTHER.key), (PHONE,)),)
+        connection.spent = hindered == "spent"
+        if hindered == "unavailable":
+            connection.stop(ConnectionState.UNAVAILABLE, "busy")
+        await recheck_doubtful(context, connection)
+        world.wait(seconds=(MISSING_RECHECK - timedelta(seconds=5)).total_seconds())
+        await recheck_doubtful(context, connection)
+
+    _, asked = in_a_run(world, (OTHER,), twice)
+    assert asked == ([] if hindered else [PHONE])

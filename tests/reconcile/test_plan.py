@@ -1,0 +1,399 @@
+"""The plan: whatever is to be done is planned, and whatever is not planned says why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from syncer.contract.adapter import Capabilities
+from syncer.domain.base import FULL, UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.model import Kind, Record, ReplicaState, State
+from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION, fingerprint
+from syncer.reconcile.plan import Plan, make_plan, plan_one_lane
+from tests.support.clock import START
+from tests.support.strategies import (
+    CAPABILITIES,
+    LANE,
+    PLAIN,
+    POLICY,
+    SYSTEMS,
+    TYPED,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    an_operation,
+    at,
+    read_back,
+    seen_of,
+)
+
+TASK = a_task(origin=TYPED, title="Ring")
+DONE = replace(TASK, state=State.DONE)
+IN_TYPED = a_replica(TASK, TYPED)
+ONLY_THERE = a_base(TASK, replicas=[IN_TYPED])
+EVERYWHERE = [a_replica(TASK, system) for system in SYSTEMS]
+
+
+def plan(base: Base, seen: dict[str, Seen] | None = None, **given_: Any) -> Plan:
+    seen = seen_of() if seen is None else seen
+    options: dict[str, Any] = {"capabilities": CAPABILITIES, "policy": POLICY, "ambiguities": (), "now": START}
+    options |= given_
+    return make_plan(base, seen, now=options.pop("now"), **options)
+
+
+def read_lane(base: Base) -> dict[str, Seen]:
+    """Every open copy in a lane is still there, as it was, the last one on top."""
+    rows = [
+        read_back(replica, base.tasks[replica.task], created_at=at(minutes=-60 + number))
+        for number, replica in enumerate(base.replicas.values())
+        if replica.system == LANE and replica.state is ReplicaState.OPEN
+    ]
+    return seen_of(*rows)
+
+
+def done(found: Plan) -> list[tuple[str, str, str]]:
+    return [(operation.action.value, operation.task, operation.system) for operation in found.operations]
+
+
+def reasons(found: Plan, system: str | None = None) -> list[Reason]:
+    return [item.reason for item in (*found.waiting, *found.attention) if system in {None, item.system}]
+
+
+# creates and completions ---------------------------------------------------------------------------
+
+
+def test_a_task_is_created_wherever_its_route_names() -> None:
+    found = plan(ONLY_THERE)
+    assert done(found) == [("create", "t1", PLAIN), ("create", "t1", LANE)]
+    assert [operation.contact for operation in found.operations] == [f"p1-{PLAIN}", f"p1-{LANE}"]
+    assert [operation.lane for operation in found.operations] == [False, True]
+    assert not reasons(found)
+
+
+def test_a_task_that_is_shown_everywhere_needs_nothing() -> None:
+    assert plan(a_base(TASK, replicas=EVERYWHERE)) == Plan((), (), ())
+
+
+def test_a_task_is_not_created_outside_its_route_and_its_copies_there_stay() -> None:
+    policy = replace(POLICY, routes=POLICY.routes | {Kind.FOLLOW_UP_CALL: (TYPED,)})  # type: ignore[operator]
+    assert plan(ONLY_THERE, policy=policy) == Plan((), (), ())
+    assert plan(a_base(TASK, replicas=EVERYWHERE), policy=policy) == Plan((), (), ())
+
+
+@pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])
+def test_a_closed_task_is_completed_wherever_it_is_open(state: State) -> None:
+    base = a_base(replace(TASK, state=state), replicas=EVERYWHERE)
+    found = plan(base, read_lane(base))
+    assert done(found) == [("complete", "t1", system) for system in sorted(SYSTEMS)]
+    assert {operation.remote_id for operation in found.operations} == {replica.remote_id for replica in EVERYWHERE}
+
+
+def test_completions_come_first_then_what_is_due_first() -> None:
+    tasks = [a_task("t2", due=at(hours=9)), a_task("t3", due=at(hours=2)), replace(TASK, state=State.DONE)]
+    replicas = [a_replica(task, LANE, state=ReplicaState.OPEN) for task in tasks[:2]]
+    found = plan(a_base(*tasks, replicas=[*replicas, IN_TYPED]))
+    assert [(action, task) for action, task, _ in done(found)] == [
+        ("complete", "t1"),
+        *[("create", "t3")] * 2,
+        *[("create", "t2")] * 2,
+    ]
+
+
+def test_every_operation_says_why() -> None:
+    superseded = a_replica(TASK, LANE, state=ReplicaState.SUPERSEDED)
+    why = {op.system: op.reason for op in plan(a_base(TASK, replicas=[IN_TYPED, superseded])).operations}
+    assert why == {
+        PLAIN: f"made in {TYPED}, not yet in {PLAIN}",
+        LANE: f"superseded in {LANE} while open elsewhere",
+    }
+    back = plan(a_base(replace(TASK, put_back=True), replicas=[IN_TYPED, superseded]))
+    assert {op.reason for op in back.operations if op.system == LANE} == {f"closed in {LANE} by a race, to be put back"}
+    [complete] = plan(a_base(DONE, replicas=[IN_TYPED])).operations
+    assert complete.reason == f"done elsewhere, still open in {TYPED}"
+
+
+# what is not done, and why -------------------------------------------------------------------------
+
+
+def with_capabilities(system: str, **changes: Any) -> dict[str, Capabilities]:
+    return CAPABILITIES | {system: replace(CAPABILITIES[system], **changes)}
+
+
+def test_a_message_is_shown_but_not_completed_for_it_was_never_sent() -> None:
+    message = a_task(origin=TYPED, kind=Kind.EMAIL)
+    assert done(plan(a_base(message, replicas=[a_replica(message, TYPED)]))) == [("create", "t1", PLAIN)]
+    base = a_base(replace(message, state=State.DONE), replicas=[a_replica(message, TYPED), a_replica(message, PLAIN)])
+    found = plan(base)
+    assert done(found) == [("complete", "t1", PLAIN)]
+    assert reasons(found) == [Reason.NOT_COMPLETABLE]
+    allowed = with_capabilities(TYPED, completes_kinds=frozenset(Kind))
+    assert len(plan(base, capabilities=allowed).operations) == 2
+
+
+def test_a_sequences_task_is_completed_unless_the_account_says_otherwise() -> None:
+    base = a_base(DONE, replicas=[replace(IN_TYPED, sequence=True)])
+    assert len(plan(base).operations) == 1
+    found = plan(base, capabilities=with_capabilities(TYPED, completes_sequences=False))
+    assert (done(found), reasons(found)) == ([], [Reason.SEQUENCE_READ_ONLY])
+
+
+def test_a_kind_that_a_crm_does_not_have_waits() -> None:
+    message = a_task(origin=TYPED, kind=Kind.SMS)
+    policy = replace(POLICY, routes=POLICY.routes | {Kind.SMS: (LANE,)})  # type: ignore[operator]
+    found = plan(a_base(message, replicas=[a_replica(message, TYPED)]), policy=policy)
+    assert (done(found), reasons(found)) == ([], [Reason.NOT_SUPPORTED])
+
+
+def test_a_missing_contact_is_waited_for_or_made() -> None:
+    base = a_base(TASK, replicas=[IN_TYPED])
+    del base.links[PLAIN, f"p1-{PLAIN}"]
+    found = plan(base)
+    assert reasons(found) == [Reason.NO_CONTACT]
+    assert found.waiting[0].detail.endswith(f"with {TYPED}:p1-{TYPED} and {LANE}:p1-{LANE}")
+    made = plan(base, policy=replace(POLICY, create_missing=frozenset({PLAIN})))
+    assert [(op.system, op.contact) for op in made.operations] == [(PLAIN, None), (LANE, f"p1-{LANE}")]
+
+
+@pytest.mark.parametrize("create_missing", [frozenset[str](), frozenset({PLAIN})])
+def test_an_ambiguous_contact_is_never_guessed_nor_made_once_more(create_missing: frozenset[str]) -> None:
+    base = a_base(TASK, replicas=[IN_TYPED])
+    del base.links[PLAIN, f"p1-{PLAIN}"]
+    mine = (TYPED, f"p1-{TYPED}")
+    doubts = (
+        Ambiguity(((PLAIN, "h1"), (PLAIN, "h2"), mine), ("a@x.com",)),
+        Ambiguity((mine, (TYPED, "r2"), (LANE, "s9")), ("b@x.com",)),
+    )
+    found = plan(base, ambiguities=doubts, policy=replace(POLICY, create_missing=create_missing))
+    assert [item.reason for item in found.waiting] == [Reason.AMBIGUOUS_CONTACT]
+    assert found.waiting[0].detail == doubts[0].sentence
+    assert [item.detail for item in found.attention] == [doubt.sentence for doubt in doubts]
+    assert done(found) == [("create", "t1", LANE)]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (ConnectionState.UNAVAILABLE, Reason.UNAVAILABLE),
+        (ConnectionState.UNAUTHORIZED, Reason.UNAUTHORIZED),
+        (ConnectionState.OFF, Reason.UNAVAILABLE),
+    ],
+)
+@pytest.mark.parametrize("task", [TASK, DONE], ids=["create", "complete"])
+def test_nothing_is_planned_for_a_connection_that_cannot_be_used(
+    task: Any, state: ConnectionState, reason: Reason
+) -> None:
+    base = a_base(task, replicas=[replace(IN_TYPED, state=ReplicaState.DONE)] if task is DONE else [IN_TYPED])
+    if task is DONE:
+        base.replicas |= {replica.key: replica for replica in EVERYWHERE if replica.system != TYPED}
+    seen = read_lane(base) | {PLAIN: Seen(state)}
+    found = plan(base, seen)
+    assert reasons(found) == [reason]
+    assert {system for _, _, system in done(found)} == {LANE}
+
+
+def test_nothing_is_created_where_the_tasks_are_unread() -> None:
+    seen = seen_of()
+    seen[PLAIN].unread = {f"p1-{PLAIN}"}
+    seen[LANE].lanes.clear()
+    found = plan(ONLY_THERE, seen)
+    assert (done(found), reasons(found)) == ([], [Reason.UNREAD, Reason.UNREAD])
+    seen[PLAIN] = Seen(listed=False)
+    assert reasons(plan(ONLY_THERE, seen)) == [Reason.UNREAD, Reason.UNREAD]
+
+
+def test_of_the_creates_in_a_full_account_one_is_tried() -> None:
+    tasks = [a_task(f"{PLAIN}:{number}", origin=PLAIN, kind=Kind.TODO, due=at(hours=number)) for number in (2, 1, 3)]
+    base = a_base(*tasks, replicas=[a_replica(task, system) for task in tasks for system in (PLAIN, TYPED)])
+    full = replace(base, cursors={FULL + LANE: "1"})
+    assert len(plan(base).operations) == 3
+    found = plan(full)
+    assert done(found) == [("create", f"{PLAIN}:1", LANE)]
+    assert reasons(found) == [Reason.STORAGE_FULL] * 2
+
+
+def test_a_copy_that_is_gone_is_not_made_again() -> None:
+    gone = a_replica(TASK, PLAIN, state=ReplicaState.GONE)
+    found = plan(a_base(TASK, replicas=[IN_TYPED, gone, a_replica(TASK, LANE)]))
+    assert not found.operations
+    assert [(item.system, item.reason) for item in found.attention] == [(PLAIN, Reason.REPLICA_MISSING)]
+
+
+def test_what_they_cancelled_there_is_not_made_again() -> None:
+    cancelled = replace(IN_TYPED, state=ReplicaState.CANCELLED)
+    found = plan(a_base(TASK, replicas=[cancelled, a_replica(TASK, PLAIN), a_replica(TASK, LANE)]))
+    assert (done(found), reasons(found)) == ([], [Reason.CLOSED_THERE])
+
+
+# what was tried before -----------------------------------------------------------------------------
+
+
+def tried(state: OpState, **fields: Any) -> Base:
+    return replace(ONLY_THERE, operations={"op": an_operation(TASK, PLAIN, Action.CREATE, state, id="op", **fields)})
+
+
+@pytest.mark.parametrize("state", sorted(UNSETTLED))
+def test_what_is_in_doubt_is_not_repeated(state: OpState) -> None:
+    found = plan(tried(state))
+    assert reasons(found) == [Reason.IN_DOUBT]
+    assert done(found) == [("create", "t1", LANE)]
+
+
+def test_a_copy_in_doubt_of_a_task_that_is_done_by_now_is_not_forgotten() -> None:
+    doubt = an_operation(DONE, PLAIN, Action.CREATE, OpState.IN_DOUBT)
+    found = plan(a_base(DONE, replicas=[replace(IN_TYPED, state=ReplicaState.DONE)], operations=[doubt]))
+    assert [(item.system, item.reason) for item in found.waiting] == [(PLAIN, Reason.IN_DOUBT)]
+
+
+def test_a_refused_write_returns_when_the_task_or_the_contact_changes() -> None:
+    parked = tried(
+        OpState.PARKED, fingerprint=fingerprint(TASK, ONLY_THERE, PLAIN, f"p1-{PLAIN}"), words="no such user"
+    )
+    found = plan(parked)
+    assert [(item.reason, "no such user" in item.detail) for item in found.attention] == [(Reason.REFUSED, True)]
+    assert done(found) == [("create", "t1", LANE)]
+    edited = replace(parked, tasks={"t1": replace(TASK, title="Ring her")})
+    assert not plan(edited).attention
+    contact = Record(PLAIN, f"p1-{PLAIN}", "p1", phones=("+919876543210",))
+    assert not plan(replace(parked, records=parked.records | {contact.key: contact})).attention
+
+
+def test_a_contact_that_could_not_be_made_is_tried_again_when_the_person_changes_elsewhere() -> None:
+    base = a_base(TASK, replicas=[IN_TYPED])
+    del base.links[PLAIN, f"p1-{PLAIN}"]
+    policy = replace(POLICY, create_missing=frozenset({PLAIN}))
+    mark = fingerprint(TASK, base, PLAIN, None)
+    refused = an_operation(TASK, PLAIN, Action.CREATE, OpState.PARKED, contact="", fingerprint=mark)
+    base.operations[refused.id] = refused
+    assert reasons(plan(base, policy=policy)) == [Reason.REFUSED]
+    base.records[TYPED, f"p1-{TYPED}"] = Record(TYPED, f"p1-{TYPED}", "p1", phones=("+919876543210",))
+    assert not reasons(plan(base, policy=policy))
+
+
+@pytest.mark.parametrize(
+    ("failures", "wait", "planned", "expected"),
+    [
+        (1, None, True, []),
+        (1, timedelta(minutes=1), False, [Reason.RETRY_LATER]),
+        (1, timedelta(0), True, []),
+        (FAILURES_UNTIL_ATTENTION, timedelta(minutes=1), False, [Reason.FAILING]),
+        (FAILURES_UNTIL_ATTENTION, timedelta(0), True, [Reason.FAILING]),
+    ],
+)
+def test_what_failed_is_tried_again_and_after_five_times_listed(
+    failures: int, wait: timedelta | None, planned: bool, expected: list[Reason]
+) -> None:
+    not_before = None if wait is None else START + wait
+    found = plan(tried(OpState.FAILED, failures=failures, not_before=not_before))
+    assert reasons(found) == expected
+    assert (("create", "t1", PLAIN) in done(found)) is planned
+
+
+def test_only_the_latest_try_counts() -> None:
+    early = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, id="a", created_at=at(hours=-2))
+    late = an_operation(TASK, PLAIN, Action.CREATE, OpState.DONE, id="b")
+    assert not reasons(plan(replace(ONLY_THERE, operations={"b": late, "a": early})))
+
+
+# lanes ---------------------------------------------------------------------------------------------
+
+OTHER = a_task("t2", due=at(hours=9), state=State.DONE)
+
+
+def test_the_lane_decides_what_is_done_in_it() -> None:
+    base = a_base(TASK, OTHER, replicas=[IN_TYPED, a_replica(TASK, PLAIN), a_replica(OTHER, LANE)])
+    found = plan(base, read_lane(base))
+    assert done(found) == [("complete", "t2", LANE), ("create", "t1", LANE)]
+    one = plan_one_lane(
+        base.narrowed("p1", []), read_lane(base), CAPABILITIES, POLICY, system=LANE, contact=f"p1-{LANE}", now=START
+    )
+    assert [step.task for step in one.steps] == ["t2", "t1"]
+
+
+def test_an_unknown_task_of_theirs_keeps_the_slot() -> None:
+    found = plan(ONLY_THERE, seen_of(a_reading(LANE, "x")))
+    assert reasons(found, LANE) == [Reason.SLOT_TAKEN]
+
+
+def test_a_write_in_doubt_blocks_its_lane_and_no_other() -> None:
+    elsewhere = a_task("t3", contact="p2", origin=TYPED)
+    doubt = an_operation(OTHER, LANE, Action.COMPLETE, OpState.IN_DOUBT)
+    base = a_base(
+        TASK, OTHER, elsewhere, replicas=[IN_TYPED, a_replica(elsewhere, TYPED), a_replica(OTHER, LANE)],
+        operations=[doubt],
+    )  # fmt: skip
+    found = plan(base, read_lane(base))
+    assert [(i.task, i.reason) for i in found.waiting] == [("t2", Reason.IN_DOUBT), ("t1", Reason.LANE_BLOCKED)]
+    assert ("create", "t3", LANE) in done(found)
+
+
+def test_a_create_in_doubt_blocks_its_lane() -> None:
+    late = a_task("t3", due=at(hours=9), origin=TYPED)
+    doubt = an_operation(late, LANE, Action.CREATE, OpState.IN_DOUBT)
+    found = plan(a_base(TASK, late, replicas=[IN_TYPED, a_replica(late, TYPED)], operations=[doubt]))
+    assert [(i.task, i.reason) for i in found.waiting] == [("t3", Reason.IN_DOUBT), ("t1", Reason.LANE_BLOCKED)]
+
+
+def test_a_refused_create_leaves_the_slot_to_the_next() -> None:
+    late = a_task("t3", due=at(hours=9), origin=TYPED)
+    mark = fingerprint(TASK, ONLY_THERE, LANE, f"p1-{LANE}")
+    parked = an_operation(TASK, LANE, Action.CREATE, OpState.PARKED, fingerprint=mark)
+    found = plan(a_base(TASK, late, replicas=[IN_TYPED, a_replica(late, TYPED)], operations=[parked]))
+    assert [operation.task for operation in found.operations if operation.system == LANE] == ["t3"]
+    assert reasons(found, LANE) == [Reason.REFUSED]
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_is_due_earlier_takes_the_slot_from_ours_alone(ours: bool) -> None:
+    later = a_task("t3", due=at(hours=9))
+    base = a_base(TASK, later, replicas=[IN_TYPED, a_replica(later, LANE, ours=ours)])
+    found = plan(base, read_lane(base))
+    assert [operation.task for operation in found.operations if operation.system == LANE] == (["t1"] if ours else [])
+    assert [item.task for item in found.waiting] == ["t3" if ours else "t1"]
+
+
+def refused_completion() -> Operation:
+    mark = fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}")
+    return an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED, fingerprint=mark)
+
+
+def test_a_refused_completion_on_top_blocks_its_lane() -> None:
+    base = a_base(TASK, OTHER, replicas=[IN_TYPED, a_replica(OTHER, LANE)], operations=[refused_completion()])
+    found = plan(base, read_lane(base))
+    assert reasons(found, LANE) == [Reason.LANE_BLOCKED, Reason.REFUSED]
+    assert done(found) == [("create", "t1", PLAIN)]
+
+
+def test_a_refused_completion_further_down_is_not_tried_again() -> None:
+    above = a_task("t3", state=State.DONE, kind=Kind.REMINDER)
+    replicas = [IN_TYPED, a_replica(OTHER, LANE), a_replica(above, LANE)]
+    base = a_base(TASK, OTHER, above, replicas=replicas, operations=[refused_completion()])
+    found = plan(base, read_lane(base))
+    assert done(found) == [("complete", "t3", LANE), ("create", "t1", PLAIN)]
+    assert reasons(found, LANE) == [Reason.LANE_BLOCKED, Reason.REFUSED]
+
+
+def test_below_a_refused_completion_nothing_is_completed() -> None:
+    below = a_task("t3", state=State.DONE, kind=Kind.REMINDER)
+    replicas = [a_replica(below, LANE), a_replica(OTHER, LANE)]
+    base = a_base(OTHER, below, replicas=replicas, operations=[refused_completion()])
+    found = plan(base, read_lane(base))
+    assert not done(found)
+    assert [(item.task, item.reason) for item in found.waiting] == [("t3", Reason.LANE_BLOCKED)]
+
+
+def test_a_copy_to_be_closed_that_its_lane_does_not_show_is_mentioned() -> None:
+    found = plan(a_base(OTHER, replicas=[a_replica(OTHER, LANE)]))
+    assert [(item.task, item.reason) for item in found.waiting] == [("t2", Reason.NEXT_RUN)]
+
+
+def test_what_is_to_be_put_back_needs_no_route() -> None:
+    policy = replace(POLICY, routes=POLICY.routes | {Kind.FOLLOW_UP_CALL: ()})  # type: ignore[operator]
+    base = a_base(replace(TASK, put_back=True), replicas=[IN_TYPED, a_replica(TASK, LANE, state="superseded")])
+    assert done(plan(base, policy=policy)) == [("create", "t1", LANE)]

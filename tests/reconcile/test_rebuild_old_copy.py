@@ -1,0 +1,135 @@
+"""An old copy of the ledger was put back, or not everything could be read: what nobody knows is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from syncer.domain.base import BEHIND, Action, Changes, OpState
+from syncer.domain.model import Kind, State
+from syncer.domain.snapshot import ConnectionState, Seen
+from tests.support.clock import START
+from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, places, put_back, rebuilt
+from tests.support.strategies import (
+    API,
+    LANE,
+    PLAIN,
+    SYSTEMS,
+    TYPED,
+    a_base,
+    a_reading,
+    a_task,
+    an_operation,
+    at,
+    merged,
+    read_in_full,
+)
+
+KNOWN = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+
+
+def test_after_an_old_copy_was_put_back_what_was_done_since_is_done() -> None:
+    rows = [from_yesterday(row) for row in copies_of(KNOWN)]
+    found = rebuilt(*(row if row.system == LANE else done(row) for row in rows), base=put_back(KNOWN))
+    assert (one_task(found).id, one_task(found).state) == (KNOWN.id, State.DONE)
+    assert places(found, KNOWN.id) == {LANE}
+
+
+def test_what_was_made_since_an_old_copy_is_known_by_its_marker() -> None:
+    found = rebuilt(*(from_yesterday(row) for row in copies_of(KNOWN)), base=put_back(KNOWN, systems=[TYPED]))
+    assert one_task(found) == KNOWN
+    assert places(found, KNOWN.id) == set(SYSTEMS)
+    assert not found.changes.operations
+
+
+@pytest.mark.parametrize(("known_to_both", "held"), [(False, True), (True, False)])
+def test_where_no_other_crm_could_tell_of_a_copy_what_may_be_one_is_held(known_to_both: bool, held: bool) -> None:
+    """Somebody moved the only copy, which is in the lane. Another CRM would show a copy with a marker."""
+    theirs = a_reading(TYPED, "1", title="Call", due=at(hours=5))
+    moved = a_reading(LANE, "9", due=at(hours=9), created_by=API)
+    base = put_back()
+    if not known_to_both:
+        base.links = {key: link for key, link in base.links.items() if key[0] != PLAIN}
+    found = rebuilt(theirs, moved, base=base)
+    assert {bool(task.held) for task in found.base.tasks.values()} == {held}
+    assert len(found.base.tasks) == 2
+
+
+def test_who_is_brought_up_to_date_twice_is_as_before() -> None:
+    seen = read_in_full(*copies_of(KNOWN))
+    first = merged(put_back(KNOWN, visits={}), seen)
+    assert merged(first.base, seen, run="run2").changes == Changes()
+
+
+def test_what_was_reopened_since_an_old_copy_is_the_task_that_its_copies_name() -> None:
+    second = replace(KNOWN, id=f"{KNOWN.id}~2")
+    theirs, ours = copies_of(second, (TYPED, PLAIN))
+    old = done(replace(copies_of(KNOWN, [PLAIN])[0]))
+    found = rebuilt(theirs, replace(ours, remote_id="2"), old, base=put_back(KNOWN, systems=[TYPED, PLAIN]))
+    assert found.base.tasks[KNOWN.id].state is State.DONE
+    assert found.base.tasks[second.id].state is State.OPEN
+    assert places(found, second.id) == {TYPED, PLAIN}
+
+
+@pytest.mark.parametrize("visit", [None, timedelta(hours=-2), timedelta(hours=-1), timedelta(0)])
+def test_until_everything_was_read_since_nothing_is_concluded(visit: timedelta | None) -> None:
+    """Nor for whom nothing new is seen: a closure may be our own completion, from after the copy was made."""
+    base = put_back(KNOWN, visits={} if visit is None else dict.fromkeys(a_base().links, START + visit))
+    closed = done(copies_of(KNOWN, [PLAIN])[0])
+    seen = {system: replace(one, persons={}) for system, one in read_in_full(closed).items()}
+    found = merged(base, seen)
+    was_read = visit is not None and visit >= timedelta(hours=-1)
+    assert found.base.behind == (set() if was_read else {"p1", "p2"})
+    assert found.base.tasks[KNOWN.id].state is (State.DONE if was_read else State.OPEN)
+    assert bool(found.undecided) is not was_read
+
+
+# persons that were not read in full --------------------------------------------------------------------
+
+
+def without(seen: dict[str, Seen], what: str) -> dict[str, Seen]:
+    changed = {
+        "persons": {TYPED: replace(seen[TYPED], persons={})},
+        "lane": {LANE: replace(seen[LANE], lanes={})},
+        "crm": {TYPED: replace(seen[TYPED], state=ConnectionState.UNAVAILABLE)},
+    }
+    return seen | changed[what]
+
+
+@pytest.mark.parametrize("unread", ["persons", "lane", "crm"])
+def test_who_was_not_read_in_full_is_left_alone_until_that_is_done(unread: str) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    rows = copies_of(task, (LANE, PLAIN))
+    other = a_reading(PLAIN, "x", person="p2")
+    seen = read_in_full(*rows, other)
+    left = merged(a_base(), without(seen, unread))
+    assert set(left.base.tasks) == {other.place}
+    assert left.base.behind == {"p1"}
+    assert left.undecided >= {(system, f"p1-{system}") for system in SYSTEMS}
+    assert left.changes.cursors == {BEHIND + "p1": "1"}
+
+    base = replace(left.base, cursors=left.changes.cursors)
+    later = merged(base, seen, run="run2")
+    assert places(later, task.id) == {LANE, PLAIN}
+    assert later.changes.cursors == {BEHIND + "p1": ""}
+    assert not later.base.behind
+
+
+def test_who_was_found_behind_stays_so_though_the_marker_is_not_seen_again() -> None:
+    base = put_back(KNOWN, cursors={BEHIND + "p1": "1"})
+    base.restored_at = None
+    theirs = copies_of(KNOWN, [TYPED])[0]
+    seen = {system: replace(one, persons={}) for system, one in read_in_full(done(theirs)).items()}
+    found = merged(base, seen)
+    assert found.base.behind == {"p1"}
+    assert found.base.tasks[KNOWN.id].state is State.OPEN
+
+
+def test_who_has_a_write_in_doubt_is_left_alone_until_it_is_settled() -> None:
+    doubt = an_operation(KNOWN, PLAIN, Action.CREATE, OpState.IN_DOUBT)
+    base = put_back(KNOWN, systems=[TYPED], operations=[doubt])
+    found = merged(base, read_in_full(*copies_of(KNOWN, (TYPED, PLAIN))))
+    assert found.base.behind == {"p1"}
+    assert places(found, KNOWN.id) == {TYPED}

@@ -1,0 +1,74 @@
+"""Answers and automations that lie: no copy moves, and nothing is made without end."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from adapters.sandbox import Call, Reply
+from tests.support.ledger_world import Worlds
+from tests.support.scenario import attention
+
+
+def test_an_answer_with_the_id_of_another_task_moves_no_copy(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("highlevel", hours=50, title="Theirs")
+    world.runs()
+    theirs = world.highlevel_open()[0]
+    world.make("superfone", hours=3, title="Ring")
+    honest = world.highlevel.handle
+
+    def lying(call: Call) -> Reply:
+        answer = honest(call)
+        if call.method == "POST" and call.path.endswith("/tasks"):
+            made = world.highlevel.tasks()[-1].id
+            body = answer.body.replace(made.encode(), theirs.id.encode())
+            return replace(answer, body=body)
+        return answer
+
+    world.highlevel.handle = lying  # type: ignore[method-assign]
+    world.runs(3)
+    world.highlevel.handle = honest  # type: ignore[method-assign]
+    world.finish("superfone", str(world.superfone.open_tasks(world.superfone.leads()[0].id)[0].id))
+    world.runs(2)
+
+    assert theirs.id in {task.id for task in world.highlevel_open()}
+    assert len(world.highlevel_open()) == 1
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_an_automation_that_copies_our_copies_is_stopped(worlds: Worlds, with_text: bool) -> None:
+    world = worlds()
+    world.make("superfone")
+    copied: set[str] = set()
+    contact = str(world.reply.contacts()[0].id)
+
+    def automation() -> None:
+        for task in world.highlevel_open():
+            if task.id not in copied:
+                copied.add(task.id)
+                text = f"{task.title}\n{task.body}" if with_text else task.title
+                assert task.due is not None
+                world.reply.person_creates(contact, "Call", world.now().fromisoformat(task.due), text)
+
+    reports = []
+    for _ in range(12):
+        reports.append(world.runs())
+        world.wait(seconds=5)
+        automation()
+
+    assert ("reply", "duplicate" if with_text else "loop") in attention(reports[-1])
+    assert len(world.highlevel_open()) <= 5
+    assert len(world.reply_open()) <= 6
+    world.quiet(3)
+
+
+def test_a_person_may_make_three_tasks_that_are_alike(worlds: Worlds) -> None:
+    world = worlds(sync='twin_window = "0"')
+    for _ in range(3):
+        world.make("reply", reminder=True, title="Water")
+        world.wait(seconds=2)
+    world.runs(2)
+    assert world.open() == (3, 3, 3)
+    assert world.quiet().attention == ()

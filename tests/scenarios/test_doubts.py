@@ -1,0 +1,187 @@
+"""A write of which nobody knows whether it took effect: what is taken for its trace, and what is not."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+
+from adapters.sandbox import Fault
+from adapters.superfone.sandbox_store import API_USER
+from tests.support.scenario import Make, name_of, waiting
+
+
+def test_a_create_is_not_repeated_while_a_row_of_its_contact_cannot_be_read(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.fail("reply", "create", Fault.LOST_ANSWER)
+
+    def edit(answer: Any) -> None:
+        for row in answer["items"]:
+            row["status"] = "Sleeping"
+
+    honest = world.reply.handle
+    world.mangle("reply", "tasks", edit)
+    for _ in range(3):
+        assert ("reply", "in_doubt") in waiting(world.again())
+    assert world.count("reply", "create") == 1
+
+    world.reply.handle = honest  # type: ignore[method-assign]
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize(("raw_type", "hours"), [("SITE_VISIT", 5), ("FOLLOW_UP_CALL", 9)])
+def test_a_task_of_theirs_that_only_resembles_our_lost_create_is_theirs(stage: Make, raw_type: str, hours: int) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    dues = {hour: world.due(hours=hour) for hour in (5, 9)}
+    world.reply.person_creates(contact, "Call", dues[5])
+    world.fail("superfone", "create", Fault.LOST_REQUEST)
+    world.again()
+    theirs = world.superfone.person_creates(lead, raw_type, dues[hours])
+
+    report = world.good()
+    assert waiting(report) == {("superfone", "slot_taken")}
+    assert world.open() == (1, 2, 2)
+    world.quiet(2)
+
+    world.superfone.person_completes(theirs)
+    world.good()
+    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_history_with_the_type_and_the_due_of_our_lost_create_is_history(stage: Make) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    due = world.due()
+    world.superfone.person_completes(world.superfone.person_creates(lead, "FOLLOW_UP_CALL", due))
+    world.wait(hours=1)
+    world.reply.person_creates(contact, "Call", due)
+    world.fail("superfone", "create", Fault.LOST_REQUEST)
+
+    world.again()
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    assert world.count("superfone", "create") == 2
+    world.quiet(2)
+
+
+def test_what_a_completion_hit_is_not_judged_while_a_row_of_the_lane_cannot_be_read(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    due = world.due(hours=9)
+    world.meanwhile("superfone", "complete", lambda: world.superfone.person_creates(lead, "REMINDER", due))
+    world.fail("superfone", "complete", Fault.LOST_ANSWER)
+
+    def edit(answer: Any) -> None:
+        for row in answer["data"]["rows"]:
+            if row["type"] == "REMINDER":
+                row["task_status"] = "SNOOZED"
+
+    honest = world.superfone.handle
+    world.mangle("superfone", "tasks of contact", edit)
+    for _ in range(3):
+        assert ("superfone", "in_doubt") in waiting(world.again())
+
+    world.superfone.handle = honest  # type: ignore[method-assign]
+    assert [item.reason for item in world.again().incidents] == ["closed_by_race"]
+    world.again(2)
+    assert world.lane(lead) == ["REMINDER"]
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+def test_the_grace_counts_from_when_the_request_was_sent_not_from_when_it_had_to_wait(stage: Make) -> None:
+    world = stage()
+    world.reply.retry_after = 60
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.fail("reply", "create", Fault.THROTTLED)
+    world.fail("reply", "create", Fault.LOST_REQUEST)
+
+    assert ("reply", "in_doubt") in waiting(world.again())
+    late = [call for call, _ in world.reply.calls if name_of("reply", call) == "create"][-1]
+    assert ("reply", "in_doubt") in waiting(world.again(seconds=5))
+    world.reply.handle(late)
+
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+def test_a_duplicate_of_a_copy_that_is_gone_is_not_taken_for_its_successor(stage: Make) -> None:
+    world = stage()
+    lead, _, person = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.good()
+    [copy] = world.highlevel_open()
+    world.highlevel.person_deletes(copy.id)
+    world.quiet(2)
+    duplicate = world.highlevel.person_creates(person, "Again", world.due(hours=9), copy.body)
+    world.highlevel.person_completes(duplicate)
+    assert world.retry() == 1
+    world.fail("highlevel", "create", Fault.LOST_REQUEST)
+
+    world.again()
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
+
+
+def test_what_a_person_finished_before_our_late_completion_arrived_stays_finished(stage: Make) -> None:
+    """Whom Superfone names for us was learnt from another lead's task."""
+    world = stage()
+    lead, _, person = world.everywhere()
+    _, contact, _ = world.everywhere("Ravi", "+919876543211")
+    world.reply.person_creates(contact, "Call", world.due())
+    reminder = world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
+    [copy] = [task for task in world.highlevel_open() if task.contact == person]
+    world.highlevel.person_completes(copy.id)
+    world.fail("superfone", "complete", Fault.LOST_REQUEST)
+    world.again(seconds=10)
+    call = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.wait(seconds=5)
+    world.superfone.person_completes(call)
+    world.wait(seconds=5)
+    world.superfone.person_completes(reminder, by=API_USER)
+
+    report = world.again()
+
+    assert report.incidents == ()
+    assert world.lane(lead) == []
+    assert world.quiet(2).waiting == ()
+
+
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_copy_that_they_edited_before_we_knew_of_it_is_theirs(stage: Make, edited: bool) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(hours=9))
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    unreachable = partial(world.fail, "superfone", "tasks of contact", Fault.NO_CONNECTION, times=8)
+    world.afterwards("superfone", "create", unreachable)
+    world.again()
+    world.heal()
+    (ours,) = world.superfone.open_tasks(lead)
+    if edited:
+        world.superfone.person_retitles(ours.id, "Ring in the evening")
+    world.reply.person_creates(contact, "Call", world.due(hours=5))
+
+    report = world.good()
+
+    assert world.superfone.task(ours.id).open is edited
+    assert world.open() == (1, 2, 2)
+    assert waiting(report) == {("superfone", "slot_taken")}
+    world.quiet()

@@ -1,0 +1,311 @@
+"""A second, an old and a lost ledger: all of it ends as one ledger, never lost, would have ended, or is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Call, Reply
+from syncer.domain.report import Exit
+from tests.support.ledger_world import SYSTEMS, Ledgers, Worlds
+from tests.support.scenario import attention, waiting
+
+# two ledgers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_two_ledgers_make_no_task_twice(worlds: Worlds, origin: str) -> None:
+    world = worlds()
+    for number in range(4):
+        lead, contact, person = world.everywhere(f"Person{number}", f"+9198765432{number:02d}")
+        if origin == "superfone":
+            world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(hours=number + 1))
+        elif origin == "reply":
+            world.reply.person_creates(contact, "Call", world.due(hours=number + 1), "Ring")
+        else:
+            world.highlevel.person_creates(person, "Ring", world.due(hours=number + 1))
+    for _ in range(6):
+        for ledger in ("acme", "laptop"):
+            world.use(ledger)
+            world.wait(seconds=5)
+            world.sync()
+
+    assert world.open() == (4, 4, 4)
+
+
+def test_the_younger_of_two_ledgers_stops_until_it_takes_over(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("reply")
+    world.runs()
+    world.wait(minutes=5)
+    world.use("laptop")
+    world.runs()
+    world.wait(minutes=30)
+    world.make("highlevel", hours=9, title="See the flat")
+    world.use("acme")
+    assert world.runs().exit is Exit.DONE
+    world.use("laptop")
+
+    report = world.quiet(2)
+
+    assert report.exit is Exit.PARTIAL
+    assert ("superfone", "second_ledger") in attention(report)
+
+
+def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:
+    world = worlds()
+    world.everywhere()
+    world.runs()
+    world.use("laptop")
+    world.runs()
+    world.make("superfone")
+    world.use("acme")
+    honest = world.reply.handle
+
+    def while_the_other_creates(call: Call) -> Reply:
+        world.reply.handle = honest  # type: ignore[method-assign]
+        answer = honest(call)
+        if world.reply.is_write(call):
+            # The other ledger's request arrives in the same moment, with its own marker.
+            text = world.reply.tasks()[-1].template["body"] or ""
+            head, _, token = text.rpartition("syncer:")
+            task = world.reply.tasks()[-1]
+            world.reply.person_creates(
+                str(task.contact_id), "Call", task.due_to, f"{head}syncer:1zzzzzzzzz:{token.split(':', 1)[1]}"
+            )
+        else:
+            world.reply.handle = while_the_other_creates  # type: ignore[method-assign]
+        return answer
+
+    world.reply.handle = while_the_other_creates  # type: ignore[method-assign]
+    world.sync()
+    report = world.runs()
+
+    assert world.open() == (1, 2, 1)
+    assert ("reply", "duplicate") in attention(report)
+    world.quiet(2)
+
+
+# an old ledger ---------------------------------------------------------------------------------------
+
+
+def test_two_calls_of_one_due_made_since(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("reply", hours=30, title="Old one")
+    world.runs()
+    world.copy()
+    world.make("highlevel", title="Price")
+    world.make("highlevel", title="Date")
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 3, 3)
+
+
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_two_reminders_of_one_due_made_since(worlds: Worlds, origin: str) -> None:
+    world = worlds()
+    world.everywhere()
+    world.runs()
+    world.copy()
+    for title in ("Price", "Date"):
+        world.make(origin, title=title, reminder=True)
+        world.wait(seconds=1)
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (2, 2, 2)
+
+
+def test_replaced_since_in_superfone_is_not_done(worlds: Worlds) -> None:
+    world = worlds(superfone='superseded = "complete"')
+    world.make("reply", hours=9)
+    world.runs()
+    world.copy()
+    world.make("highlevel", hours=2, title="Sooner")
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 2, 2)
+
+
+@pytest.mark.parametrize("reopened", ["origin", "copy"])
+def test_reopened_since_stays_open(worlds: Worlds, reopened: str) -> None:
+    world = worlds()
+    call = world.make("reply")
+    world.runs()
+    world.copy()
+    world.finish("reply", call)
+    world.runs()
+    if reopened == "origin":
+        world.reply.person_reopens(call)
+    else:
+        world.highlevel.person_reopens(world.highlevel.tasks()[0].id)
+    world.runs(2)
+    before = world.open()
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before == (1, 1, 1)
+
+
+def test_put_back_since_is_not_done(worlds: Worlds) -> None:
+    world = worlds()
+    lead, _, _ = world.everywhere()
+    world.runs()
+    world.make("reply", hours=9)
+    honest = world.superfone.handle
+
+    def just_before(call: Call) -> Reply:
+        if world.superfone.is_write(call):
+            world.superfone.handle = honest  # type: ignore[method-assign]
+            world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=3), title="Visit")
+            world.wait(seconds=3)
+        return honest(call)
+
+    world.superfone.handle = just_before  # type: ignore[method-assign]
+    world.runs()
+    world.copy()
+    world.runs(3)
+    before = world.open()
+    assert before == (1, 2, 2)
+    world.put_back()
+
+    world.quiet(3)
+
+    assert world.open() == before
+
+
+def test_an_old_ledger_is_not_believed_before_all_was_read(worlds: Worlds) -> None:
+    world = worlds()
+    call = world.make("reply")
+    world.runs()
+    world.copy()
+    world.finish("reply", call)
+    world.runs()
+    world.reply.person_reopens(call)
+    world.put_back()
+
+    report = world.quiet(3)
+
+    assert world.open() == (0, 1, 0)
+    assert ("reply", "done_or_reopened") in attention(report)
+
+
+# a lost ledger ---------------------------------------------------------------------------------------
+
+
+def lose(world: Ledgers) -> None:
+    world.lose_ledger()
+    world.quiet(3)
+
+
+def test_a_finished_mail_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.runs()
+    world.finish("highlevel", world.highlevel_open()[0].id)
+    assert ("reply", "not_completable") in waiting(world.runs())
+
+    lose(world)
+
+    assert world.open() == (0, 1, 0)
+
+
+def test_a_finished_call_of_a_read_only_sequence_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds(reply='sequence_tasks = "read_only"')
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring", sequence=7)
+    world.runs()
+    world.finish("highlevel", world.highlevel_open()[0].id)
+    world.runs()
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before == (0, 1, 0)
+
+
+def test_a_finished_call_under_a_newer_reminder_does_not_come_back(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("superfone")
+    world.runs()
+    world.wait(minutes=1)
+    world.make("superfone", hours=9, title="Note", reminder=True)
+    world.runs()
+    world.finish("highlevel", next(task.id for task in world.highlevel_open() if task.title == "Ring Asha"))
+    assert ("superfone", "newer_above") in waiting(world.runs())
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before == (2, 1, 1)
+
+
+@pytest.mark.parametrize("closed", [system for system in SYSTEMS if system != "superfone"])
+def test_a_completion_that_was_not_sent_yet(worlds: Worlds, closed: str) -> None:
+    world = worlds()
+    world.make("superfone")
+    world.runs()
+    copy = world.highlevel_open()[0].id if closed == "highlevel" else str(world.reply_open()[0].id)
+    world.finish(closed, copy)
+    world.lose_ledger()
+
+    world.runs(2)
+
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+@pytest.mark.parametrize("twin_window", ["60s", "0"])
+@pytest.mark.parametrize("origin", SYSTEMS)
+def test_lost_after_rescheduling(worlds: Worlds, origin: str, twin_window: str) -> None:
+    world = worlds(sync=f'twin_window = "{twin_window}"')
+    task = world.make(origin)
+    world.runs()
+    due = world.due(hours=77)
+    if origin == "superfone":
+        world.superfone.person_reschedules(int(task), due)
+    elif origin == "reply":
+        world.reply.person_reschedules(task, due)
+    else:
+        world.highlevel.person_reschedules(task, due)
+    world.runs()
+
+    lose(world)
+
+    assert world.open() == (1, 1, 1)
+
+
+@pytest.mark.parametrize("twin_window", ["60s", "0"])
+@pytest.mark.parametrize("reminder", [False, True], ids=["calls", "reminders"])
+@pytest.mark.parametrize("origin", SYSTEMS)
+@pytest.mark.parametrize("off", SYSTEMS)
+def test_two_of_one_due_in_an_account_of_two(
+    worlds: Worlds, origin: str, off: str, reminder: bool, twin_window: str
+) -> None:
+    if origin == off:
+        pytest.skip("that CRM is off")
+    world = worlds(sync=f'twin_window = "{twin_window}"')
+    world.without(off)
+    for title in ("Price", "Date"):
+        world.make(origin, title=title, reminder=reminder)
+        world.wait(seconds=1)
+    if origin == "superfone" and not reminder:
+        assert world.open()[0] == 1, "a lead has one open call"
+    world.runs(2)
+    before = world.open()
+
+    lose(world)
+
+    assert world.open() == before

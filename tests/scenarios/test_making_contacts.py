@@ -1,0 +1,187 @@
+"""Contacts that are to be made, and contacts that go."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from adapters.highlevel.adapter import HighLevelAdapter
+from syncer.contract.adapter import Ambiguous
+from tests.support.people import AMBIGUOUS, NEW, OFFICE, RAVI
+from tests.support.scenario import PHONE, Make, attention, details, waiting
+
+# contacts that are to be made ------------------------------------------------------------------------
+
+
+def test_the_contact_found_just_before_it_is_made_is_somebody_elses(stage: Make) -> None:
+    """Meanwhile a person gave the number, as a second one, to a lead that is another person's."""
+    world = stage(superfone="create_missing_contacts = true")
+    ravi, _, _ = world.everywhere("Ravi", RAVI)
+    world.good()
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.meanwhile("superfone", "find", lambda: world.superfone.person_renumbers_lead(ravi, [RAVI, PHONE]), skip=1)
+
+    report = world.again()
+
+    assert len(world.superfone.leads()) == 1
+    assert world.lane(ravi) == []
+    assert AMBIGUOUS in {reason for _, reason in attention(report)}
+    assert f"superfone:{ravi}" in details(report)
+    assert ("superfone", AMBIGUOUS) in waiting(report)
+    world.quiet(3)
+
+
+def test_the_contact_found_just_before_it_is_made_is_two(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+
+    def two() -> None:
+        world.reply.add_contact("Asha", "asha@example.com")
+        world.reply.add_contact("Asha too", "asha@example.com")
+
+    world.afterwards("highlevel", "task", two)
+    world.afterwards("highlevel", "tasks of contact", two)
+
+    report = world.again()
+
+    assert len(world.reply.contacts()) in {2, 4}
+    assert world.reply_open() == []
+    assert AMBIGUOUS in {reason for _, reason in attention(report)}
+    world.quiet(3)
+
+
+def test_an_office_that_is_found_just_before_a_lead_is_made_is_not_the_person(stage: Make) -> None:
+    world = stage(superfone="create_missing_contacts = true")
+    desk = world.superfone.add_lead("Front desk", [OFFICE], ["desk@example.com"])
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", OFFICE)
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+
+    report = world.again()
+
+    assert world.open() == (0, 0, 1)
+    assert len(world.superfone.leads()) == 1
+    assert ("superfone", AMBIGUOUS) in waiting(report)
+    assert f"superfone:{desk}" in details(report)
+    world.quiet(3)
+
+
+def test_a_crm_that_cannot_tell_when_a_contact_is_to_be_made(stage: Make) -> None:
+    """Nothing is made, it is told in the CRM's words, and tried again when the person's keys change."""
+    world = stage(highlevel="create_missing_contacts = true")
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.reply.person_creates(contact, "Call", world.due())
+    refusal = Ambiguous("contact c9 has this number as a second one", system="highlevel")
+
+    with patch.object(HighLevelAdapter, "create_contact", side_effect=refusal) as asked:
+        report = world.again()
+        assert ("highlevel", AMBIGUOUS) in attention(report)
+        assert "contact c9 has this number as a second one" in details(report)
+        assert ("highlevel", "refused") not in attention(world.quiet(3))
+        assert asked.call_count == 1
+        world.good(hours=1)
+        assert asked.call_count == 2
+        world.reply.person_edits_contact(contact, phone=NEW)
+        world.good()
+        assert asked.call_count == 3
+    assert world.highlevel.contacts() == []
+
+    world.reply.person_edits_contact(contact, phone=PHONE)
+    world.good()
+    assert world.open()[1:] == (1, 1)
+    world.quiet()
+
+
+@pytest.mark.parametrize("create", ["true", "false"])
+def test_a_crm_that_cannot_tell_when_a_contact_is_looked_for(stage: Make, create: str) -> None:
+    world = stage(highlevel=f"create_missing_contacts = {create}")
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.reply.person_creates(contact, "Call", world.due())
+    refusal = Ambiguous("contact c9 has this number as a second one", system="highlevel")
+
+    with patch.object(HighLevelAdapter, "find_contacts", side_effect=refusal):
+        for report in (world.good(), world.quiet(3)):
+            assert ("highlevel", AMBIGUOUS) in attention(report)
+            assert ("highlevel", AMBIGUOUS) in waiting(report)
+            assert "contact c9 has this number as a second one" in details(report)
+    assert world.highlevel.contacts() == []
+
+
+def test_nobody_is_made_by_a_link_that_contradicts_itself(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    person = world.highlevel.add_contact("Asha", "", "", PHONE)
+    world.good()
+    world.highlevel.person_edits_contact(person, phone=NEW, email="new@example.com")
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+
+    world.good()
+
+    assert world.reply.contacts() == ()
+    world.quiet(2)
+
+
+# contacts that go ------------------------------------------------------------------------------------
+
+
+def test_a_deleted_contact_that_a_search_still_finds_joins_nobody(stage: Make) -> None:
+    world = stage()
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.good()
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    found: dict[str, Any] = {"id": person, "email": "asha@example.com", "phone": PHONE}
+    world.highlevel.person_deletes_contact(person)
+    world.mangle("highlevel", "find", lambda answer: answer.update(contact=found))
+    world.reply.person_creates(contact, "Call", world.due())
+
+    report = world.good()
+
+    assert world.open() == (0, 1, 0)
+    assert ("highlevel", "no_contact") in waiting(report)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("crm", ["reply", "highlevel"])
+def test_a_task_that_is_open_while_its_contact_is_gone(stage: Make, crm: str) -> None:
+    world = stage()
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    if crm == "reply":
+        world.reply.person_creates(contact, "Call", world.due())
+        world.reply.person_deletes_contact(contact)
+    else:
+        task = world.highlevel.person_creates(person, "Ring", world.due())
+        world.highlevel.person_deletes_contact(person)
+        world.highlevel.person_restores(task)
+    other = world.everywhere("Ravi", RAVI)
+    world.highlevel.person_creates(other[2], "Ring Ravi", world.due(hours=9))
+
+    report = world.good()
+
+    assert len(world.lane(other[0])) == 1
+    assert (crm, "contact_unread") in waiting(report) or not world.quiet().attention
+    world.quiet(2)
+
+
+def test_who_was_joined_by_a_contact_that_is_gone_is_one_person_still(stage: Make) -> None:
+    """A lead with a number, a Reply contact with an e-mail: the HighLevel contact that had both is deleted."""
+    world = stage()
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    contact = world.reply.add_contact("Asha", "asha@example.com")
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.again(2)
+    newcomer = world.highlevel.add_contact("Asha", "Rao", "", PHONE)
+    assert newcomer in details(world.quiet())
+    world.highlevel.person_deletes_contact(person)
+    world.highlevel.person_deletes_contact(newcomer)
+    world.again(2)
+    world.reply.person_creates(contact, "Call", world.due())
+
+    world.again(3)
+
+    assert sorted(world.lane(lead)) == ["FOLLOW_UP_CALL", "REMINDER"]
+    assert {reason for _, reason in attention(world.quiet())} <= {"replica_missing"}

@@ -1,0 +1,352 @@
+"""What cannot be read, for a moment or for good: it is named, and delays nothing but itself."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Fault
+from syncer.domain.report import Exit
+from tests.support.lasting import always, crowd, forbid, named, of_leads, of_tasks
+from tests.support.scenario import Make, attention, name_of, waiting
+
+OTHERS = {"superfone": ("reply", "highlevel"), "reply": ("superfone", "highlevel"), "highlevel": ("superfone", "reply")}
+
+
+# for a moment ----------------------------------------------------------------------------------------
+
+
+def test_a_task_that_cannot_be_read_is_named(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due())
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4)
+
+    report = world.good()
+    assert report.attention == ()
+    assert [(item.system, item.reason) for item in report.waiting] == [("reply", "unread")]
+    assert f"task {task}: " in report.waiting[0].detail
+
+    world.good()
+    assert world.open() == (1, 1, 1)
+    report = world.quiet()
+    assert (report.attention, report.waiting) == ((), ())
+
+
+def test_an_origin_outside_its_route_is_missed_too(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "ManualEmail", world.due())
+    world.good()
+    world.reply.person_deletes(task)
+    world.quiet()
+
+    assert attention(world.quiet()) == {("reply", "replica_missing")}
+    assert world.open() == (0, 0, 1)
+
+
+def test_a_copy_that_is_there_again_and_finished_is_finished_everywhere(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    copy = world.highlevel_open()[0].id
+    world.highlevel.person_completes(copy)
+    world.highlevel.person_deletes(copy)
+    world.quiet()
+    assert attention(world.quiet()) == {("highlevel", "replica_missing")}
+
+    world.highlevel.person_restores(copy)
+    world.good()
+
+    assert world.open() == (0, 0, 0)
+    assert world.quiet().attention == ()
+
+
+# for good: leads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "count", "first"),
+    [
+        (Fault.ERROR_BEFORE, 1, 0),
+        (Fault.GARBAGE, 2, 0),
+        (Fault.ERROR_BEFORE, 3, 0),
+        (Fault.GARBAGE, 3, 37),
+        (Fault.LOST_REQUEST, 10, 0),
+        (Fault.ERROR_BEFORE, 10, 15),
+    ],
+)
+def test_leads_that_always_fail_delay_nobody_else(stage: Make, fault: Fault, count: int, first: int) -> None:
+    """The first of the leads, the last, or some between: forty of them, the others are served in the same run."""
+    world = stage()
+    people = crowd(world, 40)
+    broken = [lead for lead, _, _ in people[first : first + count]]
+    sound = [lead for lead, _, _ in people if lead not in broken]
+    tasks = [world.superfone.person_creates(lead, "BOOKING", world.due()) for lead in (*broken, *sound[::5])]
+    world.good()
+    assert len(world.highlevel_open()) == len(tasks)
+    always(world, "superfone", of_leads(broken), fault)
+    world.loop.advance(60)
+    for task in tasks:
+        world.superfone.person_completes(task)
+
+    report = world.good()
+
+    left = count
+    assert world.open() == (0, left, left)
+    assert report.connections["superfone"].state == "ok"
+    assert ("superfone", "unread") in waiting(report)
+    world.again()
+    report = world.good()
+    told = named(report, "superfone", "unreadable" if fault is Fault.GARBAGE else "failing")
+    assert sorted(told) == sorted(line for lead in broken for line in told if f"the tasks of contact {lead}: " in line)
+    assert len(told) == count
+    assert not {where for where in waiting(report) if where[1] == "unread"}
+
+    # New work of the others goes through, run after run.
+    _, contact, _ = people[0 if first else -1]
+    for hours in (1, 2):
+        world.reply.person_creates(contact, "ToDo", world.due(hours=hours))
+        assert world.good().created["superfone"] == 1
+
+
+def test_a_lead_that_can_be_read_again_is_served_and_forgotten(stage: Make) -> None:
+    world = stage()
+    (lead, _, _), _ = crowd(world, 2)
+    task = world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    honest = world.superfone.fault
+    always(world, "superfone", of_leads([lead]), Fault.ERROR_BEFORE)
+    world.loop.advance(60)
+    world.superfone.person_completes(task)
+    world.again(4)
+    assert world.open() == (0, 1, 1)
+    with world.open_ledger(read_only=True) as ledger:
+        [failing] = ledger.load().failing.values()
+        assert (failing.what, failing.key, failing.failures) == ("lane", lead, 4)
+
+    world.superfone.fault = honest
+    report = world.good()
+
+    assert world.open() == (0, 0, 0)
+    assert report.attention == ()
+    with world.open_ledger(read_only=True) as ledger:
+        assert ledger.load().failing == {}
+
+
+def test_a_run_of_failures_is_counted_in_a_row(stage: Make) -> None:
+    world = stage()
+    (lead, _, _), (_, contact, _) = crowd(world, 2)
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    honest = world.superfone.fault
+    for _ in range(3):
+        always(world, "superfone", of_leads([lead]), Fault.ERROR_BEFORE)
+        assert world.again(2).attention == ()
+        world.superfone.fault = honest
+        world.good()
+
+
+def test_a_whole_crm_that_is_out_of_order_is_not_told_lead_by_lead(stage: Make) -> None:
+    world = stage()
+    for lead, _, _ in crowd(world, 30):
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    honest = world.superfone.fault
+    always(world, "superfone", lambda _call: True, Fault.ERROR_BEFORE)
+
+    for _ in range(4):
+        report = world.again()
+        assert report.exit is Exit.PARTIAL
+        assert report.connections["superfone"].state == "unavailable"
+        assert not named(report, "superfone", "failing")
+
+    world.superfone.fault = honest
+    world.complete_in("highlevel")
+    report = world.good()
+    assert world.open() == (0, 0, 0)
+    assert report.attention == ()
+
+
+def test_more_failing_leads_than_stop_a_connection_find_their_place(stage: Make) -> None:
+    """Thirty of forty, the first in order: the run stops before the others' turn, the next begins with them."""
+    world = stage()
+    people = crowd(world, 40)
+    for lead, _, _ in people:
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    always(world, "superfone", of_leads([lead for lead, _, _ in people[:30]]), Fault.ERROR_BEFORE)
+    world.complete_in("highlevel")
+
+    world.again(2)
+
+    assert len(world.superfone_open()) == 30
+    assert world.good().connections["superfone"].state == "ok"
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_writes_in_doubt_for_leads_that_always_fail_delay_nobody_else(stage: Make, count: int) -> None:
+    world = stage()
+    people = crowd(world, 8)
+    for _, contact, _ in people[:count]:
+        world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    broken = [lead for lead, _, _ in people[:count]]
+    world.complete_in("reply")
+    world.fail("superfone", "complete", Fault.LOST_REQUEST, times=count)
+    always(world, "superfone", of_leads(broken), Fault.ERROR_BEFORE)
+    world.again()
+
+    for number, (_, contact, _) in enumerate(people[count:]):
+        world.reply.person_creates(contact, "ToDo", world.due(hours=1))
+        report = world.again()
+        assert report.connections["superfone"].state == "ok"
+        assert len(world.superfone_open()) == count + number + 1
+
+
+# for good: tasks -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 10])
+@pytest.mark.parametrize("refusal", ["503", "403", "garbage"])
+def test_reply_tasks_that_always_fail_delay_nobody_else(stage: Make, count: int, refusal: str) -> None:
+    world = stage()
+    people = crowd(world, 14)
+    tasks = [
+        world.reply.person_creates(contact, "Call", world.due(hours=1 + n)) for n, (_, contact, _) in enumerate(people)
+    ]
+    broken = tasks[:count]
+    if refusal == "403":
+        forbid(world, "reply", of_tasks(broken))
+    else:
+        always(world, "reply", of_tasks(broken), Fault.ERROR_BEFORE if refusal == "503" else Fault.GARBAGE)
+
+    report = world.good()
+
+    assert report.connections["reply"].state == "ok"
+    assert world.open() == (14 - count, 14, 14 - count)
+    world.again()
+    told = named(world.good(), "reply", "unreadable" if refusal == "garbage" else "failing")
+    assert len(told) == count
+    assert all(any(f"task {task}: " in line for line in told) for task in broken)
+    if refusal == "403":
+        assert all("not yours" in line for line in told)
+
+
+@pytest.mark.parametrize("refusal", ["503", "403", "garbage"])
+def test_an_unreadable_task_holds_its_contact_up_for_three_runs_only(stage: Make, refusal: str) -> None:
+    """What is unknown may be the copy that is about to be made; after three runs nobody waits for it any more."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    broken = [world.reply.person_creates(contact, "ToDo", world.due(hours=9))]
+    if refusal == "403":
+        forbid(world, "reply", of_tasks(broken))
+    else:
+        always(world, "reply", of_tasks(broken), Fault.ERROR_BEFORE if refusal == "503" else Fault.GARBAGE)
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+
+    report = world.good()
+    assert world.open() == (1, 1, 1)
+    assert ("reply", "unread") in waiting(report)
+    world.good()
+    world.good()
+    assert world.open() == (1, 2, 1)
+    world.quiet(2)
+
+    # Completions of the contact's other tasks went through all the time, and still do.
+    world.complete_in("highlevel")
+    world.good()
+    assert world.open() == (0, 1, 0)
+
+
+def test_a_known_copy_that_cannot_be_read_alone_is_named_with_its_task(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    forbid(world, "reply", of_tasks([task]))
+    world.loop.advance(60)
+    world.reply.person_completes(task)
+
+    report = world.again(3)
+
+    assert report.exit is Exit.DONE
+    [item] = [item for item in report.attention if item.reason == "failing"]
+    assert item.task is not None
+    assert world.open() == (1, 0, 1)
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_a_copy_that_vanished_and_cannot_be_asked_for_stays_as_it_was(stage: Make, system: str) -> None:
+    world = stage()
+    (lead, _, _), (other, _, _) = crowd(world, 2)
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    task = world.superfone.person_creates(other, "BOOKING", world.due())
+    world.good()
+    if system == "reply":
+        gone = str(world.reply_open()[0].id)
+        world.reply.person_deletes(gone)
+    else:
+        gone = world.highlevel_open()[0].id
+        world.highlevel.person_deletes(gone)
+    forbid(world, system, of_tasks([gone]))
+    world.loop.advance(60)
+    world.superfone.person_completes(task)
+
+    for _ in range(4):
+        report = world.good()
+
+    assert ("superfone", "unread") not in waiting(report)
+    assert attention(report) == {(system, "failing")}
+    open_in = dict(zip(OTHERS, world.open(), strict=True))
+    assert open_in == {"superfone": 1, "reply": 1, "highlevel": 1, system: 0}
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+@pytest.mark.parametrize("name", ["tasks", "contacts"])
+def test_a_list_that_is_forbidden_stops_its_connection_only(stage: Make, system: str, name: str) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    forbid(world, system, lambda call: name_of(system, call) == name)
+    world.complete_in("superfone")
+
+    report = world.again()
+
+    assert report.exit is Exit.PARTIAL
+    assert report.connections[system].state == "unauthorized"
+    other = "highlevel" if system == "reply" else "reply"
+    assert report.completed[other] == 1
+
+
+def test_leads_that_are_all_forbidden_stop_superfone(stage: Make) -> None:
+    world = stage()
+    for lead, _, _ in crowd(world, 4):
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    forbid(world, "superfone", lambda call: call.path.endswith("/task"))
+
+    report = world.again()
+
+    assert report.connections["superfone"].state == "unauthorized"
+    assert report.exit is Exit.PARTIAL
+
+
+def test_a_contact_that_cannot_be_asked_for_delays_no_other(stage: Make) -> None:
+    world = stage()
+    crowd(world, 12)
+    always(
+        world, "superfone", lambda call: call.query.get("phone", "").endswith(("00003", "00007")), Fault.ERROR_BEFORE
+    )
+    for contact in world.reply.contacts():
+        world.reply.person_creates(str(contact.id), "Call", world.due())
+
+    report = world.good()
+
+    assert len(world.superfone_open()) == 10
+    world.good()
+    told = named(world.good(), "superfone", "failing")
+    assert [line.split(":")[0] for line in told] == [f"the contact with +9198765{n:05d}" for n in (3, 7)]
+    assert report.connections["superfone"].state == "ok"

@@ -1,0 +1,61 @@
+"""An HTTP client before a CRM that answers as it is told."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from adapters.http.client import Http, Rule
+from syncer.contract.adapter import AdapterError
+from syncer.contract.settings import Rate
+
+KEY = 'k3y/+ with "quotes" and secrets'
+WIDE = (Rate(1000, 1.0),)
+Handler = Callable[[httpx.Request], httpx.Response]
+
+
+class Thing(BaseModel):
+    """Any answer that a CRM may give."""
+
+    id: int
+
+
+def http(handler: Handler, *, rates: Sequence[Rate] = WIDE, rules: Sequence[Rule] = (), **options: Any) -> Http:
+    """A client of the CRM that this handler is; all its windows are wide unless told otherwise."""
+    return Http(
+        system="acme",
+        base_url="https://crm.example/api",
+        headers={"X-Api-Key": "k"},
+        secrets=[KEY],
+        rates=rates,
+        rules=rules,
+        transport=httpx.MockTransport(handler),
+        **options,
+    )
+
+
+def answers(*replies: httpx.Response | Exception) -> Handler:
+    """A handler that gives these one after another, and the last for ever."""
+    left: Iterator[httpx.Response | Exception] = itertools.chain(replies, itertools.repeat(replies[-1]))
+
+    def handle(_request: httpx.Request) -> httpx.Response:
+        reply = next(left)
+        if isinstance(reply, Exception):
+            raise reply
+        return httpx.Response(reply.status_code, headers=reply.headers, content=reply.content)
+
+    return handle
+
+
+async def outcome(client: Http, method: str) -> AdapterError:
+    """The error that a read (GET) or a write (POST) ends with."""
+    call = client.read if method == "GET" else client.write
+    with pytest.raises(AdapterError) as caught:
+        await call(method, "/things")
+    await client.aclose()
+    return caught.value

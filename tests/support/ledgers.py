@@ -1,0 +1,98 @@
+"""Ledgers and values for the ledger's tests."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from syncer.domain.base import Action, Base, Changes, Operation, OpState
+from syncer.domain.model import Kind, Replica, Task
+from syncer.engine.opening import seeded_bytes
+from syncer.ledger import Ledger, Owner
+from tests.support import postgresql
+
+DATABASES: Final = ("sqlite", "postgresql")
+NOW: Final = datetime(2026, 5, 19, 8, 30, 0, 123456, tzinfo=UTC)
+DAY: Final = timedelta(days=1)
+TERM: Final = timedelta(minutes=2)
+
+
+def make_task(task: str = "01A", contact: str = "c1", **fields: Any) -> Task:
+    values: dict[str, Any] = {"kind": Kind.FOLLOW_UP_CALL, "title": "Call", "body": None, "due": NOW, "origin": "reply"}
+    return Task(task, contact, **(values | fields))
+
+
+def make_replica(remote_id: str = "1", task: str = "01A", system: str = "reply", **fields: Any) -> Replica:
+    return Replica(system, remote_id, task, "7", **fields)
+
+
+def make_operation(name: str = "op1", task: str = "01A", state: OpState = OpState.SENT, **fields: Any) -> Operation:
+    values: dict[str, Any] = {"system": "reply", "action": Action.CREATE, "created_at": NOW, "sent_at": NOW}
+    return Operation(id=name, task=task, contact="7", state=state, **(values | fields))
+
+
+@contextmanager
+def database_url(kind: str, folder: Path, *, tables: bool = True) -> Iterator[str]:
+    """The URL of an empty ledger, on PostgreSQL with its ``tables`` or without; skips where there is no PostgreSQL."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'acme.db'}"
+        return
+    with postgresql.empty_ledger() if tables else postgresql.empty_schema() as url:
+        yield url
+
+
+HERE: Final = Owner("here", "machine", 1, 100.0)
+RANDOM: Final = seeded_bytes(7)
+
+
+def alive(_owner: Owner) -> bool:
+    return True
+
+
+def run_once(path: Path, now: datetime = NOW) -> Base:
+    """What a run at this instant starts from."""
+    with Ledger.open(f"sqlite:///{path}", name="acme", clock=lambda: now) as ledger:
+        base = ledger.acquire(HERE, now, TERM, alive, run=f"run {now}", random_bytes=RANDOM)
+        ledger.finish_run(f"run {now}", now, "ok", {}, token=HERE.token)
+    return base
+
+
+def open_at(path: Path, *, read_only: bool = False) -> Ledger:
+    return Ledger.open(f"sqlite:///{path}", name="acme", read_only=read_only, clock=lambda: NOW)
+
+
+def tidied(path: Path) -> None:
+    """As another process does now and then: what is in the log goes into the file."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA wal_checkpoint").fetchall()
+
+
+def healthy(path: Path) -> bool:
+    with closing(sqlite3.connect(path)) as connection:
+        return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+
+
+def killed(path: Path, *, checkpoint: bool, run: str = "one") -> None:
+    """What is left after a run that was killed: a log beside the file."""
+    with open_at(path) as ledger:
+        ledger.acquire(HERE, NOW, TERM, alive, run=run, random_bytes=RANDOM)
+        if checkpoint:
+            tidied(path)
+        ledger.store(Changes(cursors={"a": "b"}), token=HERE.token)
+        for name in ("acme.db", "acme.db-wal"):
+            shutil.copyfile(path.with_name(name), path.with_name(f"left-{name}"))
+    for name in ("acme.db", "acme.db-wal"):
+        path.with_name(f"left-{name}").replace(path.with_name(name))
+
+
+def swapped_in(path: Path, copy: Path) -> None:
+    copy.replace(path)
+
+
+def written_over(path: Path, copy: Path) -> None:
+    path.write_bytes(copy.read_bytes())
