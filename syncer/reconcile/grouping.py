@@ -158,14 +158,16 @@ class Grouping:
     def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
         """Whether people copied the text of our copy, which is closed, into this one, which is like nothing else of it.
 
-        Of what was finished we make no other copy.
+        Of what was finished we make no other copy. Where the origin was changed since, what is less like it is pasted.
         """
         place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
         origin = self._at.get(place)
         closed = [other for other in rows if other.state is not State.OPEN and other.marker is not None]
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
-        return not any(is_like(row, other) for other in (*closed, *([origin] if origin is not None else [])))
+        if origin is not None and unlikeness(row, origin) < min(unlikeness(other, origin) for other in closed):
+            return False
+        return not any(is_like(row, other) for other in closed)
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
         """The origin comes first, then what the ledger knows, then what is, or is called, as it, then the oldest."""

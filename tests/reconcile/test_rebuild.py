@@ -181,6 +181,15 @@ def test_what_was_pasted_from_a_copy_that_is_finished_is_a_task_of_its_own(
     assert found.base.tasks[task.id].state is (State.OPEN if is_copy else State.DONE)
 
 
+def test_a_finished_task_that_was_pasted_finishes_nothing_though_the_origin_was_put_off_since() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    pasted = replace(ours, remote_id="x", title="Other", due=at(days=9))
+    found = rebuilt(replace(theirs, due=at(days=5)), ours, done(pasted))
+    again = one_task(found)
+    assert (again.id, again.state, places(found, task.id)) == (task.id, State.OPEN, {TYPED, PLAIN})
+
+
 def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     pasted = a_reading(PLAIN, "x", person="p2", marker=marker_of(task, OTHER_LEDGER), title="Call", due=at(days=9))
