@@ -67,6 +67,9 @@ class Oracle(Machines):
                 self.made_in_superfone((write.system, remote_id), story)
             if self.ours_alone:
                 self.known.add((write.system, remote_id))
+            elif self.at_once:
+                # Perhaps another machine made it, after ours had looked.
+                self.changed_at[write.system, remote_id] = self.stage.now()
             self.unclaimed.add((write.system, remote_id))
             if story.to_put_back:
                 self.theirs.add((write.system, remote_id))

@@ -57,11 +57,16 @@ def judge(facts: Facts, outcome: Outcome) -> None:
 
 
 def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
-    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention."""
+    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention.
+
+    Where they made a contact, who is there twice now, that is what is told: each of the two has a copy of its own.
+    """
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
             there = [copy for copy in facts.open_copies(name) if copy[0] == system]
-            if len(there) > story.many and (system, "duplicate") not in attention and "L2" not in story.excused:
+            reasons = ("duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else []))
+            told = any((system, reason) in attention for reason in reasons)
+            if len(there) > story.many and not told and "L2" not in story.excused:
                 raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {there}")
 
 
