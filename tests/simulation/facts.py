@@ -26,10 +26,10 @@ class Facts:
     """The memory of one world. ``closes_cancelled`` and ``holds`` are the account's settings.
 
     ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``moved_on`` are
-    recurring ones that they completed, and that are open again with their next date. ``reopenings`` are the
-    tasks that a copy belonged to before people reopened it, and since. ``known`` and ``known_closed`` are those that a
-    clean run has read as they are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does
-    not know yet.
+    recurring ones that they completed, and that are open again with their next date; ``unseen_moves`` those that a
+    machine completed, and whether ours is one of those that did not. ``reopenings`` are the tasks that a copy belonged
+    to before people reopened it, and since. ``known`` and ``known_closed`` are those that a clean run has read as they
+    are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does not know yet.
     ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
     ``ailing`` are what a CRM can never show as it should, a Superfone lead or a Reply task, and of which task that is,
     though it be deleted by now; ``unread`` of them are those that were so before everything was read again after a
@@ -37,9 +37,9 @@ class Facts:
     ``held`` are the copies of which the last report says that nobody can tell what they are.
     ``unsure`` are the persons whose keys lead to several records; where a number went to another person, they are
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
-    which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; ``at_once``: both, since
-    ``begun_at``. What the other one saw closed is in ``closed_there``, if it ever ran; what it made is
-    ``made_by_another``, and ``incidents_there`` are its to report. ``added_at``: when people added a contact.
+    which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; ``at_once``: both. What the other
+    one saw closed is in ``closed_there``, if it ever ran; what it made is ``made_by_another``, and ``incidents_there``
+    are its to report. ``added_at``: when people added a contact.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -54,6 +54,7 @@ class Facts:
         self.theirs: set[Copy] = set()
         self.by_people: set[Copy] = set()
         self.moved_on: set[Copy] = set()
+        self.unseen_moves: dict[Copy, set[bool]] = {}
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
@@ -78,7 +79,6 @@ class Facts:
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = False
         self.ours_alone = True
-        self.begun_at = stage.now()
         self.made_by_another, self.incidents_there = set[Copy](), set[Copy]()
 
     # what there is ---------------------------------------------------------------------------------
@@ -275,6 +275,20 @@ class Facts:
         self.touched(copy, "edited")
         self._forget(copy)
         self.moved_on.add(copy)
+
+    def moved_by_us(self, copy: Copy, before: Story | None) -> None:
+        """What a machine completed has moved to its next date: to the one that did not do it, it looks put off."""
+        new = self.story(copy)
+        if new is not None and before is not None and copy in self.unseen_moves and "L3" in before.excused:
+            # Both completed it. What the one has made of the date before is a copy of this one to the other.
+            new.excused |= UNTOLD
+        there = {True, False} if self.closed_there is not None else {True}
+        self.unseen_moves[copy] = there if self.at_once else there - {self.ours_alone}
+
+    def is_unseen_move(self, copy: Copy) -> bool:
+        """Whether a machine that writes now may not know that a completion moved this one."""
+        writing = {True, False} if self.at_once else {self.ours_alone}
+        return not writing.isdisjoint(self.unseen_moves.get(copy, ()))
 
     def _is_theirs_after_all(self, copy: Copy) -> None:
         closed = self.closed_by.get(copy)

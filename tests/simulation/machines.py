@@ -26,7 +26,7 @@ class Machines(Facts):
 
     def begins(self, machine: int, *, disturbed: bool) -> None:
         """A run begins on this machine, in which not everything may be read if it is ``disturbed``."""
-        changes, self._machine, self.begun_at = machine != self._machine, machine, self.stage.now()
+        changes, self._machine = machine != self._machine, machine
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:
             self._another_ledger()

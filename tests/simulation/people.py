@@ -117,13 +117,14 @@ class People:
             if not task.completed or task.deleted:
                 continue
             name = self._new_name()
-            person = self._oracle.persons["highlevel", task.contact or ""]
+            copy = ("highlevel", remote_id)
+            person, old = self._oracle.persons["highlevel", task.contact or ""], self._oracle.story(copy)
             self._move_on(remote_id)
             self._stage.highlevel.person_retitles(remote_id, f"Task {name}")
             self._tell(f"  {task.title} moves to its next date, as {name}: {remote_id}")
-            copy = ("highlevel", remote_id)
             self._oracle.made(name, person, copy, self._route(person, self._recurring[remote_id]))
             self._oracle.touched(copy, "copied")
+            self._oracle.moved_by_us(copy, old)
 
     def _move_on(self, remote_id: str) -> None:
         self._stage.highlevel.person_reopens(remote_id)

@@ -57,17 +57,18 @@ def judge(facts: Facts, outcome: Outcome) -> None:
 
 
 def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
-    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention.
-
-    Where they made a contact, who is there twice now, that is what is told: each of the two has a copy of its own.
-    """
+    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention."""
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
             there = [copy for copy in facts.open_copies(name) if copy[0] == system]
-            reasons = ("duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else []))
-            told = any((system, reason) in attention for reason in reasons)
+            told = any((system, reason) in attention for reason in _told_of_doubles(facts, story))
             if len(there) > story.many and not told and "L2" not in story.excused:
                 raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {there}")
+
+
+def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
+    """Where two ledgers made the person's contact, too, each of the two has a copy of its own."""
+    return {"duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else [])} if story.extra else set()
 
 
 def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[str]) -> bool:
@@ -101,7 +102,7 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
 
 
 def _cannot_be_closed(facts: Facts, copy: Copy, listed: Listed) -> bool:
-    if _is_told(facts.stories[facts.tasks(copy[0])[copy[1]].name or ""], listed):
+    if _is_told(facts, facts.stories[facts.tasks(copy[0])[copy[1]].name or ""], listed):
         return True
     if (copy[0], "newer_above") in listed and _something_above(facts, copy):
         return True
@@ -122,10 +123,9 @@ def _seems_done(facts: Facts, story: Story, copies: list[Copy], listed: Listed) 
     return "L3" in story.excused and any(_is_for_people_to_close(facts, copy, listed) for copy in copies)
 
 
-def _is_told(story: Story, listed: Listed) -> bool:
+def _is_told(facts: Facts, story: Story, listed: Listed) -> bool:
     """Whether it stands under attention that nobody can tell what this task is: nothing is then written for it."""
-    told = TOLD | {"duplicate"} if story.extra else TOLD
-    return any(reason in told for _, reason in listed)
+    return any(reason in TOLD | _told_of_doubles(facts, story) for _, reason in listed)
 
 
 def _something_above(facts: Facts, copy: Copy) -> bool:
@@ -141,7 +141,7 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
     """When people and faults stop, at most three runs later every open task has an open replica in every CRM that
     its route names, or stands under *waiting* or *attention* (L8) with a reason (L7, where it is not true).
     """
-    if _is_told(story, listed) or _seems_done(facts, story, copies, listed):
+    if _is_told(facts, story, listed) or _seems_done(facts, story, copies, listed):
         return
     for system in story.systems:
         there = sum(where == system for where, _ in copies)

@@ -176,8 +176,8 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
             story.excused |= UNTOLD
         facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
         return
-    if facts.at_once and facts.changed_at.get(closed, facts.begun_at) > facts.begun_at:
-        # One machine completed it, whereupon it moved to its next date, and so did the other one in the same moment.
+    if facts.is_unseen_move(closed):
+        # One machine completed it, whereupon it moved to its next date, and so did the other one, which saw it put off.
         story.excused |= UNTOLD | {"L3"}
         return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
