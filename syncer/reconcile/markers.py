@@ -73,7 +73,7 @@ def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
     alike = any(is_like(reading, one) for one in known)
     another = reading.marker is not None and reading.marker.ledger != base.ledger_id
     if reading.state is not State.OPEN:
-        return not alike or (bool(had) and not another)
+        return bool(had) and not alike if another else bool(had) or not alike
     if task.state is State.OPEN and is_by_another(base, reading):
         return False
     if task.state is not State.OPEN:

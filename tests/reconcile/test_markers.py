@@ -100,7 +100,6 @@ def test_after_an_old_copy_was_put_back_a_copy_of_ours_may_have_been_reopened_si
         (["gone"], {"title": "Other"}, True),
         (["gone"], {"due": at(days=9)}, True),
         ([], {"state": State.DONE}, False),
-        ([], {"state": State.DONE, "title": "Other"}, True),
         (["gone"], {"state": State.DONE, "title": "Other"}, True),
     ],
     ids=str,
@@ -120,6 +119,17 @@ def test_a_finished_task_with_a_marker_of_ours_is_pasted_where_we_had_a_copy() -
     finished = a_reading(PLAIN, "x", title="Ring", state=State.DONE, marker=marker_of(TASK))
     assert is_pasted(base, finished, TASK)
     assert not is_pasted(base, replace(finished, marker=marker_of(TASK, OTHER_LEDGER)), TASK)
+
+
+@pytest.mark.parametrize(("ledger", "pasted"), [(LEDGER, True), (OTHER_LEDGER, False)])
+@pytest.mark.parametrize("changes", [{"title": "Other"}, {"due": at(days=9)}], ids=str)
+def test_a_finished_copy_that_another_ledger_made_is_one_though_the_task_was_changed_since(
+    changes: dict[str, Any], ledger: str, pasted: bool
+) -> None:
+    """A lost ledger had made it, and this one has read the origin alone until now."""
+    copy = a_reading(PLAIN, "x", marker=marker_of(TASK, ledger), title="Ring", state=State.DONE)
+    finished = replace(copy, **changes)
+    assert is_pasted(a_base(TASK, replicas=[ORIGIN]), finished, TASK) is pasted
 
 
 @pytest.mark.parametrize(
