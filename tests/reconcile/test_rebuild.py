@@ -190,6 +190,17 @@ def test_a_finished_task_that_was_pasted_finishes_nothing_though_the_origin_was_
     assert (again.id, again.state, places(found, task.id)) == (task.id, State.OPEN, {TYPED, PLAIN})
 
 
+@pytest.mark.parametrize("changed_in", [TYPED, PLAIN])
+def test_a_copy_that_was_moved_is_ours_still_though_people_finished_another_task_with_its_text(changed_in: str) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    origin, ours = copies_of(task, (TYPED, PLAIN))
+    pasted = replace(ours, remote_id="x", title="Another call", due=at(hours=9))
+    moved = [replace(row, due=at(hours=7)) if row.system == changed_in else row for row in (origin, ours)]
+    found = rebuilt(*moved, done(pasted))
+    assert found.base.tasks[task.id].state is State.OPEN
+    assert found.base.replicas[ours.key].task == task.id
+
+
 def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     pasted = a_reading(PLAIN, "x", person="p2", marker=marker_of(task, OTHER_LEDGER), title="Call", due=at(days=9))
