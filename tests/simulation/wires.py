@@ -32,7 +32,7 @@ IN_A_RUN: Final = (
         "syncer.domain.base",
         "            if task.contact in merged:",
         "            if task.id in merged:",
-        "tests/engine/test_wiring.py::test_two_persons_with_open_tasks_are_merged",
+        "tests/domain/test_base.py::test_all_that_names_a_person_follows_them",
     ),
     Wire(
         "who writes does not ask for its lease",
