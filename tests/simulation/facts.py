@@ -27,7 +27,8 @@ class Facts:
 
     ``theirs`` are the copies that people made or touched, ``by_people`` those that they made. ``moved_on`` are
     recurring ones that they completed, and that are open again with their next date; ``unseen_moves`` those that a
-    machine completed, and whether ours is one of those that did not. ``reopenings`` are the tasks that a copy belonged
+    machine completed, and whether ours is one of those that did not. ``doubts`` are the (task id, system) that were in
+    doubt when the last run ended, ``None`` if it did not tell. ``reopenings`` are the tasks that a copy belonged
     to before people reopened it, and since. ``known`` and ``known_closed`` are those that a clean run has read as they
     are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does not know yet.
     ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
@@ -54,6 +55,7 @@ class Facts:
         self.theirs: set[Copy] = set()
         self.by_people: set[Copy] = set()
         self.moved_on: set[Copy] = set()
+        self.doubts: set[tuple[str | None, str]] | None = set()
         self.unseen_moves: dict[Copy, set[bool]] = {}
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.known: set[Copy] = set()
@@ -114,6 +116,9 @@ class Facts:
     def task_id(self, copy: Copy) -> str | None:
         """The id by which the ledger knows the task of a copy."""
         return self.stage.task_of(*copy)
+
+    def _id_in(self, copy: Copy) -> tuple[str | None, str]:
+        return self.task_id(copy), copy[0]
 
     def is_closed(self, story: Story) -> bool:
         """Whether people have ended it, so that all its copies may be closed."""
@@ -256,6 +261,9 @@ class Facts:
             ours_there = copy[0] == "superfone" and copy not in self.by_people
             if ours_there or self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
                 story.excused |= UNTOLD
+        if deed == "edited" and self.is_closed(story) and (self.doubts is None or self._id_in(copy) in self.doubts):
+            # It looks like a recurring one that our completion moved on.
+            story.excused |= UNTOLD
         begins_anew = self.rebuilding or self.closed_there is not None
         if deed == "edited" and begins_anew and any(self.ailing[other] is story for other in self.ailing):
             # What cannot be read is told from others by its due alone.

@@ -92,6 +92,8 @@ class Oracle(Machines):
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
         """What this machine's run has seen."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
+        doubtful = None if outcome.report is None else [i for i in outcome.report.waiting if i.reason == "in_doubt"]
+        self.doubts = None if doubtful is None else {(item.task, item.system) for item in doubtful}
         if outcome.report is not None:
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
         if outcome.clean and outcome.report is not None:
