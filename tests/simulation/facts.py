@@ -40,7 +40,8 @@ class Facts:
     ``contradicted``, and ``seen_contradicted`` once a clean run has read that. ``narrow`` are the messages by name,
     which Superfone has no place for. ``ours_alone``: of two machines, only ours runs; ``at_once``: both. What the other
     one saw closed is in ``closed_there``, if it ever ran; what it made is ``made_by_another``, and ``incidents_there``
-    are its to report. ``added_at``: when people added a contact.
+    are its to report. Once ours has read one of those ``marked_by_another`` alone, it ``knows_another``.
+    ``added_at``: when people added a contact.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -81,6 +82,7 @@ class Facts:
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = False
         self.ours_alone = True
+        self.marked_by_another, self.knows_another = set[Copy](), False
         self.made_by_another, self.incidents_there = set[Copy](), set[Copy]()
 
     # what there is ---------------------------------------------------------------------------------
@@ -475,6 +477,7 @@ class Facts:
             if not task.open and self.closed_there is not None:
                 self.closed_there.add(copy)
             return
+        self.knows_another |= copy in self.marked_by_another
         (self.known if task.open else self.known_closed).add(copy)
         if task.open and task.name:
             self.shown.add(copy)

@@ -70,6 +70,8 @@ class Oracle(Machines):
             elif self.at_once:
                 # Perhaps another machine made it, after ours had looked.
                 self.changed_at[write.system, remote_id] = self.stage.now()
+            elif write.system != "superfone":
+                self.marked_by_another.add((write.system, remote_id))
             self.unclaimed.add((write.system, remote_id))
             if story.to_put_back:
                 self.theirs.add((write.system, remote_id))

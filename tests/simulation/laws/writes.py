@@ -174,6 +174,9 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         if not facts.ours_alone:
             # What another machine is to put back stands in its ledger alone.
             story.excused |= UNTOLD
+            if not facts.knows_another:
+                # Without a marker of its, what our user has closed and we have not was closed by a person.
+                story.excused.add("L3")
         facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
         return
     if facts.is_unseen_move(closed):
