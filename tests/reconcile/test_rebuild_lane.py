@@ -1,0 +1,235 @@
+"""After a lost ledger, the lane, which keeps no markers: what names a copy there is its type and its due."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncer.domain.base import OUR_USER
+from syncer.domain.model import Kind, Reading, ReplicaState, State
+from syncer.domain.reasons import Reason
+from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, places, rebuilt
+from tests.support.strategies import (
+    API,
+    LANE,
+    LEDGER,
+    OTHER_LEDGER,
+    PLAIN,
+    POLICY,
+    SYSTEMS,
+    TYPED,
+    a_base,
+    a_reading,
+    a_replica,
+    a_task,
+    at,
+    marker_of,
+    read_back,
+)
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_two_that_are_due_together_are_paired_in_their_order(origin: str) -> None:
+    """Equal candidates are never taken for new."""
+    tasks = [a_task(f"{origin}:{n}", origin=origin, kind=Kind.TODO, title=f"Note {n}") for n in (1, 2)]
+    rows = [from_yesterday(row) for task in tasks for row in copies_of(task)]
+    found = rebuilt(*rows)
+    assert set(found.base.tasks) == {task.id for task in tasks}
+    for task in tasks:
+        assert places(found, task.id) == set(SYSTEMS)
+        assert found.base.replicas[LANE, f"{task.id[-1]}-{LANE}"].task == task.id
+
+
+@pytest.mark.parametrize("ids", [(1, 2), (10, 9)])
+def test_of_two_that_are_due_together_the_lanes_one_place_went_to_the_first_by_id(ids: tuple[int, int]) -> None:
+    """So the lane would fill it: what was finished there is that one."""
+    first, second = (a_task(f"{s}:{n}", origin=s, title=f"Call {n}") for s, n in zip((PLAIN, TYPED), ids, strict=True))
+    mine = [done(from_yesterday(row)) if row.system == LANE else row for row in copies_of(first)]
+    found = rebuilt(*mine, *copies_of(second, (TYPED, PLAIN)))
+    assert found.base.replicas[LANE, mine[0].remote_id].task == first.id
+    assert found.base.tasks[second.id].state is State.OPEN
+
+
+@pytest.mark.parametrize("by", ["person", "us"])
+def test_what_a_newer_task_closed_in_the_lane_is_open(by: str) -> None:
+    who = API if by == "us" else "7"
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, *others = (from_yesterday(row) for row in copies_of(task))
+    newer = a_reading(LANE, "2", created_at=at(hours=-1), created_by=who, due=at(days=9), kind=Kind.SITE_VISIT)
+    found = rebuilt(done(in_lane, updated_by=who), newer, *others)
+    assert found.base.tasks[task.id].state is State.OPEN
+    assert places(found, task.id, ReplicaState.SUPERSEDED) == {LANE}
+    assert places(found, task.id) == {TYPED, PLAIN}
+    assert len(found.base.tasks) == 2
+
+
+@pytest.mark.parametrize(
+    ("closed_by", "elsewhere", "state"), [(API, False, State.OPEN), (API, True, State.DONE), ("8", False, State.DONE)]
+)
+def test_what_our_own_user_closed_in_the_lane_while_all_others_are_open_was_hit(
+    closed_by: str, elsewhere: bool, state: State
+) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = (from_yesterday(row) for row in copies_of(task))
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    found = rebuilt(done(in_lane, updated_by=closed_by), theirs, done(ours) if elsewhere else ours, base=base)
+    assert found.base.tasks[task.id].state is state
+
+
+@pytest.mark.parametrize(("closes", "state"), [(True, State.DONE), (False, State.OPEN)])
+def test_what_our_own_user_hit_in_the_lane_is_not_done_because_it_was_cancelled_and_kept(
+    closes: bool, state: State
+) -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = (from_yesterday(row) for row in copies_of(task))
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    rows = done(in_lane, updated_by=API), replace(theirs, state=State.CANCELLED), ours
+    found = rebuilt(*rows, base=base, policy=replace(POLICY, cancelled_closes=closes))
+    assert found.base.tasks[task.id].state is state
+
+
+def test_what_our_user_made_in_the_lane_and_nothing_tells_of_is_held() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = API
+    strange = a_reading(LANE, "9", kind=Kind.REMINDER, due=at(days=9), created_by=API)
+    found = rebuilt(*copies_of(task), strange, replace(strange, remote_id="10", created_by="7"), base=base)
+    assert {task.id: task.held for task in found.base.tasks.values()} == {
+        # The one that nothing tells of may be its copy, with another due by now.
+        task.id: Reason.DONE_OR_REOPENED,
+        f"{LANE}:9": Reason.UNMATCHED,
+        f"{LANE}:10": "",
+    }
+
+
+def test_what_has_no_due_is_held_too_where_that_may_be_its_copy() -> None:
+    """Its copy has a due that was made up; of the person, another task's marker tells that we wrote for them."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    undated = a_reading(PLAIN, "x", due=None, title="Ring", created_at=at(hours=-2))
+    in_lane = a_reading(LANE, "9", due=at(days=1), created_by=API)
+    found = rebuilt(*copies_of(task), undated, in_lane)
+    held = {task.id: task.held for task in found.base.tasks.values()}
+    assert held == {task.id: "", undated.place: Reason.DONE_OR_REOPENED, in_lane.place: Reason.UNMATCHED}
+
+
+def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> None:
+    """Its markers tell which of the lane's tasks our user made, and so who that is."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = copies_of(task)
+    found = rebuilt(in_lane, replace(in_lane, remote_id="2-superfone"), theirs, ours)
+    assert all(one.held for one in found.base.tasks.values() if one.id != task.id)
+
+
+@pytest.mark.parametrize("us", [None, API])
+def test_two_that_our_user_made_at_one_due_stay_with_the_two_tasks_that_have_it(us: str | None) -> None:
+    tasks = [a_task(f"{TYPED}:{n}", origin=TYPED, kind=Kind.TODO, title="Note") for n in (1, 2)]
+    base = a_base(cursors={OUR_USER + LANE: us} if us else {})
+    found = rebuilt(*(row for task in tasks for row in copies_of(task)), base=base)
+    assert [(task.id, task.held) for task in found.base.tasks.values()] == [(task.id, "") for task in tasks]
+
+
+def test_what_a_place_was_taken_for_ends_when_a_marker_tells_of_a_later_task_there() -> None:
+    """The CRM with the marker could not be read at first: one task is left, or its copies would be made twice."""
+    taken_for = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    reopened = replace(taken_for, id=f"{TYPED}:1~2")
+    _, origin, copy = copies_of(reopened)
+    base = a_base(taken_for, replicas=[a_replica(taken_for, TYPED, "1", made=False)])
+    found = rebuilt(origin, copy, base=base)
+    assert {task.id: task.state for task in found.base.tasks.values()} == {
+        taken_for.id: State.CANCELLED,
+        reopened.id: State.OPEN,
+    }
+
+
+def test_what_the_origins_maker_made_beside_it_in_the_lane_is_no_second_copy_of_ours() -> None:
+    task = a_task(f"{LANE}:1", kind=Kind.TODO)
+    origin, copy = copies_of(task, (LANE, TYPED))
+    origin, equal = (replace(origin, remote_id=at_place, created_by="7") for at_place in ("1", "2"))
+    found = rebuilt(origin, equal, copy)
+    assert {one.id: one.held for one in found.base.tasks.values()} == {f"{LANE}:1": "", f"{LANE}:2": ""}
+
+
+def test_a_copy_in_the_lane_that_people_gave_a_title_holds_what_is_due_with_it() -> None:
+    """Of an old or a lost ledger nothing tells whether it is the copy of the one that has none there."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = copies_of(task)
+    titled = replace(in_lane, title="Another word")
+    found = rebuilt(titled, theirs, ours)
+    assert all(one.held for one in found.base.tasks.values())
+
+
+def test_what_may_be_the_finished_copy_of_a_task_without_a_due_holds_it() -> None:
+    undated = a_reading(TYPED, "1", kind=Kind.TODO, title="Note", due=None)
+    ours = done(a_reading(LANE, "2", kind=Kind.REMINDER, due=at(days=1), created_by=API))
+    marked = done(copies_of(a_task(f"{TYPED}:7", origin=TYPED, kind=Kind.TODO, title="Old"), [PLAIN])[0])
+    found = rebuilt(undated, ours, marked)
+    assert found.base.tasks[undated.place].held == Reason.DONE_OR_REOPENED
+
+
+def a_copy_of_what_has_no_due() -> list[Reading]:
+    """A task without a due, and our only copy of it, in the lane."""
+    undated = a_reading(PLAIN, "1", title="Ring", due=None)
+    return [undated, a_reading(LANE, "9", due=at(days=1), created_by=API)]
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("other", [OTHER_LEDGER, LEDGER, None], ids=["another's", "our own", "none"])
+def test_after_a_lost_ledger_what_may_be_the_only_copy_of_a_task_without_a_due_is_held(
+    other: str | None, is_closed: bool
+) -> None:
+    """No marker tells that it is a copy; one of another person's task tells that there was a ledger before."""
+    undated, copy = a_copy_of_what_has_no_due()
+    elsewhere = a_task(f"{TYPED}:5", origin=TYPED, title="Note", contact="p2")
+    marked = read_back(a_replica(elsewhere, PLAIN), elsewhere)
+    others = [] if other is None else [replace(marked, marker=marker_of(elsewhere, other))]
+    found = rebuilt(done(undated) if is_closed else undated, copy, *others)
+    held = {task.id: bool(task.held) for task in found.base.tasks.values() if task.contact == "p1"}
+    expected = [copy.place] if is_closed else [copy.place, undated.place]
+    assert held == dict.fromkeys(expected, other == OTHER_LEDGER)
+
+
+def test_a_task_whose_copy_is_the_origin_of_another_one_was_finished_and_is_held() -> None:
+    """The copy was reopened. The lost ledger had not been allowed to complete the task itself."""
+    first = a_task(f"{TYPED}:5", origin=TYPED, kind=Kind.EMAIL, title="Mail")
+    again = a_task(f"{PLAIN}:7", origin=PLAIN, title="Call")
+    [theirs] = copies_of(first, [TYPED])
+    reopened = a_reading(PLAIN, "7", marker=marker_of(first, OTHER_LEDGER), title="Call")
+    [copy] = copies_of(again, [TYPED])
+    found = rebuilt(theirs, reopened, copy)
+    assert {one.id: one.held for one in found.base.tasks.values()} == {
+        first.id: Reason.DONE_OR_REOPENED,
+        again.id: "",
+    }
+
+
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_of_two_equal_tasks_the_finished_copy_in_the_lane_is_the_one_that_is_finished_elsewhere(origin: str) -> None:
+    finished, still_open = (a_task(f"{origin}:{n}", origin=origin, kind=Kind.TODO, title="Note") for n in (2, 1))
+    rows = [from_yesterday(row) for row in copies_of(finished)]
+    others = copies_of(still_open, (TYPED, PLAIN))
+    found = rebuilt(*(done(row) for row in rows), *others)
+    assert places(found, still_open.id) == {TYPED, PLAIN}
+    assert found.base.tasks[still_open.id].state is State.OPEN
+    assert found.base.tasks[finished.id].state is State.DONE
+
+
+@pytest.mark.parametrize(("made_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
+def test_what_may_have_been_finished_in_the_lane_before_the_ledger_was_lost_is_held(made_by: str, held: str) -> None:
+    """No marker tells of it in an account of the lane and one CRM more."""
+    theirs = a_reading(PLAIN, "1", title="Ring")
+    copy = done(a_reading(LANE, "9", created_by=made_by, created_at=at(hours=-2)))
+    base = a_base(cursors={OUR_USER + LANE: API})
+    assert one_task(rebuilt(theirs, copy, base=base)).held == held
+
+
+def test_what_was_finished_before_this_ledger_made_another_copy_there_is_held() -> None:
+    """It had not read what the lost one knew: somebody finished the task, or the copy that was one too many."""
+    task = a_task(f"{LANE}:1", title="Call")
+    origin, old = copies_of(task, (LANE, TYPED))
+    made = replace(old, remote_id="7", marker=marker_of(task))
+    base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, TYPED, "7")])
+    found = rebuilt(origin, done(old), made, base=base)
+    assert one_task(found).held == Reason.DONE_OR_REOPENED
