@@ -11,11 +11,10 @@ import pytest
 from syncer.domain.base import OUR_USER, Action, OpState
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
-from syncer.reconcile.merge import Merged
+from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
 from tests.support.strategies import (
     API,
     LANE,
-    LEDGER,
     OTHER_LEDGER,
     PLAIN,
     POLICY,
@@ -31,21 +30,6 @@ from tests.support.strategies import (
     merged,
     seen_of,
 )
-
-TASK = a_task(f"{LANE}:1")
-ID = TASK.id
-KNOWN = a_base(TASK, replicas=[a_replica(TASK, LANE)])
-NEW = f"{PLAIN}:x"
-
-
-def one_task(found: Merged) -> Task:
-    [task] = found.base.tasks.values()
-    return task
-
-
-def shown_in(found: Merged, task: str = ID) -> list[str]:
-    return [r.system for r in found.base.replicas.values() if r.task == task and r.state is ReplicaState.OPEN]
-
 
 # new tasks -----------------------------------------------------------------------------------------
 
@@ -160,169 +144,6 @@ def test_a_twin_changes_no_kind() -> None:
         found = merged(a_base(task, replicas=replicas), seen_of(a_reading(TYPED, "x")))
         assert one_task(found) == task
         assert shown_in(found) == [LANE, TYPED]
-
-
-# markers -------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ledger", [LEDGER, OTHER_LEDGER])
-def test_a_marker_names_its_task(ledger: str) -> None:
-    """Whatever was edited since, and whichever ledger made it."""
-    marker = marker_of(TASK, ledger)
-    found = merged(KNOWN, seen_of(a_reading(PLAIN, "x", marker=marker, due=at(days=9), title="edited since")))
-    assert one_task(found) == TASK
-    [copy] = [replica for replica in found.base.replicas.values() if replica.system == PLAIN]
-    assert (copy.made, copy.ours) == (True, False)
-
-
-def test_a_marker_may_name_the_place_of_a_twin() -> None:
-    """Another ledger saw that one first."""
-    twin = a_replica(TASK, TYPED, "7", made=False)
-    base = a_base(TASK, replicas=[a_replica(TASK, LANE), twin])
-    found = merged(base, seen_of(a_reading(PLAIN, "x", marker=marker_of(f"{TYPED}:7", OTHER_LEDGER), due=at(days=9))))
-    assert shown_in(found) == [LANE, TYPED, PLAIN]
-    assert list(found.base.tasks) == [ID]
-
-
-def test_a_marker_of_a_task_that_was_done_while_its_create_was_in_doubt_is_still_its_copy() -> None:
-    task = replace(TASK, state=State.DONE)
-    doubt = an_operation(task, PLAIN, Action.CREATE, OpState.SENT)
-    found = merged(a_base(task, operations=[doubt]), seen_of(a_reading(PLAIN, "x", marker=marker_of(task))))
-    assert shown_in(found) == [PLAIN]
-
-
-@pytest.mark.parametrize("state", [OpState.SENT, OpState.IN_DOUBT])
-def test_a_marker_settles_the_create_that_was_in_doubt(state: OpState) -> None:
-    """Otherwise a copy that somebody makes of it would be taken for what the create has made."""
-    doubt = an_operation(TASK, PLAIN, Action.CREATE, state, failures=2, not_before=at())
-    elsewhere = an_operation(TASK, TYPED, Action.CREATE, state)
-    completion = an_operation(TASK, PLAIN, Action.COMPLETE, state)
-    base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt, elsewhere, completion])
-    found = merged(base, seen_of(a_reading(PLAIN, "x", marker=marker_of(TASK))))
-    settled = replace(doubt, state=OpState.DONE, remote_id="x", failures=0, not_before=None)
-    assert found.changes.operations == {doubt.id: settled}
-    assert found.base.operations == {**base.operations, doubt.id: settled}
-    assert base.operations[doubt.id] == doubt, "what was given is left as it was"
-
-
-def test_what_may_be_the_work_of_a_create_in_doubt_is_nothing_else_though_its_marker_is_damaged() -> None:
-    doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=TASK.due)
-    base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt])
-    found = merged(base, seen_of(a_reading(PLAIN, "x", due=TASK.due), a_reading(PLAIN, "y", due=at(days=3))))
-    assert set(found.base.tasks) == {ID, f"{PLAIN}:y"}
-    assert [item.reason for item in found.waiting] == [Reason.IN_DOUBT]
-
-
-@pytest.mark.parametrize(
-    ("due", "unread", "waits"),
-    [(TASK.due, set(), False), (at(days=3), set(), True), (TASK.due, {f"p1-{PLAIN}"}, True)],
-    ids=["given up", "given up, and due at another time", "not yet given up"],
-)
-def test_a_doubt_that_cannot_be_settled_keeps_nothing_else_waiting(due: Any, unread: set[str], waits: bool) -> None:
-    """What the create made may be what cannot be read, run after run."""
-    doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=TASK.due)
-    base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt])
-    seen = seen_of(a_reading(PLAIN, "x", due=TASK.due, title="Theirs"))
-    seen[PLAIN].untold, seen[PLAIN].unread = {(f"p1-{PLAIN}", due)}, unread
-    found = merged(base, seen)
-    assert (Reason.IN_DOUBT in {item.reason for item in found.waiting}) is waits
-    assert (f"{PLAIN}:x" in found.base.tasks) is not waits
-
-
-@pytest.mark.parametrize(
-    ("task", "copies", "changes"),
-    [
-        (TASK, [LANE], {"person": "p2"}),
-        (replace(TASK, state=State.DONE), [], {}),
-        (TASK, [LANE, PLAIN], {"due": at(days=9)}),
-        (TASK, [LANE, PLAIN], {"title": "Something else"}),
-    ],
-    ids=["another contact", "a closed task", "a second copy, moved", "a second copy, renamed"],
-)
-def test_a_marker_that_does_not_fit_is_a_copy_that_somebody_made(
-    task: Task, copies: list[str], changes: dict[str, Any]
-) -> None:
-    shown = [a_replica(task, system, title="Ring") for system in copies]
-    reading = a_reading(PLAIN, "x", marker=marker_of(task), **({"title": "Ring"} | changes))
-    found = merged(a_base(task, replicas=shown), seen_of(reading))
-    assert (found.base.tasks[NEW].origin, found.base.tasks[NEW].held) == (PLAIN, "")
-    assert not found.base.replicas[PLAIN, "x"].made
-
-
-@pytest.mark.parametrize(
-    ("ledger", "title", "copy_of"),
-    [(OTHER_LEDGER, None, ID), (OTHER_LEDGER, "Other", NEW), (LEDGER, None, NEW)],
-)
-def test_what_another_ledger_made_of_a_task_that_is_done_is_its_copy(
-    ledger: str, title: str | None, copy_of: str
-) -> None:
-    """It was made while ours completed the task, and is now to be completed; of our own making nothing is open."""
-    task = replace(TASK, title="Ring", state=State.DONE)
-    reading = a_reading(PLAIN, "x", marker=marker_of(task, ledger), title=title or "Ring")
-    assert merged(a_base(task), seen_of(reading)).base.replicas[PLAIN, "x"].task == copy_of
-
-
-@pytest.mark.parametrize("moved", [False, True])
-def test_of_two_with_one_marker_the_one_that_is_called_as_the_task_is_ours(moved: bool) -> None:
-    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", due=at(days=2) if moved else at(hours=5))
-    ours = a_reading(PLAIN, "9", title="Call", marker=marker_of(task))
-    pasted = a_reading(PLAIN, "1", title="Another", due=at(hours=9), marker=marker_of(task))
-    found = merged(a_base(task, replicas=[a_replica(task, TYPED)]), seen_of(pasted, ours))
-    assert {key[1]: one.task for key, one in found.base.replicas.items() if key[0] == PLAIN} == {
-        "9": task.id,
-        "1": f"{PLAIN}:1",
-    }
-
-
-def test_a_second_copy_that_is_alike_is_a_duplicate() -> None:
-    """Two requests of two ledgers arrived together: nothing is made of the second one, and nothing is closed."""
-    base = a_base(TASK, replicas=[a_replica(TASK, system) for system in SYSTEMS])
-    found = merged(base, seen_of(a_reading(PLAIN, "x", marker=marker_of(TASK, OTHER_LEDGER))))
-    assert found.base.tasks[NEW].held == Reason.DUPLICATE
-    assert shown_in(found, NEW) == [PLAIN]
-    assert found.base.tasks[ID] == TASK
-    assert shown_in(found) == list(SYSTEMS)
-
-
-@pytest.mark.parametrize(
-    ("changes", "creating", "copy_of"),
-    [
-        ({"due": at(days=9)}, False, NEW),
-        ({"title": "Something else"}, False, NEW),
-        ({"due": at(days=9)}, True, ID),
-        ({}, False, ID),
-        ({"due": at(days=1), "title": "as it was made"}, False, ID),
-    ],
-    ids=["moved", "renamed", "moved while we make one", "like the task", "like the copy that is gone"],
-)
-@pytest.mark.parametrize("state", [ReplicaState.GONE, ReplicaState.DONE])
-def test_a_marker_of_a_task_whose_copy_was_another_one(
-    state: ReplicaState, changes: dict[str, Any], creating: bool, copy_of: str
-) -> None:
-    """People duplicate a task with its text, and delete the one that we made: the rest is not its copy."""
-    task = replace(TASK, title="Call")
-    gone = a_replica(task, PLAIN, "old", state=state, made=True, due=at(days=1), title="as it was made")
-    create = an_operation(task, PLAIN, Action.CREATE, OpState.SENT)
-    base = a_base(task, replicas=[a_replica(task, LANE), gone], operations=[create] if creating else [])
-    found = merged(base, seen_of(a_reading(PLAIN, "x", marker=marker_of(task), **({"title": "Call"} | changes))))
-    assert found.base.replicas[PLAIN, "x"].task == copy_of
-
-
-def test_nothing_is_made_of_a_marker_that_the_ledger_does_not_know_before_that_person_is_read() -> None:
-    marked = a_reading(PLAIN, "x", marker=marker_of(f"{TYPED}:9"), due=at(days=2))
-    other = a_reading(PLAIN, "y", person="p2", due=at(days=2))
-    found = merged(KNOWN, seen_of(marked, other))
-    assert set(found.base.tasks) == {ID, f"{PLAIN}:y"}
-    assert found.base.behind == {"p1"}
-    assert [item.reason for item in found.waiting] == [Reason.UNREAD]
-
-
-def test_what_takes_the_place_of_a_lost_origin_is_followed_at_once() -> None:
-    lost = replace(a_replica(TASK, LANE, made=False), state=ReplicaState.GONE)
-    again = a_reading(LANE, "again", due=TASK.due + timedelta(seconds=30), title=TASK.title)
-    found = merged(a_base(TASK, replicas=[lost, a_replica(TASK, PLAIN)]), seen_of(again))
-    assert one_task(found).due == again.due
-    assert shown_in(found, TASK.id) == [PLAIN, LANE]
 
 
 # tasks of our own user, and loops --------------------------------------------------------------------
