@@ -9,21 +9,11 @@ import pytest
 from adapters.superfone.sandbox_store import PERSON
 from syncer.engine.run import Options
 from syncer.engine.saved_plan import load, save
-from tests.support.scenario import Make, Stage, waiting
+from tests.support.lanes import TAKEN, calls, slot
+from tests.support.scenario import Make, waiting
 from tests.support.strategies import at
 
-TAKEN = ("superfone", "slot_taken")
 ABOVE = ("superfone", "newer_above")
-
-
-def calls(world: Stage, contact: str, *hours: int) -> list[str]:
-    """Calls in HighLevel, due so many hours from now."""
-    return [world.highlevel.person_creates(contact, f"Call at {hour}", world.due(hours=hour)) for hour in hours]
-
-
-def slot(world: Stage) -> list[str]:
-    """What the notes of Superfone's open tasks begin with, newest first."""
-    return [(task.note or task.title or "").split("\n")[0] for task in world.superfone_open()]
 
 
 def test_of_three_tasks_the_one_due_first_is_shown_then_the_next(stage: Make) -> None:
@@ -120,90 +110,6 @@ def test_our_task_that_they_touched_is_theirs(stage: Make, field: str, value: ob
 
     assert world.superfone.task(made.id).open
     assert waiting(report) == {TAKEN}
-    world.quiet()
-
-
-@pytest.mark.parametrize("sibling_actor", [True, False])
-@pytest.mark.parametrize("theirs_first", [True, False])
-def test_superseded_by_a_person_is_not_done(stage: Make, theirs_first: bool, sibling_actor: bool) -> None:
-    world = stage()
-    world.superfone.sibling_actor = sibling_actor
-    lead, _, contact = world.everywhere()
-    if theirs_first:
-        world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(), title="First")
-    else:
-        world.highlevel.person_creates(contact, "First", world.due())
-    world.good()
-    newer = world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=9), title="Second")
-
-    report = world.good()
-
-    assert world.open() == (1, 2, 2)
-    assert sum(report.completed.values()) == 0
-    assert waiting(report) == {TAKEN}
-    assert report.incidents == ()
-    world.quiet(2)
-
-    world.superfone.person_completes(newer)
-    world.good()
-    assert slot(world) == ["First"]
-    assert world.open() == (1, 1, 1)
-    world.quiet(2)
-
-
-@pytest.mark.parametrize("sibling_actor", [True, False])
-def test_superseded_by_a_person_is_done_where_the_file_says_so(stage: Make, sibling_actor: bool) -> None:
-    world = stage(superfone='superseded = "complete"')
-    world.superfone.sibling_actor = sibling_actor
-    lead, _, contact = world.everywhere()
-    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
-    world.good()
-    newer = world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=9))
-
-    world.good()
-    assert world.open() == (1, 1, 1)
-    assert world.superfone.task(newer).open
-    world.quiet()
-
-    world.superfone.person_completes(newer)
-    world.good()
-    calls(world, contact, 5)
-    world.good()
-    calls(world, contact, 2)
-    world.good()
-    assert world.open() == (1, 2, 2)
-    world.quiet()
-
-
-def test_done_by_one_and_followed_at_once_by_anothers_new_task(stage: Make) -> None:
-    world = stage()
-    lead, _, _ = world.everywhere()
-    first = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
-    world.good()
-    world.superfone.person_completes(first, by=700)
-    world.wait(seconds=1)
-    world.superfone.person_creates(lead, "SITE_VISIT", world.due(), by=701)
-
-    report = world.good()
-
-    assert dict(report.completed) == {"superfone": 0, "reply": 1, "highlevel": 1}
-    assert world.open() == (1, 1, 1)
-    world.quiet()
-
-
-def test_done_and_followed_by_a_new_task_a_little_later(stage: Make) -> None:
-    world = stage()
-    lead, _, _ = world.everywhere()
-    first = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
-    world.good()
-    world.superfone.person_completes(first)
-    world.wait(seconds=5)
-    world.superfone.person_creates(lead, "SITE_VISIT", world.due())
-
-    report = world.good()
-
-    assert dict(report.completed) == {"superfone": 0, "reply": 1, "highlevel": 1}
-    assert world.open() == (1, 1, 1)
     world.quiet()
 
 

@@ -102,7 +102,7 @@ IN_A_RUN: Final = (
         "syncer.engine.run",
         "    context.waiting += merged.waiting\n",
         "",
-        "tests/scenarios/test_rebuild.py::test_which_of_two_with_one_marker_is_ours_is_not_guessed",
+        "tests/scenarios/test_rebuild_unread.py::test_which_of_two_with_one_marker_is_ours_is_not_guessed",
     ),
     Wire(
         "which leads were read is not stored",

@@ -1,0 +1,20 @@
+"""Scenarios in which a ledger is lost."""
+
+from __future__ import annotations
+
+from tests.support.scenario import Stage
+
+
+def lost(world: Stage, *, tasks: int) -> None:
+    """Lose the ledger; the next runs write nothing and know so many open tasks again."""
+    world.lose_ledger()
+    world.quiet(2)
+    with world.open_ledger() as ledger:
+        assert len(ledger.tasks(state="open")) == tasks
+
+
+def task_without_a_due(world: Stage) -> None:
+    """Somebody makes one in HighLevel."""
+    if not world.highlevel.contacts():
+        world.everywhere()
+    world.highlevel.person_creates(world.highlevel.contacts()[0].id, "Ring Asha", None, "about parking")
