@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from tempfile import gettempdir
 from urllib.parse import urlsplit
@@ -24,16 +23,15 @@ from urllib.parse import urlsplit
 import pytest
 from rich.console import Console
 
-from adapters.sandbox import Call, Fault
+from adapters.sandbox import Call
 from syncer.config.loader import load_account
 from syncer.demo.command import NoFolder, make_folder, run_demo
 from syncer.demo.crowd import populate
-from syncer.demo.desks import LABELS, NotPossible, Shown, read_due
+from syncer.demo.desks import LABELS
 from syncer.demo.server import SandboxServer, serve
-from syncer.demo.world import JOURNAL, Act, Journal, JournalError, Setup, World, Written
+from syncer.demo.world import JOURNAL, Act, Journal, World, Written
 from syncer.domain.reasons import Reason
 from tests.support.cli_kit import ROOT, Zygote, until
-from tests.support.clock import START
 
 KEYS = {"superfone": "sf-key", "reply": "re-key", "highlevel": "hl-key"}
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
@@ -309,113 +307,3 @@ def test_a_fault_can_be_asked_for_and_people_can_act() -> None:
         curl(f"""curl {server.url}/faults/reply -d '{{"fault": "error_before"}}'""")
         write = Call("POST", "/tasks/1/complete", {}, {"x-api-key": KEYS["reply"]})
         assert server.do(lambda world: [world.reply.exchange(write).status for _ in range(2)]) == [503, 404]
-
-
-# the world and its journal ---------------------------------------------------------------------------
-
-
-def shown(world: World) -> list[Shown]:
-    return [task for desk in world.desks.values() for task in desk.tasks()]
-
-
-def test_a_seed_always_makes_the_same_world() -> None:
-    worlds = [World(KEYS, clock=lambda: START) for _ in range(3)]
-    for world, seed in zip(worlds, (3, 3, 4), strict=True):
-        populate(world, seed)
-    assert shown(worlds[0]) == shown(worlds[1]) != shown(worlds[2])
-    assert len([task for task in shown(worlds[0]) if task.open]) <= 12
-
-
-def test_a_seed_always_makes_the_same_faults() -> None:
-    call = Call("GET", "/tasks")
-
-    def faults(seed: int) -> list[Fault | None]:
-        world = World(KEYS, clock=lambda: START)
-        world.storm(seed, lambda: None)
-        return [world.reply.fault(call) for _ in range(300)]
-
-    assert faults(1) == faults(1) != faults(2)
-    assert 10 < len([fault for fault in faults(1) if fault is not None]) < 50
-    assert len(set(faults(1))) == 8
-
-
-def test_a_journal_gives_the_same_world_again(tmp_path: Path) -> None:
-    moments = iter(START + timedelta(seconds=number) for number in range(1000))
-    journal = Journal.begin(tmp_path / JOURNAL, Setup(port=1, keys=KEYS))
-    world = World(KEYS, clock=lambda: next(moments), journal=journal)
-    populate(world, 5)
-    for task in [task for task in shown(world) if task.open][:4]:
-        world.act(task.system, "complete", task=task.id)
-    lead = next(iter(world.desks["superfone"].contacts()))
-    body = b'{"type": "BOOKING", "due_date": "2026-06-01T10:00:00Z", "customer_note": "Booked"}'
-    call = Call("POST", f"/enterprise/api/lead/{lead}/task", {}, {"x-api-key": KEYS["superfone"]}, body)
-    assert world.superfone.exchange(call).status == 200
-
-    found = Journal.find(tmp_path)
-    assert found is not None
-    again = World(KEYS, clock=lambda: START, journal=found)
-    assert shown(again) == shown(world)
-    assert again.superfone.tasks(lead) == world.superfone.tasks(lead)
-    assert again.highlevel.tasks() == world.highlevel.tasks()
-
-
-def test_an_unfinished_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
-    journal = Journal.begin(tmp_path / JOURNAL, Setup(port=1, keys=KEYS))
-    World(KEYS, clock=lambda: START, journal=journal).act("reply", "add", name="Asha", email="asha@example.com")
-    with journal.path.open("a") as file:
-        file.write('{"at": "2026-05-19T08')
-    world = World(KEYS, clock=lambda: START, journal=journal)
-    world.act("reply", "add", name="Bilal", email="bilal@example.com")
-    assert list(World(KEYS, journal=journal).desks["reply"].contacts().values()) == ["Asha", "Bilal"]
-
-
-def test_another_file_is_no_journal(tmp_path: Path) -> None:
-    assert Journal.find(tmp_path) is None
-    (tmp_path / JOURNAL).write_text("mine\n")
-    with pytest.raises(JournalError, match="no journal"):
-        Journal.find(tmp_path)
-    (tmp_path / JOURNAL).write_text(Setup(port=1, keys=KEYS).model_dump_json() + "\nmine\n")
-    journal = Journal.find(tmp_path)
-    assert journal is not None
-    with pytest.raises(JournalError, match="line 2"):
-        World(KEYS, journal=journal)
-
-
-@pytest.mark.parametrize(
-    ("system", "verb", "fields", "words"),
-    [
-        ("reply", "create", {"contact": "Nobody"}, "0 contacts of Reply.io are called Nobody; there are: Asha Rao"),
-        ("reply", "create", {"contact": "Asha", "type": "Visit"}, "has these types of tasks: ToDo, Call"),
-        ("highlevel", "create", {"contact": "Asha", "type": "Call"}, "types of tasks: none"),
-        ("reply", "create", {"contact": "Asha", "due": "soon"}, "a due is a time from now"),
-        ("reply", "create", {"title": "x"}, "contact: Field required; create takes contact, title, type, due"),
-        ("reply", "dance", {}, "people can add, create"),
-        ("superfone", "complete", {"task": "9"}, "Superfone has no task 9"),
-    ],
-)
-def test_people_are_told_what_is_not_possible(system: str, verb: str, fields: dict[str, str], words: str) -> None:
-    world = World(KEYS, clock=lambda: START)
-    for desk in world.desks:
-        world.act(desk, "add", name="Asha Rao", email="asha@example.com", phone="+919876543210")
-    with pytest.raises(NotPossible, match=re.escape(words)):
-        world.act(system, verb, **fields)
-
-
-def test_people_complete_cancel_and_reopen_what_is_there() -> None:
-    world = World(KEYS, clock=lambda: START)
-    world.act("reply", "add", name="Asha Rao", email="asha@example.com")
-    task = world.act("reply", "create", contact="Asha")
-    with pytest.raises(NotPossible, match="is New"):
-        world.act("reply", "reopen", task=task)
-    world.act("reply", "cancel", task=task)
-    with pytest.raises(NotPossible, match="is Cancelled"):
-        world.act("reply", "complete", task=task)
-    world.act("reply", "reopen", task=task)
-    world.act("reply", "complete", task=task)
-    assert world.desks["reply"].task(task).state == "Finished"
-
-
-def test_a_due_is_a_time_from_now_or_an_instant() -> None:
-    assert read_due("5h", START) == START + timedelta(hours=5)
-    assert read_due("2026-05-20T10:00:00+05:30", START).isoformat() == "2026-05-20T04:30:00+00:00"
-    assert read_due("2026-05-20T10:00", START).isoformat() == "2026-05-20T10:00:00+00:00"

@@ -8,14 +8,16 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from adapters.http.client import Http, Rule
 from syncer.contract.adapter import AdapterError
 from syncer.contract.settings import Rate
+from tests.support.clock import run_virtual
 
 KEY = 'k3y/+ with "quotes" and secrets'
 WIDE = (Rate(1000, 1.0),)
+ANYTHING: TypeAdapter[object] = TypeAdapter(object)
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -59,3 +61,20 @@ async def outcome(client: Http, method: str) -> AdapterError:
         await call(method, "/things")
     await client.aclose()
     return caught.value
+
+
+async def got(client: Http, method: str) -> object:
+    """What a read or a write answers."""
+    call = client.read if method == "GET" else client.write
+    return (await call(method, "/things")).parse_as(ANYTHING)
+
+
+def read(body: bytes, **headers: str) -> object:
+    """What a read understands of this body."""
+    client = http(lambda _request: httpx.Response(200, headers=headers, stream=httpx.ByteStream(body)))
+    return run_virtual(got(client, "GET"))
+
+
+def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
+    """Lists in lists, or other brackets."""
+    return (opening * depth + "1" + closing * depth).encode()
