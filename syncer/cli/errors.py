@@ -14,7 +14,7 @@ from syncer.config.problems import ConfigError
 from syncer.contract.adapter import AdapterError, WrongAccount
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
-from syncer.engine.saved_plan import PlanFileError
+from syncer.engine.errors import PlanFileError
 from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
 
 GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)

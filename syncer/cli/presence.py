@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from syncer.cli.errors import Served
-from syncer.engine.opening import LEASE_TERM
 from syncer.ledger import Ledger, Owner, current_owner, process_alive
+from syncer.ledger.owner import LEASE_TERM
 
 TERM: Final = LEASE_TERM
 """For how long a daemon on another machine is believed after it last said that it is there."""

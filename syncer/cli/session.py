@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from syncer.cli.errors import failure_of, traceback_of, worst
 from syncer.cli.screens import Screen, complain, harmless, progress
@@ -22,9 +22,12 @@ from syncer.config.loader import Found, account_files, build_adapters, find_acco
 from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
+from syncer.domain.base import IDENTITY
 from syncer.domain.report import Exit
-from syncer.engine.opening import IDENTITY, AccountInHand
 from syncer.ledger import Ledger, LedgerError
+
+if TYPE_CHECKING:
+    from syncer.engine.opening import AccountInHand
 
 _LEVELS: Final = ("warning", "info", "debug")
 
@@ -169,6 +172,9 @@ async def in_hand(
 
     Raises `ConfigError`, `LedgerError`, `Stopped`.
     """
+    # Commands that make no run load no engine: it takes longer than all that they do.
+    from syncer.engine.opening import AccountInHand
+
     async with connected(account) as adapters:
         with progress(account.name, shown=not session.quiet) as note:
             note("opening the ledger")

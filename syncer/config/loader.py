@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from syncer.config.clashes import clashes
 from syncer.config.problems import Complaints, ConfigError, suggestion
-from syncer.config.registry import BUILT_IN, UnknownSystem, adapter_class, installed_systems
+from syncer.config.registry import BUILT_IN, UnknownSystem, adapter_class, installed_systems, settings_model
 from syncer.config.schema import Account, AccountTable, LedgerTable, SyncSettings, User
 from syncer.contract.adapter import Adapter
 from syncer.contract.settings import ConnectionSettings, SecretReference
@@ -219,7 +219,7 @@ class _Reader:
 
     def _connection(self, system: str) -> ConnectionSettings | None:
         try:
-            model = adapter_class(system).settings_model
+            model = settings_model(system)
         except UnknownSystem as error:
             self._complaints.add(system, str(error))
             return None

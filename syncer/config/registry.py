@@ -21,6 +21,13 @@ BUILT_IN: Final = {
     "highlevel": "adapters.highlevel.adapter:HighLevelAdapter",
 }
 
+_SETTINGS: Final = {
+    "superfone": "adapters.superfone.settings:SuperfoneSettings",
+    "reply": "adapters.reply.settings:ReplySettings",
+    "highlevel": "adapters.highlevel.settings:HighLevelSettings",
+}
+"""The models of our own adapters' tables: what only reads account files need not load the adapters themselves."""
+
 
 class AdapterClass(Protocol):
     """What is registered: a class of adapters, with the model of its table in an account file."""
@@ -53,6 +60,15 @@ def adapter_class(system: str) -> AdapterClass:
         # Somebody else's code: whatever is wrong with it, those who do not use it are served.
         msg = f"the adapter {system} cannot be loaded from {path}: {error}"
         raise UnknownSystem(msg) from error
+
+
+def settings_model(system: str) -> type[ConnectionSettings]:
+    """The model of this connection's table in an account file; raises `UnknownSystem`."""
+    path = _SETTINGS.get(system)
+    if path is None:
+        return adapter_class(system).settings_model
+    module, _, name = path.partition(":")
+    return cast("type[ConnectionSettings]", getattr(import_module(module), name))
 
 
 def _path_of_package(system: str) -> str | None:

@@ -40,6 +40,9 @@ UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 OUR_USER = "user:"
 """Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
 
+IDENTITY = "identity:"
+"""Begins the name of the cursor that has whose remote account a CRM showed with the first run."""
+
 FULL = "full:"
 """Begins the name of the cursor of a CRM that had no room for what was created last: each run tries one create."""
 

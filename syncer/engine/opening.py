@@ -18,23 +18,22 @@ from ulid import ULID
 
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, WrongAccount
-from syncer.domain.base import Base, Changes
+from syncer.domain.base import IDENTITY, Base, Changes
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import Clock, RunContext, together
+from syncer.ledger.owner import LEASE_TERM
 
 if TYPE_CHECKING:
     from syncer.ledger import Ledger, Owner
 
-LEASE_TERM = timedelta(minutes=2)
 LOCK_PATIENCE = timedelta(seconds=20)
 """How long a run waits for another process that keeps the ledger locked; it is then made again at the next interval."""
 _BELIEVED = timedelta(days=8)
 _AT_ONCE = 0.2
 _LOCK_PAUSE = 0.3
-IDENTITY = "identity:"
 IDENTITY_PATIENCE = 15.0
 """Seconds for which the answer to whose account it is is awaited, while all connections wait for it."""
 

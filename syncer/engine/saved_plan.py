@@ -18,6 +18,7 @@ from syncer.domain.model import Kind
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report, as_instant
 from syncer.engine.context import RunContext
+from syncer.engine.errors import PlanFileError
 from syncer.reconcile.plan import Plan, Planned
 
 FORMAT: Final = 1
@@ -25,10 +26,6 @@ _LONGEST: Final = 256 * 1024 * 1024
 _SHOWN_PROBLEMS: Final = 5
 _ONE_READING: Final = timedelta(minutes=10)
 """A due that we made ourselves counts from when its task was first read: within a plan, that is not one instant."""
-
-
-class PlanFileError(Exception):
-    """The file of a saved plan cannot be written or used; the text says why and what to do."""
 
 
 class _Saved(BaseModel):

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Final
 _PROC: Final = Path("/proc")
 _SAME_START: Final = 0.01
 _PARTS: Final = 3
+LEASE_TERM: Final = timedelta(minutes=2)
+"""So long after it was last renewed a lease holds whose owner cannot be asked."""
 CLOCK_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 

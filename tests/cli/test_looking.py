@@ -10,8 +10,8 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.domain.reasons import Reason
-from syncer.engine.opening import LEASE_TERM
 from syncer.ledger import Ledger, current_owner
+from syncer.ledger.owner import LEASE_TERM
 from tests.support.cli_kit import Served, Zygote
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from syncer.engine.saved_plan import PlanFileError, load
+from syncer.engine.errors import PlanFileError
+from syncer.engine.saved_plan import load
 from tests.support.cli_kit import Command, Served
 
 OPERATION_KEYS = {"task", "system", "action", "kind", "contact", "due", "reason"}

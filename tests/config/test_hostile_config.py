@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncer.config.loader import Account, ConfigError, load_account
-from syncer.engine.saved_plan import PlanFileError, SavedPlan
+from syncer.engine.errors import PlanFileError
+from syncer.engine.saved_plan import SavedPlan
 from syncer.engine.saved_plan import load as load_plan
 from tests.support.account_files import KEYS
 from tests.support.hostile import RAW, broken, encode, places, values

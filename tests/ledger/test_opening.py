@@ -14,8 +14,9 @@ import pytest
 
 from syncer.domain.base import Changes
 from syncer.engine.context import RunContext
-from syncer.engine.opening import LEASE_TERM, LOCK_PATIENCE, AccountInHand, leased
+from syncer.engine.opening import LOCK_PATIENCE, AccountInHand, leased
 from syncer.ledger import LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+from syncer.ledger.owner import LEASE_TERM
 from tests.support.world import World
 
 SOMETHING = Changes(cursors={"a": "b"})

@@ -7,9 +7,9 @@ import pytest
 from adapters.sandbox import Fault
 from syncer.contract.adapter import WrongAccount
 from syncer.domain.report import Exit
-from syncer.engine.opening import LEASE_TERM
 from syncer.engine.run import Options
 from syncer.ledger import Busy, Owner
+from syncer.ledger.owner import LEASE_TERM
 from tests.support.scenario import Make, Stage, name_of, waiting
 
 SYSTEMS = ("superfone", "reply", "highlevel")

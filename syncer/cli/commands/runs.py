@@ -14,9 +14,9 @@ from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.domain.report import Exit, Report
 from syncer.engine import saved_plan
+from syncer.engine.errors import PlanFileError
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options, plan, run
-from syncer.engine.saved_plan import PlanFileError
 from syncer.ledger import Busy, LeaseLost, LedgerError
 
 
