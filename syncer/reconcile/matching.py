@@ -17,7 +17,7 @@ from syncer.reconcile.closures import Cause
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.lane_copies import fits_kind, is_before, is_finished_before, is_second_copy, lacks_it, looks_like
 from syncer.reconcile.likeness import same_due
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
 from syncer.reconcile.merging import Merging
 
 
@@ -44,6 +44,7 @@ class Matching:
                     self._match_twin_of_unread(row)
             for row in self._unmatched(system) if in_lanes or self._is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
+        self._match_twins_of_another()
 
     def _unmatched(self, system: str, state: State | None = None) -> list[Reading]:
         """What nothing connects to any other CRM: the open tasks, or the closed ones."""
@@ -130,6 +131,37 @@ class Matching:
         rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
         if len(fitting) == len(rivals) == 1 and row in rivals:
             self._join(row, fitting[0])
+
+    def _match_twins_of_another(self) -> None:
+        """A task that another ledger copied: the twin of one of ours, of which that one saw another origin first."""
+        pairs = [(one, other) for one in self.groups.values() for other in self.groups.values()]
+        pairs = [(one, other) for one, other in pairs if self._is_twin_of_another(one, other)]
+        for one, other in pairs:
+            if sum(one is pair[0] or other is pair[1] for pair in pairs) > 1:
+                continue
+            del self.groups[one.task]
+            for row in one.readings:
+                if row.state is not State.OPEN:
+                    other.closed[row.system].append(row)
+                elif row.system not in other.open:
+                    other.open[row.system] = row
+                else:
+                    own = self._work.fresh_id(row)
+                    self.groups[own] = Group(own, {row.system: row}, held=Reason.DUPLICATE)
+
+    def _is_twin_of_another(self, one: Group, other: Group) -> bool:
+        """Whether first sight would have joined them; where both are, each ledger has made a copy of its own."""
+        base, origin, ours = self._work.base, one.origin, self._work.base.tasks.get(other.task)
+        if origin is None or ours is None or ours.state is not State.OPEN or one.task in base.tasks:
+            return False
+        doubled = [row for row in one.open.values() if row.system in other.open]
+        return (
+            not (one.held or ours.held or other.shows(origin.system))
+            and looks_like(origin, other)
+            and any(is_by_another(base, row) for row in one.readings)
+            and all(is_by_another(base, row) for row in doubled)
+            and all((copy := base.replicas.get(other.open[row.system].key)) and copy.made for row in doubled)
+        )
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
         """A closed task: a copy, or a twin, of one that is finished elsewhere too, else of one that is open there."""

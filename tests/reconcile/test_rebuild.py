@@ -132,6 +132,30 @@ def test_a_twin_of_a_copy_whose_origin_cannot_be_read_is_no_task_of_its_own() ->
     assert (again.id, again.held, places(found, task.id)) == (task.id, "", {PLAIN, TYPED})
 
 
+@pytest.mark.parametrize(("days", "joined"), [(1, True), (9, False)])
+def test_what_another_ledger_copied_is_the_twin_of_a_task_whose_other_origin_it_saw_first(
+    days: int, *, joined: bool
+) -> None:
+    """Each of the two has made a copy in the third CRM; this one could not read the lane until now."""
+    mine, theirs = (
+        a_task(place, origin=place.partition(":")[0], title="Call", due=at(days=due))
+        for place, due in ((f"{PLAIN}:1", 1), (f"{LANE}:2", days))
+    )
+    copy = a_replica(mine, TYPED, "4", made=True)
+    base = a_base(mine, replicas=[a_replica(mine, PLAIN, "1"), copy], ledger_made_at=at(days=-1))
+    [ours] = copies_of(mine, [TYPED])
+    [another] = copies_of(theirs, [TYPED], created_at=START)
+    rows = [
+        *copies_of(mine, [PLAIN]),
+        replace(ours, remote_id="4", marker=marker_of(mine)),
+        *copies_of(theirs, [LANE]),
+        replace(another, remote_id="5", marker=marker_of(theirs, OTHER_LEDGER)),
+    ]
+    found = rebuilt(*rows, base=base)
+    assert places(found, mine.id) == ({LANE, TYPED, PLAIN} if joined else {TYPED, PLAIN})
+    assert found.base.replicas[TYPED, "5"].task == (f"{TYPED}:5" if joined else theirs.id)
+
+
 def test_a_finished_copy_is_finished_though_people_made_another_task_of_it_and_its_text() -> None:
     task = a_task(f"{LANE}:1", title="Call")
     base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, PLAIN)], ledger_made_at=at(days=-1))
