@@ -32,16 +32,19 @@ def rebuild(work: Merging, link: str) -> None:
     person = Grouping(work, link)
     groups = person.group()
     Matching(work, link, groups, person.readings).match()
+    latest = dict(sorted(split_task_id(task) for task in groups))
     for group in sorted(groups.values(), key=lambda group: group.task):
-        _Conclusion(work, group).store()
+        place, number = split_task_id(group.task)
+        _Conclusion(work, group, was_reopened=number < latest[place]).store()
 
 
 class _Conclusion:
-    """What follows for one group, and is stored."""
+    """What follows for one group, and is stored. ``was_reopened``: its place has a later task, so it was finished."""
 
-    def __init__(self, work: Merging, group: Group) -> None:
+    def __init__(self, work: Merging, group: Group, *, was_reopened: bool) -> None:
         self._work = work
         self._group = group
+        self._was_reopened = was_reopened
         known = work.base.tasks.get(group.task)
         self._known = None if known is None or (group.open and is_history(work.base, known)) else known
 
@@ -91,7 +94,7 @@ class _Conclusion:
         }
         if self._known is not None and self._known.state is not State.OPEN:
             return self._known.state
-        if State.DONE in states:
+        if State.DONE in states or self._was_reopened:
             return State.DONE
         cancelled = State.CANCELLED in states and self._work.inputs.policy.cancelled_closes
         return State.CANCELLED if cancelled else State.OPEN
@@ -139,7 +142,8 @@ class _Conclusion:
         if row is self._group.origin:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
         is_like = any(member.due is None or same_due(row.due, member.due) for member in alike)
-        return row.marker is not None and (unread or not is_like)
+        copied = row.marker is not None or self._work.made(row)
+        return copied and (unread or not is_like)
 
     def _title_of(self, row: Reading) -> str | None:
         """Its title, which a list's row lacks: it is then the one that the ledger knows."""

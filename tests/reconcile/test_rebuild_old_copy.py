@@ -9,6 +9,7 @@ import pytest
 
 from syncer.domain.base import BEHIND, Action, Changes, OpState
 from syncer.domain.model import Kind, State
+from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from tests.support.clock import START
 from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, places, put_back, rebuilt
@@ -16,6 +17,7 @@ from tests.support.strategies import (
     API,
     LANE,
     PLAIN,
+    POLICY,
     SYSTEMS,
     TYPED,
     a_base,
@@ -133,3 +135,18 @@ def test_who_has_a_write_in_doubt_is_left_alone_until_it_is_settled() -> None:
     found = merged(base, read_in_full(*copies_of(KNOWN, (TYPED, PLAIN))))
     assert found.base.behind == {"p1"}
     assert places(found, KNOWN.id) == {TYPED}
+
+
+def test_an_open_task_whose_place_has_a_later_one_was_finished_since_the_copy_was_made() -> None:
+    """Its own copy was cancelled, which alone would not close it; another one may have been reopened by now."""
+    second = replace(KNOWN, id=f"{KNOWN.id}~2")
+    theirs, ours = copies_of(second, (TYPED, PLAIN))
+    [old] = copies_of(KNOWN, [PLAIN])
+    base = put_back(KNOWN, systems=[TYPED, PLAIN])
+    policy = replace(POLICY, cancelled_closes=False)
+    cancelled = replace(old, state=State.CANCELLED)
+    found = rebuilt(theirs, replace(ours, remote_id="2"), cancelled, base=base, policy=policy)
+    assert found.base.tasks[KNOWN.id].state is State.DONE
+    reopened = replace(old, marker=None, title=None, whole=False)
+    found = rebuilt(theirs, replace(ours, remote_id="2"), reopened, base=base, policy=policy)
+    assert found.base.tasks[found.base.replicas[old.key].task].held == Reason.DONE_OR_REOPENED
