@@ -417,7 +417,7 @@ class Facts:
             untold = self.is_untold(name, story)
             copies = self.copies(name)
             # What was closed, but not done, stood in the ledger alone.
-            story.seen &= any(task.open or self.task_id(copy) is not None for copy, task in copies.items())
+            story.seen &= any(self.task_id(copy) is not None for copy in copies)
             edited = "edited" in story.deeds
             hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
             if untold or hidden or story.person in self.unsure:
