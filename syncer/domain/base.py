@@ -5,13 +5,13 @@ Nothing here knows SQL. Words of an enumeration are stored as they are and survi
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.domain.model import Kind, Record, Replica, Task
+from syncer.domain.table import Table, as_table
 
 
 class Action(StrEnum):
@@ -179,6 +179,46 @@ def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict
     return changed
 
 
+# By what the rows of a base are found, see `Table`. -----------------------------------------------------
+
+
+def _by_person(_key: str, task: Task) -> tuple[str]:
+    return (task.contact,)
+
+
+def _by_task(_key: tuple[str, str], replica: Replica) -> tuple[str]:
+    return (replica.task,)
+
+
+def _by_contact(_key: tuple[str, str], replica: Replica) -> tuple[tuple[str, str]]:
+    return ((replica.system, replica.contact),)
+
+
+def _by_its_task(_key: str, operation: Operation) -> tuple[str]:
+    return (operation.task,)
+
+
+def _by_its_contact(_key: str, operation: Operation) -> tuple[tuple[str, str]]:
+    return ((operation.system, operation.contact),)
+
+
+def _by_keys(_key: tuple[str, str], record: Record) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*record.phones, *record.emails)))
+
+
+def _by_link(_key: tuple[str, str], link: str) -> tuple[str]:
+    return (link,)
+
+
+def _by_whose(alike: Likeness, _number: int) -> tuple[str]:
+    return (alike[0],)
+
+
+def _by_what_it_is_about(cursor: str, _value: str) -> tuple[str]:
+    """A person or a key, where it is about one."""
+    return (cursor.rpartition(":")[2] if cursor.startswith((BEHIND, LEFT, NEWCOMER)) else "",)
+
+
 @dataclass(slots=True)
 class Base:
     """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
@@ -192,6 +232,9 @@ class Base:
     last tried. ``unreported`` are incidents of runs that broke off before they could report them. ``recent`` counts the
     tasks, closed ones too, that were first seen within a day and are alike. ``behind`` are the persons for whom nothing
     may be written in this run, because something was that the ledger does not know.
+
+    What is asked for each operation or contact is answered from indexes, which are in step with these dictionaries
+    whoever changes them: each is made a `Table`. To replace one, make another base.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -204,7 +247,7 @@ class Base:
     cursors: dict[str, str] = field(default_factory=dict)
     failing: dict[tuple[str, str, str], Failing] = field(default_factory=dict)
     unreported: list[Event] = field(default_factory=list)
-    recent: Counter[Likeness] = field(default_factory=Counter)
+    recent: dict[Likeness, int] = field(default_factory=dict)
     ledger_id: str = ""
     ledger_made_at: datetime | None = None
     """See `syncer.domain.ledger_ids`; empty where no run was made with this ledger yet."""
@@ -215,6 +258,29 @@ class Base:
     put_forward: timedelta = timedelta(0)
     """By how much our clock was put forward since the last run."""
     behind: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.tasks = as_table(self.tasks)
+        self.replicas = as_table(self.replicas)
+        self.operations = as_table(self.operations)
+        self.records = as_table(self.records)
+        self.links = as_table(self.links)
+        self.cursors = as_table(self.cursors)
+        self.recent = as_table(self.recent)
+
+    def copy(self) -> Base:
+        """A base whose tasks, replicas, operations, links, cursors and counts may be changed, and this one is not."""
+        return replace(
+            self,
+            tasks=Table(self.tasks),
+            replicas=Table(self.replicas),
+            operations=Table(self.operations),
+            links=Table(self.links),
+            cursors=Table(self.cursors),
+            recent=Table(self.recent),
+        )
+
+    # changes ---------------------------------------------------------------------------------------
 
     def update(self, changes: Changes) -> None:
         """Take over what was stored, or in a plan would have been."""
@@ -236,16 +302,20 @@ class Base:
 
     def _follow(self, merged: Mapping[str, str]) -> None:
         """What was a link's that became part of another one is that one's."""
-        for key, link in self.links.items():
-            self.links[key] = survivor(link, merged)
-        for task in list(self.tasks.values()):
-            if task.contact in merged:
-                self.tasks[task.id] = replace(task, contact=survivor(task.contact, merged))
+        for link in merged:
+            now = survivor(link, merged)
+            if now == link:
+                continue
+            for key in self.contacts_of(link):
+                self.links[key] = now
+            for task in self.tasks_of(link):
+                self.tasks[task.id] = replace(task, contact=now)
+            for alike in self.recent_of(link):
+                theirs = (now, *alike[1:])
+                self.recent[theirs] = self.recent.get(theirs, 0) + self.recent.pop(alike)
         self.behind = {survivor(link, merged) for link in self.behind}
-        recent = Counter[Likeness]()
-        for (link, kind, title, due), number in self.recent.items():
-            recent[survivor(link, merged), kind, title, due] += number
-        self.recent = recent
+
+    # questions -------------------------------------------------------------------------------------
 
     def asked_to_make(self, system: str, key: str) -> datetime | None:
         """When the CRM was last asked to make a contact with this key."""
@@ -261,18 +331,80 @@ class Base:
         """Whether the CRM had no room for what was created last."""
         return bool(self.cursors.get(FULL + system))
 
-    def copies(self, task: str, system: str) -> list[Replica]:
-        """The task's replicas in one CRM, whatever has become of them."""
-        return [replica for replica in self.replicas.values() if (replica.task, replica.system) == (task, system)]
+    def copies_of(self, task: str) -> list[Replica]:
+        """The task's replicas, whatever has become of them."""
+        return as_table(self.replicas).by(_by_task, task)
 
-    def narrowed(self, contact: str | None, tasks: Iterable[str]) -> Base:
-        """Only the tasks of one link, and these others: what one lane or one contact is decided from."""
-        wanted = {task.id for task in self.tasks.values() if task.contact == contact} | (set(tasks) & set(self.tasks))
+    def copies(self, task: str, system: str) -> list[Replica]:
+        """Those in one CRM."""
+        return [replica for replica in self.copies_of(task) if replica.system == system]
+
+    def replicas_of(self, system: str, contact: str) -> list[Replica]:
+        """The replicas that are tasks of one contact."""
+        return as_table(self.replicas).by(_by_contact, (system, contact))
+
+    def operations_of(self, task: str) -> list[Operation]:
+        """The operations on one task."""
+        return as_table(self.operations).by(_by_its_task, task)
+
+    def operations_in(self, slot: tuple[str, str, Action]) -> list[Operation]:
+        """Those of one task, system and action."""
+        return [operation for operation in self.operations_of(slot[0]) if operation.slot == slot]
+
+    def unsettled(self, system: str, contact: str) -> list[Operation]:
+        """The operations on a contact's tasks that may have been carried out."""
+        found = as_table(self.operations).by(_by_its_contact, (system, contact))
+        return [operation for operation in found if operation.state in UNSETTLED]
+
+    def tasks_of(self, link: str) -> list[Task]:
+        """The tasks of one person."""
+        return as_table(self.tasks).by(_by_person, link)
+
+    def contacts_of(self, link: str) -> tuple[tuple[str, str], ...]:
+        """The (system, id) of one person in each CRM."""
+        return as_table(self.links).keys_by(_by_link, link)
+
+    def records_of(self, link: str) -> list[Record]:
+        """What every CRM knows of one person."""
+        return [self.records[key] for key in sorted(self.contacts_of(link)) if key in self.records]
+
+    def records_with(self, key: str) -> list[Record]:
+        """The contacts that have this phone number or e-mail."""
+        return as_table(self.records).by(_by_keys, key)
+
+    def recent_of(self, link: str) -> tuple[Likeness, ...]:
+        """What tasks of one person that were first seen within a day look like."""
+        return as_table(self.recent).keys_by(_by_whose, link)
+
+    def narrowed(self, contact: str | None, tasks: Iterable[str], records: Iterable[tuple[str, str]] = ()) -> Base:
+        """Only the tasks of one link, and these others: what one lane or one contact is decided from.
+
+        And of everything else only what is about the persons of these, and about those of these ``records``.
+        """
+        own = () if contact is None else (task.id for task in self.tasks_of(contact))
+        wanted = dict.fromkeys(task for task in (*own, *tasks) if task in self.tasks)
+        named = dict.fromkeys(records)
+        linked = (self.links.get(key) for key in named)
+        persons = dict.fromkeys(
+            link for link in (contact, *linked, *(self.tasks[task].contact for task in wanted)) if link is not None
+        )
+        places = dict.fromkeys((*(key for link in persons for key in self.contacts_of(link)), *named))
+        known = {key: self.records[key] for key in places if key in self.records}
+        keys = dict.fromkeys(key for record in known.values() for key in (*record.phones, *record.emails))
+        cursors = as_table(self.cursors)
         return replace(
             self,
             tasks={task: self.tasks[task] for task in wanted},
-            replicas={key: replica for key, replica in self.replicas.items() if replica.task in wanted},
-            operations={key: op for key, op in self.operations.items() if op.task in wanted},
+            replicas={copy.key: copy for task in wanted for copy in self.copies_of(task)},
+            operations={op.id: op for task in wanted for op in self.operations_of(task)},
+            records=known,
+            links={key: self.links[key] for key in places if key in self.links},
+            cursors={
+                name: cursors[name]
+                for about in ("", *persons, *keys)
+                for name in cursors.keys_by(_by_what_it_is_about, about)
+            },
+            recent={alike: self.recent[alike] for link in persons for alike in self.recent_of(link)},
         )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from syncer.domain.model import Reading, Unreadable
+from syncer.domain.table import as_table
 
 
 class ConnectionState(StrEnum):
@@ -21,6 +22,10 @@ class ConnectionState(StrEnum):
     UNAVAILABLE = "unavailable"
     UNAUTHORIZED = "unauthorized"
     OFF = "off"
+
+
+def _by_tasks(_contact: str, rows: tuple[Reading, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.remote_id for row in rows))
 
 
 @dataclass(slots=True)
@@ -50,14 +55,17 @@ class Seen:
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.lanes = as_table(self.lanes)
+        self.persons = as_table(self.persons)
+
     def has(self, remote_id: str) -> bool:
         """Whether anything that was read shows this task, be it a row that could not be understood."""
         if remote_id in self.rows or remote_id in self.readings:
             return True
         if any(remote_id == row.remote_id for row in self.unreadable):
             return True
-        contacts = (*self.lanes.values(), *self.persons.values())
-        return any(remote_id == row.remote_id for rows in contacts for row in rows)
+        return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
 
     def without_readings(self) -> Seen:
         """How much was read of it, and not what."""

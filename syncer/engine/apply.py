@@ -144,9 +144,9 @@ class _Applier:
         """The lane's first step, if it was approved and belongs to this phase."""
         context = self._context
         link = context.base.links.get((system, contact))
-        here = [r.task for r in context.base.replicas.values() if r.system == system and r.contact == contact]
+        here = [replica.task for replica in context.base.replicas_of(system, contact)]
         plan = plan_one_lane(
-            context.base.narrowed(link, here),
+            context.base.narrowed(link, here, [(system, contact)]),
             context.seen,
             context.capabilities,
             context.policy,

@@ -102,16 +102,20 @@ class RunContext:
         readings = [row for row in rows if whole or row.state is State.OPEN or row.marker or row.remote_id in suspects]
         markers = [reading.marker for reading in readings if reading.marker]
         wanted = {reading.key for reading in readings} | {marker.place for marker in markers}
-        unknown = wanted - self.base.replicas.keys()
+        unknown = {key for key in wanted if key not in self.base.replicas}
         tasks = {marker.task for marker in markers} | {reading.place for reading in readings if reading.key in unknown}
-        self._load(unknown, tasks - self.base.tasks.keys())
+        self._load(unknown, self._unknown(tasks))
 
     def _load(self, replicas: set[tuple[str, str]], tasks: set[str]) -> None:
         """Load these, and where a task of a place was there before, those that followed at the same place."""
         while replicas or tasks:
             self.ledger.extend(self.base, replicas=replicas, tasks=tasks)
             replicas = set()
-            tasks = {next_task_id(task) for task in tasks if task in self.base.tasks} - self.base.tasks.keys()
+            tasks = self._unknown(next_task_id(task) for task in tasks if task in self.base.tasks)
+
+    def _unknown(self, tasks: Iterable[str]) -> set[str]:
+        # A difference from the keys of a dictionary would walk over all of them.
+        return {task for task in tasks if task not in self.base.tasks}
 
     def merge_contact(
         self,
@@ -131,14 +135,14 @@ class RunContext:
         changes = also or Changes()
         if operation is not None:
             changes.operations[operation.id] = operation
-        replicas = {reading.key for reading in listing.rows} & set(self.base.replicas)
-        markers = [row.marker for row in listing.rows if row.marker]
-        replicas |= {marker.place for marker in markers} & set(self.base.replicas)
-        named = {self.base.replicas[key].task for key in replicas} | {marker.task for marker in markers}
-        narrow = self.base.narrowed(self.base.links.get((system, contact)), [*named, *changes.tasks])
+        base, markers = self.base, [row.marker for row in listing.rows if row.marker]
+        keys = (*(reading.key for reading in listing.rows), *(marker.place for marker in markers))
+        named = {base.replicas[key].task for key in keys if key in base.replicas} | {marker.task for marker in markers}
+        contacts = [(system, contact), *((system, row.contact or contact) for row in listing.rows)]
+        narrow = base.narrowed(base.links.get((system, contact)), [*named, *changes.tasks], contacts)
         narrow.tasks.update(changes.tasks)
         narrow.replicas.update(changes.replicas)
-        narrow.operations = {**narrow.operations, **changes.operations}
+        narrow.operations.update(changes.operations)
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
             lanes={contact: listing.rows},
@@ -161,7 +165,7 @@ class RunContext:
     def believe(self, merged: Merged) -> None:
         """Go on by what a merge found, once it is stored."""
         self.incidents += merged.incidents
-        self.base.recent = merged.base.recent
+        self.base.recent.update(merged.base.recent)
         self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)
 
@@ -172,7 +176,7 @@ class RunContext:
 
     def records_of(self, link: str) -> list[Record]:
         """What every CRM knows of one person."""
-        return [record for key, record in sorted(self.base.records.items()) if self.base.links.get(key) == link]
+        return self.base.records_of(link)
 
     def event(self, operation: Operation, what: str, detail: str, remote_id: str | None = None) -> Event:
         """A line of history about one operation."""

@@ -196,8 +196,7 @@ async def find(context: RunContext, connection: Connection, key: str) -> tuple[R
     try:
         found = await connection.adapter.find_contacts(key)
     except Ambiguous as error:
-        records = context.base.records.values()
-        who = sorted(record.key for record in records if key in (*record.phones, *record.emails))
+        who = sorted(record.key for record in context.base.records_with(key))
         tell(context, Ambiguity(tuple(who), (key,), system=connection.system, words=error.words))
         return None
     if connection.adapter.capabilities.listing_lags:
@@ -259,7 +258,7 @@ def see_who_has(context: RunContext, connection: Connection, key: str, found: Co
     records = {record.key: record for record in found}
     if not records:
         return
-    for record in context.base.records.values():
+    for record in context.base.records_with(key):
         if record.system == connection.system and record.key not in records and key in record.phones:
             records[record.key] = replace(record, phones=tuple(phone for phone in record.phones if phone != key))
     changed = {name: record for name, record in records.items() if context.base.records.get(name) != record}

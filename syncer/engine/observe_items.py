@@ -61,7 +61,7 @@ def _elsewhere(context: RunContext, item: ReadItem) -> str | None:
     if replica is None:
         return None
     person = base.tasks[replica.task].contact
-    theirs = [contact for (system, contact), link in base.links.items() if (system, link) == (item.system, person)]
+    theirs = [contact for system, contact in base.contacts_of(person) if system == item.system]
     return theirs[-1] if theirs and theirs[-1] != replica.contact else None
 
 
@@ -118,7 +118,5 @@ async def _read_person_by_lane(context: RunContext, connection: Connection, cont
 
 def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:
     return {
-        replica.remote_id
-        for replica in context.base.replicas.values()
-        if replica.system == system and replica.contact == contact and replica.state is ReplicaState.OPEN
+        replica.remote_id for replica in context.base.replicas_of(system, contact) if replica.state is ReplicaState.OPEN
     }

@@ -67,8 +67,7 @@ class Requests:
 
     def operation(self, planned: Planned, contact: str) -> Operation:
         context, task = self._context, self._context.base.tasks[planned.task]
-        earlier = [op for op in context.base.operations.values() if op.slot == planned.slot]
-        latest = max(earlier, key=lambda op: (op.created_at, op.id), default=None)
+        latest = max(context.base.operations_in(planned.slot), key=lambda op: (op.created_at, op.id), default=None)
         now = context.clock()
         # The latest one decides what happens next, also where the clock was set back.
         after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
@@ -269,10 +268,8 @@ class Requests:
     def _draft(self, task: Task, operation: Operation) -> Draft:
         context = self._context
         record = context.base.records.get((operation.system, operation.contact))
-        names = [
-            r.name for key, r in sorted(context.base.records.items()) if context.base.links.get(key) == task.contact
-        ]
-        name = (record.name if record else "") or next((n for n in names if n), "")
+        names = [known.name for known in context.records_of(task.contact) if known.name]
+        name = (record.name if record else "") or next(iter(names), "")
         return Draft(
             marker=Marker(context.base.ledger_id, task.id),
             contact=operation.contact,

@@ -104,7 +104,8 @@ def fill(base: Base, cursors: Mapping[str, str]) -> None:
     if base.restored_at is not None:
         # Whom a CRM did not know when the copy was made, it may know since.
         base.lookups = {key: asked for key, asked in base.lookups.items() if asked >= base.restored_at}
-    base.cursors = {name: value for name, value in cursors.items() if name not in OWN}
+    base.cursors.clear()
+    base.cursors.update((name, value) for name, value in cursors.items() if name not in OWN)
 
 
 def _is_id(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
@@ -106,7 +105,7 @@ def load(connection: Connection, now: datetime) -> Base:
         },
         lookups={(row[0], row[1]): row[2] for row in connection.execute(_LOOKUPS)},
         visits={(row[0], row[1]): row[2] for row in connection.execute(_VISITS)},
-        recent=Counter({(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in connection.execute(_RECENT, since)}),
+        recent={(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in connection.execute(_RECENT, since)},
         failing={failing.place: failing for failing in FAILING.values(connection.execute(FAILING.select))},
     )
     identity.fill(base, cursors(connection))

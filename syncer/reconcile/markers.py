@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
-from syncer.domain.base import BEHIND, EVERYBODY, OUR_USER, UNSETTLED, Base
+from syncer.domain.base import BEHIND, EVERYBODY, OUR_USER, Base
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen
@@ -48,9 +48,9 @@ def is_history(base: Base, task: Task) -> bool:
 
     That we tried to copy it tells that it was open.
     """
-    if task.state is State.OPEN or any(operation.task == task.id for operation in base.operations.values()):
+    if task.state is State.OPEN or base.operations_of(task.id):
         return False
-    copies = [copy for copy in base.replicas.values() if copy.task == task.id]
+    copies = base.copies_of(task.id)
     return len(copies) == 1 and not copies[0].made
 
 
@@ -110,12 +110,12 @@ class Standing:
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
         if not first_read:
             return set()
-        there = {(copy.task, copy.system) for copy in self._base.replicas.values()}
         lacking = {
             (system, task.contact, task.due, task.kind.family)
-            for task in self._base.tasks.values()
+            for link in first_read
+            for task in self._base.tasks_of(link)
             for system in self._in_lanes
-            if task.contact in first_read and task.state is State.OPEN and (task.id, system) not in there
+            if task.state is State.OPEN and not self._base.copies(task.id, system)
         }
         return {link for row in unknown if (row.system, *self._look(row)) in lacking and (link := self._link(row))}
 
@@ -210,8 +210,7 @@ class Standing:
         """Whether all tasks of this person were read in this run, in every CRM, closed ones included."""
         mine = dict(self._contacts.get(link, ()))
         return all(self._is_read_in(system, link, mine.get(system)) for system in self._capabilities) and not any(
-            (op.system, op.contact) in self._contacts.get(link, ()) and op.state in UNSETTLED
-            for op in self._base.operations.values()
+            self._base.unsettled(*contact) for contact in self._contacts.get(link, ())
         )
 
     def readings_of(self, link: str) -> dict[str, list[Reading]]:

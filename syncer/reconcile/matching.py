@@ -62,7 +62,7 @@ class Matching:
         if known is None:
             return True
         task = base.tasks[known.task]
-        alone = sum(copy.task == task.id for copy in base.replicas.values()) == 1
+        alone = len(base.copies_of(task.id)) == 1
         return (
             self._is_behind
             and alone

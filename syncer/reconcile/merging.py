@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -41,15 +40,7 @@ class Merging:
     """The base as it becomes; its own replicas and tasks are changed by these methods alone."""
 
     def __init__(self, base: Base, inputs: Inputs) -> None:
-        self.base = replace(
-            base,
-            tasks=dict(base.tasks),
-            replicas=dict(base.replicas),
-            operations=dict(base.operations),
-            links=dict(base.links),
-            cursors=dict(base.cursors),
-            recent=Counter(base.recent),
-        )
+        self.base = base.copy()
         self.inputs = inputs
         self.changes = Changes()
         self.incidents: list[Item] = []
@@ -177,7 +168,7 @@ class Merging:
     def _unless_loop(self, task: Task) -> Task:
         """Hold a task that is alike to so many others that an automation must be copying our copies back."""
         alike = (task.contact, task.kind, task.title, task.due)
-        self.base.recent[alike] += 1
+        self.base.recent[alike] = self.base.recent.get(alike, 0) + 1
         if task.held or task.due_synthetic or self.base.recent[alike] <= LOOP_AFTER:
             return task
         return replace(task, held=Reason.LOOP)
@@ -206,7 +197,7 @@ class Merging:
         record = self.base.records.get(key)
         if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
             return task.contact
-        if any(link == task.contact for (system, _), link in links.items() if system == reading.system):
+        if any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
             return task.contact
         return self.contact_of(reading) or task.contact
 
@@ -220,11 +211,10 @@ class Merging:
 
     def is_created(self, task: str, system: str, remote_id: str) -> None:
         """What a create in doubt was to make is there: nothing else that carries its marker is what it made."""
-        for operation in self.base.operations.values():
-            if operation.state in UNSETTLED and operation.slot == (task, system, Action.CREATE):
+        for operation in self.base.operations_in((task, system, Action.CREATE)):
+            if operation.state in UNSETTLED:
                 settled = replace(operation, state=OpState.DONE, remote_id=remote_id, failures=0, not_before=None)
-                self.changes.operations[operation.id] = settled
-        self.base.operations.update(self.changes.operations)
+                self.base.operations[operation.id] = self.changes.operations[operation.id] = settled
         self._creating.discard((task, system))
 
     def is_back(self, task_id: str, system: str) -> None:

@@ -39,7 +39,7 @@ class Tried:
 
 def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
     """What a refused write depended on: when it changes, the write is worth another try."""
-    mine = [(system, contact)] if contact else sorted(key for key, link in base.links.items() if link == task.contact)
+    mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
     parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]

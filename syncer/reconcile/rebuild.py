@@ -224,7 +224,7 @@ class _Conclusion:
         """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""
         work = self._work
         mistaken = work.base.tasks.get(task_id)
-        if mistaken is not None and not any(copy.task == task_id for copy in work.base.replicas.values()):
+        if mistaken is not None and not work.base.copies_of(task_id):
             work.end_mistaken(mistaken, self._group.task, row)
 
     def _note_lost_origin(self, task: Task) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 
-from syncer.domain.base import UNSETTLED, Action
+from syncer.domain.base import Action
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
@@ -74,9 +74,8 @@ def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
         contact == reading.contact and same_due(due, reading.due) for contact, due in seen.untold
     )
     return not (given_up or reading.marker) and any(
-        (doubt.system, doubt.contact) == (reading.system, reading.contact) and doubt.is_due(reading.due)
-        for doubt in work.base.operations.values()
-        if doubt.state in UNSETTLED and doubt.action is Action.CREATE
+        doubt.action is Action.CREATE and doubt.is_due(reading.due)
+        for doubt in work.base.unsettled(reading.system, reading.contact or "")
     )
 
 
@@ -183,8 +182,8 @@ class _FirstSight:
         """Whether a task of this person, kind and due was first seen within a day, whatever has become of it."""
         person = self._work.contact_of(reading)
         return any(
-            who == person and kind.compatible(reading.kind) and same_due(due, reading.due)
-            for who, kind, _, due in self._work.base.recent
+            kind.compatible(reading.kind) and same_due(due, reading.due)
+            for _, kind, _, due in self._work.base.recent_of(person or "")
         )
 
     # twins -----------------------------------------------------------------------------------------
@@ -222,7 +221,7 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
 def open_tasks_of(work: Merging, reading: Reading) -> list[Task]:
     """The open tasks of the reading's person."""
     contact = work.contact_of(reading)
-    return [task for task in work.base.tasks.values() if task.state is State.OPEN and task.contact == contact]
+    return [task for task in work.base.tasks_of(contact or "") if task.state is State.OPEN]
 
 
 def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:

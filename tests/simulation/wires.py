@@ -30,8 +30,8 @@ IN_A_RUN: Final = (
     Wire(
         "two persons are merged, and the tasks of one stay behind",
         "syncer.domain.base",
-        "            if task.contact in merged:",
-        "            if task.id in merged:",
+        "            for task in self.tasks_of(link):",
+        "            for task in self.tasks_of(now):",
         "tests/domain/test_base.py::test_all_that_names_a_person_follows_them",
     ),
     Wire(

@@ -96,7 +96,7 @@ def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
     ledger.extend(base, tasks=[task_id])
     task = base.tasks[task_id]
     names = TaskNames(base, account.zone)
-    replicas = sorted((copy for copy in base.replicas.values() if copy.task == task_id), key=lambda copy: copy.key)
+    replicas = sorted(base.copies_of(task_id), key=lambda copy: copy.key)
     unsettled = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
     runs = ledger.runs()
     last = next((run for run in runs if run.finished_at is not None and "waiting" in run.report), None)
@@ -106,7 +106,7 @@ def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
         TaskView(task, replicas, names.person(task.contact)),
         names(task_id),
         ledger.history(task_id),
-        [op for op in base.operations.values() if op.task == task_id and op.state in unsettled],
+        [op for op in base.operations_of(task_id) if op.state in unsettled],
         [item for item in sections if item["task"] == task_id],
         broken_off(runs),
     )

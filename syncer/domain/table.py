@@ -1,0 +1,119 @@
+"""A dictionary that answers by more than its key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from typing import Any, Self, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+Rule = Callable[[K, V], Collection[Hashable]]
+"""The words that a row is found by, each once. They depend on its key and value alone, and the value never changes."""
+
+
+class Table(dict[K, V]):
+    """A dictionary with indexes, which each way of changing it keeps in step.
+
+    An index is made when it is first asked for, from then on each change costs the same whatever the size.
+    Two tables are equal if their rows are.
+    """
+
+    __slots__ = ("_indexes",)
+
+    def __init__(self, rows: Mapping[K, V] | Iterable[tuple[K, V]] = ()) -> None:
+        super().__init__(rows)
+        self._indexes: dict[Rule[K, V], dict[Hashable, tuple[K, ...]]] = {}
+
+    def keys_by(self, rule: Rule[K, V], word: Hashable) -> tuple[K, ...]:
+        """The keys of the rows that are found by this word; ``rule`` is a function of a module, never a lambda."""
+        index = self._indexes.get(rule)
+        if index is None:
+            index = self._indexes[rule] = index_of(self, rule)
+        return index.get(word, ())
+
+    def by(self, rule: Rule[K, V], word: Hashable) -> list[V]:
+        """The rows that are found by this word."""
+        return [self[key] for key in self.keys_by(rule, word)]
+
+    @property
+    def indexes(self) -> Mapping[Rule[K, V], Mapping[Hashable, tuple[K, ...]]]:
+        """The indexes that were made so far."""
+        return self._indexes
+
+    def __setitem__(self, key: K, value: V) -> None:
+        for rule, index in self._indexes.items():
+            before = rule(key, self[key]) if key in self else ()
+            _move(index, key, before, rule(key, value))
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: K) -> None:
+        for rule, index in self._indexes.items():
+            _move(index, key, rule(key, self[key]), ())
+        super().__delitem__(key)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Table, (dict(self),))
+
+    # What dict does without these two is done with them. -------------------------------------------
+
+    def update(self, *rows: Any, **more: V) -> None:
+        for key, value in dict(*rows, **more).items():
+            self[key] = value
+
+    def __ior__(self, rows: Any) -> Self:  # type: ignore[misc,override]
+        self.update(rows)
+        return self
+
+    def setdefault(self, key: K, default: V) -> V:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: K, *default: Any) -> Any:
+        if key not in self and default:
+            return default[0]
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[K, V]:
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        super().clear()
+        self._indexes.clear()
+
+    def copy(self) -> Table[K, V]:
+        """Its rows, and no index so far."""
+        return Table(self)
+
+
+def index_of(rows: Mapping[K, V], rule: Rule[K, V]) -> dict[Hashable, tuple[K, ...]]:
+    """A fresh index of these rows."""
+    found: dict[Hashable, list[K]] = {}
+    for key, value in rows.items():
+        for word in rule(key, value):
+            found.setdefault(word, []).append(key)
+    return {word: tuple(keys) for word, keys in found.items()}
+
+
+def _move(
+    index: dict[Hashable, tuple[K, ...]], key: K, before: Collection[Hashable], after: Collection[Hashable]
+) -> None:
+    """Find this row by other words than before."""
+    if before == after:
+        return
+    for word in before:
+        rest = tuple(other for other in index[word] if other != key)
+        if rest:
+            index[word] = rest
+        else:
+            del index[word]
+    for word in after:
+        index[word] = (*index.get(word, ()), key)
+
+
+def as_table(rows: dict[K, V]) -> Table[K, V]:
+    """These rows, as they are where they are a table."""
+    return rows if isinstance(rows, Table) else Table(rows)
