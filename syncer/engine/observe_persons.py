@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from syncer.contract.adapter import Missing
 from syncer.domain.model import Reading, State, TaskRef
+from syncer.domain.snapshot import Seen
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.reconcile.failing import is_given_up
@@ -71,9 +73,23 @@ def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[
         rows[remote_id] = with_times(best, seen.rows.get(remote_id))
         if best.whole:
             seen.readings[remote_id] = rows[remote_id]
+    _forget_what_is_gone(context, seen, contact, rows)
     seen.persons[contact] = tuple(rows.values())
     context.extend(rows.values(), whole=True)
     context.visits[connection.system, contact] = context.clock()
+
+
+def _forget_what_is_gone(context: RunContext, seen: Seen, contact: str, rows: Collection[str]) -> None:
+    """What the list of all tasks showed before, and this contact's own list does not, is deleted or another one's.
+
+    Of a task that the ledger knows, only its own read says so. Any other is looked at again by the next run.
+    """
+    known = context.base.replicas
+    not_understood = {row.remote_id for row in seen.unreadable}
+    mine = [reading for reading in seen.readings.values() if reading.contact == contact and reading.key not in known]
+    for reading in mine:
+        if reading.remote_id not in rows and reading.remote_id not in not_understood:
+            del seen.readings[reading.remote_id]
 
 
 def _ref(row: Reading, contact: str) -> TaskRef:

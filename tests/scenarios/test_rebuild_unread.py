@@ -191,6 +191,21 @@ def test_nothing_is_made_beside_what_the_search_does_not_show_yet_and_cannot_be_
     world.quiet()
 
 
+def test_a_copy_that_people_delete_after_it_was_listed_is_not_a_task_of_its_own(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    world.good()
+    copy = world.highlevel_open()[0]
+    world.lose_ledger()
+    world.meanwhile("highlevel", "tasks of contact", lambda: world.highlevel.person_deletes(copy.id))
+
+    world.again(3)
+
+    assert len(world.reply_open()) == 1
+    assert world.superfone_open() == []
+
+
 def test_who_is_known_in_one_crm_alone_is_read_elsewhere_first_too(stage: Make) -> None:
     """The ledger is lost while Superfone is down: the copy in HighLevel is all that there is of this person."""
     world = stage()
