@@ -197,3 +197,4 @@ def test_a_highlevel_copy_that_lost_its_marker(stage: Make) -> None:
     world.highlevel.person_rewrites(world.highlevel_open()[0].id, "my own words")
 
     lost(world, tasks=1)
+    assert world.open() == (1, 1, 1)
