@@ -1,14 +1,15 @@
 """The dimensions of a history beyond its common ground: each is drawn from the seed by itself.
 
 A dimension that is ``on`` is in its share of all histories. One that is off is drawn only where it is asked for
-(``python -m tests.simulation --with NAME``): the engine does not yet keep the laws in it.
+(``python -m tests.simulation --with NAME``): the engine does not yet keep the laws in it. So are those
+of `frequent`, which have no share.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 
 from adapters.sandbox import Fault
 from tests.simulation.actions import (
@@ -17,7 +18,6 @@ from tests.simulation.actions import (
     Action,
     Ail,
     Delay,
-    Happening,
     History,
     Jump,
     LoseLedger,
@@ -31,22 +31,14 @@ from tests.simulation.actions import (
     Strangely,
     Wait,
 )
+from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together, traits
+from tests.simulation.frequent import FREQUENT
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 APART = 10 * MINUTE
 """By more than this no two clocks differ, as far as a ledger can know."""
 DIRTY_PAIRS = 8
 """How many there are in `contacts.DIRTY`."""
-Draw = Callable[[random.Random, History], History]
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """``chance`` is its share of all histories; ``draw`` puts it into one."""
-
-    chance: float
-    draw: Draw
-    on: bool = True
 
 
 def with_dimensions(history: History, also: Collection[str] = ()) -> History:
@@ -60,52 +52,13 @@ def with_dimensions(history: History, also: Collection[str] = ()) -> History:
     return history
 
 
-def _insert(history: History, rng: random.Random, *actions: Action) -> History:
-    """The actions in this order, each anywhere after the one before."""
-    mixed = list(history.actions)
-    places = sorted(rng.randrange(len(mixed) + 1) for _ in actions)
-    for place, action in reversed(list(zip(places, actions, strict=True))):
-        mixed.insert(place, action)
-    return replace(history, actions=tuple(mixed))
-
-
-def _setting(history: History, section: str, line: str) -> History:
-    settings = dict(history.settings)
-    settings[section] = f"{settings.get(section, '')}\n{line}"
-    return replace(history, settings=tuple(sorted(settings.items())))
-
-
-def _traits(history: History, rng: random.Random, trait: str, chance: float, *, only: str = "") -> History:
-    """Give a share of what people make this trait."""
-    actions = [
-        replace(action, trait=trait, twin_in=None, system=only or action.system)
-        if isinstance(action, Make) and not action.trait and rng.random() < chance
-        else action
-        for action in history.actions
-    ]
-    return replace(history, actions=tuple(actions))
-
-
-def _happen(history: History, rng: random.Random, happenings: list[Happening]) -> History:
-    """Let these come about within runs."""
-    actions = list(history.actions)
-    runs = [index for index, action in enumerate(actions) if isinstance(action, Run)]
-    for happening in happenings:
-        index = rng.choice(runs)
-        run = actions[index]
-        assert isinstance(run, Run)
-        at = dict(run.at) | {rng.randrange(1, 30): happening}
-        actions[index] = replace(run, at=tuple(sorted(at.items(), key=lambda pair: pair[0])))
-    return replace(history, actions=tuple(actions))
-
-
 # the dimensions ------------------------------------------------------------------------------------
 
 
 def _ailing(what: str) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
         """One or two items that fail for good, or until peace."""
-        return _insert(
+        return insert(
             history, rng, *[Ail(what, rng.randrange(1000), rng.random() < 0.5) for _ in range(rng.choice([1, 1, 2]))]
         )
 
@@ -117,18 +70,18 @@ def _malformed(rng: random.Random, history: History) -> History:
     new = Make("reply", rng.randrange(3), rng.randrange(100), rng.randrange(1, 4000))
     place = rng.randrange(len(history.actions) + 1)
     pair = (new, Ail("malformed", -1, rng.random() < 0.3))
-    history = _together(history, place, *pair)
+    history = together(history, place, *pair)
     return _ailing("malformed")(rng, history) if rng.random() < 0.3 else history
 
 
 def _equal(rng: random.Random, history: History) -> History:
     """Two tasks of one person that nothing tells apart."""
-    return _traits(history, rng, "equal", 0.3)
+    return traits(history, rng, "equal", 0.3)
 
 
 def _same_due(rng: random.Random, history: History) -> History:
     """Tasks of one person that are due together."""
-    return _traits(history, rng, "same_due", 0.4)
+    return traits(history, rng, "same_due", 0.4)
 
 
 def _dirty(rng: random.Random, history: History) -> History:
@@ -145,25 +98,25 @@ def _contacts(rng: random.Random, history: History) -> History:
     deeds: list[Action] = [Meet("add", "superfone", 2)] if rng.random() < 0.6 else []
     if rng.random() < 0.6:
         deeds.append(Meet("correct", rng.choice(["reply", "highlevel"]), rng.randrange(3)))
-    return replace(_insert(history, rng, *deeds), newcomer=())
+    return replace(insert(history, rng, *deeds), newcomer=())
 
 
 def _merged_contacts(rng: random.Random, history: History) -> History:
     """People enter somebody twice, and merge the two later; sometimes not before peace."""
     person = rng.randrange(3)
     deeds = [Meet("double", "highlevel", person), Meet("merge", "highlevel", person)]
-    return replace(_insert(history, rng, *deeds[: rng.choice([1, 2, 2])]), newcomer=())
+    return replace(insert(history, rng, *deeds[: rng.choice([1, 2, 2])]), newcomer=())
 
 
 def _deleted_contacts(rng: random.Random, history: History) -> History:
     """People delete a contact with its tasks."""
     deed = Meet("delete", rng.choice(["superfone", "highlevel"]), rng.randrange(3))
-    return replace(_insert(history, rng, deed), newcomer=())
+    return replace(insert(history, rng, deed), newcomer=())
 
 
 def _moved_numbers(rng: random.Random, history: History) -> History:
     """A number goes to another person."""
-    return replace(_insert(history, rng, Meet("move", "highlevel", rng.randrange(2))), newcomer=())
+    return replace(insert(history, rng, Meet("move", "highlevel", rng.randrange(2))), newcomer=())
 
 
 def _two_ledgers(rng: random.Random, history: History) -> History:
@@ -198,15 +151,15 @@ def _old_ledger(rng: random.Random, history: History) -> History:
     """The ledger's file is copied, and the copy put back later."""
     if _is_young(history):
         return history
-    return _insert(_unlost(history), rng, PutAside(), PutBack("in_place"))
+    return insert(_unlost(history), rng, PutAside(), PutBack("in_place"))
 
 
 def _swapped(rng: random.Random, history: History) -> History:
     """The ledger is swapped under the run that is under way."""
     if _is_young(history):
         return history
-    history = _insert(_unlost(history), rng, PutAside())
-    return _happen(history, rng, [PutBack("under")])
+    history = insert(_unlost(history), rng, PutAside())
+    return happen(history, rng, [PutBack("under")])
 
 
 def _unlost(history: History) -> History:
@@ -226,40 +179,40 @@ def _clocks(rng: random.Random, history: History) -> History:
     if rng.random() < 0.5:
         new = Make("highlevel", rng.randrange(2), rng.randrange(100), rng.randrange(1, 4000))
         late = (new, Run(((1, Delay(25)),)), Jump(DAY), Run())
-        history = _together(history, rng.randrange(len(history.actions) + 1), *late)
+        history = together(history, rng.randrange(len(history.actions) + 1), *late)
     jumps = [Jump(rng.choice([-HOUR, -HOUR, HOUR, DAY])) for _ in range(rng.choice([1, 2]))]
-    history = _insert(history, rng, *jumps)
+    history = insert(history, rng, *jumps)
     return _unlost(history) if _is_young(history) else history
 
 
 def _ten_years(rng: random.Random, history: History) -> History:
     """Our clock is ten years fast for a while."""
-    return _insert(history, rng, Jump(3653 * DAY), Jump(0))
+    return insert(history, rng, Jump(3653 * DAY), Jump(0))
 
 
 def _strange(*whats: str) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
         """Answers that are not the CRM's, or not to what was asked."""
-        return _happen(history, rng, [Strangely(rng.choice(whats)) for _ in range(rng.randrange(1, 5))])
+        return happen(history, rng, [Strangely(rng.choice(whats)) for _ in range(rng.randrange(1, 5))])
 
     return draw
 
 
 def _recurring(rng: random.Random, history: History) -> History:
     """Tasks that move to their next date when they are completed."""
-    return _traits(history, rng, "recurring", 0.4, only="highlevel")
+    return traits(history, rng, "recurring", 0.4, only="highlevel")
 
 
 def _sequences(rng: random.Random, history: History) -> History:
     """Reply's tasks belong to sequences, which may be read-only."""
-    history = _traits(history, rng, "sequence", 0.4, only="reply")
-    return _setting(history, "reply", f'sequence_tasks = "{rng.choice(["sync", "read_only"])}"')
+    history = traits(history, rng, "sequence", 0.4, only="reply")
+    return setting(history, "reply", f'sequence_tasks = "{rng.choice(["sync", "read_only"])}"')
 
 
 def _limits(rng: random.Random, history: History) -> History:
     """Few creates, or completions, are allowed in one run; in peace all are."""
     what = rng.choice(["creates", "completions"])
-    return _setting(history, "sync", f"max_{what}_per_run = {rng.choice([1, 2, 4])}")
+    return setting(history, "sync", f"max_{what}_per_run = {rng.choice([1, 2, 4])}")
 
 
 def _pairs(rng: random.Random, history: History) -> History:
@@ -276,7 +229,7 @@ def _pairs(rng: random.Random, history: History) -> History:
 
 def _rushes(rng: random.Random, history: History) -> History:
     """Somebody is there just before our write, again and again."""
-    return _happen(history, rng, [Rush(rng.randrange(100), rng.randrange(1, 4000)) for _ in range(5)])
+    return happen(history, rng, [Rush(rng.randrange(100), rng.randrange(1, 4000)) for _ in range(5)])
 
 
 def _late_contacts(rng: random.Random, history: History) -> History:
@@ -284,19 +237,14 @@ def _late_contacts(rng: random.Random, history: History) -> History:
     newcomer = rng.choice([("reply",), ("superfone", "reply")])
     new = Make("highlevel", 2, rng.randrange(100), rng.randrange(1, 4000))
     late = Run(((1, Delay(25)),))
-    return _together(replace(history, newcomer=newcomer), 0, Run(), new, late, Run())
+    return together(replace(history, newcomer=newcomer), 0, Run(), new, late, Run())
 
 
 def _rebuilt_in_an_outage(rng: random.Random, history: History) -> History:
     """The ledger is lost, and one CRM is down while it is rebuilt."""
     down = Run(((1, Outage(rng.choice(SYSTEMS), Fault.ERROR_BEFORE, rng.randrange(4, 13))),))
     history = _unlost(history)
-    return _together(history, rng.randrange(len(history.actions) // 2, len(history.actions)), LoseLedger(), down)
-
-
-def _together(history: History, place: int, *actions: Action) -> History:
-    """These actions, one right after the other, at this place."""
-    return replace(history, actions=(*history.actions[:place], *actions, *history.actions[place:]))
+    return together(history, rng.randrange(len(history.actions) // 2, len(history.actions)), LoseLedger(), down)
 
 
 DIMENSIONS = {
@@ -326,4 +274,5 @@ DIMENSIONS = {
     "old_ledger": Dimension(0.1, _old_ledger),
     "swapped": Dimension(0.1, _swapped),
     "two_ledgers": Dimension(0.1, _two_ledgers),
+    **FREQUENT,
 }

@@ -11,6 +11,7 @@ MUTANTS = (
         "adapters.http.client",
         "again_after=(NotSent,), attempts",
         "again_after=(NotSent, InDoubt), attempts",
+        having=("lost_answers",),
     ),
     Mutant(
         "supersession is taken for completion",
@@ -44,6 +45,7 @@ MUTANTS = (
         "        replica = replace(replica, state=type(replica.state).DONE)\n"
         "        self._context.record(Changes(replicas={replica.key: replica}))\n"
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
+        having=("errors", "completions"),
     ),
     Mutant(
         "what a list does not show is done",
@@ -93,6 +95,7 @@ MUTANTS = (
         "adapters.http.client",
         "                effort.fence()\n",
         "                pass\n",
+        having=("sleeps",),
     ),
     Mutant(
         "a 404 closes the others",
@@ -155,6 +158,7 @@ MUTANTS = (
         "syncer.reconcile.merge",
         "task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:",
         "task.state is State.OPEN:",
+        having=("cancellations",),
     ),
     Mutant(
         "a create takes what is there for absent while the search lags",
@@ -209,6 +213,7 @@ MUTANTS = (
         "syncer.reconcile.obstacles",
         "        if gone is not None:\n",
         "        if gone is not None and not replicas:\n",
+        having=("deletions",),
     ),
     Mutant(
         "what is done elsewhere keeps the slot",
@@ -216,6 +221,7 @@ MUTANTS = (
         "syncer.reconcile.lane",
         "    if task.close:\n        return True\n",
         "    if task.close:\n        return False\n",
+        without="markers",
     ),
     Mutant(
         "a completion wipes the text",
@@ -230,6 +236,7 @@ MUTANTS = (
         "syncer.domain.base",
         "any(asked is not None and within(",
         "any(asked is not None and now is None and within(",
+        without="twins",
         having=("late_contacts",),
     ),
     # what belongs to one dimension of a history
@@ -255,6 +262,7 @@ MUTANTS = (
         "adapters.reply.adapter",
         "completes_kinds=frozenset(settings.complete_kinds)",
         "completes_kinds=frozenset(Kind)",
+        having=("messages",),
     ),
     Mutant(
         "what is equal is one",
@@ -270,7 +278,7 @@ MUTANTS = (
         "syncer.reconcile.unmatched",
         "    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
         "    return near and reading.kind.compatible(task.kind)\n",
-        having=("same_due",),
+        having=("same_due", "one_person"),
     ),
     Mutant(
         "a number that had no lead is never asked for again",
@@ -303,7 +311,8 @@ MUTANTS = (
         "syncer.reconcile.merging",
         "            contact=self._person_of(task, reading),\n",
         "",
-        having=("merged_contacts",),
+        without="markers",
+        having=("merged_contacts", "one_person"),
     ),
     Mutant(
         "whoever shares an office's number is one person",
@@ -320,7 +329,7 @@ MUTANTS = (
         "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, "
         "row_contact(row), row_due(row)))\n",
         "            raise BadAnswer(received, system=SYSTEM) from error\n",
-        having=("malformed_task",),
+        having=("malformed_task", "completions"),
     ),
     Mutant(
         "what moved to its next date is completed again",
@@ -329,7 +338,7 @@ MUTANTS = (
         "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n",
         "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n"
         "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",
-        having=("recurring",),
+        having=("recurring", "completions"),
     ),
     Mutant(
         "a grace is over when the clock is put forward",
@@ -337,7 +346,8 @@ MUTANTS = (
         "syncer.engine.settle",
         "    now, forward, changes = context.clock(), context.base.put_forward, Changes()\n",
         "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
-        having=("clocks",),
+        without="twins",
+        having=("clocks", "lost_answers"),
     ),
     Mutant(
         "what was read ten years ahead counts for ten years",
@@ -354,6 +364,7 @@ MUTANTS = (
         "            if whole:\n                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
         "            if whole or isinstance(error, Unavailable):\n"
         "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        without="markers",
         having=("failing_lead",),
     ),
     Mutant(
@@ -362,6 +373,7 @@ MUTANTS = (
         "syncer.engine.connection",
         "(whole or not isinstance(error, Forbidden)):",
         "(whole or isinstance(error, Unauthorized)):",
+        without="markers",
         having=("forbidden_task",),
     ),
     Mutant(

@@ -1,0 +1,95 @@
+"""What all histories have now and then, made frequent: for the hunt after a planted fault, which would take long."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from adapters.sandbox import Fault
+from tests.simulation.actions import (
+    SYSTEMS,
+    Act,
+    Action,
+    Break,
+    Freeze,
+    Happening,
+    History,
+    Kill,
+    Make,
+    Outage,
+    Run,
+)
+from tests.simulation.drawing import Dimension, Draw, happen
+
+MESSAGE = 4
+"""A kind that `people` makes an e-mail of in Reply."""
+
+
+def _often(*happenings: Happening) -> Draw:
+    def draw(rng: random.Random, history: History) -> History:
+        """Within runs, these come about again and again."""
+        return happen(history, rng, [rng.choice(happenings) for _ in range(10)])
+
+    return draw
+
+
+def _sleeps(rng: random.Random, history: History) -> History:
+    """The process sleeps, not longer than a run may take, whenever a run has something to write."""
+    actions: list[Action] = []
+    for action in history.actions:
+        actions.append(action)
+        if isinstance(action, Make):
+            actions.append(Run(((rng.randrange(8, 24), Freeze(150)),)))
+    runs = [action for action in actions if not isinstance(action, Run) or action.at]
+    return replace(history, actions=tuple(runs))
+
+
+def _habit(what: str, *systems: str) -> Draw:
+    def draw(rng: random.Random, history: History) -> History:
+        """Half of what people do with a task is this."""
+        actions = [
+            replace(action, what=what, system=rng.choice(systems))
+            if isinstance(action, Act) and rng.random() < 0.5
+            else action
+            for action in history.actions
+        ]
+        return replace(history, actions=tuple(actions))
+
+    return draw
+
+
+def _messages(rng: random.Random, history: History) -> History:
+    """Half of what people make is a message to be sent from Reply, half of what they do is to close it in HighLevel."""
+    actions = [
+        replace(action, system="reply", kind=MESSAGE, twin_in=None)
+        if isinstance(action, Make) and rng.random() < 0.5
+        else action
+        for action in history.actions
+    ]
+    return _habit("complete", "highlevel")(rng, replace(history, actions=tuple(actions)))
+
+
+def _cancellations(rng: random.Random, history: History) -> History:
+    """Half of what people do is to cancel a task in Reply, which leaves its copies open."""
+    settings = {section: lines.replace('"close"', '"keep"') for section, lines in history.settings}
+    return _habit("cancel", "reply")(rng, replace(history, settings=tuple(sorted(settings.items()))))
+
+
+def _one_person(_rng: random.Random, history: History) -> History:
+    """All that people make is for one person."""
+    actions = [replace(action, person=0) if isinstance(action, Make) else action for action in history.actions]
+    return replace(history, actions=tuple(actions))
+
+
+FREQUENT = {
+    "sleeps": Dimension(0, _sleeps),
+    "kills": Dimension(0, _often(Kill())),
+    "lost_answers": Dimension(0, _often(Break(Fault.LOST_ANSWER), Break(Fault.ERROR_AFTER))),
+    "errors": Dimension(0, _often(Break(Fault.ERROR_BEFORE), Break(Fault.LOST_REQUEST))),
+    "unreachable": Dimension(0, _often(*[Outage(system, Fault.NO_CONNECTION, 4) for system in SYSTEMS])),
+    "completions": Dimension(0, _habit("complete", *SYSTEMS[1:])),
+    "deletions": Dimension(0, _habit("delete", *SYSTEMS[1:])),
+    "cancellations": Dimension(0, _cancellations),
+    "messages": Dimension(0, _messages),
+    "one_person": Dimension(0, _one_person),
+}
