@@ -53,8 +53,8 @@ class Oracle(Machines):
         writes.contact(self, write.system)
         writes.l6_hands_off(self, write)
         writes.read_only(self, write)
-        if self.stage.arriving:
-            # A run that is under way may have looked before.
+        if self.stage.arriving or self.at_once:
+            # A run that is under way, another machine's too, may have looked before.
             changed = [(write.system, remote_id) for remote_id in (*write.created, *write.closed)]
             self.changed_at |= dict.fromkeys(changed, self.stage.now())
         for remote_id in write.created:
