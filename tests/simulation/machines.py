@@ -44,7 +44,7 @@ class Machines(Facts):
         for name, story in self.stories.items():
             one_of_two = story.many > 1 or bool(story.alike)
             unread = not self.known.issuperset(self.open_copies(name))
-            if unread and (one_of_two or "deleted" in story.deeds or self.is_named_by_its_due(name)):
+            if unread and (one_of_two or story.deeds & {"deleted", "edited"} or self.is_named_by_its_due(name)):
                 story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
