@@ -135,7 +135,8 @@ class Standing:
         """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
 
         So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
-        the lane shows something unknown of our user, or something closed that looks like an unknown open task.
+        the lane shows something unknown of our user, or something that looks like an unknown task elsewhere, where one
+        of the two is open and the other is closed.
         """
         unread = {
             system for system in self._seen if self._capabilities[system].reads_marker and self._is_unread(system)
@@ -145,16 +146,18 @@ class Standing:
         unknown = [row for row in self._readings() if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
-        looks = {self._look(row) for row in open_now if row.system not in self._in_lanes}
+        elsewhere = [row for row in unknown if row.system not in self._in_lanes]
+        looks = {(row.state is State.OPEN, self._look(row)) for row in elsewhere}
         lane_rows = [row for row in unknown if row.system in self._in_lanes]
         signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new()) | signs if link is not None}
 
-    def _may_be_a_copy(self, row: Reading, looks: Set[Look]) -> bool:
-        """Whether a lane's row may be our copy: by its maker, or, where it is closed, by one of these looks."""
-        if row.state is not State.OPEN:
-            return self._look(row) in looks
-        return row.created_by is not None and row.created_by == self.probably_us(row.system)
+    def _may_be_a_copy(self, row: Reading, looks: Set[tuple[bool, Look]]) -> bool:
+        """Whether a lane's row may be our copy: by its maker, or by its look, of which one here is in another state."""
+        if (row.state is not State.OPEN, self._look(row)) in looks:
+            return True
+        by_us = row.created_by is not None and row.created_by == self.probably_us(row.system)
+        return row.state is State.OPEN and by_us
 
     def _look(self, row: Reading) -> Look:
         return (self._link(row), row.due, row.kind.family)

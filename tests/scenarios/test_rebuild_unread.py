@@ -190,6 +190,23 @@ def test_nothing_is_made_beside_what_the_search_does_not_show_yet_and_cannot_be_
     world.quiet()
 
 
+def test_a_copy_in_superfone_of_what_is_finished_is_no_origin_while_the_other_copy_is_unread(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    world.lose_ledger()
+    with unreachable(world.reply):
+        report = world.again()
+    assert waiting(report) == {("superfone", "unread")}
+
+    world.again(3)
+
+    assert world.open() == (0, 0, 0)
+    assert len(world.highlevel.tasks()) == 1
+
+
 def test_a_copy_that_people_delete_after_it_was_listed_is_not_a_task_of_its_own(stage: Make) -> None:
     world = stage()
     _, contact, _ = world.everywhere()
