@@ -106,7 +106,11 @@ class _FirstSight:
     def _begin(self, reading: Reading) -> None:
         """A task of its own; what our user made in a lane may be a copy of what cannot be read, and waits for that."""
         work, held = self._work, self._held(reading)
-        if not held and work.standing.is_unexplained(reading) and not work.standing.is_read(work.contact_of(reading)):
+        if (
+            not held
+            and work.standing.is_unexplained(reading)
+            and not work.standing.is_read(work.contact_of(reading) or "")
+        ):
             work.leave(
                 reading, f"{reading.system} task {reading.remote_id}: every CRM must be read for this person first"
             )
