@@ -99,23 +99,9 @@ class _FirstSight:
             for reading in readings:
                 twin = twins.get(reading.remote_id)
                 if twin is None:
-                    self._begin(reading)
+                    self._work.begin(reading, held=self._held(reading))
                 else:
                     adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
-
-    def _begin(self, reading: Reading) -> None:
-        """A task of its own; what our user made in a lane may be a copy of what cannot be read, and waits for that."""
-        work, held = self._work, self._held(reading)
-        if (
-            not held
-            and work.standing.is_unexplained(reading)
-            and not work.standing.is_read(work.contact_of(reading) or "")
-        ):
-            work.leave(
-                reading, f"{reading.system} task {reading.remote_id}: every CRM must be read for this person first"
-            )
-        else:
-            work.begin(reading, held=held)
 
     def _unknown_open(self, system: str) -> list[Reading]:
         """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
