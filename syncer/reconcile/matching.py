@@ -13,7 +13,7 @@ from functools import cached_property
 
 from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
-from syncer.reconcile.closures import Cause
+from syncer.reconcile.closures import Cause, made_after
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.lane_copies import fits_kind, is_before, is_finished_before, is_second_copy, lacks_it, looks_like
 from syncer.reconcile.likeness import same_due
@@ -168,7 +168,7 @@ class Matching:
         fitting = [
             other
             for other in self.groups.values()
-            if self._has_room(row.system, other) and self._is_like(row, other) and (in_lanes or other.marked)
+            if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         target = self._first([other for other in fitting if other.open or other.marked], row)
         if target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
@@ -191,10 +191,11 @@ class Matching:
         probably = self._work.standing.probably_us(row.system)
         return probably is None or row.created_by == probably
 
-    def _has_room(self, system: str, other: Group) -> bool:
-        """Whether nothing there is its copy, or only such as a creation closed, after which we made another one."""
-        return system not in other.open and all(
-            self._work.cause(row) is not Cause.PERSON for row in other.closed.get(system, ())
+    def _has_room(self, row: Reading, other: Group) -> bool:
+        """Whether nothing there is its copy, or only such as a creation closed, after which we made this one."""
+        return row.system not in other.open and all(
+            self._work.cause(before) is not Cause.PERSON and not made_after(before, row)
+            for before in other.closed.get(row.system, ())
         )
 
     def _is_finished(self, other: Group) -> bool:

@@ -229,6 +229,17 @@ def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() ->
     assert found.base.tasks[pasted.place].contact == "p2"
 
 
+def test_what_was_finished_in_the_lane_before_the_origin_was_made_is_no_copy_of_it() -> None:
+    """A newer task of theirs has superseded the origin, which leaves room for a copy that was made after it only."""
+    task = a_task(f"{LANE}:4", title="Call")
+    [origin] = copies_of(task, [LANE], created_by="7", created_at=START)
+    origin = done(origin, updated_at=at(hours=1), updated_by="7")
+    newer = a_reading(LANE, "5", due=at(days=3), created_by="7", created_at=at(hours=1))
+    finished = done(replace(origin, remote_id="3", created_by=API, created_at=at(hours=-1), updated_at=at(minutes=-5)))
+    found = rebuilt(origin, newer, finished, *copies_of(task, [TYPED, PLAIN]))
+    assert found.base.tasks[task.id].state is State.OPEN
+
+
 # places that were reopened, or are gone ----------------------------------------------------------------
 
 
