@@ -99,9 +99,17 @@ class _FirstSight:
             for reading in readings:
                 twin = twins.get(reading.remote_id)
                 if twin is None:
-                    self._work.begin(reading, held=self._held(reading))
+                    self._begin(reading)
                 else:
                     adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
+
+    def _begin(self, reading: Reading) -> None:
+        """A task of its own; what our user made in a lane may be a copy of what cannot be read, and waits for that."""
+        work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
+        if not held and work.standing.is_unexplained(reading) and not work.standing.is_read(person):
+            self._leave_unread(reading)
+        else:
+            work.begin(reading, held=held)
 
     def _unknown_open(self, system: str) -> list[Reading]:
         """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
@@ -113,11 +121,14 @@ class _FirstSight:
             if reason is not None:
                 self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
             elif self._work.contact_of(reading) in self._leave:
-                words = f"{system} task {reading.remote_id}: every CRM must be read for this person first"
-                self._work.leave(reading, words)
+                self._leave_unread(reading)
             elif reading.whole:
                 found.append(reading)
         return found
+
+    def _leave_unread(self, reading: Reading) -> None:
+        words = f"{reading.system} task {reading.remote_id}: every CRM must be read for this person first"
+        self._work.leave(reading, words)
 
     # markers ---------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from syncer.domain.base import OUR_USER, Action, OpState
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
+from tests.support.rebuilding import copies_of, rebuilt
 from tests.support.strategies import (
     API,
     LANE,
@@ -30,6 +31,8 @@ from tests.support.strategies import (
     merged,
     seen_of,
 )
+
+WAITS = "waits until all of the person was read"
 
 # new tasks -----------------------------------------------------------------------------------------
 
@@ -154,9 +157,9 @@ def test_a_twin_changes_no_kind() -> None:
     [
         ({}, Reason.DUPLICATE),
         ({"created_by": "7"}, ""),
-        ({"due": at(hours=6)}, ""),
-        ({"kind": Kind.BOOKING}, ""),
-        ({"person": "p2"}, ""),
+        ({"due": at(hours=6)}, WAITS),
+        ({"kind": Kind.BOOKING}, WAITS),
+        ({"person": "p2"}, WAITS),
     ],
     ids=str,
 )
@@ -184,7 +187,18 @@ def held_beside_our_copy(*, made: bool, **changes: Any) -> str:
     base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, LANE, made=made)])
     base.cursors[OUR_USER + LANE] = API
     beside = a_reading(LANE, "x", **({"kind": Kind.REMINDER, "created_by": API} | changes))
-    return merged(base, seen_of(beside)).base.tasks[f"{LANE}:x"].held
+    found = merged(base, seen_of(beside))
+    if beside.place in found.base.tasks:
+        return found.base.tasks[beside.place].held
+    assert [item.reason for item in found.waiting] == [Reason.UNREAD]
+    return WAITS
+
+
+def test_what_our_user_made_in_the_lane_is_a_task_once_all_was_read_and_nothing_is_like_it() -> None:
+    base = a_base(TASK, replicas=[a_replica(TASK, LANE)])
+    base.cursors[OUR_USER + LANE] = API
+    beside = a_reading(LANE, "x", created_by=API, due=at(days=9))
+    assert not rebuilt(*copies_of(TASK, [LANE]), beside, base=base).base.tasks[beside.place].held
 
 
 def test_as_long_as_our_user_is_unknown_nothing_is_held_as_its_work() -> None:
