@@ -366,7 +366,9 @@ class Facts:
             return False
         closed = {other for other, task in self.copies(name).items() if not task.open}
         seen = self.known_closed if self.closed_there is None else self.known_closed & self.closed_there
-        return closed <= seen - self.unclaimed
+        # What another machine made and people closed, before ours read it, ours never sees.
+        strange = {at for at in closed if self.closed_there is not None and not self.stage.is_known_to_all(*at)}
+        return closed <= seen - self.unclaimed - strange
 
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""

@@ -246,6 +246,7 @@ class Play:
         self._heal()
         self.stage.wait(self.stage.highlevel.lag.total_seconds() + GRACE.total_seconds())
         outcome = Outcome()
+        self.oracle.begins(OURS, disturbed=False)
         for _ in range(3):
             outcome = self.stage.run(options=UNLIMITED)
             self._tell(f"the run ends: {_describe(outcome)}")

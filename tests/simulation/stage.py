@@ -161,6 +161,10 @@ class Stage:
         files = [self._files[self._current], *self._files] if len(self._files) > 1 else self._files
         return next((task for file in files if (task := file.task_of(system, remote_id))), None)
 
+    def is_known_to_all(self, system: str, remote_id: str) -> bool:
+        """Whether each ledger knows the task of a copy."""
+        return all(file.task_of(system, remote_id) for file in self._files)
+
     # runs ------------------------------------------------------------------------------------------
 
     def run(self, *, ledger: int = 0, options: Options = NO_OPTIONS) -> Outcome:
