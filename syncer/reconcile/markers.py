@@ -135,8 +135,8 @@ class Standing:
         """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
 
         So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
-        the lane shows something unknown of our user, or something that looks like an unknown task elsewhere, where one
-        of the two is open and the other is closed.
+        the lane shows something unknown of our user, or of somebody whom a forerunner does not show to be another, or
+        something that looks like an unknown task elsewhere, where one of the two is open and the other is closed.
         """
         unread = {
             system for system in self._seen if self._capabilities[system].reads_marker and self._is_unread(system)
@@ -156,8 +156,13 @@ class Standing:
         """Whether a lane's row may be our copy: by its maker, or by its look, of which one here is in another state."""
         if (row.state is not State.OPEN, self._look(row)) in looks:
             return True
-        by_us = row.created_by is not None and row.created_by == self.probably_us(row.system)
-        return row.state is State.OPEN and by_us
+        us = self.probably_us(row.system)
+        by_us = row.created_by == us if us else self._may_be_a_forerunners(row)
+        return row.state is State.OPEN and row.created_by is not None and by_us
+
+    def _may_be_a_forerunners(self, row: Reading) -> bool:
+        """Whether a lost ledger may have made it: one wrote here, and of its maker no marker tells an origin."""
+        return self.has_forerunner and row.created_by not in self._makers_of_origins
 
     def _look(self, row: Reading) -> Look:
         return (self._link(row), row.due, row.kind.family)
@@ -247,6 +252,12 @@ class Standing:
         """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""
         ours = {self._base.ledger_id, *self._base.former_ids}
         return any(row.marker is not None and row.marker.ledger not in ours for row in self._readings())
+
+    @cached_property
+    def _makers_of_origins(self) -> set[str | None]:
+        """Who made what markers name: people."""
+        places = self.named_places()
+        return {row.created_by for row in self._readings() if row.key in places}
 
     @cached_property
     def _makers_of_copies(self) -> dict[str, str]:

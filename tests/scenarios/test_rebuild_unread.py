@@ -207,6 +207,27 @@ def test_a_copy_in_superfone_of_what_is_finished_is_no_origin_while_the_other_co
     assert len(world.highlevel.tasks()) == 1
 
 
+def test_a_copy_in_superfone_of_what_was_put_off_is_no_origin_while_the_other_copy_is_unread(stage: Make) -> None:
+    """Who made it has made nothing that a marker names: it may be our user."""
+    world = stage()
+    _, contact, _ = world.everywhere()
+    other, _, _ = world.everywhere("Ravi", "+919876543211")
+    world.superfone.person_creates(other, "FOLLOW_UP_CALL", world.due(hours=50), title="Price")
+    world.reply.person_creates(contact, "ToDo", world.due(), "Ask for the key")
+    world.good()
+    before = world.open()
+    put_off = next(task for task in world.reply_open() if task.task_type == "ToDo")
+    world.reply.person_reschedules(str(put_off.id), world.due(hours=30))
+    world.lose_ledger()
+    with unreachable(world.highlevel):
+        report = world.again()
+    assert ("superfone", "unread") in waiting(report)
+
+    world.again(3)
+
+    assert world.open() == before == (2, 2, 2)
+
+
 def test_a_copy_that_people_delete_after_it_was_listed_is_not_a_task_of_its_own(stage: Make) -> None:
     world = stage()
     _, contact, _ = world.everywhere()
