@@ -11,12 +11,11 @@ from tests.simulation.actions import (
     Act,
     Action,
     Break,
+    Delay,
     Freeze,
     Happening,
     History,
-    Kill,
     Make,
-    Outage,
     Run,
 )
 from tests.simulation.drawing import Dimension, Draw, happen
@@ -33,15 +32,18 @@ def _often(*happenings: Happening) -> Draw:
     return draw
 
 
-def _sleeps(rng: random.Random, history: History) -> History:
-    """The process sleeps, not longer than a run may take, whenever a run has something to write."""
-    actions: list[Action] = []
-    for action in history.actions:
-        actions.append(action)
-        if isinstance(action, Make):
-            actions.append(Run(((rng.randrange(8, 24), Freeze(150)),)))
-    runs = [action for action in actions if not isinstance(action, Run) or action.at]
-    return replace(history, actions=tuple(runs))
+def _while_we_write(*happenings: Happening) -> Draw:
+    def draw(rng: random.Random, history: History) -> History:
+        """Each run follows a deed of people, so has something to write, and about then this comes about."""
+        actions: list[Action] = []
+        for action in history.actions:
+            actions.append(action)
+            if isinstance(action, Make | Act):
+                actions.append(Run(((rng.randrange(8, 24), rng.choice(happenings)),)))
+        left = [action for action in actions if not isinstance(action, Run) or action.at]
+        return replace(history, actions=tuple(left))
+
+    return draw
 
 
 def _habit(what: str, *systems: str) -> Draw:
@@ -82,11 +84,11 @@ def _one_person(_rng: random.Random, history: History) -> History:
 
 
 FREQUENT = {
-    "sleeps": Dimension(0, _sleeps),
-    "kills": Dimension(0, _often(Kill())),
+    # Longer than a lease, and not as long as a run may take.
+    "sleeps": Dimension(0, _while_we_write(Freeze(150))),
+    "late_writes": Dimension(0, _while_we_write(Delay(25))),
     "lost_answers": Dimension(0, _often(Break(Fault.LOST_ANSWER), Break(Fault.ERROR_AFTER))),
     "errors": Dimension(0, _often(Break(Fault.ERROR_BEFORE), Break(Fault.LOST_REQUEST))),
-    "unreachable": Dimension(0, _often(*[Outage(system, Fault.NO_CONNECTION, 4) for system in SYSTEMS])),
     "completions": Dimension(0, _habit("complete", *SYSTEMS[1:])),
     "deletions": Dimension(0, _habit("delete", *SYSTEMS[1:])),
     "cancellations": Dimension(0, _cancellations),

@@ -27,6 +27,7 @@ MUTANTS = (
         "reading.marker.task == operation.task",
         "reading.marker.task == operation.id",
         without="markers",
+        having=("late_writes",),
     ),
     Mutant(
         "nothing found at once proves that nothing was done",
@@ -35,6 +36,7 @@ MUTANTS = (
         "return now - sent_at < context.policy.doubt_grace",
         "return False",
         without="markers",
+        having=("late_writes",),
     ),
     Mutant(
         "the base is stored before the answer",
@@ -120,6 +122,7 @@ MUTANTS = (
         "syncer.reconcile.lane",
         "return task.ours and (",
         "return bool(task.remote_id) and (",
+        having=("one_person",),
     ),
     Mutant(
         "a race is not reported",
