@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.simulation.facts import Copy, Facts
+from tests.simulation.facts import Facts
+from tests.simulation.memory import Copy
 from tests.simulation.story import UNTOLD, Story
 
 OURS, ANOTHER, BOTH = range(3)

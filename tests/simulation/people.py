@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from tests.simulation.actions import Act, History, Make, Rush
 from tests.simulation.contacts import LAST
-from tests.simulation.facts import Copy
+from tests.simulation.memory import Copy
 from tests.simulation.oracle import Oracle
 from tests.simulation.sight import MESSAGES
 from tests.simulation.stage import Stage

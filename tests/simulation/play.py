@@ -36,10 +36,10 @@ from tests.simulation.actions import (
     Wait,
 )
 from tests.simulation.contacts import Contacts
-from tests.simulation.facts import LEAD_RECHECK, Copy
 from tests.simulation.laws import peace, runs
 from tests.simulation.laws.violation import Violation
 from tests.simulation.machines import BOTH, MACHINES, OURS
+from tests.simulation.memory import LEAD_RECHECK, Copy
 from tests.simulation.oracle import GRACE, Oracle
 from tests.simulation.outcome import Outcome
 from tests.simulation.people import People

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tests.simulation.facts import Copy, Facts
+from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
+from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
 from tests.simulation.story import Story

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from tests.simulation.facts import MARKER, Copy, Facts
+from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
+from tests.simulation.memory import MARKER, Copy
 from tests.simulation.sight import Seen, contacts_of, is_message, is_read_only
 from tests.simulation.story import UNTOLD, Story
 
