@@ -82,7 +82,10 @@ def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
 
 
 class Standing:
-    """What the ledger knows of each person, against what was read of them."""
+    """What the ledger knows of each person, against what was read of them.
+
+    Whoever is asked for may be one ``person`` (link) alone: what is found of one depends on nobody else's tasks.
+    """
 
     def __init__(
         self, base: Base, seen: Mapping[str, Seen], capabilities: Mapping[str, Capabilities], policy: Policy
@@ -92,20 +95,20 @@ class Standing:
         self._capabilities = capabilities
         self._systems = [system for system in policy.systems if system in seen]
 
-    def told(self) -> set[str]:
+    def told(self, person: str | None = None) -> set[str]:
         """The persons (links) of whom a marker says, or said, that the ledger does not know all that was written."""
-        known = {
-            name.removeprefix(BEHIND) for name, value in self._base.cursors.items() if value and name.startswith(BEHIND)
-        }
-        told = {link for row in self._readings() if self._tells(row) and (link := self._link(row))}
-        return known | told | self._finished_unseen()
+        cursors = self._base.cursors
+        names = [name for name in cursors if name.startswith(BEHIND)] if person is None else [BEHIND + person]
+        known = {name.removeprefix(BEHIND) for name in names if cursors.get(name)}
+        told = {link for row in self._rows(person) if self._tells(row) and (link := self._link(row))}
+        return known | told | self._finished_unseen(person)
 
-    def _finished_unseen(self) -> set[str]:
+    def _finished_unseen(self, person: str | None) -> set[str]:
         """Persons whose lane is read for the first time, and has a finished task like an open one that lacks there.
 
         A lost ledger may have made it: nobody knows, so nothing is made again before all of theirs is read.
         """
-        rows = [row for row in self._readings() if row.system in self._in_lanes and row.state is State.DONE]
+        rows = [row for row in self._rows(person) if row.system in self._in_lanes and row.state is State.DONE]
         unknown = [row for row in rows if row.key not in self._base.replicas]
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
         if not first_read:
@@ -124,14 +127,15 @@ class Standing:
         """The CRMs that keep no markers."""
         return {system for system in self._systems if not self._capabilities[system].reads_marker}
 
-    def behind(self) -> set[str]:
+    def behind(self, person: str | None = None) -> set[str]:
         """Those, and after an old copy was put back everybody who was not read since."""
-        behind = self.told() | self._waiting()
+        behind = self.told(person) | self._waiting(person)
         if self._base.restored_at is None:
             return behind
-        return behind | {link for link in self._contacts if not self._was_read_since_restored(link)}
+        linked = self._contacts if person is None else [link for link in (person,) if link in self._contacts]
+        return behind | {link for link in linked if not self._was_read_since_restored(link)}
 
-    def _waiting(self) -> set[str]:
+    def _waiting(self, person: str | None) -> set[str]:
         """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
 
         So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
@@ -143,14 +147,14 @@ class Standing:
         }
         if not unread:
             return set()
-        unknown = [row for row in self._readings() if row.key not in self._base.replicas]
+        unknown = [row for row in self._rows(person) if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
         elsewhere = [row for row in unknown if row.system not in self._in_lanes]
         looks = {(row.state is State.OPEN, self._look(row)) for row in elsewhere}
         lane_rows = [row for row in unknown if row.system in self._in_lanes]
         signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
-        return {link for link in (undated & self.new()) | signs if link is not None}
+        return {link for link in (undated & self.new(person)) | signs if link is not None}
 
     def _may_be_a_copy(self, row: Reading, looks: Set[tuple[bool, Look]]) -> bool:
         """Whether a lane's row may be our copy: by its maker, or by its look, of which one here is in another state."""
@@ -173,18 +177,19 @@ class Standing:
         now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
         return not now and (system, EVERYBODY) not in self._base.visits
 
-    def new(self) -> set[str]:
+    def new(self, person: str | None = None) -> set[str]:
         """The persons with an unknown open task whose tasks this ledger has never read in full.
 
         Or with one that our own user made, where no marker says of what: another ledger may have made it.
         """
         with_news = {
             link
-            for reading in self._readings()
+            for reading in self._rows(person)
             if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
         }
         never_read = {link for link in with_news if self.is_never_read(link)}
-        return never_read | {link for row in self._readings() if self.is_unexplained(row) and (link := self._link(row))}
+        unexplained = [row for row in self._rows(person) if self.is_unexplained(row)]
+        return never_read | {link for row in unexplained if (link := self._link(row))}
 
     def is_never_read(self, link: str) -> bool:
         """Whether this ledger has not read all tasks of this person yet, before this run."""
@@ -321,6 +326,19 @@ class Standing:
             yield from seen.readings.values()
             for rows in seen.persons.values():
                 yield from rows
+
+    def _rows(self, person: str | None) -> Iterable[Reading]:
+        """What was read of one person, or of all."""
+        if person is None:
+            return self._readings()
+        return (row for key in self._base.contacts_of(person) for row in self._rows_of_contact.get(key, ()))
+
+    @cached_property
+    def _rows_of_contact(self) -> dict[tuple[str, str], list[Reading]]:
+        rows: dict[tuple[str, str], list[Reading]] = {}
+        for row in self._readings():
+            rows.setdefault((row.system, row.contact or ""), []).append(row)
+        return rows
 
     def _link(self, reading: Reading) -> str | None:
         return self._base.links.get((reading.system, reading.contact or ""))

@@ -267,8 +267,8 @@ class Matching:
     @cached_property
     def _is_behind(self) -> bool:
         """Whether something may have been written for this person that the ledger does not know."""
-        standing = self._work.standing
-        return self._link in standing.behind() or (standing.has_forerunner and standing.is_never_read(self._link))
+        standing, link = self._work.standing, self._link
+        return link in standing.behind(link) or (standing.has_forerunner and standing.is_never_read(link))
 
     def _is_like(self, row: Reading, other: Group) -> bool:
         """Whether the row may be our copy of this task, or its twin: of its kind and due, and made after it.

@@ -89,8 +89,8 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "after an old copy was put back, nobody else is behind",
         "syncer.reconcile.markers",
-        "        return behind | {link for link in self._contacts if not self._was_read_since_restored(link)}\n",
-        "        return ({link for link in self._contacts if not self._was_read_since_restored(link)})\n",
+        "        return behind | {link for link in linked if not self._was_read_since_restored(link)}\n",
+        "        return ({link for link in linked if not self._was_read_since_restored(link)})\n",
         "tests/reconcile/test_markers.py::test_who_was_read_since_is_behind_still_where_a_marker_told_of_them",
     ),
     Wire(
