@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.table import Table, as_table
 
@@ -37,32 +38,14 @@ class OpState(StrEnum):
 
 UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 
-OUR_USER = "user:"
-"""Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
 
 IDENTITY = "identity:"
 """Begins the name of the cursor that has whose remote account a CRM showed with the first run."""
 
-FULL = "full:"
-"""Begins the name of the cursor of a CRM that had no room for what was created last: each run tries one create."""
-
-NEWCOMER = "newcomer:"
-"""Begins the name of the cursor that has when a CRM was last asked to make a contact with this key."""
-
-LEFT = "left:"
-"""Begins the name of the cursor, ``left:<system>:<link>``, that has the keys of a person's contact that is gone."""
 
 EVERYBODY = ""
 """Stands for the contact in the visit to a CRM whose list of all tasks was read, nothing of it left out."""
 
-BEHIND = "behind:"
-"""Begins the name of the cursor of a person for whom something was written that this ledger does not know."""
-
-COMPANY = "company"
-"""The cursor that says that another ledger may write beside this one: its markers are in tasks made since."""
-
-OTHER_LEDGER = "other_ledger"
-"""The cursor that has the id of another ledger that writes for the same account."""
 
 LONGEST_WAIT = timedelta(hours=1)
 """Between two tries of what failed."""
@@ -155,28 +138,6 @@ Likeness = tuple[str, Kind, str | None, datetime]
 def within(then: datetime, now: datetime, span: timedelta) -> bool:
     """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
     return timedelta(0) <= now - then < span
-
-
-def survivor(link: str, merged: Mapping[str, str]) -> str:
-    """The link that this one is a part of by now."""
-    seen = {link}
-    while (link := merged.get(link, link)) not in seen:
-        seen.add(link)
-    return link
-
-
-def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict[str, str]:
-    """What becomes of the cursors that name a person, where links became part of others."""
-    changed: dict[str, str] = {}
-    for name, value in cursors.items():
-        begin, _, link = name.rpartition(":")
-        if not value or link not in merged or not name.startswith((BEHIND, LEFT)):
-            continue
-        changed[name] = ""
-        now = f"{begin}:{survivor(link, merged)}"
-        words = (*changed.get(now, cursors.get(now, "")).split(), *value.split())
-        changed[now] = " ".join(dict.fromkeys(words))
-    return changed
 
 
 # By what the rows of a base are found, see `Table`. -----------------------------------------------------

@@ -16,7 +16,8 @@ from syncer.contract.adapter import (
     Unauthorized,
     Unavailable,
 )
-from syncer.domain.base import NEWCOMER, Changes, OpState
+from syncer.domain.base import Changes, OpState
+from syncer.domain.cursors import NEWCOMER
 from syncer.domain.model import Record
 from syncer.domain.reasons import Item, Reason
 from syncer.engine.connection import Connection

@@ -8,7 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncer.contract.adapter import Ambiguous, Missing
-from syncer.domain.base import LEFT, Changes, cursors_after, within
+from syncer.domain.base import Changes, within
+from syncer.domain.cursors import LEFT, cursors_after
 from syncer.domain.model import Record
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncer.domain.base import OTHER_LEDGER, Changes
+from syncer.domain.base import Changes
+from syncer.domain.cursors import OTHER_LEDGER
 from syncer.domain.ledger_ids import parse
 from syncer.domain.reasons import Item, Reason
 from syncer.engine.context import RunContext

@@ -11,7 +11,8 @@ from typing import TypeVar
 import structlog
 
 from syncer.contract.adapter import Completes, Missing
-from syncer.domain.base import LONGEST_WAIT, NEWCOMER, OUR_USER, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together

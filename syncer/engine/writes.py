@@ -22,7 +22,8 @@ from syncer.contract.adapter import (
     Unauthorized,
     Unavailable,
 )
-from syncer.domain.base import FULL, Action, Changes, Operation, OpState
+from syncer.domain.base import Action, Changes, Operation, OpState
+from syncer.domain.cursors import FULL
 from syncer.domain.model import Draft, Listing, Marker, Reading, ReplicaState, State, Task, TaskRef
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Final
 
-from syncer.domain.base import COMPANY, OTHER_LEDGER, Base
+from syncer.domain.base import Base
+from syncer.domain.cursors import COMPANY, OTHER_LEDGER
 from syncer.domain.ledger_ids import LedgerIdentity, new, parse, taking_over
 from syncer.ledger.clocks import CLOCKS
 

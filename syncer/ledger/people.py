@@ -10,7 +10,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, update
 
-from syncer.domain.base import FULL, Event
+from syncer.domain.base import Event
+from syncer.domain.cursors import FULL
 from syncer.domain.model import Record, Replica, Task
 from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, REPLICAS_BY_TASK, STALLED, chunked, chunks

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
-from syncer.domain.base import BEHIND, EVERYBODY, OUR_USER, Base
+from syncer.domain.base import EVERYBODY, Base
+from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncer.contract.adapter import Capabilities, LanePolicy
-from syncer.domain.base import BEHIND, COMPANY, UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.domain.cursors import BEHIND, COMPANY
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason

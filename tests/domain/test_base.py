@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import BEHIND, UNSETTLED, Action, Base, Changes, OpState, cursors_after
+from syncer.domain.base import UNSETTLED, Action, Base, Changes, OpState
+from syncer.domain.cursors import BEHIND, cursors_after
 from syncer.domain.model import Kind, Record
 from tests.support.ledgers import NOW, make_operation, make_replica, make_task
 

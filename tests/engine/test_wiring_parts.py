@@ -6,7 +6,8 @@ import pytest
 
 from adapters.http.network import CONNECTIONS, network
 from adapters.sandbox import Fault
-from syncer.domain.base import BEHIND, LEFT, Base, Changes
+from syncer.domain.base import Base, Changes
+from syncer.domain.cursors import BEHIND, LEFT
 from syncer.domain.model import Kind, Record, State
 from syncer.domain.report import Exit
 from syncer.engine import opening

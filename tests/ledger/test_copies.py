@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from syncer.domain import ledger_ids
-from syncer.domain.base import COMPANY, OTHER_LEDGER, Changes
+from syncer.domain.base import Changes
+from syncer.domain.cursors import COMPANY, OTHER_LEDGER
 from syncer.domain.ledger_ids import new, parse, taking_over
 from syncer.ledger import (
     Busy,

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import BEHIND, EVERYBODY, OUR_USER, Action, Base, OpState
+from syncer.domain.base import EVERYBODY, Action, Base, OpState
+from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Kind, Marker, Reading, ReplicaState, State
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.markers import Standing, is_pasted, named_by, with_times

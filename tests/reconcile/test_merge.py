@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from syncer.domain.base import COMPANY, OUR_USER, UNSETTLED, Action, Base, Changes, OpState
+from syncer.domain.base import UNSETTLED, Action, Base, Changes, OpState
+from syncer.domain.cursors import COMPANY, OUR_USER
 from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Effects, made_after, maybe_superseded, superseded_by

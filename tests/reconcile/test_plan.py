@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from syncer.contract.adapter import Capabilities
-from syncer.domain.base import FULL, UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.base import UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.cursors import FULL
 from syncer.domain.model import Kind, Record, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen

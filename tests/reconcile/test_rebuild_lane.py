@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncer.domain.base import OUR_USER
+from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
 from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, places, rebuilt

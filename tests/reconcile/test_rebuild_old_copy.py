@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from syncer.domain.base import BEHIND, Action, Changes, OpState
+from syncer.domain.base import Action, Changes, OpState
+from syncer.domain.cursors import BEHIND
 from syncer.domain.model import Kind, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import OUR_USER, Action, OpState
+from syncer.domain.base import Action, OpState
+from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
