@@ -53,7 +53,9 @@ class SandboxServer:
     ``port`` 0 takes a free one. ``also`` is done beside the serving, in the same thread, and ended with it.
     """
 
-    def __init__(self, world: World, port: int = 0, also: Callable[[], Coroutine[Any, Any, None]] | None = None):
+    def __init__(
+        self, world: World, port: int = 0, also: Callable[[], Coroutine[Any, Any, None]] | None = None
+    ) -> None:
         self.world = world
         self._also = also
         self._socket = _listen(port)
