@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
@@ -254,11 +256,15 @@ class Merging:
         former = marker.ledger in self.base.former_ids
         if created_at <= made_at + (FORMER_SINCE if former else CLOCKS_DIFFER_BY):
             return
-        seen = self.inputs.seen[reading.system].readings.values()
-        others = [row for row in seen if row.marker is not None and row.marker.task == marker.task]
         known = [copy for copy in self.base.copies(marker.task, reading.system) if copy.remote_id != reading.remote_id]
-        if len(others) <= 1 and not known:
+        if self._marked[reading.system, marker.task] <= 1 and not known:
             self.other_ledgers.add(marker.ledger)
+
+    @cached_property
+    def _marked(self) -> Counter[tuple[str, str]]:
+        """By CRM and task, how many of the readings carry its marker."""
+        rows = [row for seen in self.inputs.seen.values() for row in seen.readings.values()]
+        return Counter((row.system, row.marker.task) for row in rows if row.marker is not None)
 
     def put_task(self, task: Task) -> None:
         self.base.tasks[task.id] = self.changes.tasks[task.id] = task
