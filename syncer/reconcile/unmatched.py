@@ -104,9 +104,13 @@ class _FirstSight:
                     adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
 
     def _begin(self, reading: Reading) -> None:
-        """A task of its own; what our user made in a lane may be a copy of what cannot be read, and waits for that."""
+        """A task of its own; where another ledger wrote, what our user made in a lane waits for what cannot be read.
+
+        It may be that one's copy.
+        """
         work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
-        if not held and work.standing.is_unexplained(reading) and not work.standing.is_read(person):
+        anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
+        if anothers and not held and not work.standing.is_read(person):
             self._leave_unread(reading)
         else:
             work.begin(reading, held=held)
