@@ -17,6 +17,7 @@ from tests.support.rebuilding import copies_of, rebuilt
 from tests.support.strategies import (
     API,
     LANE,
+    LEDGER,
     OTHER_LEDGER,
     PLAIN,
     POLICY,
