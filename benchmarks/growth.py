@@ -2,6 +2,7 @@
 
 ``python -m benchmarks.growth [SMALL LARGE]``: CPU seconds of the engine at two numbers of tasks, and their ratio. The
 three CRMs are sandboxes in the same process, on a clock that jumps; the time that they take themselves is left out.
+A ratio well above that of the tasks means that something looks at everything for each single task.
 """
 
 from __future__ import annotations
