@@ -101,11 +101,7 @@ class Grouping:
         if task is not None:
             pasted = row.key not in base.replicas and base.restored_at is None and is_pasted(base, row, task)
             return task.contact == self._link and not pasted
-        if (replica := base.replicas.get(place)) is not None:
-            return base.tasks[replica.task].contact == self._link
-        seen = self._work.inputs.seen.get(place[0])
-        elsewhere = seen.readings.get(place[1]) if seen is not None else None
-        return elsewhere is None or self._work.contact_of(elsewhere) == self._link
+        return self._work.standing.is_of(self._link, place)
 
     def _task_of(self, row: Reading, marker: Marker | None, named: dict[tuple[str, str], set[str]]) -> str:
         base = self._work.base

@@ -6,6 +6,7 @@ nothing is made for somebody until all their tasks were read in every CRM, close
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -287,12 +288,22 @@ class Standing:
         if contact is not None:
             return contact in self._read_in_full(system, seen)
         if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
-            return all((system, phone) in self._base.lookups for phone in self._phones_of(link))
+            # A contact that has the number, and is not joined to this person, is another one's or in doubt.
+            there = self._phones_there[system]
+            return all((system, phone) in self._base.lookups or phone in there for phone in self._phones_of(link))
         return seen.listed
 
     def _read_in_full(self, system: str, seen: Seen) -> dict[str, tuple[Reading, ...]]:
         """By contact: where a CRM lists all tasks, what was read of one contact to settle a doubt may lack texts."""
         return seen.lanes if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT else seen.persons
+
+    @cached_property
+    def _phones_there(self) -> dict[str, set[str]]:
+        """By CRM: the numbers of its contacts, as far as they are known."""
+        found = defaultdict[str, set[str]](set)
+        for record in self._base.records.values():
+            found[record.system].update(record.phones)
+        return found
 
     def _phones_of(self, link: str) -> Iterator[str]:
         for key in self._contacts.get(link, ()):
@@ -311,10 +322,31 @@ class Standing:
             return False
         task = named_by(base, marker)
         if task is None:
-            return True
+            return reading.state is State.OPEN or self._is_news(reading, marker.place)
         if reading.state is State.OPEN:
             return self._has_company(reading, task)
         return task.state is State.OPEN and not is_pasted(base, reading, task)
+
+    def _is_news(self, finished: Reading, place: tuple[str, str]) -> bool:
+        """Whether a finished task with an unknown marker may be new: all of its person was not read since, or its
+        origin is open and unknown. What was read stays unknown where it is another person's.
+        """
+        link = self._link(finished)
+        if link is None:
+            return False
+        since = self._base.restored_at is None or self._was_read_since_restored(link)
+        seen = self._seen.get(place[0])
+        origin = seen.readings.get(place[1]) if seen is not None else None
+        is_open = origin is not None and origin.state is State.OPEN and place not in self._base.replicas
+        return is_open or self.is_never_read(link) or not since
+
+    def is_of(self, person: str | None, place: tuple[str, str]) -> bool:
+        """Whether the task that a marker names by this place may be this person's: others are in copied texts."""
+        if (replica := self._base.replicas.get(place)) is not None:
+            return self._base.tasks[replica.task].contact == person
+        seen = self._seen.get(place[0])
+        there = seen.readings.get(place[1]) if seen is not None else None
+        return there is None or self._link(there) == person
 
     def _has_company(self, reading: Reading, task: Task) -> bool:
         """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""

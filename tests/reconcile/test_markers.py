@@ -167,7 +167,9 @@ UNKNOWN = marker_of(f"{TYPED}:9", OTHER_LEDGER)
         ([a_reading(PLAIN, COPY.remote_id, marker=UNKNOWN)], False),
         ([a_reading(PLAIN, "x", marker=marker_of(TASK))], False),
         ([a_reading(PLAIN, "x", marker=UNKNOWN, contact="nobody")], False),
-        ([a_reading(PLAIN, "x", marker=UNKNOWN, state=State.DONE)], True),
+        ([a_reading(PLAIN, "x", marker=UNKNOWN, state=State.DONE)], False),
+        ([a_reading(PLAIN, "x", marker=UNKNOWN, state=State.DONE), a_reading(TYPED, "9")], True),
+        ([a_reading(PLAIN, "x", marker=UNKNOWN, state=State.DONE), a_reading(TYPED, "9", state=State.DONE)], False),
         ([a_reading(LANE, "x", marker=marker_of(TASK), state=State.DONE, title="Ring")], True),
         ([a_reading(PLAIN, "x", marker=marker_of(TASK), state=State.DONE, title="Ring")], False),
     ],
@@ -177,13 +179,23 @@ UNKNOWN = marker_of(f"{TYPED}:9", OTHER_LEDGER)
         "an unknown one on a copy that we know",
         "a known one",
         "of nobody who is linked",
-        "closed",
+        "closed, the origin unseen",
+        "closed, the origin open",
+        "closed, and so the origin",
         "a closed copy of an open task, which we did not know",
         "a closed copy of a task that has another one there",
     ],
 )
 def test_a_marker_tells_of_whom_something_is_unknown(readings: list[Reading], told: bool) -> None:
     assert a_standing(visited(KNOWN), seen_of(*readings)).told() == ({"p1"} if told else set())
+
+
+def test_a_finished_task_with_an_unknown_marker_tells_so_until_all_of_its_person_was_read() -> None:
+    """Afterwards it is known, or another person's: then it must not hold up this one with every run."""
+    seen = seen_of(a_reading(PLAIN, "x", marker=UNKNOWN, state=State.DONE))
+    assert a_standing(KNOWN, seen).told() == {"p1"}
+    assert a_standing(visited(KNOWN), seen).told() == set()
+    assert a_standing(replace(visited(KNOWN), restored_at=at(days=1)), seen).told() == {"p1"}
 
 
 def test_what_was_read_of_one_person_tells_too() -> None:
