@@ -91,7 +91,7 @@ UNNOTICED_ONCE: Final = (
         "syncer.reconcile.markers",
         "        return behind | {link for link in linked if not self._was_read_since_restored(link)}\n",
         "        return ({link for link in linked if not self._was_read_since_restored(link)})\n",
-        "tests/reconcile/test_markers.py::test_who_was_read_since_is_behind_still_where_a_marker_told_of_them",
+        "tests/reconcile/test_standing.py::test_who_was_read_since_is_behind_still_where_a_marker_told_of_them",
     ),
     Wire(
         "a ledger does not notice that it is another file",
@@ -168,7 +168,7 @@ UNNOTICED_ONCE: Final = (
         "syncer.reconcile.markers",
         "if row.state is State.OPEN and unread - {row.system}]\n",
         "if row.state is State.OPEN and unread]\n",
-        "tests/reconcile/test_markers.py::test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read",
+        "tests/reconcile/test_standing.py::test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read",
     ),
     Wire(
         "nobody is told that the CRMs are read",
