@@ -150,6 +150,7 @@ class _Applier:
             context.seen,
             context.capabilities,
             context.policy,
+            context.ambiguities,
             system=system,
             contact=contact,
             now=context.clock(),

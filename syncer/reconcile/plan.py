@@ -86,13 +86,17 @@ def plan_one_lane(
     seen: Mapping[str, Seen],
     capabilities: Mapping[str, Capabilities],
     policy: Policy,
+    ambiguities: tuple[Ambiguity, ...],
     *,
     system: str,
     contact: str,
     now: datetime,
 ) -> LanePlan:
-    """What may be done in one lane that was just read again. ``base`` may be narrowed to the lane's tasks."""
-    planner = _Planner(base, seen, capabilities, policy, (), now)
+    """What may be done in one lane that was just read again. ``base`` may be narrowed to the lane's tasks.
+
+    A step that the whole plan does not have would end the lane: so the same ``ambiguities`` are told to both.
+    """
+    planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
         planner.plan_task(task)
     return planner.plan_lane(system, contact) or LanePlan((), ())

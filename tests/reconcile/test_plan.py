@@ -312,9 +312,20 @@ def test_the_lane_decides_what_is_done_in_it() -> None:
     found = plan(base, read_lane(base))
     assert done(found) == [("complete", "t2", LANE), ("create", "t1", LANE)]
     one = plan_one_lane(
-        base.narrowed("p1", []), read_lane(base), CAPABILITIES, POLICY, system=LANE, contact=f"p1-{LANE}", now=START
+        base.narrowed("p1", []), read_lane(base), CAPABILITIES, POLICY, (), system=LANE, contact=f"p1-{LANE}", now=START
     )
     assert [step.task for step in one.steps] == ["t2", "t1"]
+
+
+def test_in_a_lane_what_comes_back_is_not_kept_waiting_by_a_task_whose_person_is_in_doubt() -> None:
+    """Both plans leave that one out; a step that only one of them had would end the lane."""
+    back = a_task("t3", put_back=True, due=at(hours=9))
+    base = a_base(TASK, back, replicas=[IN_TYPED, a_replica(back, LANE, state=ReplicaState.SUPERSEDED)])
+    doubt = Ambiguity(((PLAIN, "h1"), (LANE, f"p1-{LANE}")), ("+919876543210",), link="p1")
+    seen = seen_of(a_reading(LANE, "gone", state=State.DONE))
+    assert ("create", "t3", LANE) in done(plan(base, seen, ambiguities=(doubt,)))
+    one = plan_one_lane(base, seen, CAPABILITIES, POLICY, (doubt,), system=LANE, contact=f"p1-{LANE}", now=START)
+    assert [step.task for step in one.steps] == ["t3"]
 
 
 def test_an_unknown_task_of_theirs_keeps_the_slot() -> None:
