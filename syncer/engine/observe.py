@@ -27,7 +27,6 @@ from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.observe_contacts import find_missing, let_go, link, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import lists_all, read_item
 from syncer.reconcile.failing import failing_after, is_given_up, told
-from syncer.reconcile.markers import Standing
 from syncer.reconcile.reading_list import (
     CONTACTS,
     NEWCOMERS,
@@ -43,6 +42,7 @@ from syncer.reconcile.reading_list import (
     items_of,
     says_something_new,
 )
+from syncer.reconcile.standing import Standing
 
 _log = structlog.get_logger("syncer.observe")
 

@@ -11,8 +11,8 @@ from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.markers import with_times
 from syncer.reconcile.reading_list import Need, ReadItem, What, told_apart
+from syncer.reconcile.standing import with_times
 
 
 def lists_all(connection: Connection) -> bool:

@@ -11,8 +11,8 @@ from syncer.domain.snapshot import Seen
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.markers import with_times
 from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.standing import with_times
 
 CLOSED_READ: Final = 20
 """So many closed tasks of one contact are read by themselves, the newest first: each takes a request."""

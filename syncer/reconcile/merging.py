@@ -18,7 +18,8 @@ from syncer.domain.snapshot import Seen
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import NONE, Cause, Effects, explain
 from syncer.reconcile.likeness import same_due
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, Standing, is_by_another, named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, named_by
+from syncer.reconcile.standing import Standing
 
 FORMER_SINCE = timedelta(hours=1)
 """So long after a ledger's file was copied, a marker with its former name tells that the other file is in use, too."""

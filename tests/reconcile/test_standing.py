@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import EVERYBODY, Action, Base, OpState
+from syncer.domain.base import EVERYBODY, Action, Base, Failing, OpState
 from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Kind, Reading, State
 from syncer.domain.snapshot import ConnectionState, Seen
-from syncer.reconcile.markers import Standing, with_times
+from syncer.reconcile.standing import Standing, with_times
 from tests.support.clock import START
 from tests.support.strategies import (
     API,
@@ -247,6 +247,16 @@ def test_a_person_is_not_read_while_a_write_is_in_doubt(state: OpState) -> None:
     standing = a_standing(base, read_in_full())
     assert standing.is_read("p1") is (state is OpState.DONE)
     assert standing.is_read("p2")
+
+
+@pytest.mark.parametrize(("failures", "read"), [(1, False), (2, True)])
+def test_a_completion_in_doubt_of_what_cannot_be_read_holds_up_only_itself(failures: int, read: bool) -> None:
+    """From the third run on: it may be so for good."""
+    doubt = replace(an_operation(TASK, PLAIN, Action.COMPLETE, OpState.IN_DOUBT), remote_id=COPY.remote_id)
+    base = a_base(TASK, replicas=[ORIGIN, COPY], operations=[doubt])
+    failing = Failing(PLAIN, "task", COPY.remote_id, failures, START, "a due that is none", garbled=True)
+    base.failing[failing.place] = failing
+    assert a_standing(base, read_in_full()).is_read("p1") is read
 
 
 @pytest.mark.parametrize(

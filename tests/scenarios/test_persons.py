@@ -12,7 +12,7 @@ from syncer.domain.model import Marker, Reading, State
 from syncer.engine import observe
 from syncer.engine.context import RunContext
 from syncer.engine.observe_persons import CLOSED_READ
-from syncer.reconcile.markers import Standing
+from syncer.reconcile.standing import Standing
 from tests.support.scenario import Make, Stage, attention, name_of, waiting
 
 Runs = list[RunContext]

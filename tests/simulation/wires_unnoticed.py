@@ -88,7 +88,7 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "after an old copy was put back, nobody else is behind",
-        "syncer.reconcile.markers",
+        "syncer.reconcile.standing",
         "        return behind | {link for link in linked if not self._was_read_since_restored(link)}\n",
         "        return ({link for link in linked if not self._was_read_since_restored(link)})\n",
         "tests/reconcile/test_standing.py::test_who_was_read_since_is_behind_still_where_a_marker_told_of_them",
@@ -165,7 +165,7 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "a task without a due waits for its own CRM",
-        "syncer.reconcile.markers",
+        "syncer.reconcile.standing",
         "if row.state is State.OPEN and unread - {row.system}]\n",
         "if row.state is State.OPEN and unread]\n",
         "tests/reconcile/test_standing.py::test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read",
