@@ -137,18 +137,13 @@ class _Conclusion:
         closed = [member for rows in self._group.closed.values() for member in rows]
         unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
         # Where one has a title, those without, as a lane's, tell nothing.
-        telling = [member for member in closed if self._title_of(member)] or closed
-        alike = [member for member in telling if same_title(row.title, self._title_of(member))]
+        telling = [member for member in closed if member.title] or closed
+        alike = [member for member in telling if same_title(row.title, member.title)]
         if row is self._group.origin:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
         is_like = any(member.due is None or same_due(row.due, member.due) for member in alike)
         copied = row.marker is not None or self._work.made(row)
         return copied and (unread or not is_like)
-
-    def _title_of(self, row: Reading) -> str | None:
-        """Its title, which a list's row lacks: it is then the one that the ledger knows."""
-        known = self._work.base.replicas.get(row.key)
-        return known.title if row.title is None and known is not None else row.title
 
     def _may_complete(self, row: Reading) -> bool:
         capabilities = self._work.inputs.capabilities[row.system]

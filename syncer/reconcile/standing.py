@@ -187,8 +187,14 @@ class Standing:
             if seen is None:
                 continue
             rows = self._read_in_full(system, seen).get(contact, ())
-            found.setdefault(system, []).extend(with_times(row, seen.readings.get(row.remote_id)) for row in rows)
+            whole = (with_times(row, seen.readings.get(row.remote_id)) for row in rows)
+            found.setdefault(system, []).extend(self._with_title(row) for row in whole)
         return found
+
+    def _with_title(self, row: Reading) -> Reading:
+        """The row of a list, which may lack the title, with the one that the ledger knows."""
+        known = self._base.replicas.get(row.key)
+        return replace(row, title=known.title) if row.title is None and known is not None else row
 
     def contacts_of(self, link: str) -> list[tuple[str, str]]:
         """The person's (system, contact id), where the system is connected."""

@@ -314,3 +314,10 @@ def test_a_row_of_a_persons_own_list_takes_the_times_that_only_the_list_of_all_t
 def test_our_user_is_whom_the_crm_named() -> None:
     standing = a_standing(a_base(cursors={OUR_USER + LANE: API}), {})
     assert (standing.our_user(LANE), standing.our_user(TYPED)) == (API, None)
+
+
+def test_a_known_task_whose_row_lacks_its_title_has_the_one_that_is_known() -> None:
+    """A list's row shows none; without it, it would look like whatever is due with it."""
+    row = a_reading(PLAIN, COPY.remote_id, title=None, whole=False)
+    [found] = a_standing(KNOWN, read_in_full(row)).readings_of("p1")[PLAIN]
+    assert found.title == COPY.title
