@@ -22,7 +22,7 @@ from syncer.config.loader import Found, account_files, build_adapters, find_acco
 from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
-from syncer.domain.base import IDENTITY
+from syncer.domain.cursors import IDENTITY
 from syncer.domain.report import Exit
 from syncer.ledger import Ledger, LedgerError
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
+from syncer.domain.dues import same_due
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.table import Table, as_table
 
@@ -37,10 +38,6 @@ class OpState(StrEnum):
 
 
 UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
-
-
-IDENTITY = "identity:"
-"""Begins the name of the cursor that has whose remote account a CRM showed with the first run."""
 
 
 EVERYBODY = ""
@@ -87,9 +84,7 @@ class Operation:
 
     def is_due(self, due: datetime | None) -> bool:
         """Whether a reading's due is the one that was sent; CRMs may drop fractions of a second."""
-        if due is None or self.due is None:
-            return due is self.due
-        return abs(due - self.due) < timedelta(seconds=1)
+        return same_due(due, self.due)
 
 
 @dataclass(frozen=True, slots=True)

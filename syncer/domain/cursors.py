@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+IDENTITY = "identity:"
+"""Begins the name of the cursor that has whose remote account a CRM showed with the first run."""
+
 OUR_USER = "user:"
 """Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
 

@@ -18,7 +18,8 @@ from ulid import ULID
 
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, WrongAccount
-from syncer.domain.base import IDENTITY, Base, Changes
+from syncer.domain.base import Base, Changes
+from syncer.domain.cursors import IDENTITY
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState

@@ -13,11 +13,11 @@ import structlog
 from syncer.contract.adapter import Completes, Missing
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 from syncer.domain.cursors import NEWCOMER, OUR_USER
+from syncer.domain.dues import same_due
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.reconcile.closures import Effects, LaneCompletion
-from syncer.reconcile.likeness import same_due
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
+from syncer.domain.dues import same_due
 from syncer.domain.model import Reading
 from syncer.domain.titles import same_title
 from syncer.reconcile.grouping import Group
-from syncer.reconcile.likeness import same_due
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 
 

@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 
+from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Cause, made_after
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.lane_copies import fits_kind, is_before, is_finished_before, is_second_copy, lacks_it, looks_like
-from syncer.reconcile.likeness import same_due
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
 from syncer.reconcile.merging import Merging
 

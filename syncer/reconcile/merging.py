@@ -11,13 +11,13 @@ from functools import cached_property
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
 from syncer.domain.cursors import BEHIND, COMPANY
+from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import NONE, Cause, Effects, explain
-from syncer.reconcile.likeness import same_due
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, named_by
 from syncer.reconcile.standing import Standing
 

@@ -10,12 +10,12 @@ from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.dues import same_due
 from syncer.domain.model import Replica, ReplicaState, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
-from syncer.reconcile.likeness import same_due
 
 FAILURES_UNTIL_ATTENTION = 5
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from syncer.domain.dues import same_due
 from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.reasons import Reason
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import Cause
 from syncer.reconcile.grouping import Group, Grouping
-from syncer.reconcile.likeness import same_due
 from syncer.reconcile.markers import is_history
 from syncer.reconcile.matching import Matching
 from syncer.reconcile.merging import Merging, in_order, replica_of
@@ -50,7 +50,7 @@ class _Conclusion:
 
     def store(self) -> None:
         group, work = self._group, self._work
-        if group.is_alone and self._known is None and not group.unsure:
+        if group.is_alone and self._known is None:
             return
         if not group.open and (self._known is None or self._known.state is not State.OPEN):
             self._store_history()

@@ -12,10 +12,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncer.domain.base import Action
+from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
-from syncer.reconcile.likeness import is_like, same_due, unlikeness
+from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import is_pasted, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
 

@@ -40,18 +40,9 @@ from tests.support.superfone_kit import (
     find,
     listing,
     page,
-    sandbox,
     saying,
     within,
 )
-
-
-@pytest.fixture
-def room() -> SuperfoneSandbox:
-    made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
-    return made
-
 
 WRITES = [create, complete]
 FAILURES: list[tuple[Work, int, str, type[AdapterError]]] = [

@@ -32,13 +32,6 @@ from tests.support.superfone_kit import (
 )
 
 
-@pytest.fixture
-def room() -> SuperfoneSandbox:
-    made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
-    return made
-
-
 @pytest.mark.parametrize("suffix", ["", "/", "/enterprise/api", "/enterprise/api/"])
 def test_the_plus_of_a_number_and_the_path_go_out_as_documented(suffix: str) -> None:
     seen: list[httpx.Request] = []

@@ -14,22 +14,13 @@ from syncer.contract.adapter import (
 from syncer.domain.model import Kind, Listing
 from tests.support.superfone_kit import (
     DUE,
-    PHONE,
     ROW,
     against,
     listing,
     page,
-    sandbox,
     saying,
     within,
 )
-
-
-@pytest.fixture
-def room() -> SuperfoneSandbox:
-    made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
-    return made
 
 
 def test_a_long_list_is_read_whole_newest_first(room: SuperfoneSandbox) -> None:

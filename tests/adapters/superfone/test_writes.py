@@ -32,17 +32,9 @@ from tests.support.superfone_kit import (
     draft,
     find,
     listing,
-    sandbox,
     saying,
     within,
 )
-
-
-@pytest.fixture
-def room() -> SuperfoneSandbox:
-    made = sandbox()
-    made.add_lead("Asha", [PHONE, "+912223456789"], ["asha@example.com"])
-    return made
 
 
 @pytest.mark.parametrize("kind", [Kind.FOLLOW_UP_CALL, Kind.CALLBACK, Kind.SITE_VISIT, Kind.REMINDER])
