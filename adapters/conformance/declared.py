@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import UNKNOWN, Trials, must_not_exist, need, ref, some_tasks, somebody, trial
 from syncer.contract.adapter import Completes, ListsTasks
+from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings
 from syncer.domain.model import Kind
 
@@ -19,11 +21,18 @@ class DeclarationTrials(Trials):
         """The registry needs a system's name, and the model of its table in an account file."""
         adapter = bench.adapter
         need(adapter.system and adapter.system == bench.sandbox.system, "adapter and sandbox have one system's name")
-        model = getattr(adapter, "settings_model", None)
+        model: Any = getattr(adapter, "settings_model", None)
         need(
             isinstance(model, type) and issubclass(model, ConnectionSettings),
             "settings_model must be a subclass of syncer.contract.settings.ConnectionSettings",
         )
+        profile: Any = getattr(model, "profile", None)
+        need(isinstance(profile, Profile), "the settings need a profile: what `syncer init` asks and tells")
+        required = {name for name, field in model.model_fields.items() if field.is_required()}
+        unknown = {profile.setting, *profile.more} - model.model_fields.keys()
+        need(not unknown, f"the profile asks for settings that there are not: {sorted(unknown)}")
+        left = required - {profile.setting, *profile.more}
+        need(not left, f"the profile asks for all settings that have no default, and leaves out {sorted(left)}")
 
     @trial
     async def test_capabilities_fit_together(self, bench: Bench) -> None:

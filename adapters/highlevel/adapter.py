@@ -7,6 +7,7 @@ read and written under its contact. The search lags behind writes, so nothing is
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
@@ -107,7 +108,10 @@ class HighLevelAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[HighLevelSettings]] = HighLevelSettings
 
-    def __init__(self, settings: HighLevelSettings, *, region: str, transport: Transport | None = None) -> None:
+    def __init__(
+        self, settings: HighLevelSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
+    ) -> None:
+        del zone  # Its dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region

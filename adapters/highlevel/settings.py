@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import re2
 from pydantic import AfterValidator, PlainValidator
 
+from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret, StrictModel
 from syncer.domain.model import Kind
 
@@ -93,6 +94,15 @@ class HighLevelSettings(ConnectionSettings):
     The default rates are HighLevel's documentation: 100 requests in 10 seconds and 200,000 in a day, for each
     location.
     """
+
+    profile: ClassVar[Profile] = Profile(
+        title="HighLevel",
+        setting="token",
+        variable="HIGHLEVEL_TOKEN",
+        where="the token of a private integration: Settings > Private Integrations",
+        permissions=("locations/tasks.readonly", "contacts.readonly", "contacts.write"),
+        more={"location_id": "the location's id, as in the address of its pages"},
+    )
 
     token: Secret
     location_id: LocationId

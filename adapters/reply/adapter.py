@@ -10,6 +10,7 @@ from __future__ import annotations
 import json as json_text
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
@@ -99,7 +100,10 @@ class ReplyAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[ReplySettings]] = ReplySettings
 
-    def __init__(self, settings: ReplySettings, *, region: str, transport: Transport | None = None) -> None:
+    def __init__(
+        self, settings: ReplySettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
+    ) -> None:
+        del zone  # Its dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._capabilities = _capabilities_of(settings)

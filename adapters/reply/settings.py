@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
 from adapters.reply.wire import CALL_RESOLUTION, Dialect
+from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.model import Kind
 
@@ -32,6 +33,15 @@ class ReplySettings(ConnectionSettings):
     was never sent. ``call_resolution`` is sent when a call is completed, only if it is given: Reply's
     documentation says that it picks the branch of a sequence.
     """
+
+    profile: ClassVar[Profile] = Profile(
+        title="Reply.io",
+        setting="api_key",
+        variable="REPLY_API_KEY",
+        where="in Reply, under Settings > API Key",
+        permissions=("tasks:read", "tasks:write", "tasks:operate", "contacts:read"),
+        contact_permissions=("contacts:write",),
+    )
 
     api_key: Secret
     base_url: BaseUrl = "https://api.reply.io/v3"

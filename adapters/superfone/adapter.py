@@ -6,6 +6,7 @@ listed lead by lead, *complete* names no task, and nothing can be changed, reope
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import ClassVar, Final
 from urllib.parse import quote
 
@@ -82,7 +83,10 @@ class SuperfoneAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[SuperfoneSettings]] = SuperfoneSettings
 
-    def __init__(self, settings: SuperfoneSettings, *, region: str, transport: Transport | None = None) -> None:
+    def __init__(
+        self, settings: SuperfoneSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
+    ) -> None:
+        del zone  # Its dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from adapters.superfone.mapping import CREATABLE, exclusive_kinds
 from adapters.superfone.wire import TaskType
 from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
+from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
 from syncer.domain.model import Kind
 
@@ -29,6 +30,13 @@ class SuperfoneSettings(ConnectionSettings):
     task means that was closed because they created another: nothing, or that it is done. ``todo_type`` is the
     task type that a to-do gets. A phone number without a lead is asked for again after ``lead_recheck``.
     """
+
+    profile: ClassVar[Profile] = Profile(
+        title="Superfone",
+        setting="api_key",
+        variable="SUPERFONE_API_KEY",
+        where="the Enterprise API key that Superfone's team gives you (hello@superfone.in)",
+    )
 
     api_key: Secret
     base_url: BaseUrl = "https://prod-api.superfone.co.in/superfone"

@@ -132,12 +132,12 @@ def init(
 ) -> None:
     """Ask for the connections, test each, and write an account file."""
     from syncer.cli.commands.init import init
-    from syncer.config.questions import QUESTIONS
+    from syncer.config.registry import installed_systems
 
     addresses = dict(part.partition("=")[::2] for part in base_url or ())
     for system in addresses:
-        if system not in QUESTIONS:
-            msg = f"expected {_CONNECTION}, where CONNECTION is one of {', '.join(QUESTIONS)}"
+        if system not in installed_systems():
+            msg = f"expected {_CONNECTION}, where CONNECTION is one of {', '.join(installed_systems())}"
             raise typer.BadParameter(msg, param_hint="--base-url")
     raise typer.Exit(init(_session(), file, addresses))
 

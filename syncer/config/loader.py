@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from syncer.config.clashes import clashes
 from syncer.config.problems import Complaints, ConfigError, suggestion
-from syncer.config.registry import BUILT_IN, UnknownSystem, adapter_class, installed_systems, settings_model
+from syncer.config.registry import BUILT_IN, UnknownSystem, installed_systems, make_adapter, settings_model
 from syncer.config.schema import Account, AccountTable, LedgerTable, SyncSettings, User
 from syncer.contract.adapter import Adapter
 from syncer.contract.settings import ConnectionSettings, SecretReference
@@ -96,7 +96,13 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
     complaints.raise_if_any()
     try:
         return {
-            system: adapter_class(system)(settings, region=account.region, transport=(transports or {}).get(system))
+            system: make_adapter(
+                system,
+                settings,
+                region=account.region,
+                zone=account.zone,
+                transport=(transports or {}).get(system),
+            )
             for system, settings in account.connections.items()
         }
     except ValueError as error:

@@ -6,11 +6,14 @@ does not have, because reading all installed metadata takes longer than starting
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import tzinfo
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Final, Protocol, cast
 
 from syncer.contract.adapter import Adapter
+from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings
 
 GROUP: Final = "syncer.adapters"
@@ -30,11 +33,15 @@ _SETTINGS: Final = {
 
 
 class AdapterClass(Protocol):
-    """What is registered: a class of adapters, with the model of its table in an account file."""
+    """What is registered: a class of adapters, with the model of its table in an account file.
+
+    ``region`` reads phone numbers that have no country code. ``zone`` is the account's time zone, in which a CRM
+    that keeps dates without a time has its days.
+    """
 
     settings_model: type[ConnectionSettings]
 
-    def __call__(self, settings: Any, *, region: str, transport: Any = None) -> Adapter: ...
+    def __call__(self, settings: Any, *, region: str, zone: tzinfo, transport: Any = None) -> Adapter: ...
 
 
 class UnknownSystem(LookupError):
@@ -60,6 +67,34 @@ def adapter_class(system: str) -> AdapterClass:
         # Somebody else's code: whatever is wrong with it, those who do not use it are served.
         msg = f"the adapter {system} cannot be loaded from {path}: {error}"
         raise UnknownSystem(msg) from error
+
+
+def make_adapter(
+    system: str, settings: ConnectionSettings, *, region: str, zone: tzinfo, transport: Any = None
+) -> Adapter:
+    """The adapter of this name, for a connection with these settings. Raises `UnknownSystem`.
+
+    Raises `ValueError` where the environment names a proxy that cannot be used.
+    """
+    return adapter_class(system)(settings, region=region, zone=zone, transport=transport)
+
+
+def profile(system: str) -> Profile:
+    """What people are told and asked about the CRM of this name. Raises `UnknownSystem`."""
+    found = getattr(settings_model(system), "profile", None)
+    if not isinstance(found, Profile):
+        msg = f"the adapter {system} does not say what to ask: its settings have no profile"
+        raise UnknownSystem(msg)
+    return found
+
+
+def offers() -> Iterator[tuple[str, Profile]]:
+    """Every connection that can be offered, by name, ours first; a package that cannot be loaded offers none."""
+    for system in installed_systems():
+        try:
+            yield system, profile(system)
+        except UnknownSystem:
+            continue
 
 
 def settings_model(system: str) -> type[ConnectionSettings]:

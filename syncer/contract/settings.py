@@ -9,10 +9,12 @@ import stat
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, TypeGuard
+from typing import Annotated, Any, ClassVar, Final, NamedTuple, TypeGuard
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, StrictBool, ValidationInfo
+
+from syncer.contract.profile import Profile
 
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 """Opening a pipe would wait for a writer."""
@@ -237,7 +239,9 @@ class StrictModel(BaseModel):
 
 
 class ConnectionSettings(StrictModel):
-    """The keys that every connection's table has."""
+    """The keys that every connection's table has. ``profile`` is what people are told about the CRM."""
+
+    profile: ClassVar[Profile]
 
     base_url: BaseUrl
     rate: Rates

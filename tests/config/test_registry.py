@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from syncer.config import registry
 from syncer.config.loader import ConfigError
-from syncer.config.registry import BUILT_IN, GROUP, UnknownSystem, adapter_class, installed_systems
+from syncer.config.registry import (
+    BUILT_IN,
+    GROUP,
+    UnknownSystem,
+    adapter_class,
+    installed_systems,
+    make_adapter,
+    offers,
+    profile,
+    settings_model,
+)
+from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings, Rate, Rates
 from syncer.domain.model import Kind
 from tests.support.account_files import KEYS, REPLY, load
@@ -29,11 +41,27 @@ class FourthAdapter:
     settings_model: ClassVar[type[FourthSettings]] = FourthSettings
 
 
+class FifthSettings(FourthSettings):
+    """With what people are asked."""
+
+    profile: ClassVar[Profile] = Profile("Fifth", "key", "FIFTH_KEY", "under the mat", more={"house": "its number"})
+
+
+class FifthAdapter:
+    """It is told the account's region and time zone."""
+
+    settings_model: ClassVar[type[FifthSettings]] = FifthSettings
+
+    def __init__(self, settings: FifthSettings, **about: object) -> None:
+        self.told = (settings, about)
+
+
 @pytest.fixture(autouse=True)
 def _packages(monkeypatch: pytest.MonkeyPatch) -> None:
     points = EntryPoints(
         [
             EntryPoint("fourth", f"{__name__}:FourthAdapter", GROUP),
+            EntryPoint("fifth", f"{__name__}:FifthAdapter", GROUP),
             EntryPoint("gone", "no_such_package.adapter:Adapter", GROUP),
             EntryPoint("renamed", f"{__name__}:NoSuchName", GROUP),
         ]
@@ -44,7 +72,7 @@ def _packages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_ours_come_first() -> None:
-    assert installed_systems() == (*BUILT_IN, "fourth", "gone", "renamed")
+    assert installed_systems() == (*BUILT_IN, "fifth", "fourth", "gone", "renamed")
 
 
 def test_ours_are_found_without_reading_metadata(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,5 +104,27 @@ def test_a_package_that_is_broken_is_the_trouble_of_those_who_use_it(monkeypatch
 
 
 def test_a_name_that_nobody_has() -> None:
-    with pytest.raises(UnknownSystem, match="no adapter is named fifth"):
-        adapter_class("fifth")
+    with pytest.raises(UnknownSystem, match="no adapter is named sixth"):
+        adapter_class("sixth")
+
+
+def test_what_can_be_asked_about_is_offered() -> None:
+    """A package without a profile, or that cannot be loaded, is offered to nobody and spoils no other."""
+    offered = dict(offers())
+    assert list(offered) == [*BUILT_IN, "fifth"]
+    assert offered["fifth"] == FifthSettings.profile
+    with pytest.raises(UnknownSystem, match="the adapter fourth does not say what to ask"):
+        profile("fourth")
+
+
+@pytest.mark.parametrize("system", BUILT_IN)
+def test_ours_can_be_asked_about(system: str) -> None:
+    """Exactly what has no default is asked."""
+    asked = profile(system)
+    fields = settings_model(system).model_fields
+    assert {name for name, field in fields.items() if field.is_required()} == {asked.setting, *asked.more}
+
+
+def test_an_adapter_is_told_the_accounts_region_and_time_zone() -> None:
+    made: Any = make_adapter("fifth", FifthSettings(), region="IN", zone=UTC)
+    assert made.told == (FifthSettings(), {"region": "IN", "zone": UTC, "transport": None})

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import AfterValidator, TypeAdapter, ValidationError
@@ -20,10 +21,11 @@ from syncer.cli.errors import UsageError
 from syncer.cli.session import Session
 from syncer.config.loader import LEAST_CONNECTIONS
 from syncer.config.problems import Complaints
-from syncer.config.questions import QUESTIONS, Question
-from syncer.config.registry import adapter_class
+from syncer.config.registry import make_adapter, offers, settings_model
 from syncer.config.schema import check_name, check_region, check_timezone
 from syncer.contract.adapter import Check
+from syncer.contract.profile import Profile
+from syncer.contract.settings import ConnectionSettings
 from syncer.domain.report import Exit
 from syncer.files import write_new
 
@@ -42,7 +44,7 @@ def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
         _refuse_existing(file)
         tables = {"account": _ask_account(file)}
         folder = file.absolute().parent
-        tables |= _ask_connections(session, folder, tables["account"]["region"], addresses, keys)
+        tables |= _ask_connections(session, folder, tables["account"], addresses, keys)
         _write_private(file, _HEAD + _toml(tables))
     except UsageError as error:
         _remove(keys)
@@ -88,13 +90,13 @@ def _ask(text: str, key: str, default: str) -> str:
 
 
 def _ask_connections(
-    session: Session, folder: Path, region: str, addresses: Mapping[str, str], keys: set[Path]
+    session: Session, folder: Path, account: Mapping[str, str], addresses: Mapping[str, str], keys: set[Path]
 ) -> dict[str, dict[str, str]]:
     tables: dict[str, dict[str, str]] = {}
-    for system, question in QUESTIONS.items():
+    for system, question in offers():
         while typer.confirm(f"Connect {question.title}?", default=True):
             table = _ask_connection(folder, system, question, addresses, keys)
-            if _works(session, folder, system, table, region):
+            if _works(session, folder, system, table, account):
                 tables[system] = table
                 break
             typer.echo("Answer again, or leave it out for now.", err=True)
@@ -105,9 +107,9 @@ def _ask_connections(
 
 
 def _ask_connection(
-    folder: Path, system: str, question: Question, addresses: Mapping[str, str], keys: set[Path]
+    folder: Path, system: str, question: Profile, addresses: Mapping[str, str], keys: set[Path]
 ) -> dict[str, str]:
-    table = {question.secret: _ask_secret(folder, system, question, keys)}
+    table = {question.setting: _ask_secret(folder, system, question, keys)}
     for key, words in question.more.items():
         table[key] = str(typer.prompt(f"{key} ({words})")).strip()
     if system in addresses:
@@ -115,7 +117,7 @@ def _ask_connection(
     return table
 
 
-def _ask_secret(folder: Path, system: str, question: Question, keys: set[Path]) -> str:
+def _ask_secret(folder: Path, system: str, question: Profile, keys: set[Path]) -> str:
     """A reference to the secret; a key that is typed in goes into a file of its own, which is one of ``keys``."""
     typer.echo(f"The key is {question.where}.")
     words = "Environment variable that holds it (or - to type it in, into a file of its own)"
@@ -143,24 +145,24 @@ def _remove(keys: Iterable[Path]) -> None:
             file.unlink()
 
 
-def _works(session: Session, folder: Path, system: str, table: dict[str, str], region: str) -> bool:
+def _works(session: Session, folder: Path, system: str, table: dict[str, str], account: Mapping[str, str]) -> bool:
     """Whether the settings are well formed and every check passes; what is wrong is said."""
-    adapters = adapter_class(system)
+    model = settings_model(system)
     try:
-        settings = adapters.settings_model.model_validate(table, context={"folder": folder})
+        settings = model.model_validate(table, context={"folder": folder})
     except ValidationError as error:
         complaints = Complaints(Path("answers"))
-        complaints.add_errors(system, adapters.settings_model, error)
+        complaints.add_errors(system, model, error)
         for line in complaints.lines:
             typer.echo(line, err=True)
         return False
-    checks = asyncio.run(_check(system, settings, region))
+    checks = asyncio.run(_check(system, settings, account))
     show_checks(session.screen, system, checks)
     return all(check.ok is not False for check in checks)
 
 
-async def _check(system: str, settings: Any, region: str) -> list[Check]:
-    adapter = adapter_class(system)(settings, region=region)
+async def _check(system: str, settings: ConnectionSettings, account: Mapping[str, str]) -> list[Check]:
+    adapter = make_adapter(system, settings, region=account["region"], zone=ZoneInfo(account["timezone"]))
     try:
         with without_retries():
             return await try_connection(adapter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
@@ -24,6 +24,7 @@ from syncer.contract.adapter import (
     Missing,
     Refused,
 )
+from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable, split_marker
@@ -34,6 +35,13 @@ _Item = TypeVar("_Item", Reading, Record)
 
 class TodoListSettings(ConnectionSettings):
     """The ``[todolist]`` table of an account file."""
+
+    profile: ClassVar[Profile] = Profile(
+        title="To-do list",
+        setting="key",
+        variable="TODOLIST_KEY",
+        where="on the last page of the to-do list",
+    )
 
     key: Secret
     base_url: BaseUrl = "https://todolist.example"
@@ -104,7 +112,10 @@ class TodoListAdapter(Adapter):
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[TodoListSettings]] = TodoListSettings
 
-    def __init__(self, settings: TodoListSettings, *, region: str, transport: Transport | None = None) -> None:
+    def __init__(
+        self, settings: TodoListSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
+    ) -> None:
+        del zone  # Its dues are instants.
         self._region = region
         key = settings.key.get_secret_value()
         self.wire = self._http = Http(
