@@ -24,13 +24,15 @@ _EPILOG: Final = (
 )
 _CONNECTION: Final = "CONNECTION=URL"
 
+_named_before: Final[list[Path]] = []
+"""Account files that stand on the command line before the command's name."""
+
 app = typer.Typer(
     name="syncer",
     help="One to-do list across Superfone, Reply.io and HighLevel: a task made in one appears in the others, a task "
     "done in one is done in all.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    add_completion=False,
     # Pretty tracebacks show local variables, and with them keys.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -100,7 +102,21 @@ def _session(
 ) -> Session:
     from syncer.cli.session import Session
 
-    return Session(tuple(configs or ()), json=json, verbose=verbose, quiet=quiet)
+    return Session(tuple(configs or _named_before), json=json, verbose=verbose, quiet=quiet)
+
+
+def _states() -> list[str]:
+    """For the shell to complete."""
+    from syncer.domain.model import State
+
+    return [state.value for state in State]
+
+
+def _systems() -> list[str]:
+    """For the shell to complete."""
+    from syncer.config.registry import installed_systems
+
+    return list(installed_systems())
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
@@ -112,11 +128,13 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
 @app.callback()
 def root(
     *,
+    config: Configs = None,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
     del version
+    _named_before[:] = config or ()
 
 
 @app.command()
@@ -223,9 +241,11 @@ def status(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, 
 @app.command()
 def tasks(
     *,
-    contact: Annotated[str | None, typer.Option(help="Part of a name, a phone number or an e-mail.")] = None,
-    state: Annotated[str | None, typer.Option(help="open, done or cancelled.")] = None,
-    system: Annotated[str | None, typer.Option(help="Those with a copy in this CRM.")] = None,
+    contact: Annotated[
+        str | None, typer.Option(help="Part of a name, an e-mail, or the last digits of a phone number.")
+    ] = None,
+    state: Annotated[str | None, typer.Option(help="open, done or cancelled.", autocompletion=_states)] = None,
+    system: Annotated[str | None, typer.Option(help="Those with a copy in this CRM.", autocompletion=_systems)] = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,

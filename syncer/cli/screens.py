@@ -7,11 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
-from itertools import groupby
+from itertools import pairwise, takewhile
 from typing import Any, Final
 
 from rich import box
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, OverflowMethod
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -25,7 +26,10 @@ DETAILS: Final = 10
 
 _SPINNING: Final[list[str]] = []
 _JOINERS: Final = "\u200c\u200d"
-_ROOMY: Final = 110
+_SHORTEST_ID: Final = 14
+"""Characters of an id in a table, where that many tell it from the others."""
+_LEAST_ELASTIC: Final = 16
+_GAP: Final = (0, 1, 0, 0)
 _DAY: Final = 86400
 _SPANS: Final = ((_DAY, "d"), (3600, "h"), (60, "min"))
 _STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
@@ -40,6 +44,11 @@ class Screen:
         self._console = Console(
             file=sys.stdout, force_terminal=None if self.tables else False, markup=False, emoji=False, highlight=False
         )
+
+    @property
+    def width(self) -> int:
+        """Characters of a line."""
+        return self._console.width
 
     def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """One line, or one paragraph where a terminal is too narrow."""
@@ -56,28 +65,54 @@ class Screen:
         *,
         indent: int = 2,
         styles: Mapping[str, str] | None = None,
-        widths: Mapping[str, int] | None = None,
+        elastic: str = "",
     ) -> None:
         """Rows under headings; in plain lines each value has its column's name, and empty ones are left out.
 
-        A cell may have several lines. ``styles`` colour a cell by its whole text, ``widths`` hold on narrow terminals.
+        A cell may have several lines. ``styles`` colour a cell by its whole text. With an ``elastic`` column each row
+        is one line on a terminal: that column gives way, and is cut where there is no room.
         """
         cells = [[[clean(line) for line in cell.splitlines()] for cell in row] for row in rows]
         if self.tables:
-            # A least width would make rich draw beyond the terminal's edge, so that it is a fixed one.
-            narrow = {} if widths is None or self._console.width >= _ROOMY else widths
-            table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+            gap = _GAP if elastic else (0, 1)
+            table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=gap)
+            left = self._console.width - indent - _least_widths(columns, cells, but=elastic) if elastic else None
             for column in columns:
-                table.add_column(column, overflow="fold", width=narrow.get(column))
+                width = max(_LEAST_ELASTIC, left) if column == elastic and left is not None else None
+                overflow: OverflowMethod = "ellipsis" if elastic else "fold"
+                table.add_column(column, overflow=overflow, no_wrap=bool(elastic), max_width=width)
             for row in cells:
                 styled = ((cell, (styles or {}).get(" ".join(cell), "")) for cell in row)
-                table.add_row(*(Text("\n".join(cell), style, overflow="fold") for cell, style in styled))
+                table.add_row(*(Text("\n".join(cell), style) for cell, style in styled))
             self._console.print(Padding(table, (0, 0, 0, indent)))
             return
         for row in cells:
             first, *rest = (", ".join(cell) for cell in row)
             named = (f"{name} {value}" for name, value in zip(columns[1:], rest, strict=True) if value)
             self.say(f"{first}: {', '.join(named)}", indent=indent)
+
+
+def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[Sequence[str]]], *, but: str) -> int:
+    """How many characters of a line all columns but one need, with what is between them."""
+    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+    widths = [
+        max(cell_len(text) for text in (column, *(line for cell in one for line in cell)))
+        for column, one in zip(columns, cells, strict=True)
+        if column != but
+    ]
+    return sum(widths) + 2 * len(widths)
+
+
+def short_ids(ids: Sequence[str]) -> list[str]:
+    """The shortest beginnings, of `_SHORTEST_ID` characters at least, that tell each id from all the others."""
+    in_order = sorted(ids)
+    needed = dict.fromkeys(ids, _SHORTEST_ID)
+    for one, other in pairwise(in_order):
+        if one == other:
+            continue
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))) + 1
+        needed[one], needed[other] = max(needed[one], alike), max(needed[other], alike)
+    return [one[: needed[one]] for one in ids]
 
 
 class TaskNames:
@@ -270,42 +305,3 @@ def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str 
     detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)
     return ": ".join(part for part in (item["system"], about) if part)
-
-
-# plans -----------------------------------------------------------------------------------------------
-
-
-def show_plan(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], zone: tzinfo) -> None:
-    """What a run would do, by system, and what that would cost."""
-    operations = report["operations"]
-    words = f"a run would do {len(operations)} thing{'s' if len(operations) != 1 else ''}"
-    if not operations:
-        words = "nothing to do" if report["status"] == "ok" else "nothing that could be done now"
-    trouble = "; not everything could be read" if report["status"] == "partial" else ""
-    screen.say(f"{report['account']}: {words}{trouble}", "bold yellow" if trouble else "bold")
-    if report.get("message"):
-        screen.say(report["message"], "yellow", indent=2)
-    for system, group in groupby(sorted(operations, key=lambda operation: operation["system"]), _system):
-        screen.say(f"{system}:", "bold", indent=2)
-        screen.table(["do", "what", "for", "due", "because"], [_planned(o, zone) for o in group], indent=4)
-    for system, cost in report.get("cost", {}).items():
-        screen.say(f"{system} costs {_cost_in_words(cost)}", indent=2)
-    show_connections(screen, report)
-    show_items(screen, report, names, limit=DETAILS)
-
-
-def _cost_in_words(cost: Mapping[str, Any]) -> str:
-    words = f"{cost['requests']} request{'s' if cost['requests'] != 1 else ''}"
-    if cost["seconds"]:
-        return f"{words}, which take {span(timedelta(seconds=cost['seconds']))} at least"
-    return f"{words}, {cost['budget_share']:.0%} of its budget"
-
-
-def _system(operation: Mapping[str, Any]) -> str:
-    return str(operation["system"])
-
-
-def _planned(operation: Mapping[str, Any], zone: tzinfo) -> list[str]:
-    what = operation["title"] or operation["kind"]
-    due = moment(instant(operation["due"]), zone)
-    return [operation["action"], what, operation["contact"], due, operation["reason"]]

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from syncer import files
 from syncer.config.problems import dotted
 from syncer.domain.base import Action
-from syncer.domain.model import Kind
+from syncer.domain.model import Kind, ReplicaState
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report, as_instant
 from syncer.engine.context import RunContext
@@ -55,8 +55,8 @@ class SavedAccount(_Saved):
     made_at: AwareDatetime
     operations: tuple[SavedOperation, ...]
 
-    def select(self, context: RunContext, plan: Plan) -> tuple[Planned, ...]:
-        """Of a fresh plan, what this one names; what it names in vain is listed under waiting."""
+    def select(self, context: RunContext, plan: Plan, done: list[SavedOperation] | None = None) -> tuple[Planned, ...]:
+        """Of a fresh plan, what this one names. ``done`` gets what was done since; what has moved waits."""
         copies = _copies(context)
         left = {planned.slot: planned for planned in plan.operations}
         chosen = set()
@@ -64,7 +64,9 @@ class SavedAccount(_Saved):
             match = next(
                 (slot for slot, planned in left.items() if self._is_same(context, saved, planned, copies)), None
             )
-            if match is None:
+            if match is None and _is_done(context, saved):
+                (done if done is not None else []).append(saved)
+            elif match is None:
                 context.waiting.append(_moved(saved))
             else:
                 del left[match]
@@ -158,6 +160,15 @@ def _copies(context: RunContext) -> dict[str, set[str]]:
     for replica in context.base.replicas.values():
         copies.setdefault(replica.task, set()).add(f"{replica.system}:{replica.remote_id}")
     return copies
+
+
+def _is_done(context: RunContext, saved: SavedOperation) -> bool:
+    """Whether there is by now what the operation was to bring about, whoever did it."""
+    context.ledger.extend(context.base, tasks=[saved.task])
+    copies = [copy for copy in context.base.copies_of(saved.task) if copy.system == saved.system]
+    if saved.action is Action.COMPLETE:
+        return any(copy.remote_id == saved.remote_id and copy.state is ReplicaState.DONE for copy in copies)
+    return any(copy.state in (ReplicaState.OPEN, ReplicaState.DONE) for copy in copies)
 
 
 def _moved(saved: SavedOperation) -> Item:

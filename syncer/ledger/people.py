@@ -20,7 +20,7 @@ from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 
 _LEAST_PREFIX: Final = 6
-_LEAST_DIGITS: Final = 6
+_LEAST_DIGITS: Final = 3
 _task = TASKS.table
 _replica = REPLICAS.table
 _operation = OPERATIONS.table
@@ -51,7 +51,7 @@ class Counts:
 def tasks(
     connection: Connection, *, contact: str | None = None, state: str | None = None, system: str | None = None
 ) -> list[TaskView]:
-    """Tasks by due, of a ``contact`` (part of a name, phone number, e-mail or link's id), with a copy in ``system``."""
+    """Tasks by due; ``contact`` is part of a name, end of a number, e-mail or link's id. With a copy in ``system``."""
     people = _people(connection)
     wanted = None if contact is None else {link for link in people if _matches(contact, link, people[link])}
     query = TASKS.select.order_by(_task.c.due, _task.c.id)
@@ -100,9 +100,19 @@ def find(connection: Connection, reference: str) -> str | None:
         task = _find_replica(connection, system, remote_id)
     if task is not None or len(reference) < _LEAST_PREFIX:
         return task
-    begins = func.upper(_task.c.id).startswith(reference.upper(), autoescape=True)
-    ids = list(connection.execute(select(_task.c.id).where(begins).limit(2)).scalars())
+    ids = list(connection.execute(select(_task.c.id).where(_begins(reference)).limit(2)).scalars())
     return str(ids[0]) if len(ids) == 1 else None
+
+
+def beginning_with(connection: Connection, reference: str) -> list[TaskView]:
+    """The tasks whose ids begin so, by due; none where fewer than 6 characters are given."""
+    if len(reference.strip()) < _LEAST_PREFIX:
+        return []
+    query = TASKS.select.where(_begins(reference.strip())).order_by(_task.c.due, _task.c.id)
+    people = _people(connection)
+    return [
+        TaskView(task, [], _name(task, people.get(task.contact))) for task in TASKS.values(connection.execute(query))
+    ]
 
 
 def counts(connection: Connection) -> Counts:
@@ -184,6 +194,10 @@ def _of_task(column: ColumnElement[str], task: str | None) -> ColumnElement[bool
 def _count(connection: Connection, table: Table, column: ColumnElement[Any]) -> dict[str, int]:
     query = select(column, func.count()).select_from(table).group_by(column)
     return {row[0]: row[1] for row in connection.execute(query)}
+
+
+def _begins(reference: str) -> ColumnElement[bool]:
+    return func.upper(_task.c.id).startswith(reference.upper(), autoescape=True)
 
 
 def _find_replica(connection: Connection, system: str, remote_id: str) -> str | None:

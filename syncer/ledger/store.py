@@ -372,6 +372,11 @@ class Ledger:
         with self._database.reading() as connection:
             return people.find(connection, reference)
 
+    def beginning_with(self, reference: str) -> list[TaskView]:
+        """The tasks whose ids begin so; none where fewer than 6 characters are given."""
+        with self._database.reading() as connection:
+            return people.beginning_with(connection, reference)
+
     def counts(self) -> Counts:
         """How many there are of everything."""
         with self._database.reading() as connection:

@@ -15,7 +15,7 @@ from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.contact_linking import Ambiguity
-from syncer.reconcile.lane import CompleteTop, LanePlan, OpenTask, Wish, plan_lane
+from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, Wish, plan_lane
 from syncer.reconcile.obstacles import Obstacle, Obstacles
 
 
@@ -247,7 +247,8 @@ class _Planner:
                     self._operations.append(self._create(task, system, contact, lane=True))
             for task_id, reason in plan.waits:
                 if task_id not in lane.stuck:
-                    self._wait(self._base.tasks[task_id], system, reason)
+                    detail = self._who_has_the_slot(system, contact, plan) if reason is Reason.SLOT_TAKEN else ""
+                    self._wait(self._base.tasks[task_id], system, reason, detail)
 
     def plan_lane(self, system: str, contact: str) -> LanePlan | None:
         """Steps of one lane as read; ``None`` if it was not read, or something in it must be settled first."""
@@ -271,6 +272,24 @@ class _Planner:
         capable = self._capabilities[system].lane
         wishes = [wish for wish in lane.wishes.values() if wish.task not in lane.stuck]
         return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
+
+    def _who_has_the_slot(self, system: str, contact: str, plan: LanePlan) -> str:
+        """The task in the slot once the steps are done, by the name that people know it by."""
+        capabilities, tasks = self._capabilities[system], self._base.tasks
+        created = (tasks[step.task] for step in plan.steps if isinstance(step, CreateTask))
+        task = next((one for one in created if one.kind in capabilities.exclusive), None)
+        place = task.id if task else ""
+        if task is None:
+            closed = {step.remote_id for step in plan.steps if isinstance(step, CompleteTop)}
+            for reading in self._seen[system].lanes[contact]:
+                if reading.exclusive and reading.state is State.OPEN and reading.remote_id not in closed:
+                    replica = self._base.replicas.get(reading.key)
+                    task, place = tasks[replica.task] if replica else None, reading.place
+                    break
+            else:
+                return ""
+        name = f"“{task.title or task.kind.label}”" if task else "a task"
+        return f"{name} has the place ({place})"
 
     def _mention_unlisted(self, system: str, lane: _Lane, stack: list[OpenTask]) -> None:
         """Copies to be closed that the lane does not show: another run will tell whether they are gone."""

@@ -178,6 +178,37 @@ def test_tasks_and_their_copies_side_by_side(busy: Served) -> None:
     assert "superfone" in wrong.stderr
 
 
+def told_slot(served: Served) -> int:
+    (lead,) = served.superfone.leads()
+    return served.superfone.open_tasks(lead.id)[0].id
+
+
+def test_a_beginning_that_fits_several_tasks_lists_them(busy: Served) -> None:
+    first, second = (task["task"] for task in busy.do("tasks", "--json").answer["tasks"])
+    for command in ("explain", "retry"):
+        done = busy.do(command, "highlevel")
+        assert (done.status, done.stdout) == (2, "")
+        assert done.stderr.startswith("highlevel fits 2 tasks; type more of the ID of one of them:\n")
+        assert f"{first} Call Asha, Asha Rao, " in done.stderr
+        assert f"{second} Call again, Asha Rao, " in done.stderr
+    assert busy.do("explain", first[:-1]).status == 0
+
+
+def test_tasks_are_found_by_the_last_digits_of_a_number(busy: Served) -> None:
+    assert len(busy.do("tasks", "--json", "--contact", "3210").answer["tasks"]) == 2
+    assert busy.do("tasks", "--json", "--contact", "3211").answer["tasks"] == []
+
+
+def test_the_account_file_may_stand_before_the_command(busy: Served) -> None:
+    (busy.folder / "config.toml").rename(busy.folder / "other.toml")
+    try:
+        assert busy.do("-c", "other.toml", "status").status == 0
+        assert busy.do("-c", "missing.toml", "status", "-c", "other.toml").status == 0
+        assert busy.do("status").status == 2
+    finally:
+        (busy.folder / "other.toml").rename(busy.folder / "config.toml")
+
+
 def test_a_task_s_story_in_words(busy: Served) -> None:
     task = busy.do("tasks", "--json").answer["tasks"][1]
     done = busy.do("explain", f"highlevel:{task['copies']['highlevel'][0]['id']}")
@@ -190,6 +221,8 @@ def test_a_task_s_story_in_words(busy: Served) -> None:
     told = busy.do("explain", task["task"], "--json").answer
     assert [event["what"] for event in told["history"]][:3] == ["seen", "sent", "created"]
     assert told["now"][0]["reason"] == "slot_taken"
+    assert "superfone: slot_taken" in done.stdout
+    assert f"“Call Asha” has the place (superfone:{told_slot(busy)})" in done.stdout
     unknown = busy.do("explain", "superfone:1")
     assert unknown.status == 2
     assert "syncer tasks" in unknown.stderr

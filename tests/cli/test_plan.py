@@ -43,10 +43,13 @@ def test_a_plan_in_words(served: Served) -> None:
     served.configure(sync="max_creates_per_run = 1")
     done = served.do("plan")
     assert done.status == 0
-    assert "acme: a run would do 2 things\n" in done.stdout
+    assert done.stdout.startswith(
+        "acme: a run would create 2 tasks (1 in reply, 1 in superfone); this plan has written nothing\n"
+        "  that takes about 1 s\n"
+    )
     assert "  superfone:\n    create: what Call Asha, for Asha Rao, due " in done.stdout
-    assert ", because made in highlevel, not yet in superfone\n" in done.stdout
-    assert re.search(r"reply costs \d+ requests, \d+% of its budget\n", done.stdout)
+    assert ", because made in highlevel, not yet in superfone, ID highlevel:" in done.stdout
+    assert re.search(r"reply costs \d+ requests, about 1 s\n", done.stdout)
     assert "syncer sync --once --allow-creates 2" in done.stdout
 
 
@@ -96,8 +99,20 @@ def test_apply_completes_and_a_plan_that_is_done_is_left_out_whole(served: Serve
     assert done.answer["completed"] == {"superfone": 1, "reply": 1, "highlevel": 0}
     again = served.do("apply", "plan.json")
     assert again.status == 0
-    assert "2 moved: " in again.stdout
+    assert "already done: all that this plan says (2 operations)\n" in again.stdout
+    assert "moved: " not in again.stdout
     assert "0 completed" not in again.stdout
+
+
+def test_a_plan_of_creates_that_is_applied_twice_is_already_done(served: Served) -> None:
+    _, _, contact = served.person()
+    served.task(contact)
+    assert served.do("plan", "--out", "plan.json").status == 0
+    assert served.do("apply", "plan.json").status == 0
+    again = served.do("apply", "plan.json", "--json")
+    assert again.status == 0
+    assert again.answer["message"] == "already done: all that this plan says (2 operations)"
+    assert again.answer["waiting"] == []
 
 
 def test_a_due_that_we_made_does_not_move_a_task(served: Served) -> None:

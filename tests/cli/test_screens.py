@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from syncer.cli.commands.tasks import widths_of
 from syncer.cli.errors import traceback_of
 from syncer.cli.screens import (
     DETAILS,
@@ -20,6 +19,7 @@ from syncer.cli.screens import (
     moment,
     progress,
     run_in_words,
+    short_ids,
     show_items,
     span,
 )
@@ -54,12 +54,11 @@ def bare(text: str) -> str:
 
 def test_a_narrow_table_loses_no_letter(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = on_terminal(monkeypatch)
-    Screen().table(COLUMNS, ROWS, widths={"task": 26})
+    Screen().table(COLUMNS, ROWS)
     lines = bare(terminal.getvalue()).splitlines()
     assert all(len(line) <= 60 for line in lines)
     last_column = lines[0].index("highlevel")
     assert "".join(line[last_column:].strip() for line in lines[2:]) == "doneRXlZbgRqSA4zqbwjwabh"
-    assert "01M80041H2VJ1VREGSRW1DDF8X" in bare(terminal.getvalue())
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
@@ -136,9 +135,22 @@ def test_complaints_wrap_at_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fake.getvalue() == "a.toml: superfone, reply, highlevel: b.toml opens the same\nremote account\n"
 
 
-def test_ids_are_whole_in_the_list_of_tasks_on_a_narrow_terminal() -> None:
-    rows = [["Call about the quote\n27 Nov 01:26\nhighlevel:RXlZbgRqSA4zqbwjwabh", "open 4567\nsuperseded 4568", ""]]
-    assert widths_of(["task", "superfone", "reply"], rows) == {"task": 30, "superfone": 10, "reply": 5}
+def test_an_elastic_column_gives_way_so_that_each_row_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    rows = [["27 Nov 12:40", "Asha Rao: Call about the quote", "open", "open", "reply:1005"]] * 2
+    Screen().table(["due", "task", "superfone", "reply", "ID"], rows, indent=0, elastic="task")
+    lines = bare(terminal.getvalue()).rstrip().splitlines()
+    assert len(lines) == 4
+    assert all(len(line) <= 60 for line in lines)
+    assert lines[2].startswith("27 Nov 12:40  Asha Rao: Call …  open")
+    assert lines[2].rstrip().endswith("reply:1005")
+
+
+def test_short_ids_tell_one_from_the_other_and_from_nobody_else() -> None:
+    ids = ["highlevel:RXlZbgRq", "highlevel:RXlZbgXX", "reply:1", "superfone:1234567", "superfone:123456789"]
+    short = ["highlevel:RXlZbgR", "highlevel:RXlZbgX", "reply:1", "superfone:1234567", "superfone:12345678"]
+    assert short_ids(ids) == short
+    assert short_ids(["reply:1", "reply:1"]) == ["reply:1", "reply:1"]
 
 
 def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:

@@ -56,8 +56,16 @@ finally:
 
 
 def test_the_module_is_the_program() -> None:
-    done = python("-m", "syncer", "--version")
+    done = python("-m", "syncer", "-V")
     assert (done.returncode, done.stdout) == (0, f"syncer {__version__}\n")
+
+
+def test_the_shell_can_complete_commands_and_values() -> None:
+    for typed, word in (("syncer expl", "explain"), ("syncer tasks --system re", "reply")):
+        words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_SYNCER_COMPLETE": "complete_bash"}
+        command = [sys.executable, "-m", "syncer"]
+        done = subprocess.run(command, env=ENVIRONMENT | words, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603
+        assert done.stdout.split() == [word]
 
 
 def test_without_a_file_there_is_advice(tmp_path: Path) -> None:

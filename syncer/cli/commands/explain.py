@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from syncer.cli.commands.tasks import as_json
-from syncer.cli.errors import UsageError
 from syncer.cli.last_run import BrokenRun, broken_off
+from syncer.cli.references import Reference
 from syncer.cli.screens import Screen, TaskNames, ago, moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
@@ -63,11 +63,11 @@ class _Story:
 
 def explain(session: Session, reference: str) -> int:
     """Tell the story of this task in whichever account has it."""
-    found: list[str] = []
+    meant, found = Reference(reference), list[str]()
 
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
-            task_id = ledger.find(reference)
+            task_id = meant.find(ledger, account.zone)
             story = None if task_id is None else _read(ledger, account, task_id)
         if story is not None:
             found.append(account.name)
@@ -79,16 +79,8 @@ def explain(session: Session, reference: str) -> int:
 
     status = for_each_account(session, work)
     if status == Exit.DONE and not found:
-        return session.fail(None, unknown(reference))
+        return session.fail(None, meant.error())
     return status
-
-
-def unknown(reference: str) -> UsageError:
-    """No account has this task."""
-    return UsageError(
-        f"no task is known as {reference}; `syncer tasks` lists them: an ID is a task's own, such as superfone:4567, "
-        "that of one of its copies, or the beginning of a task's own"
-    )
 
 
 def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from syncer.cli.commands.explain import unknown
+from syncer.cli.references import Reference
 from syncer.cli.screens import TaskNames
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
@@ -17,12 +17,13 @@ from syncer.ledger import Ledger
 
 def retry(session: Session, reference: str | None) -> int:
     """Free one task, or everything that is held back."""
+    meant = None if reference is None else Reference(reference)
     found: list[str] = []
 
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name) as ledger:
-            task = None if reference is None else ledger.find(reference)
-            if reference is not None and task is None:
+            task = None if meant is None else meant.find(ledger, account.zone)
+            if meant is not None and task is None:
                 return Exit.DONE
             found.append(account.name)
             before = _load(ledger, task)
@@ -32,8 +33,8 @@ def retry(session: Session, reference: str | None) -> int:
         return Exit.DONE
 
     status = for_each_account(session, work)
-    if status == Exit.DONE and reference is not None and not found:
-        return session.fail(None, unknown(reference))
+    if status == Exit.DONE and meant is not None and not found:
+        return session.fail(None, meant.error())
     return status
 
 

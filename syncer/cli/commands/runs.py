@@ -5,10 +5,12 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from syncer.cli.errors import BrokenOff, UsageError, failure_of, worst
-from syncer.cli.screens import TaskNames, show_plan, show_run
+from syncer.cli.plan_screen import show_plan
+from syncer.cli.screens import TaskNames, show_run
 from syncer.cli.session import Session, Turn, in_hand, known_clashes_of, run_accounts
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
@@ -17,6 +19,7 @@ from syncer.engine import saved_plan
 from syncer.engine.errors import PlanFileError
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options, plan, run
+from syncer.engine.saved_plan import SavedOperation
 from syncer.ledger import Busy, LeaseLost, LedgerError
 
 
@@ -52,7 +55,7 @@ def make_plan(session: Session, out: Path | None) -> int:
         if session.json:
             session.answer(report.as_json())
         else:
-            show_plan(session.screen, report.as_json(), names, account.zone)
+            show_plan(session.screen, report.as_json(), names, account.zone, account.sync.run_limit)
         return report.exit
 
     try:
@@ -70,10 +73,10 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
     """``syncer apply FILE``: what a saved plan says, as far as it is still to be done."""
     session.configure_log()
     try:
-        saved = saved_plan.load(file)
+        loaded = saved_plan.load(file)
     except PlanFileError as error:
         return session.fail(None, error)
-    plans = {one.account: one for one in saved.accounts}
+    plans = {one.account: one for one in loaded.accounts}
     found = session.find(secrets=True)
     known = {account.name for account in found.accounts}
     for name in plans.keys() - known if not found.broken else ():
@@ -81,17 +84,26 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
         return session.fail(None, UsageError(msg))
 
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
-        chosen = replace(options, select=plans[account.name].select)
+        saved, done = plans[account.name], list[SavedOperation]()
+        chosen = replace(options, select=partial(saved.select, done=done))
         async with in_hand(session, account, stop) as hand:
             report = await run_and_record(hand, chosen, stop)
             names = TaskNames(hand.ledger.load(), account.zone)
         await turn()
         message = report.message.replace("syncer sync --once", f"syncer apply {file}")
+        if done:
+            message = "; ".join(part for part in (message, _already(len(done), len(saved.operations))) if part)
         _answer_run(session, replace(report, message=message), names)
         return report.exit
 
     meant = tuple(account for account in found.accounts if account.name in plans)
     return run_accounts(session, work, replace(found, accounts=meant))
+
+
+def _already(done: int, planned: int) -> str:
+    if done == planned:
+        return f"already done: all that this plan says ({planned} operation{'s' if planned != 1 else ''})"
+    return f"already done: {done} of the plan's {planned} operations"
 
 
 async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from syncer.cli.errors import UsageError
-from syncer.cli.screens import Screen, moment
+from syncer.cli.screens import Screen, moment, short_ids
 from syncer.cli.session import Session, for_each_account
 from syncer.config.registry import installed_systems
 from syncer.config.schema import Account
@@ -14,8 +14,9 @@ from syncer.domain.model import Replica, ReplicaState, State
 from syncer.domain.report import Exit, as_instant
 from syncer.ledger import Ledger, TaskView
 
-_LEAST_WIDTH: Final = 26
-"""Of the column with a task's title, due and id, in characters."""
+_ROOMY: Final = 120
+"""Columns of a terminal that has room for whole ids."""
+_CLOSED: Final = {ReplicaState.SUPERSEDED: "closed", ReplicaState.CANCELLED: "closed"}
 _FIRST: Final = {ReplicaState.OPEN: 0}
 
 
@@ -65,24 +66,34 @@ def _in_order(replicas: Iterable[Replica]) -> list[Replica]:
 def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
     number = f"{len(found)} task{'s' if len(found) != 1 else ''}"
     screen.say(f"{account.name}: {number} ({account.timezone})", "bold")
-    if found:
-        systems = tuple(account.connections)
-        rows = [_row(account, view, systems) for view in found]
-        columns = ["task", *systems]
-        screen.table(columns, rows, indent=0, widths=widths_of(columns, rows))
+    if not found:
+        return
+    systems = tuple(account.connections)
+    if screen.tables:
+        columns = ["due", "task", *systems, "ID"]
+        whole = screen.width >= _ROOMY
+        ids = [view.task.id for view in found] if whole else short_ids([view.task.id for view in found])
+        rows = [_line(account, view, systems, shown) for view, shown in zip(found, ids, strict=True)]
+        screen.table(columns, rows, indent=0, elastic="task")
+    else:
+        screen.table(["task", *systems], [_row(account, view, systems) for view in found], indent=0)
 
 
-def widths_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, int]:
-    """Of each column, on a narrow terminal: what its ids need, for people copy them."""
-    words = (max(len(word) for cell in cells for word in cell.split()) for cells in zip(columns, *rows, strict=True))
-    task, *systems = words
-    return dict(zip(columns, (max(_LEAST_WIDTH, task), *systems), strict=True))
+def _line(account: Account, view: TaskView, systems: Iterable[str], shown: str) -> list[str]:
+    """One task in one line: of the copies in each CRM, how the one that counts stands."""
+    task = view.task
+    states: dict[str, str] = {}
+    for copy in _in_order(view.replicas):
+        states.setdefault(copy.system, _CLOSED.get(copy.state, copy.state.value))
+    # Whose it is comes first: what gives way is the end.
+    name = ": ".join(part for part in (view.contact, task.title or task.kind.label) if part)
+    return [moment(task.due, account.zone), name, *(states.get(system, "") for system in systems), shown]
 
 
 def _row(account: Account, view: TaskView, systems: Iterable[str]) -> list[str]:
     task = view.task
     copies = {system: [copy for copy in _in_order(view.replicas) if copy.system == system] for system in systems}
-    cells = ["\n".join(f"{copy.state} {copy.remote_id}" for copy in copies[system]) for system in systems]
-    title = ", ".join(part for part in (task.title or task.kind.label, view.contact) if part)
-    state = "" if task.state is State.OPEN else f", {task.state.value}"
-    return [f"{title}\n{moment(task.due, account.zone)}{state}\n{task.id}", *cells]
+    cells = [", ".join(f"{copy.state} {copy.remote_id}" for copy in copies[system]) for system in systems]
+    state = "" if task.state is State.OPEN else task.state.value
+    parts = (task.title or task.kind.label, view.contact, moment(task.due, account.zone), state, task.id)
+    return [", ".join(part for part in parts if part), *cells]
