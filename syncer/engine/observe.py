@@ -160,14 +160,23 @@ class _Observer:
         await self._in_time(connection, find_missing(self.context, connection))
         spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
-        work = self._by_need(connection, TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET, failing=True)
-        await self._in_time(connection, work, allowed)
+        await self._in_time(connection, self._read_failing(connection), allowed)
         if connection.spent:
             self.cut.add(connection.system)
         connection.spent = spent
         if not lists_all(connection):
             connection.stop_if_silent()
         self._mention_unread(connection)
+
+    async def _read_failing(self, connection: Connection) -> None:
+        """What failed before, then what that led to: the tasks of a contact that was found at last."""
+        stages = TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET
+        await self._by_need(connection, stages, failing=True)
+        if self._has_failing(connection):
+            await self._by_need(connection, stages)
+
+    def _has_failing(self, connection: Connection) -> bool:
+        return any(system == connection.system for system, _, _ in self.context.base.failing)
 
     async def read_persons(self, connection: Connection) -> None:
         """Everything of those of whom that is asked for."""
@@ -203,7 +212,7 @@ class _Observer:
 
     async def _by_need(self, connection: Connection, stages: Collection[int], *, failing: bool | None = False) -> None:
         """Read what the list has of these stages, each item once a run; it may grow by what is learned on the way."""
-        failing_here = any(system == connection.system for system, _, _ in self.context.base.failing)
+        failing_here = self._has_failing(connection)
         while connection.usable and not connection.spent and (failing_here or not failing):
             items = [
                 item

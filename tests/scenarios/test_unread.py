@@ -350,3 +350,19 @@ def test_a_contact_that_cannot_be_asked_for_delays_no_other(stage: Make) -> None
     told = named(world.good(), "superfone", "failing")
     assert [line.split(":")[0] for line in told] == [f"the contact with +9198765{n:05d}" for n in (3, 7)]
     assert report.connections["superfone"].state == "ok"
+
+
+def test_the_tasks_of_a_lead_that_is_found_after_a_failure_are_read_at_once(stage: Make) -> None:
+    """The number was asked for in vain before, so it stands behind all others; what it leads to does not wait."""
+    world = stage()
+    lead, _, _ = world.everywhere()
+    always(world, "superfone", lambda call: name_of("superfone", call) == "find", Fault.ERROR_BEFORE)
+    world.again()
+    world.superfone.fault = lambda _call: None
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+
+    report = world.good()
+
+    assert world.open() == (1, 1, 1)
+    assert report.waiting == ()
+    world.quiet()
