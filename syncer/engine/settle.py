@@ -15,6 +15,7 @@ from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operati
 from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.dues import same_due
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
+from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.reconcile.closures import Effects, LaneCompletion
@@ -158,7 +159,8 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
-        found, read_all = _find_new(operation, unknown, _others(context, operation, listing.rows)), True
+        likely = _without_theirs(context, operation, unknown)
+        found, read_all = _find_new(operation, likely, _others(context, operation, listing.rows)), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
@@ -234,6 +236,14 @@ def _is_edited(found: Reading) -> bool:
     if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
         return False
     return found.updated_at > found.created_at
+
+
+def _without_theirs(context: RunContext, operation: Operation, rows: list[Reading]) -> list[Reading]:
+    """The rows without those that were made with another title, as long as nothing tells who we are."""
+    if context.base.cursors.get(OUR_USER + operation.system) is not None:
+        return rows
+    title = context.base.tasks[operation.task].title
+    return [row for row in rows if same_title(row.title, title) or _is_edited(row)]
 
 
 def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:

@@ -185,3 +185,22 @@ def test_a_copy_that_they_edited_before_we_knew_of_it_is_theirs(stage: Make, edi
     assert world.open() == (1, 2, 2)
     assert waiting(report) == {("superfone", "slot_taken")}
     world.quiet()
+
+
+def test_as_long_as_our_user_is_unknown_a_task_with_another_title_is_not_what_we_made(stage: Make) -> None:
+    """Superfone keeps no title of ours. Somebody makes a task of our type and due while our request is on its way."""
+    world = stage()
+    (lead, contact, _), due = world.everywhere(), world.due()
+    world.reply.person_creates(contact, "Call", due, "Ring Asha")
+    world.fail("superfone", "create", Fault.LOST_REQUEST)
+    world.again()
+    theirs = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", due, title="Send the plan")
+
+    report = world.good()
+
+    assert waiting(report) == {("superfone", "slot_taken")}
+    assert world.open() == (1, 2, 2)
+    world.superfone.person_completes(theirs)
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet()
