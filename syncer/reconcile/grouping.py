@@ -67,9 +67,10 @@ class Grouping:
     def _fits(self, reading: Reading) -> bool:
         if reading.key in self._work.base.replicas:
             return True
-        # That an origin is there, and whether it is closed, its list alone tells.
-        told = reading.whole or reading.key in self._named
-        return told and (reading.state is not State.OPEN or unfit(self._work, reading) is None)
+        # Its list alone tells that an origin is there, and of what is closed its kind and due: all that a lane shows.
+        closed = reading.state is not State.OPEN
+        told = reading.whole or reading.key in self._named or (closed and reading.mirrored)
+        return told and (closed or unfit(self._work, reading) is None)
 
     def group(self) -> dict[str, Group]:
         """The groups by task id."""

@@ -56,11 +56,14 @@ class Matching:
         )
 
     def _is_free(self, row: Reading) -> bool:
-        """Whether the row is unknown, or was taken for a task of its own while nothing else could be read."""
+        """Whether the row is unknown, or was taken for a task of its own while nothing else could be read.
+
+        What is unknown and was not read whole may have a marker, or another title: it joins nothing by itself.
+        """
         base = self._work.base
         known = base.replicas.get(row.key)
         if known is None:
-            return True
+            return row.whole
         task = base.tasks[known.task]
         alone = len(base.copies_of(task.id)) == 1
         return (

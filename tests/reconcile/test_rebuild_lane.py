@@ -233,3 +233,24 @@ def test_what_was_finished_before_this_ledger_made_another_copy_there_is_held() 
     base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, TYPED, "7")])
     found = rebuilt(origin, done(old), made, base=base)
     assert one_task(found).held == Reason.DONE_OR_REOPENED
+
+
+@pytest.mark.parametrize(("mirrored", "held"), [(True, Reason.DONE_OR_REOPENED), (False, "")])
+def test_what_may_be_the_copy_of_a_finished_task_is_held_though_that_ones_text_was_not_read(
+    mirrored: bool, held: str
+) -> None:
+    """Of what a sequence made and somebody finished, its list alone is read: its kind and its due, no text."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    copy, origin, _ = (from_yesterday(row) for row in copies_of(task))
+    unread = replace(done(origin), title=None, whole=False, mirrored=mirrored)
+    assert one_task(rebuilt(copy, unread)).held == held
+
+
+def test_a_finished_task_whose_text_was_not_read_finishes_nothing_that_has_a_marker() -> None:
+    """It may be called otherwise, or have another marker."""
+    task = a_task(f"{LANE}:1", origin=LANE, title="Call")
+    origin, typed, plain = (from_yesterday(row) for row in copies_of(task))
+    other = replace(done(typed), remote_id="9", marker=None, title=None, whole=False)
+    found = rebuilt(origin, other, plain)
+    assert one_task(found).state is State.OPEN
+    assert places(found, task.id) == {LANE, PLAIN}

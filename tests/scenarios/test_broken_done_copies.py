@@ -47,9 +47,14 @@ def test_what_the_other_ledger_copied_and_somebody_finished_does_not_come_back(w
     assert attention(report) == {("superfone", Reason.DONE_OR_REOPENED)}
 
 
-def test_with_two_crms_a_lost_ledger_brings_back_nothing_that_was_finished(world: Ledgers) -> None:
+@pytest.mark.parametrize("sequence", [None, 7])
+def test_with_two_crms_a_lost_ledger_brings_back_nothing_that_was_finished(
+    world: Ledgers, sequence: int | None
+) -> None:
+    """Of what a sequence made and somebody finished, its list alone is read."""
     world.without("highlevel")
-    task = world.make("reply")
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due(), "Ring Asha", sequence=sequence)
     world.runs(2)
     assert world.open() == (1, 1, 0)
     world.finish("reply", task)
