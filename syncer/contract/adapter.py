@@ -28,10 +28,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
+from syncer.domain.dues import SECOND, Dues
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, TaskRef
 
 
@@ -169,7 +170,9 @@ class Capabilities:
     exclusive tasks; where it is not empty, ``lane`` is set. ``listing_lags`` says that a list may miss what
     was just written, so that nothing is created without reading that one contact's tasks before.
     ``contact_keys`` are the keys by which one contact can be found, best first; ``lists_contacts`` says
-    that all contacts can be listed. ``notes`` are facts for people, printed by ``syncer check``.
+    that all contacts can be listed. ``due_step`` is the time to which a due is kept: a minute, where seconds are
+    cut off or rounded. ``due_zone`` is set where dues are days without a time: the account's time zone, by which the
+    engine and the adapter tell which day an instant is on. ``notes`` are facts for people, printed by ``syncer check``.
     """
 
     lists_tasks: ListsTasks
@@ -188,7 +191,14 @@ class Capabilities:
     contact_recheck: timedelta = timedelta(0)
     watches_all_contacts: bool = False
     contacts_page: int = 1000
+    due_step: timedelta = SECOND
+    due_zone: tzinfo | None = None
     notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dues(self) -> Dues:
+        """How dues are kept: which are the same, and which instant stands for a day."""
+        return Dues(self.due_step, self.due_zone)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
-from syncer.domain.dues import same_due
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.table import Table, as_table
 
@@ -81,10 +80,6 @@ class Operation:
     def slot(self) -> tuple[str, str, Action]:
         """At most one operation of a task, system and action is unsettled."""
         return (self.task, self.system, self.action)
-
-    def is_due(self, due: datetime | None) -> bool:
-        """Whether a reading's due is the one that was sent; CRMs may drop fractions of a second."""
-        return same_due(due, self.due)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ class RunContext:
             return None
         return max(0.0, self.deadline - asyncio.get_running_loop().time()) * share
 
+    def is_due(self, operation: Operation, due: datetime | None) -> bool:
+        """Whether this is the due that was sent, as its CRM keeps it."""
+        return self.policy.dues_of(operation.system).same(due, operation.due)
+
     def record(self, changes: Changes) -> None:
         """Store, then believe: the base in memory never runs ahead of the ledger."""
         if self.token is not None:

@@ -178,7 +178,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
             )
             for system, adapter in account.adapters.items()
         },
-        policy=policy_of(account.settings),
+        policy=policy_of(account.settings, account.adapters),
         base=base,
         ledger=account.ledger,
         token=token,
@@ -191,8 +191,8 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
     )
 
 
-def policy_of(settings: Account) -> Policy:
-    """What the account file means to the engine."""
+def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
+    """What the account file, and how its CRMs keep dues, mean to the engine."""
     sync = settings.sync
     return Policy(
         systems=tuple(settings.connections),
@@ -205,6 +205,7 @@ def policy_of(settings: Account) -> Policy:
             system for system, connection in settings.connections.items() if connection.create_missing_contacts
         ),
         users={(system, uid): user.name for user in settings.users for system, uid in user.ids.items()},
+        dues={system: adapter.capabilities.dues for system, adapter in adapters.items()},
     )
 
 

@@ -13,7 +13,7 @@ import structlog
 from syncer.contract.adapter import Completes, Missing
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 from syncer.domain.cursors import NEWCOMER, OUR_USER
-from syncer.domain.dues import same_due
+from syncer.domain.dues import Dues
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
@@ -129,7 +129,7 @@ def moved_on(context: RunContext, operation: Operation, reading: Reading) -> boo
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
     if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
-    return not same_due(reading.due, replica.due)
+    return not context.policy.same_due(reading, replica)
 
 
 def _item(ref: TaskRef, need: Need) -> ReadItem:
@@ -156,11 +156,12 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         for row in listing.rows
         if row.key not in context.base.replicas and not _failed_before(context, operation, row)
     ]
+    dues = adapter.capabilities.dues
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
         likely = _without_theirs(context, operation, unknown)
-        found, read_all = _find_new(operation, likely, _others(context, operation, listing.rows)), True
+        found, read_all = _find_new(dues, operation, likely, _others(context, operation, listing.rows)), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
@@ -169,7 +170,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         context.created[operation.system] += 1
-    elif read_all and not any(row.due is None or operation.is_due(row.due) for row in listing.unreadable):
+    elif read_all and not any(row.due is None or context.is_due(operation, row.due) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
 
 
@@ -183,8 +184,8 @@ async def _find_marker(
     context: RunContext, connection: Connection, operation: Operation, unknown: list[Reading]
 ) -> tuple[Reading | None, bool]:
     """The unknown task that carries the operation's marker, and whether all that are likely could be read."""
-    likely = [row for row in unknown if row.state is State.OPEN or operation.is_due(row.due)]
-    likely.sort(key=lambda row: not operation.is_due(row.due))
+    likely = [row for row in unknown if row.state is State.OPEN or context.is_due(operation, row.due)]
+    likely.sort(key=lambda row: not context.is_due(operation, row.due))
     read_all = True
     for row in likely:
         reading = await _with_body(connection, operation, row)
@@ -225,7 +226,7 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
     """
     if _may_still_arrive(context, operation) or context.ledger.had_copy(operation.task, operation.system):
         return []
-    rows = [row for row in unknown if row.state is not State.OPEN and not operation.is_due(row.due)]
+    rows = [row for row in unknown if row.state is not State.OPEN and not context.is_due(operation, row.due)]
     unread = [row for row in rows if not row.whole]
     unread.sort(key=lambda row: row.number, reverse=True)
     return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
@@ -267,7 +268,9 @@ def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) 
     return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
 
 
-def _find_new(operation: Operation, unknown: list[Reading], others: Collection[str | None]) -> Reading | None:
+def _find_new(
+    dues: Dues, operation: Operation, unknown: list[Reading], others: Collection[str | None]
+) -> Reading | None:
     """Where no marker can be read back: the task of that type and due that was not there before the request.
 
     What a person made in the same moment is theirs, though it is as ours would be.
@@ -277,7 +280,7 @@ def _find_new(operation: Operation, unknown: list[Reading], others: Collection[s
         for reading in unknown
         if reading.remote_id not in operation.seen
         and reading.raw_type == operation.raw_type
-        and operation.is_due(reading.due)
+        and dues.same(reading.due, operation.due)
         and reading.created_by not in others
     ]
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))

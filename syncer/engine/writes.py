@@ -120,7 +120,7 @@ class Requests:
             return f"it answered with task {reading.remote_id}, whose number is below that of one that was there before"
         if reading.state is not State.OPEN:
             return f"it answered with task {reading.remote_id}, which is closed"
-        if reading.due is not None and not operation.is_due(reading.due):
+        if reading.due is not None and not self._context.is_due(operation, reading.due):
             return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
         if reading.contact not in (None, operation.contact):
             return f"it answered with a task of contact {reading.contact}, and {operation.contact} was meant"

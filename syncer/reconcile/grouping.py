@@ -57,6 +57,7 @@ class Grouping:
 
     def __init__(self, work: Merging, link: str) -> None:
         self._work = work
+        self._policy = work.inputs.policy
         self._link = link
         rows_read = work.standing.readings_of(link)
         self._named = {row.marker.place for rows in rows_read.values() for row in rows if row.marker is not None}
@@ -100,8 +101,8 @@ class Grouping:
         base, place = self._work.base, marker.place
         task = named_by(base, marker)
         if task is not None:
-            pasted = row.key not in base.replicas and base.restored_at is None and is_pasted(base, row, task)
-            return task.contact == self._link and not pasted
+            known = row.key in base.replicas or base.restored_at is not None
+            return task.contact == self._link and (known or not is_pasted(base, self._policy, row, task))
         return self._work.standing.is_of(self._link, place)
 
     def _task_of(self, row: Reading, marker: Marker | None, named: dict[tuple[str, str], set[str]]) -> str:
@@ -146,7 +147,7 @@ class Grouping:
 
         Each of two ledgers makes one copy. People may have changed it since.
         """
-        if is_like(row, first):
+        if is_like(self._policy, row, first):
             return True
         if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
             return False
@@ -162,13 +163,15 @@ class Grouping:
         closed = [other for other in rows if other.state is not State.OPEN and other.marker is not None]
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
-        if origin is not None and unlikeness(row, origin) < min(unlikeness(other, origin) for other in closed):
-            return False
-        return not any(is_like(row, other) for other in closed)
+        if origin is not None:
+            unlike = min(unlikeness(self._policy, other, origin) for other in closed)
+            if unlikeness(self._policy, row, origin) < unlike:
+                return False
+        return not any(is_like(self._policy, row, other) for other in closed)
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
         """The origin comes first, then what the ledger knows, then what is, or is called, as it, then the oldest."""
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
         origin = self._at.get(place)
-        unlike = (False, False) if origin is None else unlikeness(row, origin)
+        unlike = (False, False) if origin is None else unlikeness(self._policy, row, origin)
         return (row.place != place, known is None or known.task != task, *unlike)

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from syncer.domain.dues import same_due
 from syncer.domain.model import Reading
+from syncer.domain.policy import Policy
 from syncer.domain.titles import same_title
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 
 
-def looks_like(row: Reading, other: Group) -> bool:
+def looks_like(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether kind, due and title are one."""
     members = other.readings
-    alike = any(same_due(row.due, one.due) for one in members)
+    alike = any(policy.same_due(row, one) for one in members)
     alike = alike and all(same_title(row.title, one.title) for one in members)
     return alike and not other.held and fits_kind(row, members)
 
@@ -42,9 +42,9 @@ def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -
     )
 
 
-def is_finished_before(row: Reading, other: Group) -> bool:
+def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether this is a task of the row's kind and due that was made before it elsewhere, and is closed by now."""
-    members = [member for member in other.readings if member.due is not None and same_due(row.due, member.due)]
+    members = [member for member in other.readings if member.due is not None and policy.same_due(row, member)]
     older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
     elsewhere = not other.open and row.system not in other.closed
     return elsewhere and bool(older) and fits_kind(row, older)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from syncer.domain.base import Base
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
+from syncer.domain.policy import Policy
 from syncer.reconcile.likeness import is_like
 
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
@@ -50,7 +51,7 @@ def is_by_another(base: Base, reading: Reading) -> bool:
     return marker.ledger != base.ledger_id and reading.created_at > made_at
 
 
-def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
+def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     """Whether people copied a known task's marker into this task, with a text of ours.
 
     They duplicate a task, and finish or delete the one that we made. What a lost or late request made is as the task
@@ -58,7 +59,7 @@ def is_pasted(base: Base, reading: Reading, task: Task) -> bool:
     """
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had)
-    alike = any(is_like(reading, one) for one in known)
+    alike = any(is_like(policy, reading, one) for one in known)
     another = reading.marker is not None and reading.marker.ledger != base.ledger_id
     if reading.state is not State.OPEN:
         return bool(had) and not alike if another else bool(had) or not alike

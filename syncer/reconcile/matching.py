@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 
-from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Cause, made_after
@@ -28,6 +27,7 @@ class Matching:
         self, work: Merging, link: str, groups: dict[str, Group], readings: Mapping[str, list[Reading]]
     ) -> None:
         self._work = work
+        self._policy = work.inputs.policy
         self._link = link
         self._readings = readings
         self.groups = groups
@@ -104,9 +104,12 @@ class Matching:
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
-        elif (us is None or ours) and any(is_finished_before(row, other) for other in self.groups.values()):
+        elif (us is None or ours) and self._is_finished_elsewhere(row):
             # Nothing but our own copy of what is finished is so much like it, as a rule.
             group.held = Reason.DONE_OR_REOPENED
+
+    def _is_finished_elsewhere(self, row: Reading) -> bool:
+        return any(is_finished_before(self._policy, row, other) for other in self.groups.values())
 
     def _match_twin(self, row: Reading) -> None:
         """An open task without a marker: the twin of what is finished by now, if we made no copy of that one here.
@@ -160,7 +163,7 @@ class Matching:
         doubled = [row for row in one.open.values() if row.system in other.open]
         return (
             not (one.held or ours.held or other.shows(origin.system))
-            and looks_like(origin, other)
+            and looks_like(self._policy, origin, other)
             and any(is_by_another(base, row) for row in one.readings)
             and all(is_by_another(base, row) for row in doubled)
             and all((copy := base.replicas.get(other.open[row.system].key)) and copy.made for row in doubled)
@@ -180,7 +183,7 @@ class Matching:
             if self._work.cause(row) is Cause.PERSON:
                 # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
                 for other in self.groups.values():
-                    if other.lacks(row.system) and looks_like(row, other) and not is_before(row, other):
+                    if other.lacks(row.system) and looks_like(self._policy, row, other) and not is_before(row, other):
                         other.unsure = True
             if target is None and self._may_be_ours(row):
                 self._mark_unsure(row)
@@ -221,7 +224,7 @@ class Matching:
         """
 
         def may_differ(other: Group) -> bool:
-            same = any(same_due(row.due, one.due) for one in other.readings if one.due is not None)
+            same = any(self._policy.same_due(row, one) for one in other.readings if one.due is not None)
             return other.marked or same or not self._is_copied_elsewhere(other)
 
         return [
@@ -240,7 +243,7 @@ class Matching:
         if other.open or row.due is None or row.created_at is None:
             return True
         # What is closed may be so for long: only a due that is no later than ours would have been counts.
-        return row.due <= row.created_at + self._work.inputs.policy.default_due + CLOCKS_DIFFER_BY
+        return row.due <= row.created_at + self._policy.default_due + CLOCKS_DIFFER_BY
 
     def _is_copied_elsewhere(self, group: Group) -> bool:
         """Whether a copy of it in another CRM, where this person is known, would carry a marker."""
@@ -279,7 +282,7 @@ class Matching:
         Without any marker, and without the ledger's word, the order in time is all the evidence. What people gave
         another title is another task, whenever it was made.
         """
-        if not looks_like(row, other):
+        if not looks_like(self._policy, row, other):
             return False
         members = other.readings
         if other.marked or other.task in self._work.base.tasks:

@@ -146,7 +146,7 @@ class _Known:
             replace(
                 replica,
                 contact=reading.contact or replica.contact,
-                ours=_still_ours(replica, reading),
+                ours=_still_ours(self._work.inputs.policy, replica, reading),
                 raw_type=reading.raw_type,
                 title=title,
                 due=reading.due,
@@ -221,7 +221,7 @@ class _Known:
         else:
             work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
             work.event("superseded", who, "closed, but not done", task.id, reading)
-            theirs = not _still_ours(replica, reading)
+            theirs = not _still_ours(self._work.inputs.policy, replica, reading)
             if by_us and (theirs or cause is Cause.OUR_COMPLETION):
                 work.race(task, reading, put_back=theirs)
 
@@ -280,7 +280,7 @@ def _title_of(replica: Replica, reading: Reading) -> str | None:
     return reading.title if reading.whole or reading.title else replica.title
 
 
-def _still_ours(replica: Replica, reading: Reading) -> bool:
+def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
     """Whether we made it and nobody has touched it since."""
-    as_read = (reading.raw_type, reading.due, _title_of(replica, reading))
-    return replica.ours and as_read == (replica.raw_type, replica.due, replica.title)
+    as_read = (reading.raw_type, _title_of(replica, reading))
+    return replica.ours and as_read == (replica.raw_type, replica.title) and policy.same_due(reading, replica)

@@ -11,7 +11,6 @@ from functools import cached_property
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
 from syncer.domain.cursors import BEHIND, COMPANY
-from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
@@ -103,7 +102,7 @@ class Merging:
         if not reading.whole or not self.inputs.capabilities[reading.system].reads_marker:
             return True
         marked = reading.marker is not None and named_by(self.base, reading.marker) == self.base.tasks[replica.task]
-        return marked or same_due(reading.due, replica.due) or same_title(reading.title, replica.title)
+        return marked or self.inputs.policy.same_due(reading, replica) or same_title(reading.title, replica.title)
 
     def effects(self, system: str) -> Effects:
         """What our writes did in this CRM."""
@@ -184,13 +183,18 @@ class Merging:
             contact=self._person_of(task, reading),
             title=title or task.title,
             body=(reading.body or task.body) if reading.whole else task.body,
-            due=reading.due or task.due,
+            due=self._due_of(task, reading),
             due_synthetic=task.due_synthetic and reading.due is None,
             notify_at=reading.notify_at or task.notify_at,
         )
         if followed != task:
             self.put_task(followed)
             self.event("changed", "them", "person, title, body or due follow the origin", followed.id, reading)
+
+    def _due_of(self, task: Task, reading: Reading) -> datetime:
+        """The task's due as its origin shows it; where that CRM keeps less of it than is known, what is known."""
+        same = self.inputs.policy.dues_of(reading.system).same(reading.due, task.due)
+        return task.due if reading.due is None or (same and not task.due_synthetic) else reading.due
 
     def _person_of(self, task: Task, reading: Reading) -> str:
         """Whose the task is: another one's, whose contact has it by now, once its person has no contact there.

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
-from syncer.domain.dues import same_due
 from syncer.domain.model import Replica, ReplicaState, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Reason
@@ -147,7 +146,8 @@ class Obstacles:
         create = self._latest.get((task.id, system, Action.CREATE))
         in_doubt = create is not None and create.state in UNSETTLED
         # What cannot be read may be its copy, if it is due then.
-        untold = any(whose == contact and same_due(due, task.due) for whose, due in seen.untold)
+        dues = self._policy.dues_of(system, task.origin)
+        untold = any(whose == contact and dues.same(due, task.due) for whose, due in seen.untold)
         return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
 
     # the person ------------------------------------------------------------------------------------

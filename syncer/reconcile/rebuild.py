@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncer.domain.dues import same_due
 from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.reasons import Reason
 from syncer.domain.titles import same_title
@@ -141,7 +140,7 @@ class _Conclusion:
         alike = [member for member in telling if same_title(row.title, member.title)]
         if row is self._group.origin:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
-        is_like = any(member.due is None or same_due(row.due, member.due) for member in alike)
+        is_like = any(member.due is None or self._work.inputs.policy.same_due(row, member) for member in alike)
         copied = row.marker is not None or self._work.made(row)
         return copied and (unread or not is_like)
 

@@ -7,9 +7,8 @@ nothing is made for somebody until all their tasks were read in every CRM, close
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
@@ -19,11 +18,9 @@ from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import is_given_up
+from syncer.reconcile.likeness import DueTogether
 from syncer.reconcile.markers import is_by_another, is_pasted, named_by
 from syncer.reconcile.reading_list import What
-
-Look = tuple[str | None, datetime | None, str]
-"""Whose it is, when it is due, and the family of its kind."""
 
 
 class Standing:
@@ -38,6 +35,7 @@ class Standing:
         self._base = base
         self._seen = seen
         self._capabilities = capabilities
+        self._policy = policy
         self._systems = [system for system in policy.systems if system in seen]
 
     def told(self, person: str | None = None) -> set[str]:
@@ -58,14 +56,16 @@ class Standing:
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
         if not first_read:
             return set()
-        lacking = {
-            (system, task.contact, task.due, task.kind.family)
-            for link in first_read
-            for task in self._base.tasks_of(link)
-            for system in self._in_lanes
-            if task.state is State.OPEN and not self._base.copies(task.id, system)
+        lacking = DueTogether(self._policy)
+        for task in (task for link in first_read for task in self._base.tasks_of(link) if task.state is State.OPEN):
+            for system in self._in_lanes:
+                if not self._base.copies(task.id, system):
+                    lacking.add((system, task.contact, task.kind.family), task)
+        return {
+            link
+            for row in unknown
+            if (link := self._link(row)) and lacking.has((row.system, link, row.kind.family), row)
         }
-        return {link for row in unknown if (row.system, *self._look(row)) in lacking and (link := self._link(row))}
 
     @cached_property
     def _in_lanes(self) -> set[str]:
@@ -96,14 +96,16 @@ class Standing:
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
         elsewhere = [row for row in unknown if row.system not in self._in_lanes]
-        looks = {(row.state is State.OPEN, self._look(row)) for row in elsewhere}
+        looks = DueTogether(self._policy)
+        for row in elsewhere:
+            looks.add((row.state is State.OPEN, self._link(row), row.kind.family), row)
         lane_rows = [row for row in unknown if row.system in self._in_lanes]
         signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new(person)) | signs if link is not None}
 
-    def _may_be_a_copy(self, row: Reading, looks: Set[tuple[bool, Look]]) -> bool:
+    def _may_be_a_copy(self, row: Reading, looks: DueTogether) -> bool:
         """Whether a lane's row may be our copy: by its maker, or by its look, of which one here is in another state."""
-        if (row.state is not State.OPEN, self._look(row)) in looks:
+        if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
             return True
         us = self.probably_us(row.system)
         by_us = row.created_by == us if us else self._may_be_a_forerunners(row)
@@ -112,9 +114,6 @@ class Standing:
     def _may_be_a_forerunners(self, row: Reading) -> bool:
         """Whether a lost ledger may have made it: one wrote here, and of its maker no marker tells an origin."""
         return self.has_forerunner and row.created_by not in self._makers_of_origins
-
-    def _look(self, row: Reading) -> Look:
-        return (self._link(row), row.due, row.kind.family)
 
     def _is_unread(self, system: str) -> bool:
         """Whether its tasks were never all read, nor are now."""
@@ -228,11 +227,14 @@ class Standing:
         """By system: who alone made the tasks that look like our copies, and none that a marker names as an origin."""
         marked = [row for row in self._readings() if row.marker is not None]
         places = {row.marker.place for row in marked if row.marker is not None}
-        wanted = {(self._link(row), row.due) for row in marked if row.due is not None}
+        wanted = DueTogether(self._policy)
+        for row in marked:
+            if row.due is not None:
+                wanted.add((self._link(row),), row)
         found: dict[str, str] = {}
         for system in self._systems:
             rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
-            makers = {row.created_by for row in rows if row.key not in places and (self._link(row), row.due) in wanted}
+            makers = {row.created_by for row in rows if row.key not in places and wanted.has((self._link(row),), row)}
             makers -= {row.created_by for row in rows if row.key in places}
             if len(makers) == 1:
                 found[system] = makers.pop() or ""
@@ -282,7 +284,7 @@ class Standing:
             return reading.state is State.OPEN or self._is_news(reading, marker.place)
         if reading.state is State.OPEN:
             return self._has_company(reading, task)
-        return task.state is State.OPEN and not is_pasted(base, reading, task)
+        return task.state is State.OPEN and not is_pasted(base, self._policy, reading, task)
 
     def _is_news(self, finished: Reading, place: tuple[str, str]) -> bool:
         """Whether a finished task with an unknown marker may be new: all of its person was not read since, or its
@@ -308,7 +310,7 @@ class Standing:
     def _has_company(self, reading: Reading, task: Task) -> bool:
         """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""
         is_open = task.state is State.OPEN
-        return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, reading, task)
+        return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, self._policy, reading, task)
 
     def _readings(self) -> Iterable[Reading]:
         for system in self._systems:

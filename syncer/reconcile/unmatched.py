@@ -12,7 +12,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncer.domain.base import Action
-from syncer.domain.dues import same_due
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
@@ -49,7 +48,7 @@ def second_copy_of(work: Merging, reading: Reading) -> Task | None:
         return None
     for task in open_tasks_of(work, reading):
         copy = work.open_replica(task.id, reading.system)
-        if copy is not None and copy.raw_type == reading.raw_type and same_due(copy.due, reading.due):
+        if copy is not None and copy.raw_type == reading.raw_type and work.inputs.policy.same_due(copy, reading):
             return task
     return None
 
@@ -71,11 +70,12 @@ def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
     Not where another task that is due then cannot be read, run after run: nothing else waits for that one.
     """
     seen = work.inputs.seen[reading.system]
+    dues = work.inputs.policy.dues_of(reading.system)
     given_up = reading.contact not in seen.unread and any(
-        contact == reading.contact and same_due(due, reading.due) for contact, due in seen.untold
+        contact == reading.contact and dues.same(due, reading.due) for contact, due in seen.untold
     )
     return not (given_up or reading.marker) and any(
-        doubt.action is Action.CREATE and doubt.is_due(reading.due)
+        doubt.action is Action.CREATE and dues.same(doubt.due, reading.due)
         for doubt in work.base.unsettled(reading.system, reading.contact or "")
     )
 
@@ -85,6 +85,7 @@ class _FirstSight:
 
     def __init__(self, work: Merging, leave: Collection[str]) -> None:
         self._work = work
+        self._policy = work.inputs.policy
         self._leave = leave
 
     def look(self) -> None:
@@ -140,7 +141,7 @@ class _FirstSight:
     def _unlikeness(self, reading: Reading) -> tuple[bool, bool]:
         """How unlike the task that its marker names: people copy a marker with its text, and one of the two is ours."""
         task = None if reading.marker is None else named_by(self._work.base, reading.marker)
-        return (False, False) if task is None else unlikeness(reading, task)
+        return (False, False) if task is None else unlikeness(self._policy, reading, task)
 
     def _place_by_marker(self, reading: Reading) -> bool:
         """Join by our marker, or hold as a duplicate; any other marker is a copy that somebody made, and is ignored."""
@@ -150,11 +151,11 @@ class _FirstSight:
             return False
         shown = work.open_replica(task.id, reading.system)
         if shown is not None:
-            if not is_like(reading, shown):
+            if not is_like(self._policy, reading, shown):
                 return False
             work.begin(reading, held=Reason.DUPLICATE)
             return True
-        if not work.is_creating(task.id, reading.system) and is_pasted(work.base, reading, task):
+        if not work.is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):
             return False
         adopt(work, reading, task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
@@ -183,7 +184,7 @@ class _FirstSight:
     def _is_due_with(self, reading: Reading, task: Task) -> bool:
         """Whether it is due with the task or, where people moved one of its copies, with that copy."""
         copies = [self._work.open_replica(task.id, system) for system in self._work.systems]
-        return any(same_due(reading.due, one.due) for one in (task, *copies) if one is not None)
+        return any(self._policy.same_due(reading, one) for one in (task, *copies) if one is not None)
 
     def _held(self, reading: Reading) -> str:
         """What our own user made is a second copy, or, where another ledger may write, that one's copy of something."""
@@ -196,9 +197,9 @@ class _FirstSight:
 
     def _was_here_lately(self, reading: Reading) -> bool:
         """Whether a task of this person, kind and due was first seen within a day, whatever has become of it."""
-        person = self._work.contact_of(reading)
+        person, dues = self._work.contact_of(reading), self._policy.dues_of(reading.system)
         return any(
-            kind.compatible(reading.kind) and same_due(due, reading.due)
+            kind.compatible(reading.kind) and dues.same(due, reading.due)
             for _, kind, _, due in self._work.base.recent_of(person or "")
         )
 
@@ -206,7 +207,7 @@ class _FirstSight:
 
     def _twins(self, readings: list[Reading]) -> dict[str, str]:
         """Pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
-        work, window = self._work, self._work.inputs.policy.twin_window
+        work, reach = self._work, _reach(self._work)
         of_reading: dict[str, list[str]] = defaultdict(list)
         of_task: dict[str, list[str]] = defaultdict(list)
         by_contact: dict[str, list[Task]] = defaultdict(list)
@@ -216,7 +217,7 @@ class _FirstSight:
         for tasks in by_contact.values():
             tasks.sort(key=lambda task: (task.due, task.id))
         for reading in readings:
-            for task in _around(by_contact[work.contact_of(reading) or ""], reading, window):
+            for task in _around(by_contact[work.contact_of(reading) or ""], reading, reach):
                 if may_be_twins(work, reading, task):
                     of_reading[reading.remote_id].append(task.id)
                     of_task[task.id].append(reading.remote_id)
@@ -227,10 +228,11 @@ class _FirstSight:
 
 def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
     """Whether they look like one task, of which this CRM shows nothing else."""
-    window = work.inputs.policy.twin_window
-    if window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
+    policy = work.inputs.policy
+    if policy.twin_window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
         return False
-    near = reading.due is not None and abs(reading.due - task.due) <= window
+    near = reading.due is not None and abs(reading.due - task.due) <= policy.twin_window
+    near = near or policy.same_due(reading, task)
     return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
 
 
@@ -246,9 +248,25 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
         work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
     if not made and reading.system == task.origin:
         work.follow_origin(work.base.tasks[task.id], reading, reading.title)
+    if not made:
+        _sharpen(work, reading, work.base.tasks[task.id])
     work.put_replica(replica_of(reading, task.id, made=made))
     work.is_back(task.id, reading.system)
     work.event("adopted", "us", why, task.id, reading)
+
+
+def _sharpen(work: Merging, reading: Reading, task: Task) -> None:
+    """A twin tells the hour, or the second, that the CRM of the origin does not keep."""
+    policy = work.inputs.policy
+    finer = policy.dues_of(reading.system).reach < policy.dues_of(task.origin).reach
+    if finer and reading.due is not None and policy.same_due(reading, task):
+        work.put_task(replace(task, due=reading.due))
+
+
+def _reach(work: Merging) -> timedelta:
+    """The largest distance of the dues of twins: what keeps days tells none of a day apart."""
+    policy = work.inputs.policy
+    return max(policy.twin_window, *(policy.dues_of(system).reach for system in work.systems))
 
 
 def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task]:

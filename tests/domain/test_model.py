@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import Action, OpState
 from syncer.domain.model import (
     MARKER_PREFIX,
     MARKER_TOKEN,
@@ -27,7 +26,7 @@ from syncer.domain.model import (
     split_marker,
     split_task_id,
 )
-from tests.support.strategies import LEDGER, OTHER_LEDGER, SYSTEMS, a_task, an_operation, at
+from tests.support.strategies import LEDGER, OTHER_LEDGER, SYSTEMS
 
 MARKER = Marker(LEDGER, "reply:5")
 LINE = MARKER.line
@@ -146,22 +145,3 @@ def test_a_task_is_called_by_its_place_and_the_next_one_there_by_the_next_number
 def test_a_body_without_its_marker_has_none(text: str) -> None:
     body, _ = split_marker(text)
     assert split_marker(body)[0] == body
-
-
-@pytest.mark.parametrize(
-    ("sent", "read", "is_due"),
-    [
-        (at(), at(), True),
-        (at(), at(seconds=0.999), True),
-        (at(seconds=0.999), at(), True),
-        (at(), at(seconds=1), False),
-        (at(), None, False),
-        (None, at(), False),
-        (None, None, True),
-    ],
-)
-def test_a_due_may_come_back_without_its_fraction_of_a_second(
-    sent: datetime | None, read: datetime | None, *, is_due: bool
-) -> None:
-    create = an_operation(a_task(), SYSTEMS[0], Action.CREATE, OpState.IN_DOUBT, due=sent)
-    assert create.is_due(read) is is_due

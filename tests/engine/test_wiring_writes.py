@@ -17,6 +17,7 @@ import pytest
 from adapters.sandbox import Fault
 from syncer.contract.adapter import AdapterError, BudgetSpent, Forbidden, NotSent, Unauthorized, Unavailable
 from syncer.domain.base import Action, OpState
+from syncer.domain.dues import Dues
 from syncer.domain.model import Reading, State
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine import opening
@@ -31,6 +32,7 @@ from tests.support.strategies import (
     API,
     CAPABILITIES,
     LANE,
+    POLICY,
     TYPED,
     a_base,
     a_reading,
@@ -116,7 +118,7 @@ def test_what_has_moved_to_its_next_date(system: str, changes: dict[str, Any], *
     task = a_task(origin=system)
     replica = a_replica(task, system)
     base = a_base(task, replicas=[replica])
-    context = cast("RunContext", SimpleNamespace(capabilities=CAPABILITIES, base=base))
+    context = cast("RunContext", SimpleNamespace(capabilities=CAPABILITIES, base=base, policy=POLICY))
     operation = an_operation(task, system, Action.COMPLETE, OpState.SENT, remote_id=replica.remote_id)
     reading: Reading = replace(read_back(replica, task), **changes)
     assert moved_on(context, operation, reading) is moved
@@ -157,8 +159,8 @@ def test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it() 
         row("3", due=at(days=3)),
         row("4", created_by="8"),
     ]
-    assert _find_new(operation, unfit, {"8"}) is None
+    assert _find_new(Dues(), operation, unfit, {"8"}) is None
     closed, later, made = row("5", state=State.DONE), row("10"), row("9")
-    assert _find_new(operation, [*unfit, closed], {"8"}) == closed
-    assert _find_new(operation, [*unfit, closed, later, made], {"8"}) == made
-    assert _find_new(operation, unfit, ()) == unfit[-1], "as long as nobody is known to be somebody else"
+    assert _find_new(Dues(), operation, [*unfit, closed], {"8"}) == closed
+    assert _find_new(Dues(), operation, [*unfit, closed, later, made], {"8"}) == made
+    assert _find_new(Dues(), operation, unfit, ()) == unfit[-1], "as long as nobody is known to be somebody else"

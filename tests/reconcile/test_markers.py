@@ -16,6 +16,7 @@ from tests.support.strategies import (
     LEDGER,
     OTHER_LEDGER,
     PLAIN,
+    POLICY,
     TYPED,
     a_base,
     a_reading,
@@ -91,15 +92,15 @@ def test_people_copy_a_task_with_its_marker_and_change_it(
     gone = [replace(COPY, remote_id=name, state=ReplicaState.GONE) for name in had]
     base = a_base(TASK, replicas=[ORIGIN, *gone])
     reading = a_reading(PLAIN, "x", **({"marker": marker_of(TASK, ledger), "title": "Ring"} | changes))
-    assert is_pasted(base, reading, TASK) is pasted
+    assert is_pasted(base, POLICY, reading, TASK) is pasted
 
 
 def test_a_finished_task_with_a_marker_of_ours_is_pasted_where_we_had_a_copy() -> None:
     """Another ledger may have made its own copy there, which somebody finished."""
     base = a_base(TASK, replicas=[ORIGIN, replace(COPY, state=ReplicaState.GONE)])
     finished = a_reading(PLAIN, "x", title="Ring", state=State.DONE, marker=marker_of(TASK))
-    assert is_pasted(base, finished, TASK)
-    assert not is_pasted(base, replace(finished, marker=marker_of(TASK, OTHER_LEDGER)), TASK)
+    assert is_pasted(base, POLICY, finished, TASK)
+    assert not is_pasted(base, POLICY, replace(finished, marker=marker_of(TASK, OTHER_LEDGER)), TASK)
 
 
 @pytest.mark.parametrize(("ledger", "pasted"), [(LEDGER, True), (OTHER_LEDGER, False)])
@@ -110,7 +111,7 @@ def test_a_finished_copy_that_another_ledger_made_is_one_though_the_task_was_cha
     """A lost ledger had made it, and this one has read the origin alone until now."""
     copy = a_reading(PLAIN, "x", marker=marker_of(TASK, ledger), title="Ring", state=State.DONE)
     finished = replace(copy, **changes)
-    assert is_pasted(a_base(TASK, replicas=[ORIGIN]), finished, TASK) is pasted
+    assert is_pasted(a_base(TASK, replicas=[ORIGIN]), POLICY, finished, TASK) is pasted
 
 
 @pytest.mark.parametrize(
@@ -120,7 +121,7 @@ def test_a_finished_copy_that_another_ledger_made_is_one_though_the_task_was_cha
 def test_of_a_task_that_is_done_only_another_ledger_makes_a_copy(ledger: str, title: str, pasted: bool) -> None:
     task = replace(TASK, state=State.DONE)
     reading = a_reading(PLAIN, "x", marker=marker_of(task, ledger), title=title)
-    assert is_pasted(a_base(task, replicas=[ORIGIN]), reading, task) is pasted
+    assert is_pasted(a_base(task, replicas=[ORIGIN]), POLICY, reading, task) is pasted
 
 
 def test_a_copy_of_another_ledger_that_works_beside_this_one_is_one_whatever_people_changed() -> None:
@@ -128,6 +129,6 @@ def test_a_copy_of_another_ledger_that_works_beside_this_one_is_one_whatever_peo
     changed = a_reading(
         PLAIN, "x", marker=marker_of(TASK, OTHER_LEDGER), title="Other", due=at(days=9), created_at=START
     )
-    assert not is_pasted(base, changed, TASK)
-    assert is_pasted(base, replace(changed, marker=marker_of(TASK)), TASK)
-    assert is_pasted(base, replace(changed, created_at=at(days=-2)), TASK), "from before this ledger"
+    assert not is_pasted(base, POLICY, changed, TASK)
+    assert is_pasted(base, POLICY, replace(changed, marker=marker_of(TASK)), TASK)
+    assert is_pasted(base, POLICY, replace(changed, created_at=at(days=-2)), TASK), "from before this ledger"

@@ -185,8 +185,8 @@ QUIET: Final = (
     Wire(
         "what somebody else made is what a lost create made",
         "syncer.engine.settle",
-        "        and operation.is_due(reading.due)\n        and reading.created_by not in others\n",
-        "        and operation.is_due(reading.due)\n",
+        "        and dues.same(reading.due, operation.due)\n        and reading.created_by not in others\n",
+        "        and dues.same(reading.due, operation.due)\n",
         "tests/engine/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
     ),
 )

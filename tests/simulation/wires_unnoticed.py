@@ -10,8 +10,8 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "the marker of a task that is done brings it back",
         "syncer.reconcile.unmatched",
-        "        if not work.is_creating(task.id, reading.system) and is_pasted(work.base, reading, task):\n",
-        "        if work.is_creating(task.id, reading.system):\n",
+        "is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):\n",
+        "is_creating(task.id, reading.system) and False:\n",
         "tests/engine/test_wiring.py::test_the_marker_of_a_done_task_turns_up_again",
     ),
     Wire(

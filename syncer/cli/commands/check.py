@@ -14,6 +14,7 @@ from syncer.cli.session import Session, Turn, connected, known_identities, run_a
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, WrongAccount
+from syncer.domain.dues import SECOND
 from syncer.domain.model import Kind
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
@@ -137,6 +138,8 @@ def _abilities(capabilities: Capabilities) -> dict[str, Any]:
         "reads_marker": capabilities.reads_marker,
         "listing_lags": capabilities.listing_lags,
         "contact_keys": list(capabilities.contact_keys),
+        "due_step": capabilities.due_step.total_seconds(),
+        "due_days": capabilities.due_zone is not None,
         "notes": dict(capabilities.notes),
     }
 
@@ -165,6 +168,10 @@ def _in_words(capabilities: Capabilities) -> Iterator[str]:
     yield f"we complete: {_some(capabilities.completes_kinds)}; what is closed is {capabilities.completes.value}"
     if capabilities.exclusive:
         yield f"one open task for a contact among: {_some(capabilities.exclusive)}"
+    if capabilities.due_zone is not None:
+        yield "dues are days without a time"
+    elif capabilities.due_step > SECOND:
+        yield f"dues are kept to {capabilities.due_step.total_seconds() / 60:g} min"
     if capabilities.listing_lags:
         yield "lists may lag, so that a contact's tasks are read before anything is created"
     yield from capabilities.notes.values()
