@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.simulation.facts import Facts
-from tests.simulation.memory import Copy
+from tests.simulation.memory import SAME_DUE, Copy
 from tests.simulation.story import UNTOLD, Story
 
 OURS, ANOTHER, BOTH = range(3)
@@ -35,10 +35,18 @@ class Machines(Facts):
             self._only_in_superfone()
         if self.at_once or (changes and self.stage.on_its_way):
             self._may_be_doubled()
-        if machine != ANOTHER and disturbed and OURS not in self._knows_its_user:
+        if machine != ANOTHER and OURS not in self._knows_its_user:
             for copy in self.made_by_another - self.known:
-                if (story := self.story(copy)) is not None:
+                story = self.story(copy)
+                if story is not None and (disturbed or self._is_named_by_nothing(copy)):
                     story.excused |= UNTOLD
+
+    def _is_named_by_nothing(self, copy: Copy) -> bool:
+        """Whether it has another due by now than what it was made of, and no marker tells of another machine at all."""
+        there = self.tasks(copy[0])[copy[1]]
+        dues = [task.due for at, task in self.copies(there.name or "").items() if at != copy]
+        same = any(due is not None and there.due is not None and abs(due - there.due) < SAME_DUE for due in dues)
+        return not (self.marked_by_another or same) and self.is_named_by_its_due(there.name or "")
 
     def _only_in_superfone(self) -> None:
         """After a lost ledger, a copy there is a task of its own if what it was made of, or of which, is not read."""
