@@ -15,8 +15,10 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+
+from syncer.domain.dues import Dues
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONE: Final = timedelta(hours=14)
@@ -49,6 +51,26 @@ def read_instant(value: object) -> datetime | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _read_count(value)
     raise _nothing_known()
+
+
+def read_day(value: object, dues: Dues) -> datetime | None:
+    """A day without a time, ``2026-05-20``, as the instant that stands for it; ``None`` as `read_instant` has it.
+
+    ``dues`` are those of the adapter's capabilities. Raises `ValueError` for anything else.
+    """
+    text = value.strip() if isinstance(value, str) else value
+    if text is None or text == "":
+        return None
+    try:
+        if not isinstance(text, str):
+            raise ValueError
+        day = None if _NO_DATE.match(text) else date.fromisoformat(text)
+    except ValueError:
+        msg = "expected a date in ISO 8601"
+        raise ValueError(msg) from None
+    if day is None or stands_for_none(datetime.combine(day, time(), UTC)):
+        return None
+    return dues.of_day(day)
 
 
 def hinted_instant(value: object) -> datetime | None:

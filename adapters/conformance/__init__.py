@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from adapters.conformance.answering import AnswerTrials
 from adapters.conformance.bench import Bench, Shown
+from adapters.conformance.changing import ChangeTrials
 from adapters.conformance.contacts import ContactTrials
 from adapters.conformance.declared import DeclarationTrials
 from adapters.conformance.failing import FailureTrials
@@ -21,5 +22,7 @@ from adapters.conformance.writing import WritingTrials
 __all__ = ["AdapterConformance", "Bench", "Shown"]
 
 
-class AdapterConformance(DeclarationTrials, ReadingTrials, WritingTrials, ContactTrials, FailureTrials, AnswerTrials):
+class AdapterConformance(
+    DeclarationTrials, ReadingTrials, ChangeTrials, WritingTrials, ContactTrials, FailureTrials, AnswerTrials
+):
     """Subclass it as ``TestYourCrm`` and define ``make``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from adapters.sandbox import Call, Sandbox
 from syncer.contract.adapter import Adapter
@@ -14,12 +14,16 @@ from syncer.domain.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A task as the CRM itself has it, known without the adapter. ``text`` is all that people can read of it."""
+    """A task as the CRM itself has it, known without the adapter. ``text`` is all that people can read of it.
+
+    A ``due`` that is a day is what ``capabilities.dues.of_day`` makes of it. ``assignee`` is a user's id.
+    """
 
     contact: str
     open: bool
     due: datetime | None
     text: str
+    assignee: str | None = None
 
 
 class Bench(ABC):
@@ -29,6 +33,11 @@ class Bench(ABC):
     whether a task is open; ``strange_states`` are values that its documentation does not have. ``page`` is the
     most rows that the sandbox puts on one page of tasks or contacts, and 0 where the CRM has no pages: make it small.
     ``no_task`` and ``no_contact`` are well-formed ids that nothing has.
+
+    What a CRM does not have is left empty, and the trials of it are skipped: ``type_field`` is the JSON field that has
+    a task's type, ``strange_types`` are values that its documentation does not have; ``contact_fields`` those that
+    have whose task it is, in the list of all tasks; ``deleted_field`` the one that says, by true, that a task which is
+    still sent is deleted; ``user`` the id of a user to whom tasks can be given.
     """
 
     state_field: str
@@ -36,6 +45,11 @@ class Bench(ABC):
     page: int = 0
     no_task: str = "99999999"
     no_contact: str = "99999999"
+    type_field: str = ""
+    strange_types: tuple[object, ...] = ("frobnicated",)
+    contact_fields: tuple[str, ...] = ()
+    deleted_field: str = ""
+    user: str = ""
 
     def __init__(self, adapter: Adapter, sandbox: Sandbox, *, secrets: tuple[str, ...]) -> None:
         self.adapter = adapter
@@ -48,7 +62,7 @@ class Bench(ABC):
 
     @abstractmethod
     def add_task(self, contact: str, kind: Kind, due: datetime, title: str) -> str:
-        """Somebody adds an open task, closing no other one by it; its id."""
+        """Somebody adds an open task, closing no other one by it; its id. The due is as the CRM can keep it."""
 
     @abstractmethod
     def complete(self, task: str) -> None:
@@ -64,6 +78,10 @@ class Bench(ABC):
 
     def delete(self, task: str) -> None:
         """Somebody deletes a task; leave it out where nobody can."""
+        raise NotImplementedError
+
+    def add_task_of_day(self, contact: str, day: date, title: str) -> str:
+        """Somebody adds an open task that is due on a day, without a time; leave it out where no due is a day."""
         raise NotImplementedError
 
     @property

@@ -10,6 +10,7 @@ from adapters.conformance.trial import UNKNOWN, Trials, must_not_exist, need, re
 from syncer.contract.adapter import Completes, ListsTasks
 from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings
+from syncer.domain.dues import SECOND
 from syncer.domain.model import Kind
 
 
@@ -50,6 +51,9 @@ class DeclarationTrials(Trials):
             can.gets_task or can.lists_tasks is ListsTasks.PER_CONTACT,
             "an adapter that lists all tasks must get one: what is not listed is read by itself",
         )
+        need(can.due_step >= SECOND, "no CRM need keep less than a second: due_step is a second, or more")
+        elsewhere = can.due_zone is None or self.now().astimezone(can.due_zone).utcoffset()
+        need(elsewhere, "make the bench with a time zone far from UTC, such as Asia/Kolkata")
         need(set(can.contact_keys) <= set(UNKNOWN), "contact_keys may name email and phone only")
         need(can.lists_contacts or can.contact_keys, "contacts must be listed, or found by some key")
         need(
@@ -76,6 +80,8 @@ class DeclarationTrials(Trials):
             await must_not_exist(lambda: adapter.get_task(ref(bench, task, contact)), "get_task")
         if not can.lists_contacts:
             await must_not_exist(adapter.list_contacts, "list_contacts")
+        if not can.tells_changes:
+            await must_not_exist(lambda: adapter.list_changed(None), "list_changed")
         for name in UNKNOWN.keys() - set(can.contact_keys):
             await must_not_exist(partial(adapter.find_contacts, UNKNOWN[name]), f"find_contacts by {name}")
         need(not bench.calls, "what is not declared must not be asked of the CRM")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
@@ -32,7 +33,7 @@ from adapters.conformance.trial import (
 )
 from adapters.sandbox import Call, Fault, Reply
 from syncer.contract.adapter import BadAnswer, ListsTasks, Missing, Unauthorized, Unavailable
-from syncer.domain.model import Listing, Reading, State
+from syncer.domain.model import Kind, Listing, Reading, State
 
 _BREAKS = {
     Fault.NO_CONNECTION: Unavailable,
@@ -196,6 +197,78 @@ class ReadingTrials(Trials):
         need(reading.title in (TITLE, None), f"the title is {TITLE!r}, and read as {reading.title!r}")
         need(reading.mirrored and reading.whole, "a task that was read by itself must be whole, and is to be mirrored")
         need(reading.state is State.OPEN, "an open task is read as closed")
+
+    @trial
+    async def test_a_due_that_is_a_day_is_the_last_minute_of_that_day(self, bench: Bench) -> None:
+        """In the account's time zone: so it is like what is due that day elsewhere, and overdue only in the evening."""
+        contact = somebody(bench)
+        tomorrow = in_hours(24).date()
+        task = ""
+
+        def add() -> None:
+            nonlocal task
+            task = bench.add_task_of_day(contact, tomorrow, TITLE)
+
+        hand(add, "make a task that is due on a day")
+        dues = bench.adapter.capabilities.dues
+        need(dues.zone is not None, "a due may be a day: declare due_zone, the time zone that the constructor gets")
+        reading = await read_back(bench, task, contact)
+        wanted = dues.of_day(tomorrow)
+        need(reading.due == wanted, f"what is due on {tomorrow} must be due at {wanted}, and is read as {reading.due}")
+
+    @trial
+    async def test_a_type_that_is_not_known_is_a_to_do_kept_verbatim(self, bench: Bench) -> None:
+        """A CRM may get new types any day; which one it was is told to people."""
+        if not bench.type_field:
+            pytest.skip("its tasks have no types")
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        for value in bench.strange_types:
+            with answering(bench.sandbox, with_field(bench.type_field, value)):
+                reading = await read_back(bench, task, contact)
+            need(reading.kind is Kind.TODO, f"a task of the unknown type {value!r} must be a to-do, not {reading.kind}")
+            need(reading.raw_type == str(value), f"the type {value!r} must be in raw_type, not {reading.raw_type!r}")
+            need(reading.state is State.OPEN, f"an open task of the unknown type {value!r} is read as closed")
+
+    @trial
+    async def test_a_task_of_nobody_is_given_to_nobody(self, bench: Bench) -> None:
+        """It is read without a contact, or named as unreadable, and spoils no other row."""
+        if not bench.contact_fields or bench.adapter.capabilities.lists_tasks is not ListsTasks.ALL:
+            pytest.skip("no list has tasks without a contact")
+        contact = somebody(bench)
+        tasks = some_tasks(bench, contact)
+        with ExitStack() as changes:
+            for name in bench.contact_fields:
+                changes.enter_context(answering(bench.sandbox, with_field(name, None, once=True)))
+            listing = await the_list(bench, contact)
+        named = {row.remote_id for row in listing.unreadable}
+        theirs = {row.remote_id for row in listing.rows if row.contact is not None}
+        without = {row.remote_id for row in listing.rows if row.contact is None}
+        need(named | theirs | without == set(tasks), "a task without a contact is not in the list, or took another out")
+        need(len(theirs) == len(tasks) - 1, "a task without a contact was given to somebody")
+
+    @trial
+    async def test_a_task_that_is_marked_as_deleted_is_not_there(self, bench: Bench) -> None:
+        if not bench.deleted_field:
+            pytest.skip("what is deleted is not sent any more")
+        contact = somebody(bench)
+        tasks = some_tasks(bench, contact)
+        with answering(bench.sandbox, with_field(bench.deleted_field, value=True, once=True)):
+            listing = await the_list(bench, contact)
+        need(len(_ids(listing)) == len(tasks) - 1, "a task that is marked as deleted is in the list")
+        need(not listing.unreadable, f"a task that is marked as deleted can be read: {listing.unreadable}")
+        marked: list[bool] = []
+        mark = with_field(bench.deleted_field, value=True)
+
+        def marks(reply: Reply) -> Reply:
+            marked.append(mark(reply) != reply)
+            return mark(reply)
+
+        with answering(bench.sandbox, marks):
+            error = await error_of(read_back(bench, tasks[0], contact))
+        # Some CRMs mark in their lists alone, and do not send a deleted task by itself.
+        fine = isinstance(error, Missing) or not any(marked)
+        need(fine, f"a task that is marked as deleted must raise Missing, and gave {error!r}")
 
     @pytest.mark.parametrize("none", _NO_DUES, ids=str)
     @trial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -30,6 +31,7 @@ from adapters.conformance.trial import (
 )
 from adapters.sandbox import Lie
 from syncer.contract.adapter import AdapterError, Completes, InDoubt, ListsTasks, Missing, NothingOpen, Refused
+from syncer.domain.dues import SECOND
 from syncer.domain.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
 
 _OTHER = Marker(MARKER.ledger, "elsewhere:8").line
@@ -58,6 +60,13 @@ def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
     need(reading.marker == wanted.marker, f"reads_marker is declared, but the marker was read as {reading.marker!r}")
     need(reading.title == wanted.title, f"the title {wanted.title!r} came back as {reading.title!r}")
     need(reading.body == wanted.body, f"the body {wanted.body!r} came back as {reading.body!r}")
+
+
+def _dues(bench: Bench) -> list[datetime]:
+    """Dues that a CRM may take apart: to the second, late in the evening, and early on the day that follows."""
+    zone = bench.adapter.capabilities.due_zone or UTC
+    evening = in_hours(5).astimezone(zone).replace(hour=23, minute=48)
+    return [in_hours(5), evening, evening + timedelta(minutes=30)]
 
 
 class WritingTrials(Trials):
@@ -97,17 +106,33 @@ class WritingTrials(Trials):
         need(not bench.writes, "a kind that is not declared was sent")
 
     @trial
-    async def test_a_due_is_kept_to_the_second(self, bench: Bench) -> None:
+    async def test_a_due_is_kept_as_declared(self, bench: Bench) -> None:
+        """To the ``due_step``, or as a day of the ``due_zone``: no less, for it moves, and no more, for then say so."""
         contact = somebody(bench)
-        wanted = draft(contact, a_kind(bench))
-        made = await bench.adapter.create_task(wanted)
+        can = bench.adapter.capabilities
+        for wanted in _dues(bench):
+            made = await bench.adapter.create_task(draft(contact, a_kind(bench), due=wanted))
+            back = await read_back(bench, made.remote_id, contact)
+            for due, where in (
+                (bench.tasks()[made.remote_id].due, "in the CRM"),
+                (made.due, "in the answer"),
+                (back.due, "when read"),
+            ):
+                words = f"a task due at {wanted} is due at {due} {where}: due_step and due_zone declare what is kept"
+                need(due is not None and can.dues.same(due, wanted), words)
+            coarse = can.due_step > SECOND and not can.dues.is_day(wanted)
+            need(not coarse or back.due != wanted, f"due_step is {can.due_step}, but {wanted} is kept to the second")
+
+    @trial
+    async def test_the_assignee_that_is_sent_arrives(self, bench: Bench) -> None:
+        if not bench.user:
+            pytest.skip("tasks cannot be given to a user")
+        contact = somebody(bench)
+        made = await bench.adapter.create_task(draft(contact, a_kind(bench), assignee=bench.user))
+        there = bench.tasks()[made.remote_id].assignee
+        need(there == bench.user, f"the task was to be given to user {bench.user}, and is given to {there}")
         back = await read_back(bench, made.remote_id, contact)
-        for due, where in (
-            (bench.tasks()[made.remote_id].due, "in the CRM"),
-            (made.due, "in the answer"),
-            (back.due, "when read"),
-        ):
-            need(due == wanted.due, f"a task due at {wanted.due} is due at {due} {where}")
+        need(back.assignee == bench.user, f"the task of user {bench.user} is read as that of {back.assignee!r}")
 
     @trial
     async def test_title_body_and_marker_come_back(self, bench: Bench) -> None:
@@ -282,5 +307,7 @@ class WritingTrials(Trials):
             made = await bench.adapter.create_task(wanted)
         except InDoubt:
             return
-        seen = {"task": made.remote_id in others, "contact": made.contact != contact, "due": made.due != wanted.due}
+        dues = bench.adapter.capabilities.dues
+        moved = not dues.same(made.due, wanted.due)
+        seen = {"task": made.remote_id in others, "contact": made.contact != contact, "due": moved}
         need(seen[lie], f"the answer names another {lie} than was sent, and the adapter does not tell")

@@ -171,8 +171,9 @@ class Capabilities:
     was just written, so that nothing is created without reading that one contact's tasks before.
     ``contact_keys`` are the keys by which one contact can be found, best first; ``lists_contacts`` says
     that all contacts can be listed. ``due_step`` is the time to which a due is kept: a minute, where seconds are
-    cut off or rounded. ``due_zone`` is set where dues are days without a time: the account's time zone, by which the
-    engine and the adapter tell which day an instant is on. ``notes`` are facts for people, printed by ``syncer check``.
+    cut off or rounded. ``due_zone`` is set where a due may be a day without a time: the account's time zone, by which
+    the engine and the adapter tell which day an instant is on. ``tells_changes`` says that it can be asked whose tasks
+    changed since it was asked before. ``notes`` are facts for people, printed by ``syncer check``.
     """
 
     lists_tasks: ListsTasks
@@ -193,12 +194,21 @@ class Capabilities:
     contacts_page: int = 1000
     due_step: timedelta = SECOND
     due_zone: tzinfo | None = None
+    tells_changes: bool = False
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def dues(self) -> Dues:
         """How dues are kept: which are the same, and which instant stands for a day."""
         return Dues(self.due_step, self.due_zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Whose tasks changed: the contacts' ids, and the ``cursor`` with which to ask the next time."""
+
+    contacts: frozenset[str]
+    cursor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +284,15 @@ class Adapter(ABC):
         Never lags. Reply gives open and closed rows of the contact, without bodies. Raises `Missing` if
         the contact does not exist.
         """
+
+    async def list_changed(self, cursor: str | None) -> Changed:
+        """The contacts of whom a task was made, changed, closed or deleted since this cursor, read whole or not at all.
+
+        More may be named than changed, never fewer: what changes while it is read is named now or the next time.
+        Without a cursor it begins now, and names nobody. Raises `Refused` for a cursor that is not known any more.
+        Only where ``capabilities.tells_changes``.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     async def get_task(self, ref: TaskRef) -> Reading:

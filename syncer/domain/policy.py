@@ -19,7 +19,7 @@ class Policy:
 
     ``systems`` are the connections that are on, the one that knows most about kinds first. ``routes`` name,
     for each kind, the systems that shall show it. ``users`` gives a person's name for (system, user id). ``dues``
-    is how each system keeps dues, where that is not to the second.
+    is how each system keeps dues.
     """
 
     systems: tuple[str, ...]

@@ -256,10 +256,9 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
 
 
 def _sharpen(work: Merging, reading: Reading, task: Task) -> None:
-    """A twin tells the hour, or the second, that the CRM of the origin does not keep."""
-    policy = work.inputs.policy
-    finer = policy.dues_of(reading.system).reach < policy.dues_of(task.origin).reach
-    if finer and reading.due is not None and policy.same_due(reading, task):
+    """A twin may tell the hour of what is due some time that day."""
+    dues = work.inputs.policy.dues_of(task.origin)
+    if reading.due is not None and dues.is_day(task.due) and dues.same(reading.due, task.due):
         work.put_task(replace(task, due=reading.due))
 
 

@@ -45,11 +45,27 @@ def test_minutes_may_be_cut_off_or_rounded(second: int, *, same: bool) -> None:
 
 def test_days_are_those_of_the_time_zone() -> None:
     """In Kolkata it is five and a half hours later."""
-    assert DAYS.same(at(hour=9), at(hour=18, minute=29))
-    assert not DAYS.same(at(hour=9), at(hour=18, minute=30))
-    assert DAYS.day(at(hour=18, minute=30)) == date(2026, 5, 21)
-    assert DAYS.of_day(date(2026, 5, 20)) == at(hour=18, minute=29)
-    assert not DAYS.same(at(), None)
+    day = at(hour=18, minute=29)
+    assert DAYS.of_day(date(2026, 5, 20)) == day
+    assert DAYS.day(day) == date(2026, 5, 20)
+    assert DAYS.is_day(day)
+    assert DAYS.same(day, at(hour=9))
+    assert DAYS.same(at(hour=9), day)
+    assert not DAYS.same(day, at(hour=18, minute=30))
+    assert not DAYS.same(day, None)
+
+
+def test_what_has_a_time_is_compared_by_the_time_though_a_due_may_be_a_day() -> None:
+    assert not DAYS.is_day(at(hour=9))
+    assert not DAYS.same(at(hour=9), at(hour=10))
+    assert not SECONDS.is_day(at(hour=18, minute=29))
+    assert not SECONDS.same(at(hour=9), at(hour=18, minute=29))
+
+
+@pytest.mark.parametrize("end", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
+def test_the_ends_of_time_are_no_days(end: datetime) -> None:
+    assert not DAYS.is_day(end)
+    assert not Dues(zone=ZoneInfo("America/Havana")).same(end, at())
 
 
 @pytest.mark.parametrize("name", ["Africa/Cairo", "America/Nuuk", "America/Havana", "Asia/Beirut", "UTC"])
@@ -70,11 +86,14 @@ def test_a_day_stands_for_an_instant_of_that_day_though_clocks_change(name: str)
         ("minutes", "seconds", 1, False),
         ("days", "seconds", 300, True),
         ("minutes", "days", 300, True),
-        ("days", "days", 600, False),
+        ("days", "days", 1440, False),
+        ("minutes", "seconds", 300, False),
     ],
 )
 def test_two_crms_are_compared_by_what_both_can_tell(one: str, other: str, minutes: float, *, same: bool) -> None:
     policy = Policy(systems=(), routes={}, dues={"minutes": MINUTES, "days": DAYS})
-    task = a_task(due=at(), origin=one)
-    reading = a_reading(other, "1", due=at(60 * minutes))
+    day = "days" in (one, other)
+    due = at(hour=18, minute=29) if day else at()
+    task = a_task(due=due, origin=one)
+    reading = a_reading(other, "1", due=due - timedelta(minutes=minutes))
     assert policy.same_due(reading, task) is policy.same_due(task, reading) is same

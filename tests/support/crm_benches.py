@@ -51,6 +51,7 @@ class SuperfoneBench(CrmBench):
 
     crm: SuperfoneSandbox
     state_field = "task_status"
+    type_field = "type"
     page = 20
 
     def __init__(self, clock: Any, adapter: Any = SuperfoneAdapter, **settings: Any) -> None:
@@ -77,6 +78,9 @@ class ReplyBench(CrmBench):
 
     crm: ReplySandbox
     state_field = "status"
+    type_field = "taskType"
+    strange_types = ("frobnicated", 77)
+    contact_fields = ("contactId", "contact")
     page = 7
 
     def __init__(self, clock: Any, adapter: Any = ReplyAdapter, dialect: Dialect = "integers", **settings: Any) -> None:
@@ -104,6 +108,9 @@ class HighLevelBench(CrmBench):
 
     crm: HighLevelSandbox
     state_field = "completed"
+    contact_fields = ("contactId",)
+    deleted_field = "deleted"
+    user = "ocQHyuzHvysMo5N5VsXc"
     page = 9
     no_task = "none0000000000000000"
     no_contact = "none0000000000000000"
@@ -127,6 +134,7 @@ class HighLevelBench(CrmBench):
                 not task.completed,
                 datetime.fromisoformat(task.due) if task.due else None,
                 f"{task.title}\n{task.body or ''}",
+                task.assigned_to,
             )
             for task in self.crm.tasks()
             if not task.deleted
