@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 
-from syncer.domain.model import Reading, ReplicaState, State
+from syncer.domain.model import Reading, ReplicaState, State, next_task_id, split_task_id
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Cause, made_after
 from syncer.reconcile.grouping import Group
@@ -177,16 +177,46 @@ class Matching:
             if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         target = self._first([other for other in fitting if other.open or other.marked], row)
-        if target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
+        if target is not None and self._may_be_of_another(row, target):
+            for other in fitting:
+                other.unsure = other.unsure or (bool(other.open) and not self._is_finished(other))
+        elif target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
             self._join(row, target)
         elif in_lanes and self._is_by_us(row):
-            if self._work.cause(row) is Cause.PERSON:
+            if self._is_by_a_person(row):
                 # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
                 for other in self.groups.values():
                     if other.lacks(row.system) and looks_like(self._policy, row, other) and not is_before(row, other):
                         other.unsure = True
             if target is None and self._may_be_ours(row):
                 self._mark_unsure(row)
+
+    def _may_be_of_another(self, row: Reading, target: Group) -> bool:
+        """Whether the row would finish the target, and may be of another task instead, of which no marker is left.
+
+        That one is finished elsewhere: an origin whose only copy somebody reopened, or an earlier task of a place.
+        """
+        if self._is_finished(target) or not self._is_by_a_person(row):
+            return False
+        alike = [
+            other
+            for other in self.groups.values()
+            if looks_like(self._policy, row, other) and row not in other.readings
+        ]
+        return any(self._is_nameless(row, other) or self._had_an_unknown_one(other) for other in alike)
+
+    def _is_nameless(self, row: Reading, other: Group) -> bool:
+        """Whether this is finished, no marker names it, and the row may be all that there is of it there."""
+        return not (other.marked or other.open) and self._is_finished(other) and self._has_room(row, other)
+
+    def _had_an_unknown_one(self, later: Group) -> bool:
+        """Whether its place had an earlier task, which was finished, and which this ledger does not know."""
+        earlier = split_task_id(later.task)[0]
+        while earlier != later.task:
+            if earlier not in self._work.base.tasks:
+                return True
+            earlier = next_task_id(earlier)
+        return False
 
     def _mark_unsure(self, row: Reading) -> None:
         for other in self._lacking(row):
@@ -200,14 +230,20 @@ class Matching:
     def _has_room(self, row: Reading, other: Group) -> bool:
         """Whether nothing there is its copy, or only such as a creation closed, after which we made this one."""
         return row.system not in other.open and all(
-            self._work.cause(before) is not Cause.PERSON and not made_after(before, row)
+            not self._is_by_a_person(before) and not made_after(before, row)
             for before in other.closed.get(row.system, ())
         )
 
     def _is_finished(self, other: Group) -> bool:
         """Whether somebody finished one of its copies."""
         closed = [row for rows in other.closed.values() for row in rows]
-        return any(row.state is State.DONE and self._work.cause(row) is Cause.PERSON for row in closed)
+        return any(row.state is State.DONE and self._is_by_a_person(row) for row in closed)
+
+    def _is_by_a_person(self, closed: Reading) -> bool:
+        """Whether somebody closed it, as far as the ledger, which saw it, or else the lane tells."""
+        known = self._work.base.replicas.get(closed.key)
+        superseded = known is not None and known.state is ReplicaState.SUPERSEDED
+        return not superseded and self._work.cause(closed) is Cause.PERSON
 
     def _is_surely_by_us(self, row: Reading) -> bool:
         us = self._work.standing.our_user(row.system)
@@ -257,16 +293,18 @@ class Matching:
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
         """Nothing of it there comes first, then marked, of the row's kind, as far as the row, open, and made before it.
 
-        As far is what is finished elsewhere, too, or nowhere. Of equal ones the lane got the copies in the order of
-        their ids, see `syncer.reconcile.lane.Wish`.
+        As far is what is finished elsewhere, too, or nowhere. A closed row is rather one more copy of what is finished
+        than all that finishes another one. Of equal ones the lane got the copies in the order of their ids, see
+        `syncer.reconcile.lane.Wish`.
         """
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, str]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, str]:
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             another_state = self._is_finished(one) is (row.state is State.OPEN)
             later = is_before(row, one, by=timedelta(0))
             shows = one.shows(row.system)
-            return (shows, not one.marked, another_kind, another_state, not one.open, later, one.task)
+            ends_it = row.state is not State.OPEN and another_state
+            return (ends_it, shows, not one.marked, another_kind, another_state, not one.open, later, one.task)
 
         return min(groups, key=order, default=None)
 

@@ -216,6 +216,57 @@ def test_of_two_equal_tasks_the_finished_copy_in_the_lane_is_the_one_that_is_fin
     assert found.base.tasks[finished.id].state is State.DONE
 
 
+@pytest.mark.parametrize("made_by", [API, "7"])
+def test_a_finished_task_in_the_lane_that_may_be_the_copy_of_what_is_finished_without_a_marker_holds_what_is_open(
+    made_by: str,
+) -> None:
+    """A copy was reopened and reworded, and so became an origin: of the task before, no marker tells any more."""
+    before = done(a_reading(PLAIN, "9", title="Call"))
+    again = a_task(f"{TYPED}:1", origin=TYPED, title="Another call")
+    in_lane, origin, copy = copies_of(again)
+    found = rebuilt(before, done(in_lane, created_by=made_by), origin, copy)
+    assert places(found, again.id) == {TYPED, PLAIN}
+    assert (found.base.tasks[again.id].state, found.base.tasks[again.id].held) == (
+        State.OPEN,
+        Reason.DONE_OR_REOPENED,
+    )
+
+
+def at_place(remote_id: str, rows: list[Reading]) -> list[Reading]:
+    """The same, where the one without kinds has this id."""
+    return [replace(row, remote_id=remote_id) if row.system == PLAIN else row for row in rows]
+
+
+@pytest.mark.parametrize("later_is_open", [True, False])
+def test_a_finished_task_in_the_lane_that_may_be_the_copy_of_an_earlier_task_of_a_place_holds_what_is_open(
+    later_is_open: bool,
+) -> None:
+    """Somebody reopened both the origin and its copy: of the task before there is nothing but its copy in the lane."""
+    later = a_task(f"{PLAIN}:9~2", origin=PLAIN, title="Call")
+    again = a_task(f"{TYPED}:1", origin=TYPED, title="Another call")
+    rows = at_place("9", copies_of(later))
+    before = done(a_reading(LANE, "3", created_by=API, created_at=at(days=-1)))
+    found = rebuilt(before, *(row if later_is_open else done(row) for row in rows), *copies_of(again, (TYPED, PLAIN)))
+    assert places(found, again.id) == {TYPED, PLAIN}
+    assert (found.base.tasks[again.id].state, found.base.tasks[again.id].held) == (
+        State.OPEN,
+        Reason.DONE_OR_REOPENED,
+    )
+
+
+@pytest.mark.parametrize("knows_before", [True, False])
+def test_a_finished_task_in_the_lane_may_be_the_copy_of_what_was_finished_before_it_was_reopened(
+    knows_before: bool,
+) -> None:
+    before = a_task(f"{PLAIN}:9", origin=PLAIN, title="Call", state=State.DONE)
+    later = a_task(f"{PLAIN}:9~2", origin=PLAIN, title="Call")
+    in_lane, *rows = at_place("9", copies_of(later))
+    base = a_base(before, replicas=[a_replica(before, PLAIN, "9", state=ReplicaState.DONE)])
+    found = rebuilt(done(in_lane), *rows, base=base if knows_before else None)
+    assert found.base.tasks[later.id].state is (State.DONE if knows_before else State.OPEN)
+    assert found.base.tasks[later.id].held == ("" if knows_before else Reason.DONE_OR_REOPENED)
+
+
 @pytest.mark.parametrize(("made_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
 def test_what_may_have_been_finished_in_the_lane_before_the_ledger_was_lost_is_held(made_by: str, held: str) -> None:
     """No marker tells of it in an account of the lane and one CRM more."""

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from syncer.domain.base import Action, Changes, OpState
-from syncer.domain.cursors import BEHIND
-from syncer.domain.model import Kind, State
+from syncer.domain.cursors import BEHIND, OUR_USER
+from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from tests.support.clock import START
@@ -23,6 +23,7 @@ from tests.support.strategies import (
     TYPED,
     a_base,
     a_reading,
+    a_replica,
     a_task,
     an_operation,
     at,
@@ -151,3 +152,20 @@ def test_an_open_task_whose_place_has_a_later_one_was_finished_since_the_copy_wa
     reopened = replace(old, marker=None, title=None, whole=False)
     found = rebuilt(theirs, replace(ours, remote_id="2"), reopened, base=base, policy=policy)
     assert found.base.tasks[found.base.replicas[old.key].task].held == Reason.DONE_OR_REOPENED
+
+
+def test_what_was_put_back_and_finished_since_an_old_copy_is_not_what_is_due_with_it() -> None:
+    """In the lane the old ledger knows of it only what a race had closed, which was put back and then finished."""
+    raced = a_task(f"{LANE}:1", kind=Kind.FIRST_CALL, title="Call", put_back=True)
+    other = a_task(f"{PLAIN}:7", origin=PLAIN, title="Another call")
+    in_lane, *copies = copies_of(raced)
+    superseded = done(replace(in_lane, remote_id="1", created_at=at(hours=-4)), updated_at=at(hours=-3), updated_by=API)
+    put_back_since = replace(in_lane, remote_id="5", created_by=API, created_at=at(hours=-2))
+    base = put_back(raced, systems=[])
+    base.replicas[LANE, "1"] = replace(a_replica(raced, LANE, "1", made=False), state=ReplicaState.SUPERSEDED)
+    base.cursors[OUR_USER + LANE] = API
+    rows = [superseded, done(put_back_since), *(done(row) for row in copies), *copies_of(other, (TYPED, PLAIN))]
+    found = rebuilt(*rows, base=base)
+    assert found.base.tasks[raced.id].state is State.DONE
+    assert (found.base.tasks[other.id].state, found.base.tasks[other.id].held) == (State.OPEN, "")
+    assert places(found, other.id) == {TYPED, PLAIN}
