@@ -65,7 +65,9 @@ class _Conclusion:
         task = self._known or self._new_task()
         if finished is not State.OPEN and task.state is State.OPEN:
             task = replace(task, state=finished, put_back=False)
-        if (group.unsure or self._has_finished_copy_beside_ours()) and task.state is State.OPEN:
+        closed = [row for rows in group.closed.values() for row in rows]
+        unsure = group.unsure or self._has_finished_copy_beside_ours() or any(self._is_anybodys(row) for row in closed)
+        if unsure and task.state is State.OPEN:
             task = replace(task, held=Reason.DONE_OR_REOPENED)
         if task != self._known:
             work.put_task(task)
@@ -111,18 +113,28 @@ class _Conclusion:
         return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
 
     def _is_superseded(self, row: Reading) -> bool:
-        """Whether a creation closed it. What our user closed while nothing else ends the task, a write of ours hit."""
+        """Whether a creation closed it, or a write of ours hit it."""
         known = self._work.base.replicas.get(row.key)
         if known is not None and known.state is ReplicaState.SUPERSEDED:
             return True
         if self._work.lane_policy(row.system) is None:
             return False
-        if self._work.cause(row) is not Cause.PERSON:
-            return True
-        us = self._work.standing.probably_us(row.system)
+        return self._work.cause(row) is not Cause.PERSON or self._may_be_hit(row)
+
+    def _may_be_hit(self, row: Reading) -> bool:
+        """Whether our user closed it, or may have, while nothing else ends the task: that was a write of ours."""
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
         ended = any(other.state is State.DONE or self._work.inputs.policy.cancelled_closes for other in others)
-        return us is not None and row.updated_by == us and not ended
+        return not ended and self._work.standing.may_be_us(row.system, row.updated_by)
+
+    def _is_anybodys(self, row: Reading) -> bool:
+        """Whether a person closed it in its lane, or a write of a ledger whose user there nobody knows."""
+        work = self._work
+        if work.lane_policy(row.system) is None or work.standing.probably_us(row.system) is not None:
+            return False
+        known = work.base.replicas.get(row.key)
+        told = known is not None and known.state is not ReplicaState.OPEN
+        return not told and work.cause(row) is Cause.PERSON and self._may_be_hit(row)
 
     def _may_be_open_on_purpose(self, row: Reading) -> bool:
         """Whether nothing tells if this open task of a finished one is still to be done.

@@ -210,6 +210,13 @@ class Standing:
         """
         return self.our_user(system) or self._makers_of_copies.get(system)
 
+    def may_be_us(self, system: str, user: str | None) -> bool:
+        """Whether this is our user, as far as that is known; else whether nothing tells that it is a person."""
+        if (us := self.probably_us(system)) is not None:
+            return user == us
+        wrote = self.has_forerunner or self._base.restored_at is not None
+        return wrote and user is not None and user not in self._makers_of_origins
+
     @cached_property
     def has_forerunner(self) -> bool:
         """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""

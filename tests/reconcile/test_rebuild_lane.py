@@ -267,6 +267,28 @@ def test_a_finished_task_in_the_lane_may_be_the_copy_of_what_was_finished_before
     assert found.base.tasks[later.id].held == ("" if knows_before else Reason.DONE_OR_REOPENED)
 
 
+@pytest.mark.parametrize(
+    ("closed_by", "elsewhere", "expected"),
+    [
+        (API, False, (State.OPEN, Reason.DONE_OR_REOPENED)),
+        ("7", False, (State.DONE, "")),
+        (API, True, (State.DONE, "")),
+    ],
+)
+def test_what_somebody_unknown_closed_in_the_lane_may_have_been_hit_as_long_as_our_user_is_unknown(
+    closed_by: str, elsewhere: bool, expected: tuple[State, str]
+) -> None:
+    """Another ledger's completion may have hit a reminder that people made the moment before."""
+    task = a_task(f"{LANE}:1", kind=Kind.TODO, title="Note")
+    in_lane, *copies = copies_of(task)
+    rows = [replace(in_lane, remote_id="1"), *copies]
+    if elsewhere:
+        rows[1] = done(rows[1])
+    found = rebuilt(done(rows[0], updated_by=closed_by), *rows[1:])
+    assert (found.base.tasks[task.id].state, found.base.tasks[task.id].held) == expected
+    assert len(found.base.tasks) == 1
+
+
 @pytest.mark.parametrize(("made_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
 def test_what_may_have_been_finished_in_the_lane_before_the_ledger_was_lost_is_held(made_by: str, held: str) -> None:
     """No marker tells of it in an account of the lane and one CRM more."""

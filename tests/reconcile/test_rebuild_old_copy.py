@@ -27,6 +27,7 @@ from tests.support.strategies import (
     a_task,
     an_operation,
     at,
+    marker_of,
     merged,
     read_in_full,
 )
@@ -169,3 +170,14 @@ def test_what_was_put_back_and_finished_since_an_old_copy_is_not_what_is_due_wit
     assert found.base.tasks[raced.id].state is State.DONE
     assert (found.base.tasks[other.id].state, found.base.tasks[other.id].held) == (State.OPEN, "")
     assert places(found, other.id) == {TYPED, PLAIN}
+
+
+@pytest.mark.parametrize(("closed_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
+def test_what_somebody_unknown_closed_since_an_old_copy_may_have_been_hit(closed_by: str, held: str) -> None:
+    """A write of ours may have, since the copy was made, in which our user there is not known yet."""
+    task = a_task(f"{LANE}:1", kind=Kind.TODO, title="Note")
+    in_lane, *copies = copies_of(task)
+    mine = [replace(row, marker=marker_of(task)) for row in copies]
+    found = rebuilt(done(in_lane, updated_by=closed_by), *mine, base=put_back(task))
+    assert one_task(found).state is (State.OPEN if held else State.DONE)
+    assert one_task(found).held == held
