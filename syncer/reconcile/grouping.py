@@ -92,8 +92,9 @@ class Grouping:
             group = self.groups.get(marker.task if named_task is None else named_task.id)
             if group is not None:
                 group.marked = True
-                # A copy that is the origin of another task was reopened, so this one had been finished.
-                group.unsure = group.unsure or key in named
+                # A copy that is the origin of another task was reopened, so this one had been finished. Where another
+                # copy is open beside it, people copied the text of that one.
+                group.unsure = group.unsure or (key in named and key[0] not in group.open)
         return self.groups
 
     def _is_ours(self, row: Reading, marker: Marker) -> bool:
@@ -114,7 +115,7 @@ class Grouping:
             at_place = known is not None and split_task_id(known.task)[0] == row.place
             if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
                 return latest
-        if known is not None:
+        if known is not None and not (row.state is not State.OPEN and self._work.is_mistaken(known, row)):
             closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
             return self._work.fresh_id(row) if closed and row.state is State.OPEN else known.task
         if marker is not None:

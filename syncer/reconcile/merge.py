@@ -163,8 +163,9 @@ class _Known:
         """The same task if nobody closed it, or if it is still open and nothing else shows it there; else a new one."""
         work = self._work
         task = work.base.tasks[replica.task]
-        same = task.state is State.OPEN or replica.state is ReplicaState.GONE
-        if same and work.has_room(task.id, replica.system):
+        gone = replica.state is ReplicaState.GONE
+        same = task.state is State.OPEN or gone
+        if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
             work.put_replica(replace(replica_of(reading, task.id), made=replica.made))
             work.is_back(task.id, replica.system)
@@ -174,8 +175,9 @@ class _Known:
 
     def _closed(self, replica: Replica, reading: Reading) -> None:
         task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
-        if replica.ours and not self._work.is_made_as(replica, reading):
-            # The answer to our create named a task that is somebody else's: nothing of ours was closed.
+        if self._work.is_mistaken(replica, reading):
+            if replica.state is ReplicaState.GONE:
+                return
             self._work.put_replica(replace(replica, state=ReplicaState.GONE, misses=0))
             self._work.event(
                 "gone", "them", "it is not the task that we made, though the answer said so", task.id, reading

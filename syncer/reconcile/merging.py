@@ -97,12 +97,24 @@ class Merging:
     def is_made_as(self, replica: Replica, reading: Reading) -> bool:
         """Whether this may be what we made: it has our marker still, or its due or its title.
 
-        People may change one of these. All at once, in a task that no run has read since, are another task's.
+        People may change one of these. All at once, in a task that no run has read since, are another task's. A list's
+        row shows no marker: it is believed, unless the whole task was read before and is another one (it is gone).
         """
-        if not reading.whole or not self.inputs.capabilities[reading.system].reads_marker:
+        if not self.inputs.capabilities[reading.system].reads_marker:
             return True
-        marked = reading.marker is not None and named_by(self.base, reading.marker) == self.base.tasks[replica.task]
-        return marked or self.inputs.policy.same_due(reading, replica) or same_title(reading.title, replica.title)
+        due_alike = self.inputs.policy.same_due(reading, replica)
+        if not reading.whole:
+            return replica.state is not ReplicaState.GONE or due_alike
+        task = self.base.tasks[replica.task]
+        marked = reading.marker is not None and named_by(self.base, reading.marker) == task
+        # The answer to a create may show no title; what was sent is the task's. No title at all is no likeness.
+        title = replica.title or task.title
+        titled = bool(title and reading.title) and same_title(reading.title, title)
+        return marked or titled or due_alike
+
+    def is_mistaken(self, replica: Replica, reading: Reading) -> bool:
+        """Whether the answer to our create named this task, and it is somebody else's: nothing of ours is there."""
+        return replica.ours and not self.is_made_as(replica, reading)
 
     def effects(self, system: str) -> Effects:
         """What our writes did in this CRM."""

@@ -22,6 +22,7 @@ from syncer.reconcile.grouping import Group, Grouping
 from syncer.reconcile.markers import is_history
 from syncer.reconcile.matching import Matching
 from syncer.reconcile.merging import Merging, in_order, replica_of
+from syncer.reconcile.unmatched import with_origin
 
 CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
 
@@ -63,6 +64,8 @@ class _Conclusion:
                 del group.open[row.system]
                 self._hold(row)
         task = self._known or self._new_task()
+        if self._known is not None and group.origin is not None and group.origin.key not in work.base.replicas:
+            task = with_origin(task, group.origin)
         if finished is not State.OPEN and task.state is State.OPEN:
             task = replace(task, state=finished, put_back=False)
         closed = [row for rows in group.closed.values() for row in rows]
@@ -234,9 +237,10 @@ class _Conclusion:
             work.end_mistaken(mistaken, self._group.task, row)
 
     def _note_lost_origin(self, task: Task) -> None:
-        """The place that the markers name has no task any more: it was deleted."""
+        """The place that the markers name has no task any more: it was deleted. What cannot be understood is there."""
         system, _, remote_id = split_task_id(task.id)[0].partition(":")
-        there = any((row.system, row.remote_id) == (system, remote_id) for row in self._group.readings)
+        seen = self._work.inputs.seen.get(system)
+        there = seen is not None and seen.has(remote_id)
         if (
             there
             or not self._group.marked

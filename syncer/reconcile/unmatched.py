@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncer.domain.base import Action
-from syncer.domain.model import Reading, State, Task
+from syncer.domain.model import Reading, State, Task, next_task_id
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
 from syncer.reconcile.likeness import is_like, unlikeness
@@ -94,7 +94,7 @@ class _FirstSight:
             unmarked[system] = [
                 reading
                 for reading in sorted(self._unknown_open(system), key=self._unlikeness)
-                if not (self._place_by_marker(reading) or self._place_by_user(reading))
+                if not (self._is_origin(reading) or self._place_by_marker(reading) or self._place_by_user(reading))
             ]
         for readings in unmarked.values():
             twins = self._twins(readings)
@@ -135,6 +135,26 @@ class _FirstSight:
     def _leave_unread(self, reading: Reading) -> None:
         words = f"{reading.system} task {reading.remote_id}: every CRM must be read for this person first"
         self._work.leave(reading, words)
+
+    # origins ---------------------------------------------------------------------------------------
+
+    def _is_origin(self, reading: Reading) -> bool:
+        """Join the origin to a task of which the ledger knows copies alone: it could not be read until now.
+
+        Where the task is closed by now, nothing tells whether the origin was reopened since.
+        """
+        work = self._work
+        task = work.base.tasks.get(reading.place)
+        if task is None or task.contact != work.contact_of(reading) or next_task_id(task.id) in work.base.tasks:
+            return False
+        if task.state is not State.OPEN:
+            work.begin(reading, held=Reason.DONE_OR_REOPENED)
+            return True
+        if not work.has_room(task.id, reading.system):
+            return False
+        work.put_task(with_origin(task, reading))
+        adopt(work, reading, work.base.tasks[task.id], "read where it was first seen")
+        return True
 
     # markers ---------------------------------------------------------------------------------------
 
@@ -234,6 +254,12 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
     near = reading.due is not None and abs(reading.due - task.due) <= policy.twin_window
     near = near or policy.same_due(reading, task)
     return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
+
+
+def with_origin(task: Task, origin: Reading) -> Task:
+    """A task of which copies alone were known, once its origin is read: that tells the kind, and that it is whole."""
+    held = "" if task.held == Reason.UNMATCHED else task.held
+    return replace(task, held=held, kind=origin.kind if origin.kind_known else task.kind)
 
 
 def open_tasks_of(work: Merging, reading: Reading) -> list[Task]:

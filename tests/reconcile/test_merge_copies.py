@@ -54,6 +54,21 @@ def test_a_copy_that_was_gone_and_is_there_again_is_the_same_task(state: State) 
     assert state_of(found, IN_PLAIN) is ReplicaState.OPEN
 
 
+@pytest.mark.parametrize("title", [None, "Ring Asha"])
+def test_what_an_answer_wrongly_called_our_copy_never_becomes_it(title: str | None) -> None:
+    """The answer to our create named somebody else's closed task: it closes nothing, however it is read later."""
+    ours = replace(IN_PLAIN, made=True, ours=True, title=title)
+    base = a_base(TASK, replicas=[IN_LANE, ours])
+    theirs = a_reading(PLAIN, ours.remote_id, title="Ring the bank", due=at(hours=70), state=State.DONE)
+    known = merged(base, seen_of(theirs))
+    assert state_of(known, ours) is ReplicaState.GONE
+    row = merged(known.base, seen_of(replace(theirs, whole=False, title=None)), run="run2")
+    assert row.changes == Changes()
+    reopened = merged(row.base, seen_of(replace(theirs, state=State.OPEN)), run="run3")
+    assert reopened.base.tasks["t1"] == TASK
+    assert reopened.base.replicas[ours.key].task != "t1"
+
+
 def test_a_copy_that_is_open_again_after_it_was_closed_is_a_new_task() -> None:
     base = a_base(replace(TASK, state=State.DONE), replicas=[replace(IN_PLAIN, state=ReplicaState.DONE)])
     found = merged(base, seen_of(read_back(IN_PLAIN, TASK)))

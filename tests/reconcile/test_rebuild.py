@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.model import Kind, ReplicaState, State
+from syncer.domain.model import Kind, ReplicaState, State, Unreadable
 from syncer.domain.reasons import Reason
 from tests.support.clock import START
 from tests.support.rebuilding import copies_of, done, one_task, open_tasks, places, rebuilt
@@ -28,6 +28,9 @@ from tests.support.strategies import (
     at,
     in_words_of,
     marker_of,
+    merged,
+    read_in_full,
+    seen_of,
 )
 
 SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
@@ -289,6 +292,41 @@ def test_an_origin_of_which_its_list_alone_can_be_read_is_there_and_not_gone() -
     found = rebuilt(in_lane, replace(origin, title=None, whole=False), copy)
     assert (one_task(found).id, one_task(found).held, one_task(found).title) == (task.id, "", "Call")
     assert places(found, task.id) == set(SYSTEMS)
+
+
+def test_an_origin_that_could_not_be_understood_is_there_and_is_the_tasks_again_once_it_can_be() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.SITE_VISIT, title="Visit")
+    origin, copy = copies_of(task, (TYPED, PLAIN))
+    seen = read_in_full(copy)
+    seen[TYPED].unreadable.append(Unreadable(TYPED, "1", "no text", contact=origin.contact, due=origin.due))
+    unread = merged(a_base(), seen)
+    assert places(unread, task.id, ReplicaState.GONE) == set()
+    read = rebuilt(origin, copy, base=unread.base)
+    assert (one_task(read).id, one_task(read).kind, one_task(read).held) == (task.id, task.kind, "")
+    assert places(read, task.id) == {TYPED, PLAIN}
+
+
+@pytest.mark.parametrize(("closed", "held"), [(State.OPEN, ""), (State.DONE, Reason.DONE_OR_REOPENED)])
+def test_an_origin_that_is_read_late_is_held_where_its_copies_were_finished(closed: State, held: str) -> None:
+    """It may have been open all along, or reopened since."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", state=closed)
+    copy = a_replica(task, PLAIN)
+    copy = copy if closed is State.OPEN else replace(copy, state=ReplicaState.DONE)
+    found = merged(a_base(task, replicas=[copy]), seen_of(a_reading(TYPED, "1", title="Call")))
+    task_id = found.base.replicas[TYPED, "1"].task
+    assert found.base.tasks[task_id].held == held
+    assert found.base.tasks[task.id].state is closed
+    assert (task_id == task.id) is not bool(held)
+
+
+def test_a_text_of_ours_that_people_copied_into_a_task_of_theirs_says_nothing_of_our_open_copy() -> None:
+    """Another ledger has mirrored that task, too, so its place is named by a marker."""
+    task = a_task(f"{LANE}:1", title="Call")
+    pasted = a_task(f"{PLAIN}:5", origin=PLAIN, title="Another call", due=at(hours=9))
+    origin, copy = copies_of(task, (LANE, PLAIN))
+    theirs = replace(copies_of(pasted, [PLAIN])[0], marker=copy.marker)
+    found = rebuilt(origin, copy, theirs, *copies_of(pasted, [TYPED]))
+    assert {held.id: held.held for held in found.base.tasks.values()} == {task.id: "", pasted.id: ""}
 
 
 @pytest.mark.parametrize("copy_id", ["1", "9"])
