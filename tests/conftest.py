@@ -45,6 +45,7 @@ FAST: Final = (
     "config/test_registry.py",
     "engine/test_context.py",
     "cli/test_screens.py",
+    "cli/test_setup.py",
     "adapters/test_instants.py",
     "adapters/test_text.py",
     "adapters/*/test_mapping.py",

@@ -28,6 +28,7 @@ from adapters.highlevel.paging import (
     task_search,
 )
 from adapters.highlevel.settings import HighLevelSettings
+from adapters.highlevel.team import read_team
 from adapters.highlevel.wire import (
     SYSTEM,
     ContactAnswer,
@@ -58,6 +59,7 @@ from syncer.contract.adapter import (
     ListsTasks,
     Missing,
     Refused,
+    TeamMember,
 )
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
 
@@ -270,6 +272,10 @@ class HighLevelAdapter(Adapter):
     async def check(self) -> list[Check]:
         """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
         return await run_checks(self._http, self._settings.location_id)
+
+    async def list_team(self) -> tuple[TeamMember, ...]:
+        """The location's users; needs the scope ``users.readonly``."""
+        return await read_team(self._http, self._settings.location_id)
 
     async def aclose(self) -> None:
         """Close the connection pool."""

@@ -46,8 +46,10 @@ def _advice(error: AdapterError, scope: str) -> str:
         return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
     if isinstance(error, Unavailable):
         return "check the network and highlevel.base_url, then try again"
+    if "location" in error.words.lower():
+        return f"check location_id: it must be the sub-account that the token was made in ({_WHERE})"
     if error.status in {401, 403} and "scope" in error.words.lower():
         return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
     if error.status in {401, 403}:
         return f"make a private integration with the scopes {_SCOPES}, {_WHERE}, and put its token into highlevel.token"
-    return f"check highlevel.location_id and highlevel.base_url, and that the token is that location's ({_WHERE})"
+    return f"check location_id and base_url, and that the token is that location's ({_WHERE})"

@@ -1,6 +1,6 @@
 """HighLevel, simulated from its documentation and from what is publicly known of it.
 
-Left out, because nothing here sends it: tokens, users, recurring tasks, contact filters and sorting, tags.
+Left out, because nothing here sends it: recurring tasks, contact filters and sorting, tags.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from adapters.highlevel.wire import SYSTEM
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 VERSION: Final = "2021-07-28"
-SCOPES: Final = frozenset({"contacts.readonly", "contacts.write", "locations/tasks.readonly"})
+SCOPES: Final = frozenset({"contacts.readonly", "contacts.write", "locations/tasks.readonly", "users.readonly"})
 _SEARCHES: Final = ("/tasks/search", "/contacts/search")
 
 
@@ -67,6 +67,7 @@ class HighLevelSandbox(Contacts, Sandbox):
         self.deleted_rows = True
         self.nested_rows = False
         self.scopes = SCOPES
+        self.team = [{"id": "tesTUcmRxWrjqzJS8EjkxNKting", "name": "Asha Rao", "email": "Asha@example.com"}]
         self.remaining = 99
         self.daily_remaining = 199_999
         self._tasks: dict[str, History[SandboxTask]] = {}
@@ -174,6 +175,9 @@ class HighLevelSandbox(Contacts, Sandbox):
             case ("POST", "locations", location, "tasks", "search"):
                 self._need("locations/tasks.readonly", location)
                 return self._search_tasks(checked(TaskSearchBody, call.json()))
+            case ("GET", "users"):
+                self._need("users.readonly", call.query.get("locationId", ""))
+                return json_reply(200, {"users": self.team})
             case ("POST", "contacts", "search"):
                 self._need("contacts.readonly")
                 return self._search_contacts(checked(ContactSearchBody, call.json()))

@@ -101,6 +101,7 @@ class HighLevelSettings(ConnectionSettings):
         variable="HIGHLEVEL_TOKEN",
         where="the token of a private integration: Settings > Private Integrations",
         permissions=("locations/tasks.readonly", "contacts.readonly", "contacts.write"),
+        team_permissions=("users.readonly",),
         more={"location_id": "the location's id, as in the address of its pages"},
     )
 

@@ -22,6 +22,7 @@ from adapters.http.paging import until_still
 from adapters.reply.checks import run_checks
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
 from adapters.reply.settings import ReplySettings
+from adapters.reply.team import read_team
 from adapters.reply.wire import (
     CALL_RESOLUTION,
     STATUS,
@@ -51,6 +52,7 @@ from syncer.contract.adapter import (
     Missing,
     NotSent,
     Refused,
+    TeamMember,
     Unavailable,
 )
 from syncer.domain.contact_keys import email_key
@@ -332,6 +334,9 @@ class ReplyAdapter(Adapter):
     async def check(self) -> list[Check]:
         """Try the key, the tasks, the contacts and the team by harmless reads."""
         return await run_checks(self._http, self._settings.dialect)
+
+    async def list_team(self) -> tuple[TeamMember, ...]:
+        return await read_team(self._http)
 
     async def aclose(self) -> None:
         """Close the connection pool."""

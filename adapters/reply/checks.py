@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from adapters.http.client import Http, excerpt
+from adapters.reply.team import read_team
 from adapters.reply.wire import STATUS, Dialect, Page, WhoAmI
 from syncer.contract.adapter import AdapterError, Check, Refused, Unauthorized, Unavailable
 
 _KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and see that auth fits it"
 _SHOWN_USERS: Final = 20
-_ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +75,10 @@ def _advice(error: AdapterError, probe: _Probe) -> str:
 
 
 async def _team(http: Http) -> Check:
-    """Who is in the team, for ``[[users]]``. The names of these fields are not documented, and no run needs them."""
+    """Who is in the team, for ``[[users]]``; no run needs it."""
     try:
-        listed = (await http.read("GET", "/whoami/team-users")).parse_as(_ANY)
+        team = await read_team(http)
     except AdapterError as error:
         return Check("team", ok=None, detail=f"the team's users could not be read, which no run needs: {error.words}")
-    rows = listed.get("items") if isinstance(listed, dict) else listed
-    users = [_user(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    users = [f"{user.id} {user.name}".strip() for user in team]
     return Check("team", ok=True, detail=excerpt(", ".join(users[:_SHOWN_USERS]).encode()))
-
-
-def _user(row: Mapping[str, Any]) -> str:
-    found = [next((str(row[name]) for name in names if row.get(name)), "") for names in _USER_FIELDS]
-    return " ".join(part for part in found if part)
-
-
-_USER_FIELDS: Final = (("userId", "id"), ("displayName", "name", "email"))

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Literal
 from adapters.superfone.mapping import CREATABLE, exclusive_kinds
 from adapters.superfone.wire import TaskType
 from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
-from syncer.contract.profile import Profile
+from syncer.contract.profile import Choice, Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
 from syncer.domain.model import Kind
 
@@ -36,6 +36,17 @@ class SuperfoneSettings(ConnectionSettings):
         setting="api_key",
         variable="SUPERFONE_API_KEY",
         where="the Enterprise API key that Superfone's team gives you (hello@superfone.in)",
+        choices=(
+            Choice(
+                "superseded",
+                "In Superfone a lead has one open task: when somebody makes a new one, Superfone closes the old one. "
+                "What does that mean for the old one?",
+                {
+                    "keep": "it is still to be done: it stays open elsewhere, and comes back after the new one",
+                    "complete": "it is done with: it is completed elsewhere, too",
+                },
+            ),
+        ),
     )
 
     api_key: Secret

@@ -143,13 +143,17 @@ def init(
     file: Annotated[Path, typer.Option("--file", "-f", metavar="PATH", help="Where to write it.")] = Path(
         "config.toml"
     ),
+    answers: Annotated[
+        Path | None,
+        typer.Option("--answers", metavar="FILE", help="Ask nothing: TOML with the tables of an account file."),
+    ] = None,
     base_url: Annotated[
         list[str] | None,
         typer.Option("--base-url", metavar=_CONNECTION, help="Another address of a CRM, such as a sandbox's."),
     ] = None,
 ) -> None:
     """Ask for the connections, test each, and write an account file."""
-    from syncer.cli.commands.init import init
+    from syncer.cli.commands.init import init, init_from
     from syncer.config.registry import installed_systems
 
     addresses = dict(part.partition("=")[::2] for part in base_url or ())
@@ -157,6 +161,8 @@ def init(
         if system not in installed_systems():
             msg = f"expected {_CONNECTION}, where CONNECTION is one of {', '.join(installed_systems())}"
             raise typer.BadParameter(msg, param_hint="--base-url")
+    if answers is not None:
+        raise typer.Exit(init_from(_session(), answers, file, addresses))
     raise typer.Exit(init(_session(), file, addresses))
 
 

@@ -82,6 +82,11 @@ def load_account(path: Path, *, secrets: bool = True) -> Account:
     return _Reader(path, tables, complaints, secrets=secrets).account()
 
 
+def check_tables(path: Path, tables: dict[str, Any]) -> Account:
+    """The account of a file that is to be, with these tables, and its secrets; raise `ConfigError`."""
+    return _Reader(path, tables, Complaints(path), secrets=True).account()
+
+
 def build_adapters(account: Account, transports: Mapping[str, Any] | None = None) -> dict[str, Adapter]:
     """The account's adapters by system, in the account's order; ``transports`` replace the network in tests.
 
@@ -190,7 +195,13 @@ class _Reader:
             ledger_backup=ledger.backup,
             sync=sync,
             connections={system: settings for system, settings in connections.items() if settings},
-            routes=routes,
+            routes={kind: tuple(name for name in systems if name in connections) for kind, systems in routes.items()},
+            routes_off=tuple(
+                (kind, name)
+                for kind, systems in routes.items()
+                for name in systems
+                if name not in connections and kind in self._tables.get("routes", {})
+            ),
             users=users,
         )
 
@@ -232,7 +243,7 @@ class _Reader:
         return self._table(system, model, {})
 
     def _routes(self, connections: Iterable[str]) -> dict[Kind, tuple[str, ...]]:
-        """Every kind with the systems that it goes to, those that are off left out."""
+        """Every kind with the systems that it goes to, those that are off too."""
         on = tuple(connections)
         routes = {kind: _MESSAGE_ROUTE if kind in MESSAGE_KINDS else on for kind in Kind}
         table = self._tables.get("routes", {})
@@ -244,7 +255,7 @@ class _Reader:
                 routes[Kind(kind)] = self._systems(f"routes.{kind}", systems)
             else:
                 self._complaints.add(f"routes.{kind}", f"unknown kind of task{suggestion(kind, Kind)}")
-        return {kind: tuple(name for name in systems if name in on) for kind, systems in routes.items()}
+        return routes
 
     def _systems(self, key: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(name, str) for name in value):

@@ -138,7 +138,8 @@ class User(StrictModel):
 class Account(StrictModel):
     """One account file, checked. ``path`` is the file.
 
-    ``routes`` has every kind; systems that are off are left out. ``ledger_url`` is absolute and may hold a password.
+    ``routes`` has every kind; systems that are off are left out, and stand in
+    ``routes_off`` where the file names them. ``ledger_url`` is absolute and may hold a password.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Account(StrictModel):
     sync: SyncSettings
     connections: dict[str, ConnectionSettings]
     routes: dict[Kind, tuple[str, ...]]
+    routes_off: tuple[tuple[Kind, str], ...] = ()
     users: tuple[User, ...] = ()
 
     @property

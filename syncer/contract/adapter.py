@@ -232,6 +232,15 @@ class Check:
     advice: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class TeamMember:
+    """A user of the CRM, to whom tasks can be assigned; ``email`` is in lower case, empty where the CRM tells none."""
+
+    id: str
+    name: str
+    email: str = ""
+
+
 class Wire(Protocol):
     """What the engine watches of an adapter's traffic."""
 
@@ -342,6 +351,13 @@ class Adapter(ABC):
     @abstractmethod
     async def check(self) -> list[Check]:
         """Try each permission that a run needs by a harmless read. Raises nothing but bugs."""
+
+    async def list_team(self) -> tuple[TeamMember, ...]:
+        """Who is in the team, for ``[[users]]``; empty where the CRM has no such list. No run needs it.
+
+        Raises what `list_contacts` raises.
+        """
+        return ()
 
     @abstractmethod
     async def aclose(self) -> None:

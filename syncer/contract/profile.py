@@ -7,14 +7,27 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A setting on which people's work depends: a question in words of that work, and what each value means.
+
+    The first value is the default.
+    """
+
+    setting: str
+    question: str
+    answers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """A CRM, in words for whoever connects it: ``syncer init`` asks from this, the documentation follows it.
 
     ``title`` is the CRM's name as people write it. ``setting`` is the setting that holds the key or token,
     ``variable`` the environment variable that is proposed for it, ``where`` the place where people find it, as the end
     of the sentence "The key is …". ``permissions`` are the scopes that a run needs, in the CRM's own words, empty where
-    it has none; ``contact_permissions`` those that ``create_missing_contacts`` needs besides. ``more`` has the other
-    keys of the table that have no default, each with what it means.
+    it has none; ``contact_permissions`` those that ``create_missing_contacts`` needs besides, ``team_permissions``
+    those that `list_team` needs. ``more`` has the other keys of the table that have no default, each with
+    what it means. ``choices`` are settings that ``syncer init`` asks about.
     """
 
     title: str
@@ -23,4 +36,6 @@ class Profile:
     where: str
     permissions: tuple[str, ...] = ()
     contact_permissions: tuple[str, ...] = ()
+    team_permissions: tuple[str, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()

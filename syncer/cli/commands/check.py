@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 import stamina
 
+from syncer.cli.doubts import Doubt, doubts
 from syncer.cli.screens import Screen
 from syncer.cli.session import Session, Turn, connected, known_identities, run_accounts
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
-from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, WrongAccount
+from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, TeamMember, WrongAccount
 from syncer.domain.dues import SECOND
 from syncer.domain.model import Kind
 from syncer.domain.redact import redact
@@ -21,7 +23,20 @@ from syncer.domain.report import Exit
 
 PATIENCE: Final = 20.0
 """Seconds that a check may wait for its turn where a CRM throttles."""
+_WORDS: Final = {False: "FAILED", None: "not known", True: "ok"}
 _WRITING: Final = Check("write tasks", ok=None, detail="only a write can tell, and a check makes none; a run says so")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was tried at each CRM, and what the account file says in vain."""
+
+    checks: Mapping[str, list[Check]]
+    doubts: list[Doubt]
+
+    @property
+    def failed(self) -> bool:
+        return any(check.ok is False for checks in self.checks.values() for check in checks)
 
 
 def check_accounts(session: Session) -> int:
@@ -31,11 +46,11 @@ def check_accounts(session: Session) -> int:
         async with connected(account) as adapters:
             found = await stop.finish(_check_all(account, adapters), adapters.values())
         await turn()
-        status = Exit.PARTIAL if _has_failed(found) else Exit.DONE
+        status = Exit.PARTIAL if found.failed else Exit.DONE
         if session.json:
             session.answer(_as_json(account, adapters, found, status))
         else:
-            _show(session.screen, account, adapters, found)
+            _show(session, account, adapters, found)
         return status
 
     with without_retries():
@@ -49,16 +64,23 @@ async def try_connection(adapter: Adapter) -> list[Check]:
 
 
 def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
-    """What was tried at one CRM, and what to do about what failed."""
-    for check in checks:
-        detail = f": {check.detail}" if check.detail else ""
-        if check.ok:
-            screen.say(f"{system}: ok: {check.what}{detail}", "green", indent=2)
-        elif check.ok is None:
-            screen.say(f"{system}: not known: {check.what}{detail}", "yellow", indent=2)
+    """What was tried at one CRM: failures first, with what to do about them; what works in one line each."""
+    advice = ""
+    for check in sorted(checks, key=_gravity):
+        head = f"{system}: {_WORDS[check.ok]}: {check.what}"
+        whole = f"{head}: {check.detail}" if check.detail else head
+        if check.ok is False:
+            screen.say(whole, "red", indent=2)
+            if check.advice != advice:
+                screen.say(check.advice, indent=6)
+            advice = check.advice
         else:
-            screen.say(f"{system}: FAILED: {check.what}{detail}", "red", indent=2)
-            screen.say(check.advice, indent=6)
+            fits = not screen.tables or len(whole) + 2 <= screen.width
+            screen.say(whole if fits else head, "green" if check.ok else "yellow", indent=2)
+
+
+def _gravity(check: Check) -> int:
+    return (False, True, None).index(check.ok)
 
 
 @contextmanager
@@ -71,7 +93,7 @@ def without_retries() -> Iterator[None]:
         stamina.set_active(True)
 
 
-async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> dict[str, list[Check]]:
+async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Found:
     known = known_identities(account)
 
     async def one(system: str, adapter: Adapter) -> list[Check]:
@@ -83,7 +105,20 @@ async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> dict[
         return [*checks, *account_check, _WRITING]
 
     found = await asyncio.gather(*(one(system, adapter) for system, adapter in adapters.items()))
-    return dict(zip(adapters, found, strict=True))
+    checks = dict(zip(adapters, found, strict=True))
+    sick = {system for system, tried in checks.items() if any(check.ok is False for check in tried)}
+    working = {system: adapter for system, adapter in adapters.items() if system not in sick}
+    capabilities = {system: adapter.capabilities for system, adapter in adapters.items()}
+    return _Found(checks, doubts(account, capabilities, await _teams(working) if account.users else {}))
+
+
+async def _teams(adapters: Mapping[str, Adapter]) -> dict[str, tuple[TeamMember, ...]]:
+    """The teams of those CRMs that tell theirs."""
+    found = {}
+    for system, adapter in adapters.items():
+        with suppress(AdapterError):
+            found[system] = await adapter.list_team()
+    return found
 
 
 async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]:
@@ -101,13 +136,7 @@ async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]
     return [Check("account", ok=None, detail=identity.label + ours)]
 
 
-def _has_failed(found: Mapping[str, Iterable[Check]]) -> bool:
-    return any(check.ok is False for checks in found.values() for check in checks)
-
-
-def _as_json(
-    account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]], status: Exit
-) -> dict[str, Any]:
+def _as_json(account: Account, adapters: Mapping[str, Adapter], found: _Found, status: Exit) -> dict[str, Any]:
     return {
         "account": account.name,
         "status": "ok" if status is Exit.DONE else "partial",
@@ -121,9 +150,10 @@ def _as_json(
                 "detail": redact(check.detail),
                 "advice": redact(check.advice),
             }
-            for system, checks in found.items()
+            for system, checks in found.checks.items()
             for check in checks
         ],
+        "warnings": [{"key": doubt.key, "words": redact(doubt.words)} for doubt in found.doubts],
         "capabilities": {system: _abilities(adapter.capabilities) for system, adapter in adapters.items()},
     }
 
@@ -149,13 +179,19 @@ def _kinds(kinds: Iterable[Kind]) -> list[str]:
     return [kind.value for kind in Kind if kind in wanted]
 
 
-def _show(screen: Screen, account: Account, adapters: Mapping[str, Adapter], found: dict[str, list[Check]]) -> None:
-    words = "not everything works" if _has_failed(found) else "everything that can be tried works"
+def _show(session: Session, account: Account, adapters: Mapping[str, Adapter], found: _Found) -> None:
+    screen = session.screen
+    words = "not everything works" if found.failed else "everything that can be tried works"
     screen.say(f"{account.name}: {words}", "bold")
+    for system, checks in found.checks.items():
+        show_checks(screen, system, [check for check in checks if check.ok is False])
+    for doubt in found.doubts:
+        screen.say(f"warning: {doubt.key}: {doubt.words}", "yellow", indent=2)
     screen.say(f"file: ok: {account.path}", "green", indent=2)
-    for system, checks in found.items():
-        show_checks(screen, system, checks)
-    for system, adapter in adapters.items():
+    for system, checks in found.checks.items():
+        show_checks(screen, system, [check for check in checks if check.ok is not False])
+    # Where something is to be mended, that alone is shown.
+    for system, adapter in () if found.failed else adapters.items():
         screen.say(f"What {system} can do", "bold")
         for line in _in_words(adapter.capabilities):
             screen.say(line, indent=2)

@@ -2,185 +2,201 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import sys
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
-from itertools import chain, count
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
-from zoneinfo import ZoneInfo
+from typing import Any, Final
 
 import typer
-from pydantic import AfterValidator, TypeAdapter, ValidationError
+from pydantic import SecretStr
 
-from syncer.cli.commands.check import show_checks, try_connection, without_retries
+from syncer.cli.commands.check import show_checks
 from syncer.cli.errors import UsageError
+from syncer.cli.screens import Screen
 from syncer.cli.session import Session
-from syncer.config.loader import LEAST_CONNECTIONS
-from syncer.config.problems import Complaints
-from syncer.config.registry import make_adapter, offers, settings_model
-from syncer.config.schema import check_name, check_region, check_timezone
-from syncer.contract.adapter import Check
+from syncer.cli.setup.account_file import refuse_existing, write_account
+from syncer.cli.setup.asking import ask_account, ask_choice, ask_each, ask_more, ask_secret, ask_yes, tell_about, wants
+from syncer.cli.setup.people import Match, match
+from syncer.cli.setup.trying import Tried, settings_of, try_settings
+from syncer.config.loader import LEAST_CONNECTIONS, check_tables
+from syncer.config.problems import Complaints, ConfigError
+from syncer.config.registry import offers, profile
 from syncer.contract.profile import Profile
-from syncer.contract.settings import ConnectionSettings
+from syncer.domain.model import Kind
 from syncer.domain.report import Exit
-from syncer.files import write_new
+from syncer.files import read_whole
 
-_CHECKS: Final = {"name": check_name, "timezone": check_timezone, "region": check_region}
-_HEAD: Final = "# Written by `syncer init`. config.example.toml shows every key with its default.\n"
+_LONGEST: Final = 1024 * 1024
 
 
 def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
     """Ask, test, write. ``addresses`` are base URLs other than the CRMs' own, for a sandbox.
 
-    Where nothing comes of it, no key stays behind, either.
+    Nothing is written before the last answer, so that nothing is left where it is broken off.
     """
     session.configure_log()
-    keys: set[Path] = set()
     try:
-        _refuse_existing(file)
-        tables = {"account": _ask_account(file)}
-        folder = file.absolute().parent
-        tables |= _ask_connections(session, folder, tables["account"], addresses, keys)
-        _write_private(file, _HEAD + _toml(tables))
+        refuse_existing(file)
+        tables, keys = _Questions(session.screen, file, addresses).ask()
+        write_account(file, tables, keys)
     except UsageError as error:
-        _remove(keys)
         return session.fail(None, error)
-    except BaseException:
-        _remove(keys)
-        raise
-    option = "" if file == Path("config.toml") else f" --config {file}"
-    session.screen.say(f"wrote {file}", "bold green")
-    session.screen.say("look at what a first run would do, which writes nothing:")
-    session.screen.say(f"syncer plan{option}", "bold", indent=2)
-    session.screen.say("then run once, or for good:")
-    session.screen.say(f"syncer sync --once{option}", "bold", indent=2)
-    session.screen.say(f"syncer sync{option}", "bold", indent=2)
+    _tell_what_is_next(session.screen, file)
     return Exit.DONE
 
 
-def _refuse_existing(file: Path) -> None:
-    if os.path.lexists(file):
-        msg = f"{file} is there already and is not overwritten; name another one with: syncer init --file PATH"
-        raise UsageError(msg)
-    if not os.path.isdir(file.absolute().parent):  # noqa: PTH112 - raises nothing
-        msg = f"the folder {file.absolute().parent} does not exist; make it first"
-        raise UsageError(msg)
-
-
-def _ask_account(file: Path) -> dict[str, str]:
-    name = file.stem if file.stem != "config" else "main"
-    return {
-        "name": _ask("Name of this account", "name", name),
-        "timezone": _ask("Time zone in which times are shown", "timezone", os.environ.get("TZ") or "UTC"),
-        "region": _ask("Region of phone numbers without a country code", "region", "IN"),
-    }
-
-
-def _ask(text: str, key: str, default: str) -> str:
-    while True:
-        answer = str(typer.prompt(text, default=default)).strip()
-        try:
-            return str(TypeAdapter(Annotated[str, AfterValidator(_CHECKS[key])]).validate_python(answer))
-        except ValidationError as error:
-            typer.echo(error.errors()[0]["msg"].removeprefix("Value error, "), err=True)
-
-
-def _ask_connections(
-    session: Session, folder: Path, account: Mapping[str, str], addresses: Mapping[str, str], keys: set[Path]
-) -> dict[str, dict[str, str]]:
-    tables: dict[str, dict[str, str]] = {}
-    for system, question in offers():
-        while typer.confirm(f"Connect {question.title}?", default=True):
-            table = _ask_connection(folder, system, question, addresses, keys)
-            if _works(session, folder, system, table, account):
-                tables[system] = table
-                break
-            typer.echo("Answer again, or leave it out for now.", err=True)
-    if len(tables) < LEAST_CONNECTIONS:
-        msg = "an account needs at least two connections; nothing was written, begin again with: syncer init"
-        raise UsageError(msg)
-    return tables
-
-
-def _ask_connection(
-    folder: Path, system: str, question: Profile, addresses: Mapping[str, str], keys: set[Path]
-) -> dict[str, str]:
-    table = {question.setting: _ask_secret(folder, system, question, keys)}
-    for key, words in question.more.items():
-        table[key] = str(typer.prompt(f"{key} ({words})")).strip()
-    if system in addresses:
-        table["base_url"] = addresses[system]
-    return table
-
-
-def _ask_secret(folder: Path, system: str, question: Profile, keys: set[Path]) -> str:
-    """A reference to the secret; a key that is typed in goes into a file of its own, which is one of ``keys``."""
-    typer.echo(f"The key is {question.where}.")
-    words = "Environment variable that holds it (or - to type it in, into a file of its own)"
-    variable = str(typer.prompt(words, default=question.variable)).strip()
-    if variable != "-":
-        return f"env:{variable}"
-    # Without a terminal nothing is shown anyway, and hiding it would fail with a warning.
-    secret = str(typer.prompt("Key", hide_input=sys.stdin.isatty())).strip()
-    file = _key_file(folder, system, keys)
-    file.unlink(missing_ok=True)
-    _write_private(file, secret + "\n")
-    keys.add(file)
-    return f"file:{file.name}"
-
-
-def _key_file(folder: Path, system: str, ours: Collection[Path]) -> Path:
-    """A file for a key: one that we wrote before, or one that is not there; what is there is another account's."""
-    names = chain([f"{system}.key"], (f"{system}-{number}.key" for number in count(2)))
-    return next(file for file in map(folder.joinpath, names) if file in ours or not os.path.lexists(file))
-
-
-def _remove(keys: Iterable[Path]) -> None:
-    for file in keys:
-        with suppress(OSError):
-            file.unlink()
-
-
-def _works(session: Session, folder: Path, system: str, table: dict[str, str], account: Mapping[str, str]) -> bool:
-    """Whether the settings are well formed and every check passes; what is wrong is said."""
-    model = settings_model(system)
+def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[str, str]) -> int:
+    """The same without questions: ``answers`` has the tables of an account file; 1 where a connection does not work."""
+    session.configure_log()
     try:
-        settings = model.model_validate(table, context={"folder": folder})
-    except ValidationError as error:
-        complaints = Complaints(Path("answers"))
-        complaints.add_errors(system, model, error)
-        for line in complaints.lines:
-            typer.echo(line, err=True)
-        return False
-    checks = asyncio.run(_check(system, settings, account))
-    show_checks(session.screen, system, checks)
-    return all(check.ok is not False for check in checks)
+        refuse_existing(file)
+        tables = _answers(answers, file)
+        for system, address in addresses.items():
+            if system in tables:
+                tables[system] = {**tables[system], "base_url": address}
+        account = check_tables(file, tables)
+        tables["account"] = {**tables.get("account", {}), "name": account.name}
+        works = True
+        for system, settings in account.connections.items():
+            tried = try_settings(system, settings, region=account.region, timezone=account.timezone)
+            show_checks(session.screen, system, tried.checks)
+            works &= tried.works
+        if not works:
+            session.screen.say(f"{file} was not written: not everything works", "red")
+            return Exit.PARTIAL
+        write_account(file, dict(sorted(tables.items(), key=lambda table: table[0] != "account")), {})
+    except (UsageError, ConfigError) as error:
+        return session.fail(None, error)
+    _tell_what_is_next(session.screen, file)
+    return Exit.DONE
 
 
-async def _check(system: str, settings: ConnectionSettings, account: Mapping[str, str]) -> list[Check]:
-    adapter = make_adapter(system, settings, region=account["region"], zone=ZoneInfo(account["timezone"]))
+def _answers(answers: Path, file: Path) -> dict[str, Any]:
     try:
-        with without_retries():
-            return await try_connection(adapter)
-    finally:
-        await adapter.aclose()
-
-
-def _write_private(file: Path, content: str) -> None:
-    try:
-        write_new(file, content)
+        return tomllib.loads(read_whole(answers, limit=_LONGEST).decode("utf-8-sig"))
     except OSError as error:
-        msg = f"{file} cannot be written: {error.strerror}"
+        msg = f"{answers}: the answers cannot be read: {error.strerror}"
+        raise UsageError(msg) from error
+    except (ValueError, RecursionError) as error:
+        msg = f"{answers}: this is not TOML: {error}; it has the tables of an account file, as {file} will"
         raise UsageError(msg) from error
 
 
-def _toml(tables: Mapping[str, Mapping[str, str]]) -> str:
-    # JSON's strings are TOML's, too.
-    return "".join(
-        f"\n[{name}]\n" + "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in table.items())
-        for name, table in tables.items()
-    )
+def _tell_what_is_next(screen: Screen, file: Path) -> None:
+    option = "" if file == Path("config.toml") else f" -c {file}"
+    screen.say()
+    screen.say(f"wrote {file}", "bold green")
+    screen.say("look at what a first run would do, which writes nothing:")
+    screen.say(f"syncer plan{option}", "bold", indent=2)
+    screen.say("then run once, or for good:")
+    screen.say(f"syncer sync --once{option}", "bold", indent=2)
+    screen.say(f"syncer sync{option}", "bold", indent=2)
+
+
+class _Questions:
+    """One conversation, and what came of it so far."""
+
+    def __init__(self, screen: Screen, file: Path, addresses: Mapping[str, str]) -> None:
+        self._screen = screen
+        self._file = file
+        self._addresses = addresses
+        self._tables: dict[str, Any] = {}
+        self._keys: dict[tuple[str, str], str] = {}
+        self._tried: dict[str, Tried] = {}
+
+    def ask(self) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
+        """The tables of an account file, and the keys that were pasted, by table and setting. Raises `UsageError`."""
+        self._tables["account"] = ask_account(self._file)
+        for system, about in offers():
+            tell_about(self._screen, about)
+            self._connect(system, about)
+        if len(self._tried) < LEAST_CONNECTIONS:
+            msg = "an account needs at least two connections; nothing was written, begin again with: syncer init"
+            raise UsageError(msg)
+        self._choose()
+        self._offer_kinds()
+        self._offer_people()
+        return self._tables, self._keys
+
+    def _connect(self, system: str, about: Profile) -> None:
+        secret: str | SecretStr | None = None
+        more: dict[str, str] = {}
+        while wants(about):
+            secret = ask_secret(about, secret)
+            more = ask_more(about, more)
+            address = {"base_url": self._addresses[system]} if system in self._addresses else {}
+            table = {about.setting: secret, **more, **address}
+            tried = self._try(system, table)
+            if tried is not None and tried.works:
+                if isinstance(secret, SecretStr):
+                    self._keys[system, about.setting] = secret.get_secret_value()
+                self._tables[system] = table
+                self._tried[system] = tried
+                return
+            typer.echo("Answer again, or leave it out for now.", err=True)
+
+    def _try(self, system: str, table: Mapping[str, Any]) -> Tried | None:
+        complaints = Complaints(self._file)
+        settings = settings_of(system, table, complaints)
+        for line in complaints.lines:
+            typer.echo(line.removeprefix(f"{self._file}: "), err=True)
+        if settings is None:
+            return None
+        account = self._tables["account"]
+        try:
+            tried = try_settings(system, settings, region=account["region"], timezone=account["timezone"])
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        show_checks(self._screen, system, tried.checks)
+        return tried
+
+    def _choose(self) -> None:
+        """What only the account's people can know, and people's work depends on."""
+        for system in self._tried:
+            for choice in profile(system).choices:
+                self._tables[system][choice.setting] = ask_choice(self._screen, choice)
+
+    def _offer_kinds(self) -> None:
+        """The kinds of task that are open now; what is left out is named in ``[routes]``."""
+        found: dict[Kind, list[str]] = {}
+        for system, tried in self._tried.items():
+            for kind, number in (tried.kinds or {}).items():
+                found.setdefault(kind, []).append(f"{number} in {system}")
+        if not found:
+            return
+        in_order = sorted(found, key=list(Kind).index)
+        texts = {kind.value: f"{kind.label} ({kind.value}): {', '.join(found[kind])}" for kind in in_order}
+        self._screen.say()
+        self._screen.say("These kinds of task are open now:")
+        for text in texts.values():
+            self._screen.say(text, indent=2)
+        if not ask_yes("Keep all of them in step?"):
+            left_out = texts.keys() - set(ask_each(texts))
+            if left_out:
+                self._tables["routes"] = {kind: [] for kind in texts if kind in left_out}
+
+    def _offer_people(self) -> None:
+        """Who is one person, by e-mail and name; whoever else is meant is named in ``[[users]]`` by hand."""
+        matches, left = match({system: tried.team for system, tried in self._tried.items() if tried.team})
+        if not matches:
+            return
+        self._screen.say()
+        self._screen.say("These users seem to be one person each, so that a task is assigned to the same one:")
+        systems = [system for system in self._tried if any(system in one.ids for one in matches)]
+        rows = [[one.name, *(one.ids.get(system, "") for system in systems)] for one in matches]
+        self._screen.table(["person", *systems], rows)
+        for system, member in left:
+            self._screen.say(f"only in {system}: {member.name} ({member.id})", indent=2)
+        right = [one.name for one in matches]
+        if not ask_yes("Is that right?"):
+            right = ask_each({one.name: one.name for one in matches})
+        if right:
+            self._tables["users"] = [_user(one) for one in matches if one.name in right]
+
+
+def _user(one: Match) -> dict[str, int | str]:
+    return {"name": one.name, **{system: _as_id(user) for system, user in one.ids.items()}}
+
+
+def _as_id(user: str) -> int | str:
+    return int(user) if user.isascii() and user.isdigit() and len(user) < 19 and str(int(user)) == user else user

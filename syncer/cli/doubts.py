@@ -1,0 +1,52 @@
+"""What of an account file cannot work though it is well formed: routes and people, compared with the CRMs (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from syncer.config.schema import Account
+from syncer.contract.adapter import Capabilities, TeamMember
+
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A dotted key of the account file, and what is wrong with what it says."""
+
+    key: str
+    words: str
+
+
+def doubts(
+    account: Account, capabilities: Mapping[str, Capabilities], teams: Mapping[str, Sequence[TeamMember]]
+) -> list[Doubt]:
+    """Everything that does no harm and no good. ``teams`` has the CRMs that told theirs."""
+    return [*_routes(account, capabilities), *_people(account, teams)]
+
+
+def _routes(account: Account, capabilities: Mapping[str, Capabilities]) -> Iterator[Doubt]:
+    for kind, system in account.routes_off:
+        yield Doubt(f"routes.{kind.value}", f"{system} is not connected: this file has no table [{system}]")
+    for system, can in capabilities.items():
+        lost = [kind.value for kind, systems in account.routes.items() if system in systems and kind not in can.creates]
+        if lost:
+            words = f"{system} cannot show {', '.join(lost)}; such tasks wait there for good (not_supported)"
+            yield Doubt("routes", f"{words}: leave {system} out of these routes")
+
+
+def _people(account: Account, teams: Mapping[str, Sequence[TeamMember]]) -> Iterator[Doubt]:
+    for user in account.users:
+        on = [system for system in user.ids if system in account.connections]
+        if len(on) < 2:
+            where = f"in {on[0]} alone" if on else "in no CRM of this account"
+            yield Doubt("users", f"{user.name} has an id {where}, so that nothing can be assigned across CRMs")
+        for system in on:
+            team = teams.get(system, ())
+            if team and user.ids[system] not in {member.id for member in team}:
+                known = ", ".join(f"{member.name} {member.id}" for member in team[:_SHOWN])
+                more = f" and {len(team) - _SHOWN} more" if len(team) > _SHOWN else ""
+                words = f"{user.name}: {system} has no user {user.ids[system]}; it has {known}{more}"
+                yield Doubt(f"users.{system}", words)

@@ -1,0 +1,102 @@
+"""An account file and its key files, written at once, and whole or not at all; all are their owner's alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import chain, count
+from pathlib import Path
+from typing import Any, Final
+
+from syncer.cli.errors import UsageError
+from syncer.files import write_new
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+_HEAD: Final = "# Written by `syncer init`. config.example.toml shows every key with its default.\n"
+
+
+def refuse_existing(file: Path) -> None:
+    """Raise `UsageError` where the file cannot be written, before anything is asked."""
+    if os.path.lexists(file):
+        msg = f"{file} is there already and is not overwritten; name another one with: syncer init --file PATH"
+        raise UsageError(msg)
+    if not os.path.isdir(file.absolute().parent):  # noqa: PTH112 - raises nothing
+        msg = f"the folder {file.absolute().parent} does not exist; make it first"
+        raise UsageError(msg)
+
+
+def write_account(file: Path, tables: Mapping[str, Any], keys: Mapping[tuple[str, str], str]) -> None:
+    """Write the tables, and each of ``keys``, by table and setting, into a file of this account. Raises `UsageError`.
+
+    What was there stays: a key file whose name is taken gets another one.
+    """
+    folder, name = file.absolute().parent, str(tables["account"]["name"])
+    content = {table: dict(rows) if isinstance(rows, Mapping) else rows for table, rows in tables.items()}
+    written: list[Path] = []
+    try:
+        for (table, setting), key in keys.items():
+            key_file = _free_name(folder, f"{name}-{table}")
+            _write(key_file, key + "\n")
+            written.append(key_file)
+            content[table][setting] = f"file:{key_file.name}"
+        _write(file, _HEAD + to_toml(content))
+    except BaseException:
+        for key_file in written:
+            with suppress(OSError):
+                key_file.unlink()
+        raise
+
+
+def _free_name(folder: Path, stem: str) -> Path:
+    names = chain([f"{stem}.key"], (f"{stem}-{number}.key" for number in count(2)))
+    return next(file for file in map(folder.joinpath, names) if not os.path.lexists(file))
+
+
+def _write(file: Path, content: str) -> None:
+    try:
+        write_new(file, content)
+    except OSError as error:
+        msg = f"{file} cannot be written: {error.strerror}"
+        raise UsageError(msg) from error
+
+
+def to_toml(tables: Mapping[str, Any]) -> str:
+    """TOML of tables, and of lists of tables, of texts, numbers, truth values, lists of these, and tables again."""
+    return "".join(line + "\n" for name, value in tables.items() for line in _lines(_key(name), value))
+
+
+def _lines(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, list):
+        for table in value:
+            yield from _table(f"[[{name}]]", name, table)
+    else:
+        yield from _table(f"[{name}]", name, value)
+
+
+def _table(head: str, name: str, table: Mapping[str, Any]) -> Iterator[str]:
+    inner = {key: value for key, value in table.items() if _is_table(value)}
+    yield ""
+    yield head
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in table.items() if key not in inner)
+    for key, value in inner.items():
+        yield from _lines(f"{name}.{_key(key)}", value)
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, Mapping) or (
+        isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) for one in value)
+    )
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_value(one) for one in value)}]"
+    # JSON's texts, numbers and truth values are TOML's, too, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else _value(key)

@@ -1,0 +1,80 @@
+"""The pure parts of ``syncer init`` and ``syncer check``: who is one person, TOML, what a file says in vain."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from syncer.cli.doubts import Doubt, doubts
+from syncer.cli.setup.account_file import to_toml
+from syncer.cli.setup.people import Match, match
+from syncer.config.loader import check_tables
+from syncer.contract.adapter import TeamMember
+
+ASHA, RAVI = TeamMember("1", "Asha", "asha@example.com"), TeamMember("2", "Ravi  Nair", "ravi@example.com")
+
+
+def test_one_person_is_found_by_e_mail_then_by_name() -> None:
+    other = TeamMember("x", "A. Rao", "asha@example.com"), TeamMember("y", "ravi nair"), TeamMember("z", "Chitra")
+    matches, left = match({"one": [ASHA, RAVI], "two": other})
+    assert matches == [Match("Asha", {"one": "1", "two": "x"}), Match("Ravi  Nair", {"one": "2", "two": "y"})]
+    assert left == [("two", other[2])]
+
+
+def test_a_name_that_two_users_of_one_crm_have_matches_nobody() -> None:
+    twins = [TeamMember("1", "Asha", "a@example.com"), TeamMember("2", "Asha", "b@example.com")]
+    matches, left = match({"one": twins, "two": [TeamMember("x", "Asha")]})
+    assert (matches, len(left)) == ([], 3)
+
+
+def test_two_persons_of_one_name_have_two_names() -> None:
+    twins = [TeamMember("1", "Asha", "a@example.com"), TeamMember("2", "Asha", "b@example.com")]
+    matches, _ = match({"one": twins, "two": twins})
+    assert [one.name for one in matches] == ["Asha (a@example.com)", "Asha (b@example.com)"]
+
+
+scalars = st.one_of(st.text(), st.booleans(), st.integers(-(2**62), 2**62))
+values = st.one_of(scalars, st.lists(scalars, max_size=3))
+tables = st.recursive(
+    st.dictionaries(st.text(min_size=1), values, max_size=3),
+    lambda inner: st.dictionaries(
+        st.text(min_size=1), st.one_of(values, inner, st.lists(inner, min_size=1, max_size=3)), max_size=3
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(min_size=1), st.one_of(tables, st.lists(tables, min_size=1, max_size=2)), max_size=3))
+def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
+    assert tomllib.loads(to_toml(document)) == document
+
+
+def test_what_cannot_work_is_doubted(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("key")
+    (tmp_path / "key").chmod(0o600)
+    account = check_tables(
+        tmp_path / "acme.toml",
+        {
+            "superfone": {"api_key": "file:key"},
+            "reply": {"api_key": "file:key"},
+            "routes": {"linkedin": ["superfone", "highlevel"]},
+            "users": [{"name": "Asha", "superfone": 1, "reply": 9}, {"name": "Ravi", "reply": 2, "highlevel": "x"}],
+        },
+    )
+    superfone = account.connections["superfone"]
+    assert isinstance(superfone, SuperfoneSettings)
+    assert doubts(account, {"superfone": capabilities_of(superfone)}, {"reply": [ASHA, RAVI]}) == [
+        Doubt("routes.linkedin", "highlevel is not connected: this file has no table [highlevel]"),
+        Doubt(
+            "routes",
+            "superfone cannot show linkedin; such tasks wait there for good (not_supported): leave superfone out of "
+            "these routes",
+        ),
+        Doubt("users.reply", "Asha: reply has no user 9; it has Asha 1, Ravi  Nair 2"),
+        Doubt("users", "Ravi has an id in reply alone, so that nothing can be assigned across CRMs"),
+    ]
