@@ -8,7 +8,11 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Final
+
+from syncer.domain.fields import TaskField, Value, same_value, same_words, words_of
+from syncer.domain.model import split_marker
 
 
 def _names(text: str) -> frozenset[str]:
@@ -48,6 +52,8 @@ _ESCAPES: Final = re.compile(
 _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
 )
+_PASSES: Final = 5
+"""So often text is taken for markup once more: of an entity that stands for a tag, two passes leave nothing."""
 _LINE_BREAKS: Final = re.compile(r"[\n\t]+")
 
 
@@ -78,6 +84,27 @@ def plain_text(text: str, *, unescape: bool = False) -> str:
     elif unescape:
         text = _unescaped(text).replace("\xa0", " ")
     return body_text(text)
+
+
+def same_text_value(field: TaskField, one: Value, other: Value) -> bool:
+    """Whether two values are one where a CRM may make HTML of a text, or plain text of HTML.
+
+    Markup, entities, white space, control characters and marker lines do not count.
+    """
+    if field is TaskField.ASSIGNEE or isinstance(one, datetime) or isinstance(other, datetime):
+        return same_value(field, one, other)
+    texts = [value if isinstance(value, str) else "" for value in (one, other)]
+    return texts[0] == texts[1] or same_words(field, *map(plain_words, texts))
+
+
+def plain_words(text: str) -> str:
+    """The words of a text, whatever it was written in: a text that is read again, and again, still has the same."""
+    for _ in range(_PASSES):
+        plain = plain_text(split_marker(text)[0] or "", unescape=True)
+        if plain == text:
+            break
+        text = plain
+    return words_of(text)
 
 
 class _Tag(str):

@@ -15,6 +15,7 @@ from adapters.conformance.bench import Bench, Shown
 from adapters.conformance.changing import ChangeTrials
 from adapters.conformance.contacts import ContactTrials
 from adapters.conformance.declared import DeclarationTrials
+from adapters.conformance.editing import EditingTrials
 from adapters.conformance.failing import FailureTrials
 from adapters.conformance.reading import ReadingTrials
 from adapters.conformance.writing import WritingTrials
@@ -23,6 +24,13 @@ __all__ = ["AdapterConformance", "Bench", "Shown"]
 
 
 class AdapterConformance(
-    DeclarationTrials, ReadingTrials, ChangeTrials, WritingTrials, ContactTrials, FailureTrials, AnswerTrials
+    DeclarationTrials,
+    ReadingTrials,
+    ChangeTrials,
+    WritingTrials,
+    EditingTrials,
+    ContactTrials,
+    FailureTrials,
+    AnswerTrials,
 ):
     """Subclass it as ``TestYourCrm`` and define ``make``."""

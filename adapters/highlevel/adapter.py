@@ -14,7 +14,15 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from adapters.highlevel.checks import run_checks
-from adapters.highlevel.mapping import contact_body, contact_record, task_body, task_reading, unreadable_row
+from adapters.highlevel.mapping import (
+    contact_body,
+    contact_record,
+    task_body,
+    task_changes,
+    task_reading,
+    unreadable_row,
+    with_required,
+)
 from adapters.highlevel.paging import (
     CONTACT_PAGE,
     CONTACT_SEARCH,
@@ -45,6 +53,7 @@ from adapters.highlevel.wire import (
 )
 from adapters.http.client import Answer, Http, Rule, Transport
 from adapters.http.paging import until_still
+from adapters.text import same_text_value
 from syncer.contract.adapter import (
     Adapter,
     AdapterError,
@@ -58,10 +67,12 @@ from syncer.contract.adapter import (
     InDoubt,
     ListsTasks,
     Missing,
+    Moved,
     Refused,
     TeamMember,
 )
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, TaskRef, Unreadable
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0
@@ -96,6 +107,9 @@ _CAPABILITIES: Final = Capabilities(
     has_kinds=False,
     listing_lags=True,
     contacts_page=CONTACT_PAGE,
+    shows=frozenset(TaskField),
+    edits=dict.fromkeys(TaskField, frozenset(Kind)),
+    same=same_text_value,
     notes=dict(NOTES),
 )
 
@@ -202,6 +216,25 @@ class HighLevelAdapter(Adapter):
         except AdapterError as error:
             msg = f"the answer to a completion says that task {task.id} is open; reading it again failed: {error.words}"
             raise InDoubt(msg, system=SYSTEM, status=answer.status) from error
+
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        """Change these fields; where that is refused, once more with title and due as they were just read."""
+        before = await self.get_task(ref)
+        moved = any(not same_text_value(name, value, before.shown(name)) for name, value in edit.expected.items())
+        if moved or before.state is not State.OPEN:
+            raise Moved(before)
+        changes = task_changes(edit, before)
+        try:
+            answer = await self._http.write("PUT", _task_of(ref), json=changes)
+        except Refused:
+            if (all_fields := with_required(changes, before)) == changes:
+                raise
+            answer = await self._http.write("PUT", _task_of(ref), json=all_fields)
+        task = answer.parse(TaskAnswer).task
+        if task.id != ref.remote_id:
+            msg = f"asked to change task {ref.remote_id}, the answer has task {task.id}"
+            raise InDoubt(msg, system=SYSTEM, status=answer.status)
+        return self._reading(task, ref.contact)
 
     async def list_contacts(self) -> Listing[Record]:
         """Every contact of the location, each once. Raises like `list_tasks`, too where HighLevel counts more."""

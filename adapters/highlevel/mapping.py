@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 
 from pydantic import ValidationError
 
@@ -11,7 +13,8 @@ from adapters.http.client import excerpt
 from adapters.instants import hinted_instant, write_instant
 from adapters.text import plain_text
 from syncer.domain.contact_keys import email_key, phone_key
-from syncer.domain.model import Draft, Kind, Reading, Record, State, Unreadable, split_marker
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Draft, Edit, Kind, Reading, Record, State, Unreadable, split_marker
 from syncer.domain.redact import redact
 
 
@@ -51,6 +54,27 @@ def task_body(draft: Draft) -> dict[str, object]:
         "completed": False,
     }
     return body | ({"assignedTo": draft.assignee} if draft.assignee else {})
+
+
+def task_changes(edit: Edit, before: Reading) -> dict[str, object]:
+    """The changed fields as the body of an update. A text keeps its marker's line, or gets that of the edit."""
+    changes: dict[str, object] = {}
+    for field, value in edit.wanted.items():
+        if field is TaskField.DUE and isinstance(value, datetime):
+            changes["dueDate"] = write_instant(value)
+        elif field is TaskField.BODY:
+            text, _marker = split_marker(str(value or ""))
+            marker = before.marker or edit.marker
+            changes["body"] = "\n".join(part for part in (text, marker.line if marker else None) if part)
+        else:
+            changes["title" if field is TaskField.TITLE else "assignedTo"] = value
+    return changes
+
+
+def with_required(changes: Mapping[str, object], before: Reading) -> dict[str, object]:
+    """The same, with title and due as they were read, for a HighLevel that asks for both."""
+    asked = {"title": before.title, "dueDate": write_instant(before.due) if before.due else None}
+    return {name: value for name, value in asked.items() if value is not None} | dict(changes)
 
 
 def contact_record(contact: WireContact, *, region: str) -> Record:

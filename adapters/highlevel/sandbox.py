@@ -43,7 +43,8 @@ class HighLevelSandbox(Contacts, Sandbox):
     ``search_status`` is what a task search answers (201 in the field, 200 in the documentation). ``page_clamp`` is the
     most rows of a page, whatever is asked for. ``task_cursors`` puts ``searchAfter`` on rows; ``deleted_rows`` shows
     deleted tasks in the search; ``nested_rows`` wraps task rows in lists, as the published document has them.
-    ``scopes`` are the token's. ``remaining`` and ``daily_remaining`` are told in every answer. The
+    ``needs_title_and_due`` refuses an update without both, as older client code expects. ``scopes`` are the token's.
+    ``remaining`` and ``daily_remaining`` are told in every answer. The
     rest is in `Contacts`.
     """
 
@@ -65,7 +66,7 @@ class HighLevelSandbox(Contacts, Sandbox):
         self.page_clamp = 500
         self.task_cursors = True
         self.deleted_rows = True
-        self.nested_rows = False
+        self.nested_rows = self.needs_title_and_due = False
         self.scopes = SCOPES
         self.team = [{"id": "tesTUcmRxWrjqzJS8EjkxNKting", "name": "Asha Rao", "email": "Asha@example.com"}]
         self.remaining = 99
@@ -211,6 +212,8 @@ class HighLevelSandbox(Contacts, Sandbox):
                 return self._task_reply(self._task(contact, task_id))
             case ("PUT", task_id):
                 update = checked(UpdateTaskBody, call.json())
+                if self.needs_title_and_due and None in (update.title, update.due_date):
+                    raise Refusal(422, ["title should not be empty", "dueDate should not be empty"])
                 return self._task_reply(self._put_task(self._task(contact, task_id).id, **_changes(update)))
             case ("PUT", task_id, "completed"):
                 done = checked(CompletedBody, call.json())

@@ -178,7 +178,7 @@ class CreateTaskBody(_Body):
 class UpdateTaskBody(_Body):
     """HighLevel's documentation: UpdateTaskBody, nothing required."""
 
-    title: StrictStr | None = None
+    title: StrictStr | None = Field(default=None, min_length=1)
     due_date: StrictStr | None = None
     completed: StrictBool | None = None
     body: StrictStr | None = None

@@ -14,14 +14,15 @@ from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from adapters.http.answers import ErrorBody
 from adapters.http.client import MAX_PAGES, Answer, Http, Transport, excerpt
 from adapters.http.paging import until_still
 from adapters.reply.checks import run_checks
+from adapters.reply.edits import check_fields, replacement, same_in_reply
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
-from adapters.reply.settings import ReplySettings
+from adapters.reply.settings import PAGE, ReplySettings, capabilities_of
 from adapters.reply.team import read_team
 from adapters.reply.wire import (
     CALL_RESOLUTION,
@@ -45,40 +46,29 @@ from syncer.contract.adapter import (
     BudgetSpent,
     Capabilities,
     Check,
-    Completes,
     Identity,
     InDoubt,
-    ListsTasks,
     Missing,
+    Moved,
     NotSent,
     Refused,
     TeamMember,
     Unavailable,
 )
 from syncer.domain.contact_keys import email_key
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
 from syncer.domain.redact import redact
 
 _T = TypeVar("_T")
 
 HTTP_UNAUTHORIZED: Final = 401
+_OBJECT: Final = TypeAdapter(dict[str, Any])
 _SHOWN: Final = 5
 MOST_IDS: Final = 50
 """Of contacts that an answer names: more help nobody."""
-PAGE: Final = 1000
-"""Reply's documentation: the most rows of one page."""
 
 # Reply's documentation: without "to", tasks that start more than a year ahead are left out.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
-
-_NOTES: Final = {
-    "start": "Reply requires a start: ours is now, or a minute before a due that is earlier; it never flows back",
-    "assignee": "a created task belongs to the key's user: Reply's create takes no assignee",
-    "title": "a task's title is the first line of its text",
-    "contacts": "found by e-mail; phone numbers are compared with the contact list",
-    "events": "Reply sends no events about tasks",
-}
-
 
 _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "title": (str,),
@@ -108,7 +98,7 @@ class ReplyAdapter(Adapter):
         del zone  # Its dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
-        self._capabilities = _capabilities_of(settings)
+        self._capabilities = capabilities_of(settings)
         self._region = region
         self.wire = self._http = Http(
             system=SYSTEM,
@@ -241,6 +231,17 @@ class ReplyAdapter(Adapter):
             return await self._closed_anyway(ref, refusal)
         after = _whole(answer, ref)
         return after if after.state is not State.OPEN else await self._after_completing(ref)
+
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        """Replace the task, with these fields changed: nothing is done between the reading and the replacement."""
+        answer = await self._http.read("GET", _path("tasks", ref.remote_id))
+        before, whole = _whole(answer, ref), answer.parse(Task)
+        check_fields(edit, before)
+        moved = any(not same_in_reply(name, value, before.shown(name)) for name, value in edit.expected.items())
+        if moved or before.state is not State.OPEN:
+            raise Moved(before)
+        request = replacement(answer.parse_as(_OBJECT), whole, edit, self._settings.dialect)
+        return _whole(await self._http.write("PUT", _path("tasks", ref.remote_id), json=request), ref)
 
     async def _after_completing(self, ref: TaskRef) -> Reading:
         """The task as it is after a completion whose answer shows it open: the answer may be older than its effect."""
@@ -384,16 +385,3 @@ def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
             detail = redact(complaint(error))
             unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))
     return Listing(tuple(readable), tuple(unreadable))
-
-
-def _capabilities_of(settings: ReplySettings) -> Capabilities:
-    return Capabilities(
-        lists_tasks=ListsTasks.ALL,
-        completes=Completes.TASK,
-        creates=frozenset(Kind),
-        completes_kinds=frozenset(settings.complete_kinds),
-        completes_sequences=settings.sequence_tasks == "sync",
-        contact_keys=("email",),
-        contacts_page=PAGE,
-        notes=_NOTES,
-    )

@@ -56,9 +56,14 @@ def neutral(text: str) -> str:
 
 def write_text(title: str, body: str | None, marker: str, *, label: str) -> str:
     """A task's ``template.body``: the title's line (or the label), the body's lines if any, the marker's line."""
-    head = _cleaned(title).replace("\n", " ") or label
-    tail = _cleaned(body or "")
+    head = cleaned(title).replace("\n", " ") or label
+    tail = cleaned(body or "")
     return "\n".join(part for part in (neutral(head), neutral(tail), marker) if part)
+
+
+def is_as_written(text: str) -> bool:
+    """Whether a text ends as we write it, so that it is taken literally: no editor has made HTML of it."""
+    return _OUR_LAST_LINE.search(text) is not None
 
 
 def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
@@ -77,7 +82,7 @@ def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
     return title_text(title), body.strip() or None, marker
 
 
-def _cleaned(text: str) -> str:
+def cleaned(text: str) -> str:
     """The text without any marker: a task must not be taken for the one that it was copied from."""
     rest, marker = split_marker(body_text(text))
     if marker is None or split_marker(rest)[1] is None:

@@ -126,6 +126,8 @@ class ReplySandbox(Sandbox):
                 return json_reply(201, self.told(made, lambda: map(self._whole, self.tasks())))
             case "GET", [task_id]:
                 return self._shown(self._task(task_id), content=call.query.get("includeContent") == "true")
+            case "PUT", [task_id]:
+                return self._shown(self._replace(self._task(task_id), fields(call)))
             case "POST", [task_id, "complete"]:
                 return self._shown(self._complete(self._task(task_id), fields(call)))
             case "POST", [task_id, "execute"]:
@@ -197,6 +199,20 @@ class ReplySandbox(Sandbox):
             raise invalid("/contactId", "is no contact")
         task = new_task(sent, self.words, task_id=self._last_id + 1, user_id=self.user_id, now=self.clock())
         self._tasks[self._new_id()] = task
+        return task
+
+    def _replace(self, task: SandboxTask, sent: Mapping[str, Any]) -> SandboxTask:
+        """Reply's documentation: the whole task is replaced, and only a new one can be; a sequence's keeps type and
+        contact. What it answers else is not documented."""
+        if task.status != "New":
+            raise Problem(self.finished_status, "task.cannotUpdate", f"Task {task.id} is {task.status}")
+        new = new_task(sent, self.words, task_id=task.id, user_id=task.assigned_user_id, now=task.created_at)
+        if new.contact_id is not None and new.contact_id not in self._contacts:
+            raise invalid("/contactId", "is no contact")
+        if task.sequence_id is not None and (new.task_type, new.contact_id) != (task.task_type, task.contact_id):
+            raise invalid("/taskType", "and contactId of a sequence's task cannot change")
+        for name in ("task_type", "start_at", "due_to", "contact_id", "template", "linkedin_type"):
+            setattr(task, name, getattr(new, name))
         return task
 
     def _complete(self, task: SandboxTask, sent: Mapping[str, Any]) -> SandboxTask:

@@ -100,6 +100,7 @@ RemoteId = Annotated[str, BeforeValidator(_read_id)]
 Status = Annotated[str, BeforeValidator(_read_status)]
 TaskType = Annotated[str, BeforeValidator(_read_type)]
 Instant = Annotated[datetime | None, BeforeValidator(_read_instant)]
+Hint = Annotated[datetime | None, BeforeValidator(hinted_instant)]
 Source = Annotated[str | None, BeforeValidator(CREATION_SOURCE.read)]
 
 
@@ -123,6 +124,7 @@ class Task(_Wire):
     """A task, as a list row or whole.
 
     A list row has ``contact`` and lacks ``contactId``, ``template``, ``creationSource``, ``createdAt``, ``isFailed``.
+    ``startAt`` is only ever sent back.
     """
 
     id: RemoteId
@@ -131,6 +133,7 @@ class Task(_Wire):
     assigned_user_id: RemoteId | None = None
     contact: ContactRef | None = None
     contact_id: RemoteId | None = None
+    start_at: Hint = None
     due_to: Instant = None
     created_at: Instant = None
     creation_source: Source = None

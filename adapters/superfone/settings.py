@@ -7,9 +7,11 @@ from typing import ClassVar, Final, Literal
 
 from adapters.superfone.mapping import CREATABLE, exclusive_kinds
 from adapters.superfone.wire import TaskType
+from adapters.text import same_text_value
 from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
 from syncer.contract.profile import Choice, Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Duration, Rate, Rates, Secret
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
 
 NOTES: Final = {
@@ -17,6 +19,7 @@ NOTES: Final = {
     "create": "Creating any task but a reminder closes the lead's other open tasks that are no reminders.",
     "title": "Superfone cannot be given a title: title and text become a note on the lead's timeline.",
     "assignee": "A task goes to whom the lead is assigned to when it is created.",
+    "edits": "Nothing can be changed; a task of ours in the lead's place is made again with another due.",
     "contacts": "Leads are found by phone number only; Superfone gives no list of them.",
     "rate": "Superfone documents no request limit; superfone.rate is a careful guess.",
 }
@@ -27,8 +30,9 @@ class SuperfoneSettings(ConnectionSettings):
 
     ``discovery`` says whose leads are watched: those of all contacts, or only of contacts that have a task. ``slot``
     says whether a waiting task that is due earlier takes the place of one of ours. ``superseded`` says what a
-    task means that was closed because they created another: nothing, or that it is done. ``todo_type`` is the
-    task type that a to-do gets. A phone number without a lead is asked for again after ``lead_recheck``.
+    task means that was closed because they created another: nothing, or that it is done. ``reschedule`` says whether
+    a task of ours is made again where its due changed. ``todo_type`` is the task type that a to-do gets. A phone
+    number without a lead is asked for again after ``lead_recheck``.
     """
 
     profile: ClassVar[Profile] = Profile(
@@ -55,6 +59,7 @@ class SuperfoneSettings(ConnectionSettings):
     slot: Literal["earliest_due", "hold"] = "earliest_due"
     superseded: Literal["keep", "complete"] = "keep"
     supersede_window: Duration = timedelta(seconds=2)
+    reschedule: Literal["replace", "keep"] = "replace"
     todo_type: TaskType = "REMINDER"
     lead_recheck: Duration = timedelta(hours=24)
     # Superfone documents no limit: a careful default.
@@ -73,6 +78,7 @@ def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
             replace_later=settings.slot == "earliest_due",
             superseded_is_done=settings.superseded == "complete",
             supersede_window=settings.supersede_window,
+            reschedules=settings.reschedule == "replace",
         ),
         gets_task=False,
         reads_marker=False,
@@ -80,5 +86,7 @@ def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
         contact_keys=("phone",),
         contact_recheck=settings.lead_recheck,
         watches_all_contacts=settings.discovery == "contacts",
+        shows=frozenset({TaskField.DUE}),
+        same=same_text_value,
         notes=dict(NOTES),
     )

@@ -17,6 +17,7 @@ Errors, by what the caller must do::
     │   ├── Full             the account has no room for more: creates wait, nothing is wrong with the task
     │   ├── Ambiguous        a key leads to a contact that does not show it, or to several: nobody is found, nobody made
     │   └── NothingOpen      a completion found no open task: read again
+    ├── Moved                it shows something else than was expected, so nothing was sent: look again, decide again
     ├── Missing              the read of this one thing says that it does not exist
     └── BadAnswer            it could not be understood: attention, and nothing is concluded
 
@@ -26,14 +27,15 @@ Adapters raise nothing else on purpose; any other exception is a bug of ours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from syncer.domain.dues import SECOND, Dues
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, TaskRef
+from syncer.domain.fields import Same, TaskField, Value, same_value
+from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, TaskRef
 
 
 class AdapterError(Exception):
@@ -123,6 +125,14 @@ class NothingOpen(Refused):
     """There was no open task to complete."""
 
 
+class Moved(AdapterError):
+    """Somebody changed or closed the task, so that nothing was sent; ``reading`` is what it shows."""
+
+    def __init__(self, reading: Reading) -> None:
+        super().__init__("it was changed or closed meanwhile", system=reading.system)
+        self.reading = reading
+
+
 class Missing(AdapterError):
     """There is no such task or contact, says the read of that one."""
 
@@ -153,10 +163,11 @@ class LanePolicy:
 
     ``replace_later`` lets a waiting task that is due earlier take the slot of one of ours. ``supersede_window``
     is the largest distance between a closure and the creation that caused it. ``superseded_is_done`` takes a
-    task that they superseded for done.
+    task that they superseded for done. ``reschedules`` lets a task of ours in the slot be made again with another due.
     """
 
     replace_later: bool = True
+    reschedules: bool = True
     superseded_is_done: bool = False
     supersede_window: timedelta = timedelta(seconds=2)
 
@@ -173,7 +184,11 @@ class Capabilities:
     that all contacts can be listed. ``due_step`` is the time to which a due is kept: a minute, where seconds are
     cut off or rounded. ``due_zone`` is set where a due may be a day without a time: the account's time zone, by which
     the engine and the adapter tell which day an instant is on. ``tells_changes`` says that it can be asked whose tasks
-    changed since it was asked before. ``notes`` are facts for people, printed by ``syncer check``.
+    changed since it was asked before. ``shows`` are the fields of a task that have a place there, ``edits`` those that
+    can be changed, with the kinds of which they may be; ``sequence_keeps`` those that are never changed in a task of a
+    sequence. ``same`` says which values of a field, beside dues, are one, as far as the CRM changes them by itself.
+    ``lists_texts`` says that the list of all tasks shows titles and texts. ``notes`` are facts for people, printed by
+    ``syncer check``.
     """
 
     lists_tasks: ListsTasks
@@ -195,12 +210,23 @@ class Capabilities:
     due_step: timedelta = SECOND
     due_zone: tzinfo | None = None
     tells_changes: bool = False
+    shows: frozenset[TaskField] = frozenset({TaskField.DUE, TaskField.TITLE, TaskField.BODY})
+    edits: Mapping[TaskField, frozenset[Kind]] = field(default_factory=dict)
+    sequence_keeps: frozenset[TaskField] = frozenset()
+    same: Same = same_value
+    lists_texts: bool = True
     notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def dues(self) -> Dues:
         """How dues are kept: which are the same, and which instant stands for a day."""
         return Dues(self.due_step, self.due_zone)
+
+    def alike(self, name: TaskField, one: Value, other: Value) -> bool:
+        """Whether two values of a field are one there."""
+        if name is TaskField.DUE:
+            return self.dues.same(*(value if isinstance(value, datetime) else None for value in (one, other)))
+        return self.same(name, one, other)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +348,15 @@ class Adapter(ABC):
         with another due than before, that was carried out; with the same one it is in doubt. Only the caller knows the
         due that was before. Raises `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
         """
+
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        """Change fields of an open task, and nothing else; the task as answered. Only where ``capabilities.edits``.
+
+        It is read just before: where a field is not as expected, or the task is closed, raises `Moved`, and nothing is
+        sent. Raises what a read raises for that reading, `Refused` for a field that cannot be changed, `NotSent`,
+        `InDoubt`, `Missing`, `Unauthorized`.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     async def list_contacts(self) -> Listing[Record]:

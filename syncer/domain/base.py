@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
+from syncer.domain.fields import Change
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.table import Table, as_table
 
@@ -20,6 +21,7 @@ class Action(StrEnum):
 
     CREATE = "create"
     COMPLETE = "complete"
+    EDIT = "edit"
 
 
 class OpState(StrEnum):
@@ -54,6 +56,7 @@ class Operation:
 
     ``before`` is what a later reading is compared with: the ids of the contact's tasks that were open just
     before the request. ``seen`` are all ids that were there. ``failures`` counts runs in a row that ended badly.
+    ``changes`` are the fields that an edit changes.
     """
 
     id: str
@@ -75,6 +78,7 @@ class Operation:
     words: str = ""
     reason: str = ""
     run: str = ""
+    changes: tuple[Change, ...] = ()
 
     @property
     def slot(self) -> tuple[str, str, Action]:

@@ -15,11 +15,14 @@ All types are frozen, all instants are timezone-aware UTC, all systems are lower
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 from urllib.parse import quote, unquote
+
+from syncer.domain.fields import TaskField, Value
 
 T = TypeVar("T")
 
@@ -192,7 +195,10 @@ class Replica:
 
     ``made`` says that our create made it; ``ours`` that nobody has touched it since. ``exclusive`` is true
     where its CRM keeps at most one such task open for a contact. ``misses`` counts the runs, one after
-    another, in which the read of this one task said that it is gone.
+    another, in which the read of this one task said that it is gone. ``title``, ``due``, ``body`` and ``assignee``
+    (the CRM's own user id) are its base, what it showed last; of the latter two ``None`` is not known, and nothing is
+    an empty text. ``owed`` are the fields in which it is yet to be given the task's value, ``typed`` those whose base
+    people typed there; see `syncer.reconcile.edits.base` for their words.
     """
 
     system: str
@@ -208,6 +214,10 @@ class Replica:
     title: str | None = None
     due: datetime | None = None
     misses: int = 0
+    body: str | None = None
+    assignee: str | None = None
+    owed: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -250,6 +260,18 @@ class Reading:
     @property
     def key(self) -> tuple[str, str]:
         return (self.system, self.remote_id)
+
+    def shown(self, field: TaskField) -> Value:
+        """What it shows of a field; a body that is not there is an empty one."""
+        match field:
+            case TaskField.DUE:
+                return self.due
+            case TaskField.TITLE:
+                return self.title
+            case TaskField.BODY:
+                return self.body or ""
+            case TaskField.ASSIGNEE:
+                return self.assignee or ""
 
     @property
     def place(self) -> str:
@@ -312,6 +334,21 @@ class Draft:
     now: datetime
     assignee: str | None = None
     notify_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to be changed in one task, by field: the ``wanted`` values, and those that it is ``expected`` to show.
+
+    An assignee is the CRM's own user id. ``marker`` is that of a copy of ours, whose line a text that is written ends
+    with; a text that has one keeps it, and nothing else gets one. ``now`` is our clock when the edit was made.
+    """
+
+    wanted: Mapping[TaskField, Value]
+    expected: Mapping[TaskField, Value]
+    kind: Kind
+    now: datetime
+    marker: Marker | None = None
 
 
 @dataclass(frozen=True, slots=True)

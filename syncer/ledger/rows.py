@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Column, Select, Table, select
 
 from syncer.domain.base import Action, Event, Failing, Operation, OpState
+from syncer.domain.fields import Change, TaskField, restored, stored
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.tables import METADATA
@@ -34,6 +35,29 @@ def _texts(text: str) -> tuple[str, ...]:
 
 _decode: Final = json.JSONDecoder().raw_decode
 TEXTS: Final[Codec] = (to_json, _texts)
+
+
+def _few_to_json(texts: Sequence[str]) -> str | None:
+    return to_json(texts) if texts else None
+
+
+def _few(text: str | None) -> tuple[str, ...]:
+    return () if text is None else _texts(text)
+
+
+def _changes_to_json(changes: Sequence[Change]) -> str | None:
+    return to_json({c.field: [stored(c.old), stored(c.new)] for c in changes}) if changes else None
+
+
+def _changes(text: str | None) -> tuple[Change, ...]:
+    if text is None:
+        return ()
+    found = {TaskField(name): values for name, values in _decode(text)[0].items()}
+    return tuple(Change(name, restored(name, old), restored(name, new)) for name, (old, new) in found.items())
+
+
+FEW: Final[Codec] = (_few_to_json, _few)
+CHANGES: Final[Codec] = (_changes_to_json, _changes)
 
 
 def _word(enum: Callable[[str], object]) -> Codec:
@@ -80,8 +104,16 @@ class Door(Generic[V]):
 
 
 TASKS: Final = Door("task", Task, kind=_word(Kind), state=_word(State))
-REPLICAS: Final = Door("replica", Replica, state=_word(ReplicaState))
-OPERATIONS: Final = Door("operation", Operation, action=_word(Action), state=_word(OpState), before=TEXTS, seen=TEXTS)
+REPLICAS: Final = Door("replica", Replica, state=_word(ReplicaState), owed=FEW, typed=FEW)
+OPERATIONS: Final = Door(
+    "operation",
+    Operation,
+    action=_word(Action),
+    state=_word(OpState),
+    before=TEXTS,
+    seen=TEXTS,
+    changes=CHANGES,
+)
 EVENTS: Final = Door("event", Event)
 RECORDS: Final = Door("record", Record, phones=TEXTS, emails=TEXTS)
 FAILING: Final = Door("failing", Failing)

@@ -26,7 +26,7 @@ from syncer.ledger.errors import LedgerError
 from syncer.ledger.sqlite import APPLICATION_ID
 from syncer.ledger.tables import METADATA
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration. A test holds it against the folder."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")

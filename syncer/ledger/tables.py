@@ -118,6 +118,8 @@ class TaskRow(Row, table=True):
 
 
 class ReplicaRow(Row, table=True):
+    """``owed`` and ``typed`` are JSON lists, and null where they are empty."""
+
     __tablename__ = "replica"
     __table_args__: ClassVar[Any] = (
         Index(
@@ -143,10 +145,14 @@ class ReplicaRow(Row, table=True):
     title: str | None = Field(sa_type=Words)
     due: datetime | None = Field(sa_type=UtcDateTime)
     misses: int
+    body: str | None = Field(sa_type=Words)
+    assignee: str | None = Field(sa_type=Words)
+    owed: str | None = Field(sa_type=Text)
+    typed: str | None = Field(sa_type=Text)
 
 
 class OperationRow(Row, table=True):
-    """``before`` and ``seen`` are JSON lists."""
+    """``before`` and ``seen`` are JSON lists, ``changes`` is a JSON object, and null where it is empty."""
 
     __tablename__ = "operation"
     __table_args__: ClassVar[Any] = (
@@ -181,6 +187,7 @@ class OperationRow(Row, table=True):
     words: str = Field(sa_type=Words)
     reason: str = Field(sa_type=Words)
     run: str = Field(sa_type=Words)
+    changes: str | None = Field(sa_type=Text)
 
 
 class EventRow(Row, table=True):

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Text
 from sqlalchemy.dialects import sqlite
 
 from syncer.domain.base import Action, Base, Changes, Event, Failing, Operation, OpState
+from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
 from syncer.ledger import Ledger, LedgerError, people, reading, writing
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
@@ -46,6 +47,14 @@ replicas = st.builds(
     title=st.none() | words,
     due=st.none() | instants,
     misses=st.integers(0, 1000),
+    body=st.none() | words,
+    assignee=st.none() | words,
+    owed=any_texts,
+    typed=any_texts,
+)
+changes = st.one_of(
+    st.builds(Change, st.just(TaskField.DUE), st.none() | instants, instants),
+    st.builds(Change, st.sampled_from([TaskField.TITLE, TaskField.BODY]), st.none() | st.text(), st.text()),
 )
 operations = st.builds(
     Operation,
@@ -61,6 +70,7 @@ operations = st.builds(
     seen=any_texts,
     failures=st.integers(0, 1000),
     not_before=st.none() | instants,
+    changes=st.lists(changes, max_size=3, unique_by=lambda change: change.field).map(tuple),
 )
 records = st.builds(Record, words, words, words, phones=any_texts, emails=any_texts)
 events = st.builds(
@@ -214,6 +224,7 @@ def test_every_column_for_text_takes_any_text() -> None:
         if type(column.type) is Text
     }
     json = {"record.phones", "record.emails", "operation.before", "operation.seen", "run.report", "run.lists"}
+    json |= {"operation.changes", "replica.owed", "replica.typed"}
     assert plain == {*json, "report_list.hash"}
 
 

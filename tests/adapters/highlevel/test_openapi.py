@@ -18,8 +18,9 @@ from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call, Reply
 from syncer.contract.adapter import AdapterError
-from syncer.domain.model import Record
-from tests.support.highlevel_kit import DUE, Clock, asking, draft, ref
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Edit, Kind, Record
+from tests.support.highlevel_kit import DUE, MARKER, Clock, asking, draft, ref
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "data" / "highlevel-openapi.json").read_text("utf-8"))
 CLOSED = frozenset(DOCUMENT["x-inferred-closed-request-schemas"])
@@ -125,6 +126,14 @@ async def a_whole_day(adapter: HighLevelAdapter, sandbox: HighLevelSandbox) -> N
     await adapter.check()
     made = await adapter.create_task(draft(asha, assignee="U1"))
     await adapter.create_task(draft(ravi, body=None, due=DUE + timedelta(milliseconds=5)))
+    for field, value in (
+        (TaskField.TITLE, "Ring"),
+        (TaskField.BODY, ""),
+        (TaskField.BODY, "other"),
+        (TaskField.DUE, DUE + timedelta(days=1)),
+        (TaskField.ASSIGNEE, "U2"),
+    ):
+        await adapter.edit_task(ref(made.remote_id, asha), Edit({field: value}, {}, Kind.TODO, DUE, MARKER))
     await adapter.complete_task(ref(made.remote_id, asha))
     await adapter.get_task(ref(made.remote_id, asha))
     await adapter.list_contact_tasks(asha)
@@ -137,12 +146,15 @@ async def a_whole_day(adapter: HighLevelAdapter, sandbox: HighLevelSandbox) -> N
 async def a_bad_day(adapter: HighLevelAdapter, sandbox: HighLevelSandbox) -> None:
     """What is answered with an error, one after another."""
     asha = sandbox.add_contact("Asha")
+    theirs = sandbox.person_creates(asha, "Call", DUE)
     for attempt in (
         adapter.get_task(ref("nothing", asha)),
         adapter.list_contact_tasks("nobody"),
         adapter.create_task(draft("nobody")),
         adapter.create_task(draft(asha, title="")),
         adapter.complete_task(ref("nothing", asha)),
+        adapter.edit_task(ref("nothing", asha), Edit({TaskField.TITLE: "x"}, {}, Kind.TODO, DUE)),
+        adapter.edit_task(ref(theirs, asha), Edit({TaskField.TITLE: ""}, {}, Kind.TODO, DUE)),
         adapter.get_contact("nobody"),
     ):
         with pytest.raises(AdapterError):
@@ -179,6 +191,7 @@ def needed_operations() -> Iterator[str]:
         ("GET", "/contacts/{contactId}/tasks"),
         ("POST", "/contacts/{contactId}/tasks"),
         ("GET", "/contacts/{contactId}/tasks/{taskId}"),
+        ("PUT", "/contacts/{contactId}/tasks/{taskId}"),
         ("PUT", "/contacts/{contactId}/tasks/{taskId}/completed"),
         ("POST", "/locations/{locationId}/tasks/search"),
         ("POST", "/contacts/search"),

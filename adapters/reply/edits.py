@@ -1,0 +1,146 @@
+"""A task of Reply's with other fields: the whole request that replaces it (pure).
+
+Reply's documentation: an update replaces everything, so that all that is not changed is sent back as it was read. Lines
+of the text that say the same as before stay verbatim, with their variables and their markup; what comes from
+another CRM is neutralised.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.reply.mapping import SYSTEM, TYPES, cleaned, is_as_written, neutral, start
+from adapters.reply.wire import TASK_TYPE, Dialect, Task, instant
+from adapters.text import body_text, plain_text, plain_words, same_text_value
+from syncer.contract.adapter import Refused
+from syncer.domain.fields import TaskField, Value
+from syncer.domain.model import MESSAGE_KINDS, Edit, Kind, Reading, split_marker
+
+EDITS: Final[Mapping[TaskField, frozenset[Kind]]] = {
+    TaskField.DUE: frozenset(Kind),
+    TaskField.TITLE: frozenset(Kind) - MESSAGE_KINDS,
+    TaskField.BODY: frozenset(Kind) - MESSAGE_KINDS,
+}
+TEXTS: Final = frozenset({TaskField.TITLE, TaskField.BODY})
+"""What goes to customers where the task is a message, or belongs to a sequence."""
+_KEPT: Final = ("startAt", "dueTo", "contactId", "linkedInTaskType")
+_LINE_END: Final = re.compile(r"(<br\s*+/?>|</(?:p|div|li|h[1-6]|tr|ul|ol|blockquote)\s*+>|\r?\n)", re.IGNORECASE)
+_MESSAGES: Final = frozenset(TYPES[kind] for kind in MESSAGE_KINDS)
+
+
+def same_in_reply(field: TaskField, one: Value, other: Value) -> bool:
+    """Whether two values are one in Reply, which shows a label in place of a title without words."""
+    if field is TaskField.TITLE and not all(plain_words(str(value or "")) for value in (one, other)):
+        return (one is None) is (other is None)
+    return same_text_value(field, one, other)
+
+
+def check_fields(edit: Edit, task: Reading) -> None:
+    """Raise `Refused` for what is never changed: it would go to a customer, or Reply has no way to change it."""
+    wanted = set(edit.wanted)
+    texts = wanted & TEXTS
+    if texts and (task.raw_type in _MESSAGES or task.sequence):
+        msg = f"the text of task {task.remote_id} goes to a customer, and is never changed"
+        raise Refused(msg, system=SYSTEM)
+    if unknown := wanted - EDITS.keys():
+        msg = f"Reply cannot change {', '.join(sorted(unknown))}"
+        raise Refused(msg, system=SYSTEM)
+
+
+def replacement(raw: Mapping[str, Any], task: Task, edit: Edit, dialect: Dialect) -> dict[str, Any]:
+    """The request that replaces the task that was read as ``raw``. Raises `Refused` for a due that Reply rules out."""
+    known = TASK_TYPE.read(task.task_type) is not None
+    request = {"taskType": TASK_TYPE.write(task.task_type, dialect) if known else raw.get("taskType")}
+    request |= {name: raw[name] for name in _KEPT if raw.get(name) is not None}
+    if isinstance(due := edit.wanted.get(TaskField.DUE), datetime):
+        request["dueTo"] = instant(due)
+        if task.start_at is None or task.start_at >= due:
+            request["startAt"] = instant(start(due, edit.now))
+    template = {name: value for name, value in (raw.get("template") or {}).items() if value is not None}
+    if TEXTS & edit.wanted.keys():
+        template["body"] = rewritten(str(template.get("body") or ""), edit)
+    return {**request, "template": template}
+
+
+def rewritten(text: str, edit: Edit) -> str:
+    """The text with another title or body, or both; its marker's line stays, or that of the edit is put there."""
+    read = _Text.read(text)
+    title, body = edit.wanted.get(TaskField.TITLE), edit.wanted.get(TaskField.BODY)
+    head, tail = read.head, read.tail
+    if isinstance(title, str):
+        words = cleaned(title).replace("\n", " ").strip() or edit.kind.label
+        head = [read.like(words, head[:1])]
+    if isinstance(body, str):
+        tail = [*read.changed(cleaned(body))]
+    marker = read.marker or ([read.like(edit.marker.line, ())] if edit.marker is not None else [])
+    return read.join([*head, *tail, *marker])
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text, line by line, as it is written: title, body and marker. Of HTML, a line is what ends with a block."""
+
+    head: list[str]
+    tail: list[str]
+    marker: list[str]
+    is_html: bool
+
+    @classmethod
+    def read(cls, text: str) -> _Text:
+        lines, is_html = _lines(text)
+        markers = [line for line in lines if _is_marker(line)]
+        rest = [line for line in lines if not _is_marker(line)]
+        first = next((number for number, line in enumerate(rest) if plain_words(line)), len(rest))
+        return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], is_html)
+
+    def changed(self, body: str) -> Iterable[str]:
+        """The lines of another body: as they were written where they were there before."""
+        before: dict[str, list[str]] = {}
+        for line in self.tail:
+            before.setdefault(plain_words(line), []).append(line)
+        for line in body.split("\n") if body else ():
+            same = before.get(plain_words(line))
+            if same and plain_words(line):
+                yield same.pop(0)
+            elif line.strip() or not self.is_html:
+                yield self.like(line, self.tail[:1] or self.head[-1:])
+
+    def like(self, line: str, example: Iterable[str]) -> str:
+        """A line of ours, in HTML within the block of another one."""
+        if not self.is_html:
+            return neutral(line)
+        inside = html.escape(neutral(line), quote=False)
+        ending = next((found[1] for line in example if (found := _LINE_END.search(line))), "</p>")
+        if not ending.startswith("</"):
+            return f"{inside}{ending}"
+        return f"<{ending[2:]}{inside}{ending}"
+
+    def join(self, lines: list[str]) -> str:
+        return ("" if self.is_html else "\n").join(lines)
+
+
+def _is_marker(line: str) -> bool:
+    return split_marker(plain_text(line, unescape=True))[1] is not None
+
+
+def _lines(text: str) -> tuple[list[str], bool]:
+    """The lines as they are written, and whether that is HTML: there each has its end.
+
+    HTML whose lines cannot be told apart becomes plain text, as it is read.
+    """
+    literal = body_text(text)
+    if is_as_written(literal) or plain_text(text) == literal:
+        return literal.split("\n"), False
+    parts = _LINE_END.split(text)
+    lines = ["".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
+    read = plain_text(text, unescape=True).split("\n")
+    return (lines, True) if _all_words(lines) == _all_words(read) else (read, False)
+
+
+def _all_words(lines: Iterable[str]) -> list[str]:
+    return [words for line in lines if (words := plain_words(line))]

@@ -1,0 +1,93 @@
+"""The base of a copy, field by field: what it showed last, what it is owed, and what people typed there (pure).
+
+Words of ``Replica.owed`` are ``"due"`` for a field that is owed, and ``"due?"`` as long as the copy was not read since
+the task took its value. Words of ``Replica.typed`` are ``"due"``, or ``"due 2026-05-19T08:30:00+00:00"`` where its CRM
+told when.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+from syncer.domain.fields import TaskField, Value, in_order
+from syncer.domain.model import Reading, Replica
+from syncer.reconcile.edits.by_field import Owed
+
+_MARK: Final = {Owed.YES: "", Owed.UNSEEN: "?"}
+
+
+def shown(replica: Replica, field: TaskField) -> Value:
+    """What the copy showed last."""
+    match field:
+        case TaskField.DUE:
+            return replica.due
+        case TaskField.TITLE:
+            return replica.title
+        case TaskField.BODY:
+            return replica.body
+        case TaskField.ASSIGNEE:
+            return replica.assignee
+
+
+def is_known(replica: Replica, field: TaskField) -> bool:
+    """Whether that is known: a text, or an assignee, that was never read is not."""
+    return field in (TaskField.DUE, TaskField.TITLE) or shown(replica, field) is not None
+
+
+def owed(replica: Replica, field: TaskField) -> Owed:
+    """Whether the copy is yet to be given the task's value."""
+    if field.value in replica.owed:
+        return Owed.YES
+    return Owed.UNSEEN if f"{field.value}?" in replica.owed else Owed.NO
+
+
+def owed_fields(replica: Replica) -> list[TaskField]:
+    """All that it is owed."""
+    return [field for field in TaskField if owed(replica, field)] if replica.owed else []
+
+
+def with_owed(replica: Replica, changed: Mapping[TaskField, Owed]) -> Replica:
+    """The copy, owed these."""
+    if not (replica.owed or any(changed.values())):
+        return replica
+    now = {field: changed.get(field, owed(replica, field)) for field in TaskField}
+    words = tuple(f"{field.value}{_MARK[how]}" for field, how in now.items() if how is not Owed.NO)
+    return replica if words == replica.owed else replace(replica, owed=words)
+
+
+def typed(replica: Replica, field: TaskField) -> tuple[bool, datetime | None]:
+    """Whether people typed there what it showed last, and when, where that was told."""
+    for word in replica.typed:
+        name, _, instant = word.partition(" ")
+        if name == field.value:
+            return True, datetime.fromisoformat(instant) if instant else None
+    return False, None
+
+
+def with_typed(replica: Replica, fields: Collection[TaskField], at: datetime | None) -> Replica:
+    """The copy, of which people typed these fields then."""
+    if not fields:
+        return replica
+    when = f" {at.isoformat()}" if at is not None else ""
+    kept = without_typed(replica, fields).typed
+    return replace(replica, typed=(*kept, *(f"{field.value}{when}" for field in in_order(fields))))
+
+
+def without_typed(replica: Replica, fields: Collection[TaskField]) -> Replica:
+    """The copy, of which we wrote these fields."""
+    names = {field.value for field in fields}
+    kept = tuple(word for word in replica.typed if word.partition(" ")[0] not in names)
+    return replica if kept == replica.typed else replace(replica, typed=kept)
+
+
+def base_of(reading: Reading) -> dict[str, Any]:
+    """What a reading shows, as a copy's base; a list's row tells neither text nor, where there is none, a title."""
+    base: dict[str, Any] = {"due": reading.due}
+    if reading.whole or reading.title:
+        base["title"] = reading.title
+    if reading.whole:
+        base |= {"body": reading.body or "", "assignee": reading.assignee or ""}
+    return base
