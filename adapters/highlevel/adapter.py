@@ -51,7 +51,7 @@ from adapters.highlevel.wire import (
     own_error,
     row_key,
 )
-from adapters.http.client import Answer, Http, Rule, Transport
+from adapters.http.client import Answer, Http, Limits, Rule, Transport, Window
 from adapters.http.paging import until_still
 from adapters.text import same_text_value
 from syncer.contract.adapter import (
@@ -88,6 +88,14 @@ RULES: Final = (
     Rule(422, Missing, _NOT_THERE, unless=_ELSEWHERE),
 )
 
+
+# HighLevel's documentation: each answer tells what is left of the interval, and of the day.
+LIMITS: Final = Limits(
+    windows=(
+        Window("X-RateLimit-Remaining", "X-RateLimit-Interval-Milliseconds", unit=0.001),
+        Window("X-RateLimit-Daily-Remaining"),
+    )
+)
 
 NOTES: Final = {
     "types": "HighLevel's tasks have no type: highlevel.kind_rules decide by the title, else default_kind.",
@@ -141,6 +149,7 @@ class HighLevelAdapter(Adapter):
             rates=settings.rate,
             rules=RULES,
             own_error=own_error,
+            limits=LIMITS,
             throttle_wait=THROTTLE_WAIT,
             transport=transport,
         )

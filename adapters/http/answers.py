@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -22,7 +22,8 @@ EXCERPT: Final = 300
 
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
-_WORDS: Final = ("message", "title", "detail", "code", "error", "errors")
+_WORDS: Final = ("message", "detail", "title", "errors", "code", "error", "error_description", "error_info")
+"""The usual fields of an error's body."""
 _PADDING: Final = " \t\r\n\0\ufeff"
 # A backslash that stands for itself, a whole surrogate pair; then what no text may hold: NUL, half of such a pair.
 _ESCAPES: Final = re.compile(rb"(?i)(\\\\|\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2})|\\u0000|\\ud[89a-f][\da-f]{2}")
@@ -33,9 +34,17 @@ OwnError = Callable[[int, ErrorBody], bool]
 """Whether a body of this status looks as the CRM documents its errors."""
 
 
-def any_object(_status: int, body: ErrorBody) -> bool:
-    """Errors of a CRM of which no more is known: a JSON object that says something, in one of the usual fields."""
-    return body is not None and any(body.get(name) for name in _WORDS)
+def any_object(_status: int, body: ErrorBody, *, says: Sequence[str] = ()) -> bool:
+    """Errors of a CRM of which no more is known: a JSON object that says something, in these or the usual fields."""
+    return body is not None and any(_field(body, name) for name in (*says, *_WORDS))
+
+
+def _field(body: dict[str, Any], path: str) -> Any:
+    """The value at a path such as ``error.message``; ``None`` where there is none."""
+    value: Any = body
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def error_body(content: bytes) -> ErrorBody:
@@ -126,15 +135,24 @@ def short(text: str, *, redacted: bool = False) -> str:
     return words[:EXCERPT] + ("…" if len(words) > EXCERPT or len(text) > 4 * EXCERPT else "")
 
 
-def said(content: bytes) -> str:
-    """The CRM's own words in an error body: a message, or a problem's title, detail and code; redacted."""
+def said(content: bytes, says: Sequence[str] = ()) -> str:
+    """The CRM's own words in an error body, redacted: all of the fields that an adapter declares, else the usual ones.
+
+    Those are a message, or a problem's title, detail and code, or an error and its description. ``says`` has paths,
+    such as ``error.message``.
+    """
     try:
         body = error_body(content) or {}
     except ValueError:
         return excerpt(content)
-    message = body.get("message")
-    parts = message if isinstance(message, list) else [message]
-    if message is None:
+    parts = [_field(body, path) for path in says]
+    if not any(parts):
+        parts = [body.get("message")]
+    if parts == [None]:
         parts = [body.get("detail") or body.get("title"), body.get("errors"), body.get("code")]
-    words = " ".join(str(part) for part in parts if part)
+    if not any(parts):
+        parts = [_field(body, "error.message") or body.get("error")]
+        parts += [body.get("error_description") or body.get("error_info")]
+    flat = [one for part in parts for one in (part if isinstance(part, list) else [part])]
+    words = " ".join(str(part) for part in flat if part)
     return short(words) if words else excerpt(content)

@@ -20,7 +20,7 @@ import structlog
 
 from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, said, short
 from adapters.http.network import CONNECTIONS, Arrived, NotBegun, exchange, network
-from adapters.http.pace import LONGEST, Pace, Stopwatch, retry_after
+from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
 from syncer import __version__
 from syncer.contract.adapter import (
     AdapterError,
@@ -43,9 +43,11 @@ __all__ = [
     "MAX_PAGES",
     "Answer",
     "Http",
+    "Limits",
     "OwnError",
     "Rule",
     "Transport",
+    "Window",
     "any_object",
     "excerpt",
     "said",
@@ -144,7 +146,9 @@ class Http:
 
     ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
     stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
-    proxy or a gateway answers in its place. ``reads`` and ``writes`` count requests sent, repeated ones too.
+    proxy or a gateway answers in its place. ``limits`` are the headers in which it tells of its limits, ``says`` the
+    fields of an error's body that have its words, before those that are usual. ``reads`` and ``writes`` count requests
+    sent, repeated ones too.
     """
 
     def __init__(
@@ -156,7 +160,9 @@ class Http:
         secrets: Sequence[str],
         rates: Sequence[Rate],
         rules: Sequence[Rule] = (),
-        own_error: OwnError = any_object,
+        own_error: OwnError | None = None,
+        limits: Limits = USUAL,
+        says: Sequence[str] = (),
         throttle_wait: float = 2.0,
         transport: Transport | None = None,
     ) -> None:
@@ -168,10 +174,12 @@ class Http:
         self.reads = 0
         self.writes = 0
         self._rules = (*rules, *DEFAULT_RULES)
-        self._own_error = own_error
+        self._says = tuple(says)
+        self._own_error = own_error or partial(any_object, says=self._says)
+        self._limits = limits
         self._throttle_wait = throttle_wait
         self._in_flight: set[asyncio.Timeout] = set()
-        self._pace = Pace(system, rates)
+        self._pace = Pace(system, rates, limits)
         self._awaiting = Stopwatch()
         self._fence: Callable[[], None] = lambda: None
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
@@ -263,7 +271,7 @@ class Http:
             self._pace.heed(arrived.headers)
             if arrived.status != httpx.codes.TOO_MANY_REQUESTS:
                 return self._judge(arrived, effort.unreadable)
-            pause = retry_after(arrived.headers) or self._throttle_wait * 2**throttles
+            pause = retry_after(arrived.headers, self._limits) or self._throttle_wait * 2**throttles
             self._pace.pause(pause)
             waited += pause
             if waited > LONGEST:
@@ -321,7 +329,7 @@ class Http:
             if arrived.unfit:
                 raise unreadable(arrived.unfit, system=self.system, status=status)
             return Answer(self.system, status, arrived.headers, content, unreadable)
-        words = arrived.unfit or said(content) or short(arrived.reason) or f"status {status}"
+        words = arrived.unfit or said(content, self._says) or short(arrived.reason) or f"status {status}"
         if status == _PROXY_WANTS_A_KEY:
             msg = f"a proxy did not let the request through: {words}"
             raise NotSent(msg, system=self.system, status=status)

@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -23,19 +24,60 @@ _INSTANTS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
 """From which number on it is an instant since 1970, and in which part of a second: as a wait it would be decades."""
 _LONGEST_VALUE: Final = 100
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
-_RESETS: Final = ("RateLimit-Reset", "X-RateLimit-Reset", "X-Rate-Limit-Reset", "X-RateLimit-Reset-After")
 
 
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that the CRM asks for in ``Retry-After``, else until its rate begins anew, else the rate's interval.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rate of which a CRM tells in each answer how much is left: ``remaining`` is the header that counts it.
+
+    ``interval`` is the header that has how long the rate's interval is, in units of ``unit`` seconds; where there is
+    none, the interval has ``seconds``.
+    """
+
+    remaining: str
+    interval: str = ""
+    unit: float = 1.0
+    seconds: float = LONGEST
+
+    def lasts(self, headers: Mapping[str, str]) -> float | None:
+        """Seconds of the interval, an hour at most; ``None`` where it is not told."""
+        seconds = _number(headers, self.interval, scale=self.unit) if self.interval else self.seconds
+        return None if seconds is None else min(seconds, LONGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In which headers a CRM tells of its limits.
+
+    ``waits`` are those that have how long, or until when, to wait after a 429, the first one first. ``windows`` are the
+    rates that it tells of in each answer.
+    """
+
+    waits: tuple[str, ...] = (
+        "Retry-After",
+        "RateLimit-Reset",
+        "X-RateLimit-Reset",
+        "X-Rate-Limit-Reset",
+        "X-RateLimit-Reset-After",
+    )
+    windows: tuple[Window, ...] = ()
+
+
+USUAL: Final = Limits()
+"""What most CRMs have."""
+
+
+def retry_after(headers: Mapping[str, str], limits: Limits = USUAL) -> float | None:
+    """Seconds that the CRM asks for, else until its rate begins anew, else the rate's interval.
 
     At most an hour. A moment that has passed is 0; ``None`` where nothing can be understood.
     """
-    for name in ("Retry-After", *_RESETS):
+    for name in limits.waits:
         seconds = _wait(headers.get(name, ""), headers)
         if seconds is not None:
             return seconds
-    return _interval(headers)
+    told = (window.lasts(headers) for window in limits.windows if window.interval)
+    return next((seconds for seconds in told if seconds is not None), None)
 
 
 def _wait(value: str, headers: Mapping[str, str]) -> float | None:
@@ -72,11 +114,6 @@ def _date(value: str) -> datetime | None:
 def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> float | None:
     value = headers.get(name, "").strip()
     return float(value) * scale if value.isdecimal() and len(value) < 12 else None
-
-
-def _interval(headers: Mapping[str, str]) -> float | None:
-    seconds = _number(headers, "X-RateLimit-Interval-Milliseconds", scale=0.001)
-    return None if seconds is None else min(seconds, LONGEST)
 
 
 def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
@@ -125,8 +162,9 @@ class Pace:
     Time is the event loop's, so that a simulation's virtual clock rules here too.
     """
 
-    def __init__(self, system: str, rates: Sequence[Rate]) -> None:
+    def __init__(self, system: str, rates: Sequence[Rate], limits: Limits = USUAL) -> None:
         self._system = system
+        self._limits = limits
         self._bucket = InMemoryBucket(_windows(rates))
         self._not_before = 0.0
         self._deadline: float | None = None
@@ -141,11 +179,9 @@ class Pace:
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Pause when the CRM says that a window is used up, before it has to say 429."""
-        interval = _interval(headers)
-        if interval and _number(headers, "X-RateLimit-Remaining") == 0:
-            self.pause(interval)
-        if _number(headers, "X-RateLimit-Daily-Remaining") == 0:
-            self.pause(LONGEST)
+        for window in self._limits.windows:
+            if _number(headers, window.remaining) == 0:
+                self.pause(window.lasts(headers) or 0.0)
 
     async def wait(self) -> None:
         """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""

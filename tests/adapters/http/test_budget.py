@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from adapters.http.client import MAX_THROTTLES
-from adapters.http.pace import Pace
+from adapters.http.pace import Limits, Pace, Window
 from syncer.contract.adapter import (
     AdapterError,
     BudgetSpent,
@@ -26,13 +26,21 @@ from tests.support.http_client import answers, http, outcome
 # 429 and the rate headers
 
 NOW = "Tue, 19 May 2026 08:30:00 GMT"
+LIMITS = Limits(
+    windows=(
+        Window("X-RateLimit-Remaining", "X-RateLimit-Interval-Milliseconds", unit=0.001),
+        Window("X-RateLimit-Daily-Remaining"),
+    )
+)
 
 
 def throttled_for(headers: dict[str, str], *, status: int = 429, **options: Any) -> float:
     """Virtual seconds between a first answer with these headers and the next request."""
 
     async def main() -> float:
-        client = http(answers(httpx.Response(status, headers=headers), httpx.Response(200)), **options)
+        client = http(
+            answers(httpx.Response(status, headers=headers), httpx.Response(200)), **{"limits": LIMITS, **options}
+        )
         if status == 200:
             await client.write("POST", "/things")
         await client.write("POST", "/things")
@@ -186,9 +194,26 @@ def test_a_used_up_window_is_waited_out_before_it_says_429() -> None:
     assert throttled_for(headers | {"X-RateLimit-Remaining": "1"}, status=200) == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "status", "seconds"),
+    [
+        ({"X-Slow-Down": "9", "Retry-After": "7"}, 429, 9),
+        ({"Retry-After": "7"}, 429, 2),
+        ({"X-Left": "0"}, 200, 30),
+        ({"X-Left": "1"}, 200, 0),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Interval-Milliseconds": "10000"}, 200, 0),
+    ],
+)
+def test_an_adapter_declares_in_which_headers_its_crm_tells_of_limits(
+    headers: dict[str, str], status: int, seconds: float
+) -> None:
+    limits = Limits(waits=("X-Slow-Down",), windows=(Window("X-Left", seconds=30),))
+    assert throttled_for(headers, status=status, limits=limits) == pytest.approx(seconds, abs=0.01)
+
+
 def test_a_used_up_day_ends_the_run() -> None:
     async def main() -> None:
-        client = http(answers(httpx.Response(200, headers={"X-RateLimit-Daily-Remaining": "0"})))
+        client = http(answers(httpx.Response(200, headers={"X-RateLimit-Daily-Remaining": "0"})), limits=LIMITS)
         client.set_deadline(600)
         await client.read("GET", "/things")
         with pytest.raises(BudgetSpent):

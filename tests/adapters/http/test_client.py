@@ -174,6 +174,8 @@ def test_redirects_are_not_followed() -> None:
         (b'{"message": ["a is empty", "b is empty"]}', "a is empty b is empty"),
         (b'{"title": "Bad", "detail": "Worse", "code": "E1"}', "Worse E1"),
         (b'{"title": "Bad", "errors": {"dueTo": ["Required"]}}', "Bad {'dueTo': ['Required']}"),
+        (b'{"error": "E7", "error_info": "The lead is gone"}', "E7 The lead is gone"),
+        (b'{"error": {"message": "No such lead", "code": 7}}', "No such lead"),
         (b'{"unknown": 1}', '{"unknown": 1}'),
         (b"<html>\n  gateway</html>", "<html> gateway</html>"),
         (b"", ""),
@@ -182,6 +184,24 @@ def test_redirects_are_not_followed() -> None:
 )
 def test_the_crms_own_words(content: bytes, words: str) -> None:
     assert said(content) == words
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b'{"fault": {"text": "No such lead"}, "ref": 7, "message": "see fault"}', "No such lead 7"),
+        (b'{"message": "see above"}', "see above"),
+        (b'{"fault": "none", "ref": ["a", "b"]}', "a b"),
+    ],
+)
+def test_an_adapter_declares_where_its_crm_says_what_is_wrong(content: bytes, words: str) -> None:
+    assert said(content, ("fault.text", "ref")) == words
+
+
+def test_an_error_in_a_field_that_is_declared_is_the_crms_own() -> None:
+    replies = answers(httpx.Response(404, json={"fault": {"text": "No such lead"}}))
+    assert type(run_virtual(outcome(http(replies, says=("fault.text",)), "GET"))) is Missing
+    assert type(run_virtual(outcome(http(replies), "GET"))) is Unavailable
 
 
 def test_an_excerpt_is_one_short_line() -> None:
