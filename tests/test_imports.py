@@ -45,7 +45,7 @@ ONLY_IN = {
 PURE = {"syncer.domain", "syncer.reconcile"}
 IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "stamina", "structlog", "subprocess"}
 IMPURE |= {"threading", "time"}
-NAMES_CRMS = ("syncer.config", "syncer.demo", "adapters")
+NAMES_CRMS = ("syncer.config.registry", "syncer.demo", "adapters")
 
 SOURCES = sorted(path for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}

@@ -103,6 +103,8 @@ class HighLevelSettings(ConnectionSettings):
         permissions=("locations/tasks.readonly", "contacts.readonly", "contacts.write"),
         team_permissions=("users.readonly",),
         more={"location_id": "the location's id, as in the address of its pages"},
+        # Messages are sent from elsewhere: shown to HighLevel's people, and never written into the others.
+        shows_messages=True,
     )
 
     token: Secret

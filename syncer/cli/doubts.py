@@ -31,7 +31,8 @@ def _routes(account: Account, capabilities: Mapping[str, Capabilities]) -> Itera
     for kind, system in account.routes_off:
         yield Doubt(f"routes.{kind.value}", f"{system} is not connected: this file has no table [{system}]")
     for system, can in capabilities.items():
-        lost = [kind.value for kind, systems in account.routes.items() if system in systems and kind not in can.creates]
+        chosen = [kind for kind in account.routes if kind in account.chosen_routes]
+        lost = [kind.value for kind in chosen if system in account.routes[kind] and kind not in can.creates]
         if lost:
             words = f"{system} cannot show {', '.join(lost)}; such tasks wait there for good (not_supported)"
             yield Doubt("routes", f"{words}: leave {system} out of these routes")

@@ -17,7 +17,14 @@ from pydantic import BaseModel, ValidationError
 
 from syncer.config.clashes import clashes
 from syncer.config.problems import Complaints, ConfigError, suggestion
-from syncer.config.registry import BUILT_IN, UnknownSystem, installed_systems, make_adapter, settings_model
+from syncer.config.registry import (
+    BUILT_IN,
+    UnknownSystem,
+    installed_systems,
+    make_adapter,
+    settings_model,
+    shows_messages,
+)
 from syncer.config.schema import Account, AccountTable, LedgerTable, SyncSettings, User
 from syncer.contract.adapter import Adapter
 from syncer.contract.settings import ConnectionSettings, SecretReference
@@ -35,8 +42,6 @@ _ADVICE: Final = (
     f"write one with `syncer init`, or copy {EXAMPLE} to config.toml and fill it in; "
     "`syncer demo` shows everything without any account"
 )
-# Messages are sent from Reply: shown to HighLevel's people, and never written into the others.
-_MESSAGE_ROUTE: Final = ("highlevel",)
 _LONGEST: Final = 1024 * 1024
 _TOO_LONG_FOR_AN_ID: Final = 2**63
 _SECTIONS: Final = ("account", "ledger", "sync", "routes", "users")
@@ -173,6 +178,7 @@ class _Reader:
         self._context = {"folder": path.absolute().parent, "secrets": secrets}
         self._tables = tables
         self._complaints = complaints
+        self._chosen: set[Kind] = set()
 
     def account(self) -> Account:
         account = self._table("account", AccountTable, {"name": self._path.stem})
@@ -202,6 +208,7 @@ class _Reader:
                 for name in systems
                 if name not in connections and kind in self._tables.get("routes", {})
             ),
+            chosen_routes=frozenset(self._chosen),
             users=users,
         )
 
@@ -245,13 +252,15 @@ class _Reader:
     def _routes(self, connections: Iterable[str]) -> dict[Kind, tuple[str, ...]]:
         """Every kind with the systems that it goes to, those that are off too."""
         on = tuple(connections)
-        routes = {kind: _MESSAGE_ROUTE if kind in MESSAGE_KINDS else on for kind in Kind}
+        for_messages = tuple(system for system in on if shows_messages(system))
+        routes = {kind: for_messages if kind in MESSAGE_KINDS else on for kind in Kind}
         table = self._tables.get("routes", {})
         if not isinstance(table, dict):
             self._complaints.add("routes", "expected a table [routes]")
             table = {}
         for kind, systems in table.items():
             if kind in set(Kind):
+                self._chosen.add(Kind(kind))
                 routes[Kind(kind)] = self._systems(f"routes.{kind}", systems)
             else:
                 self._complaints.add(f"routes.{kind}", f"unknown kind of task{suggestion(kind, Kind)}")

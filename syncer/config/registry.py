@@ -88,6 +88,14 @@ def profile(system: str) -> Profile:
     return found
 
 
+def shows_messages(system: str) -> bool:
+    """Whether tasks to write messages go to the CRM of this name where nobody says otherwise."""
+    try:
+        return profile(system).shows_messages
+    except UnknownSystem:
+        return False
+
+
 def offers() -> Iterator[tuple[str, Profile]]:
     """Every connection that can be offered, by name, ours first; a package that cannot be loaded offers none."""
     for system in installed_systems():

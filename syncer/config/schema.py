@@ -138,8 +138,9 @@ class User(StrictModel):
 class Account(StrictModel):
     """One account file, checked. ``path`` is the file.
 
-    ``routes`` has every kind; systems that are off are left out, and stand in
-    ``routes_off`` where the file names them. ``ledger_url`` is absolute and may hold a password.
+    ``routes`` has every kind; systems that are off are left out, and stand in ``routes_off`` where the file names them.
+    ``chosen_routes`` are the kinds of which ``[routes]`` says so; the others go wherever they can be made.
+    ``ledger_url`` is absolute and may hold a password.
     """
 
     name: str
@@ -153,6 +154,7 @@ class Account(StrictModel):
     connections: dict[str, ConnectionSettings]
     routes: dict[Kind, tuple[str, ...]]
     routes_off: tuple[tuple[Kind, str], ...] = ()
+    chosen_routes: frozenset[Kind] = frozenset()
     users: tuple[User, ...] = ()
 
     @property

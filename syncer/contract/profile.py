@@ -26,8 +26,9 @@ class Profile:
     ``variable`` the environment variable that is proposed for it, ``where`` the place where people find it, as the end
     of the sentence "The key is …". ``permissions`` are the scopes that a run needs, in the CRM's own words, empty where
     it has none; ``contact_permissions`` those that ``create_missing_contacts`` needs besides, ``team_permissions``
-    those that `list_team` needs. ``more`` has the other keys of the table that have no default, each with
-    what it means. ``choices`` are settings that ``syncer init`` asks about.
+    those that `list_team` needs. ``more`` has the other keys of the table that have no default, each with what it
+    means. ``choices`` are settings that ``syncer init`` asks about. ``shows_messages`` says that tasks to write mails,
+    SMS and the like go there where ``[routes]`` is silent: a CRM whose people see what is sent from another one.
     """
 
     title: str
@@ -39,3 +40,4 @@ class Profile:
     team_permissions: tuple[str, ...] = ()
     more: Mapping[str, str] = field(default_factory=dict)
     choices: tuple[Choice, ...] = ()
+    shows_messages: bool = False

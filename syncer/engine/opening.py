@@ -20,6 +20,7 @@ from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, WrongAccount
 from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import IDENTITY
+from syncer.domain.model import Kind
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
@@ -196,7 +197,7 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
     sync = settings.sync
     return Policy(
         systems=tuple(settings.connections),
-        routes=settings.routes,
+        routes={kind: _routed(settings, adapters, kind) for kind in settings.routes},
         twin_window=sync.twin_window,
         default_due=sync.default_due,
         doubt_grace=sync.doubt_grace,
@@ -207,6 +208,14 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
         users={(system, uid): user.name for user in settings.users for system, uid in user.ids.items()},
         dues={system: adapter.capabilities.dues for system, adapter in adapters.items()},
     )
+
+
+def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> tuple[str, ...]:
+    """Where a kind goes: nobody who chose nothing is told, task by task, that a CRM has no such kind."""
+    route = settings.routes[kind]
+    if kind in settings.chosen_routes:
+        return route
+    return tuple(system for system in route if system not in adapters or kind in adapters[system].capabilities.creates)
 
 
 async def verify_identities(context: RunContext) -> None:
