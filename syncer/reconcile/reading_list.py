@@ -23,6 +23,7 @@ from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import UNSETTLED, Base, within
+from syncer.domain.cursors import BEHIND
 from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import maybe_superseded
@@ -57,6 +58,8 @@ class Need(StrEnum):
     """Something is open elsewhere, or has changed."""
     EVENT = "event"
     """The CRM sent word of it."""
+    TOLD = "told"
+    """Another ledger may have made the contact since it was looked for."""
     NEW = "new"
     """Nobody has read it yet."""
     TURN = "turn"
@@ -78,6 +81,7 @@ _ORDER: Final = {
     (What.LOOKUP, Need.NEW): 7,
     (What.LANE, Need.TURN): 8,
     (What.PERSON, Need.OPEN): 9,
+    (What.LOOKUP, Need.TOLD): 9,
 }
 
 TASKS: Final = frozenset({1, 2})
@@ -183,7 +187,7 @@ def items_of(
         items += _vanished(system, base, seen[system])
         items += _changed(base, seen[system])
         items += _contacts(system, base, seen[system])
-    items += _of_persons(system, base, persons)
+    items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)
     return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
 
 
@@ -305,11 +309,19 @@ def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: tim
 # people ----------------------------------------------------------------------------------------------
 
 
-def _of_persons(system: str, base: Base, persons: Collection[str]) -> Iterator[ReadItem]:
+def _of_persons(system: str, base: Base, persons: Collection[str], *, looks_up: bool) -> Iterator[ReadItem]:
+    """Everything of these persons; who is not known there is looked for once more, when that is first asked for.
+
+    Later runs go by that answer, until the number's own turn comes.
+    """
     wanted = set(persons)
-    for (where, contact), link in base.links.items() if wanted else ():
-        if where == system and link in wanted:
+    for link in sorted(wanted):
+        there = [contact for where, contact in base.contacts_of(link) if where == system]
+        for contact in there:
             yield ReadItem(system, What.PERSON, contact, Need.OPEN)
+        if looks_up and not there and not base.cursors.get(BEHIND + link):
+            phones = dict.fromkeys(phone for record in base.records_of(link) for phone in record.phones)
+            yield from (ReadItem(system, What.LOOKUP, phone, Need.TOLD) for phone in phones)
 
 
 def link_of(base: Base, record: tuple[str, str]) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Action, Base, Failing, OpState
+from syncer.domain.cursors import BEHIND
 from syncer.domain.model import Kind, Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import Failure, failing_after, is_given_up, told
@@ -122,6 +123,18 @@ def test_copies_that_vanished_come_before_rows_that_changed_and_these_by_their_d
         "task 3 new",
         "contact stranger new",
     ]
+
+
+def test_who_is_to_be_read_in_full_is_looked_for_again_once_where_nobody_knew_them() -> None:
+    """Another ledger may have made the contact since."""
+    person = "p1"
+    record = Record(TYPED, f"{person}-{TYPED}", "Asha", phones=("+919876543210",))
+    base = a_base(people=())
+    base.records, base.links = {record.key: record}, {record.key: person}
+    base.lookups[LANE, record.phones[0]] = START
+    assert of(LANE, the_list(base, persons=[person])) == [f"lookup {record.phones[0]} told"]
+    base.cursors[BEHIND + person] = "1"
+    assert not of(LANE, the_list(base, persons=[person]))
 
 
 @pytest.mark.parametrize("person", ["p1", "p2"])
