@@ -22,7 +22,8 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     """All tasks of a contact into ``seen.persons``, where all that are wanted could be read.
 
     Rows that lack the text and that no replica knows are read one by one: open ones always, closed ones unless a
-    sequence made them. Other rows stay as they were listed.
+    sequence made them. Other rows stay as they were listed. Beside rows that cannot be understood they are read, too:
+    whatever fails is counted from its first run on, so that two failures take no longer than one.
     """
     seen, contact = connection.seen, item.key
     try:
@@ -35,8 +36,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     if listing.unreadable:
         seen.unreadable += listing.unreadable
         connection.note(item, f"{len(listing.unreadable)} of its rows could not be understood")
-        if not is_given_up(context.base, item.place, failed_now=True):
-            return
+    complete = not listing.unreadable or is_given_up(context.base, item.place, failed_now=True)
     context.extend(listing.rows)
     rows = {row.remote_id: row for row in listing.rows}
     wanted = _wanted(context, listing.rows)
@@ -60,7 +60,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     await for_each(wanted, read)
     unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
     places = [(connection.system, What.TASK.value, remote_id) for remote_id in unread]
-    if all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
+    if complete and all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
         _keep(context, connection, contact, rows)
 
 

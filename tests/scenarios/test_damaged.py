@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.lasting import crowd, named
+from tests.support.lasting import crowd, forbid, named, of_tasks
 from tests.support.scenario import Make, Stage, attention, details, waiting
 
 
@@ -77,3 +77,32 @@ def test_nothing_is_written_in_a_damaged_lane_and_everything_in_the_others(stage
     assert world.lane(other) == ["FOLLOW_UP_CALL"]
     assert ("superfone", "unread") in waiting(report)
     assert any(f"the tasks of contact {lead}: " in line for line in named(report, "superfone", "unreadable"))
+
+
+# one person's tasks in a CRM that lists all of them ---------------------------------------------------
+
+
+def test_two_tasks_that_nobody_can_read_hold_their_person_up_no_longer_than_one(stage: Make) -> None:
+    """After a lost ledger all of a person's tasks are read: what fails of them is counted side by side."""
+    world = stage()
+    _, contact, other = world.everywhere()
+    hidden = world.reply.person_creates(contact, "Call", world.due(hours=1))
+    world.good()
+    world.reply.person_completes(hidden)
+    damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=2))
+    forbid(world, "reply", of_tasks([hidden]))
+
+    def edit(answer: Any) -> None:
+        for row in answer["items"]:
+            if str(row["id"]) == damaged:
+                row["dueTo"] = "whenever"
+
+    world.mangle("reply", "tasks", edit)
+    world.lose_ledger()
+    world.highlevel.person_creates(other, "Ring", world.due(hours=3))
+    assert world.open() == (1, 1, 2)
+
+    world.good()
+    assert ("reply", "unread") in waiting(world.good())
+    assert "unread" not in {reason for _, reason in waiting(world.good())}
+    world.quiet(2)
