@@ -178,15 +178,15 @@ def _by_what_it_is_about(cursor: str, _value: str) -> tuple[str]:
 class Base:
     """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
 
-    ``tasks`` are those that are open, have an open replica or an unsettled operation, and those asked for by
-    id; ``replicas`` all replicas of these, and those asked for by key. ``operations`` are the unsettled and the parked
-    or failed ones, the latest for each task, system and action. ``records`` are all known contacts, ``links`` gives
-    the link of each linked one. ``lookups`` tells
-    when a (system, key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last
-    read one contact at a time. ``cursors`` are small named values. ``failing`` is what could not be read when it was
-    last tried. ``unreported`` are incidents of runs that broke off before they could report them. ``recent`` counts the
-    tasks, closed ones too, that were first seen within a day and are alike. ``behind`` are the persons for whom nothing
-    may be written in this run, because something was that the ledger does not know.
+    ``tasks`` are those that are open, have an open replica or an unsettled operation, and those asked for by id;
+    ``replicas`` all replicas of these, and those asked for by key. ``operations`` are the unsettled and the parked or
+    failed ones, the latest for each task, system and action, and of tasks asked for the creates that were carried out.
+    ``records`` are all known contacts, ``links`` gives the link of each linked one. ``lookups`` tells when a (system,
+    key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last read one contact
+    at a time. ``cursors`` are small named values. ``failing`` is what could not be read when it was last tried.
+    ``unreported`` are incidents of runs that broke off before they could report them. ``recent`` counts the tasks,
+    closed ones too, that were first seen within a day and are alike. ``behind`` are the persons for whom nothing may be
+    written in this run, because something was that the ledger does not know.
 
     What is asked for each operation or contact is answered from indexes, which are in step with these dictionaries
     whoever changes them: each is made a `Table`. To replace one, make another base.

@@ -67,7 +67,9 @@ LIVE: Final = (
 )
 """The ids of the tasks that may still matter."""
 
-_RELEVANT: Final = or_(_UNSETTLED, and_(STALLED, LATEST))
+# That we made a copy of a task tells that it was open, also once people reopened that copy, which is another task then.
+_MADE: Final = and_(_operation.c.action == literal_column("'create'"), _operation.c.state == literal_column("'done'"))
+_RELEVANT: Final = or_(_UNSETTLED, and_(STALLED, LATEST), _MADE)
 _IDS: Final[BindParameter[str]] = bindparam("ids", expanding=True)
 
 _LIVE_TASKS: Final = TASKS.select.where(_task.c.id.in_(LIVE))
@@ -125,7 +127,8 @@ def cursors(connection: Connection) -> dict[str, str]:
 def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:
     """Add these replicas with their tasks, and these tasks, where they exist.
 
-    A task comes with its replicas and its unsettled or stalled operations. What `base` has already is left as it is.
+    A task comes with its replicas, its unsettled or stalled operations, and the creates that made its copies. What
+    `base` has already is left as it is.
     """
     by_system: dict[str, list[str]] = {}
     for system, remote_id in dict.fromkeys(replicas):

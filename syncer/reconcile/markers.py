@@ -35,12 +35,12 @@ def named_by(base: Base, marker: Marker) -> Task | None:
 def is_history(base: Base, task: Task) -> bool:
     """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw.
 
-    That we tried to copy it tells that it was open.
+    That we copied it, or tried to, tells that it was open, whatever became of the copies.
     """
     if task.state is State.OPEN or base.operations_of(task.id):
         return False
     copies = base.copies_of(task.id)
-    return len(copies) == 1 and not copies[0].made
+    return len(copies) == 1 and not copies[0].made and copies[0].state is not ReplicaState.OPEN
 
 
 def is_by_another(base: Base, reading: Reading) -> bool:

@@ -116,10 +116,10 @@ class _Conclusion:
         return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
 
     def _is_superseded(self, row: Reading) -> bool:
-        """Whether a creation closed it, or a write of ours hit it."""
+        """Whether a creation closed it, or a write of ours hit it, which the ledger knows best."""
         known = self._work.base.replicas.get(row.key)
-        if known is not None and known.state is ReplicaState.SUPERSEDED:
-            return True
+        if known is not None and known.state in {ReplicaState.SUPERSEDED, ReplicaState.DONE}:
+            return known.state is ReplicaState.SUPERSEDED
         if self._work.lane_policy(row.system) is None:
             return False
         return self._work.cause(row) is not Cause.PERSON or self._may_be_hit(row)

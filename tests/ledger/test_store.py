@@ -99,7 +99,11 @@ def test_more_is_added_when_it_is_asked_for(ledger: Ledger) -> None:
             make_replica("2", "past", state=ReplicaState.GONE, system="highlevel"),
             make_replica("3", "other", state=ReplicaState.DONE),
         ],
-        operations=[make_operation("op1", "past", OpState.PARKED)],
+        operations=[
+            make_operation("op1", "past", OpState.PARKED),
+            make_operation("op2", "past", OpState.DONE, system="highlevel"),
+            make_operation("op3", "past", OpState.DONE, system="highlevel", action=Action.COMPLETE),
+        ],
     )
     base = ledger.load()
     ledger.extend(base, replicas=[("reply", "3"), ("reply", "none"), ("nowhere", "1")])
@@ -107,7 +111,7 @@ def test_more_is_added_when_it_is_asked_for(ledger: Ledger) -> None:
     ledger.extend(base, tasks=["past", "none"])
     assert set(base.tasks) == {"other", "past"}
     assert set(base.replicas) == {("reply", "3"), ("reply", "1"), ("highlevel", "2")}
-    assert set(base.operations) == {"op1"}
+    assert set(base.operations) == {"op1", "op2"}
 
 
 def test_what_the_engine_holds_already_is_not_replaced(ledger: Ledger) -> None:

@@ -67,6 +67,12 @@ def test_a_marker_names_what_is_done_where_we_tried_to_copy_it(tried: bool) -> N
     assert (named_by(base, marker_of(done)) == done) is tried
 
 
+def test_a_marker_names_what_is_done_and_still_open_where_it_was_made() -> None:
+    """Somebody finished its copies, and reopened them as other tasks before ours was completed."""
+    done = replace(TASK, state=State.DONE)
+    assert named_by(a_base(done, replicas=[ORIGIN]), marker_of(done)) == done
+
+
 def test_after_an_old_copy_was_put_back_a_copy_of_ours_may_have_been_reopened_since() -> None:
     base = a_base(TASK, replicas=[ORIGIN, COPY], restored_at=START)
     assert named_by(base, marker_of(f"{PLAIN}:{COPY.remote_id}")) is None

@@ -78,6 +78,18 @@ def test_what_our_own_user_closed_in_the_lane_while_all_others_are_open_was_hit(
     assert found.base.tasks[task.id].state is state
 
 
+def test_what_a_newer_task_closed_in_the_lane_is_done_where_the_ledger_took_it_so() -> None:
+    """So the account file may say. Its copies were reopened as other tasks, and one's text was copied."""
+    task = a_task(f"{LANE}:1", state=State.DONE)
+    in_lane = done(from_yesterday(copies_of(task)[0]))
+    newer = a_reading(LANE, "2", created_at=at(hours=-1), created_by="8", due=at(days=9), kind=Kind.SITE_VISIT)
+    pasted = a_reading(PLAIN, "p", title="Send the plan", due=at(days=5), marker=marker_of(task))
+    base = a_base(task, replicas=[a_replica(task, LANE, in_lane.remote_id, state=ReplicaState.DONE, made=False)])
+    found = rebuilt(in_lane, newer, pasted, base=base)
+    assert found.base.tasks[task.id].state is State.DONE
+    assert found.base.tasks[f"{PLAIN}:p"].held == Reason.DONE_OR_REOPENED
+
+
 @pytest.mark.parametrize(("closes", "state"), [(True, State.DONE), (False, State.OPEN)])
 def test_what_our_own_user_hit_in_the_lane_is_not_done_because_it_was_cancelled_and_kept(
     closes: bool, state: State

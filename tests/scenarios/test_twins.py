@@ -295,6 +295,37 @@ def test_reopened_in_superfone_is_a_new_task(stage: Make) -> None:
     world.quiet(2)
 
 
+@pytest.mark.parametrize("superseded", ["keep", "complete"])
+def test_the_text_of_a_copy_that_was_reopened_makes_no_task_of_the_one_that_is_done(
+    stage: Make, superseded: str
+) -> None:
+    """Once people reopened all copies, the ledger still knows that it made them of a task that was open."""
+    world = stage(superfone=f'superseded = "{superseded}"')
+    lead, _, contact = world.everywhere()
+    task = world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(), title="Call Asha")
+    world.good()
+    (copy,), (other,) = world.reply.tasks(), world.highlevel.tasks()
+    if superseded == "complete":
+        world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=9), title="Visit")
+    else:
+        world.superfone.person_completes(task)
+    world.good()
+    world.reply.person_reopens(str(copy.id))
+    world.highlevel.person_reopens(other.id)
+    world.good()
+    shown = world.open()
+
+    pasted = world.highlevel.person_creates(contact, "Send the plan", world.due(hours=5), body=other.body)
+    report = world.good()
+
+    assert report.attention == ()
+    assert world.open()[1:] == (shown[1] + 1, shown[2] + 1)
+    assert ("superfone", "closed_there") not in waiting(report)
+    with world.open_ledger() as ledger:
+        assert f"highlevel:{pasted}" in {known.task.id for known in ledger.tasks(state="open")}
+    world.quiet(2)
+
+
 def test_another_title_is_another_task_though_a_clock_that_is_fast_says_that_it_was_made_later(stage: Make) -> None:
     """In the first run what Superfone shows may be our copy, but not where it has a title of theirs."""
     world = stage()
