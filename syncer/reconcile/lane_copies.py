@@ -25,6 +25,13 @@ def lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
     return row.system not in other.open and not (theirs and other.closed.get(row.system))
 
 
+def has_made_up_due(policy: Policy, row: Reading, other: Group) -> bool:
+    """Whether the row is due when we would have made it up as we copied that marked task elsewhere."""
+    copied = [member.created_at for member in other.readings if member.marker is not None and member.created_at]
+    due, later = row.due, policy.default_due
+    return due is not None and any(abs(due - made_at - later) <= CLOCKS_DIFFER_BY for made_at in copied)
+
+
 def is_second_copy(row: Reading, other: Group) -> bool:
     """Whether the maker of this one made a copy of that marked task there, too. Who made its origin is not us."""
     there = other.open[row.system]

@@ -15,7 +15,15 @@ from syncer.domain.model import Reading, ReplicaState, State, next_task_id, spli
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Cause, made_after
 from syncer.reconcile.grouping import Group
-from syncer.reconcile.lane_copies import fits_kind, is_before, is_finished_before, is_second_copy, lacks_it, looks_like
+from syncer.reconcile.lane_copies import (
+    fits_kind,
+    has_made_up_due,
+    is_before,
+    is_finished_before,
+    is_second_copy,
+    lacks_it,
+    looks_like,
+)
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
 from syncer.reconcile.merging import Merging
 
@@ -94,7 +102,10 @@ class Matching:
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
         target = self._first([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
-        if target is not None and (target.open or ours):
+        if target is not None and self._is_contested(row, target):
+            group.held = Reason.UNMATCHED
+            self._mark_unsure(row)
+        elif target is not None and (target.open or ours):
             self._join(row, target)
         elif any(not other.open for other in alike):
             # What it looks like is finished: it may be our copy, or what somebody made anew.
@@ -177,7 +188,9 @@ class Matching:
             if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         target = self._first([other for other in fitting if other.open or other.marked], row)
-        if target is not None and self._may_be_of_another(row, target):
+        if target is not None and in_lanes and self._is_contested(row, target):
+            self._mark_unsure(row)
+        elif target is not None and self._may_be_of_another(row, target):
             for other in fitting:
                 other.unsure = other.unsure or (bool(other.open) and not self._is_finished(other))
         elif target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
@@ -217,6 +230,16 @@ class Matching:
                 return True
             earlier = next_task_id(earlier)
         return False
+
+    def _is_contested(self, row: Reading, target: Group) -> bool:
+        """Whether the row may as well be our copy of a task without a due, of which it has the due that we made up.
+
+        People put off the other copies since, and what we copied nowhere else was made to be due just then.
+        """
+        if target.marked or not self._may_be_ours(row):
+            return False
+        others = (other for other in self._lacking(row) if other is not target and other.marked)
+        return any(has_made_up_due(self._policy, row, other) for other in others)
 
     def _mark_unsure(self, row: Reading) -> None:
         for other in self._lacking(row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -179,6 +180,43 @@ def test_what_may_be_the_finished_copy_of_a_task_without_a_due_holds_it() -> Non
     marked = done(copies_of(a_task(f"{TYPED}:7", origin=TYPED, kind=Kind.TODO, title="Old"), [PLAIN])[0])
     found = rebuilt(undated, ours, marked)
     assert found.base.tasks[undated.place].held == Reason.DONE_OR_REOPENED
+
+
+COPIED_AT = at(hours=-2)
+
+
+def put_off_elsewhere_and_due_with_another(hours: int = 0) -> tuple[Reading, Reading, list[Reading]]:
+    """A lane's task, one of theirs that is due with it, and one without a due, whose copy in Reply was put off.
+
+    The lane's task is due so many hours after the due that we made up for the one that has none.
+    """
+    due = COPIED_AT + POLICY.default_due + timedelta(hours=hours)
+    undated = a_reading(PLAIN, "1", title="Ring", due=None)
+    task = a_task(undated.place, origin=PLAIN, title="Ring", due=at(days=3))
+    lane = a_reading(LANE, "9", due=due, created_by=API, created_at=COPIED_AT, updated_at=COPIED_AT)
+    other = a_reading(TYPED, "2", title="Call", due=due, created_at=COPIED_AT)
+    return lane, other, [undated, *copies_of(task, [TYPED], created_at=COPIED_AT)]
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+@pytest.mark.parametrize("us", ["", API])
+def test_a_due_that_was_made_up_and_put_off_elsewhere_names_no_other_task(us: str, is_closed: bool) -> None:
+    """Somebody made another task that is due just then: whose copy the lane's is, nothing tells."""
+    lane, other, undated = put_off_elsewhere_and_due_with_another()
+    base = a_base()
+    base.cursors[OUR_USER + LANE] = us
+    found = rebuilt(done(lane) if is_closed else lane, other, *undated, base=base)
+    unsure = {undated[0].place: Reason.DONE_OR_REOPENED, other.place: Reason.DONE_OR_REOPENED}
+    assert {task.id: task.held for task in found.base.tasks.values()} == unsure | (
+        {} if is_closed else {lane.place: Reason.UNMATCHED}
+    )
+
+
+def test_what_is_due_at_another_hour_than_was_made_up_is_what_is_due_with_it() -> None:
+    lane, other, undated = put_off_elsewhere_and_due_with_another(hours=3)
+    found = rebuilt(lane, other, *undated)
+    assert found.base.replicas[lane.key].task == other.place
+    assert not any(task.held for task in found.base.tasks.values())
 
 
 def a_copy_of_what_has_no_due() -> list[Reading]:
