@@ -55,8 +55,8 @@ class Operation:
     or, once done, the one that was created.
 
     ``before`` is what a later reading is compared with: the ids of the contact's tasks that were open just
-    before the request. ``seen`` are all ids that were there. ``failures`` counts runs in a row that ended badly.
-    ``changes`` are the fields that an edit changes.
+    before the request. ``seen`` are all ids that were there in a lane, elsewhere those that could not be understood.
+    ``failures`` counts runs in a row that ended badly. ``changes`` are the fields that an edit changes.
     """
 
     id: str

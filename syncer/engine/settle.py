@@ -14,7 +14,7 @@ from syncer.contract.adapter import Completes, Missing
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.dues import Dues
-from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, split_task_id
+from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable, split_task_id
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
@@ -170,8 +170,13 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         context.created[operation.system] += 1
-    elif read_all and not any(row.due is None or context.is_due(operation, row.due) for row in listing.unreadable):
+    elif read_all and not any(_may_be_made(context, operation, row) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
+
+
+def _may_be_made(context: RunContext, operation: Operation, row: Unreadable) -> bool:
+    """Whether it may be what the request made: it was not there before, and it may be due then."""
+    return row.remote_id not in operation.seen and (row.due is None or context.is_due(operation, row.due))
 
 
 def _failed_before(context: RunContext, operation: Operation, row: Reading) -> bool:

@@ -85,6 +85,7 @@ class Requests:
             remote_id=planned.remote_id,
             raw_type=connection.adapter.raw_type(task.kind),
             due=task.due,
+            seen=tuple(row.remote_id for row in connection.seen.unreadable if row.remote_id and row.contact == contact),
             fingerprint=fingerprint(task, context.base, planned.system, contact),
             failures=latest.failures if latest is not None and latest.state is OpState.FAILED else 0,
             reason=planned.reason,

@@ -34,6 +34,29 @@ def test_a_create_is_not_repeated_while_a_row_of_its_contact_cannot_be_read(stag
     world.quiet(2)
 
 
+def test_a_row_that_nobody_could_read_before_the_request_is_not_what_that_made(stage: Make) -> None:
+    """It may be due at any time, for as long as it cannot be read: no create in doubt waits for it."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+
+    def edit(answer: Any) -> None:
+        for row in answer["items"]:
+            if row["id"] == int(damaged):
+                row["dueTo"] = "whenever"
+
+    world.mangle("reply", "tasks", edit)
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.fail("reply", "create", Fault.LOST_REQUEST)
+    assert ("reply", "in_doubt") in waiting(world.again())
+
+    world.wait(minutes=1)
+    world.good()
+
+    assert world.open() == (1, 2, 1)
+    world.quiet(2)
+
+
 @pytest.mark.parametrize(("raw_type", "hours"), [("SITE_VISIT", 5), ("FOLLOW_UP_CALL", 9)])
 def test_a_task_of_theirs_that_only_resembles_our_lost_create_is_theirs(stage: Make, raw_type: str, hours: int) -> None:
     world = stage()
