@@ -98,11 +98,16 @@ def _end(words: str, status: int) -> NoReturn:
 
 
 def _session(
-    configs: list[Path] | None = None, *, json: bool = False, verbose: int = 0, quiet: bool = False
+    configs: list[Path] | None = None,
+    *,
+    json: bool = False,
+    verbose: int = 0,
+    quiet: bool = False,
+    log_file: Path | None = None,
 ) -> Session:
     from syncer.cli.session import Session
 
-    return Session(tuple(configs or _named_before), json=json, verbose=verbose, quiet=quiet)
+    return Session(tuple(configs or _named_before), json=json, verbose=verbose, quiet=quiet, log_file=log_file)
 
 
 def _states() -> list[str]:
@@ -216,6 +221,9 @@ def sync(
     once: Annotated[bool, typer.Option("--once", help="One run for each account, then leave.")] = False,
     allow_creates: Creates = None,
     allow_completions: Completions = None,
+    log_file: Annotated[
+        Path | None, typer.Option("--log-file", metavar="FILE", help="Log there, not to standard error.")
+    ] = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
@@ -225,7 +233,7 @@ def sync(
     if not once and (allow_creates is not None or allow_completions is not None):
         msg = "the limits are lifted for one run alone: add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
-    session = _session(config, json=json, verbose=verbose, quiet=quiet)
+    session = _session(config, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
     if once:
         from syncer.cli.commands.runs import sync_once
         from syncer.engine.run import Options

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+import random
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,15 +22,15 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[impo
 from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped]
 
 from syncer.cli import presence
+from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import Served, failure_of, worst
 from syncer.cli.screens import moment, run_in_words
 from syncer.cli.session import Session, connected, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
+from syncer.cli.systemd import Systemd
 from syncer.config.clashes import known_clashes
-from syncer.config.loader import Found
-from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, WrongAccount
 from syncer.domain.report import Exit
@@ -39,6 +40,8 @@ from syncer.ledger import Busy, Ledger, LedgerError, Locked
 
 LOOK_AGAIN: Final = 10.0
 """Seconds after which, at the latest, a changed account file is taken up."""
+JITTER: Final = 0.05
+"""The part of its interval by which a pause may be shorter or longer."""
 _STALLED_READER: Final = 1.0
 _FAREWELL: Final = 2.0
 # The scheduler goes by the wall clock, which people set: an instant that is always past means *now* by any clock.
@@ -90,8 +93,8 @@ class _Daemon:
         self._stop = stop
         self._since = datetime.now(UTC)
         self._services: dict[Path, _Service] = {}
-        self._broken: dict[str, ConfigError] = {}
-        self._looked_at: Mapping[Path, object] = {}
+        self._files = AccountFiles(session)
+        self._systemd = Systemd()
         self._moving: dict[Path, asyncio.Future[None]] = {}
         self._scheduler = AsyncIOScheduler(timezone=UTC)
 
@@ -99,14 +102,18 @@ class _Daemon:
         """Until somebody asks for the end, or no account is left; then until the runs under way have ended."""
         self._scheduler.start()
         try:
-            found = await self._find()
-            broken = self._tell_broken(found)
-            failed = await asyncio.gather(*(self._begin(account) for account in found.accounts))
+            look = await self._files.look()
+            broken = self._tell_broken(look)
+            failed = await asyncio.gather(*(self._begin(account) for account in look.accounts.values()))
             if all(status is not None for status in failed):
                 return worst([*broken, *(status for status in failed if status is not None)])
-            _log.info("daemon.started", accounts=sorted(one.account.name for one in self._services.values()))
-            watching = [asyncio.ensure_future(work) for work in (self._watch_files(), self._stay_present())]
+            names = sorted(one.account.name for one in self._services.values())
+            _log.info("daemon.started", accounts=names)
+            self._systemd.ready(f"serving {', '.join(names)}")
+            watches = (self._watch_files(), self._stay_present(), self._systemd.stay_alive())
+            watching = [asyncio.ensure_future(work) for work in watches]
             await self._stop.wait()
+            self._systemd.stopping()
             for watch in watching:
                 watch.cancel()
         finally:
@@ -132,7 +139,7 @@ class _Daemon:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this account's alone
             self._fail(service, error)
             failed = failure_of(error).exit_status
-        self._plan_turn(service, 0.0 if failed is None else service.interval)
+        self._plan_turn(service, 0.0 if failed is None else _pause(service.interval))
         return failed
 
     async def _connect(self, service: _Service) -> None:
@@ -174,7 +181,7 @@ class _Daemon:
             if service.busy is not None:
                 service.busy.set_result(None)
             self._refuse_clashes()
-            self._plan_turn(service, service.interval)
+            self._plan_turn(service, _pause(service.interval))
             self._end_if_none_is_left()
 
     async def _run(self, service: _Service) -> None:
@@ -190,6 +197,10 @@ class _Daemon:
         self._tell(account, report.as_json())
 
     def _tell(self, account: Account, report: dict[str, Any]) -> None:
+        numbers = {name: len(report[name]) for name in ("waiting", "attention", "incidents")}
+        done = {name: sum(report.get(name, {}).values()) for name in ("created", "completed", "edited")}
+        about = {"account": account.name, "run": report["run"], "status": report["status"]}
+        _log.info("run.ended", **about, duration_s=report["duration_s"], **done, **numbers)
         if self._session.json:
             self._session.answer(report)
         else:
@@ -202,7 +213,7 @@ class _Daemon:
         told = f"busy: {error.owner}" if isinstance(error, Busy) else failure_of(error).message
         if told != service.told:
             service.told = told
-            self._session.fail(service.account.name, error)
+            self._session.fail(service.account.name, error, event="account.failed")
 
     def _refuse_clashes(self) -> None:
         """Take out accounts that turn out to be the same remote one."""
@@ -235,7 +246,7 @@ class _Daemon:
 
     def _end_if_none_is_left(self) -> None:
         if (
-            not self._broken
+            not self._files.troubles
             and not self._moving
             and all(service.out is not None for service in self._services.values())
         ):
@@ -243,33 +254,25 @@ class _Daemon:
 
     # all accounts --------------------------------------------------------------------------------------
 
-    async def _find(self) -> Found:
-        before = _signatures(self._session.files())
-        found = await apart(lambda: self._session.find(secrets=True))
-        self._looked_at = {**_signatures(found.files), **before}
-        return found
-
-    def _has_changed(self) -> bool:
-        return _signatures({*self._looked_at, *self._session.files()}) != self._looked_at
-
     async def _watch_files(self) -> None:
-        """Take up what has changed in the account files. What a broken one lacks may have come from elsewhere."""
+        """Take up what has changed in the account files."""
         while True:
             await asyncio.sleep(min((LOOK_AGAIN, *(service.interval for service in self._services.values()))))
-            if not self._broken and not self._has_changed():
-                continue
             try:
-                found = await self._find()
+                if not await self._files.have_changed():
+                    continue
+                look = await self._files.look()
             except Exception as error:  # noqa: BLE001 - what is served already goes on
                 _log.error("account_files.not_read", words=failure_of(error).message)
                 continue
-            self._tell_broken(found)
-            self._take_up({account.path: account for account in found.accounts})
+            self._tell_broken(look)
+            self._take_up(look)
             self._end_if_none_is_left()
 
-    def _take_up(self, accounts: Mapping[Path, Account]) -> None:
-        for path in {*accounts, *self._services} - self._moving.keys():
-            served, wanted = self._services.get(path), accounts.get(path)
+    def _take_up(self, look: Look) -> None:
+        """Serve the files as they are now; of one that is broken, the last good form goes on."""
+        for path in {*look.accounts, *self._services} - self._moving.keys() - look.broken:
+            served, wanted = self._services.get(path), look.accounts.get(path)
             if served is None or served.account != wanted:
                 self._moving[path] = asyncio.ensure_future(self._move(path, served, wanted))
 
@@ -284,14 +287,14 @@ class _Daemon:
             await self._begin(wanted)
         del self._moving[path]
         # It may have changed again meanwhile: whether any account is left is told by the next look.
-        self._looked_at = {}
+        self._files.forget()
 
-    def _tell_broken(self, found: Found) -> list[Exit]:
+    def _tell_broken(self, look: Look) -> list[Exit]:
         """Say what is wrong with account files, each thing once."""
-        broken = {str(error): error for error in found.broken}
-        new = [error for words, error in broken.items() if words not in self._broken]
-        self._broken = broken
-        return self._session.fail_all(new)
+        going_on = sorted(service.account.name for path, service in self._services.items() if path in look.broken)
+        if look.new and going_on:
+            _log.warning("account_files.last_good_form", accounts=going_on)
+        return [self._session.fail(None, error, event="account_file.broken") for error in look.new]
 
     async def _stay_present(self) -> None:
         """Go on saying that we are there, also in the middle of a long run or a long pause."""
@@ -303,6 +306,11 @@ class _Daemon:
                     with suppress(LedgerError, Served, Stopped):
                         async with self._ledger(service):
                             pass
+
+
+def _pause(interval: float) -> float:
+    """Seconds until the next run: accounts that began together do not stay together."""
+    return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
 
 
 def _announced(account: Account, since: datetime) -> Ledger:
@@ -319,16 +327,3 @@ def _announced(account: Account, since: datetime) -> Ledger:
 def _withdraw(account: Account) -> None:
     with Ledger.open(account.ledger_url, name=account.name) as ledger:
         presence.withdraw(ledger)
-
-
-def _signatures(files: Iterable[Path]) -> dict[Path, object]:
-    """What tells a file that was changed, replaced or removed from what it was."""
-    return {file: _signature(file) for file in files}
-
-
-def _signature(file: Path) -> object:
-    try:
-        found = file.stat()
-    except OSError as error:
-        return error.errno
-    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)

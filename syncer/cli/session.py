@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from syncer.cli.errors import failure_of, traceback_of, worst
+import structlog
+
+from syncer.cli.errors import UsageError, failure_of, traceback_of, worst
 from syncer.cli.screens import Screen, complain, harmless, progress
 from syncer.cli.signals import Stop, apart
 from syncer.config import log
@@ -40,6 +42,7 @@ class Session:
     json: bool = False
     verbose: int = 0
     quiet: bool = False
+    log_file: Path | None = None
     screen: Screen = field(default_factory=Screen)
 
     def configure_log(self, *, least: int = 0, as_json: bool = False) -> None:
@@ -47,9 +50,14 @@ class Session:
 
         On a terminal, warnings would only repeat what the screen says.
         """
-        silent = self.quiet or (not self.verbose and not least and sys.stderr.isatty())
+        watched = sys.stderr.isatty() and self.log_file is None
+        silent = self.quiet or (not self.verbose and not least and watched)
         level = "error" if silent else _LEVELS[min(max(self.verbose, least), len(_LEVELS) - 1)]
-        log.configure(level, json=as_json)
+        try:
+            log.configure(level, json=as_json, file=self.log_file)
+        except OSError as error:
+            msg = f"{self.log_file}: the log cannot be written: {error.strerror}"
+            raise UsageError(msg) from error
 
     def find(self, *, secrets: bool) -> Found:
         """The accounts that are meant, and what is wrong with the others; with ``secrets`` if they are to be run."""
@@ -66,10 +74,15 @@ class Session:
         """One account's result as one line of JSON, at once."""
         print(json.dumps(harmless(result), ensure_ascii=False), flush=True)
 
-    def fail(self, account: str | None, error: BaseException) -> Exit:
-        """Say what went wrong, in words and, where asked for, as JSON."""
+    def fail(self, account: str | None, error: BaseException, *, event: str = "") -> Exit:
+        """Say what went wrong, in words and, where asked for, as JSON; where nobody watches, as this ``event``."""
         failure = failure_of(error)
-        complain(f"{account}: {failure.message}" if account else failure.message)
+        if event and (self.log_file is not None or not sys.stderr.isatty()):
+            structlog.get_logger("syncer").error(
+                event, account=account, exit=int(failure.exit_status), words=failure.message
+            )
+        else:
+            complain(f"{account}: {failure.message}" if account else failure.message)
         if self.verbose:
             sys.stderr.write(traceback_of(error))
         if self.json:

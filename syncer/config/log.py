@@ -1,4 +1,4 @@
-"""Logs: one event to a line on standard error, every text of it redacted. What cannot be written is lost.
+"""Logs: one event to a line on standard error or in a file, every text of it redacted. What cannot be written is lost.
 
 Each record has a machine word for the event, then what it is about: ``account`` and ``run`` from the context,
 ``system``, ``task``, ``remote_id`` and the like from the call.
@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 import structlog
@@ -18,6 +20,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from syncer.domain.redact import redact
+from syncer.files import refuse_link
 
 __all__ = ["LEVELS", "about", "configure", "write_error"]
 
@@ -63,12 +66,50 @@ def _write_no_more_than_now(stream: Any) -> None:
         sys.stderr = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", write_through=True)
 
 
-class _Handler(logging.StreamHandler[_StandardError]):
+class _File:
+    """A file of ours alone, opened anew where somebody has moved it away; what cannot be written is lost."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor, self._found = self._open()
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._follow()
+            os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """`write` has done it."""
+
+    def isatty(self) -> bool:
+        return False
+
+    def _open(self) -> tuple[int, os.stat_result]:
+        refuse_link(self._path)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        return descriptor, os.fstat(descriptor)
+
+    def _follow(self) -> None:
+        try:
+            here = self._path.lstat()
+        except FileNotFoundError:
+            here = None
+        if here is None or not os.path.samestat(here, self._found):
+            descriptor, found = self._open()
+            os.close(self._descriptor)
+            self._descriptor, self._found = descriptor, found
+
+
+_Stream = _StandardError | _File
+
+
+class _Handler(logging.StreamHandler[_Stream]):
     """Ours, so that a second `configure` finds and replaces it."""
 
 
-def configure(level: str, *, json: bool) -> None:
-    """Send everything from this level of `LEVELS` on to standard error.
+def configure(level: str, *, json: bool, file: Path | None = None) -> None:
+    """Send everything from this level of `LEVELS` on to standard error, or to a file. Raises `OSError`.
 
     Lines are JSON if asked for, for people on a terminal, else ``key=value``. Other libraries' records come from
     ``warning`` on only: their requests are in our own log, and theirs would show whole addresses.
@@ -82,29 +123,30 @@ def configure(level: str, *, json: bool) -> None:
         structlog.processors.format_exc_info,
         _redacted,
     ]
-    renderer = _renderer(json=json)
+    stream = _StandardError() if file is None else _File(file)
+    renderer = _renderer(json=json, stream=stream)
     structlog.configure(
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type]
+        logger_factory=structlog.PrintLoggerFactory(stream),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    _adopt_other_libraries(max(number, logging.WARNING), common, renderer)
+    _adopt_other_libraries(max(number, logging.WARNING), common, renderer, stream)
     _log_retries()
 
 
-def _renderer(*, json: bool) -> Processor:
+def _renderer(*, json: bool, stream: _Stream) -> Processor:
     if json:
         return structlog.processors.JSONRenderer()
-    if _StandardError().isatty():
+    if stream.isatty():
         # Plain tracebacks: the pretty ones show local variables, and with them keys.
         colors = not os.environ.get("NO_COLOR")
         return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
     return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
 
 
-def _adopt_other_libraries(level: int, common: Iterable[Processor], renderer: Processor) -> None:
-    handler = _Handler(_StandardError())
+def _adopt_other_libraries(level: int, common: Iterable[Processor], renderer: Processor, stream: _Stream) -> None:
+    handler = _Handler(stream)
     finish: list[Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, _redacted, renderer]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=finish, foreign_pre_chain=[*common]))
     root = logging.getLogger()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LOCK_PATIENCE = timedelta(seconds=20)
 """How long a run waits for another process that keeps the ledger locked; it is then made again at the next interval."""
 _BELIEVED = timedelta(days=8)
-_AT_ONCE = 0.2
+_AT_ONCE = 0.0
 _LOCK_PAUSE = 0.3
 IDENTITY_PATIENCE = 15.0
 """Seconds for which the answer to whose account it is is awaited, while all connections wait for it."""

@@ -175,6 +175,7 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
     for name, key in cli_kit.SECRETS.items():
         monkeypatch.setenv(name, key)
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", Clock)
+    monkeypatch.setattr("syncer.cli.daemon.JITTER", 0.0)
     monkeypatch.setattr(Clock, "jumps", jumps)
     began: list[float] = []
 

@@ -48,6 +48,46 @@ def test_files_are_taken_up_as_they_come_and_go(served: Served) -> None:
     assert daemon.status == 143
 
 
+def test_of_a_file_that_is_broken_the_last_good_form_goes_on(served: Served) -> None:
+    where = pair(served)
+    file = served.folder / "accounts/a.toml"
+    good = file.read_text()
+    daemon = served.start("sync", "--json", *where)
+    until(lambda: told(daemon, "a"))
+    file.write_text(good + "[")
+    until(lambda: "a.toml: this is not TOML" in daemon.stderr)
+    until(lambda: "account_files.last_good_form" in daemon.stderr)
+    seen = len(told(daemon, "a"))
+    until(lambda: len(told(daemon, "a")) > seen + 1)
+    assert told(daemon, "a")[-1]["status"] == "ok"
+    assert "account.left" not in daemon.stderr
+    file.write_text(good.replace('name = "a"', 'name = "z"'))
+    until(lambda: told(daemon, "z"))
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+    assert daemon.stderr.count("a.toml: this is not TOML") == 1
+
+
+def test_a_key_file_that_is_mended_is_taken_up(served: Served) -> None:
+    key = served.folder / "reply.key"
+    key.write_text("wrong")
+    key.chmod(0o600)
+    file = served.folder / "config.toml"
+    file.write_text(file.read_text().replace("env:RE_KEY", "file:reply.key"))
+    served.person()
+    daemon = served.start("sync", "--json")
+    until(lambda: runs(daemon) and daemon.answers[-1]["connections"]["reply"]["state"] == "unauthorized")
+    key.write_text("reply-key")
+    until(lambda: daemon.answers[-1]["connections"]["reply"]["state"] == "ok")
+    key.chmod(0o644)
+    until(lambda: "others can read the secret file" in daemon.stderr)
+    seen = runs(daemon)
+    until(lambda: runs(daemon) > seen + 1)
+    assert daemon.answers[-1]["status"] == "ok"
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
 def test_a_locked_ledger_keeps_nobody_else_waiting(served: Served) -> None:
     where = pair(served)
     assert served.do("sync", "--once", *where).status == 0

@@ -49,6 +49,32 @@ def test_a_line_is_key_and_value(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_a_file_of_ours_alone_is_followed_where_it_is_moved(tmp_path: Path) -> None:
+    file = tmp_path / "syncer.log"
+    log.configure("info", json=False, file=file)
+    logger = structlog.get_logger()
+    logger.info("first", key=SECRET)
+    file.rename(tmp_path / "syncer.log.1")
+    logger.info("second")
+    logging.getLogger("other").warning("third")
+    assert "event=first key=[secret]\n" in (tmp_path / "syncer.log.1").read_text()
+    assert [line.partition("event=")[2] for line in file.read_text().splitlines()] == ["second", "third"]
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_that_is_a_link_is_refused_and_one_that_cannot_be_written_loses_lines(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="it is a link"):
+        log.configure("info", json=False, file=tmp_path / "link")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    log.configure("info", json=False, file=folder / "log")
+    (folder / "log").unlink()
+    folder.rmdir()
+    structlog.get_logger().info("lost")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info", json=True)
     with log.about(account="acme"):

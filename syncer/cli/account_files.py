@@ -1,0 +1,70 @@
+"""The account and secret files of a daemon: whether they have changed, and what they say now."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncer.cli.session import Session
+from syncer.cli.signals import apart
+from syncer.config.problems import ConfigError
+from syncer.config.schema import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was found. ``new`` are troubles that the look before did not have; ``broken`` files cannot be used now."""
+
+    accounts: Mapping[Path, Account]
+    new: list[ConfigError]
+    broken: frozenset[Path]
+
+
+class AccountFiles:
+    """What was found when the files were last looked at."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._looked_at: Mapping[Path, object] = {}
+        self.troubles: Mapping[str, ConfigError] = {}
+
+    async def look(self) -> Look:
+        """Read all of them, beside the event loop."""
+        before = _signatures(self._session.files())
+        found = await apart(lambda: self._session.find(secrets=True))
+        self._looked_at = {**_signatures(found.files), **before}
+        troubles = {str(error): error for error in found.broken}
+        new = [error for words, error in troubles.items() if words not in self.troubles]
+        self.troubles = troubles
+        accounts = {account.path: account for account in found.accounts}
+        return Look(accounts, new, frozenset(path for path in before if path not in accounts and _is_there(path)))
+
+    async def have_changed(self) -> bool:
+        """Whether another look may find something else. What a broken file lacks may have come from elsewhere."""
+        return bool(self.troubles) or await apart(self._differ)
+
+    def forget(self) -> None:
+        """Let the next look be made in any case."""
+        self._looked_at = {}
+
+    def _differ(self) -> bool:
+        return _signatures({*self._looked_at, *self._session.files()}) != self._looked_at
+
+
+def _is_there(path: Path) -> bool:
+    return os.path.lexists(path)
+
+
+def _signatures(files: Iterable[Path]) -> dict[Path, object]:
+    """What tells a file that was changed, replaced or removed from what it was."""
+    return {file: _signature(file) for file in files}
+
+
+def _signature(file: Path) -> object:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return error.errno
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)
