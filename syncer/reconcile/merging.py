@@ -124,13 +124,13 @@ class Merging:
         """What closed this task."""
         lane_policy = self.lane_policy(closed.system)
         lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
-        us = self.standing.our_user(closed.system)
+        us = self.standing.probably_us(closed.system)
         cause = explain(
             closed,
             lane,
             self.effects(closed.system),
             made={row.key for row in lane if self.made(row)},
-            us=self.standing.probably_us(closed.system),
+            us=us,
             window=None if lane_policy is None else lane_policy.supersede_window,
         )
         by_us = lane_policy is not None and us is not None and closed.updated_by == us

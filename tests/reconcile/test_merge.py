@@ -77,6 +77,19 @@ def test_what_our_user_closed_in_the_lane_unasked_is_held_where_another_ledger_w
     assert task.state is State.DONE, "it is done elsewhere"
 
 
+@pytest.mark.parametrize(("by", "held"), [(API, Reason.DONE_OR_REOPENED), ("8", "")])
+def test_what_the_maker_of_the_lanes_copies_closed_there_is_held_though_this_ledger_made_nothing_there(
+    by: str, held: str
+) -> None:
+    """Another ledger writes, and its markers tell who it is in the lane."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    in_lane, in_typed, in_plain = (a_replica(task, system, made=system == PLAIN) for system in SYSTEMS)
+    base = a_base(task, replicas=[in_lane, in_typed, in_plain], cursors={COMPANY: "1"})
+    shut = read_back(in_lane, task, state=State.DONE, created_by=API, updated_by=by, updated_at=at(hours=1))
+    found = merged(base, seen_of(shut, read_back(in_typed, task), read_back(in_plain, task))).base.tasks[task.id]
+    assert (found.held, found.state) == (held, State.OPEN if held else State.DONE)
+
+
 def test_what_our_user_replaced_in_the_lane_is_not_done_though_this_ledger_made_nothing_there() -> None:
     """Another ledger did. Its markers tell who made the lane's copies."""
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
