@@ -46,6 +46,8 @@ FAST: Final = (
     "engine/test_context.py",
     "cli/test_screens.py",
     "cli/test_setup.py",
+    "web/test_access.py",
+    "web/test_alarm_rules.py",
     "adapters/test_instants.py",
     "adapters/test_text.py",
     "adapters/*/test_mapping.py",

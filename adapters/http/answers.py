@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -156,3 +157,12 @@ def said(content: bytes, says: Sequence[str] = ()) -> str:
     flat = [one for part in parts for one in (part if isinstance(part, list) else [part])]
     words = " ".join(str(part) for part in flat if part)
     return short(words) if words else excerpt(content)
+
+
+def outcome_of(status: int, *, fit: bool) -> str:
+    """One word for an answer, to be counted: ``ok``, ``unfit``, ``throttled``, ``refused`` or ``failed``."""
+    if 200 <= status < 300:
+        return "ok" if fit else "unfit"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "throttled"
+    return "refused" if 400 <= status < 500 else "failed"

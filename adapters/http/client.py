@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,7 @@ import httpx
 import stamina
 import structlog
 
-from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, said, short
+from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, outcome_of, said, short
 from adapters.http.network import CONNECTIONS, Arrived, NotBegun, exchange, network
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
 from syncer import __version__
@@ -148,7 +149,7 @@ class Http:
     stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
     proxy or a gateway answers in its place. ``limits`` are the headers in which it tells of its limits, ``says`` the
     fields of an error's body that have its words, before those that are usual. ``reads`` and ``writes`` count requests
-    sent, repeated ones too.
+    sent, repeated ones too, ``outcomes`` those that arrived, ``budgets`` tells of each window how full it is.
     """
 
     def __init__(
@@ -173,6 +174,7 @@ class Http:
         self.system = system
         self.reads = 0
         self.writes = 0
+        self.outcomes: Counter[str] = Counter()
         self._rules = (*rules, *DEFAULT_RULES)
         self._says = tuple(says)
         self._own_error = own_error or partial(any_object, says=self._says)
@@ -180,6 +182,7 @@ class Http:
         self._throttle_wait = throttle_wait
         self._in_flight: set[asyncio.Timeout] = set()
         self._pace = Pace(system, rates, limits)
+        self.budgets = self._pace.used
         self._awaiting = Stopwatch()
         self._fence: Callable[[], None] = lambda: None
         # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
@@ -313,6 +316,7 @@ class Http:
             msg = f"no connection to {self._host}: {_describe(error)}"
             raise NotSent(msg, system=self.system) from error
         except (httpx.RequestError, TimeoutError) as error:
+            self.outcomes["broken"] += 1
             _log.info("request.broken", **about, error=_describe(error))
             timed_out = isinstance(error, TimeoutError)
             msg = _describe(error) if timed_out else f"the connection broke before the answer: {_describe(error)}"
@@ -320,6 +324,7 @@ class Http:
         finally:
             self._in_flight.discard(limit)
             effort.seconds.append(loop.time() - started)
+        self.outcomes[outcome_of(arrived.status, fit=not arrived.unfit)] += 1
         _log.debug("request.answered", **about, status=arrived.status, ms=round(effort.seconds[-1] * 1000))
         return arrived
 

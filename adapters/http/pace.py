@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -182,6 +183,15 @@ class Pace:
         for window in self._limits.windows:
             if _number(headers, window.remaining) == 0:
                 self.pause(window.lasts(headers) or 0.0)
+
+    def used(self) -> dict[str, float]:
+        """Which part of each window's requests is used up now, from 0 to 1, by the window such as ``60s``."""
+        now = int(asyncio.get_running_loop().time() * 1000)
+        sent = [item.timestamp for item in self._bucket.items]
+        return {
+            f"{rate.interval / 1000:g}s": (len(sent) - bisect_right(sent, now - rate.interval)) / rate.limit
+            for rate in self._bucket.rates
+        }
 
     async def wait(self) -> None:
         """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""

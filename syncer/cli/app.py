@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 import typer
 
 from syncer import __version__
+from syncer.cli.options import Completions, Configs, Creates, Json, Listen, PublicUrl, Quiet, Token, Verbose
 from syncer.cli.streams import protect_streams
 
 if TYPE_CHECKING:
@@ -38,27 +39,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Configs = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--config",
-        "-c",
-        metavar="PATH",
-        help="An account file, or a folder of them; may be repeated. Else SYNCER_CONFIG, else ./config.toml.",
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="One JSON object a line for each account.")]
-Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="Log more; twice: every request.", show_default=False)
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Log errors only, show no progress.")]
-Creates = Annotated[
-    int | None, typer.Option("--allow-creates", min=0, metavar="N", help="Allow this run that many creates.")
-]
-Completions = Annotated[
-    int | None, typer.Option("--allow-completions", min=0, metavar="N", help="Allow this run that many completions.")
-]
 
 
 def main() -> None:
@@ -224,12 +204,21 @@ def sync(
     log_file: Annotated[
         Path | None, typer.Option("--log-file", metavar="FILE", help="Log there, not to standard error.")
     ] = None,
+    listen: Listen = None,
+    token: Token = None,
+    public_url: PublicUrl = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
     """Run again and again, until Ctrl+C; with --once, one run. The pause is `interval` in the account file."""
+    if listen is None and (token is not None or public_url is not None):
+        msg = "say where to listen, too: --listen HOST:PORT"
+        raise typer.BadParameter(msg, param_hint="--token, --public-url")
+    if once and listen is not None:
+        msg = "only the daemon listens: leave --once out"
+        raise typer.BadParameter(msg, param_hint="--listen")
     if not once and (allow_creates is not None or allow_completions is not None):
         msg = "the limits are lifted for one run alone: add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
@@ -240,16 +229,28 @@ def sync(
 
         raise typer.Exit(sync_once(session, Options(allow_creates, allow_completions)))
     from syncer.cli.daemon import run_daemon
+    from syncer.web.listening import CannotListen, listening_of
 
-    raise typer.Exit(run_daemon(session))
+    try:
+        listening = None if listen is None else listening_of(listen, token, public_url)
+    except CannotListen as error:
+        _end(str(error), 2)
+    raise typer.Exit(run_daemon(session, listening))
 
 
 @app.command()
-def status(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
-    """Show the last run, the lag, and what waits or needs attention. It needs no network."""
+def status(
+    *,
+    check: Annotated[bool, typer.Option("--check", help="End with 1 while an alarm is on.")] = False,
+    config: Configs = None,
+    json: Json = False,
+    verbose: Verbose = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Show the last run, the lag, alarms, and what waits or needs attention. It needs no network."""
     from syncer.cli.commands.status import show_status
 
-    raise typer.Exit(show_status(_session(config, json=json, verbose=verbose, quiet=quiet)))
+    raise typer.Exit(show_status(_session(config, json=json, verbose=verbose, quiet=quiet), check=check))
 
 
 @app.command()

@@ -24,7 +24,7 @@ from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped
 from syncer.cli import presence
 from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.commands.runs import run_and_record
-from syncer.cli.errors import Served, failure_of, worst
+from syncer.cli.errors import Served, UsageError, failure_of, worst
 from syncer.cli.screens import moment, run_in_words
 from syncer.cli.session import Session, connected, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
@@ -36,7 +36,9 @@ from syncer.contract.adapter import Adapter, WrongAccount
 from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options
-from syncer.ledger import Busy, Ledger, LedgerError, Locked
+from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+from syncer.web.listening import CannotListen, Listening, open_socket
+from syncer.web.watch import LoopControl, Watch
 
 LOOK_AGAIN: Final = 10.0
 """Seconds after which, at the latest, a changed account file is taken up."""
@@ -50,18 +52,22 @@ _NOW: Final = DateTrigger(datetime(1971, 1, 1, tzinfo=UTC))
 _log = structlog.get_logger("syncer.daemon")
 
 
-def run_daemon(session: Session) -> int:
-    """Serve all accounts until a signal; 2, or 4, if none of them can be served."""
+def run_daemon(session: Session, listening: Listening | None = None) -> int:
+    """Serve all accounts until a signal; 2, or 4, if none of them can be served, 2 if the address is taken."""
     session.configure_log(least=1, as_json=session.json)
     logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     wait_for_no_reader(_STALLED_READER)
-    return asyncio.run(serve(session))
+    try:
+        listener = None if listening is None else open_socket(listening)
+    except CannotListen as error:
+        return session.fail(None, UsageError(str(error)))
+    return asyncio.run(serve(session, Watch(apart, listening, listener)))
 
 
-async def serve(session: Session) -> Exit:
+async def serve(session: Session, watch: Watch | None = None) -> Exit:
     """The daemon in a running loop."""
     with Stop() as stop:
-        return await _Daemon(session, stop).serve()
+        return await _Daemon(session, stop, watch or Watch(apart)).serve()
 
 
 @dataclass(eq=False, slots=True)
@@ -78,6 +84,7 @@ class _Service:
     present: bool = False
     out: Exit | None = None
     ended: bool = False
+    again: bool = False
 
     @property
     def interval(self) -> float:
@@ -88,9 +95,10 @@ class _Service:
 class _Daemon:
     """All accounts that are served, by their files."""
 
-    def __init__(self, session: Session, stop: Stop) -> None:
+    def __init__(self, session: Session, stop: Stop, watch: Watch) -> None:
         self._session = session
         self._stop = stop
+        self._watch = watch
         self._since = datetime.now(UTC)
         self._services: dict[Path, _Service] = {}
         self._files = AccountFiles(session)
@@ -101,6 +109,7 @@ class _Daemon:
     async def serve(self) -> Exit:
         """Until somebody asks for the end, or no account is left; then until the runs under way have ended."""
         self._scheduler.start()
+        self._watch.open(LoopControl(asyncio.get_running_loop(), self.run_now))
         try:
             look = await self._files.look()
             broken = self._tell_broken(look)
@@ -120,6 +129,7 @@ class _Daemon:
             await asyncio.gather(*self._moving.values())
             await asyncio.gather(*(self._end(service) for service in self._services.values()))
             self._scheduler.shutdown(wait=False)
+            await self._watch.close()
         status = self._stop.exit_status or worst(service.out or Exit.DONE for service in self._services.values())
         _log.info("daemon.ended", exit=int(status))
         return status
@@ -129,6 +139,7 @@ class _Daemon:
     async def _begin(self, account: Account) -> Exit | None:
         """Take an account up; how it failed, if waiting does not help, though it is tried again all the same."""
         service = self._services[account.path] = _Service(account)
+        self._watch.take_up(account)
         failed = None
         try:
             await self._connect(service)
@@ -138,6 +149,7 @@ class _Daemon:
             pass
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this account's alone
             self._fail(service, error)
+            await self._watch.failed(account.name, failure_of(error).message, _trouble(error))
             failed = failure_of(error).exit_status
         self._plan_turn(service, 0.0 if failed is None else _pause(service.interval))
         return failed
@@ -154,14 +166,17 @@ class _Daemon:
             ledger = await self._stop.finish(opening, ())
         except Served:
             service.out = Exit.BUSY
+            self._watch.elsewhere(service.account.name)
             raise
         service.out, service.present = None, True
+        await self._watch.begin(service.account, service.adapters)
         with ledger:
             yield ledger
 
     def _plan_turn(self, service: _Service, seconds: float) -> None:
         """The next run begins so many seconds from now, whatever anybody does to the system's clock."""
         if not service.ended and self._stop.exit_status is None:
+            self._watch.planned(service.account.name, seconds)
             service.timer = asyncio.get_running_loop().call_later(seconds, self._begin_turn, service)
 
     def _begin_turn(self, service: _Service) -> None:
@@ -175,22 +190,37 @@ class _Daemon:
             _log.info("run.stopped", account=service.account.name, words=str(stopped))
         except Exception as error:  # noqa: BLE001 - a bug of ours ends one run, not the daemon
             self._fail(service, error)
+            await self._watch.failed(service.account.name, failure_of(error).message, _trouble(error))
             if isinstance(error, WrongAccount):
                 service.out, service.ended = Exit.WRONG, True
         finally:
             if service.busy is not None:
                 service.busy.set_result(None)
             self._refuse_clashes()
-            self._plan_turn(service, _pause(service.interval))
+            self._plan_turn(service, 0.0 if service.again else _pause(service.interval))
+            service.again = False
             self._end_if_none_is_left()
+
+    def run_now(self, name: str) -> None:
+        """Begin a run of this account at once, or as soon as the one under way has ended."""
+        for service in self._services.values():
+            if service.account.name != name or service.ended:
+                continue
+            if service.busy is not None and not service.busy.done():
+                service.again = True
+            elif service.timer is not None:
+                service.timer.cancel()
+                self._plan_turn(service, 0.0)
 
     async def _run(self, service: _Service) -> None:
         account = service.account
         await self._connect(service)
         async with self._ledger(service) as ledger:
             hand = AccountInHand(account, service.adapters, ledger)
+            self._watch.started(account.name)
             report = await run_and_record(hand, Options(), self._stop)
             service.identities = identities_of(ledger)
+        await self._watch.ended(account.name, report.as_json())
         if service.told:
             _log.info("account.served_again", account=account.name)
             service.told = ""
@@ -234,6 +264,7 @@ class _Daemon:
             service.timer.cancel()
         if service.busy is not None:
             await service.busy
+        self._watch.leave(service.account.name)
         await service.connections.aclose()
         if not service.present:
             return
@@ -311,6 +342,12 @@ class _Daemon:
 def _pause(interval: float) -> float:
     """Seconds until the next run: accounts that began together do not stay together."""
     return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+
+
+def _trouble(error: Exception) -> str | None:
+    """What is wrong with the ledger, as far as this tells: what passes by itself is nothing wrong."""
+    passing = (Busy, LeaseLost, LedgerReplaced, Locked)
+    return str(error) if isinstance(error, LedgerError) and not isinstance(error, passing) else None
 
 
 def _announced(account: Account, since: datetime) -> Ledger:

@@ -8,7 +8,8 @@ from datetime import timedelta, tzinfo
 from itertools import groupby
 from typing import Any, Final
 
-from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show_connections, show_items, span
+from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show_connections, show_items
+from syncer.domain.times import span
 
 _COLUMNS: Final = ("do", "what", "for", "due", "because", "ID")
 _VERBS: Final = {"create": "create", "complete": "complete", "edit": "change"}

@@ -6,7 +6,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from itertools import pairwise, takewhile
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from rich.text import Text
 from syncer.domain.base import Base
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
+from syncer.domain.times import moment_at, span
 
 DETAILS: Final = 10
 """How many lines a section of a run's screen may have."""
@@ -30,8 +31,6 @@ _SHORTEST_ID: Final = 14
 """Characters of an id in a table, where that many tell it from the others."""
 _LEAST_ELASTIC: Final = 16
 _GAP: Final = (0, 1, 0, 0)
-_DAY: Final = 86400
-_SPANS: Final = ((_DAY, "d"), (3600, "h"), (60, "min"))
 _STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
 _SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
 
@@ -177,27 +176,12 @@ def complain(text: str) -> None:
 
 def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     """``19 May 14:00``, with the year if it is not this one."""
-    try:
-        here = at.astimezone(zone)
-    except OverflowError:
-        # The calendar's first and last day, somewhere beyond its end.
-        here = at
-    year = "" if here.year == datetime.now(zone).year else f" {here.year}"
-    return f"{here.day} {here:%b}{year} {here:%H:%M:%S}" if seconds else f"{here.day} {here:%b}{year} {here:%H:%M}"
+    return moment_at(at, zone, datetime.now(UTC), seconds=seconds)
 
 
 def instant(text: str) -> datetime:
     """An instant as reports write it."""
     return datetime.fromisoformat(text)
-
-
-def span(length: timedelta) -> str:
-    """``35 s``, ``12 min``, ``3.5 h``, ``2 d``."""
-    seconds = max(0.0, length.total_seconds())
-    for unit, name in _SPANS:
-        if seconds >= unit:
-            return f"{seconds / unit:.1f}".removesuffix(".0") + f" {name}"
-    return f"{seconds:.0f} s"
 
 
 def ago(at: datetime) -> str:

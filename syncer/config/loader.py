@@ -25,7 +25,7 @@ from syncer.config.registry import (
     settings_model,
     shows_messages,
 )
-from syncer.config.schema import Account, AccountTable, LedgerTable, SyncSettings, User
+from syncer.config.schema import Account, AccountTable, AlarmsTable, EventsTable, LedgerTable, SyncSettings, User
 from syncer.contract.adapter import Adapter
 from syncer.contract.settings import ConnectionSettings, SecretReference
 from syncer.domain.model import MESSAGE_KINDS, Kind
@@ -44,7 +44,7 @@ _ADVICE: Final = (
 )
 _LONGEST: Final = 1024 * 1024
 _TOO_LONG_FOR_AN_ID: Final = 2**63
-_SECTIONS: Final = ("account", "ledger", "sync", "routes", "users")
+_SECTIONS: Final = ("account", "ledger", "sync", "events", "alarms", "routes", "users")
 _M = TypeVar("_M", bound=BaseModel)
 
 
@@ -120,12 +120,14 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
 
 
 def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
-    """The keys of an account's connections, by the dotted key that names each."""
-    for system, settings in account.connections.items():
+    """The keys of an account's connections, and its other secrets, by the dotted key that names each."""
+    tables: dict[str, BaseModel] = {**account.connections, "events": account.events, "alarms": account.alarms}
+    for table, settings in tables.items():
         for key in type(settings).model_fields:
             value = getattr(settings, key)
-            if isinstance(value, SecretReference):
-                yield f"{system}.{key}", value
+            for secret in value if isinstance(value, tuple) else (value,):
+                if isinstance(secret, SecretReference):
+                    yield f"{table}.{key}", secret
 
 
 def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list[Path], list[ConfigError]]:
@@ -185,11 +187,12 @@ class _Reader:
         name = account.name if account else self._path.stem
         ledger = self._table("ledger", LedgerTable, {"url": f"sqlite:///{name}.db"})
         sync = self._table("sync", SyncSettings, {})
+        events, alarms = self._table("events", EventsTable, {}), self._table("alarms", AlarmsTable, {})
         connections = self._connections()
         routes = self._routes(connections)
         users = self._users()
         self._complaints.raise_if_any()
-        if account is None or ledger is None or sync is None:
+        if account is None or ledger is None or sync is None or events is None or alarms is None:
             raise AssertionError
         return Account(
             name=account.name,
@@ -210,6 +213,8 @@ class _Reader:
             ),
             chosen_routes=frozenset(self._chosen),
             users=users,
+            events=events,
+            alarms=alarms,
         )
 
     def _table(self, name: str, model: type[_M], defaults: dict[str, Any]) -> _M | None:

@@ -32,6 +32,14 @@ _SETTINGS: Final = {
 """The models of our own adapters' tables: what only reads account files need not load the adapters themselves."""
 
 
+_LABELS: Final = {"superfone": "Superfone", "reply": "Reply.io", "highlevel": "HighLevel"}
+
+
+def label_of(system: str) -> str:
+    """The CRM's name as its makers write it."""
+    return _LABELS.get(system, system)
+
+
 class AdapterClass(Protocol):
     """What is registered: a class of adapters, with the model of its table in an account file.
 

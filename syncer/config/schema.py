@@ -11,12 +11,23 @@ from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-from pydantic import AfterValidator, Field, ValidationInfo
+from pydantic import AfterValidator, Field, StrictBool, ValidationInfo
 
-from syncer.contract.settings import ConnectionSettings, Duration, StrictModel, resolve_secret
+from syncer.contract.settings import (
+    ConnectionSettings,
+    Duration,
+    Secret,
+    StrictModel,
+    check_base_url,
+    resolve_secret,
+)
 from syncer.domain.model import Kind
 from syncer.domain.redact import protect
+from syncer.files import read_whole
 
+LEAST_STUCK: Final = timedelta(minutes=15)
+_LONGEST_KEY: Final = 64 * 1024
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _NAME: Final = re.compile(r"[^\W_][\w .@+-]{0,99}")
 
 
@@ -128,6 +139,73 @@ class SyncSettings(StrictModel):
     max_completions_per_run: Count = 500
 
 
+def check_webhook(value: str, info: ValidationInfo) -> str:
+    """Accept an address that alarms are posted to: https, or http on loopback; a reference to a secret may name it."""
+    if value.startswith(("env:", "file:", "keyring:")):
+        if not (info.context or {}).get("secrets", True):
+            return value
+        value = resolve_secret(value, info).get_secret_value()
+        protect(value)
+    parts = urlsplit(value)
+    check_base_url(f"{parts.scheme}://{parts.netloc}")
+    if not value.isascii() or not value.isprintable() or " " in value or parts.fragment:
+        msg = "expected an address such as https://alarms.example.com/syncer"
+        raise ValueError(msg)
+    return value
+
+
+def check_header(name: str) -> str:
+    """Accept the name of an HTTP header."""
+    if not _HEADER.fullmatch(name):
+        msg = "expected the name of a header such as Authorization"
+        raise ValueError(msg)
+    return name
+
+
+def read_public_key(value: str, info: ValidationInfo) -> str:
+    """The text of the PEM file that ``file:PATH`` names; relative paths start at the account file's folder."""
+    context = info.context or {}
+    if not value.startswith("file:") or value == "file:":
+        msg = "expected a file with a public key, file:PATH"
+        raise ValueError(msg)
+    path = Path(context.get("folder", ".")) / os.path.expanduser(value.removeprefix("file:"))  # noqa: PTH111
+    if not context.get("secrets", True):
+        return ""
+    try:
+        text = read_whole(path, limit=_LONGEST_KEY).decode("ascii")
+    except OSError as error:
+        msg = f"the file {path} cannot be read: {error.strerror}"
+        raise ValueError(msg) from None
+    except UnicodeDecodeError:
+        text = ""
+    if "-----BEGIN PUBLIC KEY-----" not in text:
+        msg = f"the file {path} holds no public key (PEM)"
+        raise ValueError(msg)
+    return text
+
+
+class EventsTable(StrictModel):
+    """``[events]``: which CRMs may tell the daemon that something happened. Each is off without its line."""
+
+    superfone_secret: Secret | None = None
+    superfone_header: Annotated[str, AfterValidator(check_header)] = "Authorization"
+    reply_secret: Secret | None = None
+    highlevel: StrictBool = False
+    highlevel_public_key: Annotated[str, AfterValidator(read_public_key)] | None = None
+
+
+class AlarmsTable(StrictModel):
+    """``[alarms]``: when an account counts as stuck, and who is told of its alarms.
+
+    Without ``stuck_after`` it is three intervals, at least 15 minutes.
+    """
+
+    stuck_after: Annotated[Duration, AfterValidator(check_interval)] | None = None
+    command: Annotated[str, Field(min_length=1)] | None = None
+    webhook: Annotated[str, AfterValidator(check_webhook)] | None = Field(default=None, repr=False)
+    notify: tuple[Secret, ...] = ()
+
+
 class User(StrictModel):
     """One person of ``[[users]]``: ``ids`` are this person's user ids, as text, by system."""
 
@@ -156,6 +234,13 @@ class Account(StrictModel):
     routes_off: tuple[tuple[Kind, str], ...] = ()
     chosen_routes: frozenset[Kind] = frozenset()
     users: tuple[User, ...] = ()
+    events: EventsTable = EventsTable()
+    alarms: AlarmsTable = AlarmsTable()
+
+    @property
+    def stuck_after(self) -> timedelta:
+        """How long no run may end well before somebody is told."""
+        return self.alarms.stuck_after or max(3 * self.sync.interval, LEAST_STUCK)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -27,6 +27,7 @@ Adapters raise nothing else on purpose; any other exception is a bug of ours.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
@@ -272,6 +273,11 @@ class Wire(Protocol):
 
     reads: int
     writes: int
+    outcomes: Counter[str]
+    """How many requests arrived, repeated ones too, by what came of them."""
+
+    def budgets(self) -> dict[str, float]:
+        """Which part of each rate's budget is used up now, from 0 to 1, by the rate's window such as ``60s``."""
 
     def waited(self) -> float:
         """Seconds, so far, for which an answer was awaited; no pause that the CRM asked for counts, nor a budget's."""

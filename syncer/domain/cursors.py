@@ -28,6 +28,9 @@ COMPANY = "company"
 OTHER_LEDGER = "other_ledger"
 """The cursor that has the id of another ledger that writes for the same account."""
 
+AWAITED = "awaited_since"
+"""The cursor that has since when a daemon awaits a run that ends well: the first of those that began since the last."""
+
 
 def survivor(link: str, merged: Mapping[str, str]) -> str:
     """The link that this one is a part of by now."""

@@ -46,7 +46,25 @@ class Reason(StrEnum):
     def sentence(self) -> str:
         return _SENTENCES[self]
 
+    @property
+    def can_be_freed(self) -> bool:
+        """Whether `syncer retry` frees what waits for this."""
+        return self in _FREED_BY_RETRY
 
+
+_FREED_BY_RETRY = frozenset(
+    {
+        Reason.STORAGE_FULL,
+        Reason.RETRY_LATER,
+        Reason.REPLICA_MISSING,
+        Reason.REFUSED,
+        Reason.FAILING,
+        Reason.DUPLICATE,
+        Reason.LOOP,
+        Reason.UNMATCHED,
+        Reason.DONE_OR_REOPENED,
+    }
+)
 _SENTENCES: dict[Reason, str] = {
     Reason.NO_CONTACT: "That CRM has no such contact; add it there, or set create_missing_contacts = true.",
     Reason.AMBIGUOUS_CONTACT: (

@@ -100,7 +100,8 @@ class Report:
     """One run of one account. ``created`` and ``completed`` are a run's, ``operations`` a plan's.
 
     A run that a limit stopped has both: nothing done, and what it would have done. ``known_as`` has what people
-    know the items of the three lists by.
+    know the items of the three lists by. ``delays`` has, of each write that was confirmed, its CRM
+    and the seconds since what it carries over was done elsewhere.
     """
 
     account: str
@@ -118,6 +119,7 @@ class Report:
     cost: Mapping[str, Cost] = field(default_factory=dict)
     known_as: Mapping[Item, TaskName] = field(default_factory=dict)
     message: str = ""
+    delays: tuple[tuple[str, float], ...] = ()
 
     @property
     def status(self) -> str:
@@ -142,6 +144,8 @@ class Report:
             done |= {"created": dict(self.created), "completed": dict(self.completed)}
         if self.operations is not None:
             done |= {"operations": [operation.as_json() for operation in self.operations], "cost": self._cost()}
+        if self.delays:
+            done["delays"] = {system: self._delays(system) for system in dict(self.delays)}
         return {
             **head,
             **done,
@@ -150,6 +154,9 @@ class Report:
             "attention": self._items(self.attention),
             "incidents": self._items(self.incidents),
         }
+
+    def _delays(self, wanted: str) -> list[float]:
+        return [round(seconds, 1) for system, seconds in self.delays if system == wanted]
 
     def _cost(self) -> dict[str, Any]:
         return {system: cost._asdict() for system, cost in self.cost.items()}

@@ -63,6 +63,8 @@ class RunContext:
     failed: list[Item] = field(default_factory=list)
     created: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
+    delays: list[tuple[str, float]] = field(default_factory=list)
+    """Of each confirmed operation, its CRM and the seconds since what it carries over was done."""
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:

@@ -113,6 +113,7 @@ def _report(
         operations=operations,
         cost=cost or {},
         known_as=_known_as(context, (*waiting, *attention, *incidents)),
+        delays=tuple(context.delays),
         message=message,
     )
 

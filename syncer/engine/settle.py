@@ -18,6 +18,7 @@ from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, 
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
+from syncer.engine.delays import note_delay
 from syncer.reconcile.closures import Effects, LaneCompletion
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
@@ -104,6 +105,7 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
         changes.cursors[OUR_USER + operation.system] = reading.created_by
     changes.events.append(context.event(operation, "created", how, reading.remote_id))
+    note_delay(context, operation)
     return changes
 
 
@@ -116,6 +118,7 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
     changes = Changes(replicas={closed.key: closed})
     changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
     changes.events.append(context.event(operation, "completed", how))
+    note_delay(context, operation)
     return changes
 
 

@@ -63,10 +63,8 @@ def tasks(
     copies: dict[str, list[Replica]] = {task.id: [] for task in found}
     for replica in REPLICAS.values(chunked(connection, REPLICAS_BY_TASK, copies)):
         copies[replica.task].append(replica)
-    return [
-        TaskView(task, sorted(copies[task.id], key=lambda replica: replica.key), _name(task, people.get(task.contact)))
-        for task in found
-    ]
+    names = {task.id: name_of(task, people.get(task.contact)) for task in found}
+    return [TaskView(task, sorted(copies[task.id], key=lambda copy: copy.key), names[task.id]) for task in found]
 
 
 def history(connection: Connection, task: str) -> list[Event]:
@@ -111,7 +109,7 @@ def beginning_with(connection: Connection, reference: str) -> list[TaskView]:
     query = TASKS.select.where(_begins(reference.strip())).order_by(_task.c.due, _task.c.id)
     people = _people(connection)
     return [
-        TaskView(task, [], _name(task, people.get(task.contact))) for task in TASKS.values(connection.execute(query))
+        TaskView(task, [], name_of(task, people.get(task.contact))) for task in TASKS.values(connection.execute(query))
     ]
 
 
@@ -209,6 +207,16 @@ def _find_replica(connection: Connection, system: str, remote_id: str) -> str | 
     return task or connection.execute(told.order_by(_event.c.id.desc()).limit(1)).scalar()
 
 
+def names_of(connection: Connection, links: Iterable[str]) -> dict[str, list[Record]]:
+    """What the CRMs know of these persons."""
+    found: dict[str, list[Record]] = {}
+    query = RECORDS.select.add_columns(_record.c.link).order_by(_record.c.system, _record.c.remote_id)
+    for part in chunks(links):
+        for row in connection.execute(query.where(_record.c.link.in_(part))):
+            found.setdefault(row[-1], []).append(RECORDS.value(row))
+    return found
+
+
 def _people(connection: Connection) -> dict[str, list[Record]]:
     people: dict[str, list[Record]] = {}
     linked = RECORDS.select.add_columns(_record.c.link).where(_record.c.link.is_not(None))
@@ -231,7 +239,7 @@ def _matches(text: str, link: str, records: Iterable[Record]) -> bool:
     )
 
 
-def _name(task: Task, records: Iterable[Record] | None) -> str:
+def name_of(task: Task, records: Iterable[Record] | None) -> str:
     """The name that the task's origin knows the person by, else any other."""
     names = {record.system: record.name for record in records or () if record.name}
     return names.get(task.origin) or next(iter(names.values()), "")

@@ -101,6 +101,11 @@ class Ledger:
         return self._database.where
 
     @property
+    def database(self) -> Database:
+        """For the other doors of this room: `AlarmBook`, `HintBook`, `Pages`."""
+        return self._database
+
+    @property
     def place(self) -> Place:
         """Where it lies."""
         return self._database.place

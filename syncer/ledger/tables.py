@@ -308,6 +308,57 @@ class CursorRow(Row, table=True):
     value: str = Field(sa_type=Words)
 
 
+class AlarmRow(Row, table=True):
+    """An alarm that is on."""
+
+    __tablename__ = "alarm"
+
+    name: str = Field(primary_key=True, sa_type=Words)
+    since: datetime = Field(sa_type=UtcDateTime)
+    detail: str = Field(sa_type=Words)
+    remedy: str = Field(sa_type=Words)
+
+
+class TellingRow(Row, table=True):
+    """A message about an alarm that somebody has not got yet; ``message`` is JSON, ``way`` how it is told.
+
+    Those of one alarm and way are told in the order of their ids.
+    """
+
+    __tablename__ = "telling"
+    __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
+
+    id: int | None = Field(default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer(), "sqlite"))
+    alarm: str = Field(sa_type=Words)
+    way: str = Field(sa_type=Words)
+    message: str = Field(sa_type=Words)
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    not_before: datetime = Field(sa_type=UtcDateTime)
+    tries: int
+
+
+class HintRow(Row, table=True):
+    """A contact, or a task whose contact is not known, of which a CRM said that something happened there."""
+
+    __tablename__ = "hint"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    what: str = Field(primary_key=True, sa_type=Words)
+    key: str = Field(primary_key=True, sa_type=Words)
+    number: int = Field(sa_type=BigInteger().with_variant(Integer(), "sqlite"))
+    received_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class DeliveryRow(Row, table=True):
+    """An event that was received, by the id that its CRM gave to the delivery."""
+
+    __tablename__ = "delivery"
+
+    system: str = Field(primary_key=True, sa_type=Words)
+    id: str = Field(primary_key=True, sa_type=Words)
+    received_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
 APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "sqlite": (
         (

@@ -21,10 +21,10 @@ from syncer.cli.screens import (
     run_in_words,
     short_ids,
     show_items,
-    span,
 )
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import protect
+from syncer.domain.times import span
 
 ROWS = [["Call about the quote, Asha Rao\n01M80041H2VJ1VREGSRW1DDF8X", "superseded 4569", "done RXlZbgRqSA4zqbwjwabh"]]
 COLUMNS = ["task", "superfone", "highlevel"]

@@ -12,14 +12,15 @@ from pydantic import BaseModel
 
 from syncer.config.loader import SyncSettings
 from syncer.config.registry import BUILT_IN, adapter_class
-from syncer.config.schema import AccountTable, LedgerTable
+from syncer.config.schema import AccountTable, AlarmsTable, EventsTable, LedgerTable
 from syncer.domain.model import Kind
 from tests.support.account_files import ALL, EXAMPLE, KEYS, load
 
 
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in KEYS.items():
+    named = ("SUPERFONE_EVENT_SECRET", "REPLY_EVENT_SECRET", "ALARM_URL")
+    for name, value in {**KEYS, **dict.fromkeys(named, "not-shown-either")}.items():
         monkeypatch.setenv(name, value)
 
 
@@ -54,6 +55,7 @@ def keys_shown(text: str) -> set[tuple[str, str]]:
 
 def test_the_example_shows_every_key_and_no_other() -> None:
     tables: dict[str, type[BaseModel]] = {"account": AccountTable, "ledger": LedgerTable, "sync": SyncSettings}
+    tables |= {"events": EventsTable, "alarms": AlarmsTable}
     models: dict[str, type[BaseModel]] = {**tables, **{name: adapter_class(name).settings_model for name in BUILT_IN}}
     expected = {pair for name, model in models.items() for pair in keys_of(name, model)}
     expected |= {("routes", kind.value) for kind in Kind}
@@ -69,9 +71,11 @@ def test_the_example_is_the_defaults(tmp_path: Path) -> None:
 def test_the_examples_commented_keys_are_right(tmp_path: Path) -> None:
     """Those that cannot stand there as defaults: names, paths, people, and what is not sent unless it is given."""
     text = re.sub(r"^# (\[|\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (tmp_path / "highlevel.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
     account = load(tmp_path, text)
     plain = load(tmp_path, EXAMPLE.read_text())
     assert account.routes == plain.routes
     assert account.users[0].name == "Asha"
+    assert account.alarms.webhook == "https://alarms.example.com/syncer"
     commented = {line for line in EXAMPLE.read_text().splitlines() if re.match(r"# \w+ = ", line)}
-    assert len(commented) == len(Kind) + 4 + 2 + 3
+    assert len(commented) == len(Kind) + 4 + 2 + 3 + 3 + 4

@@ -19,10 +19,25 @@ import adapters.highlevel.adapter
 import adapters.reply.adapter
 import adapters.superfone.adapter
 import syncer.cli.daemon
+import syncer.web.app
+import syncer.web.server
 from syncer.cli import app
 from syncer.cli.commands import check, explain, init, retry, runs, status, tasks
 
-WARM = (adapters, httpcore, syncer.cli.daemon, check, explain, init, retry, runs, status, tasks)
+WARM = (
+    adapters,
+    httpcore,
+    syncer.cli.daemon,
+    syncer.web.app,
+    syncer.web.server,
+    check,
+    explain,
+    init,
+    retry,
+    runs,
+    status,
+    tasks,
+)
 
 
 def supervise(order: dict[str, Any]) -> None:

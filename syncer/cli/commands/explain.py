@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from syncer.cli.commands.tasks import as_json
 from syncer.cli.last_run import BrokenRun, broken_off
@@ -12,40 +12,11 @@ from syncer.cli.screens import Screen, TaskNames, ago, moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
 from syncer.domain.base import UNSETTLED, Event, Operation, OpState
+from syncer.domain.history import OPEN_QUESTIONS, event_in_words
 from syncer.domain.model import Task
 from syncer.domain.reasons import Reason
 from syncer.domain.report import Exit, as_instant
 from syncer.ledger import Ledger, TaskView
-
-_WORDS: Final = {
-    "seen": "saw it for the first time",
-    "adopted": "took it for the same task",
-    "rebuilt": "recognised it",
-    "joined": "took it for a copy of this task",
-    "changed": "changed it",
-    "done": "completed it",
-    "cancelled": "cancelled it",
-    "superseded": "closed it by creating another",
-    "gone": "removed it",
-    "open_again": "opened it again",
-    "reopened": "opened it again",
-    "incident": "closed it in a race",
-    "sent": "sent a request",
-    "created": "created it",
-    "completed": "completed it",
-    "in_doubt": "lost the answer",
-    "not_carried_out": "found that nothing had happened",
-    "parked": "were refused",
-    "failed": "failed",
-    "held": "stopped creating there for a while",
-    "freed": "let it be tried again",
-}
-_OPEN_QUESTIONS: Final = {
-    OpState.SENT: "a request was sent and its answer is not known yet; the next run finds out by reading",
-    OpState.IN_DOUBT: "a request may have been carried out; the next run finds out by reading",
-    OpState.FAILED: "the last try failed and is repeated",
-    OpState.PARKED: "the CRM refused it; tried again when the task or the contact changes, or by: syncer retry",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +107,10 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
         screen.say(f"{copy.system} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
     screen.say(f"History ({account.timezone})", "bold")
     for event in story.events:
-        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {_event_in_words(event)}", indent=2)
+        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event)}", indent=2)
     if not story.events:
         screen.say("nothing was written about it", indent=2)
     _tell_what_is_open(screen, story)
-
-
-def _event_in_words(event: Event) -> str:
-    who = "we" if event.who == "us" else "they"
-    what = _WORDS.get(event.what, event.what.replace("_", " "))
-    # Whoever made it, the engine is who saw or adopted it.
-    who = "we" if event.what in {"seen", "adopted"} else who
-    where = f" in {event.system}" if event.system else ""
-    which = f" ({event.remote_id})" if event.remote_id else ""
-    says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
-    detail = "" if says_no_more else f": {event.detail}"
-    return f"{who} {what}{where}{which}{detail}"
 
 
 def _tell_what_is_open(screen: Screen, story: _Story) -> None:
@@ -168,4 +127,4 @@ def _tell_what_is_open(screen: Screen, story: _Story) -> None:
         screen.say(f"{item['system']}: {item['reason']}: {sentence}{detail}", indent=2)
     for operation in story.questions:
         words = f" ({operation.words})" if operation.words else ""
-        screen.say(f"{operation.system}: {operation.action}: {_OPEN_QUESTIONS[operation.state]}{words}", indent=2)
+        screen.say(f"{operation.system}: {operation.action}: {OPEN_QUESTIONS[operation.state]}{words}", indent=2)

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from syncer.cli import last_run, presence
 from syncer.cli.last_run import BrokenRun
-from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items, span
+from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
+from syncer.domain.alarms import Alarm
 from syncer.domain.report import Exit, as_instant
+from syncer.domain.times import span
 from syncer.ledger import Counts, Ledger, Run
+from syncer.web.alarms.facts import alarms_of
 
 _LOOK_BACK: Final = 50
 _SECTIONS: Final = ("waiting", "attention", "incidents")
@@ -30,6 +33,7 @@ class _Standing:
     counts: Counts
     under_way: Run | None
     broken_off: BrokenRun | None
+    alarms: Sequence[Alarm]
 
     @property
     def last(self) -> Run | None:
@@ -45,8 +49,11 @@ class _Standing:
         return None
 
 
-def show_status(session: Session) -> int:
-    """Per account: last run, lag, open tasks, what waits and what is under attention."""
+def show_status(session: Session, *, check: bool = False) -> int:
+    """Per account: last run, lag, open tasks, alarms, what waits and what is under attention.
+
+    With ``check`` the exit status is 1 while an alarm is on.
+    """
 
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
@@ -59,12 +66,13 @@ def show_status(session: Session) -> int:
                 ledger.counts(),
                 last_run.under_way(runs),
                 last_run.broken_off(runs),
+                tuple(alarms_of(ledger, account, datetime.now(UTC)).values()),
             )
         if session.json:
             session.answer(_as_json(standing))
         else:
             _show(session.screen, standing, TaskNames(base, account.zone))
-        return Exit.DONE
+        return Exit.PARTIAL if check and standing.alarms else Exit.DONE
 
     return for_each_account(session, work)
 
@@ -84,6 +92,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "lags_s": lags,
         "tasks": standing.counts.tasks,
         "copies": standing.counts.replicas,
+        "alarms": [alarm.as_json() for alarm in standing.alarms],
         **{name: last.report.get(name, []) if last else [] for name in _SECTIONS},
     }
 
@@ -106,6 +115,9 @@ def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
     screen.say(f"{account.name}: {standing.counts.tasks.get('open', 0)} open tasks ({account.timezone})", "bold")
     screen.say(_activity(standing), indent=2)
     screen.say(_last_run(standing), indent=2)
+    for alarm in standing.alarms:
+        began = f"since {moment(alarm.since, account.zone)}"
+        screen.say(f"alarm: {alarm.heading}, {began}: {alarm.detail} {alarm.remedy}", "bold red", indent=2)
     if standing.last is not None:
         _show_systems(screen, standing)
         show_items(screen, standing.last.report, names)

@@ -50,6 +50,7 @@ def upgrade() -> None:
     _events()
     _runs()
     _small_tables()
+    _serving_tables()
 
 
 def _contacts() -> None:
@@ -246,6 +247,47 @@ def _small_tables() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_cursor")),
     )
+
+
+def _serving_tables() -> None:
+    number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+    op.create_table(
+        "alarm",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("since", _INSTANT, nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("remedy", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_alarm")),
+    )
+    op.create_table(
+        "telling",
+        sa.Column("id", number, nullable=False),
+        sa.Column("alarm", sa.Text(), nullable=False),
+        sa.Column("way", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("made_at", _INSTANT, nullable=False),
+        sa.Column("not_before", _INSTANT, nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_telling")),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "hint",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("what", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("number", number, nullable=False),
+        sa.Column("received_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("system", "what", "key", name=op.f("pk_hint")),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("system", sa.Text(), nullable=False),
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("received_at", _INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("system", "id", name=op.f("pk_delivery")),
+    )
+    op.create_index(op.f("ix_delivery_received_at"), "delivery", ["received_at"])
 
 
 def _create_partial(name: str, table: str, columns: list[str], where: str) -> None:

@@ -1,0 +1,121 @@
+"""The alarms that are on, and the messages about them that somebody has not got yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import bindparam, delete, func, insert, select, update
+
+from syncer.domain.alarms import Alarm
+from syncer.ledger.store import Ledger
+from syncer.ledger.tables import METADATA
+
+_alarm: Final = METADATA.tables["alarm"]
+_telling: Final = METADATA.tables["telling"]
+_run: Final = METADATA.tables["run"]
+_event: Final = METADATA.tables["event"]
+_task: Final = METADATA.tables["task"]
+
+_ON: Final = select(_alarm.c.name, _alarm.c.since, _alarm.c.detail, _alarm.c.remedy).order_by(_alarm.c.since)
+_OFF: Final = delete(_alarm).where(_alarm.c.name == bindparam("of_name"))
+_GOOD: Final = select(func.max(_run.c.finished_at)).where(_run.c.status.in_(["ok", "partial"]))
+_INCIDENTS: Final = (
+    select(_event.c.at, _task.c.put_back)
+    .join(_task, _task.c.id == _event.c.task, isouter=True)
+    .where(_event.c.what == "incident", _event.c.at > bindparam("since"))
+    .order_by(_event.c.id)
+)
+_TELLINGS: Final = select(
+    _telling.c.id,
+    _telling.c.alarm,
+    _telling.c.way,
+    _telling.c.message,
+    _telling.c.made_at,
+    _telling.c.not_before,
+    _telling.c.tries,
+).order_by(_telling.c.id)
+_LATER: Final = (
+    update(_telling)
+    .where(_telling.c.id == bindparam("of_id"))
+    .values(not_before=bindparam("later"), tries=_telling.c.tries + 1)
+)
+
+
+class Telling(NamedTuple):
+    """One message, JSON, for one way of telling; not to be tried before an instant."""
+
+    id: int
+    alarm: str
+    way: str
+    message: str
+    made_at: datetime
+    not_before: datetime
+    tries: int
+
+
+class Incidents(NamedTuple):
+    """When the first of the recent ones was, and how many of their tasks wait to be put back."""
+
+    first: datetime
+    open: int
+
+
+class AlarmBook:
+    """One account's alarms in its ledger. Every method is one transaction, and raises `LedgerError`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
+
+    def on(self) -> dict[str, Alarm]:
+        """The alarms that are on, by name, the oldest first."""
+        with self._database.reading() as connection:
+            return {row[0]: Alarm(*row) for row in connection.execute(_ON)}
+
+    def good_at(self) -> datetime | None:
+        """When a run last ended well: ``ok`` or ``partial``."""
+        with self._database.reading() as connection:
+            found: datetime | None = connection.execute(_GOOD).scalar()
+        return found
+
+    def incidents(self, now: datetime, span: timedelta) -> Incidents | None:
+        """Those of the last ``span``; ``None`` if there were none."""
+        with self._database.reading() as connection:
+            rows = connection.execute(_INCIDENTS, {"since": now - span}).all()
+        return Incidents(rows[0][0], sum(bool(put_back) for _, put_back in rows)) if rows else None
+
+    def change(
+        self, begun: Iterable[Alarm], ended: Iterable[str], messages: Iterable[tuple[str, str, str]], now: datetime
+    ) -> None:
+        """Store which alarms began and ended, with the messages to be told: (alarm, way, JSON)."""
+        with self._database.writing() as connection:
+            for name in (*ended, *(alarm.name for alarm in begun)):
+                connection.execute(_OFF, {"of_name": name})
+            if rows := [alarm._asdict() for alarm in begun]:
+                connection.execute(insert(_alarm), rows)
+            tellings = [
+                {"alarm": name, "way": way, "message": text, "made_at": now, "not_before": now, "tries": 0}
+                for name, way, text in messages
+            ]
+            if tellings:
+                connection.execute(insert(_telling), tellings)
+
+    def tellings(self) -> list[Telling]:
+        """What nobody has got yet, in order; of each alarm and way only the first may be told now."""
+        with self._database.reading() as connection:
+            rows = [Telling(*row) for row in connection.execute(_TELLINGS)]
+        first: dict[tuple[str, str], Telling] = {}
+        for row in rows:
+            first.setdefault((row.alarm, row.way), row)
+        return list(first.values())
+
+    def told(self, telling: Telling) -> None:
+        """It was told, or will not be any more."""
+        with self._database.writing() as connection:
+            connection.execute(delete(_telling).where(_telling.c.id == telling.id))
+
+    def tell_later(self, telling: Telling, not_before: datetime) -> None:
+        """It was tried, and could not be told."""
+        with self._database.writing() as connection:
+            connection.execute(_LATER, {"of_id": telling.id, "later": not_before})

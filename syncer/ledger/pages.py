@@ -1,0 +1,164 @@
+"""What the daemon's pages ask of a ledger: a part of the tasks, one task, and what the runs since a moment did.
+
+Nothing here reads more than it shows, however large the ledger is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+
+from syncer.domain.base import Base, Event, Operation
+from syncer.domain.model import Task
+from syncer.ledger import people, reading, reportlists
+from syncer.ledger.people import TaskView
+from syncer.ledger.reading import REPLICAS_BY_TASK, chunked
+from syncer.ledger.rows import RECORDS, REPLICAS, TASKS
+from syncer.ledger.store import Ledger
+from syncer.ledger.tables import METADATA
+
+_task = TASKS.table
+_replica = REPLICAS.table
+_record = RECORDS.table
+_run: Final = METADATA.tables["run"]
+_RUNS: Final = select(
+    *(_run.c[name] for name in ("number", "id", "started_at", "finished_at", "status", "report", "lists"))
+)
+_LOOK_BACK: Final = 20
+_NEWEST: Final = _RUNS.where(_run.c.finished_at.is_not(None)).order_by(_run.c.number.desc()).limit(_LOOK_BACK)
+_OPEN: Final = select(func.count()).where(_task.c.state == "open")
+_DELAYS: Final = "delays"
+_LEAST_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """Which tasks: in this state, with a copy in this CRM, with this text in title, name, phone number or e-mail."""
+
+    state: str = ""
+    system: str = ""
+    text: str = ""
+
+
+class RunLine(NamedTuple):
+    """One run that ended: what it reported, without its lists but for the delays of its writes."""
+
+    number: int
+    id: str
+    started_at: datetime
+    finished_at: datetime
+    status: str
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One task, its copies, what is open of it, and all that was written about it."""
+
+    view: TaskView
+    operations: list[Operation] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+
+
+class Pages:
+    """A ledger's door for pages. Every method is one transaction, and raises `LedgerError`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
+
+    def tasks(self, wanted: TaskFilter, offset: int, limit: int) -> tuple[list[TaskView], int]:
+        """A part of the tasks, by due, and how many there are in all."""
+        query = _wanted(select(_task.c.id), wanted)
+        with self._database.reading() as connection:
+            total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
+            part = query.order_by(_task.c.due, _task.c.id).offset(offset).limit(limit)
+            ids = list(connection.execute(part).scalars())
+            found = TASKS.values(connection.execute(TASKS.select.where(_task.c.id.in_(ids))))
+            views = _views(connection, found)
+        place = {task: number for number, task in enumerate(ids)}
+        return sorted(views, key=lambda view: place[view.task.id]), total
+
+    def story(self, task: str) -> Story | None:
+        """One task's whole story; ``None`` if there is no such task."""
+        base = Base()
+        with self._database.reading() as connection:
+            reading.extend(connection, base, replicas=(), tasks=[task])
+            if task not in base.tasks:
+                return None
+            (view,) = _views(connection, [base.tasks[task]])
+            return Story(view, base.operations_of(task), people.history(connection, task))
+
+    def open_tasks(self) -> int:
+        """How many tasks are open."""
+        with self._database.reading() as connection:
+            return int(connection.execute(_OPEN).scalar_one())
+
+    def last_report(self, known: str = "") -> RunLine | None:
+        """The last run that ended with a report, with its whole report; ``None`` if it is the one that is ``known``."""
+        with self._database.reading() as connection:
+            for row in connection.execute(_NEWEST):
+                report = json.loads(row.report)
+                if "connections" in report:
+                    if row.id == known:
+                        return None
+                    whole = reportlists.put_back(connection, report, json.loads(row.lists))
+                    return RunLine(row.number, row.id, row.started_at, row.finished_at, row.status, whole)
+        return None
+
+    def runs(self, after: int, since: datetime, limit: int) -> list[RunLine]:
+        """The runs that ended, numbered above ``after`` and begun since, oldest first; the newest ``limit`` of them."""
+        query = (
+            _RUNS.where(_run.c.number > after, _run.c.started_at >= since, _run.c.finished_at.is_not(None))
+            .order_by(_run.c.number.desc())
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_line(connection, row) for row in reversed(connection.execute(query).all())]
+
+
+def _wanted(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
+    if wanted.state:
+        query = query.where(_task.c.state == wanted.state)
+    if wanted.system:
+        query = query.where(_task.c.id.in_(select(_replica.c.task).where(_replica.c.system == wanted.system)))
+    if text := wanted.text.strip().lower():
+        named = select(_record.c.link).where(_record.c.link.is_not(None), _is_called(text))
+        query = query.where(or_(_has(_task.c.title, text), _task.c.contact.in_(named), _task.c.id == text))
+    return query
+
+
+def _is_called(text: str) -> ColumnElement[bool]:
+    digits = re.sub(r"[\s().+-]", "", text)
+    ways = [_has(_record.c.name, text), _has(_record.c.emails, text)]
+    if digits.isdecimal() and len(digits) >= _LEAST_DIGITS:
+        ways.append(_record.c.phones.contains(digits, autoescape=True))
+    return or_(*ways)
+
+
+def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    return func.lower(column).contains(text, autoescape=True)
+
+
+def _views(connection: Connection, tasks: Iterable[Task]) -> list[TaskView]:
+    tasks = list(tasks)
+    copies: dict[str, list[Any]] = {task.id: [] for task in tasks}
+    for replica in REPLICAS.values(chunked(connection, REPLICAS_BY_TASK, copies)):
+        copies[replica.task].append(replica)
+    names = people.names_of(connection, {task.contact for task in tasks})
+    return [
+        TaskView(task, sorted(copies[task.id], key=lambda one: one.key), people.name_of(task, names.get(task.contact)))
+        for task in tasks
+    ]
+
+
+def _line(connection: Connection, row: Any) -> RunLine:
+    report, lists = json.loads(row.report), json.loads(row.lists)
+    if _DELAYS in lists:
+        report |= reportlists.put_back(connection, {}, {_DELAYS: lists[_DELAYS]})
+    return RunLine(row.number, row.id, row.started_at, row.finished_at, row.status, report)

@@ -1,0 +1,102 @@
+"""Who may see and do what: hosts, token, cookie, form token, origin (pure)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from secrets import token_bytes
+from typing import Final
+from urllib.parse import urlsplit
+
+from syncer.web.listening import Listening, is_loopback
+
+COOKIE: Final = "syncer_session"
+COOKIE_LASTS: Final = 30 * 86400
+"""Seconds."""
+_BEARER: Final = "bearer "
+_OWN: Final = frozenset({"", "same-origin", "none"})
+
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    # With no-referrer a browser would also hide the origin of our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+"""Stand on every answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules for one way of listening. ``key`` signs form tokens, and is new with each process."""
+
+    listening: Listening
+    key: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
+
+    def knows_host(self, host: str, reached: str) -> bool:
+        """Whether a ``Host`` header names us: loopback, the address listened on, or the public one.
+
+        ``reached`` is the address at which the request arrived: where all are listened on, it is one of them. A name
+        that leads here from elsewhere is not ours, so that no other page can read this one by pointing its name at us.
+        """
+        name = _name(host)
+        if not name:
+            return False
+        return is_loopback(name) or name in {self.listening.host.lower(), self.listening.public_host, reached.lower()}
+
+    def is_token(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self.listening.token.encode())
+
+    def lets_in(self, headers: Mapping[str, str], cookie: str) -> bool:
+        """Whether a request may see the page: it has the token, or the cookie that was given for it."""
+        if not self.listening.token:
+            return True
+        told = headers.get("authorization", "")
+        if told.lower().startswith(_BEARER) and self.is_token(told[len(_BEARER) :].strip()):
+            return True
+        return hmac.compare_digest(cookie.encode(), self.cookie.encode())
+
+    @property
+    def cookie(self) -> str:
+        """What a browser keeps in place of the token."""
+        return _signed(self.listening.token.encode(), b"page") if self.listening.token else ""
+
+    @property
+    def form_token(self) -> str:
+        """What every form of ours carries. Other pages cannot read it."""
+        return _signed(self.key, b"form:" + self.cookie.encode())
+
+    def is_form_token(self, token: str) -> bool:
+        return hmac.compare_digest(token.encode(), self.form_token.encode())
+
+    def is_own_origin(self, headers: Mapping[str, str]) -> bool:
+        """Whether a form was sent from a page of ours, as far as the browser says where it was sent from."""
+        if headers.get("sec-fetch-site", "") not in _OWN:
+            return False
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        parts = urlsplit(origin)
+        ours = {headers.get("host", "").lower(), urlsplit(self.listening.public_url).netloc.lower()} - {""}
+        return parts.scheme in {"http", "https"} and parts.netloc.lower() in ours
+
+
+def _name(host: str) -> str:
+    """The host of a ``Host`` header, without its port; empty where it is none."""
+    try:
+        parts = urlsplit(f"//{host}")
+        name, _port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    return name.lower() if parts.netloc == host and "@" not in host else ""
+
+
+def _signed(key: bytes, what: bytes) -> str:
+    return hmac.new(key, what, hashlib.sha256).hexdigest()

@@ -1,0 +1,70 @@
+"""What the alarms are judged from, as the ledger tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from syncer.config.schema import Account
+from syncer.domain.alarms import Alarm
+from syncer.domain.cursors import AWAITED
+from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import ConnectionState
+from syncer.ledger import AlarmBook, Ledger
+from syncer.web.alarms.rules import GROWN, INCIDENT_LASTS, Facts, judge
+
+_PILES_UP: Final = frozenset({Reason.BUDGET, Reason.RETRY_LATER})
+_LOOK_BACK: Final = 12
+"""Runs, of which some may have broken off without a report."""
+
+
+def alarms_of(ledger: Ledger, account: Account, now: datetime) -> dict[str, Alarm]:
+    """The alarms that are on by what the ledger knows, whether or not a daemon has told them."""
+    return judge(facts_of(ledger, account, now), AlarmBook(ledger).on())
+
+
+def facts_of(ledger: Ledger, account: Account, now: datetime, trouble: str = "") -> Facts:
+    """What is known of the account now. Raises `LedgerError`."""
+    book = AlarmBook(ledger)
+    reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
+    last = reports[0] if reports else {}
+    incidents = book.incidents(now, INCIDENT_LASTS)
+    return Facts(
+        now=now,
+        stuck_after=account.stuck_after,
+        good_at=_latest(book.good_at(), _awaited(ledger)),
+        refused=_refused(last),
+        backlog=[_piled_up(report) for report in reversed(reports)],
+        incident=None if incidents is None else (incidents.first, incidents.open),
+        other_ledger=any(item["reason"] == Reason.SECOND_LEDGER for item in last.get("attention", ())),
+        trouble=trouble,
+    )
+
+
+def await_a_run(ledger: Ledger, now: datetime) -> None:
+    """A daemon begins to serve the account: from now on a run is awaited that ends well, unless one was already."""
+    good_at, awaited = AlarmBook(ledger).good_at(), _awaited(ledger)
+    if awaited is None or (good_at is not None and good_at >= awaited) or awaited > now:
+        ledger.exchange(AWAITED, "" if awaited is None else awaited.isoformat(), now.isoformat())
+
+
+def _awaited(ledger: Ledger) -> datetime | None:
+    told = ledger.cursors().get(AWAITED)
+    return datetime.fromisoformat(told) if told else None
+
+
+def _latest(*instants: datetime | None) -> datetime | None:
+    return max((instant for instant in instants if instant is not None), default=None)
+
+
+def _refused(report: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        system: found.get("message") or "the key is wrong or revoked"
+        for system, found in report.get("connections", {}).items()
+        if found["state"] == ConnectionState.UNAUTHORIZED
+    }
+
+
+def _piled_up(report: Mapping[str, Iterable[Mapping[str, Any]]]) -> int:
+    return sum(item["reason"] in _PILES_UP for item in report.get("waiting", ()))

@@ -1,0 +1,171 @@
+"""One account's alarms while a daemon serves it: judged, stored, told.
+
+What is on is stored with the messages about it, in one transaction, so that a restart tells nothing twice. Only an
+alarm about a ledger that cannot be written is kept in memory until it can.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar
+
+import structlog
+
+from syncer.config.schema import Account
+from syncer.domain.alarms import Alarm
+from syncer.ledger import AlarmBook, Ledger, LedgerError, Locked, Telling
+from syncer.web.alarms.facts import await_a_run, facts_of
+from syncer.web.alarms.rules import Facts, judge
+from syncer.web.alarms.telling import LONGEST_WAIT, NotTold, Way, next_try, ways_of
+
+_T = TypeVar("_T")
+_log: Final = structlog.get_logger("syncer.alarms")
+
+
+class Apart(Protocol):
+    """Does work that may have to wait beside the event loop."""
+
+    def __call__(self, work: Callable[[], _T], /) -> Coroutine[Any, Any, _T]: ...
+
+
+class AlarmKeeper:
+    """Judges one account's alarms, and tells them."""
+
+    def __init__(
+        self, account: Account, apart: Apart, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self.account = account
+        self.on: dict[str, Alarm] = {}
+        self._ways: dict[str, Way] = ways_of(account.alarms)
+        self._apart = apart
+        self._clock = clock
+        self._good_at = clock()
+        self._trouble = ""
+        self._unstored: list[tuple[str, str, str]] = []
+        self._loose: list[Telling] = []
+        self._in_memory: set[str] = set()
+        self._pending = True
+        self._telling = asyncio.Lock()
+        self._judging = asyncio.Lock()
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there may be something to tell, and nobody is telling it."""
+        return self._pending and not self._telling.locked()
+
+    async def begin(self) -> None:
+        """The daemon serves the account from now on."""
+        await self._apart(partial(self._in_ledger, lambda ledger: await_a_run(ledger, self._clock())))
+        await self.judge()
+
+    async def judge(self, trouble: str | None = None) -> None:
+        """Look at how the account stands; ``trouble`` is what a run said of the ledger, empty if nothing was wrong."""
+        if trouble is not None:
+            self._trouble = trouble
+        async with self._judging:
+            try:
+                self.on = await self._apart(partial(self._in_ledger, self._judge))
+            except Locked:
+                # Somebody else writes; the next look is soon.
+                return
+            except LedgerError:
+                self._judge_in_memory()
+
+    def _in_ledger(self, work: Callable[[Ledger], _T]) -> _T:
+        with Ledger.open(self.account.ledger_url, name=self.account.name) as ledger:
+            return work(ledger)
+
+    def _judge(self, ledger: Ledger) -> dict[str, Alarm]:
+        book, now = AlarmBook(ledger), self._clock()
+        stored = book.on()
+        before = {**stored, **{name: self.on[name] for name in self._in_memory if name in self.on}}
+        facts = facts_of(ledger, self.account, now, self._trouble)
+        self._good_at = facts.good_at or self._good_at
+        after = judge(facts, before)
+        messages = [*self._unstored, *self._messages(before, after)]
+        begun = [alarm for name, alarm in after.items() if name not in stored]
+        ended = [name for name in stored if name not in after]
+        if begun or ended or messages:
+            book.change(begun, ended, messages, now)
+        self._unstored, self._loose, self._in_memory = [], [], set()
+        self._pending |= bool(messages)
+        return after
+
+    def _judge_in_memory(self) -> None:
+        """The ledger cannot be used: all that is known is that."""
+        alone = Facts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble)
+        after = {**self.on, **judge(alone, self.on)}
+        now, new = self._clock(), self._messages(self.on, after)
+        self._in_memory |= after.keys() - self.on.keys()
+        self._unstored += new
+        self._pending |= bool(new)
+        self._loose += [Telling(0, name, way, message, now, now, 0) for name, way, message in new]
+        self.on = after
+
+    def _messages(self, before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> list[tuple[str, str, str]]:
+        """What is to be told to whom: (alarm, way, JSON), ends first."""
+        changed = [(alarm, "ended") for name, alarm in before.items() if name not in after]
+        changed += [(alarm, "begun") for name, alarm in after.items() if name not in before]
+        for alarm, state in changed:
+            say = _log.warning if state == "begun" else _log.info
+            say(f"alarm.{state}", account=self.account.name, alarm=alarm.name, detail=alarm.detail)
+        return [
+            (alarm.name, way, json.dumps(alarm.message(self.account.name, state), ensure_ascii=False))
+            for alarm, state in changed
+            for way in self._ways
+        ]
+
+    async def tell(self) -> None:
+        """Tell what is due, all ways at once, and each alarm's messages in order."""
+        async with self._telling:
+            self._pending = False
+            loose = {(one.alarm, one.way): one for one in reversed(self._loose)}
+            try:
+                found = await self._apart(partial(self._in_ledger, lambda ledger: AlarmBook(ledger).tellings()))
+            except LedgerError:
+                found = []
+            waiting = [*found, *loose.values()]
+            await asyncio.gather(*(self._tell(one) for one in waiting if _is_due(one, self._clock())))
+            self._pending |= bool(waiting)
+
+    async def _tell(self, telling: Telling) -> None:
+        again = None
+        try:
+            if (way := self._ways.get(telling.way)) is not None:
+                await way(telling.message)
+        except NotTold as error:
+            again = next_try(telling.made_at, telling.tries, self._clock())
+            words = {"account": self.account.name, "alarm": telling.alarm, "way": telling.way, "words": str(error)}
+            _log.warning("alarm.not_told", **words, again=None if again is None else again.isoformat())
+        if telling in self._loose:
+            self._settle_loose(telling, again)
+            return
+        try:
+            await self._apart(partial(self._in_ledger, partial(_settle, telling, again)))
+        except LedgerError as error:
+            _log.warning("alarm.not_stored", account=self.account.name, words=str(error))
+
+    def _settle_loose(self, telling: Telling, again: datetime | None) -> None:
+        """In memory: what was told need not be stored any more, and what was not will be."""
+        self._loose.remove(telling)
+        if again is None:
+            self._unstored.remove((telling.alarm, telling.way, telling.message))
+        else:
+            self._loose.append(telling._replace(not_before=again, tries=telling.tries + 1))
+
+
+def _is_due(telling: Telling, now: datetime) -> bool:
+    """Whether it may be tried now; a clock that was set back since makes nobody wait longer than the longest pause."""
+    return telling.not_before <= now or telling.not_before > now + LONGEST_WAIT
+
+
+def _settle(telling: Telling, again: datetime | None, ledger: Ledger) -> None:
+    book = AlarmBook(ledger)
+    if again is None:
+        book.told(telling)
+    else:
+        book.tell_later(telling, again)

@@ -1,0 +1,139 @@
+"""How an alarm is told: a command, a webhook, and the services that the library apprise knows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import datetime, timedelta
+from functools import partial
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any, Final
+from urllib.parse import urlsplit
+
+from syncer import __version__
+from syncer.config.schema import AlarmsTable
+from syncer.domain.redact import redact
+
+COMMAND_LASTS: Final = 10.0
+"""Seconds that a command may run."""
+ANSWER_WITHIN: Final = 10.0
+"""Seconds until a webhook has to answer."""
+FIRST_WAIT: Final = timedelta(seconds=15)
+LONGEST_WAIT: Final = timedelta(hours=1)
+GIVEN_UP_AFTER: Final = timedelta(days=1)
+_LONGEST_ERROR: Final = 200
+
+Way = Callable[[str], Coroutine[Any, Any, None]]
+"""Tells one message, JSON. Raises `NotTold`."""
+
+
+class NotTold(Exception):
+    """Nobody got the message; the text says why."""
+
+
+def ways_of(alarms: AlarmsTable) -> dict[str, Way]:
+    """How an account's alarms are told, by the name of each way."""
+    ways: dict[str, Way] = {}
+    if alarms.command:
+        ways["command"] = partial(run_command, alarms.command)
+    if alarms.webhook:
+        ways["webhook"] = partial(_apart, partial(post, alarms.webhook))
+    for number, address in enumerate(alarms.notify, 1):
+        ways[f"notify {number}"] = partial(_apart, partial(notify, address.get_secret_value()))
+    return ways
+
+
+def next_try(made_at: datetime, tries: int, now: datetime) -> datetime | None:
+    """When a message that was tried ``tries`` times without success is tried again; ``None``: not any more."""
+    wait = min(FIRST_WAIT * 2 ** min(tries, 20), LONGEST_WAIT)
+    # A clock that was set back, or far forward, makes it neither endless nor short.
+    return None if abs(now + wait - made_at) > GIVEN_UP_AFTER else now + wait
+
+
+async def run_command(command: str, message: str) -> None:
+    """Run it with the message on its standard input, for 10 seconds at most. Raises `NotTold`.
+
+    One that was ended may have told all the same: it is not run again.
+    """
+    quiet = asyncio.subprocess.DEVNULL
+    try:
+        words = shlex.split(command)
+        process = await asyncio.create_subprocess_exec(
+            *words, stdin=asyncio.subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+    except (OSError, ValueError, IndexError) as error:
+        msg = f"the command cannot be started: {error}"
+        raise NotTold(msg) from error
+    try:
+        async with asyncio.timeout(COMMAND_LASTS):
+            await process.communicate(f"{message}\n".encode())
+    except TimeoutError:
+        return
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+    if process.returncode:
+        msg = f"the command ended with status {process.returncode}"
+        raise NotTold(msg)
+
+
+def post(address: str, message: str) -> None:
+    """Post it as JSON; redirections are not followed. Raises `NotTold`."""
+    headers = {"Content-Type": "application/json", "User-Agent": f"syncer/{__version__}"}
+    request = urllib.request.Request(address, message.encode(), headers, method="POST")  # noqa: S310 - checked when read
+    opener = urllib.request.build_opener(_NoRedirect)
+    try:
+        with opener.open(request, timeout=ANSWER_WITHIN):
+            pass
+    except urllib.error.HTTPError as error:
+        error.close()
+        msg = f"{urlsplit(address).hostname} answered with status {error.code}"
+        raise NotTold(msg) from error
+    except (OSError, HTTPException, ValueError) as error:
+        msg = f"{urlsplit(address).hostname} did not take it: {redact(str(error))[:_LONGEST_ERROR]}"
+        raise NotTold(msg) from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        del req, fp, code, msg, headers, newurl
+
+
+def notify(address: str, message: str) -> None:
+    """Tell it by apprise, in words. Raises `NotTold`."""
+    try:
+        import apprise
+    except ImportError:
+        msg = "[alarms] notify needs the library apprise; run: pip install 'syncer[alarms]'"
+        raise NotTold(msg) from None
+    told = json.loads(message)
+    sender = apprise.Apprise()
+    if not sender.add(address):
+        msg = "apprise does not know this kind of address; look at [alarms] notify"
+        raise NotTold(msg)
+    title, body = in_words(told)
+    kind = apprise.NotifyType.SUCCESS if told["state"] == "ended" else apprise.NotifyType.WARNING
+    if not sender.notify(body=body, title=title, notify_type=kind):
+        msg = "apprise could not tell it"
+        raise NotTold(msg)
+
+
+def in_words(told: dict[str, Any]) -> tuple[str, str]:
+    """A title and a text for people."""
+    if told["state"] == "ended":
+        return f"syncer: {told['account']}: {told['alarm']} is over", f"It began at {told['since']}."
+    title = f"syncer: {told['account']}: {told['alarm']}"
+    return title, f"{told['detail']}\n\n{told['remedy']}\n\nSince {told['since']}."
+
+
+async def _apart(tell: Callable[[str], None], message: str) -> None:
+    await asyncio.to_thread(tell, message)

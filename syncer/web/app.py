@@ -1,0 +1,46 @@
+"""The application: routes, what stands around them, and what an error looks like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Scope
+
+from syncer.ledger import LedgerError
+from syncer.web.gate import Gate
+from syncer.web.pages import PageRoutes
+from syncer.web.probes import probe_routes
+from syncer.web.site import Site
+
+STATIC: Final = Path(__file__).parent / "static"
+
+
+def make_app(site: Site) -> ASGIApp:
+    """The whole site behind its gate."""
+    pages = PageRoutes(site)
+
+    def failed(_request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 503
+        return pages.error(status, error)
+
+    app = Starlette(
+        routes=[*pages.routes(), *probe_routes(site), Mount("/static", _Static(directory=STATIC))],
+        exception_handlers={HTTPException: failed, LedgerError: failed},
+    )
+    return Gate(app, site.access, pages.ask)
+
+
+class _Static(StaticFiles):
+    """Files that came with the program; their addresses carry its version."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response

@@ -1,0 +1,80 @@
+"""The plots of an account's page, with what each says in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from markupsafe import Markup
+
+from syncer.config.registry import label_of
+from syncer.config.schema import Account
+from syncer.domain.times import span
+from syncer.web.day import Hour, percentile
+from syncer.web.plots import Series, bars, lines
+
+_LOOKS: Final = ("first", "second", "third", "fourth")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One plot: a heading, its legend (name, look), the drawing, and a line of words under it."""
+
+    heading: str
+    legend: list[tuple[str, str]]
+    drawing: Markup
+    words: str
+
+
+def charts_of(hours: Sequence[Hour], account: Account) -> list[Chart]:
+    """The plots of the last 24 hours, in the account's time zone."""
+    marks = [f"{hour.begins.astimezone(account.zone):%H:%M}" for hour in hours]
+    return [_changes(hours, marks), _delays(hours, marks), _requests(hours, marks, tuple(account.connections))]
+
+
+def _changes(hours: Sequence[Hour], marks: Sequence[str]) -> Chart:
+    created, completed = sum(hour.created for hour in hours), sum(hour.completed for hour in hours)
+    series = [
+        Series("created", "first", [hour.created for hour in hours]),
+        Series("completed", "second", [hour.completed for hour in hours]),
+    ]
+    words = f"{created:,} created and {completed:,} completed in the last 24 hours"
+    return _chart("Carried over", series, bars(f"Bar chart by hour: {words}.", marks, series, _count), words)
+
+
+def _delays(hours: Sequence[Hour], marks: Sequence[str]) -> Chart:
+    series = [
+        Series("half within", "first", [percentile(hour.delays, 0.5) for hour in hours]),
+        Series("95 % within", "second", [percentile(hour.delays, 0.95) for hour in hours]),
+    ]
+    every = [seconds for hour in hours for seconds in hour.delays]
+    middle, late = percentile(every, 0.5), percentile(every, 0.95)
+    words = "nothing was carried over in the last 24 hours"
+    if middle is not None and late is not None:
+        words = f"half within {_seconds(middle)}, 95 % within {_seconds(late)}"
+    return _chart("Delay", series, lines(f"Line chart by hour: {words}.", marks, series, _seconds), words)
+
+
+def _requests(hours: Sequence[Hour], marks: Sequence[str], systems: Sequence[str]) -> Chart:
+    series = [
+        Series(label_of(system), look, [hour.requests[system] for hour in hours])
+        for system, look in zip(systems, _LOOKS, strict=False)
+    ]
+    totals = [f"{sum(hour.requests[system] for hour in hours):,} to {label_of(system)}" for system in systems]
+    words = ", ".join(totals)
+    drawing = bars(f"Bar chart by hour: requests in the last 24 hours, {words}.", marks, series, _count)
+    return _chart("Requests", series, drawing, words)
+
+
+def _chart(heading: str, series: Sequence[Series], drawing: Markup, words: str) -> Chart:
+    return Chart(heading, [(one.name, one.look) for one in series], drawing, words)
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _seconds(value: float) -> str:
+    return span(timedelta(seconds=value))

@@ -1,0 +1,65 @@
+"""What every request passes first: our headers on the answer, the host that it was sent to, and the token."""
+
+from __future__ import annotations
+
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from syncer.web.access import COOKIE, HEADERS, Access
+
+_FREE: Final = ("/healthz", "/readyz", "/token")
+_FREE_BELOW: Final = ("/events/", "/static/")
+_MISDIRECTED: Final = 421
+
+
+class Gate:
+    """Around the application. ``ask`` answers a request for a page that lacks the token."""
+
+    def __init__(self, app: ASGIApp, access: Access, ask: ASGIApp) -> None:
+        self._app = app
+        self._access = access
+        self._ask = ask
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    ours.setdefault(name, value)
+                ours.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._passed(scope, headers)(scope, receive, send_with_headers)
+
+    def _passed(self, scope: Scope, headers: Headers) -> ASGIApp:
+        path = scope["path"]
+        reached = (scope.get("server") or ("",))[0]
+        if not self._access.knows_host(headers.get("host", ""), reached):
+            return PlainTextResponse("This address is not served here.\n", _MISDIRECTED)
+        free = path in _FREE or path.startswith(_FREE_BELOW)
+        if free or self._access.lets_in(headers, _cookie(headers.get("cookie", ""))):
+            return self._app
+        if path == "/metrics" or scope["method"] not in {"GET", "HEAD"}:
+            return _unauthorized()
+        return self._ask
+
+
+def _unauthorized() -> Response:
+    headers = {"WWW-Authenticate": 'Bearer realm="syncer"'}
+    return PlainTextResponse("A token is needed: Authorization: Bearer TOKEN\n", 401, headers)
+
+
+def _cookie(header: str) -> str:
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value

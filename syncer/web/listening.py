@@ -1,0 +1,130 @@
+"""Where the daemon listens, and what has to be true for that: address, token, public address."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter, ValidationError
+
+from syncer.contract.settings import Secret, check_base_url
+from syncer.domain.redact import protect
+
+_TOKEN: Final = TypeAdapter(Secret)
+_LEAST_TOKEN: Final = 16
+_BACKLOG: Final = 512
+_LAST_PORT: Final = 65535
+
+
+class CannotListen(Exception):
+    """The page cannot be served as it was asked for; the text says why, and what to type instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where to listen and whom to let in. ``token`` is empty where none is needed, ``public_url`` where there is none.
+
+    ``public_url`` ends without a slash.
+    """
+
+    host: str
+    port: int
+    token: str = ""
+    public_url: str = ""
+
+    @property
+    def public_host(self) -> str:
+        return (urlsplit(self.public_url).hostname or "") if self.public_url else ""
+
+    @property
+    def secure(self) -> bool:
+        """Whether others reach it by https."""
+        return self.public_url.startswith("https:")
+
+
+def listening_of(listen: str, token: str | None, public_url: str | None) -> Listening:
+    """What the options of the command line ask for. Raises `CannotListen`."""
+    host, port = _address(listen)
+    secret = _token(token) if token else ""
+    url = _public(public_url) if public_url else ""
+    if not secret and not is_loopback(host):
+        msg = f"--listen {listen}: others can reach this address, so a token is needed: add --token file:PATH"
+        raise CannotListen(msg)
+    if not secret and url:
+        msg = "--public-url: others can reach the page there, so a token is needed: add --token file:PATH"
+        raise CannotListen(msg)
+    return Listening(host, port, secret, url)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether this is a name or an address that only this machine reaches."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().removesuffix(".") == "localhost"
+
+
+def open_socket(listening: Listening) -> socket.socket:
+    """A socket that accepts from now on. Raises `CannotListen`, naming the address."""
+    where = f"{listening.host}:{listening.port}"
+    try:
+        found = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        # Without the protocol's number asyncio would not switch off Nagle's algorithm.
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        msg = f"cannot listen on {where}: {error.strerror or error}"
+        raise CannotListen(msg) from error
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        msg = f"cannot listen on {where}: {error.strerror or error}; choose another address, or stop what is there"
+        raise CannotListen(msg) from error
+    return listener
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    if not colon or not host or not port.isdecimal() or not port.isascii() or int(port) > _LAST_PORT:
+        msg = f"--listen {listen}: expected HOST:PORT, such as 127.0.0.1:8080"
+        raise CannotListen(msg)
+    if ":" in host and not listen.startswith("["):
+        msg = f"--listen {listen}: an IPv6 address is written in brackets, such as [::1]:8080"
+        raise CannotListen(msg)
+    return host, int(port)
+
+
+def _token(reference: str) -> str:
+    try:
+        secret = _TOKEN.validate_python(reference, context={"folder": Path.cwd()}).get_secret_value()
+    except ValidationError as error:
+        msg = f"--token: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
+        raise CannotListen(msg) from None
+    if len(secret) < _LEAST_TOKEN:
+        msg = f"--token: it is too short to be safe; expected at least {_LEAST_TOKEN} characters"
+        raise CannotListen(msg)
+    protect(secret)
+    return secret
+
+
+def _public(url: str) -> str:
+    try:
+        # Plain http is the reader's own choice, such as inside a private network.
+        scheme, _, rest = url.partition("://")
+        address = check_base_url(f"https://{rest}")
+        plain = scheme in {"http", "https"} and not urlsplit(address).path
+    except ValueError as error:
+        msg = f"--public-url: {error}"
+        raise CannotListen(msg) from None
+    if not plain:
+        msg = "--public-url: expected an address without a path, such as https://syncer.example.com"
+        raise CannotListen(msg)
+    return f"{scheme}{address.removeprefix('https')}"

@@ -1,0 +1,115 @@
+"""Small plots as SVG, drawn here so that a page needs no script and no other host (pure).
+
+Colours are classes of the style sheet, so that they follow light and dark.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import floor, log10
+from typing import Final
+
+from markupsafe import Markup, escape
+
+WIDTH: Final = 320
+HEIGHT: Final = 124
+_LEFT: Final = 40
+_TOP: Final = 10
+_FLOOR: Final = HEIGHT - 22
+_MARKS_EVERY: Final = 6
+_STEPS: Final = (1, 2, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One row of values, one for each hour; ``None`` where there is none. ``look`` is its class in the style sheet."""
+
+    name: str
+    look: str
+    values: Sequence[float | None]
+
+
+def bars(label: str, hours: Sequence[str], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
+    """Bars, one above the other for each hour. ``label`` tells in words what the plot shows."""
+    totals = [sum(one.values[place] or 0 for one in series) for place in range(len(hours))]
+    top = _nice(max(totals, default=0))
+    return _plot(label, hours, top, unit, Markup("").join(_bars(hours, series, top)))
+
+
+def lines(label: str, hours: Sequence[str], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
+    """Lines with a gap where there is no value."""
+    top = _nice(max((value for one in series for value in one.values if value is not None), default=0))
+    return _plot(label, hours, top, unit, Markup("").join(_lines(hours, series, top)))
+
+
+def _bars(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterator[Markup]:
+    step = (WIDTH - _LEFT) / max(1, len(hours))
+    for place, hour in enumerate(hours):
+        ground = float(_FLOOR)
+        for one in series:
+            value = one.values[place] or 0
+            if not value:
+                continue
+            height = max(1.0, (_FLOOR - _TOP) * value / top)
+            ground -= height
+            yield Markup(
+                '<rect class="{look}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" rx="1">'
+                "<title>{hour}: {value:g} {name}</title></rect>"
+            ).format(
+                look=one.look,
+                x=_LEFT + step * place + step * 0.15,
+                y=ground,
+                width=step * 0.7,
+                height=height,
+                hour=hour,
+                value=value,
+                name=one.name,
+            )
+
+
+def _lines(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterator[Markup]:
+    step = (WIDTH - _LEFT) / max(1, len(hours))
+    for one in series:
+        points = [
+            (place, _LEFT + step * (place + 0.5), _FLOOR - (_FLOOR - _TOP) * value / top)
+            for place, value in enumerate(one.values)
+            if value is not None
+        ]
+        for _, run in groupby(enumerate(points), lambda numbered: numbered[1][0] - numbered[0]):
+            piece = [(x, y) for _, (_, x, y) in run]
+            if len(piece) > 1:
+                path = " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)
+                yield Markup('<polyline class="line {}" points="{}"/>').format(one.look, path)
+            for x, y in piece:
+                yield Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(one.look, x, y)
+
+
+def _plot(label: str, hours: Sequence[str], top: float, unit: Callable[[float], str], inside: Markup) -> Markup:
+    step = (WIDTH - _LEFT) / max(1, len(hours))
+    grid = Markup("").join(
+        Markup('<line class="grid" x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>').format(_LEFT, y, WIDTH, y)
+        for y in (_TOP, (_TOP + _FLOOR) / 2, _FLOOR)
+    )
+    marks = Markup("").join(
+        Markup('<text class="mark" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
+            _LEFT + step * (place + 0.5), HEIGHT - 6, hour
+        )
+        for place, hour in enumerate(hours)
+        if place % _MARKS_EVERY == _MARKS_EVERY - 1 or place == 0
+    )
+    heights = Markup('<text class="mark" x="{0}" y="{1}" text-anchor="end">{2}</text>').format(
+        _LEFT - 6, _TOP + 4, unit(top)
+    ) + Markup('<text class="mark" x="{0}" y="{1}" text-anchor="end">0</text>').format(_LEFT - 6, _FLOOR + 3)
+    return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>').format(
+        WIDTH, HEIGHT, escape(label), grid, inside, marks, heights
+    )
+
+
+def _nice(value: float) -> float:
+    """The next round number that is not less: 1, 2 or 5, and so many noughts."""
+    if value <= 0:
+        return 1
+    scale = 10.0 ** floor(log10(value))
+    return next(step * scale for step in _STEPS if step * scale >= value * (1 - 1e-9))

@@ -1,0 +1,84 @@
+"""One account's ledger, as the pages read it: what has not changed since is not read again."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from syncer.config.schema import Account
+from syncer.ledger import Ledger, Pages, RunLine, Story, TaskFilter, TaskView
+from syncer.web.day import Day, Hour
+
+RUNS: Final = 20
+_DAY: Final = timedelta(days=1)
+_MOST: Final = 20_000
+"""Runs of one day that are added up; more than one every four seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What one page of an account is made from; ``runs`` are the newest first, ``hours`` the oldest first.
+
+    ``eventful`` are those of the last day in which something happened, the newest first.
+    """
+
+    last: RunLine | None
+    runs: list[RunLine]
+    open_tasks: int
+    hours: list[Hour]
+    eventful: list[RunLine]
+
+
+class Reader:
+    """Reads one account's ledger. Methods raise `LedgerError`, and may be called from any thread."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self._lock = threading.Lock()
+        self._day = Day()
+        self._runs: list[RunLine] = []
+        self._eventful: list[RunLine] = []
+        self._last: RunLine | None = None
+
+    def picture(self, now: datetime) -> Picture:
+        """How the account stands."""
+        with self._lock, self._open() as ledger:
+            pages = Pages(ledger)
+            new = pages.runs(self._day.seen, now - _DAY, _MOST)
+            self._day.add(new)
+            self._runs = [*reversed(new[-RUNS:]), *self._runs][:RUNS]
+            eventful = [run for run in reversed(new) if _is_eventful(run)]
+            self._eventful = [run for run in (*eventful, *self._eventful) if now - run.started_at < _DAY][:RUNS]
+            if new or self._last is None:
+                known = self._last.id if self._last else ""
+                self._last = pages.last_report(known) or self._last
+            return Picture(self._last, self._runs, pages.open_tasks(), self._day.hours(now), self._eventful)
+
+    def tasks(self, wanted: TaskFilter, offset: int, limit: int) -> tuple[list[TaskView], int]:
+        """A part of the tasks, and how many there are in all."""
+        with self._open() as ledger:
+            return Pages(ledger).tasks(wanted, offset, limit)
+
+    def story(self, reference: str) -> Story | None:
+        """One task's story, by its id or a copy's place."""
+        with self._open() as ledger:
+            task = ledger.find(reference)
+            return None if task is None else Pages(ledger).story(task)
+
+    def free(self, reference: str) -> int | None:
+        """Free one task, or all where none is named; how many things were freed, ``None`` if there is no such task."""
+        with Ledger.open(self.account.ledger_url, name=self.account.name) as ledger:
+            if not reference:
+                return ledger.free()
+            task = ledger.find(reference)
+            return None if task is None else ledger.free(task)
+
+    def _open(self) -> Ledger:
+        return Ledger.open(self.account.ledger_url, name=self.account.name, read_only=True)
+
+
+def _is_eventful(run: RunLine) -> bool:
+    counts = (run.report.get(name, {}) for name in ("created", "completed", "edited"))
+    return run.status != "ok" or any(any(count.values()) for count in counts)

@@ -1,0 +1,61 @@
+"""From values to HTML. Everything is text unless a template of ours says that it is markup."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from syncer import __version__
+from syncer.config.registry import label_of
+from syncer.domain.times import moment_at, span
+from syncer.web.views import about, title_of
+
+_environment: Final = Environment(
+    loader=PackageLoader("syncer.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+
+
+def render(template: str, **values: Any) -> str:
+    """The template with these values."""
+    return _environment.get_template(template).render(**values)
+
+
+def _time(at: datetime, zone: tzinfo) -> Markup:
+    """An instant as people of the account's time zone read it, and as programs do."""
+    words = moment_at(at, zone, datetime.now(UTC))
+    exact = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}">{}</time>').format(exact, words)
+
+
+def _ago(at: datetime) -> str:
+    return f"{about(datetime.now(UTC) - at)} ago"
+
+
+def _sentence(words: str) -> str:
+    """With a capital letter at its beginning; the rest stays as it is."""
+    return words[:1].upper() + words[1:]
+
+
+def _account_path(name: str) -> str:
+    return f"/accounts/{quote(name)}"
+
+
+def _task_path(task: str, account: str) -> str:
+    return f"{_account_path(account)}/tasks/{quote(task, safe=':~')}"
+
+
+_environment.filters |= {
+    "time": _time,
+    "ago": _ago,
+    "label": label_of,
+    "title_of": title_of,
+    "account_path": _account_path,
+    "task_path": _task_path,
+    "span": span,
+    "sentence": _sentence,
+}
+_environment.globals |= {"version": __version__}

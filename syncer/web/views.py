@@ -1,0 +1,254 @@
+"""What the pages show, as values, from what the ledger and the board say. Nothing here knows HTML."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from syncer.config.registry import label_of
+from syncer.contract.settings import Rate
+from syncer.domain.alarms import Alarm
+from syncer.domain.base import UNSETTLED, OpState
+from syncer.domain.history import OPEN_QUESTIONS, deed_of, more_of
+from syncer.domain.model import Task
+from syncer.domain.reasons import Reason
+from syncer.domain.redact import redact
+from syncer.domain.times import span
+from syncer.ledger import RunLine, Story, TaskView
+from syncer.web.board import AccountState
+
+SHOWN: Final = 5
+"""Items of one reason on an account's page; the rest is on a page of its own."""
+_SPAN_WORDS: Final = timedelta(minutes=1)
+_STATES: Final = {"open": "open", "done": "done", "cancelled": "cancelled", "superseded": "replaced", "gone": "missing"}
+_DAY: Final = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an account stands in one word for the eye (``look``) and a few for people."""
+
+    look: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that waits or needs a person. ``retry`` says that a button frees it."""
+
+    task: str | None
+    title: str
+    person: str
+    system: str
+    detail: str
+    retry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What waits for the same reason: all ``number`` of it, ``lines`` a part."""
+
+    reason: str
+    heading: str
+    sentence: str
+    number: int
+    lines: list[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class SystemView:
+    """One CRM of an account; ``lag`` is how far back what we know of it is."""
+
+    name: str
+    label: str
+    state: str
+    look: str
+    open: int
+    requests: int
+    lag: str
+    message: str
+    budgets: list[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of a task's timeline. ``look`` is ``us``, ``them`` or ``bad``."""
+
+    at: datetime
+    look: str
+    system: str
+    deed: str
+    remote_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account as its ledger and the board tell it."""
+
+    state: AccountState
+    health: Health
+    last: RunLine | None
+    lag: str
+    open: int
+    systems: list[SystemView] = field(default_factory=list)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    attention: list[dict[str, Any]] = field(default_factory=list)
+    alarms: tuple[Alarm, ...] = ()
+
+
+def about(length: timedelta) -> str:
+    """A length of time that changes once a minute at most, so that a page that shows nothing new stays as it is."""
+    return "under 1 min" if length < _SPAN_WORDS else span(timedelta(seconds=length.total_seconds() // 60 * 60))
+
+
+def standing_of(
+    state: AccountState, last: RunLine | None, runs: Sequence[RunLine], open_tasks: int, now: datetime
+) -> Standing:
+    """How an account stands; ``last`` has its whole report, ``runs`` are the last ones, the newest first."""
+    report = last.report if last else {}
+    since = {system: _in_step(runs, system) for system in state.account.connections}
+    known = [at for at in since.values() if at is not None]
+    lag = about(now - min(known)) if known and len(known) == len(since) else "not known yet"
+    return Standing(
+        state=state,
+        health=health_of(state, last),
+        last=last,
+        lag=lag,
+        open=open_tasks,
+        systems=[_system(state, report, system, at, now) for system, at in since.items()],
+        waiting=report.get("waiting", []),
+        attention=[*report.get("incidents", []), *report.get("attention", [])],
+        alarms=state.alarms,
+    )
+
+
+def health_of(state: AccountState, last: RunLine | None) -> Health:
+    """One word and a few: the gravest thing first."""
+    if state.elsewhere:
+        return Health("idle", "Served by another process")
+    if state.alarms:
+        return Health("bad", state.alarms[0].heading)
+    if state.trouble:
+        return Health("bad", "The last run could not be made")
+    if last is None:
+        return Health("idle", "The first run is under way" if state.running else "No run has ended yet")
+    if last.status == "stopped":
+        return Health("bad", "The last run was stopped by a limit")
+    if last.report.get("attention") or last.report.get("incidents"):
+        return Health("warn", "Something needs a person")
+    if last.status == "partial":
+        return Health("warn", "Not everything worked in the last run")
+    return Health("good", "All is well")
+
+
+def _in_step(runs: Iterable[RunLine], system: str) -> datetime | None:
+    """What happened in a CRM before this instant has been taken over, or stands under waiting or attention."""
+    for run in runs:
+        found = run.report.get("connections", {}).get(system)
+        if found is not None and found["state"] == "ok" and run.status != "stopped":
+            return run.started_at
+    return None
+
+
+def _system(
+    state: AccountState, report: Mapping[str, Any], system: str, since: datetime | None, now: datetime
+) -> SystemView:
+    found = report.get("connections", {}).get(system, {})
+    word = found.get("state", "")
+    looks = {"ok": "good", "idle": "idle", "unavailable": "bad", "unauthorized": "bad"}
+    words = {"ok": "works", "idle": "nothing was asked", "unavailable": "cannot be reached"}
+    words |= {"unauthorized": "refuses the key", "": "not read yet"}
+    rates = {f"{rate.seconds:g}s": rate for rate in state.account.connections[system].rate}
+    used = state.budgets.get(system, {})
+    return SystemView(
+        name=system,
+        label=label_of(system),
+        state=words.get(word, word),
+        look=looks.get(word, "idle"),
+        open=found.get("open", 0),
+        requests=found.get("reads", 0) + found.get("writes", 0),
+        lag="never read" if since is None else about(now - since),
+        message=redact(found.get("message", "")),
+        budgets=[(_rate_words(rates[window]), share) for window, share in used.items() if window in rates],
+    )
+
+
+def _rate_words(rate: Rate) -> str:
+    units = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+    unit = units.get(int(rate.seconds))
+    return f"{rate.requests:,} a {unit}" if unit else f"{rate.requests:,} in {span(timedelta(seconds=rate.seconds))}"
+
+
+def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[Group]:
+    """Items by reason, the largest group last seen first in the report's own order; a part of each."""
+    by_reason: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for item in items:
+        by_reason[item["reason"]].append(item)
+    return [_group(reason, found, shown) for reason, found in by_reason.items()]
+
+
+def _group(reason: str, items: Sequence[Mapping[str, Any]], shown: int) -> Group:
+    sentence = Reason(reason).sentence if reason in set(Reason) else ""
+    heading = reason.replace("_", " ").capitalize()
+    return Group(reason, heading, sentence, len(items), lines_of(items[:shown]))
+
+
+def lines_of(items: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """Items of a report as people read them."""
+    return [_line_of(item) for item in items]
+
+
+def _line_of(item: Mapping[str, Any]) -> Line:
+    known = item["reason"] in set(Reason)
+    sentence = Reason(item["reason"]).sentence if known else ""
+    return Line(
+        task=item["task"],
+        title=item.get("title") or "",
+        person=item.get("contact") or "",
+        system=label_of(item["system"]),
+        detail=item["detail"].removesuffix(sentence).strip(),
+        retry=known and item["task"] is not None and Reason(item["reason"]).can_be_freed,
+    )
+
+
+def steps_of(story: Story) -> list[Step]:
+    """A task's timeline, oldest first."""
+    bad = {"incident", "failed", "parked", "in_doubt", "gone"}
+    return [
+        Step(
+            at=event.at,
+            look="bad" if event.what in bad else event.who,
+            system=label_of(event.system) if event.system else "",
+            deed=deed_of(event),
+            remote_id=event.remote_id or "",
+            detail=redact(more_of(event)),
+        )
+        for event in story.events
+    ]
+
+
+def questions_of(story: Story) -> list[tuple[str, str, str]]:
+    """What is open of a task: (CRM, sentence, the CRM's own words)."""
+    wanted = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
+    return [
+        (label_of(operation.system), OPEN_QUESTIONS[operation.state], redact(operation.words))
+        for operation in story.operations
+        if operation.state in wanted
+    ]
+
+
+def copies_of(view: TaskView) -> list[tuple[str, str, str, str]]:
+    """A task's copies: (CRM, state in a word, id, whose)."""
+    return [
+        (label_of(copy.system), _STATES.get(copy.state, copy.state), copy.remote_id, "ours" if copy.made else "theirs")
+        for copy in view.replicas
+    ]
+
+
+def title_of(task: Task) -> str:
+    """What people call it."""
+    return task.title or task.kind.label

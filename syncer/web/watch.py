@@ -1,0 +1,209 @@
+"""What the daemon tells of itself: to the board and the numbers that others read, and to the keepers of alarms.
+
+The one thing of this room that the daemon holds. Without an address to listen on nothing is served, and alarms are
+judged and told all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from syncer.config.schema import Account
+from syncer.contract.adapter import Adapter
+from syncer.domain.redact import redact
+from syncer.ledger import LedgerError
+from syncer.web.alarms.keeper import AlarmKeeper, Apart
+from syncer.web.board import Board, Control
+from syncer.web.listening import Listening
+
+BEAT: Final = 1.0
+"""Seconds between two looks at what is due."""
+JUDGED_EVERY: Final = 30.0
+"""Seconds after which alarms are judged at the latest, for one may begin while nothing happens."""
+_log: Final = structlog.get_logger("syncer.web")
+
+
+class LoopControl:
+    """What the thread that serves asks of the daemon, handed over to the daemon's own loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, run: Callable[[str], None]) -> None:
+        self._loop = loop
+        self._run = run
+
+    def run_now(self, account: str) -> None:
+        """Begin a run as soon as none is under way."""
+        self._loop.call_soon_threadsafe(self._run, account)
+
+    def wake(self, account: str) -> None:
+        """Look at what the CRMs have told since."""
+        self._loop.call_soon_threadsafe(self._run, account)
+
+
+class Watch:
+    """Told by the daemon of each account and run."""
+
+    def __init__(self, apart: Apart, listening: Listening | None = None, listener: socket.socket | None = None) -> None:
+        self.board = Board()
+        self._apart = apart
+        self._listening = listening
+        self._listener = listener
+        self._metrics: Any = None
+        self._thread: Any = None
+        self._beating: asyncio.Task[None] | None = None
+        self._keepers: dict[str, AlarmKeeper] = {}
+        self._ours: set[str] = set()
+        self._adapters: dict[str, Mapping[str, Adapter]] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def open(self, control: Control) -> None:
+        """Serve, if there is an address for it, and begin to look after alarms."""
+        if self._listening is not None and self._listener is not None:
+            self._serve(control, self._listening, self._listener)
+        self._beating = asyncio.create_task(self._beat())
+
+    def _serve(self, control: Control, listening: Listening, listener: socket.socket) -> None:
+        # Whoever serves nothing need not load what serving takes.
+        from syncer.web.access import Access
+        from syncer.web.app import make_app
+        from syncer.web.metrics import Metrics
+        from syncer.web.server import WebThread
+        from syncer.web.site import Site
+
+        self._metrics = Metrics()
+        self._thread = WebThread(make_app(Site(self.board, Access(listening), self._metrics, control)), listener)
+        self._thread.start()
+        host, port = listener.getsockname()[:2]
+        address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        _log.info("daemon.listening", address=address, public_url=listening.public_url or None)
+
+    async def close(self) -> None:
+        """Serve no more. What could not be told yet is told by the next daemon."""
+        for task in (self._beating, *self._telling):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        if self._thread is not None:
+            await self._apart(self._thread.stop)
+
+    # accounts ------------------------------------------------------------------------------------------
+
+    def take_up(self, account: Account) -> None:
+        """An account file is there; whether it can be served is not known yet."""
+        self.board.put(account)
+        self._keepers[account.name] = AlarmKeeper(account, self._apart)
+        if self._metrics is not None:
+            self._metrics.begin(account.name)
+
+    async def begin(self, account: Account, adapters: Mapping[str, Adapter]) -> None:
+        """The account is ours to serve: its ledger can be used, and nobody else has it."""
+        name = account.name
+        self._adapters[name] = adapters
+        self.board.change(name, elsewhere=False)
+        if name in self._ours:
+            return
+        self._ours.add(name)
+        with suppress(LedgerError):
+            await self._keepers[name].begin()
+        self._show_alarms(name)
+
+    def elsewhere(self, name: str) -> None:
+        """Another process serves the account."""
+        self._ours.discard(name)
+        self.board.change(name, elsewhere=True, alarms=())
+
+    def leave(self, name: str) -> None:
+        """The account is served no more."""
+        self._keepers.pop(name, None)
+        self._ours.discard(name)
+        adapters = self._adapters.pop(name, None)
+        if self._metrics is not None:
+            self._metrics.end(name)
+            self._metrics.forget_adapters(adapters or {})
+        self.board.drop(name)
+
+    # runs ----------------------------------------------------------------------------------------------
+
+    def started(self, name: str) -> None:
+        """A run begins."""
+        self.board.change(name, running=True)
+
+    async def ended(self, name: str, report: dict[str, Any]) -> None:
+        """A run came to its end."""
+        if self._metrics is not None:
+            self._metrics.note_run(name, report, datetime.now(UTC).timestamp())
+        self.board.change(name, running=False, had_run=True, trouble="")
+        await self._after_run(name, "")
+
+    async def failed(self, name: str, words: str, trouble: str | None) -> None:
+        """A run could not be made, or broke off. ``trouble`` is what is wrong with the ledger, ``None`` if unknown."""
+        if self._metrics is not None:
+            self._metrics.note_failure(name)
+        self.board.change(name, running=False, trouble=redact(words))
+        await self._after_run(name, trouble)
+
+    def planned(self, name: str, seconds: float) -> None:
+        """The next run begins so many seconds from now."""
+        self.board.change(name, running=False, next_at=datetime.now(UTC) + timedelta(seconds=seconds))
+
+    async def _after_run(self, name: str, trouble: str | None) -> None:
+        self._note_traffic(name)
+        keeper = self._keepers.get(name)
+        if keeper is not None and (name in self._ours or trouble):
+            await keeper.judge(trouble)
+            self._show_alarms(name)
+
+    # beats ---------------------------------------------------------------------------------------------
+
+    async def _beat(self) -> None:
+        loop = asyncio.get_running_loop()
+        judged_at: dict[str, float] = {}
+        while True:
+            self.board.beat()
+            for name, keeper in list(self._keepers.items()):
+                self._note_traffic(name)
+                every = min(JUDGED_EVERY, keeper.account.stuck_after.total_seconds() / 2)
+                is_due = loop.time() - judged_at.setdefault(name, loop.time()) >= every
+                if is_due and (name in self._ours or keeper.on):
+                    judged_at[name] = loop.time()
+                    await self._judge(name, keeper)
+                self._begin_telling(keeper)
+            await asyncio.sleep(BEAT)
+
+    async def _judge(self, name: str, keeper: AlarmKeeper) -> None:
+        try:
+            await keeper.judge()
+        except Exception as error:  # noqa: BLE001 - a bug here must not end the beat, and with it all alarms
+            _log.error("alarms.not_judged", account=name, words=redact(f"{type(error).__name__}: {error}"))
+        self._show_alarms(name)
+
+    def _begin_telling(self, keeper: AlarmKeeper) -> None:
+        """Beside the beat: a command or a webhook takes its time."""
+        if keeper.has_news:
+            task = asyncio.create_task(keeper.tell())
+            self._telling.add(task)
+            task.add_done_callback(self._told)
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("alarms.not_told", words=redact(f"{type(error).__name__}: {error}"))
+
+    def _show_alarms(self, name: str) -> None:
+        if (keeper := self._keepers.get(name)) is not None:
+            self.board.change(name, alarms=tuple(keeper.on.values()))
+
+    def _note_traffic(self, name: str) -> None:
+        """The requests since, and the budgets of now."""
+        adapters = self._adapters.get(name)
+        if self._metrics is None or not adapters:
+            return
+        self._metrics.note_requests(name, adapters)
+        self.board.change(name, budgets={system: adapter.wire.budgets() for system, adapter in adapters.items()})

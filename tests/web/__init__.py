@@ -1,0 +1,3 @@
+"""What the daemon serves, and its alarms."""
+
+from __future__ import annotations

@@ -1,0 +1,307 @@
+"""Alarms are told once, over restarts too, in order, and again where nobody could be reached."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any, TypeVar
+
+import pytest
+
+from syncer.config.schema import Account
+from syncer.domain.alarms import AlarmName
+from syncer.ledger import AlarmBook, Ledger
+from syncer.web.alarms import keeper as keepers
+from syncer.web.alarms import telling
+from syncer.web.alarms.facts import alarms_of
+from syncer.web.alarms.keeper import AlarmKeeper
+from syncer.web.alarms.telling import NotTold, notify, post, run_command
+from tests.support.account_files import ALL, KEYS, load
+
+T = TypeVar("T")
+START = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
+FINE = {"connections": {"reply": {"state": "ok", "reads": 1, "writes": 0, "open": 0}}}
+REFUSED = {"connections": {"reply": {"state": "unauthorized", "reads": 1, "writes": 0, "open": 0, "message": "no"}}}
+
+
+async def here(work: Callable[[], T]) -> T:
+    """In place of a thread."""
+    return work()
+
+
+class Told(list[dict[str, Any]]):
+    """What was told by one way, which does not work for as long as ``broken``."""
+
+    broken = False
+
+    async def __call__(self, message: str) -> None:
+        if self.broken:
+            msg = "nobody is there"
+            raise NotTold(msg)
+        self.append(json.loads(message))
+
+    @property
+    def states(self) -> list[str]:
+        return [f"{one['alarm']} {one['state']}" for one in self]
+
+
+class Watched:
+    """An account with a ledger, whose daemon can be started again."""
+
+    def __init__(self, account: Account, told: Told) -> None:
+        self.account = account
+        self.told = told
+        self.now = START
+        self.runs = 0
+        self.restart()
+
+    def restart(self) -> None:
+        self.keeper = AlarmKeeper(self.account, here, lambda: self.now)
+        asyncio.run(self.keeper.begin())
+
+    def run(self, report: dict[str, Any], status: str = "ok") -> None:
+        """A run ends, and alarms are judged and told."""
+        self.runs += 1
+        with Ledger.open(self.account.ledger_url, name="acme", clock=lambda: self.now) as ledger:
+            from syncer.ledger import current_owner
+
+            ledger.acquire(current_owner(f"t{self.runs}"), self.now, timedelta(minutes=1), run=f"r{self.runs}")
+            ledger.finish_run(f"r{self.runs}", self.now, status, report, token=f"t{self.runs}")
+        self.look("")
+
+    def look(self, trouble: str | None = None) -> None:
+        async def both() -> None:
+            await self.keeper.judge(trouble)
+            await self.keeper.tell()
+
+        asyncio.run(both())
+
+    def tell(self) -> None:
+        asyncio.run(self.keeper.tell())
+
+    def wait(self, **length: float) -> None:
+        self.now += timedelta(**length)
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Watched:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(keepers, "ways_of", lambda _alarms: {"webhook": told})
+    return Watched(load(tmp_path, ALL), told)
+
+
+def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(watched: Watched) -> None:
+    for report in (FINE, REFUSED, REFUSED, REFUSED, FINE, FINE):
+        watched.run(report)
+        watched.wait(minutes=1)
+    assert watched.told.states == ["unauthorized begun", "unauthorized ended"]
+    assert {one["since"] for one in watched.told} == {"2026-05-19T08:31:00Z"}
+    assert watched.told[0]["detail"] == "reply: no"
+
+
+def test_a_restart_tells_nothing_twice(watched: Watched) -> None:
+    watched.run(REFUSED)
+    watched.restart()
+    watched.run(REFUSED)
+    watched.restart()
+    watched.run(FINE)
+    watched.restart()
+    watched.run(FINE)
+    assert watched.told.states == ["unauthorized begun", "unauthorized ended"]
+
+
+def test_what_could_not_be_told_is_told_later_and_in_order(watched: Watched) -> None:
+    watched.told.broken = True
+    watched.run(REFUSED)
+    watched.wait(seconds=20)
+    watched.run(FINE)
+    watched.told.broken = False
+    watched.restart()
+    watched.wait(minutes=2)
+    watched.tell()
+    assert watched.told.states == ["unauthorized begun"]
+    watched.tell()
+    assert watched.told.states == ["unauthorized begun", "unauthorized ended"]
+
+
+def test_who_cannot_be_reached_for_a_day_is_told_no_more(watched: Watched) -> None:
+    watched.told.broken = True
+    watched.run(REFUSED)
+    for _ in range(60):
+        watched.wait(minutes=55)
+        watched.tell()
+    with Ledger.open(watched.account.ledger_url, name="acme") as ledger:
+        assert AlarmBook(ledger).tellings() == []
+    watched.told.broken = False
+    watched.wait(hours=2)
+    watched.run(FINE)
+    assert watched.told.states == ["stuck ended", "unauthorized ended"] or watched.told.states == ["unauthorized ended"]
+
+
+def test_no_run_ends_well_for_too_long(watched: Watched) -> None:
+    watched.run(FINE)
+    watched.wait(minutes=14)
+    watched.look()
+    assert watched.told == []
+    watched.wait(minutes=2)
+    watched.run({"message": "there is no room"}, "stopped")
+    watched.wait(minutes=1)
+    watched.run(FINE, "partial")
+    assert watched.told.states == ["stuck begun", "stuck ended"]
+    assert watched.told[1]["since"] == "2026-05-19T08:46:00Z"
+
+
+def test_a_daemon_that_was_away_is_not_stuck_but_one_that_dies_again_and_again_is(watched: Watched) -> None:
+    watched.run(FINE)
+    watched.wait(days=7)
+    watched.restart()
+    watched.look()
+    assert watched.told == []
+    for _ in range(20):
+        watched.wait(minutes=1)
+        watched.restart()
+        watched.tell()
+    assert watched.told.states == ["stuck begun"]
+
+
+def test_without_a_daemon_the_ledger_alone_tells_who_is_stuck(watched: Watched) -> None:
+    watched.run(FINE)
+    with Ledger.open(watched.account.ledger_url, name="acme") as ledger:
+        assert alarms_of(ledger, watched.account, watched.now) == {}
+        assert set(alarms_of(ledger, watched.account, watched.now + timedelta(hours=1))) == {AlarmName.STUCK}
+
+
+def test_a_backlog_that_grows(watched: Watched) -> None:
+    for number in (10, 30, 51, 80):
+        waiting = [{"task": f"reply:{n}", "system": "reply", "reason": "budget", "detail": ""} for n in range(number)]
+        watched.run({**FINE, "waiting": waiting})
+    assert watched.told.states == ["backlog begun"]
+
+
+def test_a_ledger_that_cannot_be_used_is_told_from_memory_and_its_end_too(watched: Watched) -> None:
+    watched.run(FINE)
+    place = Path(watched.account.ledger_url.removeprefix("sqlite:///"))
+    whole = place.read_bytes()
+    place.write_bytes(b"a shopping list, and no ledger\n" * 50)
+    watched.look("the ledger cannot be used: it is damaged")
+    watched.look("the ledger cannot be used: it is damaged")
+    assert watched.told.states == ["ledger begun"]
+    assert watched.told[0]["detail"] == "the ledger cannot be used: it is damaged"
+    place.write_bytes(whole)
+    watched.run(FINE)
+    assert watched.told.states == ["ledger begun", "ledger ended"]
+    watched.restart()
+    watched.run(FINE)
+    assert len(watched.told) == 2
+
+
+def test_a_ledger_that_cannot_be_used_makes_the_account_stuck_in_the_end(watched: Watched) -> None:
+    watched.run(FINE)
+    place = Path(watched.account.ledger_url.removeprefix("sqlite:///"))
+    place.write_bytes(b"a shopping list, and no ledger\n" * 50)
+    watched.wait(minutes=16)
+    watched.look("damaged")
+    assert set(watched.keeper.on) == {AlarmName.LEDGER, AlarmName.STUCK}
+
+
+# Ways ------------------------------------------------------------------------------------------------
+
+
+class Hook(BaseHTTPRequestHandler):
+    """A webhook on loopback."""
+
+    got: list[tuple[str, bytes]]
+    answers: list[int]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((self.headers["Content-Type"], body))
+        status = self.answers.pop(0)
+        self.send_response(status)
+        if status == 302:
+            self.send_header("Location", "/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Tests need no log."""
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, type[Hook]]]:
+    handler = type("OneHook", (Hook,), {"got": [], "answers": []})
+    with HTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", handler
+        server.shutdown()
+        thread.join()
+
+
+MESSAGE = json.dumps(
+    {"account": "acme", "alarm": "stuck", "state": "begun", "since": "x", "detail": "d", "remedy": "r"}
+)
+
+
+def test_a_webhook_gets_the_json_and_is_believed_only_with_a_success(hook: tuple[str, type[Hook]]) -> None:
+    address, handler = hook
+    handler.answers += [204, 500, 302]
+    post(f"{address}/alarms?key=1", MESSAGE)
+    assert handler.got == [("application/json", MESSAGE.encode())]
+    for words in ("status 500", "status 302"):
+        with pytest.raises(NotTold, match=words):
+            post(address, MESSAGE)
+    assert len(handler.got) == 3, "a redirection is not followed"
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_apprise_tells_it_in_words(hook: tuple[str, type[Hook]]) -> None:
+    pytest.importorskip("apprise")
+    address, handler = hook
+    handler.answers += [200, 500]
+    notify(address.replace("http://", "json://"), MESSAGE)
+    told = json.loads(handler.got[0][1])
+    assert told["title"] == "syncer: acme: stuck"
+    with pytest.raises(NotTold):
+        notify(address.replace("http://", "json://"), MESSAGE)
+    with pytest.raises(NotTold, match="kind of address"):
+        notify("nobody-knows-this", MESSAGE)
+
+
+def python(code: str) -> str:
+    return f"{sys.executable} -S -c '{code}'"
+
+
+def done(work: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(work)
+
+
+def test_a_command_gets_the_json_on_its_standard_input(tmp_path: Path) -> None:
+    out = tmp_path / "told"
+    done(run_command(python(f'import sys; open("{out}", "w").write(sys.stdin.read())'), MESSAGE))
+    assert json.loads(out.read_text())["alarm"] == "stuck"
+
+
+def test_a_command_that_fails_or_is_not_there_told_nothing() -> None:
+    with pytest.raises(NotTold, match="status 3"):
+        done(run_command(python("raise SystemExit(3)"), MESSAGE))
+    with pytest.raises(NotTold, match="cannot be started"):
+        done(run_command("/nowhere/tell", MESSAGE))
+    with pytest.raises(NotTold, match="cannot be started"):
+        done(run_command("'unclosed", MESSAGE))
+
+
+def test_a_command_that_does_not_end_is_ended_and_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "COMMAND_LASTS", 0.2)
+    done(run_command(python("import time; time.sleep(60)"), MESSAGE))

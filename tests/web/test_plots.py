@@ -1,0 +1,68 @@
+"""Plots, and the day that they show."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime, timedelta
+
+from syncer.ledger import RunLine
+from syncer.web.day import HOURS, Day, percentile
+from syncer.web.plots import Series, bars, lines
+
+NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
+MARKS = [f"{hour:02}:00" for hour in range(HOURS)]
+
+
+def run(number: int, ago: timedelta, **report: object) -> RunLine:
+    began = NOW - ago
+    return RunLine(number, f"run{number}", began, began + timedelta(seconds=1), "ok", report)
+
+
+def shapes(drawing: str, tag: str) -> list[ET.Element]:
+    root = ET.fromstring(drawing)  # noqa: S314 - our own
+    return list(root.iter(tag))
+
+
+def test_the_day_adds_up_by_the_hour_and_forgets_what_is_older() -> None:
+    day = Day()
+    connections = {"reply": {"reads": 3, "writes": 1}}
+    day.add([run(1, timedelta(hours=25), created={"reply": 9}), run(2, timedelta(minutes=50), connections=connections)])
+    day.add(
+        [run(3, timedelta(minutes=40), connections=connections, created={"reply": 2}, delays={"reply": [4.0, 8.0]})]
+    )
+    hours = day.hours(NOW)
+    assert len(hours) == HOURS
+    assert day.seen == 3
+    assert sum(hour.created for hour in hours) == 2
+    assert hours[-2].requests == {"reply": 8}
+    assert hours[-2].delays == [4.0, 8.0]
+    assert hours[-1].created == 0
+
+
+def test_percentiles() -> None:
+    assert percentile([], 0.5) is None
+    assert percentile([3, 1, 2], 0.5) == 2
+    assert percentile(range(1, 101), 0.95) == 95
+
+
+def test_bars_stand_on_one_another_and_say_their_numbers() -> None:
+    series = [Series("created", "first", [2.0] * HOURS), Series("completed", "second", [0.0] * 23 + [2.0])]
+    drawing = bars("In words.", MARKS, series, str)
+    found = shapes(drawing, "rect")
+    assert len(found) == HOURS + 1
+    assert found[-1].findtext("title") == "23:00: 2 completed"
+    assert float(found[-1].attrib["y"]) < float(found[-2].attrib["y"])
+    assert shapes(drawing, "svg")[0].attrib["aria-label"] == "In words."
+
+
+def test_a_line_has_gaps_where_nothing_was() -> None:
+    values = [None] * 3 + [1.0, 2.0] + [None] * 2 + [5.0] + [None] * 16
+    drawing = lines("In words.", MARKS, [Series("half", "first", values)], str)
+    assert len(shapes(drawing, "polyline")) == 1
+    assert len(shapes(drawing, "circle")) == 3
+
+
+def test_what_a_crm_is_called_is_text() -> None:
+    drawing = bars('<script>"', MARKS, [Series("<b>", "first", [1.0] * HOURS)], str)
+    assert "<script>" not in drawing
+    assert shapes(drawing, "rect")[0].findtext("title") == "00:00: 1 <b>"

@@ -1,0 +1,300 @@
+"""The pages, their buttons, and who is let in, asked as a browser or a program asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from syncer.domain.alarms import Alarm
+from syncer.ledger import Ledger
+from syncer.web import pages
+from syncer.web.access import Access
+from syncer.web.app import make_app
+from syncer.web.board import Board
+from syncer.web.listening import Listening
+from syncer.web.metrics import Metrics
+from syncer.web.site import Site
+from tests.support.clock import START
+from tests.support.web_client import WebClient
+from tests.support.world import World
+
+EVIL = "<script>alert(1)</script>"
+TOKEN = "a-token-of-some-length"
+
+
+class Wishes:
+    """In place of the daemon."""
+
+    def __init__(self) -> None:
+        self.runs: list[str] = []
+        self.woken: list[str] = []
+
+    def run_now(self, account: str) -> None:
+        self.runs.append(account)
+
+    def wake(self, account: str) -> None:
+        self.woken.append(account)
+
+
+class Shown:
+    """A site for a world's account."""
+
+    def __init__(self, world: World, token: str = "", public_url: str = "") -> None:
+        self.wishes = Wishes()
+        self.board = Board()
+        self.board.put(world.account)
+        self.board.change(world.account.name, had_run=True)
+        self.name = world.account.name
+        self.access = Access(Listening("127.0.0.1", 8080, token, public_url))
+        self.site = Site(self.board, self.access, Metrics(), self.wishes, world.now)
+        self.client = WebClient(make_app(self.site), "http://127.0.0.1:8080")
+
+    @property
+    def home(self) -> str:
+        return f"/accounts/{quote(self.name)}"
+
+    def get(self, path: str) -> str:
+        answer = self.client.get(path)
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def press(self, path: str, **fields: str) -> int:
+        return self.client.post(path, data={"form_token": self.access.form_token, **fields}).status_code
+
+
+@pytest.fixture
+def world(tmp_path: Path, simulation: None) -> Iterator[World]:
+    """Somebody's task is everywhere, another one of theirs waits, and one person is nowhere else."""
+    world = World(tmp_path)
+    _, _, contact = world.everywhere()
+    world.highlevel.person_creates(contact, EVIL, world.due(), "About <b>the</b> flat")
+    world.highlevel.person_creates(contact, "Call again", world.due(hours=9))
+    nobody = world.highlevel.add_contact("Nobody", EVIL, "nobody@example.com", "")
+    world.highlevel.person_creates(nobody, "Send the plan", world.due())
+    world.sync()
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def shown(world: World) -> Shown:
+    return Shown(world)
+
+
+def words_of(page: str) -> str:
+    """What a person reads."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<head>.*?</head>", "", page, flags=re.S))).split())
+
+
+def test_the_overview_has_every_account(shown: Shown) -> None:
+    words = words_of(shown.get("/"))
+    assert "All is well" in words
+    assert "Open tasks 3" in words
+    assert "Slot taken Call again" in words
+
+
+def test_an_account_tells_what_waits_why_and_what_frees_it(shown: Shown) -> None:
+    words = words_of(shown.get(shown.home))
+    assert "Call again Asha" in words
+    assert "Only one such task may be open for a lead, and another one is; this one follows after it." in words
+    assert "Send the plan Nobody" in words
+    assert "created and 0 completed in the last 24 hours" in words
+
+
+def test_whatever_a_crm_sent_is_text(shown: Shown, world: World) -> None:
+    task = shown.site.reader(shown.name)
+    assert task is not None
+    for path in ("/", shown.home, f"{shown.home}/tasks", f"{shown.home}/waiting", f"{shown.home}/tasks?text={EVIL}"):
+        page = shown.get(path)
+        assert EVIL not in page
+        assert "<b>the" not in page
+    assert "&lt;script&gt;" in shown.get(f"{shown.home}/tasks")
+
+
+def test_a_tasks_story_is_told_across_the_crms(shown: Shown) -> None:
+    page = shown.get(f"{shown.home}/tasks")
+    path = re.search(r'href="([^"]+/tasks/[^"]+)">&lt;script', page)
+    assert path is not None
+    words = words_of(shown.get(unescape(path[1])))
+    for step in (
+        "We saw it for the first time in HighLevel",
+        "We created it in Reply.io",
+        "We created it in Superfone",
+    ):
+        assert step in words
+    assert "About the flat" in words
+
+
+def test_tasks_are_found_by_name_and_come_page_by_page(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks = f"{shown.home}/tasks"
+    assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=send"))
+    assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=nobody@"))
+    assert "No task fits." in words_of(shown.get(f"{tasks}?state=done"))
+    assert "Tasks 1" in words_of(shown.get(f"{tasks}?system=superfone"))
+    monkeypatch.setattr(pages, "PER_PAGE", 2)
+    first, second = (words_of(shown.get(f"{tasks}?page={number}")) for number in (1, 2))
+    assert "Page 1 of 2 Next" in first
+    assert "Previous Page 2 of 2" in second
+    assert "Call again" in second
+    assert "Call again" not in first
+    assert "No task fits." in words_of(shown.get(f"{tasks}?page=999999"))
+    shown.get(f"{tasks}?page=x&state=%00&system=%FF")
+
+
+def test_a_page_that_shows_nothing_new_is_not_sent_again(shown: Shown) -> None:
+    seen = re.search(r'"seen":"(\w+)"', shown.get(shown.home))
+    assert seen is not None
+    assert shown.client.get(f"{shown.home}?seen={seen[1]}").status_code == 204
+    shown.board.change(shown.name, running=True)
+    assert shown.client.get(f"{shown.home}?seen={seen[1]}").status_code == 200
+
+
+def test_an_alarm_stands_above_all(shown: Shown) -> None:
+    alarm = Alarm("unauthorized", START, f"reply: {EVIL}", "Put a valid key there.")
+    shown.board.change(shown.name, alarms=(alarm,))
+    page = shown.get(shown.home)
+    assert "A CRM refuses the key" in words_of(page)
+    assert "Put a valid key there." in page
+    assert EVIL not in page
+
+
+def test_what_is_not_there_is_a_page_too(shown: Shown) -> None:
+    for path in ("/nothing", "/accounts/nobody", f"{shown.home}/nothing", f"{shown.home}/tasks/reply:none"):
+        answer = shown.client.get(path)
+        assert answer.status_code == 404
+        assert "text/html" in answer.headers["content-type"]
+        assert "Content-Security-Policy" in answer.headers
+
+
+def test_a_ledger_that_cannot_be_read_is_said(shown: Shown, world: World) -> None:
+    place = world.account.ledger_url.removeprefix("sqlite:///")
+    with open(place, "wb") as file:  # noqa: PTH123
+        file.write(b"a shopping list, and no ledger\n" * 50)
+    assert "it is no ledger" in words_of(shown.get("/"))
+    assert shown.client.get(shown.home).status_code == 503
+
+
+# Buttons ---------------------------------------------------------------------------------------------
+
+
+def test_run_now_asks_the_daemon(shown: Shown) -> None:
+    answer = shown.client.post(f"{shown.home}/run", data={"form_token": shown.access.form_token})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{shown.home}?said=run")
+    assert shown.wishes.runs == [shown.name]
+    assert "A run begins now." in words_of(shown.get(f"{shown.home}?said=run"))
+
+
+def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: Shown) -> None:
+    token = shown.access.form_token
+    for back, where in (
+        (f"{shown.home}/waiting?page=2", f"{shown.home}/waiting?page=2&said=run"),
+        ("https://evil.example.com/", f"{shown.home}?said=run"),
+        ("//evil.example.com/", f"{shown.home}?said=run"),
+        ("/accounts/\r\nx", f"{shown.home}?said=run"),
+    ):
+        answer = shown.client.post(f"{shown.home}/run", data={"form_token": token, "back": back})
+        assert answer.headers["location"] == where
+
+
+def test_what_was_refused_is_freed_by_its_button(shown: Shown, world: World) -> None:
+    _, _, contact = world.everywhere("Ravi", "+919876543211")
+    world.superfone.allowed_types = ()
+    world.highlevel.person_creates(contact, "Call Ravi", world.due())
+    world.sync()
+    page = shown.get(shown.home)
+    assert "Try again" in words_of(page)
+    task = re.search(r'name="task" value="([^"]+)"', page)
+    assert task is not None
+    answer = shown.client.post(f"{shown.home}/retry", data={"form_token": shown.access.form_token, "task": task[1]})
+    assert answer.headers["location"].endswith("said=freed")
+    with Ledger.open(world.account.ledger_url, name="acme") as ledger:
+        assert ledger.history(task[1])[-1].what == "freed"
+    assert shown.press(f"{shown.home}/retry", task="reply:none") == 404
+    again = shown.client.post(f"{shown.home}/retry", data={"form_token": shown.access.form_token})
+    assert again.headers["location"].endswith("said=nothing")
+
+
+@pytest.mark.parametrize("path", ["run", "retry"])
+def test_a_form_from_elsewhere_does_nothing(shown: Shown, path: str) -> None:
+    form = {"form_token": shown.access.form_token}
+    post = shown.client.post
+    where = f"{shown.home}/{path}"
+    assert post(where).status_code == 403
+    assert post(where, data={"form_token": "guessed"}).status_code == 403
+    assert post(where, data=form, headers={"Origin": "https://evil.example.com"}).status_code == 403
+    assert post(where, data=form, headers={"Origin": "null"}).status_code == 403
+    assert post(where, data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert post(where, json=form).status_code == 403
+    assert post(where, data={**form, "task": "x" * 20_000}).status_code == 413
+    assert shown.client.get(where).status_code in {404, 405}
+    assert shown.wishes.runs == []
+    assert post(where, data=form, headers={"Origin": "http://127.0.0.1:8080"}).status_code == 303
+
+
+# Who is let in ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(world: World) -> Shown:
+    return Shown(world, TOKEN, "https://syncer.example.com")
+
+
+def test_the_page_asks_for_the_token_once(closed: Shown) -> None:
+    asked = closed.client.get(closed.home)
+    assert asked.status_code == 401
+    assert "Open tasks" not in asked.text
+    wrong = closed.client.post("/token", data={"token": "guess"})
+    assert (wrong.status_code, "That is not the token." in wrong.text) == (401, True)
+    assert "set-cookie" not in wrong.headers
+    right = closed.client.post("/token", data={"token": TOKEN})
+    cookie = right.headers["set-cookie"]
+    assert right.status_code == 303
+    assert {"HttpOnly", "SameSite=strict", "Secure"} <= {part.strip() for part in cookie.split(";")}
+    assert TOKEN not in cookie
+    cookies = {"Cookie": cookie.partition(";")[0]}
+    assert closed.client.get(closed.home, headers=cookies).status_code == 200
+    assert closed.client.post(f"{closed.home}/run", headers=cookies).status_code == 403
+    assert closed.client.post("/token", data={"token": TOKEN}, headers={"Origin": "null"}).status_code == 403
+
+
+def test_programs_send_the_token(closed: Shown) -> None:
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert closed.client.get("/metrics").status_code == 401
+    assert closed.client.get("/metrics", headers=bearer).status_code == 200
+    assert closed.client.get("/", headers=bearer).status_code == 200
+    assert closed.client.post(f"{closed.home}/run", data={"form_token": closed.access.form_token}).status_code == 401
+    assert closed.wishes.runs == []
+
+
+def test_health_needs_no_token_and_tells_nothing_more(closed: Shown) -> None:
+    assert closed.client.get("/healthz").text == "ok\n"
+    assert closed.client.get("/readyz").text == "ok\n"
+    closed.board.change(closed.name, had_run=False, alarms=(Alarm("stuck", START, "d", "r"),))
+    for path in ("/healthz", "/readyz"):
+        answer = closed.client.get(path)
+        assert (answer.status_code, answer.text) == (503, "not ok\n")
+    closed.board.change(closed.name, elsewhere=True, alarms=())
+    assert closed.client.get("/readyz").status_code == 200
+    closed.board.beaten_at -= 60
+    assert closed.client.get("/healthz").status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/static/page.css", "/events/acme/x"])
+def test_a_host_that_is_not_ours_is_misdirected(closed: Shown, path: str) -> None:
+    answer = closed.client.get(path, headers={"Host": "evil.example.com"})
+    assert answer.status_code == 421
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_nothing_is_asked_of_another_host(shown: Shown) -> None:
+    for path in ("/", shown.home, f"{shown.home}/tasks"):
+        page = shown.get(path)
+        assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', page)
+        assert not re.findall(r"<script(?! src)|style=|<style|\son\w+=", page)
+    assert shown.client.get("/static/htmx.min.js").status_code == 200
+    assert shown.client.get("/static/../app.py").status_code == 404
