@@ -266,12 +266,15 @@ def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) 
     if us is not None:
         return makers - {us}
     known = {row.key: replica.task for row in rows if (replica := context.base.replicas.get(row.key)) is not None}
-    # What is held may be a copy of ours, too.
+    # What is held may be a copy of ours, too, and so may what is finished, unless it has a title.
     copies = {
         row.key
         for row in rows
-        if row.key in known
-        and (split_task_id(known[row.key])[0] != row.place or context.base.tasks[known[row.key]].held)
+        if (row.state is not State.OPEN and row.title is None)
+        or (
+            row.key in known
+            and (split_task_id(known[row.key])[0] != row.place or context.base.tasks[known[row.key]].held)
+        )
     }
     return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
 

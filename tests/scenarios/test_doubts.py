@@ -9,7 +9,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from adapters.superfone.sandbox_store import API_USER
-from tests.support.scenario import Make, name_of, waiting
+from tests.support.scenario import PHONE, Make, name_of, waiting
 
 
 def test_a_create_is_not_repeated_while_a_row_of_its_contact_cannot_be_read(stage: Make) -> None:
@@ -226,4 +226,26 @@ def test_as_long_as_our_user_is_unknown_a_task_with_another_title_is_not_what_we
     world.superfone.person_completes(theirs)
     world.good()
     assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_what_a_lost_ledger_made_and_somebody_finished_does_not_tell_who_we_are_not(stage: Make) -> None:
+    """Of what is finished nothing tells that it was a copy, but its maker may be our user: it has no title."""
+    world = stage()
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    contact = world.reply.add_contact("Asha", "", PHONE)
+    task = world.reply.person_creates(contact, "Call", world.due(), "Ring Asha")
+    world.good()
+    world.reply.person_completes(task)
+    world.good()
+    world.lose_ledger()
+    world.reply.person_creates(contact, "Call", world.due(hours=9), "Send the plan")
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+
+    world.again()
+
+    assert world.open() == (1, 1, 0)
+    world.complete_in("reply")
+    world.good()
+    assert world.lane(lead) == []
     world.quiet()
