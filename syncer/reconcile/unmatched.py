@@ -16,7 +16,7 @@ from syncer.domain.model import Reading, State, Task, next_task_id
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
 from syncer.reconcile.likeness import is_like, unlikeness
-from syncer.reconcile.markers import is_pasted, named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
 
 
@@ -106,16 +106,36 @@ class _FirstSight:
                     adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
 
     def _begin(self, reading: Reading) -> None:
-        """A task of its own; where another ledger wrote, what our user made in a lane waits for what cannot be read.
+        """A task of its own, unless something that cannot be read may be one with it.
 
-        It may be that one's copy.
+        Where another ledger wrote, what our user made in a lane may be the copy of that; and what cannot be read may be
+        the copy of a task without a due.
         """
         work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
-        if anothers and not held and not work.standing.is_read(person):
+        may_be_copy = anothers and not held and not work.standing.is_read(person)
+        if may_be_copy or self._may_have_an_unread_copy(reading, person):
             self._leave_unread(reading)
         else:
             work.begin(reading, held=held)
+
+    def _may_have_an_unread_copy(self, reading: Reading, person: str) -> bool:
+        """Whether a lost ledger may have made a copy of this task, which has no due that would tell, and failed since.
+
+        What was made after this ledger has no such copy.
+        """
+        work, made_at = self._work, self._work.base.ledger_made_at
+        if reading.due is not None or made_at is None:
+            return False
+        if reading.created_at is not None and reading.created_at > made_at + CLOCKS_DIFFER_BY:
+            return False
+        elsewhere = [key for key in work.standing.contacts_of(person) if key[0] in work.systems]
+        return any(
+            contact == whose
+            for system, contact in elsewhere
+            if system != reading.system
+            for whose, _ in work.inputs.seen[system].untold
+        )
 
     def _unknown_open(self, system: str) -> list[Reading]:
         """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
