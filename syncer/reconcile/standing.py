@@ -178,6 +178,17 @@ class Standing:
             for operation in unsettled
         )
 
+    def may_have_finished_unread(self, link: str) -> bool:
+        """Whether a lost ledger's copies of this person's tasks may be finished, where that could not be read yet.
+
+        A CRM that does not answer at all keeps nobody waiting, nor does one item once it has failed for several runs.
+        """
+        return self.has_forerunner and any(
+            seen.state is ConnectionState.OK and seen.listed and contact not in seen.persons
+            for system, contact in self._contacts.get(link, ())
+            if self._capabilities[system].lists_tasks is ListsTasks.ALL and (seen := self._seen.get(system)) is not None
+        )
+
     def readings_of(self, link: str) -> dict[str, list[Reading]]:
         """All tasks of this person as read in full, open and closed, by system."""
         found: dict[str, list[Reading]] = {}

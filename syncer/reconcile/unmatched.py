@@ -108,13 +108,14 @@ class _FirstSight:
     def _begin(self, reading: Reading) -> None:
         """A task of its own, unless something that cannot be read may be one with it.
 
-        Where another ledger wrote, what our user made in a lane may be the copy of that; and what cannot be read may be
-        the copy of a task without a due.
+        Where another ledger wrote, what our user made in a lane may be its copy, and a copy that is not read yet may be
+        finished. What cannot be read may be the copy of a task without a due.
         """
         work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
         may_be_copy = anothers and not held and not work.standing.is_read(person)
-        if may_be_copy or self._may_have_an_unread_copy(reading, person):
+        may_be_finished = work.standing.is_never_read(person) and work.standing.may_have_finished_unread(person)
+        if may_be_copy or may_be_finished or self._may_have_an_unread_copy(reading, person):
             self._leave_unread(reading)
         else:
             work.begin(reading, held=held)

@@ -96,7 +96,7 @@ def test_until_everything_was_read_since_nothing_is_concluded(visit: timedelta |
 
 def without(seen: dict[str, Seen], what: str) -> dict[str, Seen]:
     changed = {
-        "persons": {TYPED: replace(seen[TYPED], persons={})},
+        "persons": {TYPED: replace(seen[TYPED], persons={f"p2-{TYPED}": seen[TYPED].persons[f"p2-{TYPED}"]})},
         "lane": {LANE: replace(seen[LANE], lanes={})},
         "crm": {TYPED: replace(seen[TYPED], state=ConnectionState.UNAVAILABLE)},
     }

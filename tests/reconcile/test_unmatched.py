@@ -31,6 +31,7 @@ from tests.support.strategies import (
     at,
     marker_of,
     merged,
+    read_in_full,
     seen_of,
 )
 
@@ -83,6 +84,18 @@ def test_a_task_without_a_due_waits_for_what_may_be_its_copy_and_cannot_be_read(
     found = merged(a_base(ledger_made_at=at()), seen)
     assert bool(found.base.tasks) is not is_left
     assert [item.reason for item in found.waiting] == [Reason.UNREAD] * is_left
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_new_task_waits_for_finished_copies_that_a_lost_ledger_may_have_left(is_read: bool) -> None:
+    """Its marker says so if one is finished, and one task of the person cannot be read yet."""
+    rows = [a_reading(LANE, "1"), *copies_of(a_task(f"{TYPED}:7", contact="p2", origin=TYPED, title="See"), [PLAIN])]
+    seen = read_in_full(*rows)
+    if not is_read:
+        del seen[TYPED].persons[f"p1-{TYPED}"]
+    found = merged(a_base(), seen)
+    assert (f"{LANE}:1" in found.base.tasks) is is_read
+    assert any(item.reason == Reason.UNREAD for item in found.waiting) is not is_read
 
 
 # twins ---------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from tests.support.strategies import (
     at,
     marker_of,
     merged,
+    read_in_full,
     seen_of,
 )
 
@@ -125,7 +126,7 @@ def test_what_another_ledger_made_of_a_task_that_is_done_is_its_copy(
     """It was made while ours completed the task, and is now to be completed; of our own making nothing is open."""
     task = replace(TASK, title="Ring", state=State.DONE)
     reading = a_reading(PLAIN, "x", marker=marker_of(task, ledger), title=title or "Ring")
-    assert merged(a_base(task), seen_of(reading)).base.replicas[PLAIN, "x"].task == copy_of
+    assert merged(a_base(task), read_in_full(reading)).base.replicas[PLAIN, "x"].task == copy_of
 
 
 @pytest.mark.parametrize("moved", [False, True])
