@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
-from urllib.parse import quote
 
 from pydantic import ValidationError
 
@@ -23,6 +22,7 @@ from adapters.highlevel.mapping import (
     unreadable_row,
     with_required,
 )
+from adapters.highlevel.oauth import TokenCalls
 from adapters.highlevel.paging import (
     CONTACT_PAGE,
     CONTACT_SEARCH,
@@ -35,6 +35,7 @@ from adapters.highlevel.paging import (
     task_rows,
     task_search,
 )
+from adapters.highlevel.paths import path_of, task_of, tasks_of
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.team import read_team
 from adapters.highlevel.wire import (
@@ -140,12 +141,14 @@ class HighLevelAdapter(Adapter):
         self._settings = settings
         self._region = region
         self._task_search = task_search(settings.location_id)
-        token = settings.token.get_secret_value()
+        token = None if settings.token is None else settings.token.get_secret_value()
+        self._tokens = None if token is not None else TokenCalls(settings, transport)
         self._http = Http(
             system=SYSTEM,
             base_url=settings.base_url,
-            headers={"Authorization": f"Bearer {token}", "Version": API_VERSION},
-            secrets=(token,),
+            headers={"Version": API_VERSION, **({} if token is None else {"Authorization": f"Bearer {token}"})},
+            secrets=() if token is None else (token,),
+            authorization=None if self._tokens is None else self._tokens.authorization,
             rates=settings.rate,
             rules=RULES,
             own_error=own_error,
@@ -178,7 +181,7 @@ class HighLevelAdapter(Adapter):
 
         HighLevel's documentation: one answer without pages. Raises `Missing` for an unknown contact.
         """
-        answer = await self._http.read("GET", _tasks_of(contact), page=True)
+        answer = await self._http.read("GET", tasks_of(contact), page=True)
         return _listing(answer.parse(TaskRows).rows(), lambda raw: self._task_row(raw, contact), contact)
 
     async def get_task(self, ref: TaskRef) -> Reading:
@@ -186,7 +189,7 @@ class HighLevelAdapter(Adapter):
 
         The contact is the one that the answer names, which may be another one than was asked for.
         """
-        answer = await self._http.read("GET", _task_of(ref))
+        answer = await self._http.read("GET", task_of(ref))
         task = answer.parse(TaskAnswer).task
         if task.id != ref.remote_id:
             msg = f"asked for task {ref.remote_id}, the answer has task {task.id}"
@@ -202,7 +205,7 @@ class HighLevelAdapter(Adapter):
         An unknown contact is `Refused`; a success without a readable task is `InDoubt`.
         """
         try:
-            answer = await self._http.write("POST", _tasks_of(draft.contact), json=task_body(draft))
+            answer = await self._http.write("POST", tasks_of(draft.contact), json=task_body(draft))
         except Missing as error:
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
         return self._reading(answer.parse(CreatedTaskAnswer).task, draft.contact)
@@ -213,7 +216,7 @@ class HighLevelAdapter(Adapter):
         Where the answer says that it is open, it is read again: it may have moved to its next date. Raises `Missing`
         for an unknown task or contact, `InDoubt` where that reading fails.
         """
-        answer = await self._http.write("PUT", f"{_task_of(ref)}/completed", json={"completed": True})
+        answer = await self._http.write("PUT", f"{task_of(ref)}/completed", json={"completed": True})
         task = answer.parse(TaskAnswer).task
         if task.id != ref.remote_id:
             msg = f"asked to complete task {ref.remote_id}, the answer has task {task.id}"
@@ -234,11 +237,11 @@ class HighLevelAdapter(Adapter):
             raise Moved(before)
         changes = task_changes(edit, before)
         try:
-            answer = await self._http.write("PUT", _task_of(ref), json=changes)
+            answer = await self._http.write("PUT", task_of(ref), json=changes)
         except Refused:
             if (all_fields := with_required(changes, before)) == changes:
                 raise
-            answer = await self._http.write("PUT", _task_of(ref), json=all_fields)
+            answer = await self._http.write("PUT", task_of(ref), json=all_fields)
         task = answer.parse(TaskAnswer).task
         if task.id != ref.remote_id:
             msg = f"asked to change task {ref.remote_id}, the answer has task {task.id}"
@@ -265,7 +268,7 @@ class HighLevelAdapter(Adapter):
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing` for one that is deleted or unknown."""
-        answer = await self._http.read("GET", _contact(remote_id))
+        answer = await self._http.read("GET", path_of(remote_id))
         contact = answer.parse(ContactAnswer).contact
         if contact.deleted:
             msg = f"contact {remote_id} is deleted"
@@ -320,8 +323,10 @@ class HighLevelAdapter(Adapter):
         return await read_team(self._http, self._settings.location_id)
 
     async def aclose(self) -> None:
-        """Close the connection pool."""
+        """Close the connection pools."""
         await self._http.aclose()
+        if self._tokens is not None:
+            await self._tokens.aclose()
 
     async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
         pager = TaskPager(TASK_PAGE)
@@ -392,15 +397,3 @@ def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:
         return record
     msg = f"HighLevel finds contact {record.remote_id} by {what}, which that contact does not show: a further number?"
     raise Ambiguous(msg, contacts=(record.remote_id,), system=SYSTEM)
-
-
-def _contact(contact: str) -> str:
-    return f"/contacts/{quote(contact, safe='')}"
-
-
-def _tasks_of(contact: str) -> str:
-    return f"{_contact(contact)}/tasks"
-
-
-def _task_of(ref: TaskRef) -> str:
-    return f"{_tasks_of(ref.contact)}/{quote(ref.remote_id, safe='')}"

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from adapters.highlevel.sandbox_contacts import Contacts
+from adapters.highlevel.sandbox_oauth import TokenDesk
 from adapters.highlevel.sandbox_store import (
     CompletedBody,
     ContactSearchBody,
@@ -33,7 +34,7 @@ from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 VERSION: Final = "2021-07-28"
 SCOPES: Final = frozenset({"contacts.readonly", "contacts.write", "locations/tasks.readonly", "users.readonly"})
-_SEARCHES: Final = ("/tasks/search", "/contacts/search")
+_NO_WRITES: Final = ("/tasks/search", "/contacts/search", "/oauth/token")
 
 
 class HighLevelSandbox(Contacts, Sandbox):
@@ -67,6 +68,7 @@ class HighLevelSandbox(Contacts, Sandbox):
         self.task_cursors = True
         self.deleted_rows = True
         self.nested_rows = self.needs_title_and_due = False
+        self.oauth = TokenDesk(clock, location_id)
         self.scopes = SCOPES
         self.team = [{"id": "tesTUcmRxWrjqzJS8EjkxNKting", "name": "Asha Rao", "email": "Asha@example.com"}]
         self.remaining = 99
@@ -141,8 +143,8 @@ class HighLevelSandbox(Contacts, Sandbox):
     # What the API answers.
 
     def is_write(self, call: Call) -> bool:
-        """Every call but a GET and the two searches."""
-        return call.method != "GET" and not call.path.endswith(_SEARCHES)
+        """Every call but a GET, the two searches and a renewal of tokens."""
+        return call.method != "GET" and not call.path.endswith(_NO_WRITES)
 
     def unauthorized(self) -> Reply:
         return self._signed(refusal(401, "Invalid token: access token is invalid"))
@@ -157,7 +159,10 @@ class HighLevelSandbox(Contacts, Sandbox):
 
     def handle(self, call: Call) -> Reply:
         """Answer one call; what is wrong with it is told in the order token, version, address, scope, body."""
-        if call.headers.get("authorization") != f"Bearer {self.token}":
+        if (call.method, call.path) == ("POST", "/oauth/token"):
+            return self._signed(self.oauth.answer(call))
+        key = call.headers.get("authorization", "").removeprefix("Bearer ")
+        if key != self.token and not self.oauth.opens(key):
             return self.unauthorized()
         try:
             self._check_version(call)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Final
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Self
 
 import re2
-from pydantic import AfterValidator, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
 from syncer.contract.profile import Profile
-from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret, StrictModel
+from syncer.contract.settings import BaseUrl, ConnectionSettings, OptionalSecret, Rate, Rates, StrictModel
 from syncer.domain.model import Kind
 
 SEARCHED: Final = 1000
@@ -77,6 +79,18 @@ def check_location_id(value: str) -> str:
     return value
 
 
+def place_token_file(value: Any, info: ValidationInfo) -> Path:
+    """A file beside the account file, which has the location's id in its name, unless another one is named."""
+    folder = Path((info.context or {}).get("folder", "."))
+    if value == Path():
+        return folder / f"highlevel-{info.data.get('location_id', '')}.tokens"
+    if not isinstance(value, (str, Path)) or not str(value).strip():
+        msg = "expected a file's name in quotes"
+        raise ValueError(msg)
+    return folder / os.path.expanduser(value)  # noqa: PTH111 - raises nothing
+
+
+TokenFile = Annotated[Path, Field(validate_default=True), BeforeValidator(place_token_file)]
 Match = Annotated[Expression, PlainValidator(compile_expression)]
 LocationId = Annotated[str, AfterValidator(check_location_id)]
 
@@ -90,6 +104,9 @@ class KindRule(StrictModel):
 
 class HighLevelSettings(ConnectionSettings):
     """One location. HighLevel's tasks have no type: the first rule that fits the title decides, else the default.
+
+    The key is a private integration's ``token``, or an OAuth app's ``client_id``, ``client_secret`` and
+    ``refresh_token``: then what follows from these is kept in ``token_file``.
 
     The default rates are HighLevel's documentation: 100 requests in 10 seconds and 200,000 in a day, for each
     location.
@@ -107,12 +124,24 @@ class HighLevelSettings(ConnectionSettings):
         shows_messages=True,
     )
 
-    token: Secret
+    token: OptionalSecret = None
+    client_id: str | None = None
+    client_secret: OptionalSecret = None
+    refresh_token: OptionalSecret = None
     location_id: LocationId
+    token_file: TokenFile = Path()
     base_url: BaseUrl = "https://services.leadconnectorhq.com"
     rate: Rates = (Rate(100, 10.0), Rate(200_000, 86400.0))
     default_kind: Kind = Kind.FOLLOW_UP_CALL
     kind_rules: tuple[KindRule, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        app = (self.client_id, self.client_secret, self.refresh_token)
+        if (self.token is None) == (None in app) or (self.token is not None and any(app)):
+            msg = "expected either token, or client_id, client_secret and refresh_token"
+            raise ValueError(msg)
+        return self
 
     @property
     def place(self) -> str:

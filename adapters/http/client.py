@@ -20,7 +20,8 @@ import stamina
 import structlog
 
 from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, outcome_of, said, short
-from adapters.http.network import CONNECTIONS, Arrived, NotBegun, exchange, network
+from adapters.http.authorization import Authorization
+from adapters.http.network import CONNECTIONS, Arrived, Ask, NotBegun, exchange, network
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
 from syncer import __version__
 from syncer.contract.adapter import (
@@ -147,9 +148,10 @@ class Http:
 
     ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
     stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
-    proxy or a gateway answers in its place. ``limits`` are the headers in which it tells of its limits, ``says`` the
-    fields of an error's body that have its words, before those that are usual. ``reads`` and ``writes`` count requests
-    sent, repeated ones too, ``outcomes`` those that arrived, ``budgets`` tells of each window how full it is.
+    proxy or a gateway answers in its place. ``authorization`` gives headers that change. ``limits`` are the headers
+    in which it tells of its limits, ``says`` the fields of an error's body that have its words, before those that are
+    usual. ``reads`` and ``writes`` count requests sent, repeated ones too, ``outcomes`` those that arrived, ``budgets``
+    tells of each window how full it is.
     """
 
     def __init__(
@@ -165,6 +167,7 @@ class Http:
         limits: Limits = USUAL,
         says: Sequence[str] = (),
         throttle_wait: float = 2.0,
+        authorization: Authorization | None = None,
         transport: Transport | None = None,
     ) -> None:
         for secret in secrets:
@@ -179,6 +182,7 @@ class Http:
         self._says = tuple(says)
         self._own_error = own_error or partial(any_object, says=self._says)
         self._limits = limits
+        self._authorization = authorization
         self._throttle_wait = throttle_wait
         self._in_flight: set[asyncio.Timeout] = set()
         self._pace = Pace(system, rates, limits)
@@ -222,6 +226,7 @@ class Http:
         *,
         params: Mapping[str, str | int] | None = None,
         json: object | None = None,
+        form: Mapping[str, str] | None = None,
         page: bool = False,
     ) -> Answer:
         """Send a request that changes nothing, again if need be. ``page`` asks for a list, which may take longer.
@@ -229,7 +234,7 @@ class Http:
         Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
         """
         effort = _Effort(BadAnswer, page)
-        send = partial(self._send, method, path, params=params, json=json, effort=effort)
+        send = partial(self._send, Ask(method, path, params, json, form), effort)
         try:
             return await _patiently(send, effort, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
         except NotSent as error:
@@ -250,37 +255,47 @@ class Http:
         Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
         """
         effort = _Effort(InDoubt, fence=self._fence)
-        send = partial(self._send, method, path, params=params, json=json, effort=effort)
+        send = partial(self._send, Ask(method, path, params, json), effort)
         return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
-    async def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None,
-        json: object | None,
-        effort: _Effort,
-    ) -> Answer:
+    async def _send(self, ask: Ask, effort: _Effort) -> Answer:
         """Send within the budgets; a 429 is waited out, for an hour at most, and costs no attempt."""
-        waited = 0.0
-        for throttles in range(MAX_THROTTLES):
+        waited, throttles = 0.0, 0
+        renewals = 0 if self._authorization is None else 1
+        while True:
+            headers = await self._all_headers()
             async with self._connections:
                 await self._pace.wait()
                 effort.fence()
                 self._count(effort.unreadable)
                 with self._awaiting:
-                    arrived = await self._exchange(method, path, params=params, json=json, effort=effort)
+                    arrived = await self._exchange(ask, headers, effort)
             self._pace.heed(arrived.headers)
+            if renewals and self._authorization is not None and self._is_expired(arrived):
+                renewals -= 1
+                if await self._authorization.renew(headers):
+                    continue
             if arrived.status != httpx.codes.TOO_MANY_REQUESTS:
                 return self._judge(arrived, effort.unreadable)
             pause = retry_after(arrived.headers, self._limits) or self._throttle_wait * 2**throttles
             self._pace.pause(pause)
-            waited += pause
-            if waited > LONGEST:
-                break
-        msg = f"it answered 429 (too many requests) {throttles + 1} times in a row"
-        raise BudgetSpent(msg, system=self.system, status=429)
+            waited, throttles = waited + pause, throttles + 1
+            if waited > LONGEST or throttles == MAX_THROTTLES:
+                msg = f"it answered 429 (too many requests) {throttles} times in a row"
+                raise BudgetSpent(msg, system=self.system, status=429)
+
+    async def _all_headers(self) -> httpx.Headers:
+        if self._authorization is None:
+            return self._headers
+        return httpx.Headers({**self._headers, **await self._authorization.headers()})
+
+    def _is_expired(self, arrived: Arrived) -> bool:
+        """Whether the token was refused; a permission that it lacks is another thing."""
+        try:
+            self._judge(arrived, BadAnswer)
+        except AdapterError as error:
+            return isinstance(error, Unauthorized) and not isinstance(error, Forbidden)
+        return False
 
     def _count(self, unreadable: type[AdapterError]) -> None:
         if unreadable is InDoubt:
@@ -288,22 +303,13 @@ class Http:
         else:
             self.reads += 1
 
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None,
-        json: object | None,
-        effort: _Effort,
-    ) -> Arrived:
+    async def _exchange(self, ask: Ask, headers: httpx.Headers, effort: _Effort) -> Arrived:
         request_id = f"{self.system}-{next(_request_numbers)}"
-        about = {"system": self.system, "request": request_id, "method": method, "path": path}
+        about = {"system": self.system, "request": request_id, "method": ask.method, "path": ask.path}
         try:
-            query = f"?{httpx.QueryParams(params)}" if params else ""
-            request = httpx.Request(method, f"{self._base}{path}{query}", headers=self._headers, json=json)
+            request = ask.request(self._base, headers)
         except httpx.InvalidURL as error:
-            msg = f"no request can be made of {short(path)!r}: {error}"
+            msg = f"no request can be made of {short(ask.path)!r}: {error}"
             raise Refused(msg, system=self.system) from error
         loop = asyncio.get_running_loop()
         started = loop.time()

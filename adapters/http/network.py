@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -75,6 +75,23 @@ def network(base_url: str) -> httpx.AsyncBaseTransport:
     except (ValueError, ImportError, httpx.InvalidURL):
         msg = "the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used; it must begin with http:// or https://"
         raise ValueError(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What is asked for: a body of JSON, a form, or none."""
+
+    method: str
+    path: str
+    params: Mapping[str, str | int] | None = None
+    json: object | None = None
+    form: Mapping[str, str] | None = None
+
+    def request(self, base: str, headers: httpx.Headers) -> httpx.Request:
+        """The request to an address that begins with ``base``. Raises `httpx.InvalidURL`."""
+        query = f"?{httpx.QueryParams(self.params)}" if self.params else ""
+        address = f"{base}{self.path}{query}"
+        return httpx.Request(self.method, address, headers=headers, json=self.json, data=self.form)
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ class SecretReference(SecretStr):
     def look_up(self) -> None:
         """Find the secret as it is now. Raises `ValueError` that says what is missing, never with the secret in it."""
         if self.file is not None:
-            secret, missing = _read_secret_file(self.file)
+            secret, missing = read_secret_file(self.file), f"the secret file {self.file} is empty"
         elif self._scheme == "env":
             secret = os.environ.get(self._name, "")
             missing = f"the environment variable {self._name} is not set; set it to the key and try again"
@@ -186,7 +186,8 @@ def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
     return secret
 
 
-def _read_secret_file(path: Path) -> tuple[str, str]:
+def read_secret_file(path: Path) -> str:
+    """What is in a file that its owner alone can read, of at most 64 KiB. Raises `ValueError`."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
             # The file that is open is asked, and not its name, behind which another one may be by now.
@@ -205,10 +206,15 @@ def _read_secret_file(path: Path) -> tuple[str, str]:
         msg = f"the secret file {path} cannot be read: it is too long to be a key"
         raise ValueError(msg)
     try:
-        return secret.decode("utf-8"), f"the secret file {path} is empty"
+        return secret.decode("utf-8")
     except UnicodeDecodeError:
         msg = f"the secret file {path} cannot be read: it is no text"
         raise ValueError(msg) from None
+
+
+def resolve_optional(value: Any, info: ValidationInfo) -> SecretStr | None:
+    """The same for a secret that may be left out."""
+    return None if value is None else resolve_secret(value, info)
 
 
 def _read_keyring(service: str, user: str) -> tuple[str, str]:
@@ -230,6 +236,7 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Rates = Annotated[tuple[Rate, ...], BeforeValidator(parse_rates)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 Secret = Annotated[SecretStr, BeforeValidator(resolve_secret)]
+OptionalSecret = Annotated[SecretStr | None, BeforeValidator(resolve_optional)]
 
 
 class StrictModel(BaseModel):

@@ -19,7 +19,7 @@ from tests.support.account_files import ALL, EXAMPLE, KEYS, load
 
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = ("SUPERFONE_EVENT_SECRET", "REPLY_EVENT_SECRET", "ALARM_URL")
+    named = ("SUPERFONE_EVENT_SECRET", "REPLY_EVENT_SECRET", "ALARM_URL", "HIGHLEVEL_CLIENT_SECRET")
     for name, value in {**KEYS, **dict.fromkeys(named, "not-shown-either")}.items():
         monkeypatch.setenv(name, value)
 
@@ -71,6 +71,10 @@ def test_the_example_is_the_defaults(tmp_path: Path) -> None:
 def test_the_examples_commented_keys_are_right(tmp_path: Path) -> None:
     """Those that cannot stand there as defaults: names, paths, people, and what is not sent unless it is given."""
     text = re.sub(r"^# (\[|\w+ = )", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    # There are two ways into HighLevel, of which an account has one.
+    text = text.replace('\ntoken = "env:HIGHLEVEL_TOKEN"\n', "\n")
+    (tmp_path / "highlevel.refresh").write_text("a refresh token")
+    (tmp_path / "highlevel.refresh").chmod(0o600)
     (tmp_path / "highlevel.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
     account = load(tmp_path, text)
     plain = load(tmp_path, EXAMPLE.read_text())
@@ -78,4 +82,4 @@ def test_the_examples_commented_keys_are_right(tmp_path: Path) -> None:
     assert account.users[0].name == "Asha"
     assert account.alarms.webhook == "https://alarms.example.com/syncer"
     commented = {line for line in EXAMPLE.read_text().splitlines() if re.match(r"# \w+ = ", line)}
-    assert len(commented) == len(Kind) + 4 + 2 + 3 + 3 + 4
+    assert len(commented) == len(Kind) + 4 + 2 + 3 + 3 + 4 + 4

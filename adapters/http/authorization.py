@@ -1,0 +1,230 @@
+"""Headers that change with time: OAuth 2.0 access tokens, renewed with refresh tokens that are exchanged at each use.
+
+Such a refresh token is good for one renewal: the answer brings the next one, which is stored before anything is done
+with that answer. So one renewal is made at a time, by all processes together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+from syncer.contract.adapter import AdapterError, NotSent, Unauthorized, Unavailable
+from syncer.contract.settings import read_secret_file
+from syncer.domain.redact import protect
+from syncer.files import refuse_link, write_private
+
+if sys.platform != "win32":
+    import fcntl
+
+AHEAD: Final = 0.1
+"""The last part of a token's life, in which it is renewed while it still works."""
+LOCK_PATIENCE: Final = 30.0
+"""Seconds for which another process may be renewing the same token."""
+_LOCK_PAUSE: Final = 0.1
+
+
+class Authorization(Protocol):
+    """Whoever gives each request its key."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """What the next request is to carry. Raises `NotSent` and `Unauthorized` where there is no key to be had."""
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """A request with these headers was refused: whether there are others by now. Raises what `headers` raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a renewal gave. ``seed`` is a hash of the refresh token in the account file from which all of them come."""
+
+    access_token: str
+    refresh_token: str
+    expires_at: datetime
+    lifetime_s: float
+    seed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """The answer to a renewal; ``lifetime_s`` in seconds."""
+
+    access_token: str
+    refresh_token: str
+    lifetime_s: float
+
+
+Exchange = Callable[[str], Awaitable[Granted]]
+"""Sends a refresh token, for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`."""
+
+
+class RotatingTokens:
+    """Access tokens of one remote account, in a file that is this user's alone.
+
+    ``refresh_token`` is the one that the account file names; it counts until it was used, and again when it is changed.
+    ``clock`` tells the time to other processes; within this one, lengths of time count.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: str,
+        file: Path,
+        refresh_token: str,
+        exchange: Exchange,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        protect(refresh_token)
+        self._system = system
+        self._file = file
+        self._first = refresh_token
+        self._seed = hashlib.sha256(refresh_token.encode()).hexdigest()[:16]
+        self._exchange = exchange
+        self._clock = clock
+        self._tokens: Tokens | None = None
+        self._renew_after = 0.0
+        self._ends = 0.0
+        self._unstored: Tokens | None = None
+        self._turn = asyncio.Lock()
+
+    async def headers(self) -> Mapping[str, str]:
+        """The access token that is good now, renewed ahead of time."""
+        now = asyncio.get_running_loop().time()
+        if self._tokens is None or now >= self._renew_after:
+            async with self._turn:
+                if self._tokens is None:
+                    self._take(self._stored())
+                if self._tokens is None or now >= self._renew_after:
+                    await self._renew_in_time(now)
+        return self._bearer()
+
+    async def renew(self, refused: Mapping[str, str]) -> bool:
+        """Another access token than the refused one, if there is one by now."""
+        async with self._turn:
+            if refused.get("authorization") == self._bearer().get("Authorization"):
+                await self._renew()
+        return True
+
+    async def _renew_in_time(self, now: float) -> None:
+        """As long as the old token is good, a renewal that fails is tried again with the next request."""
+        try:
+            await self._renew()
+        except (Unauthorized, NotSent):
+            if self._tokens is None or now >= self._ends:
+                raise
+
+    async def _renew(self) -> None:
+        async with self._alone():
+            stored = self._stored()
+            if stored is not None and stored != self._tokens and self._unstored is None:
+                # Another process has renewed it.
+                self._take(stored)
+                if asyncio.get_running_loop().time() < self._renew_after:
+                    return
+            known = self._unstored or stored or self._tokens
+            if self._unstored is None:
+                granted = await self._ask(known.refresh_token if known else self._first)
+                for secret in (granted.access_token, granted.refresh_token):
+                    protect(secret)
+                ends = self._clock() + timedelta(seconds=granted.lifetime_s)
+                self._unstored = Tokens(
+                    granted.access_token, granted.refresh_token, ends, granted.lifetime_s, self._seed
+                )
+            self._store(self._unstored)
+            self._take(self._unstored)
+            self._unstored = None
+
+    async def _ask(self, refresh_token: str) -> Granted:
+        try:
+            return await self._exchange(refresh_token)
+        except Unauthorized:
+            raise
+        except Unavailable as error:
+            msg = f"the access token could not be renewed: {error.words}"
+            raise NotSent(msg, system=self._system, status=error.status) from error
+        except AdapterError as error:
+            msg = f"the refresh token was refused: {error.words}; authorise the app again, and store the new one"
+            raise Unauthorized(msg, system=self._system, status=error.status) from error
+
+    def _bearer(self) -> dict[str, str]:
+        return {} if self._tokens is None else {"Authorization": f"Bearer {self._tokens.access_token}"}
+
+    def _take(self, tokens: Tokens | None) -> None:
+        if tokens is None:
+            return
+        left = min((tokens.expires_at - self._clock()).total_seconds(), tokens.lifetime_s)
+        now = asyncio.get_running_loop().time()
+        self._tokens = tokens
+        self._ends = now + left
+        self._renew_after = self._ends - tokens.lifetime_s * AHEAD
+
+    # the file --------------------------------------------------------------------------------------------
+
+    def _stored(self) -> Tokens | None:
+        """What the last renewal gave, whichever process made it; ``None`` where the account file's token is newer."""
+        if not os.path.lexists(self._file):
+            return None
+        try:
+            found = json.loads(read_secret_file(self._file))
+            tokens = Tokens(
+                str(found["access_token"]),
+                str(found["refresh_token"]),
+                datetime.fromisoformat(found["expires_at"]),
+                float(found["lifetime_s"]),
+                str(found["seed"]),
+            )
+        except ValueError as error:
+            msg = f"the tokens cannot be read: {error}"
+            raise NotSent(msg, system=self._system) from None
+        except (KeyError, TypeError):
+            msg = f"the tokens cannot be read: {self._file} is no file of ours; remove it and authorise the app again"
+            raise NotSent(msg, system=self._system) from None
+        for secret in (tokens.access_token, tokens.refresh_token):
+            protect(secret)
+        return tokens if tokens.seed == self._seed else None
+
+    def _store(self, tokens: Tokens) -> None:
+        content = asdict(tokens) | {"expires_at": tokens.expires_at.isoformat()}
+        try:
+            write_private(self._file, f"{json.dumps(content)}\n".encode())
+        except OSError as error:
+            msg = f"the new tokens cannot be stored in {self._file}: {error.strerror}; until then none is used"
+            raise NotSent(msg, system=self._system) from error
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """While no other process renews the same token."""
+        if sys.platform == "win32":
+            # There the account's lease alone keeps processes apart.
+            yield
+            return
+        lock = self._file.with_name(f".{self._file.name}.lock")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + LOCK_PATIENCE
+        try:
+            refuse_link(lock)
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            msg = f"the tokens cannot be renewed: {lock} cannot be opened: {error.strerror}"
+            raise NotSent(msg, system=self._system) from error
+        try:
+            while True:
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                if loop.time() >= end:
+                    msg = f"another process has been renewing the token for {LOCK_PATIENCE:.0f} s"
+                    raise NotSent(msg, system=self._system)
+                await asyncio.sleep(_LOCK_PAUSE)
+            yield
+        finally:
+            os.close(descriptor)
