@@ -18,8 +18,6 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
-from syncer.domain.dues import Dues
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONE: Final = timedelta(hours=14)
 _FIRST: Final = datetime(1900, 1, 2, tzinfo=UTC)
@@ -53,10 +51,10 @@ def read_instant(value: object) -> datetime | None:
     raise _nothing_known()
 
 
-def read_day(value: object, dues: Dues) -> datetime | None:
-    """A day without a time, ``2026-05-20``, as the instant that stands for it; ``None`` as `read_instant` has it.
+def read_day(value: object) -> date | None:
+    """A day without a time, ``2026-05-20``; ``None`` for nothing and for what stands for nothing.
 
-    ``dues`` are those of the adapter's capabilities. Raises `ValueError` for anything else.
+    `syncer.domain.dues.Dues.of_day` has the instant that stands for it. Raises `ValueError` for anything else.
     """
     text = value.strip() if isinstance(value, str) else value
     if text is None or text == "":
@@ -68,9 +66,8 @@ def read_day(value: object, dues: Dues) -> datetime | None:
     except ValueError:
         msg = "expected a date in ISO 8601"
         raise ValueError(msg) from None
-    if day is None or stands_for_none(datetime.combine(day, time(), UTC)):
-        return None
-    return dues.of_day(day)
+    none = day is None or stands_for_none(datetime.combine(day, time(), UTC))
+    return None if none else day
 
 
 def hinted_instant(value: object) -> datetime | None:

@@ -18,9 +18,10 @@ from adapters.conformance.declared import DeclarationTrials
 from adapters.conformance.editing import EditingTrials
 from adapters.conformance.failing import FailureTrials
 from adapters.conformance.reading import ReadingTrials
+from adapters.conformance.whole import WholeRuns
 from adapters.conformance.writing import WritingTrials
 
-__all__ = ["AdapterConformance", "Bench", "Shown"]
+__all__ = ["AdapterConformance", "Bench", "Shown", "WholeRuns"]
 
 
 class AdapterConformance(

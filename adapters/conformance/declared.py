@@ -6,21 +6,29 @@ from functools import partial
 from typing import Any
 
 from adapters.conformance.bench import Bench
+from adapters.conformance.clockwork import run_in_virtual_time
 from adapters.conformance.trial import UNKNOWN, Trials, must_not_exist, need, ref, some_tasks, somebody, trial
+from adapters.skeleton import AdapterSkeleton
 from syncer.contract.adapter import Completes, ListsTasks
 from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings
-from syncer.domain.dues import SECOND
+from syncer.domain.dues import DAY, SECOND
 from syncer.domain.model import Kind
 
 
 class DeclarationTrials(Trials):
     """Capabilities, identity, check."""
 
+    def test_everything_that_is_declared_is_written(self) -> None:
+        """The one test that fails before the others can be tried: it says what to write next."""
+        missing = run_in_virtual_time(self.to_write_next())
+        need(not missing, missing)
+
     @trial
     async def test_it_can_be_registered(self, bench: Bench) -> None:
         """The registry needs a system's name, and the model of its table in an account file."""
         adapter = bench.adapter
+        need(not isinstance(adapter, AdapterSkeleton), "nothing of the skeleton is left: derive it from Adapter itself")
         need(adapter.system and adapter.system == bench.sandbox.system, "adapter and sandbox have one system's name")
         model: Any = getattr(adapter, "settings_model", None)
         need(
@@ -52,6 +60,7 @@ class DeclarationTrials(Trials):
             "an adapter that lists all tasks must get one: what is not listed is read by itself",
         )
         need(can.due_step >= SECOND, "no CRM need keep less than a second: due_step is a second, or more")
+        need(can.due_step < DAY or can.due_zone, "where every due is a day, due_zone is the account's time zone")
         elsewhere = can.due_zone is None or self.now().astimezone(can.due_zone).utcoffset()
         need(elsewhere, "make the bench with a time zone far from UTC, such as Asia/Kolkata")
         need(set(can.contact_keys) <= set(UNKNOWN), "contact_keys may name email and phone only")

@@ -12,6 +12,7 @@ from typing import Final
 
 SECOND: Final = timedelta(seconds=1)
 """What every CRM keeps; fractions of a second are dropped."""
+DAY: Final = timedelta(days=1)
 LAST_MINUTE: Final = timedelta(minutes=1)
 _ENDS: Final = (1, 9999)
 _LONGEST_DAY: Final = timedelta(hours=26)
@@ -20,7 +21,10 @@ _LONGEST_DAY: Final = timedelta(hours=26)
 
 @dataclass(frozen=True, slots=True)
 class Dues:
-    """How one CRM keeps dues: cut off or rounded to a ``step``; with a ``zone`` a due may be a day of that zone."""
+    """How one CRM keeps dues: cut off or rounded to a ``step``; with a ``zone`` a due may be a day of that zone.
+
+    With a step of a `DAY` every due is one.
+    """
 
     step: timedelta = SECOND
     zone: tzinfo | None = None
@@ -51,8 +55,9 @@ class Dues:
         """Whether two dues look the same here; no due is only like no due."""
         if due is None or other is None:
             return due is other
-        days = self.zone is not None and self.day(due) == self.day(other)
-        return abs(due - other) < self.step or (days and (self.is_day(due) or self.is_day(other)))
+        if self.zone is None or not (self.step >= DAY or self.is_day(due) or self.is_day(other)):
+            return abs(due - other) < self.step
+        return self.day(due) == self.day(other)
 
     def coarser(self, other: Dues) -> Dues:
         """Of two ways to keep dues the one that tells fewer of them apart."""

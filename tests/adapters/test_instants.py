@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.instants import read_day, read_instant, read_iso, write_instant
-from syncer.domain.dues import Dues
 
 MOMENT = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
 OFFSETS = st.integers(-12 * 4, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters)))
@@ -163,15 +161,14 @@ def test_instants_come_back_to_the_millisecond(moment: datetime) -> None:
 
 @pytest.mark.parametrize("none", [None, "", " ", "0001-01-01", "1970-01-01", "9999-12-31", "0000-00-00"])
 def test_a_day_that_stands_for_none_is_none(none: object) -> None:
-    assert read_day(none, Dues(zone=ZoneInfo("Asia/Kolkata"))) is None
+    assert read_day(none) is None
 
 
-def test_a_day_is_its_last_minute_in_its_time_zone() -> None:
-    dues = Dues(zone=ZoneInfo("Asia/Kolkata"))
-    assert read_day("2026-05-20", dues) == datetime(2026, 5, 20, 18, 29, tzinfo=UTC)
+def test_a_day_is_a_day() -> None:
+    assert read_day(" 2026-05-20 ") == date(2026, 5, 20)
 
 
 @pytest.mark.parametrize("strange", ["tomorrow", 20260520, True, "2026-05-20T10:00:00Z"])
 def test_what_is_no_day_is_an_error(strange: object) -> None:
     with pytest.raises(ValueError, match="expected a date"):
-        read_day(strange, Dues(zone=ZoneInfo("Asia/Kolkata")))
+        read_day(strange)

@@ -62,6 +62,12 @@ def test_what_has_a_time_is_compared_by_the_time_though_a_due_may_be_a_day() -> 
     assert not SECONDS.same(at(hour=9), at(hour=18, minute=29))
 
 
+def test_where_every_due_is_a_day_no_time_counts() -> None:
+    days = Dues(timedelta(days=1), ZoneInfo("Asia/Kolkata"))
+    assert days.same(at(hour=9), at(hour=10))
+    assert not days.same(at(hour=18), at(hour=19)), "it is midnight between them"
+
+
 @pytest.mark.parametrize("end", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)])
 def test_the_ends_of_time_are_no_days(end: datetime) -> None:
     assert not DAYS.is_day(end)

@@ -16,7 +16,7 @@ from syncer.cli.session import Session, Turn, connected, known_identities, run_a
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, TeamMember, WrongAccount
-from syncer.domain.dues import SECOND
+from syncer.domain.dues import DAY, SECOND
 from syncer.domain.model import Kind
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
@@ -169,7 +169,7 @@ def _abilities(capabilities: Capabilities) -> dict[str, Any]:
         "listing_lags": capabilities.listing_lags,
         "contact_keys": list(capabilities.contact_keys),
         "due_step": capabilities.due_step.total_seconds(),
-        "due_days": capabilities.due_zone is not None,
+        "due_may_be_a_day": capabilities.due_zone is not None,
         "notes": dict(capabilities.notes),
     }
 
@@ -204,7 +204,7 @@ def _in_words(capabilities: Capabilities) -> Iterator[str]:
     yield f"we complete: {_some(capabilities.completes_kinds)}; what is closed is {capabilities.completes.value}"
     if capabilities.exclusive:
         yield f"one open task for a contact among: {_some(capabilities.exclusive)}"
-    if capabilities.due_zone is not None:
+    if capabilities.due_step >= DAY:
         yield "dues are days without a time"
     elif capabilities.due_step > SECOND:
         yield f"dues are kept to {capabilities.due_step.total_seconds() / 60:g} min"

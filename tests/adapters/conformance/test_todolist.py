@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import SecretStr
 
-from adapters.conformance import AdapterConformance, Bench, Shown
+from adapters.conformance import AdapterConformance, Bench, Shown, WholeRuns
 from adapters.http.sandbox_transport import SandboxTransport
-from adapters.sandbox import Fault, Sandbox
+from adapters.sandbox import Sandbox
 from syncer.config import registry
 from syncer.config.loader import load_account
 from syncer.domain.model import Kind
@@ -35,13 +37,17 @@ class TodoListBench(Bench):
 
     state_field = "done"
     strange_states = (*Bench.strange_states, 1, "yes")
+    contact_fields = ("person",)
+    deleted_field = "trashed"
+    user = "ravi"
     page = 5
 
-    def __init__(self, crm: TodoListSandbox) -> None:
+    def __init__(self, crm: TodoListSandbox, adapter: Any = TodoListAdapter) -> None:
         self.crm = crm
         crm.page = self.page
         settings = TodoListSettings(key=SecretStr(crm.key))
-        adapter = TodoListAdapter(settings, region="IN", transport=SandboxTransport(crm))
+        zone = ZoneInfo("Asia/Kolkata")
+        adapter = adapter(settings, region="IN", zone=zone, transport=SandboxTransport(crm))
         super().__init__(adapter, crm, secrets=(crm.key,))
 
     def add_contact(self, name: str, email: str, phone: str) -> str:
@@ -49,6 +55,9 @@ class TodoListBench(Bench):
 
     def add_task(self, contact: str, kind: Kind, due: datetime, title: str) -> str:  # noqa: ARG002 - it has no kinds
         return self.crm.person_creates(contact, title, due)
+
+    def add_task_of_day(self, contact: str, day: date, title: str) -> str:
+        return self.crm.person_creates(contact, title, day=day)
 
     def complete(self, task: str) -> None:
         self.crm.person_completes(task)
@@ -60,14 +69,21 @@ class TodoListBench(Bench):
         self.crm.person_deletes(task)
 
     def tasks(self) -> Mapping[str, Shown]:
+        of_day = self.adapter.capabilities.dues.of_day
         return {
-            todo.id: Shown(todo.person, not todo.done, todo.due, f"{todo.text}\n{todo.note or ''}")
+            todo.id: Shown(
+                todo.person,
+                not todo.done,
+                of_day(todo.day) if todo.day else todo.due,
+                f"{todo.text}\n{todo.note or ''}",
+                todo.owner,
+            )
             for todo in self.crm.todos.values()
         }
 
 
-class TestTodoList(AdapterConformance):
-    """Every trial of the kit."""
+class TestTodoList(AdapterConformance, WholeRuns):
+    """Every trial of the kit, and whole runs beside another CRM."""
 
     def make(self) -> Bench:
         return TodoListBench(TodoListSandbox(self.now))
@@ -154,40 +170,6 @@ def test_a_task_of_the_to_do_list_goes_everywhere_and_is_done_everywhere(world: 
     settle(world)
     assert not world.superfone.open_tasks(lead)
     assert world.reply.tasks()[0].status == "Finished"
-
-
-def test_tasks_of_ours_go_to_the_to_do_list_and_its_ticks_come_back(world: TodoListWorld) -> None:
-    lead, contact, _person = world.somebody()
-    world.superfone.person_creates(lead, "SITE_VISIT", world.due(hours=2), "Show the flat")
-    call = world.reply.person_creates(contact, "Call", world.due(hours=8), "Ask about the flat")
-    settle(world)
-    assert world.open_todos() == ["Show the flat", "Ask about the flat"]
-    for todo in list(world.todolist.todos):
-        world.todolist.person_completes(todo)
-    settle(world)
-    assert not world.superfone.open_tasks(lead)
-    assert next(task for task in world.reply.tasks() if str(task.id) == call).status == "Finished"
-
-
-def test_a_lost_answer_makes_no_second_to_do(world: TodoListWorld) -> None:
-    _lead, contact, _person = world.somebody()
-    world.reply.person_creates(contact, "Call", world.due(hours=8), "Ask about the flat")
-    world.todolist.fault = lambda call: Fault.LOST_ANSWER if call.method == "POST" else None
-    world.sync()
-    world.todolist.fault = lambda _call: None
-    world.wait(minutes=1)
-    settle(world)
-    assert world.open_todos() == ["Ask about the flat"]
-
-
-def test_a_lost_ledger_is_rebuilt_from_the_markers(world: TodoListWorld) -> None:
-    _lead, contact, _person = world.somebody()
-    world.reply.person_creates(contact, "Call", world.due(hours=8), "Ask about the flat")
-    settle(world)
-    before = world.writes()
-    world.lose_ledger()
-    settle(world)
-    assert world.writes() == before
 
 
 def test_a_person_that_it_lacks_is_waited_for_or_made(world: TodoListWorld) -> None:

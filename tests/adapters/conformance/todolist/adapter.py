@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, tzinfo
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, BeforeValidator, StrictBool, StrictStr, StringConstraints, ValidationError
 
 from adapters.http.client import Answer, Http, Transport, excerpt
-from adapters.instants import read_instant
+from adapters.instants import read_day, read_instant, write_instant
 from adapters.text import plain_text, title_text
 from syncer.contract.adapter import (
     Adapter,
     AdapterError,
     BadAnswer,
     Capabilities,
+    Changed,
     Check,
     Completes,
     Identity,
@@ -27,6 +29,7 @@ from syncer.contract.adapter import (
 from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.contact_keys import email_key, phone_key
+from syncer.domain.dues import Dues
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable, split_marker
 
 SYSTEM: Final = "todolist"
@@ -52,16 +55,22 @@ Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-z]{1,40}$")]
 
 
 class Todo(BaseModel):
-    """A to-do as it is sent. What is shown may be missing; what decides something may not."""
+    """A to-do as it is sent. What is shown may be missing; what decides something may not.
+
+    It is due at a minute, or on a day, or never.
+    """
 
     id: Id
-    person: Id
+    person: Id | None
+    owner: StrictStr | None = None
     text: StrictStr
     note: StrictStr | None = None
     due: Annotated[datetime | None, BeforeValidator(read_instant)] = None
+    day: Annotated[date | None, BeforeValidator(read_day)] = None
     done: StrictBool
+    trashed: StrictBool = False
 
-    def reading(self) -> Reading:
+    def reading(self, dues: Dues) -> Reading:
         """The to-do in canonical terms: it has no kind, so that every kind may be meant."""
         body, marker = split_marker(None if self.note is None else plain_text(self.note))
         return Reading(
@@ -75,7 +84,8 @@ class Todo(BaseModel):
             title=title_text(self.text),
             body=body,
             marker=marker,
-            due=self.due,
+            due=dues.of_day(self.day) if self.day else self.due,
+            assignee=self.owner,
         )
 
 
@@ -100,6 +110,14 @@ class Page(BaseModel):
     next: StrictStr | None
 
 
+class Changes(BaseModel):
+    """Whose to-dos changed; ``next`` is what to ask with afterwards, ``latest`` the number of the last change."""
+
+    people: list[Id]
+    next: StrictStr
+    latest: StrictStr
+
+
 class Account(BaseModel):
     """Whose key it is."""
 
@@ -115,7 +133,7 @@ class TodoListAdapter(Adapter):
     def __init__(
         self, settings: TodoListSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
     ) -> None:
-        del zone  # Its dues are instants.
+        self._dues = Dues(step=timedelta(minutes=1), zone=zone)
         self._region = region
         key = settings.key.get_secret_value()
         self.wire = self._http = Http(
@@ -137,6 +155,9 @@ class TodoListAdapter(Adapter):
             completes_kinds=frozenset(Kind),
             has_kinds=False,
             contact_keys=("email",),
+            due_step=self._dues.step,
+            due_zone=self._dues.zone,
+            tells_changes=True,
             notes={"kinds": "A to-do has no kind: what comes from here is a to-do elsewhere."},
         )
 
@@ -148,12 +169,24 @@ class TodoListAdapter(Adapter):
     async def list_tasks(self) -> Listing[Reading]:
         """Every open to-do, read whole or not at all."""
         listing = await self._list("/todos", self._todo, done="false")
-        return Listing(tuple(row for row in listing.rows if row.state is State.OPEN), listing.unreadable)
+        return replace(listing, rows=tuple(row for row in listing.rows if row.state is State.OPEN))
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
         """One person's to-dos, open and done. Raises `Missing` if there is no such person."""
         await self.get_contact(contact)
         return await self._list("/todos", self._todo, person=contact)
+
+    async def list_changed(self, cursor: str | None) -> Changed:
+        """Whose to-dos changed since a number that counts changes."""
+        if cursor is None:
+            return Changed(frozenset(), (await self._read("/changes")).parse(Changes).latest)
+        found = set[str]()
+        while True:
+            page = (await self._read("/changes", since=cursor)).parse(Changes)
+            found.update(page.people)
+            if not page.people or page.next == cursor:
+                return Changed(frozenset(found), cursor)
+            cursor = page.next
 
     async def get_task(self, ref: TaskRef) -> Reading:
         """One to-do. Raises `Missing`."""
@@ -161,23 +194,29 @@ class TodoListAdapter(Adapter):
         todo = answer.parse(Todo)
         if todo.id != ref.remote_id:
             raise BadAnswer(f"asked about {ref.remote_id}, it answered with {todo.id}", system=SYSTEM)
-        return todo.reading()
+        if todo.trashed:
+            raise Missing(f"{todo.id} is in the bin", system=SYSTEM)
+        return todo.reading(self._dues)
 
     async def create_task(self, draft: Draft) -> Reading:
         """Create a to-do whose note ends with our marker."""
         text, _marker = split_marker(draft.body)
         todo = {
             "person": draft.contact,
+            "owner": draft.assignee,
             "text": draft.title,
             "note": "\n".join(part for part in (text, draft.marker.line) if part),
-            "due": draft.due.isoformat(),
         }
-        return (await self._create("/todos", todo)).parse(Todo).reading()
+        if self._dues.is_day(draft.due):
+            todo["day"] = self._dues.day(draft.due).isoformat()
+        else:
+            todo["due"] = write_instant(draft.due)
+        return (await self._create("/todos", todo)).parse(Todo).reading(self._dues)
 
     async def complete_task(self, ref: TaskRef) -> Reading:
         """Tick one to-do off; harmless if it is done already."""
         answer = await self._http.write("POST", f"/todos/{quote(ref.remote_id, safe='')}/done")
-        return answer.parse(Todo).reading()
+        return answer.parse(Todo).reading(self._dues)
 
     async def list_contacts(self) -> Listing[Record]:
         """Every person, read whole or not at all."""
@@ -220,14 +259,15 @@ class TodoListAdapter(Adapter):
         """Close the connection pool."""
         await self._http.aclose()
 
-    async def _list(self, path: str, read: Callable[[Any], _Item], **wanted: str) -> Listing[_Item]:
+    async def _list(self, path: str, read: Callable[[Any], _Item | None], **wanted: str) -> Listing[_Item]:
         """Every row of a list once; a row that cannot be read is named and spoils no other."""
         rows: dict[str, _Item] = {}
         unreadable: list[Unreadable] = []
         for raw in await self._rows(path, wanted):
             try:
                 item = read(raw)
-                rows[item.remote_id] = item
+                if item is not None:
+                    rows[item.remote_id] = item
             except ValidationError as error:
                 unreadable.append(_unreadable(raw, error))
         return Listing(tuple(rows.values()), tuple(unreadable))
@@ -259,10 +299,11 @@ class TodoListAdapter(Adapter):
         except Missing as error:
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
 
-    def _todo(self, raw: Any) -> Reading:
-        return Todo.model_validate(raw).reading()
+    def _todo(self, raw: Any) -> Reading | None:
+        todo = Todo.model_validate(raw)
+        return None if todo.trashed else todo.reading(self._dues)
 
-    def _person(self, raw: Any) -> Record:
+    def _person(self, raw: Any) -> Record | None:
         return Person.model_validate(raw).record(self._region)
 
 

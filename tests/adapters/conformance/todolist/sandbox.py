@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
@@ -19,12 +19,15 @@ class SandboxTodo:
     text: str
     note: str | None
     due: datetime | None
+    day: date | None = None
+    owner: str | None = None
     done: bool = False
 
     def shown(self) -> dict[str, Any]:
-        """The to-do as every call gives it."""
-        due = self.due.isoformat() if self.due else None
-        return {name: getattr(self, name) for name in ("id", "person", "text", "note", "done")} | {"due": due}
+        """The to-do as every call gives it: a due to the minute, a day without a time."""
+        told = {name: getattr(self, name) for name in ("id", "person", "owner", "text", "note", "done")}
+        due = self.due.astimezone(UTC).isoformat(timespec="minutes") if self.due else None
+        return told | {"due": due, "day": self.day.isoformat() if self.day else None, "trashed": False}
 
 
 class TodoListSandbox(Sandbox):
@@ -40,6 +43,7 @@ class TodoListSandbox(Sandbox):
         self.todos: dict[str, SandboxTodo] = {}
         self.people: dict[str, dict[str, Any]] = {}
         self._made = 0
+        self._changes: list[str] = []
 
     def is_write(self, call: Call) -> bool:
         """Everything but reading."""
@@ -67,6 +71,8 @@ class TodoListSandbox(Sandbox):
                 return json_reply(200, {"account": "home1"})
             case "GET", "todos":
                 return self._paged(call, self._todos(call.query))
+            case "GET", "changes":
+                return self._changed(call.query.get("since"))
             case "GET", "todos", todo:
                 return json_reply(200, self.todos[todo].shown())
             case "POST", "todos":
@@ -103,8 +109,20 @@ class TodoListSandbox(Sandbox):
 
     def _create(self, sent: Mapping[str, Any]) -> SandboxTodo:
         person = self.people[sent["person"]]["id"]
-        due = datetime.fromisoformat(sent["due"])
-        return self.todos[self.person_creates(person, sent["text"], due, sent["note"])]
+        due = datetime.fromisoformat(sent["due"]) if "due" in sent else None
+        day = date.fromisoformat(sent["day"]) if "day" in sent else None
+        todo = self.person_creates(person, sent["text"], due, sent["note"], day=day, owner=sent["owner"])
+        return self.todos[todo]
+
+    def _changed(self, since: str | None) -> Reply:
+        """A page of changes, numbered from the first one on."""
+        begin = len(self._changes) if since is None else int(since)
+        people = self._changes[begin : begin + self.page]
+        return json_reply(200, {"people": people, "next": str(begin + len(people)), "latest": str(len(self._changes))})
+
+    def _put(self, todo: SandboxTodo) -> None:
+        self.todos[todo.id] = todo
+        self._changes.append(todo.person)
 
     def add_person(self, name: str, email: str | None = None, phone: str | None = None) -> str:
         """Somebody adds a person; the id."""
@@ -112,23 +130,33 @@ class TodoListSandbox(Sandbox):
         self.people[person] = {"id": person, "name": name, "email": email, "phone": phone}
         return person
 
-    def person_creates(self, person: str, text: str, due: datetime | None = None, note: str | None = None) -> str:
-        """Somebody writes a to-do down; its id."""
-        todo = SandboxTodo(self._new_id("t"), person, text, note, due)
-        self.todos[todo.id] = todo
+    def person_creates(
+        self,
+        person: str,
+        text: str,
+        due: datetime | None = None,
+        note: str | None = None,
+        *,
+        day: date | None = None,
+        owner: str | None = None,
+    ) -> str:
+        """Somebody writes a to-do down; its id. Seconds are cut off."""
+        minute = due.replace(second=0, microsecond=0) if due else None
+        todo = SandboxTodo(self._new_id("t"), person, text, note, minute, day, owner)
+        self._put(todo)
         return todo.id
 
     def person_completes(self, todo: str) -> None:
         """Somebody ticks a to-do off."""
-        self.todos[todo] = replace(self.todos[todo], done=True)
+        self._put(replace(self.todos[todo], done=True))
 
     def person_reopens(self, todo: str) -> None:
         """Somebody takes the tick away."""
-        self.todos[todo] = replace(self.todos[todo], done=False)
+        self._put(replace(self.todos[todo], done=False))
 
     def person_deletes(self, todo: str) -> None:
         """Somebody strikes a to-do out for good."""
-        del self.todos[todo]
+        self._changes.append(self.todos.pop(todo).person)
 
     def _new_id(self, letter: str) -> str:
         self._made += 1
