@@ -5,7 +5,8 @@ what is missing. What the adapter declares is tested against what it does, as fa
 contacts are looked for, and how far a list is behind, is taken on trust. All of it happens in virtual time, without
 sockets.
 
-This package needs pytest; nothing else in ``adapters`` imports it.
+`WholeRuns` are trials of the engine between the author's CRM and a second one: for them, and for nothing else in
+``adapters``, the engine may be imported here. This package needs pytest, so that no adapter imports it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from adapters.conformance.declared import DeclarationTrials
 from adapters.conformance.editing import EditingTrials
 from adapters.conformance.failing import FailureTrials
 from adapters.conformance.reading import ReadingTrials
-from adapters.conformance.whole import WholeRuns
+from adapters.conformance.trial import in_hours
+from adapters.conformance.whole import WholeRuns, whole
+from adapters.conformance.world import World
 from adapters.conformance.writing import WritingTrials
 
-__all__ = ["AdapterConformance", "Bench", "Shown", "WholeRuns"]
+__all__ = ["AdapterConformance", "Bench", "Shown", "WholeRuns", "World", "in_hours", "whole"]
 
 
 class AdapterConformance(

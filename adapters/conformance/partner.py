@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
@@ -29,7 +30,11 @@ class PartnerWire:
     def __init__(self) -> None:
         self.reads = 0
         self.writes = 0
+        self.outcomes: Counter[str] = Counter()
         self._fence: Callable[[], None] = lambda: None
+
+    def budgets(self) -> dict[str, float]:
+        return {}
 
     def waited(self) -> float:
         return 0.0

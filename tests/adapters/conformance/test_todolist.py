@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from adapters.conformance import AdapterConformance, Bench, Shown, WholeRuns
+from adapters.conformance import AdapterConformance, Bench, Shown, WholeRuns, World, in_hours, whole
 from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Sandbox
 from syncer.config import registry
@@ -21,7 +21,8 @@ from syncer.config.loader import load_account
 from syncer.domain.model import Kind
 from tests.adapters.conformance.todolist.adapter import SYSTEM, TodoListAdapter, TodoListSettings
 from tests.adapters.conformance.todolist.sandbox import TodoListSandbox
-from tests.support.world import SECRETS, World
+from tests.support.world import SECRETS
+from tests.support.world import World as OurWorld
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/adding-a-crm.md").read_text("utf-8")
@@ -88,6 +89,16 @@ class TestTodoList(AdapterConformance, WholeRuns):
     def make(self) -> Bench:
         return TodoListBench(TodoListSandbox(self.now))
 
+    @whole
+    async def test_a_reopened_to_do_is_copied_again(self, world: World) -> None:
+        task = world.bench.add_task(world.contact, Kind.TODO, in_hours(5), "Buy the flowers")
+        await world.settle()
+        world.bench.complete(task)
+        await world.settle()
+        world.bench.reopen(task)
+        await world.settle()
+        assert [copy.title for copy in world.partner.open_tasks()] == ["Buy the flowers"]
+
 
 ACCOUNT = """
 [account]
@@ -108,7 +119,7 @@ rate = "1000/s"
 """
 
 
-class TodoListWorld(World):
+class TodoListWorld(OurWorld):
     """Two of our CRMs, a to-do list, and the engine."""
 
     def configure(self, **settings: str) -> None:
