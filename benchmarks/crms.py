@@ -1,0 +1,97 @@
+"""The three CRMs, simulated, in a process of their own: what they cost themselves is in no figure."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from multiprocessing.connection import Connection
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.reply.sandbox import ReplySandbox
+from adapters.sandbox import Call, Reply, Sandbox, application
+from adapters.superfone.sandbox import SuperfoneSandbox
+
+HOST: Final = "127.0.0.1"
+LISTS: Final = ("/tasks/search", "/tasks/filter", "/contacts/search", "/contacts", "/whoami")
+"""Where a page of a list is read; it is the same page every time, as long as nobody acts."""
+
+
+@contextmanager
+def crms(tasks: int, *, settled: bool = False) -> Iterator[str]:
+    """Serve them on loopback, with so many tasks; the address under which each has its name.
+
+    Each person is in all three and has one task, made in turn in one of them. ``settled``: in Reply and HighLevel both.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    ours, theirs = spawn.Pipe()
+    process = spawn.Process(target=_serve, args=(theirs, tasks, settled), daemon=True)
+    process.start()
+    try:
+        yield f"http://{HOST}:{ours.recv()}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(pipe: Connection, tasks: int, settled: bool) -> None:  # noqa: FBT001 - called by name of the process
+    logging.disable(logging.CRITICAL)
+    sandboxes = _filled(tasks, settled=settled)
+    if settled:
+        for sandbox in sandboxes.values():
+            _remember_lists(sandbox)
+    app = Starlette(routes=[Mount(f"/{name}", application(sandbox)) for name, sandbox in sandboxes.items()])
+    config = uvicorn.Config(app, HOST, 0, log_level="critical", access_log=False, lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+
+    async def serve() -> None:
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        pipe.send(server.servers[0].sockets[0].getsockname()[1])
+        await serving
+
+    asyncio.run(serve())
+
+
+def _filled(tasks: int, *, settled: bool) -> Mapping[str, Sandbox]:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    superfone, reply, highlevel = SuperfoneSandbox(now), ReplySandbox(now), HighLevelSandbox(now)
+    morning = now().replace(microsecond=0)
+    for number in range(tasks):
+        name, email, phone = f"Asha{number}", f"asha{number}@example.com", f"+9198{number:08d}"
+        lead = superfone.add_lead(name, [phone], [email])
+        contact, other = reply.add_contact(name, email, phone), highlevel.add_contact(name, "Rao", email, phone)
+        due = morning + timedelta(hours=5 + number % 100)
+        if settled or number % 3 == 1:
+            reply.person_creates(contact, "Call", due, f"Ring {number}")
+        if settled or number % 3 == 2:
+            highlevel.person_creates(other, f"Ring {number}", due)
+        if not settled and number % 3 == 0:
+            superfone.person_creates(lead, "FOLLOW_UP_CALL", due)
+    return {"superfone": superfone, "reply": reply, "highlevel": highlevel}
+
+
+def _remember_lists(sandbox: Sandbox) -> None:
+    """Answer the same page again as it was: to make it anew takes longer, the more tasks there are."""
+    honest, known = sandbox.handle, dict[tuple[str, bytes], Reply]()
+
+    def handle(call: Call) -> Reply:
+        if not call.path.endswith(LISTS):
+            return honest(call)
+        wanted = (f"{call.path}?{sorted(call.query.items())}", call.body)
+        if wanted not in known:
+            known[wanted] = honest(call)
+        return known[wanted]
+
+    sandbox.handle = handle  # type: ignore[method-assign]
