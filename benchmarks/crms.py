@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import multiprocessing
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -42,24 +43,20 @@ def crms(tasks: int, *, settled: bool = False) -> Iterator[str]:
         process.join()
 
 
-def _serve(pipe: Connection, tasks: int, settled: bool) -> None:  # noqa: FBT001 - called by name of the process
+def _serve(pipe: Connection, tasks: int, settled: bool) -> None:  # noqa: FBT001 - what a process is started with has no names
     logging.disable(logging.CRITICAL)
     sandboxes = _filled(tasks, settled=settled)
     if settled:
         for sandbox in sandboxes.values():
             _remember_lists(sandbox)
     app = Starlette(routes=[Mount(f"/{name}", application(sandbox)) for name, sandbox in sandboxes.items()])
-    config = uvicorn.Config(app, HOST, 0, log_level="critical", access_log=False, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-
-    async def serve() -> None:
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        pipe.send(server.servers[0].sockets[0].getsockname()[1])
-        await serving
-
-    asyncio.run(serve())
+    config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", ws="none")
+    # With the protocol's name asyncio switches off Nagle's algorithm.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind((HOST, 0))
+    listener.listen()
+    pipe.send(listener.getsockname()[1])
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
 
 
 def _filled(tasks: int, *, settled: bool) -> Mapping[str, Sandbox]:
