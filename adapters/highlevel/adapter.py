@@ -115,6 +115,7 @@ _CAPABILITIES: Final = Capabilities(
     completes_kinds=frozenset(Kind),
     has_kinds=False,
     listing_lags=True,
+    whole_contact_lists=True,
     contacts_page=CONTACT_PAGE,
     shows=frozenset(TaskField),
     edits=dict.fromkeys(TaskField, frozenset(Kind)),

@@ -7,21 +7,21 @@ sends nothing, and is the only change of status that a program can make.
 
 from __future__ import annotations
 
-import json as json_text
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from adapters.http.answers import ErrorBody
-from adapters.http.client import MAX_PAGES, Answer, Http, Transport, excerpt
+from adapters.http.client import MAX_PAGES, Answer, Http, Transport
 from adapters.http.paging import until_still
 from adapters.reply.checks import run_checks
 from adapters.reply.edits import check_fields, replacement, same_in_reply
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
+from adapters.reply.rows import by_contact, listing_of, task_row
 from adapters.reply.settings import PAGE, ReplySettings, capabilities_of
 from adapters.reply.team import read_team
 from adapters.reply.wire import (
@@ -31,10 +31,7 @@ from adapters.reply.wire import (
     Page,
     Task,
     WhoAmI,
-    complaint,
     number,
-    row_contact,
-    row_due,
     row_id,
     row_key,
 )
@@ -56,8 +53,7 @@ from syncer.contract.adapter import (
     Unavailable,
 )
 from syncer.domain.contact_keys import email_key
-from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
-from syncer.domain.redact import redact
+from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef
 
 _T = TypeVar("_T")
 
@@ -66,6 +62,8 @@ _OBJECT: Final = TypeAdapter(dict[str, Any])
 _SHOWN: Final = 5
 MOST_IDS: Final = 50
 """Of contacts that an answer names: more help nobody."""
+MOST_PAGES: Final = 20
+"""Of everybody's tasks, closed ones too: an account of many years has more, and each is kept until all are read."""
 
 # Reply's documentation: without "to", tasks that start more than a year ahead are left out.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
@@ -77,6 +75,10 @@ _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "code": (str, int),
     "errors": (list, dict),
 }
+
+
+class _TooLong(Exception):
+    """A list has more pages than it is worth."""
 
 
 def own_error(status: int, body: ErrorBody) -> bool:
@@ -119,12 +121,12 @@ class ReplyAdapter(Adapter):
 
         return await until_still(scan)
 
-    async def _task_rows(self, wanted: Mapping[str, str | int]) -> list[Any]:
-        """Every row of a list of tasks, also where tasks are closed while it is read."""
+    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int = MAX_PAGES) -> list[Any]:
+        """Every row of a list of tasks, also where tasks are closed meanwhile; `_TooLong` after so many pages."""
 
         async def scan() -> tuple[dict[str, Any], bool]:
-            rows, pages = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted})
-            return rows, pages > 1
+            rows, read = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted}, most=pages)
+            return rows, read > 1
 
         return await until_still(scan)
 
@@ -135,14 +137,15 @@ class ReplyAdapter(Adapter):
         *,
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, str | int] | None = None,
+        most: int = MAX_PAGES,
     ) -> tuple[dict[str, Any], int]:
         """Every row of a list by its key, and how many pages they took.
 
-        `BadAnswer` or `Unavailable` where it breaks off or never ends.
+        `BadAnswer` or `Unavailable` where it breaks off or never ends, `_TooLong` where fewer pages were wanted.
         """
         rows: dict[str, Any] = {}
         skip = 0
-        for pages in range(1, MAX_PAGES + 1):
+        for pages in range(1, most + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
                 page = (await self._http.read(method, path, params=window, json=json, page=True)).parse(Page)
@@ -156,6 +159,8 @@ class ReplyAdapter(Adapter):
                 msg = f"the list of {path} says that there is more, and gives nothing new"
                 raise BadAnswer(msg, system=SYSTEM)
             skip += len(page.items)
+        if most < MAX_PAGES:
+            raise _TooLong
         msg = f"the list of {path} does not end after {MAX_PAGES} pages"
         raise BadAnswer(msg, system=SYSTEM)
 
@@ -181,7 +186,7 @@ class ReplyAdapter(Adapter):
         Raises `Unavailable`, `Unauthorized`, or `BadAnswer` where the list cannot be read to its end.
         """
         status = STATUS.write("New", self._settings.dialect)
-        found = _listing(await self._task_rows({"status": status}), _row)
+        found = listing_of(await self._task_rows({"status": status}), task_row)
         # Whether every server heeds the filter is not known, and a closed task taken for open would be mirrored.
         return Listing(tuple(row for row in found.rows if row.state is State.OPEN), found.unreadable)
 
@@ -191,12 +196,19 @@ class ReplyAdapter(Adapter):
         Whether a finished task failed is not in a list row: only the task itself tells. Raises `Missing` if
         there is no such contact.
         """
-        found = _listing(await self._task_rows({"contactId": number(contact)}), _row)
-        theirs = [row for row in found.rows if row.contact == contact]
-        if not theirs:
+        found = listing_of(await self._task_rows({"contactId": number(contact)}), task_row)
+        theirs = by_contact(found, [contact])[contact]
+        if not theirs.rows:
             await self._http.read("GET", _path("contacts", contact))
-        theirs.sort(key=lambda row: row.number, reverse=True)
-        return Listing(tuple(theirs), tuple(row for row in found.unreadable if row.contact in (None, contact)))
+        return theirs
+
+    async def list_tasks_of(self, contacts: Collection[str]) -> dict[str, Listing[Reading]]:
+        """The tasks of every status of these contacts, from one list of all, unless that is longer than it is worth."""
+        try:
+            rows = await self._task_rows({}, pages=min(len(contacts) // 2, MOST_PAGES))
+        except _TooLong:
+            return {}
+        return by_contact(listing_of(rows, task_row), contacts)
 
     async def get_task(self, ref: TaskRef) -> Reading:
         """One task, whole. Raises `Missing`, which Reply also says of what the user may not see."""
@@ -278,7 +290,7 @@ class ReplyAdapter(Adapter):
             rows, pages = await self._scan("GET", "/contacts")
             return rows, pages > 1
 
-        return _listing(await until_still(scan), self._record)
+        return listing_of(await until_still(scan), self._record)
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing`."""
@@ -294,7 +306,7 @@ class ReplyAdapter(Adapter):
             msg = "Reply has no search by phone"
             raise NotImplementedError(msg)
         rows = await self._contact_rows(email=key)
-        found = _listing((row for row in rows if _may_have_email(row, key)), self._record)
+        found = listing_of((row for row in rows if _may_have_email(row, key)), self._record)
         for row in found.unreadable:
             msg = f"{row.detail}; received: {row.received}"
             raise BadAnswer(msg, system=SYSTEM)
@@ -363,25 +375,7 @@ def _whole(answer: Answer, ref: TaskRef | None = None) -> Reading:
     return found
 
 
-def _row(row: Any) -> Reading:
-    return to_reading(Task.model_validate(row), whole=False)
-
-
 def _may_have_email(row: Any, key: str) -> bool:
     """Whether a row, readable or not, may be a contact with this e-mail: the server's filter is not relied on."""
     email = row.get("email") if isinstance(row, dict) else None
     return not isinstance(email, str) or email_key(email) == key
-
-
-def _listing(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
-    """The rows as read, and those that cannot be."""
-    readable: list[_T] = []
-    unreadable: list[Unreadable] = []
-    for row in rows:
-        try:
-            readable.append(read(row))
-        except ValidationError as error:
-            received = excerpt(json_text.dumps(row).encode())
-            detail = redact(complaint(error))
-            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))
-    return Listing(tuple(readable), tuple(unreadable))

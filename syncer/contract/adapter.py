@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -180,7 +180,8 @@ class Capabilities:
     ``creates`` are the kinds that can be created there; ``completes_kinds`` those whose replicas we may
     complete by configuration. ``exclusive`` are the kinds whose creation closes the contact's other open
     exclusive tasks; where it is not empty, ``lane`` is set. ``listing_lags`` says that a list may miss what
-    was just written, so that nothing is created without reading that one contact's tasks before.
+    was just written, so that nothing is created without reading that one contact's tasks before;
+    ``whole_contact_lists`` that each row of such a contact's list is all that there is to read of the task.
     ``contact_keys`` are the keys by which one contact can be found, best first; ``lists_contacts`` says
     that all contacts can be listed. ``due_step`` is the time to which a due is kept: a minute, where seconds are
     cut off or rounded. ``due_zone`` is set where a due may be a day without a time: the account's time zone, by which
@@ -204,6 +205,7 @@ class Capabilities:
     reads_marker: bool = True
     has_kinds: bool = True
     listing_lags: bool = False
+    whole_contact_lists: bool = False
     lists_contacts: bool = True
     contact_keys: tuple[str, ...] = ("email", "phone")
     contact_recheck: timedelta = timedelta(0)
@@ -335,6 +337,14 @@ class Adapter(ABC):
         Only where ``capabilities.tells_changes``.
         """
         raise NotImplementedError
+
+    async def list_tasks_of(self, contacts: Collection[str]) -> dict[str, Listing[Reading]]:
+        """What `list_contact_tasks` gives of each of these contacts, where fewer requests give them all at once.
+
+        Empty where they do not. Who is not there has no tasks. Raises `Unavailable`, `Unauthorized`, `BadAnswer`.
+        """
+        del contacts
+        return {}
 
     @abstractmethod
     async def get_task(self, ref: TaskRef) -> Reading:

@@ -10,6 +10,7 @@ Dependencies, which are all there is to the order of things:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -43,8 +44,9 @@ async def apply_plan(context: RunContext, operations: Collection[Planned]) -> No
 async def _work_off(applier: _Applier, system: str, due: Collection[Planned], action: Action) -> None:
     mine = [operation for operation in due if operation.system == system]
     lanes = dict.fromkeys((system, operation.contact or "") for operation in mine if operation.lane)
+    busy = [lane for lane in lanes if applier.has_work(lane, action)]
     singles = [operation for operation in mine if not operation.lane]
-    await for_each(lanes, lambda work: applier.work(work, action), at_once=LANES_AT_ONCE)
+    await for_each(busy, lambda work: applier.work(work, action), at_once=LANES_AT_ONCE)
     await for_each(singles, lambda work: applier.work(work, action))
 
 
@@ -55,6 +57,10 @@ class _Applier:
         self._context = context
         self._approved = {operation.slot for operation in operations}
         self._creates = {(op.system, op.contact) for op in operations if op.action is Action.CREATE}
+        self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)
+        for operation in operations:
+            if operation.lane:
+                self._in_lane[operation.system, operation.contact or ""].append(operation)
         self._requests = Requests(context)
         self._contact_lock = Locks()
         self._task_lock = Locks()
@@ -63,7 +69,9 @@ class _Applier:
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
         """One lane, or one operation outside any lane."""
         if isinstance(work, Planned) and work.contact is None:
-            work = await self._newcomers.with_contact(work)
+            planned, work = work, await self._newcomers.with_contact(work)
+            if isinstance(work, tuple):
+                self._in_lane[work].append(planned)
         if isinstance(work, tuple):
             system, contact = work
             async with self._contact_lock((system, contact)):
@@ -98,8 +106,8 @@ class _Applier:
             await to_the_end(self._requests.create(connection, self._requests.operation(planned, contact)))
 
     async def _surely_absent(self, connection: Connection, task: Task, contact: str) -> bool:
-        """Where lists lag, read the one contact's tasks before anything is created for it."""
-        if connection.adapter.capabilities.listing_lags:
+        """Where lists lag, read the one contact's tasks before anything is created for it, unless they just were."""
+        if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
             try:
                 listing = await connection.read_contact(contact)
             except Missing:
@@ -121,12 +129,21 @@ class _Applier:
 
     # one lane --------------------------------------------------------------------------------------
 
+    def has_work(self, lane: tuple[str, str], action: Action) -> bool:
+        """Whether anything that was planned in this lane may be done in this phase, and was not tried yet."""
+        left = {planned.action for planned in self._in_lane[lane] if planned.slot not in self._requests.tried}
+        if action is Action.CREATE or Action.COMPLETE in left:
+            return bool(left)
+        open_here = [copy for copy in self._context.base.replicas_of(*lane) if copy.state is ReplicaState.OPEN]
+        return bool(left) and any(self._is_done(*copy.key) for copy in open_here)
+
     async def _lane(self, connection: Connection, contact: str, action: Action) -> None:
         """Read, merge, decide, act, until nothing is left that may be done now."""
-        creates = (connection.system, contact) in self._creates
+        lane = (connection.system, contact)
+        creates = lane in self._creates
         same_person = not creates or await still_one_person(self._context, connection, contact)
         for _ in range(LANE_STEPS):
-            if not self._may_send(connection.system):
+            if not self._may_send(connection.system) or not self.has_work(lane, action):
                 return
             listing = await self._requests.read_lane(connection, contact)
             if listing is None:

@@ -36,6 +36,8 @@ Some of a run's items may fail for good, so fewer say nothing: what fails stands
 HANGS: Final = 10.0
 """Seconds after which what has no answer, when the time for reading ends, goes to the end of the next run's list."""
 LEAST_WAIT: Final = 0.1
+JUST_LISTED: Final = 60.0
+"""Seconds for which a listing of one contact's tasks may serve the next step there: the daemon's usual pause."""
 
 
 @dataclass(slots=True)
@@ -58,6 +60,9 @@ class Connection:
     answers: int = 0
     failures: dict[object, Failure] = field(default_factory=dict)
     in_a_row: set[object] = field(default_factory=set)
+    listed_at_once: dict[str, Listing[Reading]] = field(default_factory=dict)
+    """By contact, what was read of several of them by the same requests, until it is used."""
+    _just_listed: dict[str, float] = field(default_factory=dict)
 
     @property
     def system(self) -> str:
@@ -113,6 +118,15 @@ class Connection:
             self.seen.unreadable += listing.unreadable
             return None
         return listing
+
+    def has_listed(self, contact: str) -> None:
+        """All tasks of this contact were just read, and are in ``seen``: its next step need not ask again."""
+        self._just_listed[contact] = asyncio.get_running_loop().time()
+
+    def was_just_listed(self, contact: str) -> bool:
+        """Whether that is so. It serves one step alone: whatever follows reads again, or has what this step read."""
+        at = self._just_listed.pop(contact, None)
+        return at is not None and asyncio.get_running_loop().time() - at < JUST_LISTED
 
     def note(self, item: ReadItem, words: str) -> None:
         """It was answered, and cannot be used all the same."""

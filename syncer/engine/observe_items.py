@@ -81,10 +81,13 @@ async def _read_lane(context: RunContext, connection: Connection, item: ReadItem
         _read_damaged(context, connection, item, listing)
         if place not in context.base.visits and not is_given_up(context.base, item.place, failed_now=True):
             return
+    found_now = place not in context.base.visits
     context.visits[place] = context.base.visits[place] = read_at
     if listing.unreadable:
         return
     seen.lanes[contact] = listing.rows
+    if found_now:
+        connection.has_listed(contact)
     seen.readings.update({row.remote_id: row for row in listing.rows})
     seen.missing |= _open_replicas(context, connection.system, contact) - {row.remote_id for row in listing.rows}
 

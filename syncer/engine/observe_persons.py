@@ -17,6 +17,16 @@ from syncer.reconcile.standing import with_times
 CLOSED_READ: Final = 20
 """So many closed tasks of one contact are read by themselves, the newest first: each takes a request."""
 
+AT_ONCE: Final = 8
+"""From so many contacts on it is tried whether their tasks come together: they may not, and that takes requests."""
+
+
+async def read_at_once(connection: Connection, contacts: Collection[str]) -> None:
+    """The lists of these contacts, where their CRM gives them by fewer requests; it may give none."""
+    if len(contacts) >= AT_ONCE and connection.usable:
+        reading = connection.adapter.list_tasks_of(contacts)
+        connection.listed_at_once = await connection.attempt(reading, "the tasks of several contacts") or {}
+
 
 async def read_person(context: RunContext, connection: Connection, item: ReadItem) -> None:
     """All tasks of a contact into ``seen.persons``, where all that are wanted could be read.
@@ -27,7 +37,9 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     """
     seen, contact = connection.seen, item.key
     try:
-        listing = await connection.attempt(connection.adapter.list_contact_tasks(contact), item)
+        listing = connection.listed_at_once.pop(contact, None) or await connection.attempt(
+            connection.adapter.list_contact_tasks(contact), item
+        )
     except Missing:
         _keep(context, connection, contact, {})
         return
@@ -75,6 +87,7 @@ def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[
             seen.readings[remote_id] = rows[remote_id]
     _forget_what_is_gone(context, seen, contact, rows)
     seen.persons[contact] = tuple(rows.values())
+    connection.has_listed(contact)
     context.extend(rows.values(), whole=True)
     context.visits[connection.system, contact] = context.clock()
 

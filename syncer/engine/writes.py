@@ -51,6 +51,9 @@ class Requests:
         self._counted_to = _counted_to(context)
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
+        """All tasks of a lane, merged: read now, unless they were just listed."""
+        if connection.was_just_listed(contact):
+            return Listing(connection.seen.lanes[contact])
         try:
             listing = await connection.read_contact(contact)
         except Missing:
@@ -144,13 +147,14 @@ class Requests:
             return True
         if after is not None and made.key not in {row.key for row in after.rows}:
             return await self._is_not_there(connection, operation, made)
-        if after is None or not made.exclusive:
+        if after is None:
             return True
         lane_policy = connection.adapter.capabilities.lane
         window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
         closed = closed_by_create(made, before.rows, after.rows, window)
         effects = Effects(closed=frozenset(closed))
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
+        connection.has_listed(operation.contact)
         return True
 
     async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:

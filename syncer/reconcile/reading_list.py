@@ -4,7 +4,8 @@ The engine reads what stands here, each item once a run, and asks again when it 
 last tried stands behind all others, so that it holds up nothing but itself. In order:
 
 1. the lists of whole CRMs
-2. copies that a list no longer shows, then rows that say something new, the earliest due first
+2. copies that a list no longer shows, then rows that say something new, the earliest due first: the task, or, where one
+   request tells all of somebody who was never read, that
 3. contacts of tasks that no list of contacts has shown
 4. one contact's tasks, where something may have happened that somebody waits for, longest unread first
 5. contacts, by key, of people who have an open task; then the tasks of contacts that were never read; then the
@@ -71,6 +72,7 @@ _ORDER: Final = {
     (What.TASK, Need.COMPLETION): 1,
     (What.TASK, Need.OPEN): 2,
     (What.TASK, Need.NEW): 2,
+    (What.PERSON, Need.NEW): 2,
     (What.CONTACT, Need.NEW): 3,
     (What.LANE, Need.OPERATION): 4,
     (What.LANE, Need.COMPLETION): 4,
@@ -185,7 +187,7 @@ def items_of(
         items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
     else:
         items += _vanished(system, base, seen[system])
-        items += _changed(base, seen[system])
+        items += _changed(base, seen[system], capabilities)
         items += _contacts(system, base, seen[system])
     items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)
     return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
@@ -215,20 +217,22 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
             yield ReadItem(system, What.TASK, replica.remote_id, Need.COMPLETION, replica.contact)
 
 
-def _changed(base: Base, seen: Seen) -> list[ReadItem]:
+def _changed(base: Base, seen: Seen, capabilities: Capabilities) -> list[ReadItem]:
     """Rows that say something new, the earliest due first."""
     rows = [row for row in seen.rows.values() if says_something_new(base, row)]
     rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
-    return [
-        ReadItem(
-            row.system,
-            What.TASK,
-            row.remote_id,
-            Need.OPEN if row.key in base.replicas else Need.NEW,
-            row.contact or "",
-        )
-        for row in rows
-    ]
+    items = [_item_of(base, row, whole_lists=capabilities.whole_contact_lists) for row in rows]
+    return list({item.place: item for item in items}.values())
+
+
+def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
+    """What tells all of this row: the task; for somebody who was never read, all of theirs, which are wanted anyway."""
+    contact, need = row.contact or "", Need.OPEN if row.key in base.replicas else Need.NEW
+    person = ReadItem(row.system, What.PERSON, contact, Need.NEW)
+    is_new = need is Need.NEW and (row.system, contact) not in base.visits
+    if whole_lists and is_new and not is_failing(base, person):
+        return person
+    return ReadItem(row.system, What.TASK, row.remote_id, need, contact)
 
 
 def says_something_new(base: Base, row: Reading) -> bool:

@@ -1,0 +1,49 @@
+"""Rows of Reply's lists, as far as they can be understood (pure)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from adapters.http.answers import excerpt
+from adapters.reply.mapping import SYSTEM, to_reading
+from adapters.reply.wire import Task, complaint, row_contact, row_due, row_id
+from syncer.domain.model import Listing, Reading, Unreadable
+from syncer.domain.redact import redact
+
+_T = TypeVar("_T")
+
+
+def task_row(row: Any) -> Reading:
+    """One task of a list, which lacks its body."""
+    return to_reading(Task.model_validate(row), whole=False)
+
+
+def listing_of(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
+    """The rows as read, and those that cannot be."""
+    readable: list[_T] = []
+    unreadable: list[Unreadable] = []
+    for row in rows:
+        try:
+            readable.append(read(row))
+        except ValidationError as error:
+            received = excerpt(json.dumps(row).encode())
+            detail = redact(complaint(error))
+            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))
+    return Listing(tuple(readable), tuple(unreadable))
+
+
+def by_contact(found: Listing[Reading], contacts: Iterable[str]) -> dict[str, Listing[Reading]]:
+    """The rows of each of these contacts, the largest id first; what nobody can be told to have is everybody's."""
+    rows: dict[str, list[Reading]] = {contact: [] for contact in contacts}
+    for row in found.rows:
+        if row.contact in rows:
+            rows[row.contact].append(row)
+    strange = {contact: [bad for bad in found.unreadable if bad.contact in (None, contact)] for contact in rows}
+    return {
+        contact: Listing(tuple(sorted(theirs, key=lambda row: row.number, reverse=True)), tuple(strange[contact]))
+        for contact, theirs in rows.items()
+    }
