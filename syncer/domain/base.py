@@ -327,6 +327,19 @@ class Base:
         """The contacts that have this phone number or e-mail."""
         return as_table(self.records).by(_by_keys, key)
 
+    def neighbours(self, record: tuple[str, str]) -> set[tuple[str, str]]:
+        """The contacts that share a key or the person with this one."""
+        known = self.records.get(record)
+        keys = () if known is None else (*known.phones, *known.emails)
+        link = self.links.get(record)
+        return {other.key for key in keys for other in self.records_with(key)} | set(
+            () if link is None else self.contacts_of(link)
+        )
+
+    def cursors_about(self, person: str) -> tuple[str, ...]:
+        """The names of the small values that are about this person, or about this key."""
+        return as_table(self.cursors).keys_by(_by_what_it_is_about, person)
+
     def recent_of(self, link: str) -> tuple[Likeness, ...]:
         """What tasks of one person that were first seen within a day look like."""
         return as_table(self.recent).keys_by(_by_whose, link)
@@ -346,7 +359,6 @@ class Base:
         places = dict.fromkeys((*(key for link in persons for key in self.contacts_of(link)), *named))
         known = {key: self.records[key] for key in places if key in self.records}
         keys = dict.fromkeys(key for record in known.values() for key in (*record.phones, *record.emails))
-        cursors = as_table(self.cursors)
         return replace(
             self,
             tasks={task: self.tasks[task] for task in wanted},
@@ -354,11 +366,7 @@ class Base:
             operations={op.id: op for task in wanted for op in self.operations_of(task)},
             records=known,
             links={key: self.links[key] for key in places if key in self.links},
-            cursors={
-                name: cursors[name]
-                for about in ("", *persons, *keys)
-                for name in cursors.keys_by(_by_what_it_is_about, about)
-            },
+            cursors={name: self.cursors[name] for about in ("", *persons, *keys) for name in self.cursors_about(about)},
             recent={alike: self.recent[alike] for link in persons for alike in self.recent_of(link)},
         )
 

@@ -19,6 +19,9 @@ NEWCOMER = "newcomer:"
 LEFT = "left:"
 """Begins the name of the cursor, ``left:<system>:<link>``, that has the keys of a person's contact that is gone."""
 
+LINKED = "linked"
+"""The cursor that says of which CRMs all contacts were looked at, to find who is one person, and who was in doubt."""
+
 BEHIND = "behind:"
 """Begins the name of the cursor of a person for whom something was written that this ledger does not know."""
 

@@ -6,12 +6,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Base, Changes, Event, Operation
+from syncer.domain.cursors import LINKED
 from syncer.domain.model import Listing, Reading, Record, State, next_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item
@@ -49,6 +50,10 @@ class RunContext:
     new_id: Callable[[], str]
     deadline: float | None = None
     ambiguities: tuple[Ambiguity, ...] = ()
+    ambiguous: tuple[Ambiguity, ...] = ()
+    """Those of them that the records show."""
+    changed_records: set[tuple[str, str]] | None = None
+    """Whose keys or links changed since everybody was looked at to find who is one person; ``None`` if none was."""
     doubts: list[Ambiguity] = field(default_factory=list)
     """Ambiguities that only a search of this run has shown: what is known by heart does not."""
     confirmed: set[tuple[str, str]] = field(default_factory=set)
@@ -90,9 +95,25 @@ class RunContext:
 
     def record(self, changes: Changes) -> None:
         """Store, then believe: the base in memory never runs ahead of the ledger."""
+        if changes.records or changes.links or changes.merged:
+            changes = self._note_records(changes)
         if self.token is not None:
             self.ledger.store(changes, token=self.token, now=self.clock())
         self.base.update(changes)
+
+    def _note_records(self, changes: Changes) -> Changes:
+        """Remember whose keys or links change, and who shares those that they have until then.
+
+        A run that breaks off here tells the next one that everybody is to be looked at.
+        """
+        if self.changed_records is not None:
+            for key in {*changes.records, *changes.links}:
+                self.changed_records |= {key, *self.base.neighbours(key)}
+            for link in changes.merged:
+                self.changed_records.update(self.base.contacts_of(link))
+        if not self.base.cursors.get(LINKED):
+            return changes
+        return replace(changes, cursors={**changes.cursors, LINKED: ""})
 
     def extend(self, rows: Iterable[Reading], *, whole: bool = False) -> None:
         """Load what the ledger knows of these tasks, of their places, and of the markers that they carry.

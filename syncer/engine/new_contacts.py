@@ -22,7 +22,8 @@ from syncer.domain.model import Record
 from syncer.domain.reasons import Item, Reason
 from syncer.engine.connection import Connection
 from syncer.engine.context import Locks, RunContext, to_the_end
-from syncer.engine.observe_contacts import find, link, tell
+from syncer.engine.linking import link
+from syncer.engine.observe_contacts import find, tell
 from syncer.engine.same_person import contradicted
 from syncer.engine.writes import Requests
 from syncer.reconcile.contact_linking import Ambiguity

@@ -24,8 +24,10 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
-from syncer.engine.observe_contacts import find_missing, let_go, link, recheck_doubtful, refresh_contacts
+from syncer.engine.linking import link
+from syncer.engine.observe_contacts import find_missing, let_go, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import lists_all, read_item
+from syncer.engine.observe_persons import read_at_once
 from syncer.reconcile.failing import failing_after, is_given_up, told
 from syncer.reconcile.reading_list import (
     CONTACTS,
@@ -186,7 +188,13 @@ class _Observer:
             # Whoever has to wait for this has a part of the run's time in any case.
             seconds = None if left is None or run is None else max(left, run)
             self._allow(connection, seconds)
-            await self._in_time(connection, self._by_need(connection, PERSONS, failing=None), seconds)
+            await self._in_time(connection, self._read_all_of_them(connection), seconds)
+
+    async def _read_all_of_them(self, connection: Connection) -> None:
+        items = [item for item in self._items(connection, PERSONS) if item.place not in connection.asked]
+        if lists_all(connection):
+            await read_at_once(connection, [item.key for item in items])
+        await self._by_need(connection, PERSONS, failing=None)
 
     async def _in_time(
         self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None = None

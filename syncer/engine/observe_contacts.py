@@ -1,19 +1,19 @@
-"""Who is there: the contacts of each CRM read, found by their keys, and joined to persons."""
+"""Who is there: the contacts of each CRM, read and found by their keys."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncer.contract.adapter import Ambiguous, Missing
 from syncer.domain.base import Changes, within
-from syncer.domain.cursors import LEFT, cursors_after
+from syncer.domain.cursors import LEFT
 from syncer.domain.model import Record
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
-from syncer.reconcile.contact_linking import Ambiguity, Linked, link_records
+from syncer.engine.linking import ambiguous_now
+from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
 
 CONTACTS_EVERY = timedelta(seconds=30)
@@ -21,40 +21,6 @@ CONTACTS_EVERY = timedelta(seconds=30)
 MISSING_RECHECK = timedelta(minutes=10)
 RECHECKS = 50
 """Of contacts in doubt that a run asks for again, one request each: there may be many, for as long as nobody cares."""
-
-
-def link(context: RunContext) -> None:
-    """Join the records that are one person, and remember what is ambiguous.
-
-    What was known of a CRM that is in the account file no longer joins nobody, and is in nobody's way.
-    """
-    linked = _linked(context)
-    context.ambiguities = (*linked.ambiguities, *context.doubts)
-    if linked.links or linked.merged:
-        cursors = cursors_after(context.base.cursors, linked.merged)
-        context.record(Changes(links=linked.links, merged=linked.merged, cursors=cursors))
-
-
-def _linked(context: RunContext) -> Linked:
-    records = {key: record for key, record in context.base.records.items() if key[0] in context.connections}
-    links = {key: link for key, link in context.base.links.items() if key[0] in context.connections}
-    by_phone = [system for system, able in context.capabilities.items() if "email" not in able.contact_keys]
-    there = {(link, system) for (system, _), link in links.items()}
-    left = {
-        link: [key for system, keys in of_link.items() if (link, system) not in there for key in keys]
-        for link, of_link in _left_by_link(context).items()
-    }
-    return link_records(records, links, context.new_id, by_phone=by_phone, left=left)
-
-
-def _left_by_link(context: RunContext) -> dict[str, dict[str, list[str]]]:
-    """By link and CRM, the keys of contacts that are gone."""
-    left: dict[str, dict[str, list[str]]] = defaultdict(dict)
-    for name, keys in context.base.cursors.items():
-        if name.startswith(LEFT):
-            system, _, link = name.removeprefix(LEFT).partition(":")
-            left[link][system] = keys.split()
-    return left
 
 
 async def refresh_contacts(context: RunContext, connection: Connection) -> None:
@@ -85,7 +51,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
 
 async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
     """Contacts that make a key ambiguous but are no longer listed: if they are gone, their keys are free."""
-    doubtful = {key for doubt in _linked(context).ambiguities for key in doubt.records if key[0] == connection.system}
+    doubtful = {key for doubt in ambiguous_now(context) for key in doubt.records if key[0] == connection.system}
     for key in sorted(doubtful - listed):
         try:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from syncer.domain.report import Report
-from syncer.engine import opening
+from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
 from syncer.engine.context import RunContext
 from syncer.engine.observe import observe
@@ -72,6 +72,7 @@ async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Re
 
 
 async def _read_and_plan(context: RunContext, account: AccountInHand) -> Plan:
+    linking.begin(context)
     account.progress("opening the connections")
     await opening.verify_identities(context)
     account.progress("settling what is in doubt")
@@ -94,6 +95,7 @@ def _merge(context: RunContext) -> None:
         new_id=context.new_id,
     )
     context.record(replace(merged.changes, visits=context.visits))
+    linking.leave_for_the_next_run(context)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)

@@ -9,7 +9,8 @@ from syncer.domain.base import Action, Changes
 from syncer.domain.model import Record
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
-from syncer.engine.observe_contacts import find, link, see_who_has, tell
+from syncer.engine.linking import link
+from syncer.engine.observe_contacts import find, see_who_has, tell
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.plan import Planned
 

@@ -11,7 +11,7 @@ from syncer.domain.cursors import BEHIND, LEFT
 from syncer.domain.model import Kind, Record, State
 from syncer.domain.report import Exit
 from syncer.engine import opening
-from syncer.engine.observe_contacts import link
+from syncer.engine.linking import link
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
