@@ -328,9 +328,10 @@ MUTANTS = (
     Mutant(
         "one row that cannot be understood spoils the list",
         "L7",
-        "adapters.reply.adapter",
+        "adapters.reply.rows",
         "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, "
         "row_contact(row), row_due(row)))\n",
+        "            from syncer.contract.adapter import BadAnswer\n"
         "            raise BadAnswer(received, system=SYSTEM) from error\n",
         having=("malformed_task", "completions"),
     ),

@@ -240,10 +240,9 @@ IN_A_RUN: Final = (
     ),
     Wire(
         "a CRM that is off joins people",
-        "syncer.engine.observe_contacts",
-        "    records = {key: record for key, record in context.base.records.items() if "
-        "key[0] in context.connections}\n",
-        "    records = dict(context.base.records)\n",
+        "syncer.engine.linking",
+        "    keys = [key for key in among if key[0] in context.connections]\n",
+        "    keys = among\n",
         "tests/scenarios/test_newcomers.py::test_a_crm_that_is_no_longer_connected_makes_nobody_ambiguous",
     ),
 )

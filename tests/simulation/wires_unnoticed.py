@@ -179,7 +179,7 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "what was noted of somebody is lost once they turn out to be another person",
-        "syncer.engine.observe_contacts",
+        "syncer.engine.linking",
         "merged=linked.merged, cursors=cursors))",
         "merged=linked.merged))",
         "tests/engine/test_wiring_parts.py::test_what_was_noted_of_two_persons_is_kept_when_they_turn_out_to_be_one",

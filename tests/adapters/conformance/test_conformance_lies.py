@@ -70,8 +70,8 @@ class TakesAPartForTheWhole(ReplyAdapter):
 
 
 class ReadsEachPageOnce(ReplyAdapter):
-    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int = 1) -> list[Any]:
-        rows, pages = await self._scan("POST", "/tasks/filter", json=wanted)
+    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int = 10_000) -> list[Any]:
+        rows, _ = await self._scan("POST", "/tasks/filter", json=wanted, most=pages)
         return list(rows.values())
 
 
