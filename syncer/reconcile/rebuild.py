@@ -51,6 +51,7 @@ class _Conclusion:
     def store(self) -> None:
         group, work = self._group, self._work
         if group.is_alone and self._known is None:
+            self._begin_again()
             return
         if not group.open and (self._known is None or self._known.state is not State.OPEN):
             self._store_history()
@@ -75,6 +76,13 @@ class _Conclusion:
         if task != self._known:
             work.put_task(task)
         self._store_replicas(task)
+
+    def _begin_again(self) -> None:
+        """A copy of a finished task that is open again is a new task. First sight leaves it: its place is known."""
+        for row in self._group.open.values():
+            if row.key in self._work.base.replicas:
+                self._work.event("reopened", "them", "reopened there, which makes it a new task", self._group.task, row)
+                self._work.begin(row, task_id=self._group.task, again=True)
 
     def _store_history(self) -> None:
         """Remember what is closed everywhere: a copy of it that somebody reopens is then known to be a new task."""

@@ -103,6 +103,18 @@ def without(seen: dict[str, Seen], what: str) -> dict[str, Seen]:
     return seen | changed[what]
 
 
+def test_what_was_reopened_is_a_new_task_in_the_same_run() -> None:
+    """And not only in the next one."""
+    task = replace(KNOWN, state=State.DONE)
+    base = put_back(task)
+    base.replicas = {key: replace(copy, state=ReplicaState.DONE) for key, copy in base.replicas.items()}
+    rows = [from_yesterday(row) for row in copies_of(KNOWN)]
+    reopened = next(row for row in rows if row.system == PLAIN)
+    found = rebuilt(*(row if row is reopened else done(row) for row in rows), base=base)
+    new = found.base.tasks[found.base.replicas[reopened.key].task]
+    assert (new.id != task.id, new.state, new.held) == (True, State.OPEN, "")
+
+
 @pytest.mark.parametrize("unread", ["persons", "lane", "crm"])
 def test_who_was_not_read_in_full_is_left_alone_until_that_is_done(unread: str) -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
