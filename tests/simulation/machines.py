@@ -42,11 +42,23 @@ class Machines(Facts):
                     story.excused |= UNTOLD
 
     def _is_named_by_nothing(self, copy: Copy) -> bool:
-        """Whether it has another due by now than what it was made of, and no marker tells of another machine at all."""
-        there = self.tasks(copy[0])[copy[1]]
+        """Whether it has another due by now than what it was made of, and nothing else tells who made it there.
+
+        That tells another machine's copy which still has its due, or else a marker of that machine.
+        """
+        if self._shows_its_due(copy):
+            return False
+        if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
+            return True
+        return not any(self._shows_its_due(other) for other in self.made_by_another)
+
+    def _shows_its_due(self, copy: Copy) -> bool:
+        """Whether it is due as another copy of its task."""
+        there = self.tasks(copy[0]).get(copy[1])
+        if there is None or there.due is None:
+            return False
         dues = [task.due for at, task in self.copies(there.name or "").items() if at != copy]
-        same = any(due is not None and there.due is not None and abs(due - there.due) < SAME_DUE for due in dues)
-        return not (self.marked_by_another or same) and self.is_named_by_its_due(there.name or "")
+        return any(due is not None and abs(due - there.due) < SAME_DUE for due in dues)
 
     def _only_in_superfone(self) -> None:
         """After a lost ledger, a copy there is a task of its own if what it was made of, or of which, is not read."""

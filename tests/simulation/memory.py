@@ -179,7 +179,7 @@ class Memory:
         """The Superfone tasks, with their names, that nothing but a name could connect to the others now."""
         for name, story in self.stories.items() if self.rebuilding else ():
             copies = self.copies(name)
-            story.excused |= UNTOLD if self._is_all_that_is_left(copies) else set()
+            story.excused |= UNTOLD if self._is_all_that_is_left(story, copies) else set()
             # Once no copy has the due that was made up, nothing tells of it any more.
             story.due_made_up &= any(task.due is not None for task in copies.values())
         return {
@@ -188,8 +188,12 @@ class Memory:
             if task.open and task.name and self.stories[task.name].excused >= UNTOLD
         }
 
-    def _is_all_that_is_left(self, copies: dict[Copy, Seen]) -> bool:
-        """Whether people deleted all but our (untitled) copies in Superfone, unknown to the ledger: they look new."""
+    def _is_all_that_is_left(self, story: Story, copies: dict[Copy, Seen]) -> bool:
+        """Whether people deleted all but our (untitled) copies in Superfone, unknown to the ledger: they look new.
+
+        So they do beside the task itself, if that was superseded there: it is closed, and nobody finished it.
+        """
         lane = self.stage.superfone
-        told = [at[0] != "superfone" or lane.task(int(at[1])).title or self.task_id(at) for at in copies]
+        left = {at: task for at, task in copies.items() if task.open or at[0] != "superfone" or story.done}
+        told = [at[0] != "superfone" or lane.task(int(at[1])).title or self.task_id(at) for at in left]
         return bool(told) and not any(told)
