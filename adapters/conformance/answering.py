@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -14,9 +15,11 @@ from adapters.conformance.trial import (
     NAME,
     PHONE,
     UNKNOWN,
+    Reads,
     Trials,
     Trouble,
     answering,
+    doubted,
     error_of,
     instead,
     must_raise,
@@ -46,6 +49,15 @@ def _keep(kept: list[Reply], _call: Call, reply: Reply) -> None:
     kept.append(reply)
 
 
+async def _is_bare(bench: Bench, read: Callable[[], Awaitable[object]]) -> bool:
+    """Whether the CRM answers this with an array, and nothing around it."""
+    kept: list[Reply] = []
+    bench.sandbox.after = partial(_keep, kept)
+    await read()
+    bench.sandbox.after = lambda _call, _reply: None
+    return bool(kept) and kept[-1].body.lstrip()[:1] == b"["
+
+
 class AnswerTrials(Trials):
     """Empty answers, refusals, answers about something else."""
 
@@ -54,15 +66,18 @@ class AnswerTrials(Trials):
         """Nothing readable is not the same as nothing there."""
         contact = somebody(bench)
         reads = reads_of(bench, contact, some_tasks(bench, contact)[0])
+        bare = [name for name, read in reads.items() if await _is_bare(bench, read)]
         for shape in _SHAPES:
             answer = Reply(200, shape, {"content-type": "application/json"})
             with refusing(bench.sandbox, answer):
-                for name in [name for name in reads if not name.startswith("find_contacts")]:
+                # Where lists are bare arrays, an empty one is an empty list.
+                told = bare if shape == b"[]" else []
+                for name in [name for name in reads if not name.startswith("find_contacts") and name not in told]:
                     await must_raise(reads[name](), BadAnswer, f"{name}, answered with {shape!r},")
             with answering(bench.sandbox, instead(answer), bench.sandbox.is_write):
                 task = some_tasks(bench, contact, 1)[0]
                 for name, write in reversed(writes_of(bench, contact, task).items()):
-                    await must_raise(write(), InDoubt, f"{name}, answered with {shape!r},")
+                    await doubted(bench, name, write, InDoubt, f"{name}, answered with {shape!r},")
 
     @pytest.mark.parametrize("status", _REFUSALS)
     @trial
@@ -91,11 +106,14 @@ class AnswerTrials(Trials):
         contact = somebody(bench)
         task = some_tasks(bench, contact, 1)[0]
         refusal = json_reply(status, {"message": "no such page"})
-        writes = writes_of(bench, contact, task)
+        writes: Reads = dict(writes_of(bench, contact, task))
         wanted = Record("elsewhere", "x", NAME, ("+919876500000",), ("ravi@example.com",))
-        writes["create_contact"] = lambda: bench.adapter.create_contact(wanted)
+        creates = ["create_task"]
+        if bench.adapter.capabilities.creates_contacts:
+            writes["create_contact"] = lambda: bench.adapter.create_contact(wanted)
+            creates.append("create_contact")
         with refusing(bench.sandbox, refusal, bench.sandbox.is_write):
-            for name in ("create_task", "create_contact"):
+            for name in creates:
                 await must_raise(writes[name](), Refused, f"{name}, answered with status {status},")
             error = await error_of(writes["complete_task"]())
             fine = isinstance(error, Refused | Missing)

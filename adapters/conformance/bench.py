@@ -38,6 +38,9 @@ class Bench(ABC):
     a task's type, ``strange_types`` are values that its documentation does not have; ``contact_fields`` those that
     have whose task it is, in the list of all tasks; ``deleted_field`` the one that says, by true, that a task which is
     still sent is deleted; ``user`` the id of a user to whom tasks can be given.
+
+    ``keys`` are the keys that a contact can have. ``key_in_address`` says that the CRM takes its key in the address
+    alone; then it stands in the logs of every server on the way.
     """
 
     state_field: str
@@ -50,6 +53,8 @@ class Bench(ABC):
     contact_fields: tuple[str, ...] = ()
     deleted_field: str = ""
     user: str = ""
+    keys: tuple[str, ...] = ("email", "phone")
+    key_in_address: bool = False
 
     def __init__(self, adapter: Adapter, sandbox: Sandbox, *, secrets: tuple[str, ...]) -> None:
         self.adapter = adapter

@@ -17,8 +17,10 @@ from adapters.conformance.trial import (
     Trials,
     Trouble,
     answering,
+    doubted,
     error_of,
     instead,
+    makes_contacts,
     must_raise,
     need,
     reads_of,
@@ -103,7 +105,7 @@ class FailureTrials(Trials):
         for name, write in reversed(writes_of(bench, contact, task).items()):
             before = bench.open_tasks()
             bench.sandbox.fault = Trouble(fault, bench.sandbox.is_write)
-            await must_raise(write(), WRITES[fault], f"{name}, where every answer is {fault},")
+            await doubted(bench, name, write, WRITES[fault], f"{name}, where every answer is {fault},")
             times = _open_after(bench, before, name)
             need(times == (fault in _HAPPENED), f"{name} took effect {times} times where the answer is {fault}")
 
@@ -160,6 +162,7 @@ class FailureTrials(Trials):
     @trial
     async def test_a_contact_is_never_made_twice(self, bench: Bench, fault: Fault) -> None:
         """Whatever happens to its answer, the request that creates a contact is not sent again."""
+        makes_contacts(bench)
         bench.sandbox.fault = Trouble(fault, bench.sandbox.is_write, times=1)
         wanted = Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,))
         error = await error_of(bench.adapter.create_contact(wanted))
@@ -191,6 +194,8 @@ class FailureTrials(Trials):
     @trial
     async def test_the_key_travels_in_a_header(self, bench: Bench) -> None:
         """An address is written into the logs of every server on the way."""
+        if bench.key_in_address:
+            pytest.skip("this CRM takes its key in the address alone")
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
         for work in {**reads_of(bench, contact, task), **writes_of(bench, contact, task)}.values():

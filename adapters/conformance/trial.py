@@ -21,7 +21,7 @@ from adapters.conformance.clockwork import now, run_in_virtual_time
 from adapters.conformance.order import missing_in
 from adapters.sandbox import Call, Fault, Reply, Sandbox
 from syncer.contract.adapter import Adapter, AdapterError, ListsTasks, Missing
-from syncer.domain.model import Draft, Kind, Listing, Marker, Reading, TaskRef
+from syncer.domain.model import Draft, Kind, Listing, Marker, Reading, State, TaskRef
 
 P = ParamSpec("P")
 Reads = dict[str, Callable[[], Awaitable[object]]]
@@ -116,6 +116,34 @@ async def must_raise(work: Awaitable[object], wanted: type[AdapterError], what: 
     return error
 
 
+async def doubted(
+    bench: Bench, name: str, write: Callable[[], Awaitable[Reading]], wanted: type[AdapterError], what: str
+) -> None:
+    """Fail unless this write, whose answer cannot be read, ends with that error, or with the truth as it was read.
+
+    Some CRMs answer writes with nothing: their adapters read what became of it.
+    """
+    __tracebackhide__ = True
+    before = bench.open_tasks()
+    try:
+        reading = await write()
+    except AdapterError as error:
+        if not isinstance(error, wanted):
+            pytest.fail(f"{what} must raise {wanted.__name__}, and gave {type(error).__name__}: {error}")
+        return
+    now = bench.open_tasks()
+    made, closed = now - before, before - now
+    true = made == {reading.remote_id} if name == "create_task" else closed == {reading.remote_id}
+    fine = true and (reading.state is State.OPEN) == (name == "create_task")
+    need(fine, f"{what} must raise {wanted.__name__}, or tell what is true, and gave {reading}")
+
+
+def makes_contacts(bench: Bench) -> None:
+    """Skip the test where no contact can be made."""
+    if not bench.adapter.capabilities.creates_contacts:
+        pytest.skip("no contact can be made there")
+
+
 async def must_not_exist(work: Callable[[], Awaitable[object]], what: str) -> None:
     """Fail unless the call says that there is no such thing to be had from this CRM."""
     __tracebackhide__ = True
@@ -190,6 +218,19 @@ def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Rep
         return replace(reply, body=json.dumps(changed(json.loads(reply.body), [None])).encode())
 
     return change
+
+
+class SetsField:
+    """A change like `with_field`, which remembers whether any answer had the field."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self._change = with_field(name, value)
+        self.was_there = False
+
+    def __call__(self, reply: Reply) -> Reply:
+        changed = self._change(reply)
+        self.was_there = self.was_there or changed.body != reply.body
+        return changed
 
 
 def in_hours(hours: float) -> datetime:
@@ -276,7 +317,7 @@ def reads_of(bench: Bench, contact: str, task: str) -> Reads:
     return reads
 
 
-def writes_of(bench: Bench, contact: str, task: str) -> Reads:
+def writes_of(bench: Bench, contact: str, task: str) -> dict[str, Callable[[], Awaitable[Reading]]]:
     """The two writes that every adapter has."""
     adapter: Adapter = bench.adapter
     return {

@@ -23,6 +23,7 @@ from adapters.http.answers import Answer, OwnError, any_object, error_body, exce
 from adapters.http.authorization import Authorization
 from adapters.http.network import CONNECTIONS, Arrived, Ask, NotBegun, exchange, network
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
+from adapters.http.rules import DEFAULT_RULES, Rule, meaning
 from syncer import __version__
 from syncer.contract.adapter import (
     AdapterError,
@@ -30,7 +31,6 @@ from syncer.contract.adapter import (
     BudgetSpent,
     Forbidden,
     InDoubt,
-    Missing,
     NoConnection,
     NotSent,
     Refused,
@@ -81,36 +81,6 @@ _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What an answer means: the first rule whose status and words fit decides.
-
-    ``words`` are phrases of which one must begin a word of what the CRM said, unless a phrase of ``unless`` does;
-    without any, every words fit. Case, white space and punctuation (but ``/``) make no difference.
-    """
-
-    status: range | int
-    error: type[AdapterError]
-    words: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
-
-    def fits(self, status: int, words: str) -> bool:
-        in_range = status in self.status if isinstance(self.status, range) else status == self.status
-        if not in_range:
-            return False
-        flat = _flat(words)
-        return (not self.words or _says(flat, self.words)) and not _says(flat, self.unless)
-
-
-def _says(flat: str, phrases: Sequence[str]) -> bool:
-    return any(_flat(phrase).rstrip() in flat for phrase in phrases)
-
-
-def _flat(words: str) -> str:
-    spaced = "".join(letter if letter.isalnum() or letter == "/" else " " for letter in words.lower())
-    return f" {' '.join(spaced.split())} "
-
-
 _NOT_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -118,15 +88,6 @@ _NOT_SENT: Final = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
     NotBegun,
-)
-
-DEFAULT_RULES: Final = (
-    Rule(401, Unauthorized),
-    Rule(403, Forbidden),
-    Rule(404, Missing),
-    Rule(408, InDoubt),
-    Rule(range(400, 500), Refused),
-    Rule(range(500, 600), InDoubt),
 )
 
 
@@ -146,12 +107,12 @@ class _Effort:
 class Http:
     """A connection pool to one CRM, with its budgets and its table of errors.
 
-    ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After``
-    stops the connection. ``rules`` come before `DEFAULT_RULES`. ``own_error`` tells the CRM's own errors from what a
-    proxy or a gateway answers in its place. ``authorization`` gives headers that change. ``limits`` are the headers
-    in which it tells of its limits, ``says`` the fields of an error's body that have its words, before those that are
-    usual. ``reads`` and ``writes`` count requests sent, repeated ones too, ``outcomes`` those that arrived, ``budgets``
-    tells of each window how full it is.
+    ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After`` stops the
+    connection. ``rules`` come before `DEFAULT_RULES`; one that means `BudgetSpent` is waited out like a 429.
+    ``own_error`` tells the CRM's own errors from what a proxy or a gateway answers in its place. ``authorization``
+    gives headers that change. ``limits`` are the headers in which it tells of its limits, ``says`` the fields of an
+    error's body that have its words, before those that are usual. ``reads`` and ``writes`` count requests sent,
+    repeated ones too, ``outcomes`` those that arrived, ``budgets`` tells of each window how full it is.
     """
 
     def __init__(
@@ -275,14 +236,14 @@ class Http:
                 renewals -= 1
                 if await self._authorization.renew(headers):
                     continue
-            if arrived.status != httpx.codes.TOO_MANY_REQUESTS:
+            if not self._is_throttled(arrived):
                 return self._judge(arrived, effort.unreadable)
             pause = retry_after(arrived.headers, self._limits) or self._throttle_wait * 2**throttles
             self._pace.pause(pause)
             waited, throttles = waited + pause, throttles + 1
             if waited > LONGEST or throttles == MAX_THROTTLES:
-                msg = f"it answered 429 (too many requests) {throttles} times in a row"
-                raise BudgetSpent(msg, system=self.system, status=429)
+                msg = f"it answered {arrived.status} (too many requests) {throttles} times in a row"
+                raise BudgetSpent(msg, system=self.system, status=arrived.status)
 
     async def _all_headers(self) -> httpx.Headers:
         if self._authorization is None:
@@ -346,8 +307,15 @@ class Http:
             raise NotSent(msg, system=self.system, status=status)
         if not self._is_own(arrived):
             raise InDoubt(_not_theirs(status, words), system=self.system, status=status)
-        error = next((rule.error for rule in self._rules if rule.fits(status, words)), unreadable)
+        error = meaning(self._rules, status, words) or unreadable
         raise error(words, system=self.system, status=status, content=content)
+
+    def _is_throttled(self, arrived: Arrived) -> bool:
+        """Whether it says that there were too many requests, by a 429 or in its own way."""
+        if arrived.status == httpx.codes.TOO_MANY_REQUESTS or httpx.codes.is_success(arrived.status):
+            return arrived.status == httpx.codes.TOO_MANY_REQUESTS
+        means = meaning(self._rules, arrived.status, said(arrived.content, self._says))
+        return means is BudgetSpent and self._is_own(arrived)
 
     def _is_own(self, arrived: Arrived) -> bool:
         """Whether the CRM said this: a redirection is none of its answers."""

@@ -183,15 +183,14 @@ class Capabilities:
     was just written, so that nothing is created without reading that one contact's tasks before;
     ``whole_contact_lists`` that each row of such a contact's list is all that there is to read of the task.
     ``contact_keys`` are the keys by which one contact can be found, best first; ``lists_contacts`` says
-    that all contacts can be listed. ``due_step`` is the time to which a due is kept: a minute, where seconds are
-    cut off or rounded. ``due_zone`` is set where a due may be a day without a time: the account's time zone, by which
-    the engine and the adapter tell which day an instant is on; with a ``due_step`` of a day every due is one.
-    ``tells_changes`` says that it can be asked whose tasks changed since it was asked before. ``shows`` are the fields
-    of a task that have a place there, ``edits`` those that can be changed, with the kinds of which they may be;
-    ``sequence_keeps`` those that are never changed in a task of a sequence. ``same`` says which values of a field,
-    beside dues, are one, as far as the CRM changes them by itself.
-    ``lists_texts`` says that the list of all tasks shows titles and texts. ``notes`` are facts for people, printed by
-    ``syncer check``.
+    that all contacts can be listed, ``creates_contacts`` that one can be made. ``due_step`` is the time to which a due
+    is kept: a minute, where seconds are cut off or rounded. ``due_zone`` is set where a due may be a day without a
+    time: the account's time zone, by which the engine and the adapter tell which day an instant is on; with a
+    ``due_step`` of a day every due is one. ``tells_changes`` says that it can be asked whose tasks changed since it was
+    asked before. ``shows`` are the fields of a task that have a place there, ``edits`` those that can be changed, with
+    the kinds of which they may be; ``sequence_keeps`` those that are never changed in a task of a sequence. ``same``
+    says which values of a field, beside dues, are one, as far as the CRM changes them by itself. ``lists_texts`` says
+    that the list of all tasks shows titles and texts. ``notes`` are facts for people, printed by ``syncer check``.
     """
 
     lists_tasks: ListsTasks
@@ -210,6 +209,7 @@ class Capabilities:
     contact_keys: tuple[str, ...] = ("email", "phone")
     contact_recheck: timedelta = timedelta(0)
     watches_all_contacts: bool = False
+    creates_contacts: bool = True
     contacts_page: int = 1000
     due_step: timedelta = SECOND
     due_zone: tzinfo | None = None

@@ -208,7 +208,9 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
         doubt_grace=sync.doubt_grace,
         cancelled_closes=sync.cancelled == "close",
         create_missing=frozenset(
-            system for system, connection in settings.connections.items() if connection.create_missing_contacts
+            system
+            for system, connection in settings.connections.items()
+            if connection.create_missing_contacts and adapters[system].capabilities.creates_contacts
         ),
         users={(system, uid): user.name for user in settings.users for system, uid in user.ids.items()},
         dues={system: adapter.capabilities.dues for system, adapter in adapters.items()},

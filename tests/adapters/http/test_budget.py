@@ -12,11 +12,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from adapters.http.client import MAX_THROTTLES
+from adapters.http.client import MAX_THROTTLES, Rule
 from adapters.http.pace import Limits, Pace, Window
 from syncer.contract.adapter import (
     AdapterError,
     BudgetSpent,
+    InDoubt,
 )
 from syncer.contract.settings import Rate
 from syncer.ledger import LeaseLost
@@ -341,3 +342,20 @@ def test_a_slow_answer_does_not_send_the_next_one_late() -> None:
 
     run_virtual(main())
     assert all(later - first >= 1.0 for first, later in zip(sent, sent[4:], strict=False))
+
+
+def test_a_crm_may_say_too_many_requests_in_its_own_way() -> None:
+    """By another status and words: it is waited out, costs no attempt, and a write is known not to be carried out."""
+    replies = answers(
+        httpx.Response(503, json={"message": "QUERY_LIMIT_EXCEEDED"}, headers={"Retry-After": "9"}), httpx.Response(200)
+    )
+    client = http(replies, rules=[Rule(503, BudgetSpent, ("query limit exceeded",))])
+
+    async def main() -> float:
+        await client.write("POST", "/things")
+        return asyncio.get_running_loop().time()
+
+    assert run_virtual(main()) == pytest.approx(9, abs=0.01)
+    assert client.writes == 2
+    page = answers(httpx.Response(503, text="QUERY_LIMIT_EXCEEDED"))
+    assert type(run_virtual(outcome(http(page, rules=[Rule(503, BudgetSpent)]), "POST"))) is InDoubt
