@@ -4,7 +4,7 @@ PYTHON ?= .venv/bin/python
 SEEDS ?= 0..1000
 RUN = $(PYTHON) -W ignore -m
 
-.PHONY: help setup fast test simulation planted lint format types coverage ci
+.PHONY: help setup fast test simulation planted lint format types coverage package ci
 
 help:           ## list these commands
 	@sed -n 's/^\([a-z]*\): *## /\1\t/p' Makefile | expand -t 14
@@ -38,6 +38,9 @@ types:          ## mypy, strict
 
 coverage:       ## all tests with coverage: a table, and htmlcov/index.html
 	$(PYTHON) -m pytest --cov --cov-report=term --cov-report=html
+
+package:        ## the wheel, in an empty environment: make package
+	.ci/package
 
 ci:             ## what is committed, tested in a new clone with a new environment
 	.ci/run

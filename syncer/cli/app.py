@@ -6,16 +6,31 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 
 from syncer import __version__
-from syncer.cli.options import Completions, Configs, Creates, Json, Listen, PublicUrl, Quiet, Token, Verbose
+from syncer.cli import app_ledger
+from syncer.cli.options import (
+    Answers,
+    AnyState,
+    Completions,
+    Configs,
+    Contact,
+    Creates,
+    Json,
+    Listen,
+    LogFile,
+    PublicUrl,
+    Quiet,
+    System,
+    Token,
+    Verbose,
+    named_before,
+    session_of,
+)
 from syncer.cli.streams import protect_streams
-
-if TYPE_CHECKING:
-    from syncer.cli.session import Session
 
 _EPILOG: Final = (
     "Exit status: 0 done; 1 a connection could not be used or an operation failed; 2 the command line or a "
@@ -24,9 +39,6 @@ _EPILOG: Final = (
     "2, 3, 1, 4, 0. New here? Type: syncer demo"
 )
 _CONNECTION: Final = "CONNECTION=URL"
-
-_named_before: Final[list[Path]] = []
-"""Account files that stand on the command line before the command's name."""
 
 app = typer.Typer(
     name="syncer",
@@ -39,6 +51,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+app.add_typer(app_ledger.app, name="ledger")
 
 
 def main() -> None:
@@ -77,33 +92,6 @@ def _end(words: str, status: int) -> NoReturn:
     raise SystemExit(int(status))
 
 
-def _session(
-    configs: list[Path] | None = None,
-    *,
-    json: bool = False,
-    verbose: int = 0,
-    quiet: bool = False,
-    log_file: Path | None = None,
-) -> Session:
-    from syncer.cli.session import Session
-
-    return Session(tuple(configs or _named_before), json=json, verbose=verbose, quiet=quiet, log_file=log_file)
-
-
-def _states() -> list[str]:
-    """For the shell to complete."""
-    from syncer.domain.model import State
-
-    return [state.value for state in State]
-
-
-def _systems() -> list[str]:
-    """For the shell to complete."""
-    from syncer.config.registry import installed_systems
-
-    return list(installed_systems())
-
-
 def _version(wanted: bool) -> None:  # noqa: FBT001 - called by typer
     if wanted:
         typer.echo(f"syncer {__version__}")
@@ -119,7 +107,7 @@ def root(
     ] = False,
 ) -> None:
     del version
-    _named_before[:] = config or ()
+    named_before[:] = config or ()
 
 
 @app.command()
@@ -128,10 +116,7 @@ def init(
     file: Annotated[Path, typer.Option("--file", "-f", metavar="PATH", help="Where to write it.")] = Path(
         "config.toml"
     ),
-    answers: Annotated[
-        Path | None,
-        typer.Option("--answers", metavar="FILE", help="Ask nothing: TOML with the tables of an account file."),
-    ] = None,
+    answers: Answers = None,
     base_url: Annotated[
         list[str] | None,
         typer.Option("--base-url", metavar=_CONNECTION, help="Another address of a CRM, such as a sandbox's."),
@@ -147,8 +132,8 @@ def init(
             msg = f"expected {_CONNECTION}, where CONNECTION is one of {', '.join(installed_systems())}"
             raise typer.BadParameter(msg, param_hint="--base-url")
     if answers is not None:
-        raise typer.Exit(init_from(_session(), answers, file, addresses))
-    raise typer.Exit(init(_session(), file, addresses))
+        raise typer.Exit(init_from(session_of(), answers, file, addresses))
+    raise typer.Exit(init(session_of(), file, addresses))
 
 
 @app.command()
@@ -156,7 +141,7 @@ def check(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, q
     """Check the file, each key and each permission by harmless reads."""
     from syncer.cli.commands.check import check_accounts
 
-    raise typer.Exit(check_accounts(_session(config, json=json, verbose=verbose, quiet=quiet)))
+    raise typer.Exit(check_accounts(session_of(config, json=json, verbose=verbose, quiet=quiet)))
 
 
 @app.command()
@@ -173,7 +158,7 @@ def plan(
     """Print what a run would do, why, and what it costs. It reads everything and writes nothing."""
     from syncer.cli.commands.runs import make_plan
 
-    raise typer.Exit(make_plan(_session(config, json=json, verbose=verbose, quiet=quiet), out))
+    raise typer.Exit(make_plan(session_of(config, json=json, verbose=verbose, quiet=quiet), out))
 
 
 @app.command()
@@ -192,7 +177,7 @@ def apply(
     from syncer.engine.run import Options
 
     options = Options(allow_creates, allow_completions)
-    raise typer.Exit(apply_plan(_session(config, json=json, verbose=verbose, quiet=quiet), file, options))
+    raise typer.Exit(apply_plan(session_of(config, json=json, verbose=verbose, quiet=quiet), file, options))
 
 
 @app.command()
@@ -201,9 +186,7 @@ def sync(
     once: Annotated[bool, typer.Option("--once", help="One run for each account, then leave.")] = False,
     allow_creates: Creates = None,
     allow_completions: Completions = None,
-    log_file: Annotated[
-        Path | None, typer.Option("--log-file", metavar="FILE", help="Log there, not to standard error.")
-    ] = None,
+    log_file: LogFile = None,
     listen: Listen = None,
     token: Token = None,
     public_url: PublicUrl = None,
@@ -222,7 +205,7 @@ def sync(
     if not once and (allow_creates is not None or allow_completions is not None):
         msg = "the limits are lifted for one run alone: add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
-    session = _session(config, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
+    session = session_of(config, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
     if once:
         from syncer.cli.commands.runs import sync_once
         from syncer.engine.run import Options
@@ -250,17 +233,15 @@ def status(
     """Show the last run, the lag, alarms, and what waits or needs attention. It needs no network."""
     from syncer.cli.commands.status import show_status
 
-    raise typer.Exit(show_status(_session(config, json=json, verbose=verbose, quiet=quiet), check=check))
+    raise typer.Exit(show_status(session_of(config, json=json, verbose=verbose, quiet=quiet), check=check))
 
 
 @app.command()
 def tasks(
     *,
-    contact: Annotated[
-        str | None, typer.Option(help="Part of a name, an e-mail, or the last digits of a phone number.")
-    ] = None,
-    state: Annotated[str | None, typer.Option(help="open, done or cancelled.", autocompletion=_states)] = None,
-    system: Annotated[str | None, typer.Option(help="Those with a copy in this CRM.", autocompletion=_systems)] = None,
+    contact: Contact = None,
+    state: AnyState = None,
+    system: System = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
@@ -273,7 +254,7 @@ def tasks(
     if state is not None and state not in set(State):
         msg = f"expected one of {', '.join(State)}"
         raise typer.BadParameter(msg, param_hint="--state")
-    session = _session(config, json=json, verbose=verbose, quiet=quiet)
+    session = session_of(config, json=json, verbose=verbose, quiet=quiet)
     raise typer.Exit(list_tasks(session, contact, None if state is None else State(state), system))
 
 
@@ -291,7 +272,7 @@ def explain(
     """Tell one task's whole history. Who did what where, and why we did what we did."""
     from syncer.cli.commands.explain import explain
 
-    raise typer.Exit(explain(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
+    raise typer.Exit(explain(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
 
 
 @app.command()
@@ -308,51 +289,23 @@ def retry(
     """Let refused, failing, missing or held tasks be tried again. The next run does it."""
     from syncer.cli.commands.retry import retry
 
-    raise typer.Exit(retry(_session(config, json=json, verbose=verbose, quiet=quiet), reference))
+    raise typer.Exit(retry(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
 
 
-ledger = typer.Typer(
-    help="Copy the ledger, put a copy back, or make it the only one.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
-app.add_typer(ledger, name="ledger")
-
-
-@ledger.command()
-def backup(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where the copy goes; a ledger that is there is replaced.")
-    ],
+@app.command()
+def service(
     *,
+    launchd: Annotated[bool, typer.Option("--launchd", help="For macOS, in place of systemd.")] = False,
+    listen: Listen = None,
+    token: Token = None,
+    public_url: PublicUrl = None,
     config: Configs = None,
-    json: Json = False,
 ) -> None:
-    """Copy the ledger, also while the daemon runs."""
-    from syncer.cli.commands.ledger import back_up
+    """Print what starts the daemon with the machine: a hardened systemd unit for these accounts."""
+    from syncer.cli.commands.service import print_service
 
-    raise typer.Exit(back_up(_session(config, json=json), file))
-
-
-@ledger.command()
-def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy of this account's ledger.")],
-    *,
-    config: Configs = None,
-    json: Json = False,
-) -> None:
-    """Put a copy in place, when nothing runs. The ledger that was there is kept beside it."""
-    from syncer.cli.commands.ledger import restore
-
-    raise typer.Exit(restore(_session(config, json=json), file))
-
-
-@ledger.command()
-def take_over(*, config: Configs = None, json: Json = False) -> None:
-    """Make this ledger the account's only one from now on. Any other one writes nothing any more."""
-    from syncer.cli.commands.ledger import take_over
-
-    raise typer.Exit(take_over(_session(config, json=json)))
+    options = {"--listen": listen, "--token": token, "--public-url": public_url}
+    raise typer.Exit(print_service(session_of(config), options, launchd=launchd))
 
 
 @app.command()

@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
+
+if TYPE_CHECKING:
+    from syncer.cli.session import Session
+
+
+named_before: Final[list[Path]] = []
+"""Account files that stand on the command line before the command's name."""
+
+
+def states() -> list[str]:
+    """For the shell to complete."""
+    from syncer.domain.model import State
+
+    return [state.value for state in State]
+
+
+def systems() -> list[str]:
+    """For the shell to complete."""
+    from syncer.config.registry import installed_systems
+
+    return list(installed_systems())
+
+
+def session_of(
+    configs: list[Path] | None = None,
+    *,
+    json: bool = False,
+    verbose: int = 0,
+    quiet: bool = False,
+    log_file: Path | None = None,
+) -> Session:
+    """What the command line says, in one value."""
+    from syncer.cli.session import Session
+
+    return Session(tuple(configs or named_before), json=json, verbose=verbose, quiet=quiet, log_file=log_file)
+
 
 Configs = Annotated[
     list[Path] | None,
@@ -36,3 +72,12 @@ Token = Annotated[
 PublicUrl = Annotated[
     str | None, typer.Option("--public-url", metavar="URL", help="The address under which others reach the page.")
 ]
+
+LogFile = Annotated[Path | None, typer.Option("--log-file", metavar="FILE", help="Log there, not to standard error.")]
+Answers = Annotated[
+    Path | None,
+    typer.Option("--answers", metavar="FILE", help="Ask nothing: TOML with the tables of an account file."),
+]
+Contact = Annotated[str | None, typer.Option(help="Part of a name, an e-mail, or the last digits of a phone number.")]
+AnyState = Annotated[str | None, typer.Option(help="open, done or cancelled.", autocompletion=states)]
+System = Annotated[str | None, typer.Option(help="Those with a copy in this CRM.", autocompletion=systems)]

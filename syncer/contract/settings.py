@@ -222,7 +222,7 @@ def _read_keyring(service: str, user: str) -> tuple[str, str]:
         import keyring
         import keyring.errors
     except ImportError:
-        msg = "keyring: needs the keyring package; run: pip install 'syncer[keyring]'"
+        msg = "keyring: needs the keyring package; run: pip install 'crm-task-syncer[keyring]'"
         raise ValueError(msg) from None
     try:
         secret = keyring.get_password(service, user) or ""

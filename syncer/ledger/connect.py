@@ -74,7 +74,7 @@ def _connect_postgres(url: URL, *, read_only: bool) -> Database:
         # A daemon's connections lie idle between its runs, and a server or a firewall may end them.
         engine = create_engine(_patient(url), hide_parameters=True, pool_pre_ping=True)
     except ImportError as error:
-        msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'syncer[postgresql]'"
+        msg = f"the ledger {where} needs the PostgreSQL driver; run: pip install 'crm-task-syncer[postgresql]'"
         raise LedgerError(msg) from error
     event.listen(engine, "connect", _set_up)
     return Database(engine, where, read_only=read_only, place=ServerPlace())

@@ -90,7 +90,20 @@ def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
     assert "secret" not in done.output
 
 
-COMMANDS = ("init", "check", "plan", "apply", "sync", "status", "tasks", "explain", "retry", "sandbox", "demo")
+COMMANDS = (
+    "init",
+    "check",
+    "plan",
+    "apply",
+    "sync",
+    "service",
+    "status",
+    "tasks",
+    "explain",
+    "retry",
+    "sandbox",
+    "demo",
+)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -255,7 +255,7 @@ def test_a_keyring_that_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_keyring(monkeypatch, {}, locked=True)
     assert "env: or file: work everywhere" in refusal("keyring:acme/asha")
     monkeypatch.setitem(sys.modules, "keyring", None)
-    assert "pip install 'syncer[keyring]'" in refusal("keyring:acme/asha")
+    assert "pip install 'crm-task-syncer[keyring]'" in refusal("keyring:acme/asha")
 
 
 def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

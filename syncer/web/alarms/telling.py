@@ -113,7 +113,7 @@ def notify(address: str, message: str) -> None:
     try:
         import apprise
     except ImportError:
-        msg = "[alarms] notify needs the library apprise; run: pip install 'syncer[alarms]'"
+        msg = "[alarms] notify needs the library apprise; run: pip install 'crm-task-syncer[alarms]'"
         raise NotTold(msg) from None
     told = json.loads(message)
     sender = apprise.Apprise()

@@ -1,0 +1,185 @@
+"""``syncer service``: what starts the daemon with the machine: a hardened systemd unit, or a launchd property list."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import plistlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from syncer.cli.screens import complain
+from syncer.cli.session import Session
+from syncer.config.loader import secrets_of
+from syncer.config.schema import Account
+from syncer.domain.report import Exit
+from syncer.ledger import locate
+
+LABEL: Final = "local.syncer"
+WATCHDOG: Final = 120
+"""Seconds without a sign of life after which systemd starts the daemon again."""
+_HARDENING: Final = """\
+NoNewPrivileges=yes
+ProtectSystem=strict
+ProtectHome=read-only
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+CapabilityBoundingSet=
+AmbientCapabilities=
+UMask=0077"""
+
+
+def print_service(session: Session, options: Mapping[str, str | None], *, launchd: bool) -> int:
+    """Print it to standard output, for the accounts that are meant; what to do with it goes to standard error.
+
+    ``options`` are those of ``syncer sync``.
+    """
+    session.configure_log()
+    found = session.find(secrets=False)
+    if found.broken:
+        session.fail_all(found.broken)
+        return Exit.WRONG
+    command = [*_program(), "sync", *(part for path in _configs(session) for part in ("--config", str(path)))]
+    command += [part for name, value in options.items() if value is not None for part in (name, value)]
+    if launchd:
+        sys.stdout.write(property_list(command, found.accounts))
+        complain(f"save it as ~/Library/LaunchAgents/{LABEL}.plist, then: launchctl load -w that file")
+        _warn_of_variables(found.accounts)
+    else:
+        sys.stdout.write(unit(command, found.accounts, user=getpass.getuser()))
+        complain("save it as /etc/systemd/system/syncer.service, then: systemctl enable --now syncer")
+    return Exit.DONE
+
+
+def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> str:
+    """The text of a systemd unit; ``command`` has absolute paths."""
+    folders = sorted({str(folder) for account in accounts for folder in _written(account)})
+    names = ", ".join(account.name for account in accounts)
+    variables = sorted({name for account in accounts for name in _variables(account)})
+    lines = [
+        "[Unit]",
+        f"Description=syncer for {names}".replace("%", "%%"),
+        "Wants=network-online.target",
+        "After=network-online.target",
+        "",
+        "[Service]",
+        "Type=notify",
+        f"ExecStart={' '.join([_quoted(command[0]), *(_argument(part) for part in command[1:])])}",
+        f"WorkingDirectory={_escaped(str(accounts[0].path.absolute().parent))}",
+        f"User={user}",
+        *_environment(variables, accounts),
+        f"WatchdogSec={WATCHDOG}",
+        "# A wrong account file (2) or another daemon (4) does not go away by itself.",
+        "Restart=on-failure",
+        "RestartSec=30",
+        "RestartPreventExitStatus=2 4",
+        "SuccessExitStatus=130 143",
+        "TimeoutStopSec=15",
+        "",
+        "# It reads its account files and keys, and writes beside its ledgers alone.",
+        _HARDENING,
+        f"ReadWritePaths={' '.join(_quoted(folder) for folder in folders)}",
+        *([] if _in_temporary([*folders, *command]) else ["PrivateTmp=yes"]),
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def property_list(command: Sequence[str], accounts: Sequence[Account]) -> str:
+    """The text of a launchd property list of a user's agent."""
+    log = str(Path.home() / "Library/Logs/syncer.log")
+    content = {
+        "Label": LABEL,
+        "ProgramArguments": [*command, "--log-file", log],
+        "WorkingDirectory": str(accounts[0].path.absolute().parent),
+        "RunAtLoad": True,
+        "KeepAlive": {"SuccessfulExit": False},
+        "ThrottleInterval": 30,
+        "ExitTimeOut": 15,
+        "ProcessType": "Background",
+        "Umask": 0o077,
+    }
+    return plistlib.dumps(content, sort_keys=False).decode()
+
+
+def _program() -> list[str]:
+    """This program, by its absolute path."""
+    name = Path(sys.argv[0])
+    found = shutil.which(name) if name.name != "__main__.py" else None
+    return [str(Path(found).absolute())] if found else [sys.executable, "-m", "syncer"]
+
+
+def _configs(session: Session) -> list[Path]:
+    """The files and folders as they were named, for a folder's files may come and go."""
+    named = session.configs or [Path(part) for part in os.environ.get("SYNCER_CONFIG", "").split(os.pathsep) if part]
+    return [path.absolute() for path in named or [Path("config.toml")]]
+
+
+def _written(account: Account) -> Iterator[Path]:
+    """The folders that a run writes in: the ledger's, and the account file's, where tokens lie."""
+    yield account.path.absolute().parent
+    place = locate(account.ledger_url)
+    if place is not None:
+        yield place.path.parent
+
+
+def _variables(account: Account) -> Iterator[str]:
+    """The environment variables that hold the account's keys."""
+    for _, secret in secrets_of(account):
+        scheme, _, name = secret.place.partition(":")
+        if scheme == "env":
+            yield name
+
+
+def _environment(variables: Sequence[str], accounts: Sequence[Account]) -> Iterator[str]:
+    if variables:
+        file = accounts[0].path.absolute().parent / "syncer.env"
+        yield f"# A file of mode 0600 with the lines {', '.join(f'{name}=…' for name in variables)}"
+        yield f"EnvironmentFile={_escaped(str(file))}"
+
+
+def _warn_of_variables(accounts: Iterable[Account]) -> None:
+    variables = sorted({name for account in accounts for name in _variables(account)})
+    if variables:
+        complain(f"launchd does not give it {', '.join(variables)}: name these keys by file: or keyring: instead")
+
+
+def _in_temporary(paths: Iterable[str]) -> bool:
+    """Whether any of them would be hidden from a service that has its own folder for temporary files."""
+    temporary = {Path(folder) for folder in ("/tmp", "/var/tmp", tempfile.gettempdir())}  # noqa: S108
+    return any(folder in Path(path).parents for folder in temporary for path in paths)
+
+
+def _argument(part: str) -> str:
+    """An argument of a command: there, and there alone, a dollar sign begins a variable."""
+    return _quoted(part).replace("$", "$$")
+
+
+def _quoted(part: str) -> str:
+    """One word of a list as systemd reads it."""
+    escaped = _escaped(part)
+    if not any(letter.isspace() or letter in "\"'\\;" for letter in part):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%%")
