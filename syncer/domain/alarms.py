@@ -1,4 +1,4 @@
-"""The alarms of an account: a closed list of words, and what each is about (pure)."""
+"""The alarms of an account: a closed list of words, each with a heading for users (pure)."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class AlarmName(StrEnum):
 
 
 _HEADINGS = {
-    AlarmName.STUCK: "No run has ended well for too long",
-    AlarmName.UNAUTHORIZED: "A CRM refuses the key",
+    AlarmName.STUCK: "No run has succeeded for too long",
+    AlarmName.UNAUTHORIZED: "A CRM rejects the key",
     AlarmName.INCIDENT: "A task was closed by mistake",
-    AlarmName.BACKLOG: "More and more waits",
-    AlarmName.SECOND_LEDGER: "Another program writes for this account",
+    AlarmName.BACKLOG: "The number of waiting tasks keeps growing",
+    AlarmName.SECOND_LEDGER: "Another ledger writes to this account",
     AlarmName.LEDGER: "The ledger cannot be used",
 }
 
 
 class Alarm(NamedTuple):
-    """One alarm that is on: ``name`` is an `AlarmName`, ``since`` when it began, ``remedy`` what to do about it."""
+    """One active alarm: ``name`` is an `AlarmName`, ``since`` when it began, ``remedy`` what the user can do."""
 
     name: str
     since: datetime
@@ -48,12 +48,12 @@ class Alarm(NamedTuple):
         return AlarmName(self.name).heading if self.name in set(AlarmName) else self.name
 
     def as_json(self) -> dict[str, Any]:
-        """As `syncer status` shows it."""
+        """The alarm as `syncer status --json` shows it."""
         since = self.since.isoformat(timespec="seconds").replace("+00:00", "Z")
         words = {"detail": redact(self.detail), "remedy": redact(self.remedy)}
         return {"alarm": self.name, "since": since, **words}
 
     def message(self, account: str, state: str) -> dict[str, Any]:
-        """What is told when it begins and when it ends; ``state`` is ``begun`` or ``ended``."""
+        """The message that is sent when the alarm begins and when it ends; ``state`` is ``begun`` or ``ended``."""
         told = self.as_json()
         return {"account": account, "alarm": told.pop("alarm"), "state": state, **told}

@@ -1,6 +1,6 @@
-"""What the ledger holds, as values: the engine reads a `Base`, decides, and hands back `Changes`.
+"""The ledger's content as plain values: the engine reads a `Base`, decides, and returns `Changes`.
 
-Nothing here knows SQL. Words of an enumeration are stored as they are and survive a restart.
+Nothing here knows SQL. The values of the enumerations are stored in the ledger, so renaming one needs a migration.
 """
 
 from __future__ import annotations
@@ -28,35 +28,38 @@ class OpState(StrEnum):
     """How far an operation got."""
 
     SENT = "sent"
-    """Stored before its request; found at the start of a run it means a crash: in doubt."""
+    """Stored before its request is sent. If a run starts with one, the run before crashed: it is in doubt."""
     IN_DOUBT = "in_doubt"
-    """The request may have been carried out; reading will tell."""
+    """The request may have been carried out. Only a read of the CRM can tell."""
     DONE = "done"
     FAILED = "failed"
-    """It surely was not carried out and may be planned again, not before ``not_before``."""
+    """It was certainly not carried out. It may be planned again after ``not_before``."""
     PARKED = "parked"
-    """The CRM refused it; planned again when ``fingerprint`` changes, or by ``syncer retry``."""
+    """The CRM rejected it. It is planned again when ``fingerprint`` changes, or after ``syncer retry``."""
 
 
 UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
 
 
 EVERYBODY = ""
-"""Stands for the contact in the visit to a CRM whose list of all tasks was read, nothing of it left out."""
+"""The contact id of a visit that read the CRM's whole list of tasks."""
 
 
 LONGEST_WAIT = timedelta(hours=1)
-"""Between two tries of what failed."""
+"""The longest pause between two tries of an operation that keeps failing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One intended write. ``contact`` is the contact's id in that CRM, ``remote_id`` the replica to complete
-    or, once done, the one that was created.
+    """One intended write.
 
-    ``before`` is what a later reading is compared with: the ids of the contact's tasks that were open just
-    before the request. ``seen`` are all ids that were there in a lane, elsewhere those that could not be understood.
-    ``failures`` counts runs in a row that ended badly. ``changes`` are the fields that an edit changes.
+    ``contact`` is the contact's id in that CRM. ``remote_id`` is the replica to complete or to edit; for a create it
+    is set once the task was created.
+
+    ``before`` and ``seen`` are used to settle the operation when its answer is lost. ``before`` has the ids of the
+    contact's tasks that were open just before the request. ``seen`` has, in a lane, all ids that were there, and
+    elsewhere the ids of tasks that could not be understood. ``failures`` counts the failed runs in a row.
+    ``changes`` are the fields that an edit changes.
     """
 
     id: str
@@ -82,16 +85,16 @@ class Operation:
 
     @property
     def slot(self) -> tuple[str, str, Action]:
-        """At most one operation of a task, system and action is unsettled."""
+        """(task, system, action). At most one operation of a slot is unsettled."""
         return (self.task, self.system, self.action)
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """Something of a CRM that could not be read in ``failures`` runs in a row, the first of them at ``since``.
+    """An item of a CRM that could not be read in ``failures`` runs in a row, the first of them at ``since``.
 
-    ``what`` and ``key`` name it as `syncer.reconcile.reading_list.ReadItem` does. ``garbled`` says that there was an
-    answer, which could not be understood; ``words`` are the CRM's own.
+    ``what`` and ``key`` name the item, as in `syncer.reconcile.reading_list.ReadItem`. ``garbled`` is true if there
+    was an answer that could not be understood. ``words`` is the CRM's own error text.
     """
 
     system: str
@@ -109,10 +112,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a task's history: what was seen, decided, sent or answered. Never changed, never deleted.
+    """One line of a task's history: what was seen, decided, sent or answered. It is never changed.
 
-    ``what`` is a machine word (``seen``, ``adopted``, ``done``, ``superseded``, ``sent``, ``created``, …), ``who``
-    is ``"us"`` or ``"them"``, ``detail`` a sentence for people.
+    ``what`` is a word for programs (``seen``, ``adopted``, ``done``, ``superseded``, ``sent``, ``created``, …),
+    ``who`` is ``"us"`` or ``"them"``, ``detail`` is a sentence for users.
     """
 
     at: datetime
@@ -126,15 +129,16 @@ class Event:
 
 
 Likeness = tuple[str, Kind, str | None, datetime]
-"""(person, kind, title, due): tasks that have the same are alike."""
+"""(link id, kind, title, due). Tasks with the same likeness are counted to detect a loop with an automation."""
 
 
 def within(then: datetime, now: datetime, span: timedelta) -> bool:
-    """Whether it is no longer ago than this; what lies ahead was written while the clock was wrong."""
+    """Whether ``then`` is less than ``span`` ago."""
+    # An instant in the future was stored while the clock was wrong, so it proves nothing.
     return timedelta(0) <= now - then < span
 
 
-# By what the rows of a base are found, see `Table`. -----------------------------------------------------
+# The indexes of a base, see `Table`. --------------------------------------------------------------------
 
 
 def _by_person(_key: str, task: Task) -> tuple[str]:
@@ -170,26 +174,32 @@ def _by_whose(alike: Likeness, _number: int) -> tuple[str]:
 
 
 def _by_what_it_is_about(cursor: str, _value: str) -> tuple[str]:
-    """A person or a key, where it is about one."""
+    """The link or the contact key at the end of the cursor's name, or an empty text."""
     return (cursor.rpartition(":")[2] if cursor.startswith((BEHIND, LEFT, NEWCOMER)) else "",)
 
 
 @dataclass(slots=True)
 class Base:
-    """What all sides last agreed on, as loaded for one run: the tasks that may still matter.
+    """What all CRMs last agreed on, as loaded for one run. Only tasks that may still change are loaded.
 
-    ``tasks`` are those that are open, have an open replica or an unsettled operation, and those asked for by id;
-    ``replicas`` all replicas of these, and those asked for by key. ``operations`` are the unsettled and the parked or
-    failed ones, the latest for each task, system and action, and of tasks asked for the creates that were carried out.
-    ``records`` are all known contacts, ``links`` gives the link of each linked one. ``lookups`` tells when a (system,
-    key) was last asked for and not found, ``visits`` when the tasks of a (system, contact) were last read one contact
-    at a time. ``cursors`` are small named values. ``failing`` is what could not be read when it was last tried.
-    ``unreported`` are incidents of runs that broke off before they could report them. ``recent`` counts the tasks,
-    closed ones too, that were first seen within a day and are alike. ``behind`` are the persons for whom nothing may be
-    written in this run, because something was that the ledger does not know.
+    tasks       open tasks, tasks with an open replica or an unsettled operation, and tasks requested by id
+    replicas    all replicas of these tasks, and replicas requested by key
+    operations  the unsettled ones; the latest parked or failed one of each slot; for tasks requested by id, also the
+                creates that were carried out
+    records     all known contacts, by (system, contact id)
+    links       the link id of each linked contact, by (system, contact id)
+    lookups     when a (system, contact key) was last searched and not found
+    visits      when the tasks of a (system, contact id) were last read
+    cursors     small named values, see `syncer.domain.cursors`
+    failing     items that could not be read in the last run
+    unreported  incidents of runs that stopped before they could report them
+    recent      how many tasks of one likeness were first seen within a day, closed tasks included
+    behind      links for which nothing may be written in this run: something was written for them that this ledger
+                does not know
 
-    What is asked for each operation or contact is answered from indexes, which are in step with these dictionaries
-    whoever changes them: each is made a `Table`. To replace one, make another base.
+    The questions below are asked for every operation and every contact, so they are answered from indexes. Each
+    dictionary becomes a `Table`, which updates its indexes on every change. Do not assign another dictionary to a
+    field of an existing base, for that one would have no indexes: make another base.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -205,13 +215,13 @@ class Base:
     recent: dict[Likeness, int] = field(default_factory=dict)
     ledger_id: str = ""
     ledger_made_at: datetime | None = None
-    """See `syncer.domain.ledger_ids`; empty where no run was made with this ledger yet."""
+    """See `syncer.domain.ledger_ids`. Empty before the first run with this ledger."""
     former_ids: frozenset[str] = frozenset()
-    """What it was called before its file was copied or put back."""
+    """The ids of this ledger before its file was copied or restored."""
     restored_at: datetime | None = None
-    """When the ledger was found to be a copy that was put back: what happened before then it may not know."""
+    """When the ledger was found to be a restored copy. It may lack what happened before that instant."""
     put_forward: timedelta = timedelta(0)
-    """By how much our clock was put forward since the last run."""
+    """How far our clock was set forward since the last run."""
     behind: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -224,7 +234,7 @@ class Base:
         self.recent = as_table(self.recent)
 
     def copy(self) -> Base:
-        """A base whose tasks, replicas, operations, links, cursors and counts may be changed, and this one is not."""
+        """A base whose tasks, replicas, operations, links, cursors and counts can change without changing this one."""
         return replace(
             self,
             tasks=Table(self.tasks),
@@ -238,7 +248,7 @@ class Base:
     # changes ---------------------------------------------------------------------------------------
 
     def update(self, changes: Changes) -> None:
-        """Take over what was stored, or in a plan would have been."""
+        """Apply changes that were stored, or that a plan only pretends to store."""
         self.links.update(changes.links)
         self.records.update(changes.records)
         self.tasks.update(changes.tasks)
@@ -256,7 +266,7 @@ class Base:
         self.failing.update(changes.failing)
 
     def _follow(self, merged: Mapping[str, str]) -> None:
-        """What was a link's that became part of another one is that one's."""
+        """Move everything of a merged link to the link that remains."""
         for link in merged:
             now = survivor(link, merged)
             if now == link:
@@ -278,24 +288,24 @@ class Base:
         return None if asked is None else datetime.fromisoformat(asked)
 
     def may_arrive(self, system: str, keys: Iterable[str], now: datetime, grace: timedelta) -> bool:
-        """Whether that was so lately, for any of these keys, that the contact may still be made."""
+        """Whether a contact with one of these keys was requested less than ``grace`` ago and may still appear."""
         instants = (self.asked_to_make(system, key) for key in keys)
         return any(asked is not None and within(asked, now, grace) for asked in instants)
 
     def is_full(self, system: str) -> bool:
-        """Whether the CRM had no room for what was created last."""
+        """Whether the CRM rejected the last create because its storage is full."""
         return bool(self.cursors.get(FULL + system))
 
     def copies_of(self, task: str) -> list[Replica]:
-        """The task's replicas, whatever has become of them."""
+        """All replicas of the task, closed and gone ones included."""
         return as_table(self.replicas).by(_by_task, task)
 
     def copies(self, task: str, system: str) -> list[Replica]:
-        """Those in one CRM."""
+        """The task's replicas in one CRM."""
         return [replica for replica in self.copies_of(task) if replica.system == system]
 
     def replicas_of(self, system: str, contact: str) -> list[Replica]:
-        """The replicas that are tasks of one contact."""
+        """The replicas that belong to one contact of a CRM."""
         return as_table(self.replicas).by(_by_contact, (system, contact))
 
     def operations_of(self, task: str) -> list[Operation]:
@@ -303,11 +313,11 @@ class Base:
         return as_table(self.operations).by(_by_its_task, task)
 
     def operations_in(self, slot: tuple[str, str, Action]) -> list[Operation]:
-        """Those of one task, system and action."""
+        """The operations of one slot."""
         return [operation for operation in self.operations_of(slot[0]) if operation.slot == slot]
 
     def unsettled(self, system: str, contact: str) -> list[Operation]:
-        """The operations on a contact's tasks that may have been carried out."""
+        """The operations on one contact's tasks of which it is not known whether they were carried out."""
         found = as_table(self.operations).by(_by_its_contact, (system, contact))
         return [operation for operation in found if operation.state in UNSETTLED]
 
@@ -316,15 +326,15 @@ class Base:
         return as_table(self.tasks).by(_by_person, link)
 
     def contacts_of(self, link: str) -> tuple[tuple[str, str], ...]:
-        """The (system, id) of one person in each CRM."""
+        """The (system, contact id) of one person in each CRM."""
         return as_table(self.links).keys_by(_by_link, link)
 
     def records_of(self, link: str) -> list[Record]:
-        """What every CRM knows of one person."""
+        """The records of one person in all CRMs."""
         return [self.records[key] for key in sorted(self.contacts_of(link)) if key in self.records]
 
     def records_with(self, key: str) -> list[Record]:
-        """The contacts that have this phone number or e-mail."""
+        """The records that have this phone number or e-mail."""
         return as_table(self.records).by(_by_keys, key)
 
     def neighbours(self, record: tuple[str, str]) -> set[tuple[str, str]]:
@@ -341,13 +351,14 @@ class Base:
         return as_table(self.cursors).keys_by(_by_what_it_is_about, person)
 
     def recent_of(self, link: str) -> tuple[Likeness, ...]:
-        """What tasks of one person that were first seen within a day look like."""
+        """The likenesses of one person's tasks that were first seen within a day."""
         return as_table(self.recent).keys_by(_by_whose, link)
 
     def narrowed(self, contact: str | None, tasks: Iterable[str], records: Iterable[tuple[str, str]] = ()) -> Base:
-        """Only the tasks of one link, and these others: what one lane or one contact is decided from.
+        """A part of this base: the tasks of one link and the given ones, and everything about their persons.
 
-        And of everything else only what is about the persons of these, and about those of these ``records``.
+        ``records`` adds the persons of these (system, contact id). A lane is planned again before each write; with a
+        part of the base that costs the same, however many tasks the account has.
         """
         own = () if contact is None else (task.id for task in self.tasks_of(contact))
         wanted = dict.fromkeys(task for task in (*own, *tasks) if task in self.tasks)
@@ -373,10 +384,10 @@ class Base:
 
 @dataclass(slots=True)
 class Changes:
-    """What is to be stored in one transaction: whole new values, keyed as in `Base`.
+    """What is to be stored in one transaction: whole new values, with the same keys as in `Base`.
 
-    ``forgotten`` are replicas to be removed (after ``syncer retry``), ``links`` are new or moved links,
-    ``merged`` tells which link became part of which. ``readable`` is what fails no more.
+    ``forgotten`` are replicas to remove (after ``syncer retry``). ``links`` are new or changed links. ``merged`` maps
+    a link that ended to the link that it became part of. ``readable`` are items that can be read again.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)

@@ -1,8 +1,11 @@
 """Contact keys: phone numbers in E.164 and e-mail addresses in lower case (pure).
 
-A key joins people, so what may be nobody's or anybody's is none: what is no valid number or address, a placeholder that
-somebody typed because a field had to be filled, a number with an extension, which tells two colleagues of one
-switchboard apart by what a key leaves out, and a field that holds more than one number.
+Contacts with a common key are taken for one person, so a doubtful value is no key. This applies to:
+
+- invalid numbers and addresses;
+- placeholders that somebody typed because the field was mandatory;
+- numbers with an extension: colleagues behind one switchboard differ in nothing but the extension;
+- fields with more than one number.
 """
 
 from __future__ import annotations
@@ -19,12 +22,14 @@ from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberTyp
 LONGEST_EMAIL = 320
 LONGEST_PHONE = 80
 SHORTEST_ABROAD = 10
-"""Digits, country code included: shorter ones would be taken for a small country's, and are a town's more often."""
+"""Digits, country code included. A shorter number without a plus is more often a local one than one of a small
+country."""
 
 _LABEL: Final = r"[(\[]?(?:telephone|tel|phone|ph|mobile|mob|cell|home|work|office|whatsapp|m|t)[)\]]?"
 _PHONE: Final = re.compile(rf"(?:{_LABEL}[\s.:]*)?(?P<number>[^a-z]+?)(?:\s*{_LABEL})?", re.IGNORECASE)
 _AROUND: Final = " \t\r\n,;:.'\""
 _BETWEEN: Final = frozenset("()[]./-~\u2010\u2011\u2012\u2013\u2014\u2212")
+# Invisible characters that come along when a number is copied from a web page or a chat.
 _UNSEEN: Final = frozenset("\u200b\u200e\u200f\u202a\u202c\u202d\u2060\ufeff")
 
 _COUNTED_UP: Final = "01234567890123456789"
@@ -44,17 +49,17 @@ _NOBODY_OF_ITSELF: Final = frozenset(("none", "na", "no", "nil", "null", "unknow
 
 @lru_cache(maxsize=65536)
 def phone_key(text: str | None, region: str) -> str | None:
-    """``"98765 43210"`` in region ``"IN"`` is ``"+919876543210"``; ``None`` for what is no valid number.
+    """The number in E.164: ``"98765 43210"`` in region ``"IN"`` is ``"+919876543210"``. ``None`` if it is invalid.
 
-    Without a country code it is read in the region, and where that gives no valid number, with a ``+`` before it:
-    ``"14155550123"`` in ``"IN"`` is ``"+14155550123"``. One that lacks its area code is none: it would join people of
-    different towns. A label before or behind it (``Mobile:``) is left out. Any other letter makes it none, that of a
-    vanity number too: a word beside a number would be dialled as digits.
+    A number without a country code is read in the region. If that is invalid, it is read with a ``+``:
+    ``"14155550123"`` in ``"IN"`` is ``"+14155550123"``. A number without its area code is invalid. A label before or
+    after the number (``Mobile:``) is ignored; any other letter makes the number invalid.
     """
     bare = _bare(text) if text and len(text) <= LONGEST_PHONE else None
     if bare is None:
         return None
     number = _valid(bare, region)
+    # A slash may stand between two short numbers, which would make one long foreign number.
     if number is None and text and len(bare) >= SHORTEST_ABROAD and "/" not in text:
         number = _valid(f"+{bare}", region)
     if number is None or _is_placeholder(phonenumbers.national_significant_number(number)):
@@ -64,18 +69,16 @@ def phone_key(text: str | None, region: str) -> str | None:
 
 @lru_cache(maxsize=65536)
 def many_share(phone: str) -> bool:
-    """Whether this E.164 number may be that of many people: a fixed line, toll-free, shared-cost or company number.
-
-    Where mobile numbers look like others (North America: ``FIXED_LINE_OR_MOBILE``) it counts as one person's, for
-    people there would be joined by nothing else.
-    """
+    """Whether several people may share this E.164 number: a fixed line, toll-free, shared-cost or company number."""
+    # In North America mobile numbers cannot be told from others. They count as personal: otherwise no phone number
+    # would link anybody there.
     number = _parsed(phone, "ZZ")
     return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON
 
 
 @lru_cache(maxsize=65536)
 def email_key(text: str | None) -> str | None:
-    """The address in lower case; ``None`` for what is no address, or surely nobody's. Nothing is looked up."""
+    """The address in lower case. ``None`` if it is invalid or a placeholder. No network access."""
     if not text or len(text) > LONGEST_EMAIL:
         return None
     try:
@@ -87,7 +90,7 @@ def email_key(text: str | None) -> str | None:
 
 
 def _bare(text: str) -> str | None:
-    """Its digits in plain form, and a plus before them; ``None`` where more stands there than one number."""
+    """The ASCII digits of the number, with its plus if there is one. ``None`` if the text is more than one number."""
     shape = _PHONE.fullmatch("".join(char for char in text if char not in _UNSEEN).strip(_AROUND))
     if shape is None:
         return None
@@ -115,15 +118,13 @@ def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
 
 
 def _is_placeholder(digits: str) -> bool:
-    """One digit repeated, or counted up, or down to 1: 9999999999, 1234567890, 87654321.
-
-    Counting down to 0 is none: 9876543210 is a mobile number in India like any other.
-    """
+    """Whether the number is one digit repeated, or counts up, or counts down to 1: 9999999999, 1234567890, 87654321."""
+    # Counting down to 0 is no placeholder: 9876543210 is an ordinary mobile number in India.
     return len(set(digits)) == 1 or digits in _COUNTED_UP or digits in _COUNTED_DOWN
 
 
 def _is_nobodys(email: str) -> bool:
-    """``noemail@…``, ``no-reply@…``, and words that name themselves, as ``none@none.com``."""
+    """Whether it is a placeholder: ``noemail@…``, ``no-reply@…``, or the same word twice as in ``none@none.com``."""
     local, _, domain = email.partition("@")
     word = re.sub(r"[._-]", "", local)
     return word in _NOBODY or (word in _NOBODY_OF_ITSELF and domain.partition(".")[0] == word)

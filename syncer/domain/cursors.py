@@ -1,42 +1,46 @@
-"""The ledger's small named values: what the names begin with, and what becomes of them when two persons are one."""
+"""The ledger's small named values: how their names begin, and how they change when two links become one.
+
+The text after the colon is a system, a contact key or a link id, as the comment says.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 IDENTITY = "identity:"
-"""Begins the name of the cursor that has whose remote account a CRM showed with the first run."""
+"""``identity:<system>``: the remote account that the CRM showed in the first run."""
 
 OUR_USER = "user:"
-"""Begins the name of the cursor that has whom a CRM names as the maker of what we make there."""
+"""``user:<system>``: the user id that the CRM reports as creator of our tasks."""
 
 FULL = "full:"
-"""Begins the name of the cursor of a CRM that had no room for what was created last: each run tries one create."""
+"""``full:<system>``: set while the CRM's storage is full. Each run then tries one create."""
 
 NEWCOMER = "newcomer:"
-"""Begins the name of the cursor that has when a CRM was last asked to make a contact with this key."""
+"""``newcomer:<system>:<key>``: when the CRM was last asked to create a contact with this key."""
 
 LEFT = "left:"
-"""Begins the name of the cursor, ``left:<system>:<link>``, that has the keys of a person's contact that is gone."""
+"""``left:<system>:<link>``: the contact keys of a person's contact that was deleted in the CRM."""
 
 LINKED = "linked"
 """The cursor that says of which CRMs all contacts were looked at, to find who is one person, and who was in doubt."""
 
 BEHIND = "behind:"
-"""Begins the name of the cursor of a person for whom something was written that this ledger does not know."""
+"""``behind:<link>``: set while something was written for this person that the ledger does not know."""
 
 COMPANY = "company"
-"""The cursor that says that another ledger may write beside this one: its markers are in tasks made since."""
+"""Set if another ledger may write to this account: its markers were found in tasks made after this ledger."""
 
 OTHER_LEDGER = "other_ledger"
-"""The cursor that has the id of another ledger that writes for the same account."""
+"""The id of another ledger that writes to the same account."""
 
 AWAITED = "awaited_since"
-"""The cursor that has since when a daemon awaits a run that ends well: the first of those that began since the last."""
+"""Since when a daemon has been waiting for a run that succeeds."""
 
 
 def survivor(link: str, merged: Mapping[str, str]) -> str:
-    """The link that this one is a part of by now."""
+    """The link that this one has become part of, or the link itself."""
+    # A link that was not merged maps to itself, which ends the loop.
     seen = {link}
     while (link := merged.get(link, link)) not in seen:
         seen.add(link)
@@ -44,7 +48,7 @@ def survivor(link: str, merged: Mapping[str, str]) -> str:
 
 
 def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict[str, str]:
-    """What becomes of the cursors that name a person, where links became part of others."""
+    """The changed cursors after links were merged. An empty value deletes a cursor."""
     changed: dict[str, str] = {}
     for name, value in cursors.items():
         begin, _, link = name.rpartition(":")

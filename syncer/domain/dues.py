@@ -1,7 +1,7 @@
 """How CRMs keep dues, and when two dues are the same (pure).
 
-In the model a due is always an instant. For a due that is a day without a time, the day's last minute stands: it is
-not overdue before the evening, wherever it is copied to. Where dues may be days, what is due in that minute is one.
+In the model a due is always an instant. A day without a time becomes the beginning of the day's last minute, so that
+the copies are not overdue before the evening. A CRM that keeps days reads this instant as the day again.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Final
 
 SECOND: Final = timedelta(seconds=1)
-"""What every CRM keeps; fractions of a second are dropped."""
+"""Every CRM keeps seconds. Fractions of a second may be dropped."""
 DAY: Final = timedelta(days=1)
 LAST_MINUTE: Final = timedelta(minutes=1)
 _ENDS: Final = (1, 9999)
+"""The first and the last year of `datetime`: arithmetic there overflows."""
 _LONGEST_DAY: Final = timedelta(hours=26)
-"""A day on which clocks go back has 25 hours."""
+"""A day on which the clocks go back has 25 hours; one more is a margin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dues:
-    """How one CRM keeps dues: cut off or rounded to a ``step``; with a ``zone`` a due may be a day of that zone.
+    """How one CRM keeps dues.
 
-    With a step of a `DAY` every due is one.
+    Dues are cut off or rounded to ``step``. If ``zone`` is set, a due may also be a day of that zone, without a time.
+    If the step is a `DAY`, every due is a day.
     """
 
     step: timedelta = SECOND
@@ -31,11 +33,11 @@ class Dues:
 
     @property
     def reach(self) -> timedelta:
-        """The largest distance of two instants that may be one due here."""
+        """The largest distance between two instants that may be the same due here."""
         return self.step if self.zone is None else max(self.step, _LONGEST_DAY)
 
     def day(self, due: datetime) -> date:
-        """The day of an instant."""
+        """The day of an instant, in the zone of this CRM."""
         try:
             return due.astimezone(self.zone).date()
         except OverflowError:
@@ -43,7 +45,7 @@ class Dues:
 
     def of_day(self, day: date) -> datetime:
         """The instant that stands for a day: the beginning of its last minute, in UTC."""
-        # From the next midnight back: in some zones there is an evening without 23:59, or with two.
+        # Counted back from the next midnight: if the clocks change in the evening, 23:59 may not exist or exist twice.
         midnight = datetime.combine(day + timedelta(days=1), time(), self.zone)
         return midnight.astimezone(UTC) - LAST_MINUTE
 
@@ -52,7 +54,7 @@ class Dues:
         return self.zone is not None and due.year not in _ENDS and due == self.of_day(self.day(due))
 
     def same(self, due: datetime | None, other: datetime | None) -> bool:
-        """Whether two dues look the same here; no due is only like no due."""
+        """Whether this CRM shows two dues as the same. ``None`` is the same as ``None`` only."""
         if due is None or other is None:
             return due is other
         if self.zone is None or not (self.step >= DAY or self.is_day(due) or self.is_day(other)):
@@ -60,5 +62,5 @@ class Dues:
         return self.day(due) == self.day(other)
 
     def coarser(self, other: Dues) -> Dues:
-        """Of two ways to keep dues the one that tells fewer of them apart."""
+        """Of two CRMs' ways to keep dues, the less exact one."""
         return max(self, other, key=lambda dues: dues.reach)

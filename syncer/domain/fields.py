@@ -1,7 +1,7 @@
 """The fields of a task that people edit, and their values (pure).
 
-Values are canonical: a due is an instant in UTC, title and body are text without the marker line, an assignee is the
-name of an entry of ``[[users]]`` or, in one CRM, that CRM's own user id.
+Values are canonical. A due is an instant in UTC. Title and body are text without the marker line. A task's assignee is
+the name of an entry of ``[[users]]``; a replica's assignee is the CRM's own user id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncer.domain.dues import Dues
 
 
 class TaskField(StrEnum):
-    """What travels when it is changed. The kind never does."""
+    """The fields whose changes are copied to the other CRMs. The kind never changes."""
 
     DUE = "due"
     TITLE = "title"
@@ -25,12 +25,12 @@ class TaskField(StrEnum):
 
 
 Value = datetime | str | None
-"""``None`` stands for none; of a body, an empty text does, so that none and unread are told apart."""
+"""``None`` means no value. A replica's body and assignee use an empty text for that: ``None`` means unread there."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A field of one copy that is to be given another value."""
+    """A new value for one field of a replica."""
 
     field: TaskField
     old: Value
@@ -38,26 +38,26 @@ class Change:
 
 
 Same = Callable[[TaskField, Value, Value], bool]
-"""Whether two values of a field are one, as far as a CRM changes values by itself."""
+"""Whether two values of a field are the same, apart from what the CRM itself changes in values."""
 
 TRUNCATED: Final = 200
-"""A title that was cut has kept so many characters at least."""
+"""CRMs that shorten a title keep at least this many characters."""
 _TO_THE_SECOND: Final = Dues()
 _WORD_JOINER: Final = "\u2060"
 
 
 def stored(value: Value) -> str | None:
-    """A value as text."""
+    """The value as text, as the ledger stores it."""
     return value.isoformat() if isinstance(value, datetime) else value
 
 
 def restored(field: TaskField, text: str | None) -> Value:
-    """The value of a text that `stored` made."""
+    """The value that `stored` turned into this text."""
     return datetime.fromisoformat(text) if field is TaskField.DUE and text is not None else text
 
 
 def same_value(field: TaskField, one: Value, other: Value) -> bool:
-    """Whether two values of a field are one where a CRM keeps plain text: white space around words does not count."""
+    """Whether two values of a field are the same in a CRM that keeps plain text. White space is not compared."""
     if isinstance(one, datetime) or isinstance(other, datetime):
         return _TO_THE_SECOND.same(*(value if isinstance(value, datetime) else None for value in (one, other)))
     if field is TaskField.ASSIGNEE:
@@ -66,7 +66,7 @@ def same_value(field: TaskField, one: Value, other: Value) -> bool:
 
 
 def same_words(field: TaskField, one: str, other: str) -> bool:
-    """Whether two texts, of one space between words each, are one; a title may have been cut short."""
+    """Whether two texts from `words_of` are the same. A title may have been shortened by its CRM."""
     if one == other:
         return True
     short, long = sorted((one, other), key=len)
@@ -74,7 +74,8 @@ def same_words(field: TaskField, one: str, other: str) -> bool:
 
 
 def words_of(text: str) -> str:
-    """A text with one space between words, and without what keeps a CRM from reading a template."""
+    """The text with single spaces, and without the word joiners that we put between braces."""
+    # Reply would replace ``{{name}}`` by a variable, so its adapter separates the braces.
     return " ".join(text.replace(_WORD_JOINER, "").split())
 
 
@@ -83,6 +84,6 @@ def _words(value: Value) -> str:
 
 
 def in_order(fields: Iterable[TaskField]) -> list[TaskField]:
-    """As people are told of them."""
+    """The fields in the order in which users see them."""
     wanted = set(fields)
     return [field for field in TaskField if field in wanted]

@@ -8,9 +8,9 @@ from syncer.domain.base import Event, OpState
 
 _WORDS: Final = {
     "seen": "saw it for the first time",
-    "adopted": "took it for the same task",
+    "adopted": "matched it to this task",
     "rebuilt": "recognised it",
-    "joined": "took it for a copy of this task",
+    "joined": "recognised it as a copy of this task",
     "changed": "changed it",
     "done": "completed it",
     "cancelled": "cancelled it",
@@ -24,18 +24,18 @@ _WORDS: Final = {
     "completed": "completed it",
     "in_doubt": "lost the answer",
     "not_carried_out": "found that nothing had happened",
-    "parked": "were refused",
+    "parked": "had the request rejected",
     "failed": "failed",
     "held": "stopped creating there for a while",
     "freed": "let it be tried again",
 }
 OPEN_QUESTIONS: Final = {
-    OpState.SENT: "a request was sent and its answer is not known yet; the next run finds out by reading",
-    OpState.IN_DOUBT: "a request may have been carried out; the next run finds out by reading",
-    OpState.FAILED: "the last try failed and is repeated",
-    OpState.PARKED: "the CRM refused it; tried again when the task or the contact changes, or by: syncer retry",
+    OpState.SENT: "a request was sent, and there is no answer yet; the next run reads the task to see what happened",
+    OpState.IN_DOUBT: "the answer to a request was lost; the next run reads the task to see what happened",
+    OpState.FAILED: "the last try failed; it is tried again",
+    OpState.PARKED: "the CRM rejected it; it is tried again when task or contact change, or after: syncer retry",
 }
-"""What an operation that is not settled means for people."""
+"""What an unfinished operation means, for users."""
 
 
 def event_in_words(event: Event) -> str:
@@ -47,13 +47,13 @@ def event_in_words(event: Event) -> str:
 
 
 def deed_of(event: Event) -> str:
-    """``we created it``: who did what."""
-    # Whoever made it, the engine is who saw or adopted it.
+    """Who did what: ``we created it``."""
+    # The event's ``who`` is the creator of the task. Seeing and matching it is done by the engine.
     who = "we" if event.who == "us" or event.what in {"seen", "adopted"} else "they"
     return f"{who} {_WORDS.get(event.what, event.what.replace('_', ' '))}"
 
 
 def more_of(event: Event) -> str:
-    """What its detail says beyond who did what where."""
+    """The event's detail, or an empty text if it only repeats what `deed_of` says."""
     says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
     return "" if says_no_more else event.detail

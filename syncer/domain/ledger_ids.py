@@ -1,11 +1,11 @@
-"""What a ledger is called: by when it was made, so that of two ledgers all can tell which is the older one.
+"""The ids of ledgers. They sort as text by age, so that of two ledgers everybody can tell which is older.
 
-Ten characters of Crockford's base 32 in lower case (no i, l, o, u), which sort as text:
+An id is ten characters of Crockford's base 32 in lower case (no i, l, o, u):
 
-- an ordinary id is 7 characters, the seconds since 1970, and 3 random ones. It never begins with ``0``: that would
-  be before January 2004, and a clock that says so is wrong;
-- the id of a ledger that took over is ``0``, 7 characters that count the seconds down, and 2 random ones. So it sorts
-  before all ordinary ones, and of those that took over the latest sorts first.
+- an ordinary id has 7 characters for the seconds since 1970 and 3 random ones. It never begins with ``0``: that would
+  be a time before January 2004, so the clock would be wrong;
+- after ``syncer ledger take-over`` an id has ``0``, 7 characters that count the seconds down, and 2 random ones. So it
+  sorts before all ordinary ids, and the latest take-over sorts first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 LENGTH: Final = 10
 ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-"""Crockford's base 32: the digits, and the letters without those that are taken for others."""
+"""Crockford's base 32: digits and letters, without the letters that are easily misread."""
 
 _VALUES: Final = {letter: value for value, letter in enumerate(ALPHABET)}
 _TOOK_OVER: Final = "0"
@@ -36,17 +36,17 @@ class LedgerIdentity:
 
 
 def new(now: datetime, random_bytes: Callable[[int], bytes]) -> LedgerIdentity:
-    """The identity of a ledger that is made, or found to be a copy, now."""
+    """The identity of a ledger that is created now, or that is now found to be a copy."""
     return _identity(_text(_seconds(now), _DIGITS) + _random(3, random_bytes))
 
 
 def taking_over(now: datetime, random_bytes: Callable[[int], bytes]) -> LedgerIdentity:
-    """The identity of a ledger that is its account's only one from now on: it sorts before all others so far."""
+    """The identity of a ledger that takes over its account now. It sorts before all earlier ones."""
     return _identity(_TOOK_OVER + _text(_LAST - _seconds(now), _DIGITS) + _random(2, random_bytes))
 
 
 def parse(ledger: str) -> datetime:
-    """When the ledger with this id was made or took over. Raises `ValueError` for what is no such id."""
+    """When the ledger with this id was made or took over. Raises `ValueError` if this is no ledger id."""
     if len(ledger) != LENGTH or not set(ledger) <= _VALUES.keys():
         msg = f"expected a ledger's id of {LENGTH} lower-case letters and digits: {ledger!r}"
         raise ValueError(msg)

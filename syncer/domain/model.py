@@ -2,14 +2,14 @@
 
 Vocabulary
 ----------
-task        one thing to do for one contact; it keeps the kind of its origin for life
-replica     a task's copy in one CRM, known by (system, remote id)
-record      one CRM's contact (a Superfone lead, a Reply contact, a HighLevel contact)
-link        one person: the records of several CRMs that are the same one
+task        one thing to do for one contact; it always keeps the kind of its origin
+replica     a task's copy in one CRM, identified by (system, remote id)
+record      a contact in one CRM (a Superfone lead, a Reply contact, a HighLevel contact)
+link        one person: the records of several CRMs that belong to the same person
 reading     what a CRM answered about a task, before anything is concluded from it
-draft       what is to be created in a CRM
+draft       a task that is to be created in a CRM
 
-All types are frozen, all instants are timezone-aware UTC, all systems are lower-case names of adapters.
+All types are frozen. All instants are timezone-aware UTC. A system is the lower-case name of an adapter.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ T = TypeVar("T")
 
 MARKER_PREFIX: Final = "syncer:"
 MARKER_TOKEN: Final = r"[0-9a-z]{10}:[0-9A-Za-z_-]{1,40}:[0-9A-Za-z_.%~-]{1,400}"  # noqa: S105 - no password
-"""What follows the prefix: the ledger that wrote it, and the task's id. In ASCII, so that no editor changes it."""
+"""What follows the prefix: the ledger that wrote the marker, and the task's id. ASCII, so that no editor changes it."""
+# A marker is a line of its own: within an HTML element, after a line break, or plain. The possessive quantifiers
+# (``*+``) never backtrack, so a hostile text cannot make the search slow.
 _MARKER: Final = re.compile(
     rf"<(?P<tag>\w++)[^<>]*+>\s*+syncer:(?P<inside>{MARKER_TOKEN})\s*+</(?P=tag)>"
     rf"|<br\s*+/?>\s*+syncer:(?P<after>{MARKER_TOKEN})(?=\s*+(?:<|$))"
@@ -39,7 +41,7 @@ _INCARNATION: Final = re.compile(r"~([2-9]|[1-9][0-9]{1,8})\Z")
 
 
 class Kind(StrEnum):
-    """What is to be done. Superfone names all calls, visits and reminders apart; the others know fewer."""
+    """What is to be done. Superfone has types for all calls, visits and reminders; the other CRMs have fewer."""
 
     FOLLOW_UP_CALL = "follow_up_call"
     FIRST_CALL = "first_call"
@@ -55,16 +57,16 @@ class Kind(StrEnum):
 
     @property
     def label(self) -> str:
-        """How a person would name it, for titles that no CRM gave."""
+        """The kind for users. It becomes the title of a task without a title."""
         return _LABELS[self]
 
     @property
     def family(self) -> str:
-        """Kinds of one family may be two CRMs' words for the same task."""
+        """Kinds of the same family may be the same task in two CRMs."""
         return _FAMILIES.get(self, self.value)
 
     def compatible(self, other: Kind) -> bool:
-        """Whether the two may be one task seen through two CRMs."""
+        """Whether two tasks of these kinds may be the same task in two CRMs."""
         return self.family == other.family
 
 
@@ -96,7 +98,7 @@ MESSAGE_KINDS: Final = frozenset({Kind.EMAIL, Kind.SMS, Kind.WHATSAPP, Kind.LINK
 
 
 class State(StrEnum):
-    """What a task is, and what a CRM says that its copy is. Completed beats cancelled beats open."""
+    """The state of a task, and of a copy as its CRM reports it. Done takes precedence over cancelled, then open."""
 
     OPEN = "open"
     CANCELLED = "cancelled"
@@ -104,40 +106,40 @@ class State(StrEnum):
 
 
 class ReplicaState(StrEnum):
-    """What we last agreed that a replica is. All words survive a restart."""
+    """The state of a replica as the ledger stores it."""
 
     OPEN = "open"
     DONE = "done"
     CANCELLED = "cancelled"
     SUPERSEDED = "superseded"
-    """Closed by the creation of another task, which says nothing about this one."""
+    """Closed because another task was created. The task itself is not done."""
     GONE = "gone"
-    """The CRM says, in two different runs, that there is no such task."""
+    """The CRM reported in two different runs that there is no such task."""
 
 
 def place_of(system: str, remote_id: str) -> str:
-    """Where a task is in a CRM, as one text. The id of a task is the place where it was first seen."""
+    """``system:remote id``. The id of a task is the place where it was first seen."""
     return f"{system}:{remote_id}"
 
 
 def split_task_id(task: str) -> tuple[str, int]:
-    """A task's place, and which task of that place it is: ``"reply:5~2"`` is the second one of ``"reply:5"``."""
+    """A task's place and its number there: ``"reply:5~2"`` is the second task of ``"reply:5"``."""
     match = _INCARNATION.search(task)
     return (task, 1) if match is None else (task[: match.start()], int(match[1]))
 
 
 def next_task_id(task: str) -> str:
-    """The id of the task that follows at the same place, after this one was reopened there."""
+    """The id of the next task at the same place, when this one was reopened there."""
     place, number = split_task_id(task)
     return f"{place}~{number + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """The line in a copy that tells whose copy it is.
+    """The line in a copy that names the task that it is a copy of.
 
-    ``ledger`` is the short id of the ledger that wrote it; such ids sort by when their ledgers were made. ``task`` is
-    the id of the task, and so names a place that can be read.
+    ``ledger`` is the id of the ledger that wrote it, see `syncer.domain.ledger_ids`. ``task`` is the id of the task.
+    It names the place of the origin, so a ledger that does not know the task can read it there.
     """
 
     ledger: str
@@ -145,7 +147,7 @@ class Marker:
 
     @property
     def line(self) -> str:
-        """``syncer:1k2m9ab3xq:reply:5``; what an editor might change in a remote id is percent-encoded."""
+        """``syncer:1k2m9ab3xq:reply:5``. The remote id is percent-encoded, so that no editor changes it."""
         system, _, remote_id = self.task.partition(":")
         return f"{MARKER_PREFIX}{self.ledger}:{system}:{quote(remote_id, safe='~')}"
 
@@ -157,7 +159,7 @@ class Marker:
 
     @classmethod
     def read(cls, token: str) -> Marker:
-        """The marker that this text, of the form `MARKER_TOKEN`, stands for."""
+        """The marker in a text of the form `MARKER_TOKEN`."""
         ledger, system, remote_id = token.split(":", 2)
         return cls(ledger, f"{system}:{unquote(remote_id)}")
 
@@ -166,10 +168,10 @@ class Marker:
 class Task:
     """One thing to do for one contact.
 
-    ``id`` is the place where it was first seen, as `place_of` writes it; a task that is reopened there gets the next
-    one of that place (`next_task_id`). ``held`` is a reason for which no copies are made of it. ``contact`` is a
-    link's id. ``due_synthetic`` marks a due that we made because the origin had none: it never flows back.
-    ``put_back`` is set while a task of theirs, closed by a race of ours, waits to be made again. ``assignee`` is the
+    ``id`` is the place where the task was first seen, see `place_of`. If the task is reopened there, a new task with
+    the id `next_task_id` begins. ``contact`` is a link's id. ``held`` is a `Reason` for which no copies are made.
+    ``due_synthetic`` marks a due that we chose because the origin had none; it is never written to the origin.
+    ``put_back`` is set while a task that our write closed by mistake waits to be created again. ``assignee`` is the
     name of an entry of ``[[users]]``.
     """
 
@@ -191,14 +193,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A task's copy in one CRM, with the fields as last agreed.
+    """A task's copy in one CRM, with its fields as last read or written.
 
-    ``made`` says that our create made it; ``ours`` that nobody has touched it since. ``exclusive`` is true
-    where its CRM keeps at most one such task open for a contact. ``misses`` counts the runs, one after
-    another, in which the read of this one task said that it is gone. ``title``, ``due``, ``body`` and ``assignee``
-    (the CRM's own user id) are its base, what it showed last; of the latter two ``None`` is not known, and nothing is
-    an empty text. ``owed`` are the fields in which it is yet to be given the task's value, ``typed`` those whose base
-    people typed there; see `syncer.reconcile.edits.base` for their words.
+    ``made`` is true if we created it; ``ours`` if nobody has changed it since. ``exclusive`` is true if the CRM allows
+    only one such task open for a contact. ``misses`` counts the runs in a row in which the read of this task said that
+    it does not exist. ``title``, ``due``, ``body`` and ``assignee`` (the CRM's own user id) are the base: what the CRM
+    showed last. A body or an assignee that is ``None`` is unknown; an empty text means that there is none. ``owed`` are
+    the fields that still have to be written here. ``typed`` are the fields whose base was typed by people here. Both
+    are explained in `syncer.reconcile.edits.base`.
     """
 
     system: str
@@ -226,13 +228,12 @@ class Replica:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One task as a CRM gave it. Nothing has been concluded from it yet.
+    """One task as a CRM returned it. Nothing has been concluded from it yet.
 
-    ``raw_type`` is the CRM's own word, verbatim. ``kind_known`` is false where ``kind`` was
-    only guessed from a title, because the CRM has no types. ``body`` never contains the marker line; ``marker`` is
-    what it said. ``whole`` is false for a list row that lacks the body and must be read by itself
-    before anything is made of it. ``mirrored`` is false for what runs by itself and is none of our business.
-    ``created_by`` and ``updated_by`` are the CRM's user ids as text.
+    ``raw_type`` is the CRM's own type, verbatim. ``kind_known`` is false if the CRM has no types and ``kind`` was
+    guessed from the title. ``marker`` was read from the body; ``body`` does not contain it. ``whole`` is false for a
+    list row without its body: such a task is read by itself before copies are made. ``mirrored`` is false for a task
+    that the CRM runs automatically; it is ignored. ``created_by`` and ``updated_by`` are the CRM's user ids as text.
     """
 
     system: str
@@ -262,7 +263,7 @@ class Reading:
         return (self.system, self.remote_id)
 
     def shown(self, field: TaskField) -> Value:
-        """What it shows of a field; a body that is not there is an empty one."""
+        """The value of a field. No body and no assignee are an empty text."""
         match field:
             case TaskField.DUE:
                 return self.due
@@ -275,20 +276,20 @@ class Reading:
 
     @property
     def place(self) -> str:
-        """What the id of a task begins with that was first seen here."""
+        """The place of this task, see `place_of`."""
         return place_of(self.system, self.remote_id)
 
     @property
     def number(self) -> tuple[int, str]:
-        """Its id as what it is sorted by where a CRM counts them up: a longer number is a newer one."""
+        """A sort key for CRMs that count their ids up: a longer number is newer."""
         return (len(self.remote_id), self.remote_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One contact of one CRM, its keys normalised: phones in E.164, e-mails in lower case.
+    """One contact of one CRM.
 
-    A key that is invalid is no key and is left out. Shape of ``phones``: the primary number first.
+    ``phones`` are in E.164, the primary number first. ``emails`` are in lower case. Invalid keys are left out.
     """
 
     system: str
@@ -304,9 +305,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something a CRM sent that could not be understood; ``received`` is a short, redacted excerpt.
+    """Something from a CRM that could not be understood. ``received`` is a short, redacted excerpt.
 
-    ``contact`` is whose task it is, and ``due`` when it is due, where that can be read.
+    ``contact`` and ``due`` are set as far as they could be read.
     """
 
     system: str
@@ -319,10 +320,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What is to be created in one CRM: the canonical fields, and the contact's id there.
+    """A task to create in one CRM: the canonical fields, and the contact's id there.
 
-    ``marker`` lets the answer be found again, its ``line`` being the last one of the text; adapters of CRMs that
-    give no body back leave it out. ``assignee`` is the CRM's own user id. ``now`` is our clock when the draft was made.
+    The adapter writes ``marker.line`` as the last line of the text, so that the task can be found if the answer is
+    lost. Adapters of CRMs that do not return the text leave it out. ``assignee`` is the CRM's own user id. ``now`` is
+    the time by our clock.
     """
 
     marker: Marker
@@ -338,10 +340,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to be changed in one task, by field: the ``wanted`` values, and those that it is ``expected`` to show.
+    """Fields to change in one task: the ``wanted`` values, and the values that the CRM is ``expected`` to show before.
 
-    An assignee is the CRM's own user id. ``marker`` is that of a copy of ours, whose line a text that is written ends
-    with; a text that has one keeps it, and nothing else gets one. ``now`` is our clock when the edit was made.
+    An assignee is the CRM's own user id. ``marker`` is set for a copy that we created: a text that is written ends
+    with its line. A text that already has a marker keeps it. An origin never gets one. ``now`` is the time by our
+    clock.
     """
 
     wanted: Mapping[TaskField, Value]
@@ -353,7 +356,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class TaskRef:
-    """Where one replica is: some CRMs need the contact to address a task."""
+    """The address of one replica. Some CRMs need the contact to address a task."""
 
     system: str
     remote_id: str
@@ -362,17 +365,16 @@ class TaskRef:
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """A list that was read whole. ``unreadable`` are its rows that could not be understood."""
+    """A list that was read to its end. ``unreadable`` are the rows that could not be understood."""
 
     rows: tuple[T, ...]
     unreadable: tuple[Unreadable, ...] = field(default=())
 
 
 def split_marker(text: str | None) -> tuple[str | None, Marker | None]:
-    """Take our marker line off a body: ``(body without it, the marker)``; ``None`` for what is not there.
+    """Split a body into (body without marker lines, marker). Either is ``None`` if there is none.
 
-    The last marker counts, all marker lines are removed. Carriage returns, and HTML that an editor made of
-    the lines, are tolerated.
+    All marker lines are removed, and the last one counts. Carriage returns and HTML around the lines are accepted.
     """
     if text is None:
         return None, None

@@ -1,4 +1,4 @@
-"""What the account's settings mean to the engine, as one frozen value (pure)."""
+"""The account's settings in the form that the engine uses, as one frozen value (pure)."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from syncer.domain.dues import Dues
 from syncer.domain.model import Kind, Reading, Replica, Task
 
 Dated = Reading | Replica | Task
-"""What has a due, and a CRM from which it comes."""
+"""Everything that has a due and a CRM that the due comes from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
     """The user's choices.
 
-    ``systems`` are the connections that are on, the one that knows most about kinds first. ``routes`` name,
-    for each kind, the systems that shall show it. ``users`` gives a person's name for (system, user id). ``dues``
-    is how each system keeps dues.
+    ``systems`` are the active connections; the CRM that knows most kinds comes first. ``routes`` has for each kind
+    the systems that show it. ``users`` maps (system, user id) to a name of ``[[users]]``. ``dues`` tells how each
+    system keeps dues.
     """
 
     systems: tuple[str, ...]
@@ -33,18 +33,18 @@ class Policy:
     dues: Mapping[str, Dues] = field(default_factory=dict)
 
     def user_id(self, system: str, name: str | None) -> str | None:
-        """The id that this person has in a system; ``None`` if unmapped."""
+        """The user id of this name in a system; ``None`` if the name is not mapped."""
         return next((uid for (where, uid), who in self.users.items() if where == system and who == name), None)
 
     def dues_of(self, system: str, *others: str) -> Dues:
-        """How a system keeps dues; of several systems, the one that tells fewest of them apart."""
+        """How a system keeps dues. With several systems, the least exact way of theirs."""
         found = self.dues.get(system, _TO_THE_SECOND)
         for other in others:
             found = found.coarser(self.dues.get(other, _TO_THE_SECOND))
         return found
 
     def same_due(self, one: Dated, other: Dated) -> bool:
-        """Whether the two are due at once, as far as both CRMs can tell; a task's due is as its origin keeps it."""
+        """Whether two dues are the same, as exactly as both CRMs keep them. A task's due is as exact as its origin."""
         return self.dues_of(_system(one), _system(other)).same(one.due, other.due)
 
 

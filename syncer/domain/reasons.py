@@ -1,4 +1,4 @@
-"""Why something is not propagated: a closed list of words, each with the sentence that people read (pure)."""
+"""Why something is not propagated: a closed list of words, each with a sentence for users (pure)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """A word for programs; ``sentence`` for people, with what would free it."""
+    """A word for programs. ``sentence`` is for users: it says what happens next, or what they have to do."""
 
     NO_CONTACT = "no_contact"
     AMBIGUOUS_CONTACT = "ambiguous_contact"
@@ -48,7 +48,7 @@ class Reason(StrEnum):
 
     @property
     def can_be_freed(self) -> bool:
-        """Whether `syncer retry` frees what waits for this."""
+        """Whether `syncer retry` has an effect on tasks with this reason."""
         return self in _FREED_BY_RETRY
 
 
@@ -66,47 +66,87 @@ _FREED_BY_RETRY = frozenset(
     }
 )
 _SENTENCES: dict[Reason, str] = {
-    Reason.NO_CONTACT: "That CRM has no such contact; add it there, or set create_missing_contacts = true.",
+    Reason.NO_CONTACT: "This CRM does not have the contact. Add it there, or set create_missing_contacts = true.",
     Reason.AMBIGUOUS_CONTACT: (
-        "A phone number or e-mail leads to several contacts of one CRM, or linked contacts no longer agree; "
-        "merge or correct them."
+        "A phone number or e-mail belongs to several contacts of one CRM, or linked contacts no longer match. "
+        "Merge or correct them."
     ),
-    Reason.CONTACT_UNREAD: "The contact of this task could not be read; it is tried again in the next run.",
-    Reason.WITHOUT_CONTACT: "The task has no contact in its CRM, so it is nobody's elsewhere; give it one.",
-    Reason.SCHEDULED: "The task runs by itself at its time and is not mirrored.",
-    Reason.SLOT_TAKEN: "Only one such task may be open for a lead, and another one is; this one follows after it.",
-    Reason.NEWER_ABOVE: "Only a lead's newest open task can be closed there; this one follows the newer ones.",
-    Reason.LANE_BLOCKED: "Another operation of the same lead must succeed first.",
-    Reason.PUT_BACK: "A race closed this task of theirs; it is made again as soon as its slot allows.",
-    Reason.CLOSED_THERE: "They closed it there without doing it, and it is kept open elsewhere (cancelled = 'keep').",
-    Reason.NOT_COMPLETABLE: "Completing this kind there would record a message that was never sent; do it by hand, or "
-    "name the kind in complete_kinds.",
-    Reason.SEQUENCE_READ_ONLY: "The task belongs to a sequence and sequence_tasks is 'read_only'; complete it by hand.",
-    Reason.NOT_SUPPORTED: "That CRM has no task of this kind; take it out of the kind's route.",
-    Reason.STORAGE_FULL: "The account's lead storage is full; make room there. Each run tries one create.",
-    Reason.UNREAD: "The CRM's tasks, or what could be a copy of one, could not be read; they are tried again "
-    "in the next run.",
-    Reason.UNAVAILABLE: "That CRM could not be used in this run; it is tried again in the next.",
-    Reason.UNAUTHORIZED: "That CRM refused the key; see: syncer check.",
-    Reason.IN_DOUBT: "A request may have been carried out though its answer was lost; reading will tell.",
-    Reason.RETRY_LATER: "The last try failed; it is tried again later, or by: syncer retry.",
-    Reason.BUDGET: "The run's time or the CRM's requests were used up; it goes first in the next run.",
-    Reason.NEXT_RUN: "It came up while the run was under way; the next run does it.",
-    Reason.MOVED: "It is no longer what the saved plan says, so it was left out; make a new plan.",
-    Reason.REPLICA_MISSING: "The CRM says that this copy no longer exists; to have it made again: syncer retry.",
-    Reason.REFUSED: "The CRM refused the write; tried again when the task or the contact changes, or by: syncer retry.",
-    Reason.FAILING: "It ended badly in several runs in a row: a write is now tried once an hour, a reading comes last.",
-    Reason.UNREADABLE: "The CRM sent something that could not be understood; the rest went on.",
-    Reason.CLOSED_BY_RACE: "Somebody acted between our read and our write, and an open task of theirs was closed.",
-    Reason.DUPLICATE: "A second copy of a task that has one here already; nothing is made of it. Delete one of them.",
-    Reason.LOOP: "The same task was made more than three times within a day, as by an automation that copies our "
-    "copies; no more copies are made of it. Stop the automation, then type: syncer retry ID.",
-    Reason.UNMATCHED: "Our user made this task, and nothing tells which task it is a copy of; no copies are made of "
-    "it. If it is a task of its own, type: syncer retry ID.",
-    Reason.DONE_OR_REOPENED: "A copy of this task was, or may have been, finished before this ledger knew of it. "
-    "Nothing tells whether it is still to be done. Finish it, or, if it is to be done, type: syncer retry ID.",
-    Reason.SECOND_LEDGER: "Another ledger writes for this account. Stop the program that uses it; then type, where the "
-    "account is to be served: syncer ledger take-over.",
+    Reason.CONTACT_UNREAD: "The contact of this task could not be read. The next run tries again.",
+    Reason.WITHOUT_CONTACT: "The task has no contact in its CRM. Give it a contact there.",
+    Reason.SCHEDULED: "The CRM runs this task by itself at its time, so it is not copied.",
+    Reason.SLOT_TAKEN: (
+        "The lead already has an open task, and it can have only one. This task is created when that one is closed."
+    ),
+    Reason.NEWER_ABOVE: "A newer task must be closed first. This task is completed after it.",
+    Reason.LANE_BLOCKED: "Another operation for the same lead must succeed first. This one is tried after it.",
+    Reason.PUT_BACK: (
+        "This task was closed by mistake, because somebody else acted at the same moment. It is created again as "
+        "soon as the lead has room for it."
+    ),
+    Reason.CLOSED_THERE: (
+        "The task was closed there without being done. It stays open elsewhere, because cancelled = 'keep' is set."
+    ),
+    Reason.NOT_COMPLETABLE: (
+        "Completing this task there would record a message that was never sent. Complete it by hand, or add its "
+        "kind to complete_kinds."
+    ),
+    Reason.SEQUENCE_READ_ONLY: (
+        "The task belongs to a sequence, and sequence_tasks is 'read_only'. Complete it by hand."
+    ),
+    Reason.NOT_SUPPORTED: "This CRM does not support tasks of this kind. Remove the CRM from the kind's route.",
+    Reason.STORAGE_FULL: (
+        "The account's lead storage is full. Free some of it there. Until then each run tries one create."
+    ),
+    Reason.UNREAD: "Some tasks of this CRM or this contact could not be read. The next run tries again.",
+    Reason.UNAVAILABLE: "This CRM could not be reached or used in this run. The next run tries again.",
+    Reason.UNAUTHORIZED: "This CRM rejected the key. To find out why, run: syncer check.",
+    Reason.IN_DOUBT: (
+        "A request was sent, but its answer was lost. The next run reads the task to see whether it was carried out."
+    ),
+    Reason.RETRY_LATER: (
+        "The last try failed. It is tried again later. To try it in the next run, use: syncer retry ID."
+    ),
+    Reason.BUDGET: "The run used up its time or its requests. This is done first in the next run.",
+    Reason.NEXT_RUN: "This came up during the run. The next run does it.",
+    Reason.MOVED: "The task changed after the plan was saved, so it was skipped. Make a new plan.",
+    Reason.REPLICA_MISSING: (
+        "The CRM reports that this copy no longer exists. To create it again, use: syncer retry ID."
+    ),
+    Reason.REFUSED: (
+        "The CRM rejected the write. It is tried again when the task or the contact changes. To try it in the "
+        "next run, use: syncer retry ID."
+    ),
+    Reason.FAILING: (
+        "This failed in several runs in a row. A write is now tried once an hour. A read is tried at the end of "
+        "each run."
+    ),
+    Reason.UNREADABLE: (
+        "The CRM sent something that could not be understood. The next run reads it again. Other tasks are not "
+        "affected."
+    ),
+    Reason.CLOSED_BY_RACE: (
+        "Somebody acted between our read and our write, and our write closed an open task of theirs."
+    ),
+    Reason.DUPLICATE: (
+        "This is a second copy of a task that has one here already. It is not copied to other CRMs. Delete one "
+        "of the two."
+    ),
+    Reason.LOOP: (
+        "The same task was created more than three times within a day, probably by an automation that copies our "
+        "copies. No more copies are made. Stop the automation, then use: syncer retry ID."
+    ),
+    Reason.UNMATCHED: (
+        "Our user created this task, but it is unclear which task it is a copy of. It is not copied to other "
+        "CRMs. If it is a task of its own, use: syncer retry ID."
+    ),
+    Reason.DONE_OR_REOPENED: (
+        "A copy of this task was, or may have been, completed before this ledger knew of it. It is unclear "
+        "whether the task is still to be done. Complete it, or, if it is still to be done, use: syncer retry ID."
+    ),
+    Reason.SECOND_LEDGER: (
+        "Another ledger writes to this account. Stop the program that uses it. Then, on the computer that is to "
+        "serve the account, run: syncer ledger take-over."
+    ),
 }
 
 
@@ -114,8 +154,8 @@ _SENTENCES: dict[Reason, str] = {
 class Item:
     """One line under *waiting*, *attention* or *incidents*.
 
-    Where it is about no task of ours, ``title`` is what the CRM calls the thing, and ``person`` whose it is: a CRM and
-    a contact's id there.
+    ``title`` and ``person`` are set only if the ledger has no such task. ``title`` is the title in the CRM, ``person``
+    is (system, contact id).
     """
 
     task: str | None

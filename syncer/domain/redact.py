@@ -1,6 +1,7 @@
-"""Keep secrets, and what a terminal would obey, out of every text that leaves the process.
+"""Remove secrets and terminal control characters from every text that leaves the process.
 
-Logs, errors, the ledger, reports: all of them go through `redact`. It takes time in proportion to the text alone.
+Logs, errors, the ledger and reports all go through `redact`. Its time grows with the length of the text only: a CRM
+cannot slow us down with a hostile text.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ import re2
 
 MASK: Final = "[secret]"
 _MASKED: Final = b"\xff"
-"""A byte that no text has: a secret may be a part of the mask itself."""
+"""A byte that never occurs in UTF-8. The mask is put in at the end, because a secret may be a part of ``[secret]``."""
 ALONE: Final = 4
-"""Shorter secrets are masked where they stand alone: they are in too many words, and in no other notation's."""
+"""Shorter secrets are masked only as whole words and as they are: they occur within too many words."""
 HEAD: Final = 64
-"""Characters of a secret that are looked for; with them goes all that may be the rest of a longer one."""
+"""A secret is searched by this many characters. What may be the rest of a longer secret is masked with them."""
 _TOGETHER: Final = 8
 _REST_OF_LETTERS: Final = rb"[^\s\"<>]*"
 _REST_OF_HEXADECIMAL: Final = rb"(?:\s*(?:[:-]|\\*x|0x)?[0-9a-fA-F]{2})*"
@@ -34,46 +35,46 @@ _BASE64: Final = {
 }
 _BREAK: Final = rb"(?:\s|%0[aAdD]|\\+[rn])*"
 _END_OF_BASE64: Final = rb"(?:=|%3[dD]|\\+u003[dD]){0,2}"
-# C0 but for newline and tab, DEL, C1; marks of direction; separators of lines; halves of characters; marks of order.
+# Control characters except newline and tab, direction marks, line separators, surrogates, byte order marks.
 _UNSAFE: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb]"
 )
 
 
 def plain(text: str) -> str:
-    """The text without anything that a terminal obeys, or that hides or turns round what is shown; ``�`` instead.
+    """The text with ``�`` for each character that controls a terminal, or hides or reverses other characters.
 
-    Newlines and tabs stay. A line ended by carriage return and newline is ended by the newline.
+    Newlines and tabs stay. Carriage return and newline become a newline.
     """
     return _UNSAFE.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
 def protect(secret: str) -> None:
-    """From now on, mask this secret in whatever notation it is written.
+    """Mask this secret from now on, in plain text and in these notations.
 
-    These are: percent signs, JSON, HTML, base64 (alone or within something longer), hexadecimal digits.
+    Percent-encoding, JSON, HTML, base64 (also within a longer base64 text), hexadecimal digits.
     """
     _secrets.add(secret)
 
 
 def redact(text: str) -> str:
-    """The text with every protected secret masked, and made `plain`."""
+    """The text as `plain` makes it, with every protected secret masked."""
     return plain(_secrets.mask(text))
 
 
 def redacted_traceback(error: BaseException) -> str:
-    """Where an error came from, and what led to it, for people: redacted, each line of a bounded length."""
+    """The traceback of an error and its causes, redacted, with lines of limited length."""
     text = redact("".join(traceback.format_exception(error)))
     return "".join(f"{line[:_TRACEBACK_LINE]}\n" for line in text.splitlines())
 
 
 def longest_form() -> int:
-    """The most characters that a protected secret may take in any notation that is masked."""
+    """The greatest length of a protected secret in any notation that is masked."""
     return _secrets.longest
 
 
 class Secrets:
-    """What must be masked, and how to find it in a few passes over a text."""
+    """The secrets to mask. A few patterns find all of them."""
 
     def __init__(self) -> None:
         self.longest = 0
@@ -82,15 +83,16 @@ class Secrets:
         self._patterns: list[re2._Regexp[bytes]] = []
 
     def add(self, secret: str) -> None:
-        """Mask this, too. A few secrets share a pattern: one for all would be made again for each new one."""
+        """Mask this secret too."""
         if not secret or secret in self._known:
             return
-        # The longest notation of one byte is some ten characters, such as ``&#x006b;``.
+        # The longest notation of one byte has about ten characters, such as ``&#x006b;``.
         self.longest = max(self.longest, 12 * len(secret.encode(*_UTF8)))
         within = any(other in secret for other in self._known)
         self._known.add(secret)
+        # A few secrets share a pattern. A single pattern for all would be compiled again for each new secret.
         if within:
-            # The longest first, or the rest of it would be told.
+            # Longest first: if a secret that is part of another one were masked first, the rest would stay readable.
             every = sorted(self._known, key=len, reverse=True)
             self._groups = [every[first : first + _TOGETHER] for first in range(0, len(every), _TOGETHER)]
             self._patterns.clear()
@@ -101,7 +103,7 @@ class Secrets:
             self._groups.append([secret])
 
     def mask(self, text: str) -> str:
-        """The text with ``[secret]`` for each of them."""
+        """The text with ``[secret]`` for each secret."""
         self._patterns += map(_pattern, self._groups[len(self._patterns) :])
         if not self._patterns:
             return text
@@ -124,7 +126,7 @@ _secrets = Secrets()
 
 
 def _forms(secret: str) -> Iterator[bytes]:
-    """Expressions for all the ways in which a secret may be written."""
+    """Regular expressions for all notations of a secret."""
     content = secret.encode(*_UTF8)
     if len(secret) < ALONE:
         yield _edge(content[:1]) + _literal(content) + _edge(content[-1:])
@@ -152,7 +154,7 @@ def _hexadecimal(byte: int) -> bytes:
 
 
 def _letter(letter: str) -> bytes:
-    """One character as it stands, escaped, or in the notation of a URL, a form, a JSON string or HTML."""
+    """One character: as it is, escaped, or in the notation of a URL, a form, a JSON string or HTML."""
     content = letter.encode(*_UTF8)
     units = letter.encode("utf-16-be", "surrogatepass")
     code = ord(letter)
@@ -170,7 +172,8 @@ def _letter(letter: str) -> bytes:
 
 
 def _in_base64(content: bytes, before: int) -> bytes:
-    """The letters that belong to the secret where so many bytes come before it; those at its edges may be any."""
+    """The base64 letters of the secret if ``before`` (0 to 2) bytes come before it within its group of three."""
+    # The first and the last letter also hold bits of the bytes around the secret, so they may be any letter.
     bits = 8 * (before + len(content))
     start = (8 * before + 5) // 6
     letters = b64encode(bytes(before) + content)[start : bits // 6]

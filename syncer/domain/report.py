@@ -1,4 +1,4 @@
-"""What a run did, or would do: one value, for programs as JSON."""
+"""The report of a run or a plan, and its JSON form."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ConnectionReport:
-    """How one connection fared. ``open`` counts the open copies known there."""
+    """The state of one connection. ``open`` counts the open copies that are known there."""
 
     state: ConnectionState
     reads: int = 0
@@ -42,10 +42,7 @@ class ConnectionReport:
 
 @dataclass(frozen=True, slots=True)
 class OperationReport:
-    """One operation of a plan, for people: ``contact`` is a name, ``sources`` are the task's known copies.
-
-    A task that only the plan has seen gets another id in the run; its copies tell which one is meant.
-    """
+    """One operation of a plan. ``contact`` is a name, ``sources`` are the places of the task's known copies."""
 
     task: str
     system: str
@@ -74,7 +71,7 @@ class OperationReport:
 
 
 class TaskName(NamedTuple):
-    """What a person knows a task by: its title, else its kind, and the contact's name; empty where nobody knows."""
+    """How users recognise a task: its title, or else its kind, and the contact's name. Unknown parts are empty."""
 
     title: str
     contact: str
@@ -86,8 +83,8 @@ _NOBODY: Final = TaskName("", "")
 class Cost(NamedTuple):
     """What a plan costs in one CRM.
 
-    ``requests`` are those that the plan took to read and those that its operations would take, ``seconds`` the least
-    time that the rates let them take, ``budget_share`` the largest part of a rate's budget that they are: 1.0 is all.
+    ``requests`` counts the plan's own reads and the requests of its operations. ``seconds`` is the least time that the
+    request rates allow for them. ``budget_share`` is the part of the scarcest rate's budget that they use; 1.0 is all.
     """
 
     requests: int
@@ -97,11 +94,12 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One run of one account. ``created`` and ``completed`` are a run's, ``operations`` a plan's.
+    """One run of one account.
 
-    A run that a limit stopped has both: nothing done, and what it would have done. ``known_as`` has what people
-    know the items of the three lists by. ``delays`` has, of each write that was confirmed, its CRM
-    and the seconds since what it carries over was done elsewhere.
+    ``created`` and ``completed`` belong to a run, ``operations`` to a plan. A run that a limit stopped has both: it
+    did nothing, and lists what it would have done. ``known_as`` has names for the items of ``waiting``, ``attention``
+    and ``incidents``. ``delays`` has, for each confirmed write, the CRM and the seconds since the change was made
+    elsewhere.
     """
 
     account: str
@@ -128,7 +126,7 @@ class Report:
         return "partial" if self.exit is Exit.PARTIAL else "stopped"
 
     def as_json(self) -> dict[str, Any]:
-        """The report as programs read it; the shape is a contract."""
+        """The report for programs. The shape is part of the public interface."""
         head: dict[str, Any] = {
             "account": self.account,
             "run": self.run,
@@ -162,7 +160,7 @@ class Report:
         return {system: cost._asdict() for system, cost in self.cost.items()}
 
     def _items(self, items: Iterable[Item]) -> list[dict[str, Any]]:
-        """Lines of the report; a detail is never empty: without one of its own, the reason's sentence."""
+        """The items as JSON. An item without a detail gets the sentence of its reason."""
         return [
             {
                 "task": item.task,

@@ -1,7 +1,7 @@
-"""What one run read, before anything is concluded from it (pure).
+"""The snapshot of a run: what was read from each CRM, before anything is concluded from it (pure).
 
-Only what was read of a task by itself, or in one contact's full list, is a `Reading` here. That something
-is absent from a list never appears: the observer turns an absence into a read of that one task first.
+A snapshot has no absences. If a task is missing in a list, the observer reads that task by itself, and only the
+answer to that read counts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from syncer.domain.table import as_table
 
 
 class ConnectionState(StrEnum):
-    """How a connection fared in this run. ``IDLE`` is for reports alone: nothing was asked of it."""
+    """The state of a connection in this run. ``IDLE`` is used in reports only: nothing was requested."""
 
     OK = "ok"
     IDLE = "idle"
@@ -30,16 +30,19 @@ def _by_tasks(_contact: str, rows: tuple[Reading, ...]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class Seen:
-    """What was read of one CRM.
+    """The snapshot of one CRM.
 
-    ``readings`` by remote id. ``missing`` are replicas whose own read said that they do not exist.
-    ``listed`` is true if every open task was listed, whole, and ``rows`` is that list. ``lanes`` are full lists of one
-    contact's tasks, newest created first. ``persons`` are all tasks, open and closed, of those contacts of whom
-    everything was read.
-    ``unread`` are the contacts of unknown open tasks that could not be read yet, but for tasks that could not be read
-    for several runs: they hold up nothing but themselves. ``untold`` has the contact and the due of each of those: it
-    may be a copy of what is due then, and of nothing else.
-    ``unreadable`` was answered but not understood, ``unreached`` not answered.
+    state       of the connection; ``message`` is the CRM's own text
+    readings    tasks that were read, by remote id
+    missing     remote ids of replicas whose own read said that they do not exist
+    listed      whether the list of all open tasks was read to its end; ``rows`` is that list, by remote id
+    lanes       the full list of one contact's tasks, newest first, by contact id
+    persons     all open and closed tasks of a contact, by contact id, if all of them were read
+    unread      contacts with an unknown open task that could not be read. Nothing is created for them, because that
+                task may be a copy. Tasks that could not be read for several runs do not count any more
+    untold      (contact id, due) of the tasks that do not count any more. Such a task holds up only tasks with that due
+    unreadable  answers that could not be understood
+    unreached   requests without an answer
     """
 
     state: ConnectionState = ConnectionState.OK
@@ -60,7 +63,7 @@ class Seen:
         self.persons = as_table(self.persons)
 
     def has(self, remote_id: str) -> bool:
-        """Whether anything that was read shows this task, be it a row that could not be understood."""
+        """Whether this task occurs anywhere in the snapshot, unreadable rows included."""
         if remote_id in self.rows or remote_id in self.readings:
             return True
         if any(remote_id == row.remote_id for row in self.unreadable):
@@ -68,13 +71,15 @@ class Seen:
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
 
     def without_readings(self) -> Seen:
-        """How much was read of it, and not what."""
+        """How complete the snapshot is, without the tasks themselves."""
         return Seen(self.state, listed=self.listed, unread=self.unread, untold=self.untold)
 
     def lacks(self, contact: str | None, *, lists_all: bool, visited: bool) -> bool:
-        """Whether somebody's tasks are not known: not read in this run, or, one contact at a time, never yet.
+        """Whether a person's tasks in this CRM are not known.
 
-        ``contact`` is theirs in this CRM, if it is known; ``visited`` is whether its tasks were ever read.
+        ``contact`` is the person's contact id in this CRM, if it is known. ``lists_all`` is whether the CRM can list
+        all tasks: then the list of this run counts. Else tasks are read one contact at a time, and it is enough that
+        they were ever read (``visited``).
         """
         if self.state is not ConnectionState.OK:
             return True

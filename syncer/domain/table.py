@@ -1,4 +1,4 @@
-"""A dictionary that answers by more than its key."""
+"""A dictionary with further indexes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, Self, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 Rule = Callable[[K, V], Collection[Hashable]]
-"""The words that a row is found by, each once. They depend on its key and value alone, and the value never changes."""
+"""Gives the index words of a row, each once. It may depend on key and value only, and values must be immutable."""
 
 
 class Table(dict[K, V]):
-    """A dictionary with indexes, which each way of changing it keeps in step.
+    """A dictionary with indexes that are updated on every change.
 
-    An index is made when it is first asked for, from then on each change costs the same whatever the size.
-    Two tables are equal if their rows are.
+    An index is built when it is first used. After that, the cost of a change does not depend on the size of the table.
+    Two tables are equal if their rows are equal.
     """
 
     __slots__ = ("_indexes",)
@@ -25,19 +25,19 @@ class Table(dict[K, V]):
         self._indexes: dict[Rule[K, V], dict[Hashable, tuple[K, ...]]] = {}
 
     def keys_by(self, rule: Rule[K, V], word: Hashable) -> tuple[K, ...]:
-        """The keys of the rows that are found by this word; ``rule`` is a function of a module, never a lambda."""
+        """The keys of the rows with this index word. ``rule`` identifies the index, so it must not be a lambda."""
         index = self._indexes.get(rule)
         if index is None:
             index = self._indexes[rule] = index_of(self, rule)
         return index.get(word, ())
 
     def by(self, rule: Rule[K, V], word: Hashable) -> list[V]:
-        """The rows that are found by this word."""
+        """The rows with this index word."""
         return [self[key] for key in self.keys_by(rule, word)]
 
     @property
     def indexes(self) -> Mapping[Rule[K, V], Mapping[Hashable, tuple[K, ...]]]:
-        """The indexes that were made so far."""
+        """The indexes that were built so far."""
         return self._indexes
 
     def __setitem__(self, key: K, value: V) -> None:
@@ -54,7 +54,7 @@ class Table(dict[K, V]):
     def __reduce__(self) -> tuple[Any, ...]:
         return (Table, (dict(self),))
 
-    # What dict does without these two is done with them. -------------------------------------------
+    # dict's own methods below do not call __setitem__ and __delitem__, so each of them is replaced. --
 
     def update(self, *rows: Any, **more: V) -> None:
         for key, value in dict(*rows, **more).items():
@@ -85,12 +85,12 @@ class Table(dict[K, V]):
         self._indexes.clear()
 
     def copy(self) -> Table[K, V]:
-        """Its rows, and no index so far."""
+        """A table with the same rows. Its indexes are built again when they are used."""
         return Table(self)
 
 
 def index_of(rows: Mapping[K, V], rule: Rule[K, V]) -> dict[Hashable, tuple[K, ...]]:
-    """A fresh index of these rows."""
+    """A new index of these rows."""
     found: dict[Hashable, list[K]] = {}
     for key, value in rows.items():
         for word in rule(key, value):
@@ -101,7 +101,7 @@ def index_of(rows: Mapping[K, V], rule: Rule[K, V]) -> dict[Hashable, tuple[K, .
 def _move(
     index: dict[Hashable, tuple[K, ...]], key: K, before: Collection[Hashable], after: Collection[Hashable]
 ) -> None:
-    """Find this row by other words than before."""
+    """Move a row from its old index words to its new ones."""
     if before == after:
         return
     for word in before:
@@ -115,5 +115,5 @@ def _move(
 
 
 def as_table(rows: dict[K, V]) -> Table[K, V]:
-    """These rows, as they are where they are a table."""
+    """The rows as a table; the same object if they are one."""
     return rows if isinstance(rows, Table) else Table(rows)

@@ -1,4 +1,4 @@
-"""Instants and lengths of time as people read them (pure)."""
+"""Instants and durations as text for users (pure)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def span(length: timedelta) -> str:
 
 
 def moment_at(at: datetime, zone: tzinfo, now: datetime, *, seconds: bool = False) -> str:
-    """``19 May 14:00`` in a time zone, with the year if it is not that of ``now``."""
+    """``19 May 14:00`` in a time zone, with the year if it is not the current one."""
     try:
         here = at.astimezone(zone)
     except OverflowError:
-        # The calendar's first and last day, somewhere beyond its end.
+        # The first and the last day of the calendar have no local time in some zones.
         here = at
     year = "" if here.year == now.astimezone(zone).year else f" {here.year}"
     return f"{here.day} {here:%b}{year} {here:%H:%M:%S}" if seconds else f"{here.day} {here:%b}{year} {here:%H:%M}"

@@ -1,4 +1,4 @@
-"""Whether two titles are one, however two CRMs write it (pure)."""
+"""Compare two titles of one task in two CRMs (pure)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _AROUND = ".,;:!?…'\"“”‘’()[]{}<>«»-–—_*।"
 
 
 def same_title(one: str | None, other: str | None) -> bool:
-    """Whether the titles do not contradict each other; none contradicts nothing.
+    """Whether two titles may belong to one task. A missing title fits every title.
 
-    Case, spaces, the hyphen between letters and the punctuation around words do not count. All else does: a vowel
-    sign, an emoji, the dot within a number.
+    Case, spaces, hyphens between letters and punctuation around words are ignored. Everything else is compared, such
+    as vowel signs, emojis and the dot within a number.
     """
     plain_one, plain_other = _plain(one), _plain(other)
     return not plain_one or not plain_other or plain_one == plain_other
@@ -21,7 +21,7 @@ def same_title(one: str | None, other: str | None) -> bool:
 
 def _plain(title: str | None) -> str:
     text = unicodedata.normalize("NFKC", title or "").casefold()
-    # What people cannot see: among it what keeps Reply from reading a template.
+    # Ignore invisible characters. Among them is the word joiner that keeps Reply from reading ``{{`` as a variable.
     seen = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf"})
     words = _BREAK.split(seen)
     return "".join(word.strip(_AROUND) for word in words) or "".join(words)

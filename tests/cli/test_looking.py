@@ -234,7 +234,7 @@ def test_a_task_s_story_tells_what_is_not_known_yet(served: Served) -> None:
     served.reply.fault = lambda call: Fault.LOST_REQUEST if served.reply.is_write(call) else None
     served.do("sync", "--once")
     words = served.do("explain", f"highlevel:{task}").stdout
-    assert "reply: create: a request may have been carried out; the next run finds out by reading" in words
+    assert "reply: create: the answer to a request was lost; the next run reads the task to see what happened" in words
 
 
 def test_a_task_s_story_has_the_copy_that_is_gone(served: Served) -> None:

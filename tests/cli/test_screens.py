@@ -113,7 +113,7 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     show_items(Screen(), {"waiting": items}, lambda _task: "", limit=DETAILS)
     out = capsys.readouterr().out
     assert out.count("      reply: T") == DETAILS
-    assert "  13 no_contact: That CRM has no such contact" in out
+    assert "  13 no_contact: This CRM does not have the contact" in out
     assert "  1 a_word_of_later: \n" not in out
     assert "    4 more: syncer status\n" in out
     show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)

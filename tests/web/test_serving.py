@@ -124,10 +124,10 @@ def test_alarms_are_told_once_shown_everywhere_and_over_a_restart_too(served: Se
     url = address(daemon)
     until(lambda: messages() == ["unauthorized begun"])
     until(lambda: 'syncer_alarm{account="acme",alarm="unauthorized"} 1.0' in ask(f"{url}/metrics")[1])
-    assert "A CRM refuses the key" in ask(url)[1]
+    assert "A CRM rejects the key" in ask(url)[1]
     checked = served.do("status", "--check", "--json")
     assert (checked.status, [alarm["alarm"] for alarm in checked.answer["alarms"]]) == (1, ["unauthorized"])
-    assert "A CRM refuses the key" in served.do("status").stdout
+    assert "A CRM rejects the key" in served.do("status").stdout
     assert served.do("status").status == 0
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143

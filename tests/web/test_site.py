@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from syncer.domain.alarms import Alarm
+from syncer.domain.reasons import Reason
 from syncer.ledger import Ledger
 from syncer.web import pages
 from syncer.web.access import Access
@@ -101,7 +102,7 @@ def test_the_overview_has_every_account(shown: Shown) -> None:
 def test_an_account_tells_what_waits_why_and_what_frees_it(shown: Shown) -> None:
     words = words_of(shown.get(shown.home))
     assert "Call again Asha" in words
-    assert "Only one such task may be open for a lead, and another one is; this one follows after it." in words
+    assert Reason.SLOT_TAKEN.sentence in words
     assert "Send the plan Nobody" in words
     assert "created and 0 completed in the last 24 hours" in words
 
@@ -158,7 +159,7 @@ def test_an_alarm_stands_above_all(shown: Shown) -> None:
     alarm = Alarm("unauthorized", START, f"reply: {EVIL}", "Put a valid key there.")
     shown.board.change(shown.name, alarms=(alarm,))
     page = shown.get(shown.home)
-    assert "A CRM refuses the key" in words_of(page)
+    assert "A CRM rejects the key" in words_of(page)
     assert "Put a valid key there." in page
     assert EVIL not in page
 
