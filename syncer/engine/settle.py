@@ -14,12 +14,12 @@ from syncer.contract.adapter import Completes, Missing
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.dues import Dues
-from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable, split_task_id
+from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
-from syncer.reconcile.closures import Effects, LaneCompletion
+from syncer.reconcile.closures import Effects, LaneCompletion, is_copy
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -258,23 +258,20 @@ def _without_theirs(context: RunContext, operation: Operation, rows: list[Readin
 def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
     """The users who are not us, of those that made these tasks.
 
-    As long as nothing tells who we are, they are those who made what was there before, except copies: a ledger that was
-    brought up to date knows of those that they are copies, not that we made them.
+    As long as nothing tells who we are, they are those who made what was there before, except copies.
     """
     makers = {row.created_by for row in rows} - {None}
     us = context.base.cursors.get(OUR_USER + operation.system)
     if us is not None:
         return makers - {us}
-    known = {row.key: replica.task for row in rows if (replica := context.base.replicas.get(row.key)) is not None}
+    known = {row.key: context.base.replicas.get(row.key) for row in rows}
     # What is held may be a copy of ours, too, and so may what is finished, unless it has a title.
     copies = {
         row.key
         for row in rows
         if (row.state is not State.OPEN and row.title is None)
-        or (
-            row.key in known
-            and (split_task_id(known[row.key])[0] != row.place or context.base.tasks[known[row.key]].held)
-        )
+        or is_copy(row, one := known[row.key])
+        or (one is not None and context.base.tasks[one.task].held)
     }
     return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from syncer.domain.base import Operation
-from syncer.domain.model import Reading, Replica, ReplicaState, State
+from syncer.domain.model import Reading, Replica, ReplicaState, State, split_task_id
 
 ZERO = timedelta(0)
 
@@ -78,6 +78,14 @@ def explain(
     if not newer:
         return Cause.PERSON
     return Cause.MAYBE_OURS if us is not None and any(row.created_by == us for row in newer) else Cause.NEWER_TASK
+
+
+def is_copy(row: Reading, known: Replica | None) -> bool:
+    """Whether the ledger knows it as the copy of something else: who made it may be us.
+
+    A ledger that was brought up to date knows of copies only that they are, not that we made them.
+    """
+    return known is not None and split_task_id(known.task)[0] != row.place
 
 
 # creates -------------------------------------------------------------------------------------------------------------
@@ -240,6 +248,6 @@ class LaneCompletion:
         return after <= self.grace
 
     def _is_a_person(self, user: str, meant: Reading) -> bool:
-        """Whether this user is not us: who closed what was meant, or, as long as we are unknown, who made any task."""
-        makers = {row.created_by for row in self.rows if not self._made(row)}
+        """Whether this user is not us: who closed what was meant, or, as long as we are unknown, who made no copy."""
+        makers = {row.created_by for row in self.rows if not is_copy(row, self.known.get(row.key))}
         return user == meant.updated_by or (not self._our_users and user in makers)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncer.domain.base import Action, OpState
-from syncer.domain.model import Kind, Reading, State
+from syncer.domain.model import Kind, Reading, Replica, State
 from syncer.reconcile.closures import LaneCompletion, closed_by_create
 from tests.support.strategies import API, LANE, a_reading, a_replica, a_task, an_operation, at
 
@@ -60,9 +60,14 @@ class Lane:
         operation = an_operation(
             TASK, LANE, Action.COMPLETE, OpState.IN_DOUBT, remote_id=self.meant, before=self.seen, seen=self.seen
         )
-        known = [a_replica(TASK, LANE, name, made=name in self.ours) for name in self.seen]
+        known = [self._replica(name) for name in self.seen]
         by_key = {replica.key: replica for replica in known}
         return LaneCompletion(operation, self.rows, by_key, timedelta(seconds=2), GRACE, us)
+
+    def _replica(self, name: str) -> Replica:
+        """What is not ours was first seen here."""
+        is_ours = name in self.ours
+        return a_replica(TASK if is_ours else a_task(f"{LANE}:{name}"), LANE, name, made=is_ours)
 
 
 def a_reminder(name: str, made_at: object, who: str) -> Reading:
@@ -131,6 +136,19 @@ def test_where_nobody_knows_who_we_are_its_maker_is_not_us() -> None:
         lane.happen(what)
     assert lane.hit == lane.meant
     assert lane.completion().hit == set()
+
+
+def test_whoever_made_nothing_but_copies_may_be_us_for_a_ledger_that_was_brought_up_to_date() -> None:
+    """It knows that they are copies, not that we made them: what their maker closed just then was hit."""
+    lane = a_lane([False, True])
+    newer = replace(a_reminder("new", at(seconds=1), PERSON), state=State.DONE, updated_at=at(seconds=2))
+    meant = replace(lane.rows[1], state=State.DONE, updated_at=at(seconds=1), updated_by=PERSON)
+    lane.rows = [lane.rows[0], meant, replace(newer, updated_by=API)]
+    after = lane.completion()
+    known = {key: replace(replica, made=False) for key, replica in after.known.items()}
+    assert replace(after, known=known).hit == {"new"}
+    first_seen_here = {key: replace(replica, task=f"{LANE}:{replica.remote_id}") for key, replica in known.items()}
+    assert replace(after, known=first_seen_here).hit == set()
 
 
 @pytest.mark.parametrize(("seconds", "suspected"), [(-1, False), (0, True), (2, True), (3, False)])
