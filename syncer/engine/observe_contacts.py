@@ -107,8 +107,8 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     """Take a contact that is gone from its person, whose number may have another one now.
 
     Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. And it must know
-    any other contact: one that knows nobody is another CRM than before. If the contact turns up again, by its number,
-    it is joined again.
+    any other contact, though that one's tasks cannot be read: one that knows nobody is another CRM than before. If the
+    contact turns up again, by its number, it is joined again.
     """
     record = context.base.records.get((connection.system, contact))
     if record is None:
@@ -120,11 +120,22 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
         if found is None or record.key in {other.key for other in found}:
             return
         others = others or bool(found)
-    if not others:
+    if not (others or await _knows_an_unread_one(context, connection)):
         return
     if record.phones:
         _take_away(context, record)
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
+
+
+async def _knows_an_unread_one(context: RunContext, connection: Connection) -> bool:
+    """Whether the number of a contact whose tasks could not be read in this run leads to somebody."""
+    unread = [(system, key) for system, what, key in sorted(connection.failed) if what == What.LANE.value]
+    records = [context.base.records[key] for key in unread if key in context.base.records]
+    for phone in (phone for record in records for phone in record.phones):
+        item = ReadItem(connection.system, What.LOOKUP, phone, Need.OPEN)
+        if await connection.attempt(connection.adapter.find_contacts(phone), item):
+            return True
+    return False
 
 
 async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:

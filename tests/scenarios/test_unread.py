@@ -65,6 +65,22 @@ def test_a_copy_that_is_there_again_and_finished_is_finished_everywhere(stage: M
 # for good: leads -------------------------------------------------------------------------------------
 
 
+def test_a_lead_is_known_to_be_deleted_though_the_only_other_one_always_fails(stage: Make) -> None:
+    """That one's number still leads to it, so the CRM has not lost everybody."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    other, _, _ = world.everywhere("Ravi", "+919876543211")
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    always(world, "superfone", of_leads([str(other)]), Fault.ERROR_BEFORE)
+
+    world.superfone.person_deletes_lead(lead)
+    world.reply.person_creates(contact, "Call", world.due(hours=3))
+    world.again(3)
+
+    assert ("superfone", "no_contact") in waiting(world.quiet())
+
+
 @pytest.mark.parametrize(
     ("fault", "count", "first"),
     [

@@ -181,9 +181,6 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
     true = {"replica_missing"} if "deleted" in story.deeds else set()
     if system in story.gone:
         true |= {"no_contact", "replica_missing", "refused"}
-        if any(where == system for where, _ in facts.ailing):
-            # A CRM of which no other contact can be read may have lost them all.
-            true.add("unread")
     if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):
         # Nothing else is asked of it, and nothing of it can be read.
         true.add("unavailable")
