@@ -338,10 +338,10 @@ class Matching:
         return link in standing.behind(link) or (standing.has_forerunner and standing.is_never_read(link))
 
     def _is_like(self, row: Reading, other: Group) -> bool:
-        """Whether the row may be our copy of this task, or its twin: of its kind and due, and made after it.
+        """Whether the row may be our copy of this task, or its twin: of its kind and due, and not made before it.
 
-        Without any marker, and without the ledger's word, the order in time is all the evidence. What people gave
-        another title is another task, whenever it was made.
+        Without any marker, and without the ledger's word, the order in time is all the evidence, as far as the clocks
+        tell. What people gave another title is another task, whenever it was made.
         """
         if not looks_like(self._policy, row, other):
             return False
@@ -353,4 +353,4 @@ class Matching:
         origin = other.origin or members[0]
         if origin.system == row.system or origin.created_at is None or row.created_at is None:
             return False
-        return row.state is State.OPEN and row.created_at > origin.created_at
+        return row.state is State.OPEN and row.created_at > origin.created_at - CLOCKS_DIFFER_BY

@@ -52,6 +52,16 @@ def test_of_two_that_are_due_together_the_lanes_one_place_went_to_the_first_by_i
     assert found.base.tasks[second.id].state is State.OPEN
 
 
+@pytest.mark.parametrize(("earlier", "tasks"), [(timedelta(seconds=7), 2), (timedelta(minutes=11), 3)])
+def test_a_copy_of_one_of_two_equal_tasks_is_none_of_its_own_as_far_as_the_clocks_tell(
+    earlier: timedelta, tasks: int
+) -> None:
+    """Another ledger made it, and the CRM's clock is behind. No marker tells of that one."""
+    equal = [a_reading(PLAIN, str(n), title="Ring", due=at(days=2), created_at=at(hours=-1)) for n in (1, 2)]
+    in_lane = a_reading(LANE, "9", due=at(days=2), created_at=at(hours=-1) - earlier, created_by=API)
+    assert len(rebuilt(*equal, in_lane).base.tasks) == tasks
+
+
 @pytest.mark.parametrize("by", ["person", "us"])
 def test_what_a_newer_task_closed_in_the_lane_is_open(by: str) -> None:
     who = API if by == "us" else "7"
