@@ -31,7 +31,8 @@ class Memory:
     doubt when the last run ended, ``None`` if it did not tell. ``reopenings`` are the tasks that a copy belonged
     to before people reopened it, and since. ``known`` and ``known_closed`` are those that a clean run has read as they
     are now; ``shown`` were read open once. ``unclaimed`` are ours of which the ledger does not know yet.
-    ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read.
+    ``changed_at`` and ``closed_at``: when somebody did so; ``read_at``: when a lead's tasks were last read, and by a
+    process, ``read_by``.
     ``ailing`` are what a CRM can never show as it should, a Superfone lead or a Reply task, and of which task that is,
     though it be deleted by now; ``unread`` of them are those that were so before everything was read again after a
     lost ledger.
@@ -66,6 +67,7 @@ class Memory:
         self.deleted: set[tuple[str, str]] = set()
         self.deleted_before: set[tuple[str, str]] = set()
         self.read_at: dict[str, datetime] = {}
+        self.read_by: dict[tuple[int, str], datetime] = {}
         self.changed_at: dict[Copy, datetime] = {}
         self.closed_at: dict[Copy, datetime] = {}
         self.closed_by: dict[Copy, Copy] = {}

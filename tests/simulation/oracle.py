@@ -15,7 +15,7 @@ from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import Seen
-from tests.simulation.stage import Stage
+from tests.simulation.stage import PROCESS, Stage
 
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
@@ -44,7 +44,7 @@ class Oracle(Machines):
         lead = re.search(r"/lead/(\d+)/task$", call.path)
         # The first page: what changes while the others are read is not seen.
         if lead and reply.status == 200 and call.query.get("page") == "1":
-            self.read_at[lead[1]] = self.stage.now()
+            self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
 
     def _judge(self, write: Write) -> None:
         if not self.stage.arriving:

@@ -13,6 +13,7 @@ import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -34,6 +35,8 @@ from tests.simulation.outcome import Killed, Outcome
 from tests.support.clock import START, VirtualLoop
 
 NO_OPTIONS = Options()
+PROCESS = ContextVar("process", default=0)
+"""Which process a request comes from."""
 
 
 class Stage:
@@ -226,6 +229,7 @@ class Stage:
                 self.swapped = False
 
     async def _one(self, hand: AccountInHand, options: Options = NO_OPTIONS) -> Outcome:
+        PROCESS.set(id(hand))
         try:
             report = await run(hand, options)
         except Busy:

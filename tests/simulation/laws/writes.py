@@ -9,6 +9,7 @@ from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import MARKER, Copy
 from tests.simulation.sight import Seen, contacts_of, is_message, is_read_only
+from tests.simulation.stage import PROCESS
 from tests.simulation.story import UNTOLD, Story
 
 
@@ -156,6 +157,7 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         others = [write.after[new] for new in write.created if not _may_replace(facts, story, write.after[new])]
         # What two ledgers make in the same moment is one task: the later request replaces the earlier one's.
         others = [new for new in others if not (facts.at_once and new.name == task.name)]
+        others = [] if facts.at_once and _was_made_since_read(facts, closed, task) else others
         if others and not _was_closed_by_them(facts, write.system, story):
             raise Violation("slot", f"{closed} ({task.name}) was replaced by {others[0].name}")
         story.we_closed[write.system] += bool(others)
@@ -202,6 +204,12 @@ def _may_replace(facts: Facts, ours: Story, new: Seen) -> bool:
     if facts.stories[new.name or ""].to_put_back:
         return True
     return not facts.holds and new.due is not None and new.due < max(ours.dues)
+
+
+def _was_made_since_read(facts: Facts, copy: Copy, task: Seen) -> bool:
+    """Whether another machine made it after the one that writes had read the lane."""
+    read_at = facts.read_by.get((PROCESS.get(), task.contact))
+    return read_at is not None and facts.changed_at.get(copy, read_at) > read_at
 
 
 def _raced(facts: Facts, copy: Copy, task: Seen, *, by_create: bool) -> bool:
