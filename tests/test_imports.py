@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 CRMS = sorted(path.parent.name for path in (ROOT / "adapters").glob("*/adapter.py"))
 
 VALUES = {"syncer.domain", "syncer.contract"}
-TOOLS = VALUES | {"adapters.instants", "adapters.sandbox", "adapters.text"}
+TOOLS = VALUES | {"adapters.events", "adapters.instants", "adapters.sandbox", "adapters.text"}
 DECISIONS = VALUES | {"syncer.reconcile", "syncer.config", "syncer.ledger"}
 BELOW = {
     "syncer": set[str](),
@@ -26,6 +26,7 @@ BELOW = {
     "syncer.cli": DECISIONS | {"syncer", "syncer.engine", "syncer.web", "syncer.demo"},
     "syncer.__main__": {"syncer.cli"},
     "adapters": set[str](),
+    "adapters.events": VALUES,
     "adapters.instants": VALUES,
     "adapters.text": VALUES,
     "adapters.sandbox": VALUES,
@@ -47,7 +48,7 @@ ONLY_IN = {
 PURE = {"syncer.domain", "syncer.reconcile"}
 IMPURE = {"asyncio", "logging", "os", "pathlib", "random", "secrets", "socket", "stamina", "structlog", "subprocess"}
 IMPURE |= {"threading", "time"}
-NAMES_CRMS = ("syncer.config.registry", "syncer.demo", "adapters")
+NAMES_CRMS = ("syncer.config.events", "syncer.config.registry", "syncer.demo", "adapters")
 
 SOURCES = sorted(path for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}

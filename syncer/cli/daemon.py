@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -21,22 +20,23 @@ import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
 from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped]
 
-from syncer.cli import presence
+from syncer.cli import hints, presence
 from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import Served, UsageError, failure_of, worst
 from syncer.cli.screens import moment, run_in_words
+from syncer.cli.service import Service, announced, trouble_of, withdrawn
 from syncer.cli.session import Session, connected, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd
 from syncer.config.clashes import known_clashes
 from syncer.config.schema import Account
-from syncer.contract.adapter import Adapter, WrongAccount
+from syncer.contract.adapter import WrongAccount
 from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options
-from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+from syncer.ledger import Busy, Ledger, LedgerError, Locked
 from syncer.web.listening import CannotListen, Listening, open_socket
 from syncer.web.watch import LoopControl, Watch
 
@@ -70,28 +70,6 @@ async def serve(session: Session, watch: Watch | None = None) -> Exit:
         return await _Daemon(session, stop, watch or Watch(apart)).serve()
 
 
-@dataclass(eq=False, slots=True)
-class _Service:
-    """One account that is served. ``out`` is set where it cannot be, until its file changes or the other one ends."""
-
-    account: Account
-    adapters: Mapping[str, Adapter] = field(default_factory=dict)
-    connections: AsyncExitStack = field(default_factory=AsyncExitStack)
-    identities: dict[str, str] = field(default_factory=dict)
-    busy: asyncio.Future[Any] | None = None
-    timer: asyncio.TimerHandle | None = None
-    told: str = ""
-    present: bool = False
-    out: Exit | None = None
-    ended: bool = False
-    again: bool = False
-
-    @property
-    def interval(self) -> float:
-        """Seconds between two runs."""
-        return self.account.sync.interval.total_seconds()
-
-
 class _Daemon:
     """All accounts that are served, by their files."""
 
@@ -100,7 +78,7 @@ class _Daemon:
         self._stop = stop
         self._watch = watch
         self._since = datetime.now(UTC)
-        self._services: dict[Path, _Service] = {}
+        self._services: dict[Path, Service] = {}
         self._files = AccountFiles(session)
         self._systemd = Systemd()
         self._moving: dict[Path, asyncio.Future[None]] = {}
@@ -109,7 +87,7 @@ class _Daemon:
     async def serve(self) -> Exit:
         """Until somebody asks for the end, or no account is left; then until the runs under way have ended."""
         self._scheduler.start()
-        self._watch.open(LoopControl(asyncio.get_running_loop(), self.run_now))
+        self._watch.open(LoopControl(asyncio.get_running_loop(), self.run_now, self.wake))
         try:
             look = await self._files.look()
             broken = self._tell_broken(look)
@@ -138,7 +116,7 @@ class _Daemon:
 
     async def _begin(self, account: Account) -> Exit | None:
         """Take an account up; how it failed, if waiting does not help, though it is tried again all the same."""
-        service = self._services[account.path] = _Service(account)
+        service = self._services[account.path] = Service(account)
         self._watch.take_up(account)
         failed = None
         try:
@@ -149,19 +127,19 @@ class _Daemon:
             pass
         except Exception as error:  # noqa: BLE001 - whatever it is, it is this account's alone
             self._fail(service, error)
-            await self._watch.failed(account.name, failure_of(error).message, _trouble(error))
+            await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
             failed = failure_of(error).exit_status
         self._plan_turn(service, 0.0 if failed is None else _pause(service.interval))
         return failed
 
-    async def _connect(self, service: _Service) -> None:
+    async def _connect(self, service: Service) -> None:
         if not service.adapters:
             service.adapters = await service.connections.enter_async_context(connected(service.account))
 
     @asynccontextmanager
-    async def _ledger(self, service: _Service) -> AsyncIterator[Ledger]:
+    async def _ledger(self, service: Service) -> AsyncIterator[Ledger]:
         """The account's ledger, in which stands that we serve it. Raises `Served`, `LedgerError`, `Stopped`."""
-        opening = apart(partial(_announced, service.account, self._since))
+        opening = apart(partial(announced, service.account, self._since))
         try:
             ledger = await self._stop.finish(opening, ())
         except Served:
@@ -173,32 +151,37 @@ class _Daemon:
         with ledger:
             yield ledger
 
-    def _plan_turn(self, service: _Service, seconds: float) -> None:
+    def _plan_turn(self, service: Service, seconds: float) -> None:
         """The next run begins so many seconds from now, whatever anybody does to the system's clock."""
         if not service.ended and self._stop.exit_status is None:
             self._watch.planned(service.account.name, seconds)
             service.timer = asyncio.get_running_loop().call_later(seconds, self._begin_turn, service)
 
-    def _begin_turn(self, service: _Service) -> None:
+    def _begin_turn(self, service: Service) -> None:
+        if service.is_busy:
+            service.again = True
+            return
         service.busy = asyncio.get_running_loop().create_future()
         self._scheduler.add_job(self._turn, _NOW, args=[service], id=str(id(service)), misfire_grace_time=None)
 
-    async def _turn(self, service: _Service) -> None:
+    async def _turn(self, service: Service) -> None:
         try:
             await self._run(service)
         except Stopped as stopped:
             _log.info("run.stopped", account=service.account.name, words=str(stopped))
         except Exception as error:  # noqa: BLE001 - a bug of ours ends one run, not the daemon
             self._fail(service, error)
-            await self._watch.failed(service.account.name, failure_of(error).message, _trouble(error))
+            await self._watch.failed(service.account.name, failure_of(error).message, trouble_of(error))
             if isinstance(error, WrongAccount):
                 service.out, service.ended = Exit.WRONG, True
         finally:
+            service.in_parts.clear()
             if service.busy is not None:
                 service.busy.set_result(None)
             self._refuse_clashes()
             self._plan_turn(service, 0.0 if service.again else _pause(service.interval))
             service.again = False
+            self._look_soon(service)
             self._end_if_none_is_left()
 
     def run_now(self, name: str) -> None:
@@ -206,13 +189,65 @@ class _Daemon:
         for service in self._services.values():
             if service.account.name != name or service.ended:
                 continue
-            if service.busy is not None and not service.busy.done():
-                service.again = True
-            elif service.timer is not None:
-                service.timer.cancel()
-                self._plan_turn(service, 0.0)
+            self._bring_forward(service)
 
-    async def _run(self, service: _Service) -> None:
+    def _bring_forward(self, service: Service) -> None:
+        if service.is_busy:
+            service.again = True
+        elif service.timer is not None:
+            service.timer.cancel()
+            self._plan_turn(service, 0.0)
+
+    # events --------------------------------------------------------------------------------------------
+
+    def wake(self, name: str) -> None:
+        """A CRM told of something in this account."""
+        for service in self._services.values():
+            if service.account.name == name and not service.hinted:
+                service.hinted = True
+                self._look_soon(service)
+
+    def _look_soon(self, service: Service, seconds: float = hints.SOON) -> None:
+        if service.hinted and not service.ended:
+            asyncio.get_running_loop().call_later(seconds, self._begin_look, service)
+
+    def _begin_look(self, service: Service) -> None:
+        # After the run under way it is begun again.
+        if service.hinted and not (service.is_busy or service.ended) and self._stop.exit_status is None:
+            service.hinted = False
+            service.busy = asyncio.get_running_loop().create_future()
+            self._scheduler.add_job(self._look, _NOW, args=[service], misfire_grace_time=None)
+
+    async def _look(self, service: Service) -> None:
+        """A run for those of whom the CRMs told; a whole one that became due meanwhile goes before the next."""
+        looked = hints.Looked()
+        try:
+            await self._connect(service)
+            async with self._ledger(service) as ledger:
+                hand = AccountInHand(service.account, service.adapters, ledger)
+                looked = await hints.look_at_hints(hand, service.in_parts, self._stop)
+            self._watch.looked(service.account.name, looked.report)
+        except Stopped as stopped:
+            _log.info("run.stopped", account=service.account.name, words=str(stopped))
+        except Exception as error:  # noqa: BLE001 - the next whole run reads all the same
+            self._fail(service, error)
+        finally:
+            if service.busy is not None:
+                service.busy.set_result(None)
+            self._go_on(service, looked)
+
+    def _go_on(self, service: Service, looked: hints.Looked) -> None:
+        now = asyncio.get_running_loop().time()
+        if looked.whole and now - service.forward_at >= hints.FORWARD_EVERY:
+            service.forward_at, service.again = now, True
+        service.hinted |= looked.more or looked.later
+        if service.again:
+            service.again = False
+            self._bring_forward(service)
+        else:
+            self._look_soon(service, hints.AGAIN if looked.later else hints.SOON)
+
+    async def _run(self, service: Service) -> None:
         account = service.account
         await self._connect(service)
         async with self._ledger(service) as ledger:
@@ -238,7 +273,7 @@ class _Daemon:
             message = f"; {report['message']}" if report.get("message") else ""
             self._session.screen.say(f"{moment(datetime.now(UTC), account.zone)}  {words}{message}")
 
-    def _fail(self, service: _Service, error: Exception) -> None:
+    def _fail(self, service: Service, error: Exception) -> None:
         """Say what is wrong with an account, and not again with every run."""
         told = f"busy: {error.owner}" if isinstance(error, Busy) else failure_of(error).message
         if told != service.told:
@@ -257,7 +292,7 @@ class _Daemon:
                 self._fail(service, clashing[service.account.path])
                 service.out, service.ended = Exit.WRONG, True
 
-    async def _end(self, service: _Service) -> None:
+    async def _end(self, service: Service) -> None:
         """Let go of an account once its run under way has ended."""
         service.ended = True
         if service.timer is not None:
@@ -270,7 +305,7 @@ class _Daemon:
             return
         try:
             async with asyncio.timeout(_FAREWELL):
-                await apart(partial(_withdraw, service.account))
+                await apart(partial(withdrawn, service.account))
         except (LedgerError, TimeoutError) as error:
             # Nobody believes a process that is gone.
             _log.warning("daemon.not_withdrawn", account=service.account.name, words=str(error))
@@ -307,7 +342,7 @@ class _Daemon:
             if served is None or served.account != wanted:
                 self._moving[path] = asyncio.ensure_future(self._move(path, served, wanted))
 
-    async def _move(self, path: Path, served: _Service | None, wanted: Account | None) -> None:
+    async def _move(self, path: Path, served: Service | None, wanted: Account | None) -> None:
         """Serve a file as it is now, after the run under way has ended; no other account waits for that."""
         if served is not None:
             _log.info("account.left", account=served.account.name)
@@ -342,25 +377,3 @@ class _Daemon:
 def _pause(interval: float) -> float:
     """Seconds until the next run: accounts that began together do not stay together."""
     return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
-
-
-def _trouble(error: Exception) -> str | None:
-    """What is wrong with the ledger, as far as this tells: what passes by itself is nothing wrong."""
-    passing = (Busy, LeaseLost, LedgerReplaced, Locked)
-    return str(error) if isinstance(error, LedgerError) and not isinstance(error, passing) else None
-
-
-def _announced(account: Account, since: datetime) -> Ledger:
-    """The account's ledger, open, with the word that we serve it."""
-    ledger = Ledger.open(account.ledger_url, name=account.name)
-    try:
-        presence.announce(ledger, since)
-    except BaseException:
-        ledger.close()
-        raise
-    return ledger
-
-
-def _withdraw(account: Account) -> None:
-    with Ledger.open(account.ledger_url, name=account.name) as ledger:
-        presence.withdraw(ledger)

@@ -32,14 +32,6 @@ _SETTINGS: Final = {
 """The models of our own adapters' tables: what only reads account files need not load the adapters themselves."""
 
 
-_LABELS: Final = {"superfone": "Superfone", "reply": "Reply.io", "highlevel": "HighLevel"}
-
-
-def label_of(system: str) -> str:
-    """The CRM's name as its makers write it."""
-    return _LABELS.get(system, system)
-
-
 class AdapterClass(Protocol):
     """What is registered: a class of adapters, with the model of its table in an account file.
 
@@ -102,6 +94,14 @@ def shows_messages(system: str) -> bool:
         return profile(system).shows_messages
     except UnknownSystem:
         return False
+
+
+def label_of(system: str) -> str:
+    """The CRM's name as people write it."""
+    try:
+        return profile(system).title
+    except UnknownSystem:
+        return system
 
 
 def offers() -> Iterator[tuple[str, Profile]]:

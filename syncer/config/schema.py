@@ -178,9 +178,14 @@ def read_public_key(value: str, info: ValidationInfo) -> str:
         raise ValueError(msg) from None
     except UnicodeDecodeError:
         text = ""
-    if "-----BEGIN PUBLIC KEY-----" not in text:
+    # Only who names a key needs what reads it.
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        load_pem_public_key(text.encode())
+    except (ValueError, TypeError):
         msg = f"the file {path} holds no public key (PEM)"
-        raise ValueError(msg)
+        raise ValueError(msg) from None
     return text
 
 

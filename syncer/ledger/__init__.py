@@ -8,6 +8,7 @@ from syncer.ledger.backup import daily as make_daily_copy
 from syncer.ledger.backup import put_back as put_ledger_back
 from syncer.ledger.connect import locate
 from syncer.ledger.errors import Busy, Conflict, LeaseLost, LedgerError, LedgerReplaced, Locked
+from syncer.ledger.hints import Hint, HintBook
 from syncer.ledger.owner import Owner, current_owner, process_alive
 from syncer.ledger.pages import Pages, RunLine, Story, TaskFilter
 from syncer.ledger.people import Counts, TaskView
@@ -21,6 +22,8 @@ __all__ = [
     "Conflict",
     "Counts",
     "FilePlace",
+    "Hint",
+    "HintBook",
     "LeaseLost",
     "Ledger",
     "LedgerError",

@@ -14,6 +14,8 @@ from syncer.ledger.rows import to_json
 from syncer.ledger.tables import METADATA
 
 RUNNING: Final = "running"
+PART: Final = "part"
+"""How a run for a few contacts ends: it reports what it did, and nothing of how the account stands."""
 _DONE: Final = ("created", "completed", "edited")
 _run: Final = METADATA.tables["run"]
 _LAST: Final = select(func.coalesce(func.max(_run.c.number), 0))
@@ -24,16 +26,27 @@ _FINISH: Final = (
     .values({name: bindparam(name) for name in ("finished_at", "status", "report", "lists", "quiet")})
 )
 _NEWEST: Final = _run.c.number.desc()
-_RECENT: Final = select(
-    _run.c.id, _run.c.started_at, _run.c.finished_at, _run.c.status, _run.c.report, _run.c.lists
-).order_by(_NEWEST)
-_LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None)).order_by(_NEWEST).limit(1)
+_WHOLE: Final = _run.c.status != PART
+_RECENT: Final = (
+    select(_run.c.id, _run.c.started_at, _run.c.finished_at, _run.c.status, _run.c.report, _run.c.lists)
+    .where(_WHOLE)
+    .order_by(_NEWEST)
+)
+_LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None), _WHOLE).order_by(_NEWEST).limit(1)
 _LOOK_BACK: Final = 20
 _REPORTED: Final = '"incidents":'
 _HAS_REPORTED: Final = (
     select(_run.c.id, or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)))
+    .where(_WHOLE)
     .order_by(_run.c.number.desc())
     .limit(_LOOK_BACK)
+)
+_LAST_REPORT: Final = select(func.coalesce(func.max(_run.c.number), 0)).where(
+    or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)), _WHOLE
+)
+_HIT: Final = '"hit":true'
+_PARTS_THAT_HIT: Final = select(_run.c.id).where(
+    _run.c.status == PART, _run.c.number > _LAST_REPORT.scalar_subquery(), _run.c.report.contains(_HIT)
 )
 
 
@@ -67,12 +80,13 @@ def finish(connection: Connection, run: str, finished_at: datetime, status: str,
 
 def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     done = any(any(report.get(name, {}).values()) for name in _DONE)
-    return status == "ok" and not done and not report.get("incidents")
+    return status in {"ok", PART} and not done and not report.get("incidents")
 
 
 def unreported(connection: Connection) -> list[str]:
-    """The runs that broke off since the last one that reported what it saw."""
-    return [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
+    """The runs since the last one that reported what it saw: those that broke off, and parts that saw an incident."""
+    broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
+    return [*broken, *connection.execute(_PARTS_THAT_HIT).scalars()]
 
 
 def recent(connection: Connection, limit: int, going: str | None) -> list[Run]:

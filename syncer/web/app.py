@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
 from syncer.ledger import LedgerError
+from syncer.web.events.intake import Intake
 from syncer.web.gate import Gate
 from syncer.web.pages import PageRoutes
 from syncer.web.probes import probe_routes
@@ -31,7 +32,12 @@ def make_app(site: Site) -> ASGIApp:
         return pages.error(status, error)
 
     app = Starlette(
-        routes=[*pages.routes(), *probe_routes(site), Mount("/static", _Static(directory=STATIC))],
+        routes=[
+            *pages.routes(),
+            *probe_routes(site),
+            *Intake(site).routes(),
+            Mount("/static", _Static(directory=STATIC)),
+        ],
         exception_handlers={HTTPException: failed, LedgerError: failed},
     )
     return Gate(app, site.access, pages.ask)

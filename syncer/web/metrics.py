@@ -78,13 +78,8 @@ class Metrics:
         self.run_seconds.observe(report["duration_s"])
         if status in {"ok", "partial"}:
             self.last_success.labels(account).set(ended_at)
-        for name, action in _DONE.items():
-            for system, number in report.get(name, {}).items():
-                self.operations.labels(account, system, action, "done").inc(max(0, number))
         self.incidents.labels(account).inc(len(report["incidents"]))
-        for system, delays in report.get("delays", {}).items():
-            for seconds in delays:
-                self.propagation.labels(system).observe(seconds)
+        self._note_writes(account, report)
         for system, found in report["connections"].items():
             if found["state"] != "off":
                 self.open_tasks.labels(account, system).set(found["open"])
@@ -92,6 +87,18 @@ class Metrics:
             _forget(gauge, account)
             for reason, number in Tally(item["reason"] for item in items).items():
                 gauge.labels(account, reason).set(number)
+
+    def _note_writes(self, account: str, report: Mapping[str, Any]) -> None:
+        for name, action in _DONE.items():
+            for system, number in report.get(name, {}).items():
+                self.operations.labels(account, system, action, "done").inc(max(0, number))
+        for system, delays in report.get("delays", {}).items():
+            for seconds in delays:
+                self.propagation.labels(system).observe(seconds)
+
+    def note_part(self, account: str, report: Mapping[str, Any]) -> None:
+        """A run for a few contacts ended: what it did counts, and it says nothing of how the account stands."""
+        self._note_writes(account, report)
 
     def note_failure(self, account: str) -> None:
         """A run ended without a report."""

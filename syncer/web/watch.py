@@ -33,9 +33,12 @@ _log: Final = structlog.get_logger("syncer.web")
 class LoopControl:
     """What the thread that serves asks of the daemon, handed over to the daemon's own loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, run: Callable[[str], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, run: Callable[[str], None], look: Callable[[str], None]
+    ) -> None:
         self._loop = loop
         self._run = run
+        self._look = look
 
     def run_now(self, account: str) -> None:
         """Begin a run as soon as none is under way."""
@@ -43,7 +46,7 @@ class LoopControl:
 
     def wake(self, account: str) -> None:
         """Look at what the CRMs have told since."""
-        self._loop.call_soon_threadsafe(self._run, account)
+        self._loop.call_soon_threadsafe(self._look, account)
 
 
 class Watch:
@@ -141,6 +144,12 @@ class Watch:
             self._metrics.note_run(name, report, datetime.now(UTC).timestamp())
         self.board.change(name, running=False, had_run=True, trouble="")
         await self._after_run(name, "")
+
+    def looked(self, name: str, report: dict[str, Any]) -> None:
+        """A run for those of whom CRMs told has ended; ``report`` is empty if nobody was waiting."""
+        if self._metrics is not None and report:
+            self._metrics.note_part(name, report)
+            self._note_traffic(name)
 
     async def failed(self, name: str, words: str, trouble: str | None) -> None:
         """A run could not be made, or broke off. ``trouble`` is what is wrong with the ledger, ``None`` if unknown."""

@@ -16,6 +16,11 @@ from syncer.config.schema import AccountTable, AlarmsTable, EventsTable, LedgerT
 from syncer.domain.model import Kind
 from tests.support.account_files import ALL, EXAMPLE, KEYS, load
 
+PUBLIC_KEY = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=
+-----END PUBLIC KEY-----
+"""
+
 
 @pytest.fixture(autouse=True)
 def _keys(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +80,7 @@ def test_the_examples_commented_keys_are_right(tmp_path: Path) -> None:
     text = text.replace('\ntoken = "env:HIGHLEVEL_TOKEN"\n', "\n")
     (tmp_path / "highlevel.refresh").write_text("a refresh token")
     (tmp_path / "highlevel.refresh").chmod(0o600)
-    (tmp_path / "highlevel.pem").write_text("-----BEGIN PUBLIC KEY-----\n")
+    (tmp_path / "highlevel.pem").write_text(PUBLIC_KEY)
     account = load(tmp_path, text)
     plain = load(tmp_path, EXAMPLE.read_text())
     assert account.routes == plain.routes

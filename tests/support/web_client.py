@@ -13,7 +13,7 @@ class WebClient:
     """One request at a time, redirections not followed, no cookies kept."""
 
     def __init__(self, app: ASGIApp, base_url: str) -> None:
-        self._app = app
+        self.app = app
         self._base_url = base_url
 
     def get(self, path: str, **more: Any) -> httpx.Response:
@@ -24,7 +24,7 @@ class WebClient:
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self._app)
+            transport = httpx.ASGITransport(app=self.app)
             async with httpx.AsyncClient(transport=transport, base_url=self._base_url) as client:
                 return await client.request(method, path, **more)
 

@@ -139,3 +139,35 @@ def test_alarms_are_told_once_shown_everywhere_and_over_a_restart_too(served: Se
     again.send(signal.SIGTERM)
     assert again.status == 143
     assert len(messages()) == 2
+
+
+def test_an_event_is_carried_over_at_once(served: Served) -> None:
+    """The interval is an hour: only the event can have brought it."""
+    lead, _, contact = served.person()
+    config = served.folder / "config.toml"
+    events = '[events]\nsuperfone_secret = "env:HOOK"\n'
+    config.write_text(config.read_text().replace('interval = "1s"', 'interval = "1h"') + events)
+    daemon = served.start("sync", "--json", "--listen", ANY, HOOK="hook-secret")
+    url = address(daemon)
+    until(lambda: runs(daemon) == 1)
+    told = {"event": "TASK_CREATE", "contact_id": lead}
+    where = f"{url}/events/acme/superfone"
+    assert httpx.post(where, json=told, headers={"Authorization": "guess"}).status_code == 401
+    task = served.task(contact)
+    assert httpx.post(where, json=told, headers={"Authorization": "Bearer hook-secret"}).status_code == 202
+    until(lambda: len(served.superfone.open_tasks(lead)) == 1 and len(served.reply.tasks()) == 1)
+    served.highlevel.person_completes(task)
+    assert httpx.post(where, json=told, headers={"Authorization": "hook-secret"}).status_code == 202
+    until(lambda: not served.superfone.open_tasks(lead))
+    counted = 'syncer_operations_total{account="acme",action="complete",outcome="done",system="superfone"} 1.0'
+    until(lambda: counted in ask(f"{url}/metrics")[1])
+    assert runs(daemon) == 1
+    newcomer = served.highlevel.add_contact("Meera", "Rao", "meera@example.com", "+919876543212")
+    served.task(newcomer)
+    stranger = served.superfone.add_lead("Meera", ["+919876543212"], [])
+    unknown = {"event": "CUSTOMER_CREATE", "contact_id": stranger}
+    assert httpx.post(where, json=unknown, headers={"Authorization": "hook-secret"}).status_code == 202
+    until(lambda: runs(daemon) == 2)
+    assert daemon.answers[1]["created"]["superfone"] == 1
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143

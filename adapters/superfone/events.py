@@ -1,0 +1,46 @@
+"""Superfone's event notifications: ``CUSTOMER_…`` and ``TASK_…``, with a header that the account's owner has set.
+
+They carry no signature and no id of the delivery, so a repetition is not known as one. ``contact_id`` is the lead.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from adapters.events import id_in, is_same, json_object
+from syncer.contract.events import Forged, NotUnderstood, Told
+
+_TYPES: Final = re.compile(r"(CUSTOMER|TASK)_[A-Z_]{1,60}")
+_BEARER: Final = "bearer "
+
+
+class SuperfoneEvents:
+    """Those of one account. ``Bearer`` before the secret or the header's value makes no difference."""
+
+    def __init__(self, *, secret: str, header: str) -> None:
+        self._secret = _bare(secret)
+        self._header = header.lower()
+
+    def is_address(self, rest: str) -> bool:
+        return not rest
+
+    def read(self, headers: Mapping[str, str], body: bytes) -> Told:
+        if not is_same(_bare(headers.get(self._header, "")), self._secret):
+            msg = f"the header {self._header} is missing or wrong"
+            raise Forged(msg)
+        event = json_object(body)
+        if not isinstance(event.get("event"), str) or not _TYPES.fullmatch(event["event"]):
+            msg = "it is no event of a customer or a task"
+            raise NotUnderstood(msg)
+        lead = id_in(event, "contact_id")
+        if lead is None:
+            msg = "it names no lead"
+            raise NotUnderstood(msg)
+        return Told(contacts=(lead,))
+
+
+def _bare(value: str) -> str:
+    value = value.strip()
+    return value[len(_BEARER) :].strip() if value.lower().startswith(_BEARER) else value

@@ -1,0 +1,57 @@
+"""What the daemon does about events: a run for the contacts that they name, between its whole runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from syncer.cli.signals import Stop
+from syncer.engine.opening import AccountInHand
+from syncer.engine.part import PERSONS, run_part
+from syncer.ledger import HintBook
+from syncer.reconcile.guard import Limits
+
+SOON: Final = 0.5
+"""Seconds from an event to its run: what is told twice, or of one contact by several events, is looked at once."""
+AGAIN: Final = 3.0
+"""Seconds until a task that its CRM's search does not show yet is looked for again."""
+FORWARD_EVERY: Final = 10.0
+"""Seconds, at least, between two whole runs that events bring forward."""
+_LOOKED_FOR: Final = timedelta(minutes=1)
+
+
+@dataclass(slots=True)
+class Looked:
+    """What came of it: ``more`` waits, ``whole`` asks for a whole run soon, ``later`` for another look in a while."""
+
+    report: dict[str, Any] = field(default_factory=dict)
+    more: bool = False
+    whole: bool = False
+    later: bool = False
+
+
+async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -> Looked:
+    """Look at whom the CRMs told of. ``done`` counts what such runs wrote since the last whole one.
+
+    That counts against the limits of a run: many small runs may not do what a whole one must not.
+    """
+    book = HintBook(hand.ledger)
+    hints = book.waiting(PERSONS)
+    if not hints:
+        return Looked()
+    sync = hand.settings.sync
+    creates = max(0, sync.max_creates_per_run - done.get("created", 0))
+    completions = max(0, sync.max_completions_per_run - done.get("completed", 0))
+    part = await stop.finish(run_part(hand, hints, Limits(creates, completions)), hand.adapters.values())
+    for name in ("created", "completed"):
+        done[name] = done.get(name, 0) + sum(part.report[name].values())
+    now = hand.clock()
+    later = [hint for hint in part.unresolved if timedelta(0) <= now - hint.received_at < _LOOKED_FOR]
+    book.done(hint for hint in hints if hint not in later)
+    return Looked(
+        part.report,
+        more=len(hints) == PERSONS and len(later) < PERSONS,
+        whole=bool(part.unknown) or part.report["hit"],
+        later=bool(later),
+    )

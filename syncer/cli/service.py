@@ -1,0 +1,69 @@
+"""One account that the daemon serves, and what its ledger says of that."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from syncer.cli import hints, presence
+from syncer.config.schema import Account
+from syncer.contract.adapter import Adapter
+from syncer.domain.report import Exit
+from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+
+
+@dataclass(eq=False, slots=True)
+class Service:
+    """One account that is served. ``out`` is set where it cannot be, until its file changes or the other one ends."""
+
+    account: Account
+    adapters: Mapping[str, Adapter] = field(default_factory=dict)
+    connections: AsyncExitStack = field(default_factory=AsyncExitStack)
+    identities: dict[str, str] = field(default_factory=dict)
+    busy: asyncio.Future[Any] | None = None
+    timer: asyncio.TimerHandle | None = None
+    told: str = ""
+    present: bool = False
+    out: Exit | None = None
+    ended: bool = False
+    again: bool = False
+    hinted: bool = True
+    forward_at: float = -hints.FORWARD_EVERY
+    in_parts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a run is under way."""
+        return self.busy is not None and not self.busy.done()
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two runs."""
+        return self.account.sync.interval.total_seconds()
+
+
+def trouble_of(error: Exception) -> str | None:
+    """What is wrong with the ledger, as far as this tells: what passes by itself is nothing wrong."""
+    passing = (Busy, LeaseLost, LedgerReplaced, Locked)
+    return str(error) if isinstance(error, LedgerError) and not isinstance(error, passing) else None
+
+
+def announced(account: Account, since: datetime) -> Ledger:
+    """The account's ledger, open, with the word that we serve it."""
+    ledger = Ledger.open(account.ledger_url, name=account.name)
+    try:
+        presence.announce(ledger, since)
+    except BaseException:
+        ledger.close()
+        raise
+    return ledger
+
+
+def withdrawn(account: Account) -> None:
+    """Write down that we serve it no more."""
+    with Ledger.open(account.ledger_url, name=account.name) as ledger:
+        presence.withdraw(ledger)

@@ -1,0 +1,215 @@
+"""A run for a few persons of whom a CRM said that something happened: the same steps on a small part of the world.
+
+    hints ─► persons ─► each one's tasks, in every CRM ─► merge ─► plan ─► guard ─► apply
+
+An event is never believed, it only says whom to look at. Whoever cannot be told from what the ledger knows of them
+alone (unknown, not read in full yet, with a write in doubt) is left to the next whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from syncer.contract.adapter import Adapter, Missing
+from syncer.domain.base import Base
+from syncer.domain.cursors import BEHIND
+from syncer.domain.model import Listing, Reading, State, TaskRef
+from syncer.domain.snapshot import Seen
+from syncer.engine import opening
+from syncer.engine.apply import apply_plan
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext, for_each
+from syncer.engine.linking import link
+from syncer.engine.opening import AccountInHand
+from syncer.engine.second_ledger import is_younger, note_other_ledgers
+from syncer.engine.settle import settle_doubts
+from syncer.ledger.hints import CONTACT, Hint
+from syncer.ledger.runs import PART
+from syncer.reconcile.guard import Limits, exceeds
+from syncer.reconcile.merge import merge
+from syncer.reconcile.plan import Planned, make_plan
+from syncer.reconcile.reading_list import says_something_new
+
+PERSONS: Final = 20
+"""Of one such run: it must not hold up the whole ones."""
+
+
+@dataclass(slots=True)
+class Part:
+    """What came of it: ``report`` is what was done, ``unknown`` the hints of whom only a whole run can tell.
+
+    ``unresolved`` are tasks whose contact could not be found yet.
+    """
+
+    report: dict[str, Any] = field(default_factory=dict)
+    unknown: list[Hint] = field(default_factory=list)
+    unresolved: list[Hint] = field(default_factory=list)
+
+
+async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limits) -> Part:
+    """Look at the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
+    part = Part()
+    async with opening.leased(account) as context:
+        await opening.verify_identities(context)
+        await settle_doubts(context)
+        link(context)
+        contacts = await _contacts(context, hints, part)
+        persons = _persons(context, contacts, part)
+        operations: list[Planned] = []
+        for person in persons:
+            operations += await _look_at(context, person)
+        if operations and not is_younger(context) and exceeds(operations, limits) is None:
+            await apply_plan(context, operations)
+        part.report = _report(account, context)
+        account.ledger.finish_run(context.run, account.clock(), PART, part.report, token=context.token)
+    return part
+
+
+async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:
+    """The (system, contact) that each hint is about; a task without one is looked for in its CRM's list of all."""
+    found: dict[tuple[str, str], Hint] = {}
+    for hint in hints:
+        if hint.system not in context.connections:
+            continue
+        if hint.what == CONTACT:
+            found[hint.system, hint.key] = hint
+        elif (contact := await _contact_of(context, hint)) is not None:
+            found[hint.system, contact] = hint
+        else:
+            part.unresolved.append(hint)
+    return found
+
+
+async def _contact_of(context: RunContext, hint: Hint) -> str | None:
+    key = (hint.system, hint.key)
+    context.ledger.extend(context.base, replicas=[key])
+    if key in context.base.replicas:
+        return context.base.replicas[key].contact
+    connection = context.connections[hint.system]
+    if not connection.seen.rows and connection.usable:
+        listing = await connection.attempt(_list_tasks(connection.adapter), "the tasks")
+        connection.seen.rows = {row.remote_id: row for row in listing.rows} if listing is not None else {}
+    row = connection.seen.rows.get(hint.key)
+    return None if row is None else row.contact
+
+
+async def _list_tasks(adapter: Adapter) -> Listing[Reading]:
+    return await adapter.list_tasks()
+
+
+def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: Part) -> list[str]:
+    """Whom they belong to, as far as the ledger alone can tell; the others are for a whole run."""
+    persons: dict[str, None] = {}
+    for key, hint in contacts.items():
+        person = context.base.links.get(key)
+        if person is None or not _is_settled(context.base, person):
+            part.unknown.append(hint)
+        else:
+            persons[person] = None
+    return list(persons)
+
+
+def _is_settled(base: Base, person: str) -> bool:
+    """Whether the ledger knows all that was written for them, and nothing is in doubt."""
+    if person in base.behind or base.cursors.get(BEHIND + person):
+        return False
+    return not any(base.unsettled(system, contact) for system, contact in base.contacts_of(person))
+
+
+async def _look_at(context: RunContext, person: str) -> list[Planned]:
+    """Read, merge and plan one person; the operations that what was read allows."""
+    contacts = context.base.contacts_of(person)
+    seen = {system: Seen(connection.seen.state) for system, connection in context.connections.items()}
+
+    async def read(key: tuple[str, str]) -> None:
+        system, contact = key
+        if system in seen and context.connections[system].usable:
+            await _read(context, context.connections[system], contact, seen[system])
+
+    await for_each(contacts, read)
+    for system, one in seen.items():
+        mine = [contact for where, contact in contacts if where == system]
+        # Of the small world that is merged here, this is every task.
+        one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
+    _merge(context, person, contacts, seen)
+    base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
+    plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
+    return [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
+
+
+async def _read(context: RunContext, connection: Connection, contact: str, seen: Seen) -> None:
+    """One contact's tasks, with the texts of those that are new or say something new."""
+    read_at = context.clock()
+    try:
+        listing = await connection.read_contact(contact)
+    except Missing:
+        # Only a whole run finds out what has become of a contact that is gone.
+        return
+    if listing is None:
+        return
+    context.extend(listing.rows)
+    rows = {row.remote_id: row for row in listing.rows}
+    for row in listing.rows:
+        if not row.mirrored or row.whole or not _is_news(context.base, row):
+            continue
+        try:
+            whole = await connection.attempt(
+                connection.adapter.get_task(TaskRef(row.system, row.remote_id, contact)), f"task {row.remote_id}"
+            )
+        except Missing:
+            del rows[row.remote_id]
+            continue
+        if whole is None:
+            # What is not whole could be a copy of anything: nothing is made for this contact.
+            connection.seen.unread.add(contact)
+            del rows[row.remote_id]
+        else:
+            rows[row.remote_id] = whole
+    seen.readings.update(rows)
+    seen.lanes[contact] = tuple(rows.values())
+    seen.unread |= connection.seen.unread
+    connection.seen.lanes[contact] = seen.lanes[contact]
+    connection.seen.readings.update(rows)
+    context.visits[connection.system, contact] = read_at
+
+
+def _is_news(base: Base, row: Reading) -> bool:
+    """Whether it has to be read by itself before anything is concluded from it."""
+    return says_something_new(base, row) if row.key in base.replicas else row.state is State.OPEN
+
+
+def _narrowed(base: Base, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> Base:
+    rows = [row for one in seen.values() for row in one.readings.values()]
+    places = [*(row.key for row in rows), *(row.marker.place for row in rows if row.marker)]
+    named = {base.replicas[key].task for key in places if key in base.replicas}
+    return base.narrowed(person, [*named, *(row.marker.task for row in rows if row.marker)], contacts)
+
+
+def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> None:
+    merged = merge(
+        _narrowed(context.base, person, contacts, seen),
+        seen,
+        context.capabilities,
+        context.policy,
+        now=context.clock(),
+        run=context.run,
+        new_id=context.new_id,
+    )
+    context.record(replace(merged.changes, visits=dict(context.visits)))
+    note_other_ledgers(context, merged.other_ledgers)
+    context.believe(merged)
+
+
+def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:
+    delays: dict[str, list[float]] = {}
+    for system, seconds in context.delays:
+        delays.setdefault(system, []).append(round(seconds, 1))
+    return {
+        "created": dict(context.created),
+        "completed": dict(context.completed),
+        "delays": delays,
+        "hit": bool(context.incidents),
+        "duration_s": (account.clock() - context.started_at).total_seconds(),
+    }

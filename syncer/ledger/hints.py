@@ -1,0 +1,109 @@
+"""What CRMs have told by events and no run has looked at yet: contacts, not deliveries, so that it stays small."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
+
+from sqlalchemy import Connection, delete, func, insert, select, tuple_
+
+from syncer.ledger.reading import chunks
+from syncer.ledger.store import Ledger
+from syncer.ledger.tables import METADATA
+
+MOST: Final = 20_000
+"""Hints that wait at once; regular runs read everything sooner or later."""
+KNOWN_FOR: Final = timedelta(days=7)
+_hint: Final = METADATA.tables["hint"]
+_delivery: Final = METADATA.tables["delivery"]
+_WAITING: Final = select(_hint.c.system, _hint.c.what, _hint.c.key, _hint.c.number, _hint.c.received_at)
+_LAST: Final = select(func.coalesce(func.max(_hint.c.number), 0))
+
+
+class Hint(NamedTuple):
+    """A contact of whom something happened, or a task whose contact is not known; ``number`` grows with each."""
+
+    system: str
+    what: str
+    key: str
+    number: int
+    received_at: datetime
+
+
+CONTACT: Final = "contact"
+TASK: Final = "task"
+
+
+class Delivered(NamedTuple):
+    """One delivery to be stored: (what, key) of each of its hints, and the CRM's own id of it."""
+
+    system: str
+    hints: tuple[tuple[str, str], ...]
+    delivery: str | None
+
+
+class NoRoom(Exception):
+    """So many hints wait that no more are taken."""
+
+
+class HintBook:
+    """One account's hints in its ledger. Every method is one transaction, and raises `LedgerError`."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._database = ledger.database
+
+    def store(self, deliveries: Sequence[Delivered], now: datetime) -> list[bool]:
+        """Store what they tell; for each, whether it is new, and not a repetition. Raises `NoRoom`."""
+        with self._database.writing() as connection:
+            known = _known(connection, deliveries)
+            new = []
+            for one in deliveries:
+                key = (one.system, one.delivery)
+                new.append(one.delivery is None or key not in known)
+                known.add(key)
+            fresh = [one for one, is_new in zip(deliveries, new, strict=True) if is_new]
+            _add(connection, fresh, now)
+            rows = [{"system": one.system, "id": one.delivery, "received_at": now} for one in fresh if one.delivery]
+            if rows:
+                connection.execute(delete(_delivery).where(_delivery.c.received_at < now - KNOWN_FOR))
+                connection.execute(insert(_delivery), rows)
+        return new
+
+    def waiting(self, limit: int) -> list[Hint]:
+        """The oldest that wait."""
+        with self._database.reading() as connection:
+            return [Hint(*row) for row in connection.execute(_WAITING.order_by(_hint.c.number).limit(limit))]
+
+    def done(self, hints: Iterable[Hint]) -> None:
+        """Forget these, unless the same was told again since."""
+        with self._database.writing() as connection:
+            columns = tuple_(_hint.c.system, _hint.c.what, _hint.c.key, _hint.c.number)
+            for part in chunks(tuple(hint[:4]) for hint in hints):
+                connection.execute(delete(_hint).where(columns.in_(part)))
+
+
+def _known(connection: Connection, deliveries: Iterable[Delivered]) -> set[tuple[str, str | None]]:
+    found: set[tuple[str, str | None]] = set()
+    for part in chunks({one.delivery for one in deliveries if one.delivery is not None}):
+        query = select(_delivery.c.system, _delivery.c.id).where(_delivery.c.id.in_(part))
+        found |= {(row[0], row[1]) for row in connection.execute(query)}
+    return found
+
+
+def _add(connection: Connection, deliveries: Iterable[Delivered], now: datetime) -> None:
+    """Each contact once; one that is told of again moves to the end."""
+    wanted = {(one.system, what, key): None for one in deliveries for what, key in one.hints}
+    if not wanted:
+        return
+    columns = tuple_(_hint.c.system, _hint.c.what, _hint.c.key)
+    last = int(connection.execute(_LAST).scalar_one())
+    for part in chunks(wanted):
+        connection.execute(delete(_hint).where(columns.in_(part)))
+    if int(connection.execute(select(func.count()).select_from(_hint)).scalar_one()) + len(wanted) > MOST:
+        raise NoRoom
+    rows = [
+        {"system": system, "what": what, "key": key, "number": number, "received_at": now}
+        for number, (system, what, key) in enumerate(wanted, last + 1)
+    ]
+    connection.execute(insert(_hint), rows)

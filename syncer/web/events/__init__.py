@@ -1,0 +1,1 @@
+"""Events that CRMs deliver, each a hint and never a fact: taken in (`intake`), stored many at a time (`inbox`)."""

@@ -1,0 +1,178 @@
+"""A run for the contacts that a CRM told of: the same laws, on a small part of the world."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Fault
+from syncer.engine.opening import AccountInHand
+from syncer.engine.part import Part, run_part
+from syncer.ledger.hints import CONTACT, TASK, Hint
+from syncer.reconcile.guard import Limits
+from tests.support.scenario import Make, Stage
+
+MANY = Limits(500, 500)
+OTHER = "+919876543211"
+
+
+def look(world: Stage, system: str, *keys: str | int, what: str = CONTACT, limits: Limits = MANY) -> Part:
+    """A run for these, a minute later."""
+
+    async def work(account: AccountInHand) -> Part:
+        return await run_part(account, [Hint(system, what, str(key), 1, world.now()) for key in keys], limits)
+
+    world.wait(minutes=1)
+    return world.do(world._with_account(work))
+
+
+def total(counts: dict[str, int]) -> int:
+    return sum(counts.values())
+
+
+@pytest.fixture
+def known(stage: Make) -> tuple[Stage, tuple[str, str, str]]:
+    """A world in which a whole run has seen two people."""
+    world = stage()
+    person = world.everywhere()
+    world.everywhere("Ravi", OTHER)
+    world.good()
+    return world, person
+
+
+Known = tuple[Stage, tuple[str, str, str]]
+
+
+def test_a_task_is_made_everywhere_for_that_contact_alone(known: Known) -> None:
+    world, (_, _, contact) = known
+    ravi = world.highlevel.add_contact("Meera", "Rao", "meera@example.com", "+919876543212")
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.highlevel.person_creates(ravi, "Call Meera", world.due())
+    asked = len(world.reply.calls)
+    part = look(world, "highlevel", contact)
+    assert part.report["created"] == {"superfone": 1, "reply": 1}
+    assert world.open() == (1, 1, 2)
+    assert len(world.reply.calls) - asked <= 6, "no list of all is read"
+    assert part.unknown == []
+    world.good()
+    world.quiet()
+
+
+@pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
+def test_a_completion_is_carried_over_wherever_it_was_made(known: Known, system: str) -> None:
+    world, (lead, other, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.complete_in(system)
+    key = {"superfone": lead, "reply": other, "highlevel": contact}[system]
+    part = look(world, system, key)
+    assert total(part.report["completed"]) == 2
+    assert sorted(part.report["delays"]) == sorted(part.report["completed"])
+    assert world.open() == (0, 0, 0)
+    world.quiet()
+
+
+def test_an_event_that_is_not_true_does_nothing(known: Known) -> None:
+    world, (lead, other, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    for system, key in (("superfone", lead), ("reply", other), ("highlevel", contact)):
+        part = look(world, system, key)
+        assert (part.report["created"], part.report["completed"]) == ({}, {})
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_told_again_and_again_nothing_is_doubled(known: Known) -> None:
+    world, (_, other, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    for _ in range(3):
+        look(world, "highlevel", contact, contact)
+        look(world, "reply", other)
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_a_task_whose_contact_is_not_named_is_found_by_search(known: Known) -> None:
+    world, (_, _, contact) = known
+    task = world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.wait(minutes=1)
+    part = look(world, "highlevel", task, what=TASK)
+    assert world.open() == (1, 1, 1)
+    assert part.unresolved == []
+    world.highlevel.person_completes(task)
+    look(world, "highlevel", task, what=TASK)
+    assert world.open() == (0, 0, 0)
+    assert [hint.key for hint in look(world, "highlevel", "nobody-knows", what=TASK).unresolved] == ["nobody-knows"]
+    world.quiet()
+
+
+def test_who_is_not_known_is_left_to_a_whole_run(known: Known) -> None:
+    world, _ = known
+    meera = world.highlevel.add_contact("Meera", "Rao", "meera@example.com", "+919876543212")
+    world.highlevel.person_creates(meera, "Call Meera", world.due())
+    part = look(world, "highlevel", meera, "nobody")
+    assert [hint.key for hint in part.unknown] == [meera, "nobody"]
+    assert world.open() == (0, 0, 1)
+
+
+def test_a_lost_answer_is_settled_and_never_repeated(known: Known) -> None:
+    world, (_, _, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    for system in ("superfone", "reply"):
+        world.fail(system, "create", Fault.LOST_ANSWER)
+    look(world, "highlevel", contact)
+    for _ in range(3):
+        look(world, "highlevel", contact)
+    assert world.open() == (1, 1, 1)
+    assert (world.count("superfone", "create"), world.count("reply", "create")) == (1, 1)
+    world.good()
+    world.quiet()
+
+
+def test_a_crm_that_cannot_be_read_gets_nothing(known: Known) -> None:
+    world, (_, _, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.reply.fault = lambda _call: Fault.ERROR_BEFORE
+    part = look(world, "highlevel", contact)
+    assert part.report["created"] == {"superfone": 1}
+    assert world.count("reply", "create") == 0
+    world.reply.fault = lambda _call: None
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
+def test_limits_hold_for_small_runs_too(known: Known) -> None:
+    world, (_, _, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    part = look(world, "highlevel", contact, limits=Limits(1, 500))
+    assert part.report["created"] == {}
+    assert world.open() == (0, 0, 1)
+    world.good()
+    world.quiet()
+
+
+def test_the_lane_keeps_its_rules(known: Known) -> None:
+    world, (lead, _, contact) = known
+    first = world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    world.highlevel.person_creates(contact, "Call again", world.due(hours=30))
+    look(world, "highlevel", contact)
+    assert world.open() == (1, 2, 2), "the second one waits for its slot"
+    world.highlevel.person_completes(first)
+    look(world, "highlevel", contact)
+    assert world.open() == (1, 1, 1)
+    assert len(world.lane(lead)) == 1
+    world.quiet()
+
+
+def test_it_is_no_run_that_says_how_the_account_stands(known: Known) -> None:
+    world, (_, _, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    before = world.open_ledger().last_run()
+    look(world, "highlevel", contact)
+    after = world.open_ledger().last_run()
+    assert before is not None
+    assert after is not None
+    assert (after.id, after.report) == (before.id, before.report)
