@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise, takewhile
 from typing import Any, Final
@@ -25,7 +24,6 @@ from syncer.domain.times import moment_at, span
 DETAILS: Final = 10
 """How many lines a section of a run's screen may have."""
 
-_SPINNING: Final[list[str]] = []
 _JOINERS: Final = "\u200c\u200d"
 _SHORTEST_ID: Final = 14
 """Characters of an id in a table, where that many tell it from the others."""
@@ -187,21 +185,6 @@ def instant(text: str) -> datetime:
 def ago(at: datetime) -> str:
     """``35 s ago``."""
     return f"{span(datetime.now(UTC) - at)} ago"
-
-
-@contextmanager
-def progress(account: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner with the name of the stage on standard error, if that is a terminal and has no spinner yet."""
-    if not shown or not sys.stderr.isatty() or _SPINNING:
-        yield lambda _stage: None
-        return
-    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-    _SPINNING.append(account)
-    try:
-        with console.status(Text(f"{account}: starting")) as status:
-            yield lambda stage: status.update(Text(f"{account}: {stage}"))
-    finally:
-        _SPINNING.remove(account)
 
 
 # runs ------------------------------------------------------------------------------------------------

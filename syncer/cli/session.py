@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import structlog
 
 from syncer.cli.errors import UsageError, failure_of, traceback_of, worst
-from syncer.cli.screens import Screen, complain, harmless, progress
+from syncer.cli.screens import Screen, complain, harmless
 from syncer.cli.signals import Stop, apart
 from syncer.config import log
 from syncer.config.clashes import known_clashes
@@ -186,13 +186,15 @@ async def in_hand(
     Raises `ConfigError`, `LedgerError`, `Stopped`.
     """
     # Commands that make no run load no engine: it takes longer than all that they do.
+    from syncer.cli.progress_bars import shown_progress
     from syncer.engine.opening import AccountInHand
 
     async with connected(account) as adapters:
-        with progress(account.name, shown=not session.quiet) as note:
-            note("opening the ledger")
+        rates = {system: settings.rate for system, settings in account.connections.items()}
+        with shown_progress(account.name, rates, shown=not session.quiet) as progress:
+            progress("opening the ledger")
             async with ledger_of(account, stop, read_only=read_only) as ledger:
-                yield AccountInHand(account, adapters, ledger, progress=note)
+                yield AccountInHand(account, adapters, ledger, progress=progress)
 
 
 @asynccontextmanager

@@ -46,8 +46,15 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
     lanes = dict.fromkeys((system, operation.contact or "") for operation in mine if operation.lane)
     busy = [lane for lane in lanes if applier.has_work(lane, action)]
     singles = [operation for operation in mine if not operation.lane]
-    await for_each(busy, lambda work: applier.work(work, action), at_once=LANES_AT_ONCE)
-    await for_each(singles, lambda work: applier.work(work, action))
+
+    async def one(work: Planned | tuple[str, str]) -> None:
+        await applier.work(work, action)
+        under_way.done += 1
+
+    what = "completing tasks" if action is Action.COMPLETE else "creating tasks"
+    with applier.progress.work(system, what, len(busy) + len(singles)) as under_way:
+        await for_each(busy, one, at_once=LANES_AT_ONCE)
+        await for_each(singles, one)
 
 
 class _Applier:
@@ -55,6 +62,7 @@ class _Applier:
 
     def __init__(self, context: RunContext, operations: Collection[Planned]) -> None:
         self._context = context
+        self.progress = context.progress
         self._approved = {operation.slot for operation in operations}
         self._creates = {(op.system, op.contact) for op in operations if op.action is Action.CREATE}
         self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)

@@ -18,6 +18,7 @@ from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item
 from syncer.domain.snapshot import Seen
 from syncer.engine.connection import Connection
+from syncer.engine.progress import Progress
 from syncer.reconcile.closures import NONE, Effects, maybe_superseded
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.merge import Merged, merge
@@ -49,6 +50,7 @@ class RunContext:
     clock: Clock
     new_id: Callable[[], str]
     deadline: float | None = None
+    progress: Progress = field(default_factory=Progress)
     ambiguities: tuple[Ambiguity, ...] = ()
     ambiguous: tuple[Ambiguity, ...] = ()
     """Those of them that the records show."""

@@ -56,6 +56,13 @@ LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
 """Seconds for which the answers to one list are awaited, in all, and how many more for each request: a CRM that hangs,
 or dribbles, is unavailable in this run."""
+_WORDS: Final = {
+    What.TASK: "tasks",
+    What.CONTACT: "contacts",
+    What.LANE: "the tasks of contacts",
+    What.LOOKUP: "who has a phone number",
+    What.PERSON: "all tasks of contacts",
+}
 SILENCE: Final = 35.0
 """Seconds for which the first answer about any one thing is awaited."""
 LEAST_SHARE: Final = 60.0
@@ -255,8 +262,11 @@ class _Observer:
             if connection.usable and not connection.spent:
                 connection.asked.add(item.place)
                 await read_item(self.context, connection, item, gone)
+            work.done += 1
 
-        await for_each(items, read)
+        what = _WORDS.get(items[0].what, "things") if len({item.what for item in items}) == 1 else "things"
+        with self.context.progress.work(connection.system, f"reading {what}", len(items)) as work:
+            await for_each(items, read)
         self.gone.update((connection.system, contact) for contact in gone)
         if connection.seen.lanes:
             await self._let_go(connection)
@@ -275,11 +285,15 @@ class _Observer:
 
     async def _read_lists(self, connection: Connection) -> None:
         """The lists of contacts and tasks; where they do not come, the connection is of no use in this run."""
-        for read in (refresh_contacts, _list_tasks):
-            reading = read(self.context, connection)
-            if not await connection.while_it_answers(reading, patience=_patient, seconds=self._longest()):
-                words = "a list did not come in the time that it may take; the other CRMs went on without it"
-                connection.stop(ConnectionState.UNAVAILABLE, words)
+        before = connection.adapter.wire.reads
+        with self.context.progress.work(
+            connection.system, "reading its lists", counted=lambda: connection.adapter.wire.reads - before
+        ):
+            for read in (refresh_contacts, _list_tasks):
+                reading = read(self.context, connection)
+                if not await connection.while_it_answers(reading, patience=_patient, seconds=self._longest()):
+                    words = "a list did not come in the time that it may take; the other CRMs went on without it"
+                    connection.stop(ConnectionState.UNAVAILABLE, words)
 
     async def _read_listed(self, connection: Connection) -> None:
         """What the lists lead to: copies that they no longer show, rows that say something new, unknown contacts."""

@@ -149,8 +149,10 @@ async def look_up(context: RunContext, connection: Connection, keys: Iterable[st
     async def look(item: ReadItem) -> None:
         if connection.usable and not connection.spent:
             await ask(context, connection, item)
+        work.done += 1
 
-    await for_each(items, look)
+    with context.progress.work(connection.system, "looking up contacts", len(items)) as work:
+        await for_each(items, look)
 
 
 async def ask(context: RunContext, connection: Connection, item: ReadItem) -> None:

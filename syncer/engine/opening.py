@@ -27,6 +27,7 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import Clock, RunContext, together
+from syncer.engine.progress import Progress
 from syncer.ledger.owner import LEASE_TERM
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class AccountInHand:
     clock: Clock = utc_now
     random_bytes: Callable[[int], bytes] = os.urandom
     alive: Callable[[Owner], bool] | None = None
-    progress: Callable[[str], None] = field(default=lambda _stage: None)
+    progress: Progress = field(default_factory=Progress)
 
     def new_id(self) -> str:
         """A ULID: sorts by time, 26 characters."""
@@ -194,6 +195,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
             Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail) for event in base.unreported
         ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
+        progress=account.progress,
     )
 
 

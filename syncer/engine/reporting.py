@@ -14,6 +14,7 @@ from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
+from syncer.engine.progress import least_seconds
 from syncer.engine.same_person import unconfirmed
 from syncer.engine.second_ledger import is_younger
 from syncer.reconcile.guard import Excess
@@ -213,6 +214,7 @@ def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, 
         requests = connection.adapter.wire.reads - connection.reads_before + len(mine) * each
         requests += len(unconfirmed(context, mine))
         rates = account.settings.connections[system].rate
-        seconds = max(max(requests - 1, 0) // rate.requests * rate.seconds for rate in rates)
-        cost[system] = Cost(requests, seconds, round(max(requests / rate.requests for rate in rates), 4))
+        cost[system] = Cost(
+            requests, least_seconds(requests, rates), round(max(requests / rate.requests for rate in rates), 4)
+        )
     return cost

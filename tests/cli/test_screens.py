@@ -17,7 +17,6 @@ from syncer.cli.screens import (
     complain,
     harmless,
     moment,
-    progress,
     run_in_words,
     short_ids,
     show_items,
@@ -174,18 +173,3 @@ def test_times_are_in_the_account_s_zone() -> None:
         "1.5 h",
         "2 d",
     ]
-
-
-def test_a_spinner_turns_on_a_terminal_alone(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with progress("acme", shown=True) as note:
-        note("reading")
-    assert capsys.readouterr() == ("", "")
-    fake = Terminal()
-    monkeypatch.setattr("sys.stderr", fake)
-    monkeypatch.setenv("TERM", "xterm")
-    with progress("acme", shown=True) as note:
-        note("reading")
-    assert "acme: reading" in fake.getvalue()
-    assert capsys.readouterr().out == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
@@ -21,6 +23,7 @@ from syncer.domain.model import Draft, Reading
 from syncer.domain.report import Exit
 from syncer.engine.context import RunContext, _both
 from syncer.engine.observe_persons import CLOSED_READ
+from syncer.engine.progress import Progress, Work
 from syncer.engine.run import Options, run
 from syncer.ledger import LeaseLost
 from syncer.reconcile.merge import Merged
@@ -291,7 +294,22 @@ def test_whoever_watches_is_told_what_a_run_is_doing(stage: Make) -> None:
     lead, _, _ = world.everywhere()
     world.superfone.person_creates(lead, "BOOKING", world.due())
     told: list[str] = []
-    world.do(world._with_account(lambda hand: run(replace(hand, progress=told.append), Options())))
+    counted: list[tuple[str, str, int]] = []
+
+    class Watched(Progress):
+        def __call__(self, stage: str) -> None:
+            told.append(stage)
+
+        @contextmanager
+        def work(self, system: str, what: str, total: int = 0, **more: Any) -> Iterator[Work]:
+            with super().work(system, what, total, **more) as work:
+                yield work
+            assert work.count == total or not total
+            if total:
+                counted.append((system, what, total))
+
+    world.do(world._with_account(lambda hand: run(replace(hand, progress=Watched()), Options())))
+    assert {("reply", "creating tasks", 1), ("highlevel", "creating tasks", 1)} <= set(counted)
     assert told == [
         "opening the connections",
         "settling what is in doubt",

@@ -230,8 +230,8 @@ MUTANTS = (
         "a completion wipes the text",
         "L6",
         "adapters.highlevel.adapter",
-        'f"{_task_of(ref)}/completed", json={"completed": True}',
-        '_task_of(ref), json={"completed": True, "body": ""}',
+        'f"{task_of(ref)}/completed", json={"completed": True}',
+        'task_of(ref), json={"completed": True, "body": ""}',
     ),
     Mutant(
         "a contact that may still arrive is asked for again",

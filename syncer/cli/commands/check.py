@@ -43,8 +43,12 @@ def check_accounts(session: Session) -> int:
     """Try everything that a run needs; 1 if anything is missing."""
 
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
+        from syncer.cli.progress_bars import shown_progress
+
         async with connected(account) as adapters:
-            found = await stop.finish(_check_all(account, adapters), adapters.values())
+            with shown_progress(account.name, {}, shown=not session.quiet) as progress:
+                progress("asking each CRM")
+                found = await stop.finish(_check_all(account, adapters), adapters.values())
         await turn()
         status = Exit.PARTIAL if found.failed else Exit.DONE
         if session.json:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from syncer.cli.commands.check import show_checks
 from syncer.cli.errors import UsageError
+from syncer.cli.progress_bars import shown_progress
 from syncer.cli.screens import Screen
 from syncer.cli.session import Session
 from syncer.cli.setup.account_file import refuse_existing, write_account
@@ -58,7 +59,9 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
         tables["account"] = {**tables.get("account", {}), "name": account.name}
         works = True
         for system, settings in account.connections.items():
-            tried = try_settings(system, settings, region=account.region, timezone=account.timezone)
+            with shown_progress(system, {}, shown=not session.quiet) as progress:
+                progress("trying the key")
+                tried = try_settings(system, settings, region=account.region, timezone=account.timezone)
             show_checks(session.screen, system, tried.checks)
             works &= tried.works
         if not works:
@@ -144,7 +147,9 @@ class _Questions:
             return None
         account = self._tables["account"]
         try:
-            tried = try_settings(system, settings, region=account["region"], timezone=account["timezone"])
+            with shown_progress(system, {}, shown=True) as progress:
+                progress("trying the key, and reading what is open")
+                tried = try_settings(system, settings, region=account["region"], timezone=account["timezone"])
         except ValueError as error:
             raise UsageError(str(error)) from error
         show_checks(self._screen, system, tried.checks)

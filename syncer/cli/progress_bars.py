@@ -1,0 +1,124 @@
+"""What is under way, on standard error: bars on a terminal, elsewhere a line every ten seconds."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from syncer.cli.screens import clean, complain
+from syncer.domain.times import span
+from syncer.engine.progress import Progress, Rates, Work
+
+EVERY: Final = 10.0
+"""Seconds between two lines where there is no terminal."""
+SHOWN_AFTER: Final = 1.0
+"""Seconds after which a piece of work is worth a bar of its own."""
+_BAR: Final = 20
+_PER_SECOND: Final = 4
+
+
+class _Board:
+    """All accounts that are under way: several share one terminal."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Progress] = {}
+        self._live: Live | None = None
+        self._ended = threading.Event()
+        self._spinner = Spinner("dots")
+
+    def add(self, account: str, progress: Progress) -> None:
+        self._accounts[account] = progress
+        if len(self._accounts) > 1:
+            return
+        if sys.stderr.isatty():
+            console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+            self._live = Live(
+                get_renderable=self._drawn, console=console, refresh_per_second=_PER_SECOND, transient=True
+            )
+            self._live.start()
+        else:
+            self._ended = threading.Event()
+            threading.Thread(target=self._tell, args=(self._ended,), daemon=True).start()
+
+    def remove(self, account: str) -> None:
+        del self._accounts[account]
+        if self._accounts:
+            return
+        self._ended.set()
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _tell(self, ended: threading.Event) -> None:
+        while not ended.wait(EVERY):
+            for account, progress in list(self._accounts.items()):
+                for line in lines_of(account, progress):
+                    complain(line)
+
+    def _drawn(self) -> RenderableType:
+        rows = Table.grid(padding=(0, 1))
+        for account, progress in list(self._accounts.items()):
+            works = _long_ones(progress)
+            for work in works:
+                rows.add_row(Text(_head(account, work)), _bar(work), Text(_numbers(work)))
+            if not works:
+                self._spinner.update(text=Text(clean(f"{account}: {progress.stage or 'starting'}")))
+                return Group(rows, self._spinner)
+        return rows
+
+
+_BOARD: Final = _Board()
+
+
+@contextmanager
+def shown_progress(account: str, rates: Mapping[str, Rates], *, shown: bool) -> Iterator[Progress]:
+    """What the work inside tells is shown while it is under way. ``rates`` are the CRMs', by system."""
+    progress = Progress(rates)
+    if not shown:
+        yield progress
+        return
+    _BOARD.add(account, progress)
+    try:
+        yield progress
+    finally:
+        _BOARD.remove(account)
+
+
+def lines_of(account: str, progress: Progress) -> list[str]:
+    """One line for each piece of work that takes its time; else the stage."""
+    works = _long_ones(progress)
+    if works:
+        return [f"{_head(account, work)}: {_numbers(work)}" for work in works]
+    return [f"{account}: {progress.stage}"] if progress.stage else []
+
+
+def _long_ones(progress: Progress) -> list[Work]:
+    return [work for work in list(progress.works) if work.seconds >= SHOWN_AFTER]
+
+
+def _head(account: str, work: Work) -> str:
+    return clean(f"{account}: {work.system}: {work.what}")
+
+
+def _bar(work: Work) -> ProgressBar:
+    return ProgressBar(total=work.total or None, completed=work.count, width=_BAR, pulse=not work.total)
+
+
+def _numbers(work: Work) -> str:
+    """``120 of 5,000, about 16 min left``."""
+    if not work.total:
+        return f"{work.count:,} request{'s' if work.count != 1 else ''} so far"
+    left = work.seconds_left
+    words = f"{work.count:,} of {work.total:,}"
+    return words if left is None else f"{words}, about {span(timedelta(seconds=left))} left"
