@@ -18,7 +18,7 @@ from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.likeness import DueTogether
+from syncer.reconcile.likeness import DueTogether, is_like
 from syncer.reconcile.markers import is_by_another, is_pasted, named_by
 from syncer.reconcile.reading_list import What
 
@@ -245,14 +245,18 @@ class Standing:
         """By system: who alone made the tasks that look like our copies, and none that a marker names as an origin."""
         marked = [row for row in self._readings() if row.marker is not None]
         places = {row.marker.place for row in marked if row.marker is not None}
-        wanted = DueTogether(self._policy)
+        wanted: dict[str | None, list[Reading]] = defaultdict(list)
         for row in marked:
             if row.due is not None:
-                wanted.add((self._link(row),), row)
+                wanted[self._link(row)].append(row)
+
+        def looks_like_ours(row: Reading) -> bool:
+            return row.key not in places and any(is_like(self._policy, row, one) for one in wanted[self._link(row)])
+
         found: dict[str, str] = {}
         for system in self._systems:
             rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
-            makers = {row.created_by for row in rows if row.key not in places and wanted.has((self._link(row),), row)}
+            makers = {row.created_by for row in rows if looks_like_ours(row)}
             makers -= {row.created_by for row in rows if row.key in places}
             if len(makers) == 1:
                 found[system] = makers.pop() or ""
