@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
 from syncer.domain.model import Marker, Reading, ReplicaState, State, split_task_id
@@ -16,7 +16,7 @@ from syncer.reconcile.unmatched import unfit
 
 @dataclass(slots=True)
 class Group:
-    """What there is of one task: ``open`` has at most one reading for each CRM, ``closed`` the others by CRM.
+    """What there is of one task, if anything: ``open`` has at most one reading for each CRM, ``closed`` the others.
 
     ``marked`` says that a marker named it: we made copies of it. ``unsure`` says that another task may be, or
     have been, its copy, which a CRM that keeps no markers does not tell.
@@ -75,11 +75,12 @@ class Grouping:
 
     def group(self) -> dict[str, Group]:
         """The groups by task id."""
+        base = self._work.base
         rows_read = [row for rows in self.readings.values() for row in rows]
         markers = {row.key: row.marker for row in rows_read if row.marker and self._is_ours(row, row.marker)}
         named: dict[tuple[str, str], set[str]] = defaultdict(set)
         for marker in markers.values():
-            if named_by(self._work.base, marker) is None:
+            if named_by(base, marker) is None:
                 named[marker.place].add(marker.task)
         for rows in self.readings.values():
             members: dict[str, list[Reading]] = defaultdict(list)
@@ -88,14 +89,25 @@ class Grouping:
             for task, found in members.items():
                 self._put(task, found)
         for key, marker in markers.items():
-            named_task = named_by(self._work.base, marker)
+            named_task = named_by(base, marker)
             group = self.groups.get(marker.task if named_task is None else named_task.id)
             if group is not None:
                 group.marked = True
-                # A copy that is the origin of another task was reopened, so this one had been finished. Where another
-                # copy is open beside it, people copied the text of that one.
-                group.unsure = group.unsure or (key in named and key[0] not in group.open)
+                self._mark_unsure(group, key, named)
+        for row in rows_read:
+            known = base.replicas.get(row.key)
+            if known is not None and known.made and row.key in named and base.tasks[known.task].state is State.OPEN:
+                # A list shows no marker of what is known, and nothing else of the task may be left.
+                self._mark_unsure(self.groups.setdefault(known.task, Group(known.task)), row.key, named)
         return self.groups
+
+    @staticmethod
+    def _mark_unsure(group: Group, copy: tuple[str, str], named: Container[tuple[str, str]]) -> None:
+        """A copy that is the origin of another task was reopened, so the one that it is a copy of had been finished.
+
+        Where another copy is open beside it, people copied the text of that one.
+        """
+        group.unsure = group.unsure or (copy in named and copy[0] not in group.open)
 
     def _is_ours(self, row: Reading, marker: Marker) -> bool:
         """Whether the marker tells of a task of this person: others are in texts that somebody copied."""

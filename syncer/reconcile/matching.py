@@ -297,7 +297,7 @@ class Matching:
 
     def _may_be_made_up(self, row: Reading, other: Group) -> bool:
         """Whether the other one has no due, and the row's may be what we made up for it."""
-        if any(member.due is not None for member in other.readings):
+        if not other.readings or any(member.due is not None for member in other.readings):
             return False
         if other.open or row.due is None or row.created_at is None:
             return True

@@ -78,6 +78,22 @@ def test_what_was_reopened_since_an_old_copy_is_the_task_that_its_copies_name() 
     assert places(found, second.id) == {TYPED, PLAIN}
 
 
+@pytest.mark.parametrize("origin", ["gone", "open", "done"])
+def test_a_copy_that_was_reopened_since_an_old_one_tells_that_its_task_was_finished(origin: str) -> None:
+    """What was made of it names it as its origin, though a list shows it without its text; nothing else may be left."""
+    task = a_task(f"{PLAIN}:1", origin=PLAIN, title="Call")
+    [theirs], [reopened] = copies_of(task, [PLAIN]), copies_of(task, [TYPED])
+    again = a_task(reopened.place, origin=TYPED, title="Call")
+    [its_copy] = copies_of(again, [PLAIN])
+    rows = [] if origin == "gone" else [done(theirs) if origin == "done" else theirs]
+    listed = replace(reopened, title=None, marker=None, whole=False)
+    found = rebuilt(listed, its_copy, *rows, base=put_back(task, systems=[PLAIN, TYPED]))
+    assert places(found, again.id) == {TYPED, PLAIN}
+    assert not found.base.tasks[again.id].held
+    told = found.base.tasks[task.id]
+    assert (told.state, told.held) == ((State.DONE, "") if origin == "done" else (State.OPEN, Reason.DONE_OR_REOPENED))
+
+
 @pytest.mark.parametrize("visit", [None, timedelta(hours=-2), timedelta(hours=-1), timedelta(0)])
 def test_until_everything_was_read_since_nothing_is_concluded(visit: timedelta | None) -> None:
     """Nor for whom nothing new is seen: a closure may be our own completion, from after the copy was made."""
