@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.simulation.memory import LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
+from tests.simulation.memory import LEAD_RECHECK, MARKER, SUPERSEDE_WINDOW, Copy, Memory
 from tests.simulation.sight import Seen
 from tests.simulation.story import UNTOLD, Story
 
@@ -73,7 +73,7 @@ class Facts(Memory):
         if story is None:
             return
         story.deeds |= {deed, f"{deed} in {copy[0]}"}
-        if deed == "edited" and copy[0] == "superfone" and copy in self.unclaimed:
+        if deed == "edited" and copy in self.unclaimed and (copy[0] == "superfone" or copy in self.ailing):
             # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
@@ -255,7 +255,8 @@ class Facts(Memory):
 
         That a race closed a task, and that it is to be put back, stands in the ledger alone. A twin that people made
         by hand carries no marker, and what they changed since makes it another task. What was cancelled and is kept
-        open elsewhere cannot be told from what was reopened.
+        open elsewhere cannot be told from what was reopened. The due of what has none was made up, and where no marker
+        is anywhere, nothing tells that there was a ledger.
         """
         there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
         latest = max(there, key=lambda copy: int(copy[1]), default=None)
@@ -266,8 +267,12 @@ class Facts(Memory):
             edited_there
             or story.to_put_back
             or kept
+            or (story.undated is not None and self.is_named_by_its_due(name) and not self._is_marked_anywhere())
             or (story.twins > 1 and (bool(story.deeds) or story.done_at_most > 0))
         )
+
+    def _is_marked_anywhere(self) -> bool:
+        return any(MARKER.search(task.text) for system in self.stage.sandboxes for task in self.tasks(system).values())
 
     def mark_alike(self) -> None:
         """From now on nothing tells apart, in Superfone, what is due together."""

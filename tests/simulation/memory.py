@@ -138,7 +138,10 @@ class Memory:
         begins_anew = self.rebuilding or self.closed_there is not None
         self.unread |= {copy} if self.rebuilding else set()
         hidden = begins_anew and self._hides_its_due(copy)
-        if story is not None and copy not in self.known and (story.twins > 1 or hidden):
+        # Its create may be in doubt, and nothing waits for what cannot be read and is due at another time.
+        moved = story is not None and copy in self.unclaimed and f"edited in {copy[0]}" in story.deeds
+        apart = story is not None and copy not in self.known and (story.twins > 1 or hidden)
+        if story is not None and (apart or moved):
             story.excused |= UNTOLD
 
     def hides(self, copy: Copy, story: Story, system: str) -> bool:
