@@ -151,9 +151,8 @@ MUTANTS = (
         "a task reopened is still the old one",
         "L8",
         "syncer.reconcile.merge",
-        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n",
-        "        same = task.state is State.OPEN or replica.state is ReplicaState.GONE\n"
-        "        if not same:\n            return\n",
+        "        same = task.state is State.OPEN or gone\n",
+        "        same = task.state is State.OPEN or gone\n        if not same:\n            return\n",
     ),
     Mutant(
         "what is kept when cancelled is closed",
@@ -262,7 +261,7 @@ MUTANTS = (
     Mutant(
         "a message is completed",
         "read_only",
-        "adapters.reply.adapter",
+        "adapters.reply.settings",
         "completes_kinds=frozenset(settings.complete_kinds)",
         "completes_kinds=frozenset(Kind)",
         having=("messages",),
