@@ -1,0 +1,46 @@
+"""What a daemon's memory does in a month.
+
+``python -W ignore -m benchmarks.month [HOURS]``: a daemon serves one account, a run each minute of a clock that jumps.
+Told are, for each hour of the first day, then for each day, its memory and how many objects there are. A month takes
+about an hour.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from tests.support.months import objects, serve_for
+from tests.support.world import SECRETS
+
+A_MONTH: Final = 720
+_PER_HOUR: Final = 60
+_DAY: Final = 24
+
+
+def main() -> None:
+    """Serve for so many hours, and tell."""
+    hours = int(sys.argv[1]) if len(sys.argv) > 1 else A_MONTH
+    os.environ |= SECRETS
+    sys.stdout, told = Path(os.devnull).open("w", encoding="utf-8"), sys.stdout  # noqa: SIM115 - until the end
+    process, began = psutil.Process(), time.monotonic()
+
+    def look(run: int) -> None:
+        hour, rest = divmod(run, _PER_HOUR)
+        if rest == 0 and (hour <= _DAY or hour % _DAY == 0):
+            megabytes = process.memory_info().rss / 2**20
+            line = f"hour {hour:4}  {megabytes:7.1f} MiB  {objects():8,} objects  {time.monotonic() - began:6.0f} s"
+            print(line, file=told, flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        serve_for(Path(folder), hours * _PER_HOUR, look)
+
+
+if __name__ == "__main__":
+    main()
