@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -265,7 +266,9 @@ class _Daemon:
         numbers = {name: len(report[name]) for name in ("waiting", "attention", "incidents")}
         done = {name: sum(report.get(name, {}).values()) for name in ("created", "completed", "edited")}
         about = {"account": account.name, "run": report["run"], "status": report["status"]}
-        _log.info("run.ended", **about, duration_s=report["duration_s"], **done, **numbers)
+        # On a terminal, the line below says the same in words.
+        say = _log.debug if sys.stdout.isatty() and sys.stderr.isatty() else _log.info
+        say("run.ended", **about, duration_s=report["duration_s"], **done, **numbers)
         if self._session.json:
             self._session.answer(report)
         else:
@@ -357,10 +360,11 @@ class _Daemon:
 
     def _tell_broken(self, look: Look) -> list[Exit]:
         """Say what is wrong with account files, each thing once."""
+        told = [self._session.fail(None, error, event="account_file.broken") for error in look.new]
         going_on = sorted(service.account.name for path, service in self._services.items() if path in look.broken)
         if look.new and going_on:
             _log.warning("account_files.last_good_form", accounts=going_on)
-        return [self._session.fail(None, error, event="account_file.broken") for error in look.new]
+        return told
 
     async def _stay_present(self) -> None:
         """Go on saying that we are there, also in the middle of a long run or a long pause."""
