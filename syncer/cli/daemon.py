@@ -25,6 +25,7 @@ from syncer.cli import hints, presence
 from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import Served, UsageError, failure_of, worst
+from syncer.cli.progress_bars import logged_progress
 from syncer.cli.screens import moment, run_in_words
 from syncer.cli.service import Service, announced, trouble_of, withdrawn
 from syncer.cli.session import Session, connected, identities_of
@@ -251,8 +252,8 @@ class _Daemon:
     async def _run(self, service: Service) -> None:
         account = service.account
         await self._connect(service)
-        async with self._ledger(service) as ledger:
-            hand = AccountInHand(account, service.adapters, ledger)
+        async with self._ledger(service) as ledger, logged_progress(account) as progress:
+            hand = AccountInHand(account, service.adapters, ledger, progress=progress)
             self._watch.started(account.name)
             report = await run_and_record(hand, Options(), self._stop)
             service.identities = identities_of(ledger)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -17,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncer.cli.screens import clean, complain
+from syncer.config.schema import Account
 from syncer.domain.times import span
 from syncer.engine.progress import Progress, Rates, Work
 
@@ -26,6 +29,8 @@ SHOWN_AFTER: Final = 1.0
 """Seconds after which a piece of work is worth a bar of its own."""
 _BAR: Final = 20
 _PER_SECOND: Final = 4
+
+_log = structlog.get_logger("syncer.run")
 
 
 class _Board:
@@ -93,6 +98,31 @@ def shown_progress(account: str, rates: Mapping[str, Rates], *, shown: bool) -> 
         yield progress
     finally:
         _BOARD.remove(account)
+
+
+@asynccontextmanager
+async def logged_progress(account: Account) -> AsyncIterator[Progress]:
+    """What the work inside tells is logged now and then, for nobody watches."""
+    progress = Progress(rates_of(account))
+    telling = asyncio.ensure_future(_log_now_and_then(account.name, progress))
+    try:
+        yield progress
+    finally:
+        telling.cancel()
+
+
+async def _log_now_and_then(account: str, progress: Progress) -> None:
+    while True:
+        await asyncio.sleep(EVERY)
+        for work in _long_ones(progress):
+            left = work.seconds_left
+            about = {"system": work.system, "what": work.what, "done": work.count, "total": work.total or None}
+            _log.info("run.under_way", account=account, **about, left_s=None if left is None else round(left))
+
+
+def rates_of(account: Account) -> dict[str, Rates]:
+    """What each CRM of an account allows."""
+    return {system: settings.rate for system, settings in account.connections.items()}
 
 
 def lines_of(account: str, progress: Progress) -> list[str]:

@@ -186,12 +186,11 @@ async def in_hand(
     Raises `ConfigError`, `LedgerError`, `Stopped`.
     """
     # Commands that make no run load no engine: it takes longer than all that they do.
-    from syncer.cli.progress_bars import shown_progress
+    from syncer.cli.progress_bars import rates_of, shown_progress
     from syncer.engine.opening import AccountInHand
 
     async with connected(account) as adapters:
-        rates = {system: settings.rate for system, settings in account.connections.items()}
-        with shown_progress(account.name, rates, shown=not session.quiet) as progress:
+        with shown_progress(account.name, rates_of(account), shown=not session.quiet) as progress:
             progress("opening the ledger")
             async with ledger_of(account, stop, read_only=read_only) as ledger:
                 yield AccountInHand(account, adapters, ledger, progress=progress)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+import structlog
 
 from syncer.cli import progress_bars
-from syncer.cli.progress_bars import lines_of, shown_progress
+from syncer.cli.progress_bars import lines_of, logged_progress, shown_progress
 from syncer.contract.settings import Rate
 from syncer.engine.progress import Progress, Work, least_seconds
 from tests.cli.test_screens import Terminal, bare
+from tests.support.clock import run_virtual
 
 RATES = (Rate(5, 1.0), Rate(100, 60.0))
 
@@ -93,3 +98,18 @@ def test_on_a_terminal_there_are_bars_which_leave_nothing_behind(
         assert "beta: opening the ledger" in shown
     assert progress_bars._BOARD._live is None
     assert capsys.readouterr().out == ""
+
+
+def test_a_daemon_logs_what_takes_its_time(clock: list[float]) -> None:
+    account: Any = SimpleNamespace(name="acme", connections={"reply": SimpleNamespace(rate=(Rate(1, 1.0),))})
+
+    async def work() -> None:
+        async with logged_progress(account) as progress:
+            with progress.work("reply", "creating tasks", 40) as under_way:
+                under_way.done, clock[0] = 10, 1002.0
+                await asyncio.sleep(25)
+
+    with structlog.testing.capture_logs() as told:
+        run_virtual(work())
+    about = {"account": "acme", "system": "reply", "what": "creating tasks", "done": 10, "total": 40, "left_s": 29}
+    assert told == [{"event": "run.under_way", "log_level": "info", **about}] * 2
