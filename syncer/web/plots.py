@@ -19,7 +19,8 @@ _LEFT: Final = 40
 _TOP: Final = 10
 _FLOOR: Final = HEIGHT - 22
 _MARKS_EVERY: Final = 6
-_STEPS: Final = (1, 2, 5, 10)
+_STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+_TIMES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,9 @@ def bars(label: str, hours: Sequence[str], series: Sequence[Series], unit: Calla
 
 
 def lines(label: str, hours: Sequence[str], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
-    """Lines with a gap where there is no value."""
-    top = _nice(max((value for one in series for value in one.values if value is not None), default=0))
+    """Lines of seconds, with a gap where there is no value."""
+    most = max((value for one in series for value in one.values if value is not None), default=0)
+    top = next((step for step in _TIMES if step >= most), _nice(most))
     return _plot(label, hours, top, unit, Markup("").join(_lines(hours, series, top)))
 
 
@@ -108,8 +110,8 @@ def _plot(label: str, hours: Sequence[str], top: float, unit: Callable[[float], 
 
 
 def _nice(value: float) -> float:
-    """The next round number that is not less: 1, 2 or 5, and so many noughts."""
-    if value <= 0:
+    """The next round number that is not less."""
+    if value <= 1:
         return 1
     scale = 10.0 ** floor(log10(value))
     return next(step * scale for step in _STEPS if step * scale >= value * (1 - 1e-9))
