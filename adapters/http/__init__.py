@@ -1,6 +1,6 @@
-"""Requests to a CRM over HTTP: the client, its pace, paging, and what comes back. The only room that imports httpx.
+"""HTTP requests to a CRM: the client, rate limits, paging and answers. The only package that imports httpx.
 
-Imports `adapters.sandbox`, `syncer.contract` and `syncer.domain` alone.
+It imports `adapters.sandbox`, `syncer.contract` and `syncer.domain`, and nothing else of this project.
 """
 
 from __future__ import annotations

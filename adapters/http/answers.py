@@ -1,6 +1,7 @@
-"""What came back: accepted answers, the words of refusals, and which refusals are a CRM's own (pure).
+"""Answers: accepted bodies, error texts, and whether an error really comes from the CRM (pure).
 
-A proxy or a gateway may answer in a CRM's place, with any status. Believed is what the CRM documents, nothing else.
+A proxy or a gateway may answer instead of the CRM, with any status. Only errors that look as the CRM documents them
+are believed.
 """
 
 from __future__ import annotations
@@ -19,29 +20,30 @@ from syncer.contract.adapter import AdapterError
 from syncer.domain.redact import longest_form, redact
 
 EXCERPT: Final = 300
-"""Characters of an answer that any text of ours repeats."""
+"""Characters of an answer that an error message of ours may quote."""
 
 _M = TypeVar("_M", bound=BaseModel)
 _BODY: Final = TypeAdapter(dict[str, Any])
 _WORDS: Final = ("message", "detail", "title", "errors", "code", "error", "error_description", "error_info")
-"""The usual fields of an error's body."""
+"""Common fields of an error body."""
 _PADDING: Final = " \t\r\n\0\ufeff"
-# A backslash that stands for itself, a whole surrogate pair; then what no text may hold: NUL, half of such a pair.
+# The group keeps what is fine: an escaped backslash, a complete surrogate pair. The rest is replaced: NUL, and half of
+# such a pair, which neither UTF-8 nor PostgreSQL can store.
 _ESCAPES: Final = re.compile(rb"(?i)(\\\\|\\ud[89ab][\da-f]{2}\\ud[c-f][\da-f]{2})|\\u0000|\\ud[89a-f][\da-f]{2}")
 
 ErrorBody = dict[str, Any] | None
-"""The JSON object of an error's body; ``None`` where the body is empty."""
+"""The JSON object of an error body; ``None`` if the body is empty."""
 OwnError = Callable[[int, ErrorBody], bool]
-"""Whether a body of this status looks as the CRM documents its errors."""
+"""Whether a status and a body look like an error that the CRM documents."""
 
 
 def any_object(_status: int, body: ErrorBody, *, says: Sequence[str] = ()) -> bool:
-    """Errors of a CRM of which no more is known: a JSON object that says something, in these or the usual fields."""
+    """The default `OwnError`: a JSON object with a text in one of the fields ``says`` or in a common field."""
     return body is not None and any(_field(body, name) for name in (*says, *_WORDS))
 
 
 def _field(body: dict[str, Any], path: str) -> Any:
-    """The value at a path such as ``error.message``; ``None`` where there is none."""
+    """The value at a path such as ``error.message``; ``None`` if there is none."""
     value: Any = body
     for name in path.split("."):
         value = value.get(name) if isinstance(value, dict) else None
@@ -49,7 +51,7 @@ def _field(body: dict[str, Any], path: str) -> Any:
 
 
 def error_body(content: bytes) -> ErrorBody:
-    """The object that an error's body is, ``None`` for an empty one. Raises `ValueError` for whatever else it is."""
+    """The JSON object of an error body, ``None`` if it is empty. Raises `ValueError` if it is anything else."""
     if not content.strip():
         return None
     if len(content) > STEP:
@@ -60,7 +62,7 @@ def error_body(content: bytes) -> ErrorBody:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An accepted answer. ``unreadable`` is the error to raise where it cannot be understood."""
+    """An accepted answer. ``unreadable`` is the error to raise if it cannot be understood."""
 
     system: str
     status: int
@@ -69,14 +71,14 @@ class Answer:
     unreadable: type[AdapterError]
 
     def parse(self, model: type[_M]) -> _M:
-        """The body as this model; raises `BadAnswer`, or `InDoubt` if it answers a write."""
+        """The body as this model. Raises `BadAnswer` for a read, `InDoubt` for a write."""
         try:
             return model.model_validate_json(_storable(self.content))
         except ValidationError as error:
             raise self.unreadable(self._complaint(error), system=self.system, status=self.status) from None
 
     def parse_as(self, adapter: TypeAdapter[Any]) -> Any:
-        """The body as any type that pydantic knows; raises like `parse`."""
+        """The body as any type that pydantic supports. Raises the same errors as `parse`."""
         try:
             return adapter.validate_json(_storable(self.content))
         except ValidationError as error:
@@ -91,27 +93,27 @@ class Answer:
 def readable(content: bytes) -> bytes:
     """The body in UTF-8, without a byte order mark, and without white space or NULs around it.
 
-    What is written in two or four bytes to a character is rewritten, if it surely is. Raises `Unfit` where that
-    turns out to be too deep.
+    JSON in UTF-16 or UTF-32 is converted. Raises `Unfit` if it is too deep.
     """
     if is_wide(content):
         try:
             text = content.decode(json.detect_encoding(content)).strip(_PADDING)
         except UnicodeDecodeError:
             text = ""
+        # The encoding was only guessed: convert the body if it is JSON then.
         if text[:1] in ("{", "["):
             content = text.encode("utf-8", "replace")
         check_depth(content)
     padding = _PADDING.encode()
-    # Bytes of a mark may end a character: a text is never cut there, as JSON ends in a bracket, quote or digit.
+    # A byte of the mark may also be the last byte of a character. JSON never ends with one: it ends with a bracket, a
+    # quote, a digit or a letter.
     return content.strip(padding) if content[:1] in padding or content[-1:] in padding else content
 
 
 def _storable(content: bytes) -> bytes:
-    """JSON whose texts can be read and stored; what would be stored otherwise than it was read looks changed for ever.
-
-    Programs that cut a text to a length leave half a character: no reason to lose the rest of the answer.
-    """
+    """The JSON with ``�`` for NULs and incomplete characters, which the ledger cannot store."""
+    # Some programs cut a text in the middle of a character. That must not make the whole answer unreadable. And if the
+    # ledger stored another text than was read, the text would look edited in every run.
     if not content.isascii():
         content = content.decode("utf-8", "replace").encode()
     if rb"\u0000" not in content and rb"\ud" not in content.lower():
@@ -120,16 +122,16 @@ def _storable(content: bytes) -> bytes:
 
 
 def excerpt(content: bytes) -> str:
-    """The beginning of a body on one line, redacted."""
+    """The beginning of a body, on one line and redacted."""
     text = redact(content[:STEP].decode("utf-8", "replace"))
     if len(content) > STEP:
-        # What is left of a secret that was cut in two would not be recognised.
+        # The cut may go through a secret, and a part of a secret would not be masked.
         text = text[: max(0, len(text) - longest_form())]
     return short(text, redacted=True)
 
 
 def short(text: str, *, redacted: bool = False) -> str:
-    """The beginning of a text on one line, redacted."""
+    """The beginning of a text, on one line and redacted."""
     if not redacted:
         return excerpt(text.encode("utf-8", "replace"))
     words = " ".join(text[: 4 * EXCERPT].split())
@@ -137,10 +139,11 @@ def short(text: str, *, redacted: bool = False) -> str:
 
 
 def said(content: bytes, says: Sequence[str] = ()) -> str:
-    """The CRM's own words in an error body, redacted: all of the fields that an adapter declares, else the usual ones.
+    """The CRM's error text in an error body, redacted.
 
-    Those are a message, or a problem's title, detail and code, or an error and its description. ``says`` has paths,
-    such as ``error.message``.
+    It is taken from the fields that the adapter declares: ``says`` has paths such as ``error.message``. If they are
+    empty, it is taken from the common ones: a message, or the title, detail and code of a problem, or an error and its
+    description.
     """
     try:
         body = error_body(content) or {}
@@ -160,7 +163,7 @@ def said(content: bytes, says: Sequence[str] = ()) -> str:
 
 
 def outcome_of(status: int, *, fit: bool) -> str:
-    """One word for an answer, to be counted: ``ok``, ``unfit``, ``throttled``, ``refused`` or ``failed``."""
+    """The word under which an answer is counted: ``ok``, ``unfit``, ``throttled``, ``refused`` or ``failed``."""
     if 200 <= status < 300:
         return "ok" if fit else "unfit"
     if status == HTTPStatus.TOO_MANY_REQUESTS:

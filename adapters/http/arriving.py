@@ -1,6 +1,6 @@
-"""An answer while it arrives: unpacked step by step, and broken off as soon as it is too large or too deep.
+"""Receive an answer: decompress it step by step, and stop as soon as it is too large or too deep.
 
-Nobody who answers can make us hold more than `LARGEST` bytes of it, nor make a parser recurse further than `DEEPEST`.
+No server can make us hold more than `LARGEST` bytes, or make a parser recurse deeper than `DEEPEST` levels.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from operator import sub
 from typing import Final
 
 LARGEST: Final = 32 * 1024 * 1024
-"""Bytes of an answer, as sent and as unpacked."""
+"""The largest answer in bytes, compressed and decompressed."""
 DEEPEST: Final = 100
-"""Levels of lists and objects within each other."""
+"""The most levels of nested lists and objects."""
 STEP: Final = 64 * 1024
-"""Bytes that are unpacked and looked through at a time."""
+"""Bytes that are decompressed and checked at a time."""
 
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _ALIKE: Final = bytes.maketrans(b"[]", b"{}")
-# Twice what a bracket adds; what every bracket takes off again is its number.
+# 2 for an opening and 0 for a closing bracket, because bytes cannot be negative. Taking 1 off for each bracket gives
+# +1 and -1.
 _WEIGHTS: Final = bytes.maketrans(b"{}", bytes((2, 0)))
 _FLAT: Final = 3
-"""Levels that are taken away at once: most answers have no more within their rows."""
+"""Inner levels that are removed before the exact count. Rows of most answers have no more levels."""
 
 
 class Unfit(Exception):
-    """What arrives cannot be an answer; the text says why."""
+    """The answer is too large, too deep or cannot be decompressed. The text says which."""
 
 
 class Depth:
-    """How deep JSON goes, told before anything parses it, in time proportional to its length."""
+    """Checks the depth of JSON before it is parsed, in time proportional to its length."""
 
     def __init__(self) -> None:
         self._level = 0
@@ -39,9 +40,11 @@ class Depth:
         self._escape = b""
 
     def take(self, piece: bytes) -> None:
-        """The next piece of it; raises `Unfit` where it goes too deep."""
+        """Check the next piece. Raises `Unfit` if the JSON is too deep."""
         piece = self._escape + piece
         self._escape = b""
+        # Remove escaped quotes, so that every quote that remains begins or ends a string. A backslash at the end of a
+        # piece is kept for the next one.
         if b"\\" in piece:
             piece = piece.replace(rb"\\", b"").replace(rb"\"", b"")
             if piece.endswith(b"\\"):
@@ -52,6 +55,8 @@ class Depth:
         self._count(b"".join(outside).translate(_ALIKE, _ALL_BUT_BRACKETS))
 
     def _count(self, brackets: bytes) -> None:
+        # The exact count is slow, so two upper bounds are tried first: all opening brackets, then those that are left
+        # when empty pairs are removed a few times.
         opening = brackets.count(b"{")
         if self._level + opening > DEEPEST and self._level + _FLAT + _without_flat(brackets).count(b"{") > DEEPEST:
             levels = map(sub, accumulate(brackets.translate(_WEIGHTS)), count(1))
@@ -68,7 +73,7 @@ def _without_flat(brackets: bytes) -> bytes:
 
 
 async def receive(chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> bytes:
-    """The whole body, unpacked. Raises `Unfit`, and leaves the rest unread, where it cannot be an answer."""
+    """The whole body, decompressed. Raises `Unfit` and does not read the rest if the body is not acceptable."""
     if _number(headers.get("Content-Length", "")) > LARGEST:
         raise _too_large()
     unpack = _unpacking(headers.get("Content-Encoding", ""))
@@ -88,19 +93,19 @@ async def receive(chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> b
 
 
 class _Unlooked(Depth):
-    """Of what is not written in bytes: its depth is told after it has been rewritten."""
+    """For UTF-16 and UTF-32: the depth is checked after the conversion to UTF-8, see `answers.readable`."""
 
     def take(self, piece: bytes) -> None:
         del piece
 
 
 def is_wide(content: bytes) -> bool:
-    """Whether this begins like a text of two or four bytes to a character."""
+    """Whether this looks like the beginning of UTF-16 or UTF-32."""
     return content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in content[:4].strip(b" \t\r\n")
 
 
 def check_depth(content: bytes) -> None:
-    """Raises `Unfit` where a whole body goes too deep."""
+    """Raise `Unfit` if a whole body is too deep."""
     depth = Depth()
     for start in range(0, len(content), STEP):
         depth.take(content[start : start + STEP])
@@ -115,7 +120,7 @@ def _number(text: str) -> int:
 
 
 def _unpacking(encodings: str) -> Callable[[bytes], Iterator[bytes]]:
-    """What takes bytes as they were sent and gives them as they were meant, never more than `STEP` at once."""
+    """A function that decompresses chunks into pieces of at most `STEP` bytes."""
     names = [name for name in encodings.lower().replace(",", " ").split() if name != "identity"]
     if not names:
         return _steps
@@ -123,7 +128,7 @@ def _unpacking(encodings: str) -> Callable[[bytes], Iterator[bytes]]:
         return _Unpacker(zlib.MAX_WBITS | 16)
     if names == ["deflate"]:
         return _Unpacker(zlib.MAX_WBITS)
-    msg = "an answer packed in a way that was not asked for"
+    msg = "an answer in a compression that was not requested"
     raise Unfit(msg)
 
 
@@ -132,7 +137,7 @@ def _steps(chunk: bytes) -> Iterator[bytes]:
 
 
 class _Unpacker:
-    """Unpacks what zlib knows. What is called deflate is packed with zlib's header by some, without by others."""
+    """Decompresses gzip and deflate. Some servers send deflate with zlib's header, some without it."""
 
     def __init__(self, window: int) -> None:
         self._window = window
@@ -144,7 +149,7 @@ class _Unpacker:
             piece = b""
             while left or len(piece) == STEP:
                 if self._unpacker.eof:
-                    # A gzip file may hold several, one after the other; padding is no reason to lose them.
+                    # A gzip stream may consist of several parts, with padding between them.
                     left = left.lstrip(b"\x00")
                     if not left:
                         break
@@ -160,8 +165,9 @@ class _Unpacker:
             return self._unpacker.decompress(chunk, STEP)
         except zlib.error as error:
             if not first or self._window != zlib.MAX_WBITS:
-                msg = "an answer that cannot be unpacked"
+                msg = "an answer that cannot be decompressed"
                 raise Unfit(msg) from error
+        # The first bytes of deflate failed: try it again without zlib's header.
         self._window = -zlib.MAX_WBITS
         self._unpacker = zlib.decompressobj(self._window)
         return self._step(chunk)

@@ -1,7 +1,8 @@
-"""Headers that change with time: OAuth 2.0 access tokens, renewed with refresh tokens that are exchanged at each use.
+"""OAuth 2.0 access tokens and their renewal with rotating refresh tokens.
 
-Such a refresh token is good for one renewal: the answer brings the next one, which is stored before anything is done
-with that answer. So one renewal is made at a time, by all processes together.
+A refresh token works for one renewal. The answer has the next one, which is stored before the new access token is
+used: if it were lost, somebody would have to authorise the app again. So all processes together make one renewal at a
+time.
 """
 
 from __future__ import annotations
@@ -27,25 +28,32 @@ if sys.platform != "win32":
     import fcntl
 
 AHEAD: Final = 0.1
-"""The last part of a token's life, in which it is renewed while it still works."""
+"""A token is renewed in this last part of its lifetime, while it still works."""
 LOCK_PATIENCE: Final = 30.0
-"""Seconds for which another process may be renewing the same token."""
+"""Seconds to wait while another process renews the same token."""
 _LOCK_PAUSE: Final = 0.1
 
 
 class Authorization(Protocol):
-    """Whoever gives each request its key."""
+    """Gives each request its authorization headers."""
 
     async def headers(self) -> Mapping[str, str]:
-        """What the next request is to carry. Raises `NotSent` and `Unauthorized` where there is no key to be had."""
+        """The headers for the next request. Raises `NotSent` or `Unauthorized` if there is no valid key."""
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """A request with these headers was refused: whether there are others by now. Raises what `headers` raises."""
+        """Get new headers after a request with ``refused`` was rejected, and say if there are any.
+
+        Raises the same errors as `headers`.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a renewal gave. ``seed`` is a hash of the refresh token in the account file from which all of them come."""
+    """The result of a renewal, as stored in the file.
+
+    ``seed`` is a hash of the refresh token in the account file. If somebody puts another one there, the stored tokens
+    are ignored.
+    """
 
     access_token: str
     refresh_token: str
@@ -64,14 +72,15 @@ class Granted:
 
 
 Exchange = Callable[[str], Awaitable[Granted]]
-"""Sends a refresh token, for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`."""
+"""Exchanges a refresh token for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`."""
 
 
 class RotatingTokens:
-    """Access tokens of one remote account, in a file that is this user's alone.
+    """Access tokens of one remote account, stored in a file that only this user can read.
 
-    ``refresh_token`` is the one that the account file names; it counts until it was used, and again when it is changed.
-    ``clock`` tells the time to other processes; within this one, lengths of time count.
+    ``refresh_token`` is the one of the account file. It is used for the first renewal, and again if somebody changes
+    it. ``clock`` is used for the expiry in the file, which other processes read; this process measures time by the
+    event loop.
     """
 
     def __init__(
@@ -97,7 +106,7 @@ class RotatingTokens:
         self._turn = asyncio.Lock()
 
     async def headers(self) -> Mapping[str, str]:
-        """The access token that is good now, renewed ahead of time."""
+        """The header with the current access token, which is renewed before it expires."""
         now = asyncio.get_running_loop().time()
         if self._tokens is None or now >= self._renew_after:
             async with self._turn:
@@ -108,14 +117,15 @@ class RotatingTokens:
         return self._bearer()
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
-        """Another access token than the refused one, if there is one by now."""
+        """Make sure that the access token is another one than the rejected one."""
         async with self._turn:
+            # If several requests were rejected, the first one has renewed the token already.
             if refused.get("authorization") == self._bearer().get("Authorization"):
                 await self._renew()
         return True
 
     async def _renew_in_time(self, now: float) -> None:
-        """As long as the old token is good, a renewal that fails is tried again with the next request."""
+        """Renew the token. A failure is ignored while the old token works; the next request tries again."""
         try:
             await self._renew()
         except (Unauthorized, NotSent):
@@ -126,10 +136,11 @@ class RotatingTokens:
         async with self._alone():
             stored = self._stored()
             if stored is not None and stored != self._tokens and self._unstored is None:
-                # Another process has renewed it.
+                # Another process has renewed the token.
                 self._take(stored)
                 if asyncio.get_running_loop().time() < self._renew_after:
                     return
+            # Tokens that could not be stored are kept: the old refresh token is used up, so asking again would fail.
             known = self._unstored or stored or self._tokens
             if self._unstored is None:
                 granted = await self._ask(known.refresh_token if known else self._first)
@@ -152,7 +163,7 @@ class RotatingTokens:
             msg = f"the access token could not be renewed: {error.words}"
             raise NotSent(msg, system=self._system, status=error.status) from error
         except AdapterError as error:
-            msg = f"the refresh token was refused: {error.words}; authorise the app again, and store the new one"
+            msg = f"the refresh token was rejected: {error.words}; authorise the app again, and store the new token"
             raise Unauthorized(msg, system=self._system, status=error.status) from error
 
     def _bearer(self) -> dict[str, str]:
@@ -170,7 +181,7 @@ class RotatingTokens:
     # the file --------------------------------------------------------------------------------------------
 
     def _stored(self) -> Tokens | None:
-        """What the last renewal gave, whichever process made it; ``None`` where the account file's token is newer."""
+        """The tokens in the file, whichever process wrote them. ``None`` if the account file has a newer token."""
         if not os.path.lexists(self._file):
             return None
         try:
@@ -186,7 +197,7 @@ class RotatingTokens:
             msg = f"the tokens cannot be read: {error}"
             raise NotSent(msg, system=self._system) from None
         except (KeyError, TypeError):
-            msg = f"the tokens cannot be read: {self._file} is no file of ours; remove it and authorise the app again"
+            msg = f"the tokens cannot be read: {self._file} is not from syncer; remove it and authorise the app again"
             raise NotSent(msg, system=self._system) from None
         for secret in (tokens.access_token, tokens.refresh_token):
             protect(secret)
@@ -197,14 +208,14 @@ class RotatingTokens:
         try:
             write_private(self._file, f"{json.dumps(content)}\n".encode())
         except OSError as error:
-            msg = f"the new tokens cannot be stored in {self._file}: {error.strerror}; until then none is used"
+            msg = f"the new tokens cannot be stored in {self._file}: {error.strerror}; they are not used until then"
             raise NotSent(msg, system=self._system) from error
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """While no other process renews the same token."""
+        """Hold a lock file, so that no other process renews the same token."""
         if sys.platform == "win32":
-            # There the account's lease alone keeps processes apart.
+            # Windows has no flock. There only the lease of the account prevents a second renewal.
             yield
             return
         lock = self._file.with_name(f".{self._file.name}.lock")

@@ -1,8 +1,8 @@
 """One HTTP client for all CRMs: budgets, retries of reads, the outcome of writes, redaction, a request log.
 
-The outcome of a write follows from httpx's own exception classes: no connection means *not sent*, anything
-that breaks after that means *in doubt*. Only the adapters' tables decide what a status means, and only where the
-body is one of the CRM's: whatever else answers in its place says nothing about a task, a contact or a key.
+The outcome of a write follows from httpx's exception classes. If there was no connection, it was *not sent*. If
+anything fails after that, it is *in doubt*. The adapters' tables decide what a status means, but only if the body comes
+from the CRM: an error of a proxy says nothing about a task, a contact or a key.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 ]
 
 Transport = httpx.AsyncBaseTransport
-"""What sends requests in place of the network: a sandbox, in tests."""
+"""Sends the requests: the network, or a sandbox in tests."""
 
 HEADERS: Final = {
     "User-Agent": f"syncer/{__version__}",
@@ -66,14 +66,14 @@ HEADERS: Final = {
 READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
 PATIENCE: Final = 10.0
-"""Seconds that the requests of one read or write may take before it is not repeated any more."""
+"""A read or write is not repeated any more when its requests have taken this many seconds."""
 LAST_WORDS: Final = 8.0
-"""Seconds that a request in flight has where the run's time is over, or a signal ended it."""
+"""Seconds that a request in flight may still take after the end of the run, or after a signal."""
 FIRST_PAUSE: Final = 0.5
 LAST_PAUSE: Final = 10.0
 MAX_THROTTLES: Final = 8
 MAX_PAGES: Final = 10_000
-"""Of one list: a server that always has something new must not hold a run for ever."""
+"""The most pages of one list. A server that always returns another page must not hold a run for ever."""
 
 _PROXY_WANTS_A_KEY: Final = 407
 
@@ -93,9 +93,10 @@ _NOT_SENT: Final = (
 
 @dataclass(slots=True)
 class _Effort:
-    """One read or write, however often it is sent. ``unreadable`` tells a write (`InDoubt`) from a read.
+    """One read or write, and all its attempts.
 
-    ``fence`` is asked at the last moment before it is sent.
+    ``unreadable`` is the error for an answer that cannot be understood: `InDoubt` for a write, `BadAnswer` for a read.
+    ``fence`` is called at the last moment before sending. ``seconds`` has the duration of each attempt.
     """
 
     unreadable: type[AdapterError]
@@ -107,12 +108,18 @@ class _Effort:
 class Http:
     """A connection pool to one CRM, with its budgets and its table of errors.
 
-    ``rates`` are windows that all hold at once. ``throttle_wait`` is how long a 429 without ``Retry-After`` stops the
-    connection. ``rules`` come before `DEFAULT_RULES`; one that means `BudgetSpent` is waited out like a 429.
-    ``own_error`` tells the CRM's own errors from what a proxy or a gateway answers in its place. ``authorization``
-    gives headers that change. ``limits`` are the headers in which it tells of its limits, ``says`` the fields of an
-    error's body that have its words, before those that are usual. ``reads`` and ``writes`` count requests sent,
-    repeated ones too, ``outcomes`` those that arrived, ``budgets`` tells of each window how full it is.
+    Arguments:
+
+    - ``rates``: request limits, all of which apply;
+    - ``throttle_wait``: seconds to wait after a 429 without ``Retry-After``;
+    - ``rules``: checked before `DEFAULT_RULES`; a rule with `BudgetSpent` is handled like a 429;
+    - ``own_error``: tells the CRM's errors from those of a proxy or a gateway;
+    - ``authorization``: gives headers that change, such as OAuth tokens;
+    - ``limits``: the headers in which the CRM reports its limits;
+    - ``says``: the fields of an error body with the error text, checked before the common ones.
+
+    ``reads`` and ``writes`` count the requests sent, retries included. ``outcomes`` counts the answers. ``budgets``
+    returns the used part of each rate.
     """
 
     def __init__(
@@ -150,14 +157,15 @@ class Http:
         self.budgets = self._pace.used
         self._awaiting = Stopwatch()
         self._fence: Callable[[], None] = lambda: None
-        # Whoever has passed the pace must not wait for a connection: it would be sent later than was counted.
+        # A request that has passed the rate limit must not wait for a connection, or it would be sent later than the
+        # limit has counted it.
         self._connections = asyncio.Semaphore(CONNECTIONS)
         self._headers = httpx.Headers({**HEADERS, **headers})
-        # Without httpx's client, whose cookies would bind us to a session, and whose redirects are no answers.
+        # The transport is used without httpx's client: cookies would bind us to a session, and no redirect is followed.
         self._transport = transport or network(base_url)
 
     def set_deadline(self, seconds: float | None) -> None:
-        """From now on, waits that would end later than this many seconds raise `BudgetSpent`."""
+        """From now on, a wait that would end later than in ``seconds`` raises `BudgetSpent`."""
         self._pace.set_deadline(seconds)
         if seconds is not None and seconds <= 0:
             end = asyncio.get_running_loop().time() + LAST_WORDS
@@ -166,13 +174,13 @@ class Http:
                     limit.reschedule(end)
 
     def waited(self) -> float:
-        """Seconds, so far, for which at least one answer was awaited."""
+        """Seconds so far in which at least one request waited for its answer."""
         return self._awaiting.seconds
 
     def set_fence(self, fence: Callable[[], None]) -> None:
-        """From now on, call this at the last moment before each write; what it raises, the write raises, unsent.
+        """Call ``fence`` at the last moment before each write. If it raises, the write is not sent and raises the same.
 
-        It is called again where the connection had to be made first.
+        It is called a second time if the connection had to be opened first.
         """
         self._fence = fence
 
@@ -190,9 +198,9 @@ class Http:
         form: Mapping[str, str] | None = None,
         page: bool = False,
     ) -> Answer:
-        """Send a request that changes nothing, again if need be. ``page`` asks for a list, which may take longer.
+        """Send a request that changes nothing, and retry it. ``page`` allows more time, for a page of a list.
 
-        Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or what a rule says.
+        Raises `Unavailable`, `NoConnection`, `BudgetSpent`, `Unauthorized`, `Missing`, `Refused`, or a rule's error.
         """
         effort = _Effort(BadAnswer, page)
         send = partial(self._send, Ask(method, path, params, json, form), effort)
@@ -211,16 +219,16 @@ class Http:
         params: Mapping[str, str | int] | None = None,
         json: object | None = None,
     ) -> Answer:
-        """Send a request that changes something: once, unless it surely was not sent.
+        """Send a request that changes something. It is retried only if it was certainly not sent.
 
-        Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or what a rule says.
+        Raises `NotSent`, `InDoubt`, `Refused`, `BudgetSpent`, `Unauthorized`, `Missing`, or a rule's error.
         """
         effort = _Effort(InDoubt, fence=self._fence)
         send = partial(self._send, Ask(method, path, params, json), effort)
         return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
     async def _send(self, ask: Ask, effort: _Effort) -> Answer:
-        """Send within the budgets; a 429 is waited out, for an hour at most, and costs no attempt."""
+        """Send within the budgets. After a 429, wait for an hour at most and send again; this costs no attempt."""
         waited, throttles = 0.0, 0
         renewals = 0 if self._authorization is None else 1
         while True:
@@ -251,7 +259,7 @@ class Http:
         return httpx.Headers({**self._headers, **await self._authorization.headers()})
 
     def _is_expired(self, arrived: Arrived) -> bool:
-        """Whether the token was refused; a permission that it lacks is another thing."""
+        """Whether the access token was rejected. A missing permission does not count: a new token would lack it too."""
         try:
             self._judge(arrived, BadAnswer)
         except AdapterError as error:
@@ -311,14 +319,14 @@ class Http:
         raise error(words, system=self.system, status=status, content=content)
 
     def _is_throttled(self, arrived: Arrived) -> bool:
-        """Whether it says that there were too many requests, by a 429 or in its own way."""
+        """Whether the answer says that there were too many requests, by a 429 or by a rule with `BudgetSpent`."""
         if arrived.status == httpx.codes.TOO_MANY_REQUESTS or httpx.codes.is_success(arrived.status):
             return arrived.status == httpx.codes.TOO_MANY_REQUESTS
         means = meaning(self._rules, arrived.status, said(arrived.content, self._says))
         return means is BudgetSpent and self._is_own(arrived)
 
     def _is_own(self, arrived: Arrived) -> bool:
-        """Whether the CRM said this: a redirection is none of its answers."""
+        """Whether the answer comes from the CRM. A redirect never does."""
         if arrived.unfit or httpx.codes.is_redirect(arrived.status):
             return False
         try:
@@ -330,7 +338,7 @@ class Http:
 def _not_theirs(status: int, words: str) -> str:
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return words
-    return f"status {status} with what is no answer of its own (a proxy's or gateway's?): {words}"
+    return f"status {status} with an answer that is not the CRM's (perhaps a proxy's): {words}"
 
 
 async def _patiently(
@@ -340,7 +348,7 @@ async def _patiently(
     again_after: tuple[type[AdapterError], ...],
     attempts: int,
 ) -> Answer:
-    """Send, and after these errors again, with ever longer pauses, as long as the requests took little time."""
+    """Send, and retry after these errors with increasing pauses, until the requests have taken `PATIENCE` seconds."""
 
     def again(error: Exception) -> bool:
         return isinstance(error, again_after) and sum(effort.seconds) < PATIENCE
@@ -351,11 +359,12 @@ async def _patiently(
         if not again(error):
             raise
         first = error
-    # Only now: to prepare for repetitions takes as long as a request, and nearly none is repeated.
+    # Used only after a failure: setting up stamina takes as long as a request, and nearly no request is retried.
     async for attempt in stamina.retry_context(
         on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
     ):
         with attempt:
+            # The first attempt was made above: raise its error, so that stamina pauses before the next one.
             if attempt.num == 1:
                 raise first
             return await send()

@@ -1,7 +1,7 @@
-"""The way to a CRM: connections, proxies, time limits, and one request with its answer, bounded in every way.
+"""The network: connections, proxies, time limits, and one request with its answer.
 
-Only this module, `adapters.http.client` and `adapters.http.sandbox_transport` import httpx, so that its maintained
-continuation can take its place by changing one line.
+Only this module, `adapters.http.client` and `adapters.http.sandbox_transport` import httpx, so that httpx can be
+replaced by its maintained successor easily.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from adapters.http.arriving import Unfit, receive
 from syncer.domain.redact import protect
 
 FIRST_BYTE: Final = 10.0
-"""Seconds until an answer begins, to connect included."""
+"""Seconds until the first byte of an answer, connecting included."""
 CONNECTED: Final = 4.5
-"""Seconds until a server answers a call, and as many until encryption has begun: httpcore forgets to close a
-connection whose making is broken off from outside, so these two must be over first."""
+"""Seconds to connect, and again as many for TLS. Together less than `FIRST_BYTE`: httpcore does not close a connection
+that is cancelled from outside while it is being opened."""
 WHOLE: Final = 10.0
-"""Seconds until an answer that has begun is there."""
+"""Seconds from the first byte of an answer to its end."""
 WHOLE_PAGE: Final = 30.0
-"""The same for a page of a list, as long as it keeps arriving."""
+"""The same for a page of a list."""
 CONNECTIONS: Final = 8
 
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """One context for all connections: reading the certificates takes longer than a request."""
+    """One TLS context for all connections, because loading the certificates takes longer than a request."""
     return httpx.create_ssl_context()
 
 
 def _proxy(base_url: str) -> str | None:
-    """The proxy that the environment names for this address: ``HTTPS_PROXY``, ``ALL_PROXY``, ``NO_PROXY``."""
+    """The proxy for this address, from ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``."""
     address, proxies = urlsplit(base_url), getproxies()
-    # The standard library knows "*" only where it stands alone.
+    # The standard library accepts "*" only as the whole value, but users write it in a list too.
     exempt = "*" in re.split(r"[,\s]+", proxies.get("no", "")) or proxy_bypass(address.hostname or "")
     if address.scheme != "https" or exempt:
         return None
@@ -64,7 +64,7 @@ def _password(address: str) -> str | None:
 
 
 def network(base_url: str) -> httpx.AsyncBaseTransport:
-    """Raises `ValueError` for a proxy that cannot be used."""
+    """The transport to this address. Raises `ValueError` if the proxy cannot be used."""
     encrypted = urlsplit(base_url).scheme == "https"
     try:
         return httpx.AsyncHTTPTransport(
@@ -73,13 +73,13 @@ def network(base_url: str) -> httpx.AsyncBaseTransport:
             proxy=_proxy(base_url),
         )
     except (ValueError, ImportError, httpx.InvalidURL):
-        msg = "the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used; it must begin with http:// or https://"
+        msg = "the proxy in HTTPS_PROXY or ALL_PROXY cannot be used; it must begin with http:// or https://"
         raise ValueError(msg) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What is asked for: a body of JSON, a form, or none."""
+    """A request before it is built, with a JSON body, a form, or no body."""
 
     method: str
     path: str
@@ -88,7 +88,7 @@ class Ask:
     form: Mapping[str, str] | None = None
 
     def request(self, base: str, headers: httpx.Headers) -> httpx.Request:
-        """The request to an address that begins with ``base``. Raises `httpx.InvalidURL`."""
+        """The request to ``base`` plus the path. Raises `httpx.InvalidURL`."""
         query = f"?{httpx.QueryParams(self.params)}" if self.params else ""
         address = f"{base}{self.path}{query}"
         return httpx.Request(self.method, address, headers=headers, json=self.json, data=self.form)
@@ -96,7 +96,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What came back. ``unfit`` says why its content cannot be an answer, whatever its status; empty if it can."""
+    """A received answer. ``unfit`` says why its content was not accepted; it is empty if the content is fine."""
 
     status: int
     headers: httpx.Headers
@@ -106,16 +106,16 @@ class Arrived:
 
 
 class NotBegun(TimeoutError):
-    """The time was over before the request was sent."""
+    """A time-out before the request was sent."""
 
 
 async def exchange(
     transport: httpx.AsyncBaseTransport, request: httpx.Request, *, page: bool, fence: Callable[[], None]
 ) -> Arrived:
-    """Send a request; its answer. Raises httpx's errors, `TimeoutError`, and `NotBegun` where nothing was sent.
+    """Send a request and receive its answer. Raises httpx's errors, `TimeoutError`, and `NotBegun` if nothing was sent.
 
-    Where a connection has to be made first, which takes seconds, ``fence`` is asked once it stands; what it raises
-    comes in place of the request.
+    If a connection has to be opened first, which may take seconds, ``fence`` is called after that. If it raises, the
+    request is not sent.
     """
     progress = _Progress(fence)
     timeout = {"connect": CONNECTED, "read": FIRST_BYTE, "write": FIRST_BYTE, "pool": FIRST_BYTE}
@@ -143,7 +143,7 @@ async def exchange(
 async def _arrived(response: httpx.Response) -> Arrived:
     content, unfit = b"", ""
     try:
-        # As it was sent: httpx would unpack a whole piece of it at once, however large that becomes.
+        # Read the raw stream: httpx would decompress a whole chunk at once, however large the result is.
         content = readable(await receive(cast("AsyncIterable[bytes]", response.stream), response.headers))
     except Unfit as error:
         unfit = str(error)
@@ -151,7 +151,7 @@ async def _arrived(response: httpx.Response) -> Arrived:
 
 
 class _Progress:
-    """Whether a connection is still being made, by what httpcore tells of its steps."""
+    """Follows the steps that httpcore reports, to know whether a connection is still being opened."""
 
     def __init__(self, fence: Callable[[], None]) -> None:
         self.connecting = False

@@ -20,19 +20,19 @@ from syncer.contract.settings import Rate
 
 SLICE: Final = 1.0
 LONGEST: Final = timedelta(hours=1).total_seconds()
-"""Seconds of any pause that a CRM asks for."""
+"""The longest pause in seconds, whatever the CRM asks for."""
 _INSTANTS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3), (1e9, 1.0))
-"""From which number on it is an instant since 1970, and in which part of a second: as a wait it would be decades."""
+"""(least number, units per second). Numbers from 1e9 on are instants since 1970: as a wait they would be decades."""
 _LONGEST_VALUE: Final = 100
 _SECONDS: Final = re.compile(r"[0-9]+(\.[0-9]*)?|\.[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A rate of which a CRM tells in each answer how much is left: ``remaining`` is the header that counts it.
+    """A rate that the CRM reports in the headers of each answer.
 
-    ``interval`` is the header that has how long the rate's interval is, in units of ``unit`` seconds; where there is
-    none, the interval has ``seconds``.
+    ``remaining`` is the header with the number of requests left. ``interval`` is the header with the length of the
+    rate's interval, in units of ``unit`` seconds. Without such a header, the interval is ``seconds`` long.
     """
 
     remaining: str
@@ -41,17 +41,17 @@ class Window:
     seconds: float = LONGEST
 
     def lasts(self, headers: Mapping[str, str]) -> float | None:
-        """Seconds of the interval, an hour at most; ``None`` where it is not told."""
+        """The interval in seconds, an hour at most. ``None`` if the header is missing."""
         seconds = _number(headers, self.interval, scale=self.unit) if self.interval else self.seconds
         return None if seconds is None else min(seconds, LONGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """In which headers a CRM tells of its limits.
+    """The headers in which a CRM reports its limits.
 
-    ``waits`` are those that have how long, or until when, to wait after a 429, the first one first. ``windows`` are the
-    rates that it tells of in each answer.
+    ``waits`` are headers with the wait after a 429, as seconds or an instant; the first one that can be read counts.
+    ``windows`` are the rates that are reported in each answer.
     """
 
     waits: tuple[str, ...] = (
@@ -65,13 +65,13 @@ class Limits:
 
 
 USUAL: Final = Limits()
-"""What most CRMs have."""
+"""The headers of most CRMs."""
 
 
 def retry_after(headers: Mapping[str, str], limits: Limits = USUAL) -> float | None:
-    """Seconds that the CRM asks for, else until its rate begins anew, else the rate's interval.
+    """Seconds to wait after a 429: what the CRM asks for, else the interval of its rate.
 
-    At most an hour. A moment that has passed is 0; ``None`` where nothing can be understood.
+    At most an hour. An instant that has passed gives 0. ``None`` if no header can be read.
     """
     for name in limits.waits:
         seconds = _wait(headers.get(name, ""), headers)
@@ -82,7 +82,11 @@ def retry_after(headers: Mapping[str, str], limits: Limits = USUAL) -> float | N
 
 
 def _wait(value: str, headers: Mapping[str, str]) -> float | None:
-    """A wait in seconds, or until an instant: since 1970 in seconds or parts of them, in ISO 8601, or HTTP's dates."""
+    """The seconds to wait by a header value.
+
+    It may be a number of seconds, or an instant: since 1970 in seconds, milli-, micro- or nanoseconds, in ISO 8601, or
+    an HTTP date.
+    """
     value = value.strip(" \t\"'")
     if len(value) > _LONGEST_VALUE:
         return LONGEST if _SECONDS.fullmatch(value) else None
@@ -97,7 +101,7 @@ def _wait(value: str, headers: Mapping[str, str]) -> float | None:
         moment = None if read is None else read.timestamp()
     if moment is None:
         return None
-    # By the CRM's own clock, where it tells it: ours may be wrong.
+    # Use the CRM's own clock if the answer has a date: ours may be wrong.
     now = _date(headers.get("Date", "")) or datetime.now(UTC)
     return min(max(0.0, moment - now.timestamp()), LONGEST)
 
@@ -118,9 +122,10 @@ def _number(headers: Mapping[str, str], name: str, *, scale: float = 1.0) -> flo
 
 
 def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
-    """The rates as the bucket wants them: ever longer windows with ever more requests, ever less dense.
+    """The rates as the bucket requires them: longer windows must allow more requests, but fewer per second.
 
-    A window that another one implies is left out; one that is denser than a shorter one is lowered to it.
+    A window that a longer one already implies is left out. A window that allows more requests per second than a shorter
+    one is lowered.
     """
     windows: list[BucketRate] = []
     for rate in sorted(rates, key=lambda rate: (rate.seconds, rate.requests)):
@@ -134,7 +139,7 @@ def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
 
 
 class Stopwatch:
-    """For how long, in all, at least one of several things was under way, those of now included."""
+    """Measures the total time in which at least one of several activities was running. Used with ``with``."""
 
     def __init__(self) -> None:
         self._under_way = 0
@@ -158,9 +163,9 @@ class Stopwatch:
 
 
 class Pace:
-    """When the next request may be sent: several rate windows, and pauses that the CRM asked for.
+    """Decides when the next request may be sent: by several rates, and by pauses that the CRM asks for.
 
-    Time is the event loop's, so that a simulation's virtual clock rules here too.
+    Time is the event loop's, so that a test can use a virtual clock.
     """
 
     def __init__(self, system: str, rates: Sequence[Rate], limits: Limits = USUAL) -> None:
@@ -175,17 +180,17 @@ class Pace:
         self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     def pause(self, seconds: float) -> None:
-        """Send nothing for this long."""
+        """Send nothing for this many seconds."""
         self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
 
     def heed(self, headers: Mapping[str, str]) -> None:
-        """Pause when the CRM says that a window is used up, before it has to say 429."""
+        """Pause if the CRM reports that a rate is used up, before it has to answer 429."""
         for window in self._limits.windows:
             if _number(headers, window.remaining) == 0:
                 self.pause(window.lasts(headers) or 0.0)
 
     def used(self) -> dict[str, float]:
-        """Which part of each window's requests is used up now, from 0 to 1, by the window such as ``60s``."""
+        """The used part of each rate now, from 0 to 1, by its window, such as ``60s``."""
         now = int(asyncio.get_running_loop().time() * 1000)
         sent = [item.timestamp for item in self._bucket.items]
         return {
@@ -194,14 +199,14 @@ class Pace:
         }
 
     async def wait(self) -> None:
-        """Return when a request may be sent, first come first served; raise `BudgetSpent` if that is too late."""
+        """Wait until a request may be sent, in order of arrival. Raises `BudgetSpent` if that is after the deadline."""
         async with self._turn:
             while (delay := self._delay()) > 0:
                 now = asyncio.get_running_loop().time()
                 if self._deadline is not None and now + delay > self._deadline:
-                    msg = f"the next request is allowed only in {delay:.0f} s, after this run's end"
+                    msg = f"the next request is allowed in {delay:.0f} s, after the end of this run"
                     raise BudgetSpent(msg, system=self._system)
-                # In slices, so that a deadline that is moved up ends a long wait.
+                # Sleep in slices, so that an earlier deadline ends a long wait.
                 await asyncio.sleep(min(delay, SLICE))
 
     def _delay(self) -> float:
@@ -215,4 +220,5 @@ class Pace:
         waiting = self._bucket.waiting(item)
         if not isinstance(waiting, int):
             raise TypeError
+        # The bucket counts whole milliseconds: without the margin the next try could come a moment too early.
         return max(waiting, 0) / 1000 + 0.002

@@ -1,4 +1,4 @@
-"""Lists that are paged by counting rows, and whose rows move while the pages are read."""
+"""Read lists that are paged by row number, and whose rows move while the pages are read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 MAX_SCANS: Final = 4
-"""Where tasks are made all the time, each reading brings something new."""
+"""The most readings of a list. If tasks are created all the time, each reading finds something new."""
 
 
 async def until_still(scan: Callable[[], Awaitable[tuple[dict[str, T], bool]]]) -> list[T]:
-    """Every row that was in the list, read again until a reading brings nothing new, at most ``MAX_SCANS`` times.
+    """All rows of a list. It is read again until a reading finds no new row, at most ``MAX_SCANS`` times.
 
-    ``scan`` reads the whole list once: its rows by their keys, and whether rows may have moved between its requests.
-    What leaves a list that is counted moves all that follow it up, and the first of the next page out of sight: it
-    would be taken for a task that the CRM does not have.
+    ``scan`` reads the whole list once. It returns the rows by their keys, and whether rows may have moved between its
+    requests.
     """
+    # When a row leaves the list, all later rows move up, and the first row of the next page is skipped. That task would
+    # look as if the CRM did not have it.
     rows: dict[str, T] = {}
     for _ in range(MAX_SCANS):
         found, may_have_moved = await scan()

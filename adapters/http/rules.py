@@ -1,4 +1,4 @@
-"""What an answer means by its status and its words: a table for each CRM, before one for all (pure)."""
+"""Tables that map the status and the text of an error to an exception: one for each CRM, then one for all (pure)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from syncer.contract.adapter import AdapterError, Forbidden, InDoubt, Missing, R
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What an answer means: the first rule whose status and words fit decides.
+    """One row: the first rule that fits the status and the error text decides.
 
-    ``words`` are phrases of which one must begin a word of what the CRM said, unless a phrase of ``unless`` does;
-    without any, every words fit. Case, white space and punctuation (but ``/``) make no difference.
+    The rule fits if one of the phrases ``words`` occurs in the text, at the beginning of a word, and none of
+    ``unless`` does. Without ``words`` every text fits. Case, white space and punctuation (except ``/``) are ignored.
     """
 
     status: range | int

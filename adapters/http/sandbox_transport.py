@@ -1,4 +1,4 @@
-"""The door to a sandbox for tests: requests go into it without a network."""
+"""An httpx transport that passes requests to a sandbox, without a network. For tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from adapters.sandbox import Broken, Call, Sandbox
 
 
 class SandboxTransport(httpx.AsyncBaseTransport):
-    """An httpx transport straight into a sandbox, under a path prefix."""
+    """Passes requests below a path prefix to a sandbox."""
 
     def __init__(self, sandbox: Sandbox, *, prefix: str = "") -> None:
         self._sandbox = sandbox

@@ -207,7 +207,7 @@ def test_a_token_file_that_others_can_read_or_that_is_none_of_ours_is_refused(wo
             await world.adapter().list_contacts()
         world.file.chmod(0o600)
         world.file.write_text("{}")
-        with pytest.raises(Unavailable, match="is no file of ours"):
+        with pytest.raises(Unavailable, match="is not from syncer"):
             await world.adapter().list_contacts()
 
     played(work)

@@ -96,5 +96,5 @@ def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
     for name, value in {**KEYS, "HTTPS_PROXY": proxy}.items():
         monkeypatch.setenv(name, value)
     account = load(tmp_path, ALL)
-    with pytest.raises(ConfigError, match=r"acme\.toml: the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used"):
+    with pytest.raises(ConfigError, match=r"acme\.toml: the proxy in HTTPS_PROXY or ALL_PROXY cannot be used"):
         build_adapters(account)
