@@ -31,6 +31,9 @@ BEHIND = "behind:"
 COMPANY = "company"
 """Set if another ledger may write to this account: its markers were found in tasks made after this ledger."""
 
+FORERUNNER = "forerunner"
+"""Set once a marker of another ledger was found, in whatever task: it wrote what this one may not know."""
+
 OTHER_LEDGER = "other_ledger"
 """The id of another ledger that writes to the same account."""
 

@@ -74,6 +74,8 @@ def merge(
     for link in behind - read:
         work.undecided |= set(work.standing.contacts_of(link))
     work.base.behind = behind - read
+    if work.standing.has_forerunner:
+        work.note_forerunner()
     for system in work.systems:
         for reading in seen[system].readings.values():
             work.note_ledger(reading)

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
-from syncer.domain.cursors import BEHIND, COMPANY
+from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
@@ -251,6 +251,10 @@ class Merging:
     def set_behind(self, link: str, *, behind: bool) -> None:
         """Remember whether something was written for this person that the ledger does not know."""
         self._note(BEHIND + link, "1" if behind else "")
+
+    def note_forerunner(self) -> None:
+        """Remember that another ledger wrote here: a later run may not read its markers again."""
+        self._note(FORERUNNER, "1")
 
     def _note(self, cursor: str, value: str) -> None:
         if self.base.cursors.get(cursor, "") != value:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import EVERYBODY, Base
-from syncer.domain.cursors import BEHIND, OUR_USER
+from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen
@@ -225,12 +225,18 @@ class Standing:
         """Whether this is our user, as far as that is known; else whether nothing tells that it is a person."""
         if (us := self.probably_us(system)) is not None:
             return user == us
-        wrote = self.has_forerunner or self._base.restored_at is not None
-        return wrote and user is not None and user not in self._makers_of_origins
+        return self.may_lack_writes and user is not None and user not in self._makers_of_origins
+
+    @property
+    def may_lack_writes(self) -> bool:
+        """Whether something was written that this ledger may not know: by another one, or since it was copied."""
+        return self.has_forerunner or self._base.restored_at is not None
 
     @cached_property
     def has_forerunner(self) -> bool:
-        """Whether a ledger that was lost, or is another one, wrote what is read here: the markers are not ours."""
+        """Whether a ledger that was lost, or is another one, wrote here: markers were read, now or before, not ours."""
+        if self._base.cursors.get(FORERUNNER):
+            return True
         ours = {self._base.ledger_id, *self._base.former_ids}
         return any(row.marker is not None and row.marker.ledger not in ours for row in self._readings())
 

@@ -126,7 +126,7 @@ class _FirstSight:
         What was made after this ledger has no such copy.
         """
         work, made_at = self._work, self._work.base.ledger_made_at
-        if reading.due is not None or made_at is None:
+        if reading.due is not None or made_at is None or not work.standing.may_lack_writes:
             return False
         if reading.created_at is not None and reading.created_at > made_at + CLOCKS_DIFFER_BY:
             return False

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from syncer.domain.base import Action, Changes, OpState
-from syncer.domain.cursors import BEHIND, OUR_USER
+from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
@@ -141,7 +141,7 @@ def test_who_was_not_read_in_full_is_left_alone_until_that_is_done(unread: str) 
     assert set(left.base.tasks) == {other.place}
     assert left.base.behind == {"p1"}
     assert left.undecided >= {(system, f"p1-{system}") for system in SYSTEMS}
-    assert left.changes.cursors == {BEHIND + "p1": "1"}
+    assert left.changes.cursors == {BEHIND + "p1": "1", FORERUNNER: "1"}
 
     base = replace(left.base, cursors=left.changes.cursors)
     later = merged(base, seen, run="run2")

@@ -32,6 +32,7 @@ from tests.support.strategies import (
     an_operation,
     at,
     marker_of,
+    merged,
     read_in_full,
     seen_of,
 )
@@ -194,6 +195,8 @@ def test_another_ledgers_marker_tells_that_the_account_was_served_before(ledger:
     standing = a_standing(a_base(), seen_of(a_reading(LANE, "x"), marked))
     assert standing.has_forerunner is served
     assert "p1" not in standing.behind()
+    later = merged(a_base(), seen_of(marked)).base
+    assert a_standing(later, seen_of()).has_forerunner is served, "the marker may not be read again"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncer.domain.base import Action, OpState
-from syncer.domain.cursors import OUR_USER
+from syncer.domain.cursors import FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
@@ -75,13 +75,16 @@ def test_a_row_without_its_body_is_read_first() -> None:
     assert not merged(a_base(), seen_of(a_reading(TYPED, "x", whole=False))).base.tasks
 
 
-@pytest.mark.parametrize(("made_at", "is_left"), [(-60, True), (60, False)])
-def test_a_task_without_a_due_waits_for_what_may_be_its_copy_and_cannot_be_read(made_at: int, is_left: bool) -> None:
+@pytest.mark.parametrize(("made_at", "forerunner", "is_left"), [(-60, "1", True), (60, "1", False), (-60, "", False)])
+def test_a_task_without_a_due_waits_for_what_may_be_its_copy_and_cannot_be_read(
+    made_at: int, forerunner: str, is_left: bool
+) -> None:
     """A lost ledger may have made that copy, with a due of its own. What is newer than this ledger has none."""
     task = a_reading(PLAIN, "1", title="Ring", due=None, created_at=at(minutes=made_at))
     seen = seen_of(task)
     seen[TYPED].untold = {(f"p1-{TYPED}", at(hours=24))}
-    found = merged(a_base(ledger_made_at=at()), seen)
+    visits = dict.fromkeys(a_base().links, at())
+    found = merged(a_base(ledger_made_at=at(), cursors={FORERUNNER: forerunner}, visits=visits), seen)
     assert bool(found.base.tasks) is not is_left
     assert [item.reason for item in found.waiting] == [Reason.UNREAD] * is_left
 
