@@ -30,6 +30,7 @@ _SHORTEST_ID: Final = 14
 _LEAST_ELASTIC: Final = 16
 _GAP: Final = (0, 1, 0, 0)
 _STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
+_DONE: Final = ("created", "completed", "edited")
 _SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
 
 
@@ -202,13 +203,13 @@ def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | N
 
 def run_in_words(report: Mapping[str, Any]) -> str:
     """One run in one line."""
-    counts = [(sum(report.get(name, {}).values()), name) for name in ("created", "completed")]
+    counts = [(sum(report.get(name, {}).values()), name) for name in _DONE]
     counts += [(len(report[name]), words) for name, words in (("waiting", "waiting"), ("attention", "under attention"))]
     counts += [(len(report["incidents"]), "incidents")]
     did = ", ".join(f"{number} {words}" for number, words in counts if number)
     if report["status"] == "stopped":
         did = "stopped before its first write"
-    elif not any(number for number, words in counts if words in {"created", "completed"}):
+    elif not any(number for number, words in counts if words in _DONE):
         nothing = "nothing to do" if report["status"] == "ok" else "nothing written"
         did = f"{nothing}, {did}" if did else nothing
     trouble = "; not everything worked" if report["status"] == "partial" else ""
@@ -218,13 +219,13 @@ def run_in_words(report: Mapping[str, Any]) -> str:
 def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
     """How each connection fared, and the words of those that could not be used."""
     on = {system: found for system, found in report["connections"].items() if found["state"] != "off"}
-    done = "created" in report
+    done = [name for name in _DONE if name in report]
     screen.table(
-        ["CRM", *(("created", "completed") if done else ()), "open", "requests", "state"],
+        ["CRM", *done, "open", "requests", "state"],
         [
             [
                 system,
-                *((str(report["created"].get(system, 0)), str(report["completed"].get(system, 0))) if done else ()),
+                *(str(report[name].get(system, 0)) for name in done),
                 str(found["open"]),
                 str(found["reads"] + found["writes"]),
                 found["state"],

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
 from syncer.config.registry import BUILT_IN
 from syncer.domain.base import Action
@@ -19,6 +22,9 @@ from syncer.engine.same_person import unconfirmed
 from syncer.engine.second_ledger import is_younger
 from syncer.reconcile.guard import Excess
 from syncer.reconcile.plan import Plan, Planned
+
+_PLACE: Final = re.compile(r"\b([a-z][a-z0-9_]*):([0-9A-Za-z_-]+)")
+"""A contact's place as sentences tell it."""
 
 
 def left_over(context: RunContext, plan: Plan) -> Plan:
@@ -96,8 +102,8 @@ def _report(
         )
         for found in trouble
     ]
-    waiting = _unique([*plan.waiting, *context.waiting])
-    attention = _unique([*context.attention, *plan.attention, *troubles])
+    waiting = _unique(_with_people(context, item) for item in (*plan.waiting, *context.waiting))
+    attention = _unique(_with_people(context, item) for item in (*context.attention, *plan.attention, *troubles))
     incidents = tuple(context.incidents)
     return Report(
         account=account.settings.name,
@@ -122,6 +128,18 @@ def _report(
 def _describe(remote_id: str | None, detail: str, received: str) -> str:
     what = f"{remote_id}: {detail}" if remote_id else detail
     return f"{what}; received: {received}" if received else what
+
+
+def _with_people(context: RunContext, item: Item) -> Item:
+    """The same, with the name of each person whose id is told."""
+    if item.reason is not Reason.AMBIGUOUS_CONTACT:
+        return item
+
+    def named(found: re.Match[str]) -> str:
+        record = context.base.records.get((found[1], found[2]))
+        return f"{record.name} ({found[0]})" if record is not None and record.name else found[0]
+
+    return replace(item, detail=_PLACE.sub(named, item.detail))
 
 
 def _unique(items: Iterable[Item]) -> tuple[Item, ...]:

@@ -133,6 +133,8 @@ def test_an_ambiguous_contact_has_a_name(served: Served) -> None:
     (item,) = served.do("sync", "--once", "--json").answer["attention"]
     assert (item["task"], item["title"], item["reason"]) == (None, "", "ambiguous_contact")
     assert item["contact"].startswith("Asha")
+    assert "Asha Rao (highlevel:" in item["detail"]
+    assert "Asha Again (highlevel:" in item["detail"]
 
 
 def test_looking_needs_no_secret_and_a_broken_file_keeps_nobody_from_it(busy: Served) -> None:

@@ -158,6 +158,7 @@ def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:
     assert run_in_words(report) == "nothing to do, in 1.2 s"
     assert run_in_words(report | {"status": "partial"}) == "nothing written, in 1.2 s; not everything worked"
     assert run_in_words(report | {"created": {"reply": 2}, "waiting": [1]}) == "2 created, 1 waiting, in 1.2 s"
+    assert run_in_words(report | {"edited": {"reply": 1}}) == "1 edited, in 1.2 s"
     assert run_in_words(report | {"status": "stopped"}).startswith("stopped before its first write")
 
 

@@ -128,7 +128,8 @@ def test_a_contact_that_has_another_number_and_nothing_else(stage: Make) -> None
     report = world.good()
 
     assert world.open() == (1, 0, 1)
-    assert f"highlevel:{person}, superfone:{lead} are linked as one person, but no longer share" in details(report)
+    both = f"Asha (highlevel:{person}), Asha (superfone:{lead})"
+    assert f"{both} are linked as one person, but no longer share" in details(report)
     world.quiet(2)
 
     world.highlevel.person_edits_contact(person, phone=PHONE)
