@@ -121,7 +121,7 @@ class ReplyAdapter(Adapter):
 
         return await until_still(scan)
 
-    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int = MAX_PAGES) -> list[Any]:
+    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
         """Every row of a list of tasks, also where tasks are closed meanwhile; `_TooLong` after so many pages."""
 
         async def scan() -> tuple[dict[str, Any], bool]:
@@ -137,7 +137,7 @@ class ReplyAdapter(Adapter):
         *,
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, str | int] | None = None,
-        most: int = MAX_PAGES,
+        most: int | None = None,
     ) -> tuple[dict[str, Any], int]:
         """Every row of a list by its key, and how many pages they took.
 
@@ -145,7 +145,7 @@ class ReplyAdapter(Adapter):
         """
         rows: dict[str, Any] = {}
         skip = 0
-        for pages in range(1, most + 1):
+        for pages in range(1, (most or MAX_PAGES) + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
                 page = (await self._http.read(method, path, params=window, json=json, page=True)).parse(Page)
@@ -159,7 +159,7 @@ class ReplyAdapter(Adapter):
                 msg = f"the list of {path} says that there is more, and gives nothing new"
                 raise BadAnswer(msg, system=SYSTEM)
             skip += len(page.items)
-        if most < MAX_PAGES:
+        if most is not None:
             raise _TooLong
         msg = f"the list of {path} does not end after {MAX_PAGES} pages"
         raise BadAnswer(msg, system=SYSTEM)

@@ -161,7 +161,7 @@ def test_what_it_tells_is_what_happened(told: Told) -> None:
 
 def test_it_shows_the_scenes_that_matter(told: Told) -> None:
     text = " ".join(told.text.split())
-    assert text.count(f"{Reason.SLOT_TAKEN}: {Reason.SLOT_TAKEN.sentence}") == 2
+    assert text.count(f"{Reason.SLOT_TAKEN}: {Reason.SLOT_TAKEN.sentence}") == 3
     assert text.count(f"{Reason.NEWER_ABOVE}: {Reason.NEWER_ABOVE.sentence}") == 1
     assert "in_doubt: the connection broke before the answer" in text
     assert "its lost answer was found by reading" in text

@@ -70,7 +70,7 @@ class TakesAPartForTheWhole(ReplyAdapter):
 
 
 class ReadsEachPageOnce(ReplyAdapter):
-    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int = 10_000) -> list[Any]:
+    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
         rows, _ = await self._scan("POST", "/tasks/filter", json=wanted, most=pages)
         return list(rows.values())
 
