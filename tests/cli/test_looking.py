@@ -344,3 +344,17 @@ def test_check_says_what_to_do_about_a_key_and_an_address(served: Served) -> Non
     assert unreachable.status == 1
     failed = [check for check in unreachable.answer["checks"] if not check["ok"]]
     assert all("no connection" in check["detail"] and check["advice"] for check in failed)
+
+
+def test_check_says_which_setting_is_wrong_before_whose_account_it_is(served: Served) -> None:
+    """A location that the token does not open is no other account's."""
+    served.person()
+    assert served.do("sync", "--once").status == 0
+    file = served.folder / "config.toml"
+    file.write_text(file.read_text().replace("ve9EPM428h8vShlRW1KT", "mistyped"))
+    done = served.do("check")
+    assert done.status == 1
+    first, second, third, *_ = done.stdout.splitlines()
+    assert first == "acme: not everything works"
+    assert second.startswith("  highlevel: FAILED: ")
+    assert third.startswith("      check location_id")

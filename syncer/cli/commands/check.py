@@ -102,10 +102,10 @@ async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Foun
 
     async def one(system: str, adapter: Adapter) -> list[Check]:
         checks = await try_connection(adapter)
-        account_check = await _check_identity(adapter, known.get(system))
         if any(check.ok is False for check in checks):
             # First things first: what could not be known is no news where nothing works.
             return [check for check in checks if check.ok is not None]
+        account_check = await _check_identity(adapter, known.get(system))
         return [*checks, *account_check, _WRITING]
 
     found = await asyncio.gather(*(one(system, adapter) for system, adapter in adapters.items()))
