@@ -1,100 +1,105 @@
-"""What the first run and a run that finds nothing new cost as an account grows.
+"""How CPU and memory grow with an account, for a first run and for one that finds nothing new.
 
-``python -m benchmarks.growth [SMALL LARGE]``: CPU seconds of the engine at two numbers of tasks, and their ratio. The
-three CRMs are sandboxes in the same process, on a clock that jumps; the time that they take themselves is left out.
-A ratio well above that of the tasks means that something looks at everything for each single task.
+``python -m benchmarks.growth [SMALL LARGE ...]``: numbers of tasks (1,000 and 10,000). Each run has a process of its
+own. A ratio well above that of the tasks means that something looks at everything for each single task. First runs are
+made with a tenth of the tasks: they take as many requests as there are tasks six times over.
 """
 
 from __future__ import annotations
 
-import logging
-import os
+import asyncio
+import multiprocessing
+import resource
 import sys
 import tempfile
-import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-import structlog
+from benchmarks.account import BenchAccount
+from benchmarks.crms import crms
+from benchmarks.runs import QUIET
 
-from adapters.sandbox import Call, Reply, Sandbox
-from syncer.domain.report import Report
-from syncer.engine.run import Options
-from tests.support.world import SECRETS, World
-
-SIZES: Final = (1_000, 5_000)
-QUIET_RUNS: Final = 4
-"""The cheapest of them counts, the others may have been disturbed; the first one still has something to store."""
-SETTINGS: Final = {"sync": 'run_limit = "0s"'}
+SIZES: Final = (1_000, 10_000)
+FIRST_OF: Final = 10
+_SPAWN: Final = multiprocessing.get_context("spawn")
 
 
-class Bench(World):
-    """A world that knows how much of the CPU its sandboxes took."""
+class Cost(NamedTuple):
+    """CPU seconds of one run, and the most memory that its process had, in MiB."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, **SETTINGS)
-        self.in_sandboxes = 0.0
-        for sandbox in self.sandboxes.values():
-            sandbox.handle = self._timed(sandbox)  # type: ignore[method-assign]
-
-    def _timed(self, sandbox: Sandbox) -> Callable[[Call], Reply]:
-        honest = sandbox.handle
-
-        def handle(call: Call) -> Reply:
-            began = time.process_time()
-            try:
-                return honest(call)
-            finally:
-                self.in_sandboxes += time.process_time() - began
-
-        return handle
-
-    def fill(self, tasks: int) -> None:
-        """So many people who are in all three CRMs, each with one task, made in turn in one of these."""
-        for number in range(tasks):
-            lead, contact, other = self.everywhere(f"Asha{number}", f"+9198{number:08d}")
-            due = self.due(hours=5 + number % 100)
-            if number % 3 == 0:
-                self.superfone.person_creates(lead, "FOLLOW_UP_CALL", due)
-            elif number % 3 == 1:
-                self.reply.person_creates(contact, "Call", due, f"Ring {number}")
-            else:
-                self.highlevel.person_creates(other, f"Ring {number}", due)
-
-    def timed_run(self, tasks: int) -> tuple[float, Report]:
-        """One run: the CPU seconds that the engine took for it, and its report."""
-        self.wait(minutes=1)
-        self.in_sandboxes, began = 0.0, time.process_time()
-        report = self.sync(Options(allow_creates=3 * tasks))
-        return time.process_time() - began - self.in_sandboxes, report
+    seconds: float
+    peak: float
 
 
-def measure(tasks: int) -> dict[str, float]:
-    """The CPU seconds of each kind of run with so many tasks."""
-    with tempfile.TemporaryDirectory() as folder:
-        bench = Bench(Path(folder))
-        bench.fill(tasks)
-        first, report = bench.timed_run(tasks)
-        made = sum(report.created.values())
-        settled = bench.writes()
-        quiet = min(bench.timed_run(tasks)[0] for _ in range(QUIET_RUNS))
-        if (made, bench.writes()) != (2 * tasks, settled):
-            msg = f"{made} copies were made of {tasks} tasks, and {bench.writes() - settled} writes followed"
-            raise AssertionError(msg)
-        bench.close()
-    return {"first run": first, "nothing new": quiet}
+def first_run(folder: Path, url: str, tasks: int) -> Cost:
+    """The run that copies every task into the two other CRMs."""
+    seconds, report = asyncio.run(BenchAccount(folder, url).run(creates=3 * tasks))
+    if sum(report.created.values()) != 2 * tasks:
+        msg = f"{sum(report.created.values())} copies were made of {tasks} tasks"
+        raise AssertionError(msg)
+    return _cost(seconds)
+
+
+def settle(folder: Path, url: str, _tasks: int) -> Cost:
+    """What the runs before have left, and the one that notes the rest of it."""
+    account = BenchAccount(folder, url, QUIET)
+    asyncio.run(account.settle())
+    seconds, _ = asyncio.run(account.run())
+    return _cost(seconds)
+
+
+def nothing_new(folder: Path, url: str, _tasks: int) -> Cost:
+    """A run that finds everything as the ledger has it."""
+    seconds, report = asyncio.run(BenchAccount(folder, url, QUIET).run())
+    if report.waiting or report.attention or sum(c.writes for c in report.connections.values()):
+        msg = f"it was not quiet: {report}"
+        raise AssertionError(msg)
+    return _cost(seconds)
+
+
+def _cost(seconds: float) -> Cost:
+    return Cost(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _apart(work: Callable[[Path, str, int], Cost], folder: Path, url: str, tasks: int) -> Cost:
+    ours, theirs = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_send, args=(theirs, work, folder, url, tasks))
+    process.start()
+    theirs.close()
+    cost: Cost = ours.recv()
+    process.join()
+    return cost
+
+
+def _send(pipe: Connection, work: Callable[[Path, str, int], Cost], folder: Path, url: str, tasks: int) -> None:
+    pipe.send(work(folder, url, tasks))
+
+
+def measure(tasks: int) -> dict[str, Cost]:
+    """What each kind of run costs with so many tasks."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder, crms(tasks // FIRST_OF) as url:
+        found["first run"] = _apart(first_run, Path(folder), url, tasks // FIRST_OF)
+    with tempfile.TemporaryDirectory() as folder, crms(tasks, settled=True) as url:
+        _apart(settle, Path(folder), url, tasks)
+        found["nothing new"] = _apart(nothing_new, Path(folder), url, tasks)
+    return found
 
 
 def main() -> None:
-    small, large = (int(number) for number in sys.argv[1:3]) if len(sys.argv) > 2 else SIZES
-    os.environ.update(SECRETS)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    few, many = measure(small), measure(large)
-    print(f"CPU seconds of the engine; the tasks grow {large / small:.1f} times")
-    for what, seconds in few.items():
-        grown = many[what] / seconds
-        print(f"{what}: {small} tasks {seconds:.2f} s, {large} tasks {many[what]:.2f} s, {grown:.1f} times")
+    sizes = [int(number) for number in sys.argv[1:]] or SIZES
+    before: dict[str, Cost] = {}
+    for tasks in sizes:
+        costs = measure(tasks)
+        for what, cost in costs.items():
+            number = tasks // FIRST_OF if what == "first run" else tasks
+            grown = f", {cost.seconds / before[what].seconds:.1f} times the CPU" if what in before else ""
+            print(
+                f"{what}, {number} tasks: {cost.seconds:.2f} s of CPU, {cost.peak:.0f} MiB at most{grown}", flush=True
+            )
+        before = costs
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import os
 import stat
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 from typing import Final
 
 # Opening a pipe would wait for a writer.
@@ -73,7 +72,7 @@ def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 def beside(path: Path) -> Path:
     """A name in the same folder that nobody has."""
-    return path.with_name(f".{path.name}.{token_hex(6)}")
+    return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
 def keep_name(path: Path) -> None:

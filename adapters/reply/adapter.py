@@ -18,23 +18,15 @@ from pydantic import TypeAdapter
 from adapters.http.answers import ErrorBody
 from adapters.http.client import MAX_PAGES, Answer, Http, Transport
 from adapters.http.paging import until_still
+from adapters.reply.abilities import PAGE, capabilities_of
 from adapters.reply.checks import run_checks
 from adapters.reply.edits import check_fields, replacement, same_in_reply
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
 from adapters.reply.rows import by_contact, listing_of, task_row
-from adapters.reply.settings import PAGE, ReplySettings, capabilities_of
+from adapters.reply.settings import ReplySettings
 from adapters.reply.team import read_team
-from adapters.reply.wire import (
-    CALL_RESOLUTION,
-    STATUS,
-    Contact,
-    Page,
-    Task,
-    WhoAmI,
-    number,
-    row_id,
-    row_key,
-)
+from adapters.reply.wire import Contact, Page, Task, WhoAmI, number, row_id, row_key
+from adapters.reply.words import CALL_RESOLUTION, STATUS
 from syncer.contract.adapter import (
     Adapter,
     AdapterError,

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from adapters.http.client import Http, excerpt
 from adapters.reply.team import read_team
-from adapters.reply.wire import STATUS, Dialect, Page, WhoAmI
+from adapters.reply.wire import Page, WhoAmI
+from adapters.reply.words import STATUS, Dialect
 from syncer.contract.adapter import AdapterError, Check, Refused, Unauthorized, Unavailable
 
 _KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and see that auth fits it"

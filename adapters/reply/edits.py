@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.reply.mapping import SYSTEM, TYPES, cleaned, is_as_written, neutral, start
-from adapters.reply.wire import TASK_TYPE, Dialect, Task, instant
+from adapters.reply.wire import Task, instant
+from adapters.reply.words import TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, plain_words, same_text_value
 from syncer.contract.adapter import Refused
 from syncer.domain.fields import TaskField, Value

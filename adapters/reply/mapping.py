@@ -10,7 +10,8 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from adapters.reply.wire import LINKEDIN_TYPE, TASK_TYPE, Contact, Dialect, Task, instant, number
+from adapters.reply.wire import Contact, Task, instant, number
+from adapters.reply.words import LINKEDIN_TYPE, TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, title_text
 from syncer.contract.adapter import Refused
 from syncer.domain.contact_keys import email_key, phone_key

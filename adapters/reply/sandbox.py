@@ -25,7 +25,7 @@ from adapters.reply.sandbox_input import (
     window,
 )
 from adapters.reply.sandbox_store import CONTACT_FIELDS, SandboxContact, SandboxTask
-from adapters.reply.wire import CALL_RESOLUTION, TASK_TYPE, Dialect
+from adapters.reply.words import CALL_RESOLUTION, TASK_TYPE, Dialect
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 _T = TypeVar("_T", SandboxTask, SandboxContact)

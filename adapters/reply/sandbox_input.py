@@ -10,7 +10,7 @@ from typing import Any, Final
 from adapters.instants import read_iso
 from adapters.reply.mapping import EARLIEST_START
 from adapters.reply.sandbox_store import SandboxTask
-from adapters.reply.wire import LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary
+from adapters.reply.words import LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary
 from adapters.sandbox import Call, Reply, json_reply
 
 _TITLES: Final = {400: "Bad Request", 404: "Not Found", 409: "Conflict", 429: "Too Many Requests"}

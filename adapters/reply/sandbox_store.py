@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from adapters.reply.wire import CREATION_SOURCE, LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary, instant
+from adapters.reply.wire import instant
+from adapters.reply.words import CREATION_SOURCE, LINKEDIN_TYPE, STATUS, TASK_TYPE, Dialect, Vocabulary
 
 _VARIABLE: Final = re.compile(r"\{\{\s*+(\w*+)\s*+\}\}")
 CONTACT_FIELDS: Final = ("firstName", "lastName", "email", "phone", "title", "company", "linkedInUrl", "timeZoneId")

@@ -1,30 +1,15 @@
-"""The ``[reply]`` table of an account file, and what Reply can do under it."""
+"""The ``[reply]`` table of an account file."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from adapters.reply.edits import EDITS, TEXTS, same_in_reply
-from adapters.reply.wire import CALL_RESOLUTION, Dialect
-from syncer.contract.adapter import Capabilities, Completes, ListsTasks
+from adapters.reply.words import CALL_RESOLUTION, Dialect
 from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
-from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
-
-PAGE: Final = 1000
-"""Reply's documentation: the most rows of one page."""
-NOTES: Final = {
-    "start": "Reply requires a start: ours is now, or a minute before a due that is earlier; it never flows back",
-    "assignee": "a created task belongs to the key's user: neither create nor update takes an assignee",
-    "title": "a task's title is the first line of its text",
-    "edits": "an edit replaces the whole task; the text of a message, or of a sequence's task, is never touched",
-    "texts": "lists show no texts: they are read again in turn, with a twentieth of the requests",
-    "contacts": "found by e-mail; phone numbers are compared with the contact list",
-    "events": "Reply sends no events about tasks",
-}
 
 
 def _resolution(value: Any) -> str | None:
@@ -80,22 +65,3 @@ class ReplySettings(ConnectionSettings):
         """The header that carries the key."""
         key = self.api_key.get_secret_value()
         return {"X-API-Key": key} if self.auth == "x-api-key" else {"Authorization": f"Bearer {key}"}
-
-
-def capabilities_of(settings: ReplySettings) -> Capabilities:
-    """What Reply can do, under these settings."""
-    return Capabilities(
-        lists_tasks=ListsTasks.ALL,
-        completes=Completes.TASK,
-        creates=frozenset(Kind),
-        completes_kinds=frozenset(settings.complete_kinds),
-        completes_sequences=settings.sequence_tasks == "sync",
-        contact_keys=("email",),
-        contacts_page=PAGE,
-        shows=frozenset(TaskField),
-        edits=EDITS,
-        sequence_keeps=TEXTS,
-        same=same_in_reply,
-        lists_texts=False,
-        notes=NOTES,
-    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -11,31 +10,12 @@ from pydantic import JsonValue
 
 from adapters.http.client import excerpt
 from adapters.instants import write_instant
-from adapters.superfone.wire import REMINDER, SYSTEM, WireLead, WireTask, row_id
+from adapters.superfone.types import KINDS, REMINDER, SYSTEM
+from adapters.superfone.wire import WireLead, WireTask, row_id
 from syncer.domain.contact_keys import email_key, phone_key
-from syncer.domain.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, Unreadable, split_marker
+from syncer.domain.model import Draft, Kind, Reading, Record, Unreadable, split_marker
 
 NOTIFY_MARGIN: Final = timedelta(minutes=1)
-KINDS: Final[Mapping[str, Kind]] = {
-    "FOLLOW_UP_CALL": Kind.FOLLOW_UP_CALL,
-    "FIRST_CALL": Kind.FIRST_CALL,
-    "CALLBACK_REQUEST": Kind.CALLBACK,
-    "SITE_VISIT": Kind.SITE_VISIT,
-    "REMINDER": Kind.REMINDER,
-    "BOOKING": Kind.BOOKING,
-}
-_TYPES: Final = {kind: raw_type for raw_type, kind in KINDS.items()}
-CREATABLE: Final = frozenset(Kind) - MESSAGE_KINDS
-
-
-def wire_type(kind: Kind, todo_type: str) -> str | None:
-    """The type that a task of this kind is created with; ``None`` for kinds that Superfone does not have."""
-    return todo_type if kind is Kind.TODO else _TYPES.get(kind)
-
-
-def exclusive_kinds(todo_type: str) -> frozenset[Kind]:
-    """The kinds of which a lead has one open task at most: all that do not become reminders."""
-    return frozenset(kind for kind in CREATABLE if wire_type(kind, todo_type) != REMINDER)
 
 
 def create_body(draft: Draft, raw_type: str) -> dict[str, str]:

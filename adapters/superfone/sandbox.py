@@ -12,9 +12,8 @@ from typing import Any, ClassVar, Final, Literal
 
 from adapters.instants import read_iso
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
-from adapters.superfone.mapping import KINDS
 from adapters.superfone.sandbox_store import API_USER, Account, SandboxLead, SandboxTask, to_millisecond
-from adapters.superfone.wire import SYSTEM
+from adapters.superfone.types import KINDS, SYSTEM
 
 _LEAD: Final = "/enterprise/api/lead"
 _TASKS: Final = re.compile(r"/enterprise/api/lead/([^/]*)/task")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from adapters.superfone.wire import REMINDER
+from adapters.superfone.types import REMINDER
 
 API_USER: Final = 1
 PERSON: Final = 678

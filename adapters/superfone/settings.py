@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar, Final, Literal
 
-from adapters.superfone.mapping import CREATABLE, exclusive_kinds
-from adapters.superfone.wire import TaskType
+from adapters.superfone.types import CREATABLE, TaskType, exclusive_kinds
 from adapters.text import same_text_value
 from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
 from syncer.contract.profile import Choice, Profile

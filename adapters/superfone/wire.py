@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     BaseModel,
@@ -27,11 +27,8 @@ from adapters.text import title_text
 from syncer.domain.model import State
 from syncer.domain.redact import redact
 
-SYSTEM: Final = "superfone"
-REMINDER: Final = "REMINDER"
 BAD_REQUEST: Final = 400
 
-TaskType = Literal["FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING"]
 
 _STATES: Final = {"PENDING": State.OPEN, "COMPLETE": State.DONE}
 

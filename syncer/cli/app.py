@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -59,6 +60,8 @@ app.add_typer(app_ledger.app, name="ledger")
 def main() -> None:
     """Run the command line and end the process."""
     protect_streams()
+    # None is used, and to look for plugins among all that is installed takes longer than to read an account file.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:

@@ -23,12 +23,13 @@ from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped
 
 from syncer.cli import hints, presence
 from syncer.cli.account_files import AccountFiles, Look
+from syncer.cli.at_once import connected
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import Served, UsageError, failure_of, worst
 from syncer.cli.progress_bars import logged_progress
 from syncer.cli.screens import moment, run_in_words
 from syncer.cli.service import Service, announced, trouble_of, withdrawn
-from syncer.cli.session import Session, connected, identities_of
+from syncer.cli.session import Session, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd

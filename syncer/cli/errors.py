@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from syncer.cli.screens import plain
-from syncer.cli.signals import Stopped
 from syncer.config.problems import ConfigError
 from syncer.contract.adapter import AdapterError, WrongAccount
 from syncer.domain.redact import redact
@@ -24,6 +23,14 @@ least, what waits for a person most."""
 
 class BrokenOff(LedgerError):
     """The ledger failed in the middle of a run, after something was sent."""
+
+
+class Stopped(Exception):
+    """The work was ended by a signal; ``exit_status`` says which one."""
+
+    def __init__(self, exit_status: Exit) -> None:
+        super().__init__(f"stopped by {exit_status.name}; everything is stored")
+        self.exit_status = exit_status
 
 
 class Served(Exception):

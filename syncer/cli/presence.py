@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syncer.cli.errors import Served
-from syncer.ledger import Ledger, Owner, current_owner, process_alive
+from syncer.ledger import Answers, Owner, current_owner, process_alive
 from syncer.ledger.owner import LEASE_TERM
+
+if TYPE_CHECKING:
+    from syncer.ledger import Ledger
 
 TERM: Final = LEASE_TERM
 """For how long a daemon on another machine is believed after it last said that it is there."""
@@ -75,7 +78,7 @@ def withdraw(ledger: Ledger) -> None:
         ledger.exchange(_CURSOR, said, "")
 
 
-def find(ledger: Ledger) -> Presence | None:
+def find(ledger: Answers) -> Presence | None:
     """The account's daemon; ``None`` if there is none, or its process died."""
     found = _read(ledger.cursors().get(_CURSOR, ""))
     return found if found is not None and found.lives(datetime.now(UTC)) else None

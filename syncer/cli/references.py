@@ -7,7 +7,7 @@ from typing import Final
 
 from syncer.cli.errors import UsageError
 from syncer.cli.screens import moment
-from syncer.ledger import Ledger, TaskView
+from syncer.ledger import Answers, TaskView
 
 _SHOWN: Final = 10
 
@@ -19,7 +19,7 @@ class Reference:
         self._text = text
         self._several: list[str] = []
 
-    def find(self, ledger: Ledger, zone: tzinfo) -> str | None:
+    def find(self, ledger: Answers, zone: tzinfo) -> str | None:
         """The task's own id in this ledger."""
         task = ledger.find(self._text)
         if task is None:

@@ -6,20 +6,19 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
+from functools import cached_property
 from itertools import pairwise, takewhile
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console, OverflowMethod
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from syncer.domain.base import Base
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import moment_at, span
+
+if TYPE_CHECKING:
+    from syncer.cli.terminal import Terminal
+    from syncer.domain.base import Base
+    from syncer.domain.model import Task
+    from syncer.ledger import TaskView
 
 DETAILS: Final = 10
 """How many lines a section of a run's screen may have."""
@@ -27,8 +26,6 @@ DETAILS: Final = 10
 _JOINERS: Final = "\u200c\u200d"
 _SHORTEST_ID: Final = 14
 """Characters of an id in a table, where that many tell it from the others."""
-_LEAST_ELASTIC: Final = 16
-_GAP: Final = (0, 1, 0, 0)
 _STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
 _DONE: Final = ("created", "completed", "edited")
 _SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
@@ -39,22 +36,25 @@ class Screen:
 
     def __init__(self) -> None:
         self.tables = sys.stdout.isatty()
-        self._console = Console(
-            file=sys.stdout, force_terminal=None if self.tables else False, markup=False, emoji=False, highlight=False
-        )
+
+    @cached_property
+    def _terminal(self) -> Terminal:
+        from syncer.cli.terminal import Terminal
+
+        return Terminal()
 
     @property
     def width(self) -> int:
         """Characters of a line."""
-        return self._console.width
+        return self._terminal.width
 
     def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """One line, or one paragraph where a terminal is too narrow."""
         words = clean(text)
         if self.tables:
-            self._console.print(Padding(Text(words, style), (0, 0, 0, indent)))
+            self._terminal.say(words, style, indent=indent)
         else:
-            self._console.print(" " * indent + words, soft_wrap=True)
+            print(" " * indent + words)
 
     def table(
         self,
@@ -72,33 +72,12 @@ class Screen:
         """
         cells = [[[clean(line) for line in cell.splitlines()] for cell in row] for row in rows]
         if self.tables:
-            gap = _GAP if elastic else (0, 1)
-            table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=gap)
-            left = self._console.width - indent - _least_widths(columns, cells, but=elastic) if elastic else None
-            for column in columns:
-                width = max(_LEAST_ELASTIC, left) if column == elastic and left is not None else None
-                overflow: OverflowMethod = "ellipsis" if elastic else "fold"
-                table.add_column(column, overflow=overflow, no_wrap=bool(elastic), max_width=width)
-            for row in cells:
-                styled = ((cell, (styles or {}).get(" ".join(cell), "")) for cell in row)
-                table.add_row(*(Text("\n".join(cell), style) for cell, style in styled))
-            self._console.print(Padding(table, (0, 0, 0, indent)))
+            self._terminal.table(columns, cells, indent=indent, styles=styles or {}, elastic=elastic)
             return
         for row in cells:
             first, *rest = (", ".join(cell) for cell in row)
             named = (f"{name} {value}" for name, value in zip(columns[1:], rest, strict=True) if value)
             self.say(f"{first}: {', '.join(named)}", indent=indent)
-
-
-def _least_widths(columns: Sequence[str], rows: Sequence[Sequence[Sequence[str]]], *, but: str) -> int:
-    """How many characters of a line all columns but one need, with what is between them."""
-    cells = zip(*rows, strict=True) if rows else [()] * len(columns)
-    widths = [
-        max(cell_len(text) for text in (column, *(line for cell in one for line in cell)))
-        for column, one in zip(columns, cells, strict=True)
-        if column != but
-    ]
-    return sum(widths) + 2 * len(widths)
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
@@ -116,14 +95,28 @@ def short_ids(ids: Sequence[str]) -> list[str]:
 class TaskNames:
     """Names people know a task by, from what the ledger holds."""
 
-    def __init__(self, base: Base, zone: tzinfo) -> None:
-        self._tasks = base.tasks
+    def __init__(self, tasks: Mapping[str, Task], people: Mapping[str, str], zone: tzinfo) -> None:
+        """``people`` has the names of linked persons, as far as a CRM gave one."""
+        self._tasks = tasks
+        self._people = people
         self._zone = zone
-        self._people: dict[str, str] = {}
+
+    @classmethod
+    def in_base(cls, base: Base, zone: tzinfo) -> Self:
+        """Those of all tasks of a base."""
+        people: dict[str, str] = {}
         for key, link in sorted(base.links.items()):
             name = base.records[key].name if key in base.records else ""
             if name:
-                self._people.setdefault(link, name)
+                people.setdefault(link, name)
+        return cls(base.tasks, people, zone)
+
+    @classmethod
+    def of(cls, views: Iterable[TaskView], zone: tzinfo) -> Self:
+        """Those of these tasks."""
+        views = list(views)
+        tasks = {view.task.id: view.task for view in views}
+        return cls(tasks, {view.task.contact: view.contact for view in views}, zone)
 
     def person(self, link: str) -> str:
         """The name of a linked person, empty if no CRM gave one."""
@@ -168,8 +161,9 @@ def complain(text: str) -> None:
     """Words about something that went wrong, on standard error."""
     lines = [clean(line) for line in redact(text).splitlines() or [""]]
     if sys.stderr.isatty():
-        console = Console(stderr=True, markup=False, emoji=False, highlight=False)
-        lines = [part.plain.rstrip() for line in lines for part in Text(line).wrap(console, console.width)]
+        from syncer.cli.terminal import wrapped
+
+        lines = wrapped(lines)
     sys.stderr.write("".join(line + "\n" for line in lines))
 
 

@@ -15,6 +15,7 @@ from concurrent.futures import Executor, Future
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
+from syncer.cli.errors import Stopped as Stopped
 from syncer.contract.adapter import Adapter
 from syncer.domain.report import Exit
 
@@ -24,14 +25,6 @@ _OF_A_SIGNAL: Final = 128
 _SHOW_CURSOR: Final = "\x1b[?25h"
 LAST_MOMENT: Final = 9.0
 """Seconds after which a process that was told to stop is gone, whatever hangs."""
-
-
-class Stopped(Exception):
-    """The work was ended by a signal; ``exit_status`` says which one."""
-
-    def __init__(self, exit_status: Exit) -> None:
-        super().__init__(f"stopped by {exit_status.name}; everything is stored")
-        self.exit_status = exit_status
 
 
 class _Apart(Executor):

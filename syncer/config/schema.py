@@ -10,7 +10,6 @@ from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 from pydantic import AfterValidator, Field, StrictBool, ValidationInfo
 
 from syncer.contract.settings import (
@@ -50,7 +49,9 @@ def check_timezone(name: str) -> str:
 
 def check_region(region: str) -> str:
     """Accept a region that has a telephone numbering plan."""
-    if region not in phonenumbers.SUPPORTED_REGIONS:
+    from phonenumbers import SUPPORTED_REGIONS
+
+    if region not in SUPPORTED_REGIONS:
         msg = "expected a region of two capital letters such as IN, US or DE"
         raise ValueError(msg)
     return region

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import os
 import re
 import stat
@@ -159,7 +158,9 @@ class SecretReference(SecretStr):
         if not isinstance(other, SecretReference):
             return NotImplemented
         if self.known and other.known:
-            return hmac.compare_digest(self._secret_value, other._secret_value)
+            from hmac import compare_digest
+
+            return compare_digest(self._secret_value, other._secret_value)
         return self.place == other.place
 
     def __hash__(self) -> int:

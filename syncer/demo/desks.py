@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
-from adapters.reply.wire import TASK_TYPE
+from adapters.reply.words import TASK_TYPE
 from adapters.sandbox import Sandbox
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.contract.settings import StrictModel, parse_duration

@@ -26,7 +26,7 @@ from syncer.engine.opening import AccountInHand
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.ledger.hints import CONTACT, Hint
-from syncer.ledger.runs import PART
+from syncer.ledger.marks import PART
 from syncer.reconcile.guard import Limits, exceeds
 from syncer.reconcile.merge import merge
 from syncer.reconcile.plan import Planned, make_plan

@@ -1,23 +1,49 @@
-"""The ledger: an account's state between runs, and the only code that knows SQL."""
+"""The ledger: an account's state between runs, and the only code that knows SQL.
+
+What is named here is imported when it is asked for: to look at a ledger takes none of what writes it.
+"""
 
 from __future__ import annotations
 
-from syncer.ledger.alarms import AlarmBook, Telling
-from syncer.ledger.backup import copy as copy_ledger
-from syncer.ledger.backup import daily as make_daily_copy
-from syncer.ledger.backup import put_back as put_ledger_back
-from syncer.ledger.connect import locate
-from syncer.ledger.errors import Busy, Conflict, LeaseLost, LedgerError, LedgerReplaced, Locked
-from syncer.ledger.hints import Hint, HintBook
-from syncer.ledger.owner import Owner, current_owner, process_alive
-from syncer.ledger.pages import Pages, RunLine, Story, TaskFilter
-from syncer.ledger.people import Counts, TaskView
-from syncer.ledger.place import FilePlace
-from syncer.ledger.runs import Run
-from syncer.ledger.store import Ledger
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from syncer.ledger.alarms import AlarmBook, Telling
+    from syncer.ledger.answers import Answers as Answers
+    from syncer.ledger.backup import copy as copy_ledger
+    from syncer.ledger.backup import daily as make_daily_copy
+    from syncer.ledger.backup import put_back as put_ledger_back
+    from syncer.ledger.connect import locate
+    from syncer.ledger.errors import Busy, Conflict, LeaseLost, LedgerError, LedgerReplaced, Locked
+    from syncer.ledger.hints import Hint, HintBook
+    from syncer.ledger.looking import look as look
+    from syncer.ledger.owner import Owner, current_owner, process_alive
+    from syncer.ledger.pages import Pages, RunLine, Story, TaskFilter
+    from syncer.ledger.place import FilePlace
+    from syncer.ledger.store import Ledger
+    from syncer.ledger.values import Counts, Run, TaskView
+
+_FROM: Final = {
+    "alarms": ("AlarmBook", "Telling"),
+    "answers": ("Answers",),
+    "backup": ("copy_ledger", "make_daily_copy", "put_ledger_back"),
+    "connect": ("locate",),
+    "errors": ("Busy", "Conflict", "LeaseLost", "LedgerError", "LedgerReplaced", "Locked"),
+    "hints": ("Hint", "HintBook"),
+    "looking": ("look",),
+    "owner": ("Owner", "current_owner", "process_alive"),
+    "pages": ("Pages", "RunLine", "Story", "TaskFilter"),
+    "place": ("FilePlace",),
+    "store": ("Ledger",),
+    "values": ("Counts", "Run", "TaskView"),
+}
+_MODULES: Final = {name: module for module, names in _FROM.items() for name in names}
+_NAMED_THERE: Final = {"copy_ledger": "copy", "make_daily_copy": "daily", "put_ledger_back": "put_back"}
 
 __all__ = [
     "AlarmBook",
+    "Answers",
     "Busy",
     "Conflict",
     "Counts",
@@ -40,7 +66,17 @@ __all__ = [
     "copy_ledger",
     "current_owner",
     "locate",
+    "look",
     "make_daily_copy",
     "process_alive",
     "put_ledger_back",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    found = getattr(import_module(f"{__name__}.{_MODULES[name]}"), _NAMED_THERE.get(name, name))
+    globals()[name] = found
+    return found

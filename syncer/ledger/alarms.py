@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from syncer.domain.alarms import Alarm
 from syncer.ledger.store import Ledger
@@ -18,15 +18,7 @@ _run: Final = METADATA.tables["run"]
 _event: Final = METADATA.tables["event"]
 _task: Final = METADATA.tables["task"]
 
-_ON: Final = select(_alarm.c.name, _alarm.c.since, _alarm.c.detail, _alarm.c.remedy).order_by(_alarm.c.since)
 _OFF: Final = delete(_alarm).where(_alarm.c.name == bindparam("of_name"))
-_GOOD: Final = select(func.max(_run.c.finished_at)).where(_run.c.status.in_(["ok", "partial"]))
-_INCIDENTS: Final = (
-    select(_event.c.at, _task.c.put_back)
-    .join(_task, _task.c.id == _event.c.task, isouter=True)
-    .where(_event.c.what == "incident", _event.c.at > bindparam("since"))
-    .order_by(_event.c.id)
-)
 _TELLINGS: Final = select(
     _telling.c.id,
     _telling.c.alarm,
@@ -55,35 +47,11 @@ class Telling(NamedTuple):
     tries: int
 
 
-class Incidents(NamedTuple):
-    """When the first of the recent ones was, and how many of their tasks wait to be put back."""
-
-    first: datetime
-    open: int
-
-
 class AlarmBook:
     """One account's alarms in its ledger. Every method is one transaction, and raises `LedgerError`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._database = ledger.database
-
-    def on(self) -> dict[str, Alarm]:
-        """The alarms that are on, by name, the oldest first."""
-        with self._database.reading() as connection:
-            return {row[0]: Alarm(*row) for row in connection.execute(_ON)}
-
-    def good_at(self) -> datetime | None:
-        """When a run last ended well: ``ok`` or ``partial``."""
-        with self._database.reading() as connection:
-            found: datetime | None = connection.execute(_GOOD).scalar()
-        return found
-
-    def incidents(self, now: datetime, span: timedelta) -> Incidents | None:
-        """Those of the last ``span``; ``None`` if there were none."""
-        with self._database.reading() as connection:
-            rows = connection.execute(_INCIDENTS, {"since": now - span}).all()
-        return Incidents(rows[0][0], sum(bool(put_back) for _, put_back in rows)) if rows else None
 
     def change(
         self, begun: Iterable[Alarm], ended: Iterable[str], messages: Iterable[tuple[str, str, str]], now: datetime

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from syncer.files import beside, keep_name, refuse_link
 from syncer.ledger import stale
 from syncer.ledger.errors import LedgerError, Locked
-from syncer.ledger.lease import NAME
+from syncer.ledger.holder import LEASE
 from syncer.ledger.place import FilePlace, Place
 from syncer.ledger.sqlite import is_ledger
 
@@ -27,7 +27,7 @@ _PAGES: Final = 2000
 _AS_COPY: Final = (
     # So that whoever opens it, wherever that is, knows that it is a copy, and that nobody runs it.
     "UPDATE cursor SET value = '' WHERE name IN ('fingerprint', 'daemon')",
-    f"DELETE FROM lease WHERE name = '{NAME}'",  # noqa: S608 - a constant
+    f"DELETE FROM lease WHERE name = '{LEASE}'",  # noqa: S608 - a constant
 )
 _IDENTITY: Final = "SELECT name, value FROM cursor WHERE name LIKE 'identity:%'"
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from syncer.ledger.errors import Conflict, LedgerError, Locked
+from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
-
-BUSY_SECONDS: Final = 2.0
-"""How long a transaction waits for other writers: everything else in this process waits as long."""
+from syncer.ledger.questions import Ask
 
 _RULES: Final = {
     "replica.task, replica.system": "one_open_replica",
@@ -83,24 +83,27 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise self._told(error, error.orig) from error
+            raise told(self.where, self.place, error) from error
         except sqlite3.Error as error:
-            raise self._told(error, error) from error
+            raise told(self.where, self.place, error) from error
         except StatementError as error:
             if error.orig is None:
                 raise
             raise error.orig from None
 
-    def _told(self, error: Exception, original: object) -> LedgerError:
-        words = str(original).strip().partition("\n")[0]
-        if isinstance(error, IntegrityError):
-            return Conflict(self.where, _constraint(original, words))
-        if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
-            return Locked(self.where)
-        if _DAMAGE in words:
-            return damaged(self.where, words, self.place)
-        advice = next((advice for hint, advice in _ADVICE.items() if hint in words), "")
-        return LedgerError(f"the ledger {self.where} cannot be used: {words}" + (f"; {advice}" if advice else ""))
+
+def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerError:
+    """What the driver raised, in words that say what to do."""
+    original = error if isinstance(error, sqlite3.Error) else error.orig
+    words = str(original).strip().partition("\n")[0]
+    if isinstance(error, IntegrityError):
+        return Conflict(where, _constraint(original, words))
+    if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
+        return Locked(where)
+    if _DAMAGE in words:
+        return damaged(where, words, place)
+    advice = next((advice for hint, advice in _ADVICE.items() if hint in words), "")
+    return LedgerError(f"the ledger {where} cannot be used: {words}" + (f"; {advice}" if advice else ""))
 
 
 def damaged(where: str, words: str, place: Place) -> LedgerError:
@@ -111,6 +114,20 @@ def damaged(where: str, words: str, place: Place) -> LedgerError:
         f"the ledger {where} cannot be used: {words}; it is damaged; {remedy}; "
         "or move it away and run again to rebuild it from the CRMs"
     )
+
+
+def asking(connection: Connection) -> Ask:
+    """What asks this connection in plain SQL."""
+
+    def ask(sql: str, /, **values: object) -> Sequence[Sequence[Any]]:
+        return connection.execute(_statement(sql), values).all()
+
+    return ask
+
+
+@cache
+def _statement(sql: str) -> TextClause:
+    return text(sql)
 
 
 def _begin(connection: Connection, *, write: bool, patience: float = BUSY_SECONDS) -> None:

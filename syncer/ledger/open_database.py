@@ -10,7 +10,8 @@ from urllib.parse import quote
 from syncer.ledger.connect import connect
 from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
-from syncer.ledger.schema import HEAD, migrate, version
+from syncer.ledger.marks import HEAD
+from syncer.ledger.schema import migrate, version
 from syncer.ledger.sqlite import memory
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -15,13 +14,12 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from syncer.domain.base import Base, Event, Operation
-from syncer.domain.model import Task
-from syncer.ledger import people, reading, reportlists
-from syncer.ledger.people import TaskView
-from syncer.ledger.reading import REPLICAS_BY_TASK, chunked
+from syncer.ledger import questions, reading
+from syncer.ledger.database import asking
 from syncer.ledger.rows import RECORDS, REPLICAS, TASKS
 from syncer.ledger.store import Ledger
 from syncer.ledger.tables import METADATA
+from syncer.ledger.values import TaskView
 
 _task = TASKS.table
 _replica = REPLICAS.table
@@ -79,8 +77,7 @@ class Pages:
             total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
             part = query.order_by(_task.c.due, _task.c.id).offset(offset).limit(limit)
             ids = list(connection.execute(part).scalars())
-            found = TASKS.values(connection.execute(TASKS.select.where(_task.c.id.in_(ids))))
-            views = _views(connection, found)
+            views = questions.views_of(asking(connection), ids)
         place = {task: number for number, task in enumerate(ids)}
         return sorted(views, key=lambda view: place[view.task.id]), total
 
@@ -91,8 +88,8 @@ class Pages:
             reading.extend(connection, base, replicas=(), tasks=[task])
             if task not in base.tasks:
                 return None
-            (view,) = _views(connection, [base.tasks[task]])
-            return Story(view, base.operations_of(task), people.history(connection, task))
+            (view,) = questions.views_of(asking(connection), [task])
+            return Story(view, base.operations_of(task), questions.history(asking(connection), task))
 
     def open_tasks(self) -> int:
         """How many tasks are open."""
@@ -107,7 +104,7 @@ class Pages:
                 if "connections" in report:
                     if row.id == known:
                         return None
-                    whole = reportlists.put_back(connection, report, json.loads(row.lists))
+                    whole = questions.put_back(asking(connection), report, json.loads(row.lists))
                     return RunLine(row.number, row.id, row.started_at, row.finished_at, row.status, whole)
         return None
 
@@ -145,20 +142,8 @@ def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
     return func.lower(column).contains(text, autoescape=True)
 
 
-def _views(connection: Connection, tasks: Iterable[Task]) -> list[TaskView]:
-    tasks = list(tasks)
-    copies: dict[str, list[Any]] = {task.id: [] for task in tasks}
-    for replica in REPLICAS.values(chunked(connection, REPLICAS_BY_TASK, copies)):
-        copies[replica.task].append(replica)
-    names = people.names_of(connection, {task.contact for task in tasks})
-    return [
-        TaskView(task, sorted(copies[task.id], key=lambda one: one.key), people.name_of(task, names.get(task.contact)))
-        for task in tasks
-    ]
-
-
 def _line(connection: Connection, row: Any) -> RunLine:
     report, lists = json.loads(row.report), json.loads(row.lists)
     if _DELAYS in lists:
-        report |= reportlists.put_back(connection, {}, {_DELAYS: lists[_DELAYS]})
+        report |= questions.put_back(asking(connection), {}, {_DELAYS: lists[_DELAYS]})
     return RunLine(row.number, row.id, row.started_at, row.finished_at, row.status, report)

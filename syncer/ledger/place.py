@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
-
-import structlog
-from sqlalchemy import Connection
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from syncer.files import write_private
 from syncer.ledger import stale
 from syncer.ledger.errors import LedgerReplaced
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _MACHINE_ID: Final = Path("/etc/machine-id")
 _NOTE: Final = re.compile(rb"(\d{1,15}) (-1|\d{1,15}) (-1|\d{1,15})\n")
@@ -25,7 +25,6 @@ _LONGEST_NOTE: Final = 64
 _NUMBERS: Final = (
     "SELECT oid::text || '/' || 'cursor'::regclass::oid::text FROM pg_database WHERE datname = current_database()"
 )
-_log = structlog.get_logger("syncer.ledger")
 
 
 class Place:
@@ -161,7 +160,7 @@ class FilePlace(Place):
         try:
             write_private(self._side, b"%d %d %d\n" % (runs, *self._age), durable=False)
         except OSError as error:
-            _log.debug("ledger.runs_not_noted", file=str(self._side), words=error.strerror)
+            stale.logger().debug("ledger.runs_not_noted", file=str(self._side), words=error.strerror)
 
     def backups(self) -> list[Path]:
         return sorted(self.path.parent.glob(f"{_plain(self.path.name)}.backup-????-??-??"))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import zlib
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from syncer.ledger.rows import to_json
+from syncer.ledger.database import asking
+from syncer.ledger.questions import report_list
 from syncer.ledger.tables import METADATA
+from syncer.ledger.values import to_json
 
 LONG: Final = 200
 """A list whose JSON has fewer characters stays in its report."""
@@ -38,13 +39,8 @@ def take_out(
     return rest, lists
 
 
-def put_back(connection: Connection, report: dict[str, Any], lists: dict[str, int]) -> dict[str, Any]:
-    """The whole report."""
-    return report | {name: _read(connection, number) for name, number in lists.items()}
-
-
 def difference(before: List, after: List) -> dict[str, Any] | None:
-    """What `patched` needs to make the one of the other; ``None`` if that is more than half of it."""
+    """What `questions.patched` needs to make the one of the other; ``None`` if that is more than half of it."""
     keys = [to_json(item) for item in after]
     wanted = set(keys)
     kept = [to_json(item) for item in before]
@@ -63,34 +59,14 @@ def difference(before: List, after: List) -> dict[str, Any] | None:
     return {"removed": removed, "added": added}
 
 
-def patched(before: List, change: dict[str, Any]) -> List:
-    """What `difference` was made from."""
-    gone = set(change["removed"])
-    after = [item for place, item in enumerate(before) if place not in gone]
-    for place, item in change["added"]:
-        after.insert(place, item)
-    return after
-
-
 def _store(connection: Connection, value: List, text: str, before: int | None) -> int:
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     if (known := connection.execute(_BY_HASH, {"hash": digest}).scalar()) is not None:
         return int(known)
     base, depth, content = None, 0, text
     if before is not None and (deep := connection.execute(_DEPTH, {"id": before}).scalar_one()) < DEEPEST:
-        change = difference(_read(connection, before), value)
+        change = difference(report_list(asking(connection), before), value)
         if change is not None:
             base, depth, content = before, deep + 1, to_json(change)
     row = {"hash": digest, "base": base, "depth": depth, "content": zlib.compress(content.encode())}
     return int(connection.execute(_INSERT, row).scalar_one())
-
-
-def _read(connection: Connection, number: int | None) -> List:
-    changes = []
-    while number is not None:
-        number, content = connection.execute(_BY_ID, {"id": number}).one()
-        changes.append(json.loads(zlib.decompress(content)))
-    value: List = changes.pop()
-    while changes:
-        value = patched(value, changes.pop())
-    return value

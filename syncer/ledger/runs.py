@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from syncer.ledger import reportlists
-from syncer.ledger.rows import to_json
+from syncer.ledger.marks import PART
 from syncer.ledger.tables import METADATA
+from syncer.ledger.values import to_json
 
 RUNNING: Final = "running"
-PART: Final = "part"
-"""How a run for a few contacts ends: it reports what it did, and nothing of how the account stands."""
 _DONE: Final = ("created", "completed", "edited")
 _run: Final = METADATA.tables["run"]
 _LAST: Final = select(func.coalesce(func.max(_run.c.number), 0))
@@ -27,11 +26,6 @@ _FINISH: Final = (
 )
 _NEWEST: Final = _run.c.number.desc()
 _WHOLE: Final = _run.c.status != PART
-_RECENT: Final = (
-    select(_run.c.id, _run.c.started_at, _run.c.finished_at, _run.c.status, _run.c.report, _run.c.lists)
-    .where(_WHOLE)
-    .order_by(_NEWEST)
-)
 _LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None), _WHOLE).order_by(_NEWEST).limit(1)
 _LOOK_BACK: Final = 20
 _REPORTED: Final = '"incidents":'
@@ -48,20 +42,6 @@ _HIT: Final = '"hit":true'
 _PARTS_THAT_HIT: Final = select(_run.c.id).where(
     _run.c.status == PART, _run.c.number > _LAST_REPORT.scalar_subquery(), _run.c.report.contains(_HIT)
 )
-
-
-class Run(NamedTuple):
-    """One run: ``status`` is ``"running"`` until it was finished, ``report`` what it then reported.
-
-    ``broken_off`` is one that was not finished and is not going on either: its process died, or lost the lease.
-    """
-
-    id: str
-    started_at: datetime
-    finished_at: datetime | None
-    status: str
-    report: dict[str, Any]
-    broken_off: bool = False
 
 
 def start(connection: Connection, run: str, started_at: datetime) -> None:
@@ -87,15 +67,3 @@ def unreported(connection: Connection) -> list[str]:
     """The runs since the last one that reported what it saw: those that broke off, and parts that saw an incident."""
     broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
     return [*broken, *connection.execute(_PARTS_THAT_HIT).scalars()]
-
-
-def recent(connection: Connection, limit: int, going: str | None) -> list[Run]:
-    """The last runs, the newest first; ``going`` is the one that holds the lease."""
-    return [
-        Run(
-            *row[:4],
-            reportlists.put_back(connection, json.loads(row.report), json.loads(row.lists)),
-            row.finished_at is None and row.id != going,
-        )
-        for row in connection.execute(_RECENT.limit(limit)).all()
-    ]

@@ -23,11 +23,8 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from syncer.ledger.database import Database
 from syncer.ledger.errors import LedgerError
-from syncer.ledger.sqlite import APPLICATION_ID
+from syncer.ledger.marks import APPLICATION_ID, HEAD
 from syncer.ledger.tables import METADATA
-
-HEAD: Final = "0002"
-"""The newest migration. A test holds it against the folder."""
 
 MIGRATIONS: Final = Path(__file__).with_name("migrations")
 _STAMP: Final = Table(

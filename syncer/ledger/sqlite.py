@@ -8,19 +8,16 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from syncer.files import refuse_link
-from syncer.ledger.database import BUSY_SECONDS, Database, damaged
+from syncer.ledger.database import Database, damaged
 from syncer.ledger.errors import LedgerError
+from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS
 from syncer.ledger.place import FilePlace, Place
 from syncer.ledger.stale import log_of, uri_of
-
-APPLICATION_ID: Final = 0x53594E43
-"""Stands in the file's head and says that it is a ledger: ``SYNC``."""
 
 
 def memory(

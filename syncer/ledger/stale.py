@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote
-
-import structlog
 
 from syncer.files import beside
 
@@ -30,7 +28,6 @@ except ImportError:  # pragma: no cover - Windows lets nobody replace a file tha
 # log open holds one.
 _LOCKED_BYTES: Final = (0x4000_0000, 512)
 _AGE: Final = ("SELECT value FROM cursor WHERE name = 'runs'", "SELECT seq FROM sqlite_sequence WHERE name = 'event'")
-_log = structlog.get_logger("syncer.ledger")
 _open: Final[Counter[tuple[int, int]]] = Counter()
 
 
@@ -105,7 +102,7 @@ def put_log_aside(path: Path) -> Path | None:
     if log.exists():
         aside = log.with_name(f"{log.name}.stale-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
         log.rename(aside)
-        _log.warning("ledger.stale_log", file=str(log), moved_to=str(aside))
+        logger().warning("ledger.stale_log", file=str(log), moved_to=str(aside))
     with suppress(FileNotFoundError):
         path.with_name(f"{path.name}-shm").unlink()
     return aside
@@ -128,7 +125,7 @@ def take_what_is_there(path: Path) -> None:
         put_log_aside(path)
         draft.replace(path)
     except OSError as error:
-        _log.warning("ledger.not_settled", file=str(path), words=error.strerror)
+        logger().warning("ledger.not_settled", file=str(path), words=error.strerror)
         with suppress(OSError):
             draft.unlink()
 
@@ -140,3 +137,10 @@ def uri_of(path: Path) -> str:
 
 def log_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-wal")
+
+
+def logger() -> Any:
+    """The ledger's log, imported when there is something to tell: to look at a ledger tells nothing."""
+    import structlog
+
+    return structlog.get_logger("syncer.ledger")

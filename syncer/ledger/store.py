@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from sqlalchemy import Connection
 
-from syncer.domain.base import Base, Changes, Event
+from syncer.domain.base import Base, Changes
 from syncer.ledger import clocks, identity, lease, people, reading, retention, runs, standing, writing
-from syncer.ledger.database import BUSY_SECONDS, Database
+from syncer.ledger.answers import Answers
+from syncer.ledger.database import Database, asking
 from syncer.ledger.errors import Busy, LedgerReplaced
+from syncer.ledger.holder import Judge, Now
 from syncer.ledger.identity import LedgerIdentity
+from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.open_database import open_database
 from syncer.ledger.owner import Owner, current_owner, process_alive, steady_clock
-from syncer.ledger.people import Counts, TaskView
 from syncer.ledger.place import Place
-from syncer.ledger.runs import Run
+from syncer.ledger.questions import Ask
 from syncer.ledger.sqlite import check_whole
 
 
@@ -29,7 +31,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Ledger:
+class Ledger(Answers):
     """One account's state, in SQLite or PostgreSQL. Every method is one transaction, and raises `LedgerError`.
 
     ``name`` is the account's. ``clock`` dates what the caller gives no instant for.
@@ -239,21 +241,21 @@ class Ledger:
         alive: Callable[[Owner], bool],
         run: str | None = None,
     ) -> None:
-        lease.acquire(connection, owner, self._now(connection, now, term), self._judge(alive), run)
+        lease.acquire(connection, owner, self._now(asking(connection), now, term), self._judge(alive), run)
 
-    def _judge(self, alive: Callable[[Owner], bool]) -> lease.Judge:
-        return lease.Judge(alive, self._going, local=self._database.place.local)
+    def _judge(self, alive: Callable[[Owner], bool]) -> Judge:
+        return Judge(alive, self._going, local=self._database.place.local)
 
-    def _now(self, connection: Connection, now: datetime, term: timedelta) -> lease.Now:
+    def _now(self, ask: Ask, now: datetime, term: timedelta) -> Now:
         """By our own clock; on a server that others use too, by its clock, so that ours need not agree."""
-        if connection.dialect.name == "postgresql" and self._clock is utc_now:
-            now = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-        return lease.Now(now, self._steady(), term)
+        if self._database.engine.dialect.name == "postgresql" and self._clock is utc_now:
+            [(now,)] = ask("SELECT clock_timestamp()")
+        return Now(now, self._steady(), term)
 
     def _bound(self, busy: Busy, now: datetime, term: timedelta) -> None:
         """Nobody is locked out for longer than a term, whatever the holder's clock said."""
         with self._database.reading() as connection:
-            latest = self._now(connection, now, term).at + term
+            latest = self._now(asking(connection), now, term).at + term
         if busy.expires_at is not None and busy.expires_at > latest:
             with self._database.writing() as connection:
                 lease.shorten(connection, busy.owner.token, latest)
@@ -266,7 +268,7 @@ class Ledger:
 
     def _renew(self, connection: Connection, token: str, now: datetime, term: timedelta) -> float:
         """When it ends, by the steady clock."""
-        present = self._now(connection, now, term)
+        present = self._now(asking(connection), now, term)
         lease.renew(connection, token, present)
         return present.steady + term.total_seconds()
 
@@ -327,65 +329,18 @@ class Ledger:
         with self._database.writing() as connection:
             return retention.forget(connection, now, keep)
 
-    def cursors(self) -> dict[str, str]:
-        """The small values by name, without all the rest."""
-        with self._database.reading() as connection:
-            return reading.cursors(connection)
-
     def exchange(self, name: str, before: str, after: str) -> bool:
         """Set a small value that is ``before`` (empty: none), and say whether it was; only one of two can succeed."""
         with self._database.writing() as connection:
             return standing.exchange(connection, name, before, after)
 
-    def last_run(self) -> Run | None:
-        """The run that began last, finished or not."""
-        return next(iter(self.runs(1)), None)
-
-    def runs(self, limit: int = 20, alive: Callable[[Owner], bool] = process_alive) -> list[Run]:
-        """The last runs, the newest first."""
+    @contextmanager
+    def _asking(self) -> Iterator[Ask]:
         with self._database.reading() as connection:
-            found = self._running(connection, alive)
-            return runs.recent(connection, limit, None if found is None else found[1])
+            yield asking(connection)
 
-    def running(self, alive: Callable[[Owner], bool] = process_alive) -> Owner | None:
-        """The process that runs the account now."""
-        with self._database.reading() as connection:
-            found = self._running(connection, alive)
-        return None if found is None else found[0]
-
-    def _running(self, connection: Connection, alive: Callable[[Owner], bool]) -> tuple[Owner, str | None] | None:
-        present = self._now(connection, self._clock(), timedelta(0))
-        return lease.going(connection, current_owner(""), present, self._judge(alive))
-
-    def tasks(self, contact: str | None = None, state: str | None = None, system: str | None = None) -> list[TaskView]:
-        """Tasks by due; ``contact`` is part of a name, a phone number, an e-mail or a link, ``system`` has a copy."""
-        with self._database.reading() as connection:
-            return people.tasks(connection, contact=contact, state=state, system=system)
-
-    def history(self, task: str) -> list[Event]:
-        """One task's events, oldest first."""
-        with self._database.reading() as connection:
-            return people.history(connection, task)
-
-    def had_copy(self, task: str, system: str) -> bool:
-        """Whether a copy of the task was ever known there, also one that was forgotten since."""
-        with self._database.reading() as connection:
-            return people.had_copy(connection, task, system)
-
-    def find(self, reference: str) -> str | None:
-        """A task's id, by itself, by its unambiguous beginning (6 characters or more), or by ``system:remote id``."""
-        with self._database.reading() as connection:
-            return people.find(connection, reference)
-
-    def beginning_with(self, reference: str) -> list[TaskView]:
-        """The tasks whose ids begin so; none where fewer than 6 characters are given."""
-        with self._database.reading() as connection:
-            return people.beginning_with(connection, reference)
-
-    def counts(self) -> Counts:
-        """How many there are of everything."""
-        with self._database.reading() as connection:
-            return people.counts(connection)
+    def _present(self, ask: Ask) -> Now:
+        return self._now(ask, self._clock(), timedelta(0))
 
     def free(self, task: str | None = None) -> int:
         """Let what is parked, failed, gone or held be tried again; how many things were freed."""

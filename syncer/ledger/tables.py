@@ -26,6 +26,8 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
+from syncer.ledger.values import storable
+
 METADATA: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -64,12 +66,7 @@ class Words(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
         if value is None:
             return None
-        text = str(value)
-        if "\0" in text:
-            text = text.replace("\0", "�")
-        if text.isascii():
-            return text
-        return "".join("�" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
+        return storable(str(value))
 
 
 class Row(SQLModel, registry=registry(metadata=METADATA)):

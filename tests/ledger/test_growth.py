@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from syncer.domain.base import Changes, Event, OpState
 from syncer.domain.model import ReplicaState, State
 from syncer.ledger import Ledger, LedgerError, runs
-from syncer.ledger.reportlists import DEEPEST, difference, patched
+from syncer.ledger.questions import patched
+from syncer.ledger.reportlists import DEEPEST, difference
 from tests.support.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task
 
 YEAR = 365 * DAY

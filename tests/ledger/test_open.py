@@ -21,6 +21,7 @@ from alembic.script import ScriptDirectory
 from syncer.domain.base import Base, Changes, Event
 from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite
 from syncer.ledger.connect import connect
+from syncer.ledger.marks import APPLICATION_ID, HEAD
 from syncer.ledger.tables import METADATA
 from tests.support import postgresql
 from tests.support.ledgers import DATABASES, NOW, TERM, database_url, make_task
@@ -210,7 +211,7 @@ def test_the_migrations_make_what_the_tables_say(kind: str, tmp_path: Path) -> N
         opened = connect(url)
         with opened.writing() as connection:
             schema.upgrade(connection)
-        assert schema.version(opened.engine) == schema.HEAD
+        assert schema.version(opened.engine) == HEAD
         with opened.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
         opened.dispose()
@@ -245,7 +246,7 @@ def test_copies_of_an_older_ledger_take_what_they_show_as_their_base(path: Path)
     opened.dispose()
     execute(
         path,
-        f"PRAGMA application_id = {sqlite.APPLICATION_ID}",
+        f"PRAGMA application_id = {APPLICATION_ID}",
         "INSERT INTO contact VALUES ('c1', '2026-05-19 08:30:00.000000')",
         "INSERT INTO task VALUES ('reply:1', 'c1', 'todo', 'Ring', 'text', '2026-05-20 08:30:00.000000', 'reply', "
         "'open', 0, NULL, NULL, 0, '', NULL)",
@@ -266,7 +267,7 @@ def test_copies_of_an_older_ledger_take_what_they_show_as_their_base(path: Path)
 def test_the_newest_migration_is_the_one_we_stamp() -> None:
     config = Config()
     config.set_main_option("script_location", str(schema.MIGRATIONS))
-    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+    assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 
 def test_a_ledger_that_is_up_to_date_needs_no_alembic(path: Path) -> None:

@@ -15,7 +15,8 @@ from sqlalchemy.dialects import sqlite
 from syncer.domain.base import Action, Base, Changes, Event, Failing, Operation, OpState
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
-from syncer.ledger import Ledger, LedgerError, people, reading, writing
+from syncer.ledger import Ledger, LedgerError, questions, reading, writing
+from syncer.ledger.database import asking
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
 from syncer.ledger.tables import METADATA, UtcDateTime, Words
 from tests.support.ledgers import DATABASES, NOW, database_url, make_operation, make_replica, make_task
@@ -153,7 +154,7 @@ def test_a_record_and_its_link_come_back_as_they_were(scratch: Connection, recor
 def test_events_come_back_in_order(scratch: Connection, written: list[Event]) -> None:
     with scratch.begin_nested() as example:
         writing.append(scratch, written)
-        found = people.history(scratch, "01A")
+        found = questions.history(asking(scratch), "01A")
         example.rollback()
     assert found == written
 

@@ -16,7 +16,8 @@ from sqlalchemy.pool import StaticPool
 
 from syncer.domain.base import Base
 from syncer.ledger import Ledger, LedgerReplaced, Owner
-from syncer.ledger.database import BUSY_SECONDS, Database
+from syncer.ledger.database import Database
+from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
 from syncer.ledger.sqlite import opener, sqlite_engine
 

@@ -93,9 +93,9 @@ QUIET: Final = (
     ),
     Wire(
         "a wildcard finds a task",
-        "syncer.ledger.people",
-        ".startswith(reference.upper(), autoescape=True)",
-        ".startswith(reference.upper())",
+        "syncer.ledger.questions",
+        "upper(substr(task.id, 1, :length)) = :begin",
+        "upper(substr(task.id, 1, :length)) LIKE :begin",
         "tests/ledger/test_people.py",
     ),
     Wire(

@@ -145,7 +145,7 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "explain does not say what is not known yet",
         "syncer.cli.commands.explain",
-        "        [op for op in base.operations_of(task_id) if op.state in unsettled],\n",
+        "        ledger.open_operations(task_id),\n",
         "        [],\n",
         "tests/cli/test_looking.py::test_a_task_s_story_tells_what_is_not_known_yet",
     ),

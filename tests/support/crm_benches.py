@@ -15,11 +15,11 @@ from adapters.http.sandbox_transport import SandboxTransport
 from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import TYPES
 from adapters.reply.sandbox import ReplySandbox
-from adapters.reply.wire import Dialect
+from adapters.reply.words import Dialect
 from adapters.sandbox import Sandbox
 from adapters.superfone.adapter import SuperfoneAdapter
-from adapters.superfone.mapping import wire_type
 from adapters.superfone.sandbox import SuperfoneSandbox
+from adapters.superfone.types import wire_type
 from syncer.domain.model import Kind
 
 KEY = 'a key/with+strange "signs" in it'

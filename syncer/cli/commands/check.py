@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import stamina
 
+from syncer.cli.at_once import Turn, connected, run_accounts
 from syncer.cli.doubts import Doubt, doubts
 from syncer.cli.screens import Screen
-from syncer.cli.session import Session, Turn, connected, known_identities, run_accounts
+from syncer.cli.session import Session, known_identities
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, TeamMember, WrongAccount

@@ -11,12 +11,12 @@ from syncer.cli.references import Reference
 from syncer.cli.screens import Screen, TaskNames, ago, moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
-from syncer.domain.base import UNSETTLED, Event, Operation, OpState
+from syncer.domain.base import Event, Operation
 from syncer.domain.history import OPEN_QUESTIONS, event_in_words
 from syncer.domain.model import Task
 from syncer.domain.reasons import Reason
 from syncer.domain.report import Exit, as_instant
-from syncer.ledger import Ledger, TaskView
+from syncer.ledger import Answers, TaskView, look
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def explain(session: Session, reference: str) -> int:
     meant, found = Reference(reference), list[str]()
 
     def work(account: Account) -> Exit:
-        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+        with look(account.ledger_url, account.name) as ledger:
             task_id = meant.find(ledger, account.zone)
             story = None if task_id is None else _read(ledger, account, task_id)
         if story is not None:
@@ -48,28 +48,23 @@ def explain(session: Session, reference: str) -> int:
                 _tell(session.screen, account, story)
         return Exit.DONE
 
-    status = for_each_account(session, work)
+    status = for_each_account(session, work, looking=True)
     if status == Exit.DONE and not found:
         return session.fail(None, meant.error())
     return status
 
 
-def _read(ledger: Ledger, account: Account, task_id: str) -> _Story:
-    base = ledger.load()
-    ledger.extend(base, tasks=[task_id])
-    task = base.tasks[task_id]
-    names = TaskNames(base, account.zone)
-    replicas = sorted(base.copies_of(task_id), key=lambda copy: copy.key)
-    unsettled = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
+def _read(ledger: Answers, account: Account, task_id: str) -> _Story:
+    [view] = ledger.views_of([task_id])
     runs = ledger.runs()
     last = next((run for run in runs if run.finished_at is not None and "waiting" in run.report), None)
     sections = [*last.report["waiting"], *last.report["attention"], *last.report["incidents"]] if last else []
     return _Story(
-        task,
-        TaskView(task, replicas, names.person(task.contact)),
-        names(task_id),
+        view.task,
+        view,
+        TaskNames.of([view], account.zone)(task_id),
         ledger.history(task_id),
-        [op for op in base.operations_of(task_id) if op.state in unsettled],
+        ledger.open_operations(task_id),
         [item for item in sections if item["task"] == task_id],
         broken_off(runs),
     )

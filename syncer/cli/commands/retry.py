@@ -29,7 +29,7 @@ def retry(session: Session, reference: str | None) -> int:
             before = _load(ledger, task)
             number = ledger.free(task)
             freed = list(_freed(before, _load(ledger, task)))
-        _answer(session, account, number, freed, TaskNames(before, account.zone))
+        _answer(session, account, number, freed, TaskNames.in_base(before, account.zone))
         return Exit.DONE
 
     status = for_each_account(session, work)

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from syncer.cli.at_once import Turn, in_hand, run_accounts
 from syncer.cli.errors import BrokenOff, UsageError, failure_of, worst
 from syncer.cli.plan_screen import show_plan
 from syncer.cli.screens import TaskNames, show_run
-from syncer.cli.session import Session, Turn, in_hand, known_clashes_of, run_accounts
+from syncer.cli.session import Session, known_clashes_of
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.domain.report import Exit, Report
@@ -29,7 +30,7 @@ def sync_once(session: Session, options: Options) -> int:
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
         async with in_hand(session, account, stop) as hand:
             report = await run_and_record(hand, options, stop)
-            names = TaskNames(hand.ledger.load(), account.zone)
+            names = TaskNames.in_base(hand.ledger.load(), account.zone)
         await turn()
         _answer_run(session, report, names)
         return report.exit
@@ -47,7 +48,7 @@ def make_plan(session: Session, out: Path | None) -> int:
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
         async with in_hand(session, account, stop, read_only=True) as hand:
             report, excess = await stop.finish(plan(hand), hand.adapters.values())
-            names = TaskNames(hand.ledger.load(), account.zone)
+            names = TaskNames.in_base(hand.ledger.load(), account.zone)
         if excess is not None:
             report = replace(report, message=excess.sentence)
         await turn()
@@ -88,7 +89,7 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
         chosen = replace(options, select=partial(saved.select, done=done))
         async with in_hand(session, account, stop) as hand:
             report = await run_and_record(hand, chosen, stop)
-            names = TaskNames(hand.ledger.load(), account.zone)
+            names = TaskNames.in_base(hand.ledger.load(), account.zone)
         await turn()
         message = report.message.replace("syncer sync --once", f"syncer apply {file}")
         if done:

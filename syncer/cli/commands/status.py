@@ -15,7 +15,7 @@ from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.domain.report import Exit, as_instant
 from syncer.domain.times import span
-from syncer.ledger import Counts, Ledger, Run
+from syncer.ledger import Counts, Run, look
 from syncer.web.alarms.facts import alarms_of
 
 _LOOK_BACK: Final = 50
@@ -40,6 +40,12 @@ class _Standing:
         """The last run that ended with a report."""
         return next((run for run in self.runs if run.finished_at is not None and "connections" in run.report), None)
 
+    @property
+    def tasks(self) -> set[str]:
+        """The tasks that the last report has something to say of."""
+        items = [item for name in _SECTIONS for item in (self.last.report.get(name, []) if self.last else [])]
+        return {item["task"] for item in items if item["task"] is not None}
+
     def in_step(self, system: str) -> datetime | None:
         """What happened in a CRM before this instant has been taken over, or stands under waiting or attention."""
         for run in self.runs:
@@ -56,8 +62,8 @@ def show_status(session: Session, *, check: bool = False) -> int:
     """
 
     def work(account: Account) -> Exit:
-        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
-            base, runs = ledger.load(), ledger.runs(_LOOK_BACK)
+        with look(account.ledger_url, account.name) as ledger:
+            runs = ledger.runs(_LOOK_BACK)
             standing = _Standing(
                 account,
                 ledger.where,
@@ -68,13 +74,14 @@ def show_status(session: Session, *, check: bool = False) -> int:
                 last_run.broken_off(runs),
                 tuple(alarms_of(ledger, account, datetime.now(UTC)).values()),
             )
+            names = TaskNames.of(ledger.views_of(standing.tasks), account.zone)
         if session.json:
             session.answer(_as_json(standing))
         else:
-            _show(session.screen, standing, TaskNames(base, account.zone))
+            _show(session.screen, standing, names)
         return Exit.PARTIAL if check and standing.alarms else Exit.DONE
 
-    return for_each_account(session, work)
+    return for_each_account(session, work, looking=True)
 
 
 def _as_json(standing: _Standing) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from syncer.config.registry import installed_systems
 from syncer.config.schema import Account
 from syncer.domain.model import Replica, ReplicaState, State
 from syncer.domain.report import Exit, as_instant
-from syncer.ledger import Ledger, TaskView
+from syncer.ledger import TaskView, look
 
 _ROOMY: Final = 120
 """Columns of a terminal that has room for whole ids."""
@@ -27,7 +27,7 @@ def list_tasks(session: Session, contact: str | None, state: State | None, syste
         return session.fail(None, UsageError(f"there is no CRM named {system}; --system is one of {known}"))
 
     def work(account: Account) -> Exit:
-        with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
+        with look(account.ledger_url, account.name) as ledger:
             found = ledger.tasks(contact, None if state is None else state.value, system)
         if session.json:
             session.answer({"account": account.name, "tasks": [as_json(view) for view in found]})
@@ -35,7 +35,7 @@ def list_tasks(session: Session, contact: str | None, state: State | None, syste
             _show(session.screen, account, found)
         return Exit.DONE
 
-    return for_each_account(session, work)
+    return for_each_account(session, work, looking=True)
 
 
 def as_json(view: TaskView) -> dict[str, Any]:

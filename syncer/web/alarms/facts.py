@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.domain.cursors import AWAITED
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState
-from syncer.ledger import AlarmBook, Ledger
 from syncer.web.alarms.rules import GROWN, INCIDENT_LASTS, Facts, judge
+
+if TYPE_CHECKING:
+    from syncer.ledger import Answers, Ledger
 
 _PILES_UP: Final = frozenset({Reason.BUDGET, Reason.RETRY_LATER})
 _LOOK_BACK: Final = 12
 """Runs, of which some may have broken off without a report."""
 
 
-def alarms_of(ledger: Ledger, account: Account, now: datetime) -> dict[str, Alarm]:
+def alarms_of(ledger: Answers, account: Account, now: datetime) -> dict[str, Alarm]:
     """The alarms that are on by what the ledger knows, whether or not a daemon has told them."""
-    return judge(facts_of(ledger, account, now), AlarmBook(ledger).on())
+    return judge(facts_of(ledger, account, now), ledger.alarms_on())
 
 
-def facts_of(ledger: Ledger, account: Account, now: datetime, trouble: str = "") -> Facts:
+def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = "") -> Facts:
     """What is known of the account now. Raises `LedgerError`."""
-    book = AlarmBook(ledger)
     reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
     last = reports[0] if reports else {}
-    incidents = book.incidents(now, INCIDENT_LASTS)
+    incidents = ledger.incidents(now - INCIDENT_LASTS)
     return Facts(
         now=now,
         stuck_after=account.stuck_after,
-        good_at=_latest(book.good_at(), _awaited(ledger)),
+        good_at=_latest(ledger.good_at(), _awaited(ledger)),
         refused=_refused(last),
         backlog=[_piled_up(report) for report in reversed(reports)],
         incident=None if incidents is None else (incidents.first, incidents.open),
@@ -44,12 +45,12 @@ def facts_of(ledger: Ledger, account: Account, now: datetime, trouble: str = "")
 
 def await_a_run(ledger: Ledger, now: datetime) -> None:
     """A daemon begins to serve the account: from now on a run is awaited that ends well, unless one was already."""
-    good_at, awaited = AlarmBook(ledger).good_at(), _awaited(ledger)
+    good_at, awaited = ledger.good_at(), _awaited(ledger)
     if awaited is None or (good_at is not None and good_at >= awaited) or awaited > now:
         ledger.exchange(AWAITED, "" if awaited is None else awaited.isoformat(), now.isoformat())
 
 
-def _awaited(ledger: Ledger) -> datetime | None:
+def _awaited(ledger: Answers) -> datetime | None:
     told = ledger.cursors().get(AWAITED)
     return datetime.fromisoformat(told) if told else None
 

@@ -81,7 +81,7 @@ class AlarmKeeper:
 
     def _judge(self, ledger: Ledger) -> dict[str, Alarm]:
         book, now = AlarmBook(ledger), self._clock()
-        stored = book.on()
+        stored = ledger.alarms_on()
         before = {**stored, **{name: self.on[name] for name in self._in_memory if name in self.on}}
         facts = facts_of(ledger, self.account, now, self._trouble)
         self._good_at = facts.good_at or self._good_at

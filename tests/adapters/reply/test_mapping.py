@@ -19,15 +19,8 @@ from adapters.reply.mapping import (
     start,
     write_text,
 )
-from adapters.reply.wire import (
-    CALL_RESOLUTION,
-    CREATION_SOURCE,
-    LINKEDIN_TYPE,
-    STATUS,
-    TASK_TYPE,
-    Vocabulary,
-    instant,
-)
+from adapters.reply.wire import instant
+from adapters.reply.words import CALL_RESOLUTION, CREATION_SOURCE, LINKEDIN_TYPE, STATUS, TASK_TYPE, Vocabulary
 from adapters.text import body_text, title_text
 from syncer.contract.adapter import Refused
 from syncer.domain.model import Kind, Record

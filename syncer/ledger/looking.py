@@ -1,0 +1,94 @@
+"""A ledger opened to be looked at, by whoever shows something and changes nothing.
+
+A SQLite file of today's schema is read by the standard library alone: to import what writes ledgers takes ten times as
+long as to answer. Whatever else there is, a server, an older or a damaged ledger or none, is opened as for a run, and
+what is wrong with it is told as it is then.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from syncer.ledger.answers import Answers
+from syncer.ledger.holder import Judge, Now
+from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS, HEAD
+from syncer.ledger.owner import Owner, steady_clock
+from syncer.ledger.questions import Ask
+from syncer.ledger.stale import uri_of
+
+_FILE: Final = "sqlite:///"
+
+
+@contextmanager
+def look(url: str, name: str) -> Iterator[Answers]:
+    """The ledger of the account of this name, for reading only. Raises `LedgerError`."""
+    file = _open(url)
+    if file is not None:
+        try:
+            yield FileAnswers(file, url)
+        finally:
+            file.close()
+        return
+    from syncer.ledger.store import Ledger
+
+    with Ledger.open(url, name=name, read_only=True) as ledger:
+        yield ledger
+
+
+class FileAnswers(Answers):
+    """What a SQLite file answers; what goes wrong meanwhile is told by opening it as for a run."""
+
+    def __init__(self, file: sqlite3.Connection, url: str) -> None:
+        self._file = file
+        self._url = url
+
+    @property
+    def where(self) -> str:
+        return self._url.removeprefix(_FILE)
+
+    @contextmanager
+    def _asking(self) -> Iterator[Ask]:
+        try:
+            self._file.execute("BEGIN")
+            yield self._ask
+            self._file.execute("COMMIT")
+        except sqlite3.Error as error:
+            from syncer.ledger.database import told
+            from syncer.ledger.place import FilePlace
+
+            raise told(self.where, FilePlace(Path(self.where)), error) from error
+
+    def _ask(self, sql: str, /, **values: object) -> Sequence[Sequence[Any]]:
+        return self._file.execute(sql, values).fetchall()
+
+    def _present(self, ask: Ask) -> Now:
+        del ask
+        return Now(datetime.now(UTC), steady_clock(), timedelta(0))
+
+    def _judge(self, alive: Callable[[Owner], bool]) -> Judge:
+        return Judge(alive, local=True)
+
+
+def _open(url: str) -> sqlite3.Connection | None:
+    """A connection to the file, if it is a ledger of today."""
+    path = Path(url.removeprefix(_FILE))
+    if not url.startswith(_FILE) or not path.is_file() or path.is_symlink():
+        return None
+    try:
+        file = sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+    except sqlite3.Error:
+        return None
+    try:
+        if file.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,) and file.execute(
+            "SELECT version_num FROM alembic_version"
+        ).fetchall() == [(HEAD,)]:
+            return file
+    except sqlite3.Error:
+        pass
+    file.close()
+    return None
