@@ -175,7 +175,9 @@ class HighLevelAdapter(Adapter):
         contact is given with ``contact=None``. Raises `Unavailable`, `Unauthorized`, and `BadAnswer` for a
         list that breaks off, repeats itself or is refused.
         """
-        return _listing(await until_still(self._scan_tasks), self._open_row)
+        found = await until_still(self._scan_tasks)
+        rows = tuple(row for row in found if isinstance(row, Reading))
+        return Listing(rows, tuple(row for row in found if isinstance(row, Unreadable)))
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
         """One contact's tasks, open and closed, whole, in HighLevel's order: its rows carry no time of creation.
@@ -332,7 +334,8 @@ class HighLevelAdapter(Adapter):
     async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
         pager = TaskPager(TASK_PAGE)
         pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, task_rows)
-        rows = {row_key(row): row async for row in pages}
+        # Understood at once: as they come, the rows of a large list take much memory.
+        rows = {row_key(row): _understood(row, self._open_row) async for row in pages}
         return rows, pager.may_have_moved
 
     async def _pages(
@@ -384,12 +387,20 @@ def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | N
     rows: dict[str, _T | None] = {}
     unreadable: dict[str, Unreadable] = {}
     for raw in raws:
-        key = row_key(raw)
-        try:
-            rows[key] = read(raw)
-        except ValidationError as error:
-            unreadable[key] = unreadable_row(raw, error, contact)
+        key, row = row_key(raw), _understood(raw, read, contact)
+        if isinstance(row, Unreadable):
+            unreadable[key] = row
+        else:
+            rows[key] = row
     return Listing(tuple(row for row in rows.values() if row is not None), tuple(unreadable.values()))
+
+
+def _understood(raw: Any, read: Callable[[Any], _T | None], contact: str | None = None) -> _T | Unreadable | None:
+    """The row as read, or what is wrong with it; ``None`` for what is left out."""
+    try:
+        return read(raw)
+    except ValidationError as error:
+        return unreadable_row(raw, error, contact)
 
 
 def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
+from hashlib import blake2b
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
@@ -22,7 +23,7 @@ from adapters.reply.abilities import PAGE, capabilities_of
 from adapters.reply.checks import run_checks
 from adapters.reply.edits import check_fields, replacement, same_in_reply
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
-from adapters.reply.rows import by_contact, listing_of, task_row
+from adapters.reply.rows import by_contact, listing_of, task_row, understood
 from adapters.reply.settings import ReplySettings
 from adapters.reply.team import read_team
 from adapters.reply.wire import Contact, Page, Task, WhoAmI, number, row_id, row_key
@@ -67,6 +68,10 @@ _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "code": (str, int),
     "errors": (list, dict),
 }
+
+
+Known = dict[bytes, tuple[list[tuple[str, Any]], bool]]
+"""By page, its rows by their keys, and whether there are more pages."""
 
 
 class _TooLong(Exception):
@@ -116,8 +121,13 @@ class ReplyAdapter(Adapter):
     async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
         """Every row of a list of tasks, also where tasks are closed meanwhile; `_TooLong` after so many pages."""
 
+        # Rows are understood page by page, for a large list takes much memory as it comes, and a page that comes again
+        # as it was is not read anew.
+        known = Known()
+
         async def scan() -> tuple[dict[str, Any], bool]:
-            rows, read = await self._scan("POST", "/tasks/filter", json={**_ANY_START, **wanted}, most=pages)
+            asked = {**_ANY_START, **wanted}
+            rows, read = await self._scan("POST", "/tasks/filter", json=asked, most=pages, known=known)
             return rows, read > 1
 
         return await until_still(scan)
@@ -130,27 +140,30 @@ class ReplyAdapter(Adapter):
         params: Mapping[str, str | int] | None = None,
         json: Mapping[str, str | int] | None = None,
         most: int | None = None,
+        known: Known | None = None,
     ) -> tuple[dict[str, Any], int]:
         """Every row of a list by its key, and how many pages they took.
 
         `BadAnswer` or `Unavailable` where it breaks off or never ends, `_TooLong` where fewer pages were wanted.
+        With ``known`` rows are tasks, understood at once; it remembers them by their page.
         """
         rows: dict[str, Any] = {}
         skip = 0
         for pages in range(1, (most or MAX_PAGES) + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
-                page = (await self._http.read(method, path, params=window, json=json, page=True)).parse(Page)
+                answer = await self._http.read(method, path, params=window, json=json, page=True)
             except (Refused, Missing) as error:
                 raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
-            known = len(rows)
-            rows.update((row_key(row), row) for row in page.items)
-            if not page.has_more:
+            found, has_more = _rows_of(answer, known)
+            before = len(rows)
+            rows.update(found)
+            if not has_more:
                 return rows, pages
-            if len(rows) == known:
+            if len(rows) == before:
                 msg = f"the list of {path} says that there is more, and gives nothing new"
                 raise BadAnswer(msg, system=SYSTEM)
-            skip += len(page.items)
+            skip += len(found)
         if most is not None:
             raise _TooLong
         msg = f"the list of {path} does not end after {MAX_PAGES} pages"
@@ -346,6 +359,18 @@ class ReplyAdapter(Adapter):
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._http.aclose()
+
+
+def _rows_of(answer: Answer, known: Known | None) -> tuple[list[tuple[str, Any]], bool]:
+    """The rows of a page by their keys, and whether there are more pages."""
+    digest = blake2b(answer.content).digest()
+    if known is not None and digest in known:
+        return known[digest]
+    page = answer.parse(Page)
+    if known is None:
+        return [(row_key(row), row) for row in page.items], page.has_more
+    known[digest] = [(row_key(row), understood(row, task_row)) for row in page.items], page.has_more
+    return known[digest]
 
 
 def _some(contacts: tuple[str, ...]) -> str:

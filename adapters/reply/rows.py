@@ -22,18 +22,20 @@ def task_row(row: Any) -> Reading:
     return to_reading(Task.model_validate(row), whole=False)
 
 
+def understood(row: Any, read: Callable[[Any], _T]) -> _T | Unreadable:
+    """The row as read, or what is wrong with it."""
+    try:
+        return read(row)
+    except ValidationError as error:
+        received = excerpt(json.dumps(row).encode())
+        return Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received, row_contact(row), row_due(row))
+
+
 def listing_of(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
-    """The rows as read, and those that cannot be."""
-    readable: list[_T] = []
-    unreadable: list[Unreadable] = []
-    for row in rows:
-        try:
-            readable.append(read(row))
-        except ValidationError as error:
-            received = excerpt(json.dumps(row).encode())
-            detail = redact(complaint(error))
-            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, row_contact(row), row_due(row)))
-    return Listing(tuple(readable), tuple(unreadable))
+    """The rows as read, and those that cannot be; what was understood already is taken as it is."""
+    found: list[Any] = [row if isinstance(row, (Reading, Unreadable)) else understood(row, read) for row in rows]
+    strange = tuple(row for row in found if isinstance(row, Unreadable))
+    return Listing(tuple(row for row in found if not isinstance(row, Unreadable)), strange)
 
 
 def by_contact(found: Listing[Reading], contacts: Iterable[str]) -> dict[str, Listing[Reading]]:

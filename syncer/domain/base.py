@@ -220,6 +220,8 @@ class Base:
     """The ids of this ledger before its file was copied or restored."""
     restored_at: datetime | None = None
     """When the ledger was found to be a restored copy. It may lack what happened before that instant."""
+    is_whole: bool = field(default=False, compare=False)
+    """Whether the ledger knew no task and no replica but these: then it need not be asked for any other."""
     put_forward: timedelta = timedelta(0)
     """How far our clock was set forward since the last run."""
     behind: set[str] = field(default_factory=set)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -54,6 +54,8 @@ class RunContext:
     ambiguities: tuple[Ambiguity, ...] = ()
     ambiguous: tuple[Ambiguity, ...] = ()
     """Those of them that the records show."""
+    learned: Changes = field(default_factory=Changes)
+    """What was learned of contacts, and is stored with more of it."""
     changed_records: set[tuple[str, str]] | None = None
     """Whose keys or links changed since everybody was looked at to find who is one person; ``None`` if none was."""
     doubts: list[Ambiguity] = field(default_factory=list)
@@ -103,6 +105,21 @@ class RunContext:
             self.ledger.store(changes, token=self.token, now=self.clock())
         self.base.update(changes)
 
+    @contextmanager
+    def learning(self) -> Iterator[None]:
+        """What is learned of contacts meanwhile is stored at the end, however that comes."""
+        try:
+            yield
+        finally:
+            self.store_learned()
+
+    def store_learned(self, *, at_least: int = 1) -> None:
+        """Store what was learned of contacts, if it is so much."""
+        learned = self.learned
+        if len(learned.records) + len(learned.lookups) >= at_least:
+            self.learned = Changes()
+            self.record(learned)
+
     def _note_records(self, changes: Changes) -> Changes:
         """Remember whose keys or links change, and who shares those that they have until then.
 
@@ -137,7 +154,7 @@ class RunContext:
 
     def _load(self, replicas: set[tuple[str, str]], tasks: set[str]) -> None:
         """Load these, and where a task of a place was there before, those that followed at the same place."""
-        while replicas or tasks:
+        while (replicas or tasks) and not self.base.is_whole:
             self.ledger.extend(self.base, replicas=replicas, tasks=tasks)
             replicas = set()
             tasks = self._unknown(next_task_id(task) for task in tasks if task in self.base.tasks)

@@ -265,7 +265,10 @@ class _Observer:
             work.done += 1
 
         what = _WORDS.get(items[0].what, "things") if len({item.what for item in items}) == 1 else "things"
-        with self.context.progress.work(connection.system, f"reading {what}", len(items)) as work:
+        with (
+            self.context.progress.work(connection.system, f"reading {what}", len(items)) as work,
+            self.context.learning(),
+        ):
             await for_each(items, read)
         self.gone.update((connection.system, contact) for contact in gone)
         if connection.seen.lanes:

@@ -19,6 +19,8 @@ from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, look
 CONTACTS_EVERY = timedelta(seconds=30)
 """Contacts are listed again after this long for each page but the first: a small list with every run."""
 MISSING_RECHECK = timedelta(minutes=10)
+AT_ONCE = 100
+"""Answers to look-ups that are stored together: one that is lost with its process is asked for again."""
 RECHECKS = 50
 """Of contacts in doubt that a run asks for again, one request each: there may be many, for as long as nobody cares."""
 
@@ -151,7 +153,7 @@ async def look_up(context: RunContext, connection: Connection, keys: Iterable[st
             await ask(context, connection, item)
         work.done += 1
 
-    with context.progress.work(connection.system, "looking up contacts", len(items)) as work:
+    with context.progress.work(connection.system, "looking up contacts", len(items)) as work, context.learning():
         await for_each(items, look)
 
 
@@ -162,10 +164,11 @@ async def ask(context: RunContext, connection: Connection, item: ReadItem) -> No
     if found is None:
         return
     if found:
-        context.record(Changes(records={record.key: record for record in found}))
+        context.learned.records |= {record.key: record for record in found}
         context.confirmed |= {record.key for record in found}
     else:
-        context.record(Changes(lookups={(connection.system, key): now}))
+        context.learned.lookups[connection.system, key] = now
+    context.store_learned(at_least=AT_ONCE)
 
 
 async def find(context: RunContext, connection: Connection, key: str) -> tuple[Record, ...] | None:

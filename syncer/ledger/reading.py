@@ -83,6 +83,7 @@ _RECENT: Final = (
     .group_by(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due)
 )
 
+_HOW_MANY: Final = [select(func.count()).select_from(table) for table in (_task, _replica)]
 _LOOKUPS: Final = select(_lookup)
 _VISITS: Final = select(_visit)
 _CURSORS: Final = select(_cursor)
@@ -98,20 +99,20 @@ _REPLICAS_BY_KEY: Final = REPLICAS.select.where(
 def load(connection: Connection, now: datetime) -> Base:
     """Everything that a run starts from, as `Base` describes it."""
     since = {"since": now - RECENTLY}
-    tasks = {task.id: task for task in TASKS.values(connection.execute(_LIVE_TASKS).all())}
+    operations = OPERATIONS.each(connection.execute(_LIVE_OPERATIONS))
     base = Base(
-        tasks=tasks,
-        replicas={replica.key: replica for replica in REPLICAS.values(connection.execute(_LIVE_REPLICAS).all())},
-        operations={
-            operation.id: operation for operation in OPERATIONS.values(connection.execute(_LIVE_OPERATIONS).all())
-        },
+        tasks={task.id: task for task in TASKS.each(connection.execute(_LIVE_TASKS))},
+        replicas={replica.key: replica for replica in REPLICAS.each(connection.execute(_LIVE_REPLICAS))},
+        operations={operation.id: operation for operation in operations},
         lookups={(row[0], row[1]): row[2] for row in connection.execute(_LOOKUPS)},
         visits={(row[0], row[1]): row[2] for row in connection.execute(_VISITS)},
         recent={(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in connection.execute(_RECENT, since)},
         failing={failing.place: failing for failing in FAILING.values(connection.execute(FAILING.select))},
     )
+    known = (len(base.tasks), len(base.replicas))
+    base.is_whole = known == tuple(connection.execute(count).scalar_one() for count in _HOW_MANY)
     identity.fill(base, cursors(connection))
-    for row in connection.execute(_RECORDS).all():
+    for row in connection.execute(_RECORDS):
         record = RECORDS.value(row)
         base.records[record.key] = record
         if (link := row[-1]) is not None:

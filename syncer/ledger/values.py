@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -150,7 +150,11 @@ class Shape(Generic[V]):
         return self._value(*cells)
 
     def values(self, rows: Iterable[Sequence[Any]]) -> list[V]:
-        return [self.value(row) for row in rows]
+        return [*self.each(rows)]
+
+    def each(self, rows: Iterable[Sequence[Any]]) -> Iterator[V]:
+        """The values one after another, for those who keep them elsewhere."""
+        return map(self.value, rows)
 
 
 class PlainShape(Shape[V]):

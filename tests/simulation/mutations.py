@@ -261,7 +261,7 @@ MUTANTS = (
     Mutant(
         "a message is completed",
         "read_only",
-        "adapters.reply.settings",
+        "adapters.reply.abilities",
         "completes_kinds=frozenset(settings.complete_kinds)",
         "completes_kinds=frozenset(Kind)",
         having=("messages",),
@@ -328,10 +328,10 @@ MUTANTS = (
         "one row that cannot be understood spoils the list",
         "L7",
         "adapters.reply.rows",
-        "            unreadable.append(Unreadable(SYSTEM, row_id(row), detail, received, "
-        "row_contact(row), row_due(row)))\n",
-        "            from syncer.contract.adapter import BadAnswer\n"
-        "            raise BadAnswer(received, system=SYSTEM) from error\n",
+        "        return Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received, "
+        "row_contact(row), row_due(row))\n",
+        "        from syncer.contract.adapter import BadAnswer\n"
+        "        raise BadAnswer(received, system=SYSTEM) from error\n",
         having=("malformed_task", "completions"),
     ),
     Mutant(
