@@ -6,9 +6,11 @@ answer to that read counts.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from syncer.domain.model import Reading, Unreadable
 from syncer.domain.table import as_table
@@ -28,6 +30,14 @@ def _by_tasks(_contact: str, rows: tuple[Reading, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.remote_id for row in rows))
 
 
+class Untold(NamedTuple):
+    """What its list tells of a task that cannot be read: the key is (system, remote id)."""
+
+    key: tuple[str, str]
+    contact: str
+    due: datetime
+
+
 @dataclass(slots=True)
 class Seen:
     """The snapshot of one CRM.
@@ -40,7 +50,7 @@ class Seen:
     persons     all open and closed tasks of a contact, by contact id, if all of them were read
     unread      contacts with an unknown open task that could not be read. Nothing is created for them, because that
                 task may be a copy. Tasks that could not be read for several runs do not count any more
-    untold      (contact id, due) of the tasks that do not count any more. Such a task holds up only tasks with that due
+    untold      the tasks that do not count any more. Such a task holds up only tasks with its due
     unreadable  answers that could not be understood
     unreached   requests without an answer
     """
@@ -54,7 +64,7 @@ class Seen:
     lanes: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     persons: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     unread: set[str] = field(default_factory=set)
-    untold: set[tuple[str, datetime]] = field(default_factory=set)
+    untold: set[Untold] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
     unreached: list[Unreadable] = field(default_factory=list)
 
@@ -69,6 +79,10 @@ class Seen:
         if any(remote_id == row.remote_id for row in self.unreadable):
             return True
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
+
+    def dues_untold(self, contact: str | None, known: Container[tuple[str, str]]) -> list[datetime]:
+        """The dues of what cannot be read of this contact, except of those that are ``known`` by now."""
+        return [one.due for one in self.untold if one.contact == contact and one.key not in known]
 
     def without_readings(self) -> Seen:
         """How complete the snapshot is, without the tasks themselves."""

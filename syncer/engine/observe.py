@@ -20,8 +20,9 @@ from typing import Any, Final
 import structlog
 
 from syncer.domain.base import EVERYBODY, Changes
+from syncer.domain.model import Reading, Unreadable
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.snapshot import ConnectionState
+from syncer.domain.snapshot import ConnectionState, Untold
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.linking import link
@@ -316,8 +317,12 @@ class _Observer:
                 blocking.append(row)
         seen.unread = {row.contact for row in blocking if row.contact is not None}
         strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
-        dues = [(row.contact, row.due) for row in unread] + [(row.contact, row.due) for row in strange]
-        seen.untold = {(contact, due) for contact, due in dues if contact is not None and due is not None}
+        untold: list[Reading | Unreadable] = [*unread, *strange]
+        seen.untold = {
+            Untold((system, row.remote_id or ""), row.contact, row.due)
+            for row in untold
+            if row.contact is not None and row.due is not None
+        }
         everybody = (system, EVERYBODY)
         if not blocking and everybody not in base.visits:
             # Known from the next run on: in this one, nothing of the list had been read before.

@@ -147,7 +147,7 @@ class Obstacles:
         in_doubt = create is not None and create.state in UNSETTLED
         # What cannot be read may be its copy, if it is due then.
         dues = self._policy.dues_of(system, task.origin)
-        untold = any(whose == contact and dues.same(due, task.due) for whose, due in seen.untold)
+        untold = any(dues.same(due, task.due) for due in seen.dues_untold(contact, self._base.replicas))
         return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
 
     # the person ------------------------------------------------------------------------------------

@@ -71,9 +71,8 @@ def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
     """
     seen = work.inputs.seen[reading.system]
     dues = work.inputs.policy.dues_of(reading.system)
-    given_up = reading.contact not in seen.unread and any(
-        contact == reading.contact and dues.same(due, reading.due) for contact, due in seen.untold
-    )
+    untold = seen.dues_untold(reading.contact, work.base.replicas)
+    given_up = reading.contact not in seen.unread and any(dues.same(due, reading.due) for due in untold)
     return not (given_up or reading.marker) and any(
         doubt.action is Action.CREATE and dues.same(doubt.due, reading.due)
         for doubt in work.base.unsettled(reading.system, reading.contact or "")
@@ -132,10 +131,9 @@ class _FirstSight:
             return False
         elsewhere = [key for key in work.standing.contacts_of(person) if key[0] in work.systems]
         return any(
-            contact == whose
+            work.inputs.seen[system].dues_untold(contact, work.base.replicas)
             for system, contact in elsewhere
             if system != reading.system
-            for whose, _ in work.inputs.seen[system].untold
         )
 
     def _unknown_open(self, system: str) -> list[Reading]:

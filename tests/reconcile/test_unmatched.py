@@ -12,6 +12,7 @@ from syncer.domain.base import Action, OpState
 from syncer.domain.cursors import FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import Untold
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
 from tests.support.rebuilding import copies_of, rebuilt
 from tests.support.strategies import (
@@ -82,11 +83,21 @@ def test_a_task_without_a_due_waits_for_what_may_be_its_copy_and_cannot_be_read(
     """A lost ledger may have made that copy, with a due of its own. What is newer than this ledger has none."""
     task = a_reading(PLAIN, "1", title="Ring", due=None, created_at=at(minutes=made_at))
     seen = seen_of(task)
-    seen[TYPED].untold = {(f"p1-{TYPED}", at(hours=24))}
+    seen[TYPED].untold = {Untold((TYPED, "9"), f"p1-{TYPED}", at(hours=24))}
     visits = dict.fromkeys(a_base().links, at())
     found = merged(a_base(ledger_made_at=at(), cursors={FORERUNNER: forerunner}, visits=visits), seen)
     assert bool(found.base.tasks) is not is_left
     assert [item.reason for item in found.waiting] == [Reason.UNREAD] * is_left
+
+
+def test_a_task_without_a_due_does_not_wait_for_what_a_copy_tells_of_though_it_cannot_be_read() -> None:
+    known = a_task(f"{TYPED}:9", origin=TYPED)
+    task = a_reading(PLAIN, "1", title="Ring", due=None, created_at=at(minutes=-60))
+    seen = seen_of(task)
+    seen[TYPED].untold = {Untold((TYPED, "9"), f"p1-{TYPED}", known.due)}
+    base = a_base(known, replicas=[a_replica(known, TYPED, "9")], ledger_made_at=at(), cursors={FORERUNNER: "1"})
+    base.visits = dict.fromkeys(base.links, at())
+    assert not merged(base, seen).waiting
 
 
 @pytest.mark.parametrize("is_read", [False, True])

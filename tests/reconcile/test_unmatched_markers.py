@@ -11,6 +11,7 @@ import pytest
 from syncer.domain.base import Action, OpState
 from syncer.domain.model import ReplicaState, State, Task
 from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import Untold
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in
 from tests.support.strategies import (
     LANE,
@@ -90,7 +91,7 @@ def test_a_doubt_that_cannot_be_settled_keeps_nothing_else_waiting(due: Any, unr
     doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=TASK.due)
     base = a_base(TASK, replicas=[a_replica(TASK, LANE)], operations=[doubt])
     seen = seen_of(a_reading(PLAIN, "x", due=TASK.due, title="Theirs"))
-    seen[PLAIN].untold, seen[PLAIN].unread = {(f"p1-{PLAIN}", due)}, unread
+    seen[PLAIN].untold, seen[PLAIN].unread = {Untold((PLAIN, "9"), f"p1-{PLAIN}", due)}, unread
     found = merged(base, seen)
     assert (Reason.IN_DOUBT in {item.reason for item in found.waiting}) is waits
     assert (f"{PLAIN}:x" in found.base.tasks) is not waits
