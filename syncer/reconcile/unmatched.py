@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncer.domain.base import Action
 from syncer.domain.model import Reading, State, Task, next_task_id
@@ -120,7 +120,7 @@ class _FirstSight:
             work.begin(reading, held=held)
 
     def _may_have_an_unread_copy(self, reading: Reading, person: str) -> bool:
-        """Whether a lost ledger may have made a copy of this task, which has no due that would tell, and failed since.
+        """Whether a lost ledger may have made a copy of this task, which has no due that would tell, and fails since.
 
         What was made after this ledger has no such copy.
         """
@@ -131,10 +131,18 @@ class _FirstSight:
             return False
         elsewhere = [key for key in work.standing.contacts_of(person) if key[0] in work.systems]
         return any(
-            work.inputs.seen[system].dues_untold(contact, work.base.replicas)
+            self._may_be_made_up(due, reading, system)
             for system, contact in elsewhere
             if system != reading.system
+            for due in work.inputs.seen[system].dues_untold(contact, work.base.replicas)
         )
+
+    def _may_be_made_up(self, due: datetime, undated: Reading, system: str) -> bool:
+        """Whether a ledger that copied this task since it was made, or first saw it, would have made up that due."""
+        clocks = max(CLOCKS_DIFFER_BY, self._policy.dues_of(system).reach)
+        seen_at = due - self._policy.default_due
+        earliest = undated.created_at or seen_at
+        return earliest - clocks <= seen_at <= self._work.inputs.now + clocks
 
     def _unknown_open(self, system: str) -> list[Reading]:
         """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""

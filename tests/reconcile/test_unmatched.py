@@ -90,6 +90,17 @@ def test_a_task_without_a_due_waits_for_what_may_be_its_copy_and_cannot_be_read(
     assert [item.reason for item in found.waiting] == [Reason.UNREAD] * is_left
 
 
+@pytest.mark.parametrize(("due", "waits"), [({"hours": 22}, False), ({"hours": 23}, True), ({"hours": 25}, False)])
+def test_a_task_without_a_due_waits_only_for_what_is_due_when_a_ledger_would_have_made_it_up(
+    due: dict[str, int], waits: bool
+) -> None:
+    seen = seen_of(a_reading(PLAIN, "1", title="Ring", due=None, created_at=at(minutes=-60)))
+    seen[TYPED].untold = {Untold((TYPED, "9"), f"p1-{TYPED}", at(**due))}
+    base = a_base(ledger_made_at=at(), cursors={FORERUNNER: "1"})
+    base.visits = dict.fromkeys(base.links, at())
+    assert bool(merged(base, seen).waiting) is waits
+
+
 def test_a_task_without_a_due_does_not_wait_for_what_a_copy_tells_of_though_it_cannot_be_read() -> None:
     known = a_task(f"{TYPED}:9", origin=TYPED)
     task = a_reading(PLAIN, "1", title="Ring", due=None, created_at=at(minutes=-60))
