@@ -20,6 +20,7 @@ from syncer.cli.options import (
     Configs,
     Contact,
     Creates,
+    Edits,
     Json,
     Listen,
     LogFile,
@@ -170,6 +171,7 @@ def apply(
     *,
     allow_creates: Creates = None,
     allow_completions: Completions = None,
+    allow_edits: Edits = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
@@ -179,7 +181,7 @@ def apply(
     from syncer.cli.commands.runs import apply_plan
     from syncer.engine.run import Options
 
-    options = Options(allow_creates, allow_completions)
+    options = Options(allow_creates, allow_completions, allow_edits)
     raise typer.Exit(apply_plan(session_of(config, json=json, verbose=verbose, quiet=quiet), file, options))
 
 
@@ -189,6 +191,7 @@ def sync(
     once: Annotated[bool, typer.Option("--once", help="One run for each account, then leave.")] = False,
     allow_creates: Creates = None,
     allow_completions: Completions = None,
+    allow_edits: Edits = None,
     log_file: LogFile = None,
     listen: Listen = None,
     token: Token = None,
@@ -205,15 +208,15 @@ def sync(
     if once and listen is not None:
         msg = "only the daemon listens: leave --once out"
         raise typer.BadParameter(msg, param_hint="--listen")
-    if not once and (allow_creates is not None or allow_completions is not None):
+    if not once and {allow_creates, allow_completions, allow_edits} != {None}:
         msg = "the limits are lifted for one run alone: add --once"
-        raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions")
+        raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions, --allow-edits")
     session = session_of(config, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
     if once:
         from syncer.cli.commands.runs import sync_once
         from syncer.engine.run import Options
 
-        raise typer.Exit(sync_once(session, Options(allow_creates, allow_completions)))
+        raise typer.Exit(sync_once(session, Options(allow_creates, allow_completions, allow_edits)))
     from syncer.cli.daemon import run_daemon
     from syncer.web.listening import CannotListen, listening_of
 

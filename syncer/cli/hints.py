@@ -43,7 +43,9 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     sync = hand.settings.sync
     creates = max(0, sync.max_creates_per_run - done.get("created", 0))
     completions = max(0, sync.max_completions_per_run - done.get("completed", 0))
-    part = await stop.finish(run_part(hand, hints, Limits(creates, completions)), hand.adapters.values())
+    edits = max(0, sync.max_edits_per_run - done.get("edited", 0))
+    limits = Limits(creates, completions, edits)
+    part = await stop.finish(run_part(hand, hints, limits), hand.adapters.values())
     for name in ("created", "completed"):
         done[name] = done.get(name, 0) + sum(part.report[name].values())
     now = hand.clock()

@@ -63,6 +63,7 @@ Creates = Annotated[
 Completions = Annotated[
     int | None, typer.Option("--allow-completions", min=0, metavar="N", help="Allow this run that many completions.")
 ]
+Edits = Annotated[int | None, typer.Option("--allow-edits", min=0, metavar="N", help="Allow this run that many edits.")]
 Listen = Annotated[
     str | None, typer.Option("--listen", metavar="HOST:PORT", help="Serve the page, metrics, health and events.")
 ]

@@ -12,6 +12,7 @@ from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show
 from syncer.domain.times import span
 
 _COLUMNS: Final = ("do", "what", "for", "due", "because", "ID")
+_SHOWN: Final = 40
 _VERBS: Final = {"create": "create", "complete": "complete", "edit": "change"}
 
 
@@ -51,12 +52,31 @@ def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zo
     ids = dict(zip(whole, short_ids(whole), strict=True))
     for (system, action, reason), group in groups.items():
         screen.say(f"{system}: {_VERBS.get(action, action)} {len(group)}, because {reason}", "bold", indent=2)
-        rows = [[moment(instant(o["due"]), zone), _whose(o), ids[o["task"]]] for o in group]
+        rows = [[moment(instant(o["due"]), zone), _whose(o, zone), ids[o["task"]]] for o in group]
         screen.table(["due", "task", "ID"], rows, indent=4, elastic="task")
 
 
-def _whose(operation: Mapping[str, Any]) -> str:
-    return ": ".join(part for part in (operation["contact"], operation["title"] or operation["kind"]) if part)
+def _whose(operation: Mapping[str, Any], zone: tzinfo) -> str:
+    return ": ".join(part for part in (operation["contact"], _what(operation, zone)) if part)
+
+
+def _what(operation: Mapping[str, Any], zone: tzinfo) -> str:
+    """The task, and of an edit what the copy has and what it gets: ``Ring (due 19 May 14:00 → 20 May 14:00)``."""
+    title = operation["title"] or operation["kind"]
+    changes = [
+        f"{name} {' → '.join(_value(name, value, zone) for value in values)}"
+        for name, values in operation.get("changes", {}).items()
+    ]
+    return f"{title} ({'; '.join(changes)})" if changes else str(title)
+
+
+def _value(name: str, value: str | None, zone: tzinfo) -> str:
+    if not value:
+        return "nothing"
+    if name == "due":
+        return moment(instant(value), zone)
+    words = " ".join(value.split())
+    return words if len(words) <= _SHOWN else f"{words[:_SHOWN]}…"
 
 
 def _in_one_sentence(report: Mapping[str, Any]) -> str:
@@ -104,6 +124,6 @@ def _system(operation: Mapping[str, Any]) -> str:
 
 
 def _planned(operation: Mapping[str, Any], zone: tzinfo) -> list[str]:
-    what = operation["title"] or operation["kind"]
+    what = _what(operation, zone)
     due = moment(instant(operation["due"]), zone)
     return [operation["action"], what, operation["contact"], due, operation["reason"], operation["task"]]

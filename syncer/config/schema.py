@@ -20,6 +20,7 @@ from syncer.contract.settings import (
     check_base_url,
     resolve_secret,
 )
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
 from syncer.domain.redact import protect
 from syncer.files import read_whole
@@ -127,7 +128,8 @@ class SyncSettings(StrictModel):
     """``[sync]``: how often a run is made, and what it may do.
 
     A ``run_limit`` of 0 is no limit; a ``twin_window`` of 0 adopts no twins. ``cancelled`` says whether a task
-    that was cancelled in Reply is closed elsewhere.
+    that was cancelled in Reply is closed elsewhere, ``deleted`` the same of one of which a copy was deleted. ``edits``
+    are the fields that travel when people change them.
     """
 
     interval: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=60)
@@ -136,8 +138,11 @@ class SyncSettings(StrictModel):
     doubt_grace: Duration = timedelta(seconds=30)
     run_limit: Duration = timedelta(minutes=10)
     cancelled: Literal["close", "keep"] = "close"
+    deleted: Literal["keep", "close"] = "keep"
+    edits: tuple[TaskField, ...] = tuple(TaskField)
     max_creates_per_run: Count = 500
     max_completions_per_run: Count = 500
+    max_edits_per_run: Count = 500
 
 
 def check_webhook(value: str, info: ValidationInfo) -> str:

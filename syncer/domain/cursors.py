@@ -34,6 +34,9 @@ COMPANY = "company"
 FORERUNNER = "forerunner"
 """Set once a marker of another ledger was found, in whatever task: it wrote what this one may not know."""
 
+TEXTS = "texts:"
+"""Begins the name of the cursor that has the last of a CRM's tasks whose text was read again, in turn."""
+
 OTHER_LEDGER = "other_ledger"
 """The id of another ledger that writes to the same account."""
 

@@ -22,6 +22,8 @@ _WORDS: Final = {
     "sent": "sent a request",
     "created": "created it",
     "completed": "completed it",
+    "edited": "changed it",
+    "overwritten": "changed it, and that gave way",
     "in_doubt": "lost the answer",
     "not_carried_out": "found that nothing had happened",
     "parked": "had the request rejected",

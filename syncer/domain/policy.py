@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from syncer.domain.dues import Dues
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind, Reading, Replica, Task
 
 Dated = Reading | Replica | Task
@@ -31,6 +32,8 @@ class Policy:
     create_missing: frozenset[str] = frozenset()
     users: Mapping[tuple[str, str], str] = field(default_factory=dict)
     dues: Mapping[str, Dues] = field(default_factory=dict)
+    edits: frozenset[TaskField] = frozenset(TaskField)
+    deleted_closes: bool = False
 
     def user_id(self, system: str, name: str | None) -> str | None:
         """The user id of this name in a system; ``None`` if the name is not mapped."""

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     LANE_BLOCKED = "lane_blocked"
     PUT_BACK = "put_back"
     CLOSED_THERE = "closed_there"
+    NOT_EDITABLE = "not_editable"
     NOT_COMPLETABLE = "not_completable"
     SEQUENCE_READ_ONLY = "sequence_read_only"
     NOT_SUPPORTED = "not_supported"
@@ -85,6 +86,9 @@ _SENTENCES: dict[Reason, str] = {
     ),
     Reason.CLOSED_THERE: (
         "The task was closed there without being done. It stays open elsewhere, because cancelled = 'keep' is set."
+    ),
+    Reason.NOT_EDITABLE: (
+        "The task was changed elsewhere, but this copy cannot be changed through the API. Change it by hand."
     ),
     Reason.NOT_COMPLETABLE: (
         "Completing this task there would record a message that was never sent. Complete it by hand, or add its "

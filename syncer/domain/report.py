@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
+from syncer.domain.fields import Value
 from syncer.domain.reasons import Item
 from syncer.domain.redact import redact
 from syncer.domain.snapshot import ConnectionState
@@ -42,7 +43,10 @@ class ConnectionReport:
 
 @dataclass(frozen=True, slots=True)
 class OperationReport:
-    """One operation of a plan. ``contact`` is a name, ``sources`` are the places of the task's known copies."""
+    """One operation of a plan. ``contact`` is a name, ``sources`` are the places of the task's known copies.
+
+    ``changes`` has, for an edit, the old and the new value of each field.
+    """
 
     task: str
     system: str
@@ -54,8 +58,10 @@ class OperationReport:
     title: str = ""
     remote_id: str | None = None
     sources: tuple[str, ...] = ()
+    changes: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
+        changes = {"changes": {name: list(values) for name, values in self.changes.items()}} if self.changes else {}
         return {
             "task": self.task,
             "system": self.system,
@@ -67,7 +73,24 @@ class OperationReport:
             "title": self.title,
             "remote_id": self.remote_id,
             "sources": list(self.sources),
+            **changes,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """A value that somebody typed in ``system``, and that gave way to what was typed in ``by``; a due is ISO 8601."""
+
+    task: str
+    system: str
+    field: str
+    value: str
+    by: str
+    name: TaskName
+
+    def as_json(self) -> dict[str, Any]:
+        mine = {"task": self.task, "system": self.system, "field": self.field}
+        return {**mine, "value": redact(self.value), "by": self.by, **self.name._asdict()}
 
 
 class TaskName(NamedTuple):
@@ -96,10 +119,10 @@ class Cost(NamedTuple):
 class Report:
     """One run of one account.
 
-    ``created`` and ``completed`` belong to a run, ``operations`` to a plan. A run that a limit stopped has both: it
-    did nothing, and lists what it would have done. ``known_as`` has names for the items of ``waiting``, ``attention``
-    and ``incidents``. ``delays`` has, for each confirmed write, the CRM and the seconds since the change was made
-    elsewhere.
+    ``created``, ``completed`` and ``edited`` belong to a run, ``operations`` to a plan. A run that a limit stopped has
+    both: it did nothing, and lists what it would have done. ``known_as`` has names for the items of ``waiting``,
+    ``attention`` and ``incidents``. ``delays`` has, for each confirmed write, the CRM and the seconds since the change
+    was made elsewhere.
     """
 
     account: str
@@ -109,6 +132,8 @@ class Report:
     exit: Exit
     created: Mapping[str, int] = field(default_factory=dict)
     completed: Mapping[str, int] = field(default_factory=dict)
+    edited: Mapping[str, int] = field(default_factory=dict)
+    overwritten: tuple[Overwrite, ...] = ()
     connections: Mapping[str, ConnectionReport] = field(default_factory=dict)
     waiting: tuple[Item, ...] = ()
     attention: tuple[Item, ...] = ()
@@ -139,7 +164,7 @@ class Report:
             head["message"] = redact(self.message)
         done: dict[str, Any] = {}
         if self.operations is None or self.exit is Exit.LIMIT:
-            done |= {"created": dict(self.created), "completed": dict(self.completed)}
+            done |= {"created": dict(self.created), "completed": dict(self.completed), "edited": dict(self.edited)}
         if self.operations is not None:
             done |= {"operations": [operation.as_json() for operation in self.operations], "cost": self._cost()}
         if self.delays:
@@ -151,6 +176,7 @@ class Report:
             "waiting": self._items(self.waiting),
             "attention": self._items(self.attention),
             "incidents": self._items(self.incidents),
+            "overwritten": [one.as_json() for one in self.overwritten],
         }
 
     def _delays(self, wanted: str) -> list[float]:
@@ -176,3 +202,8 @@ class Report:
 def as_instant(moment: datetime) -> str:
     """``2026-05-19T08:30:00Z``."""
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def as_text(value: Value) -> str | None:
+    """A field's value in a report."""
+    return as_instant(value) if isinstance(value, datetime) else value

@@ -2,7 +2,7 @@
 
 Dependencies, which are all there is to the order of things:
 
-- completions are sent before creates, creates by due date
+- completions are sent before edits, and these before creates, creates by due date
 - one contact's operations never overlap, nor do one task's; everything else may
 - a lane is read again before each of its operations, and after each create
 - an operation in doubt is settled by reading, at once if that tells; nothing is ever repeated in the run
@@ -19,13 +19,14 @@ from syncer.domain.base import Action
 from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
 from syncer.engine.connection import Connection
 from syncer.engine.context import Locks, RunContext, for_each, to_the_end, together
+from syncer.engine.edits import Edits
 from syncer.engine.new_contacts import NewContacts
 from syncer.engine.same_person import still_one_person
 from syncer.engine.writes import Requests
 from syncer.reconcile.closures import Effects
 from syncer.reconcile.lane import CompleteTop, CreateTask, Step
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
-from syncer.reconcile.plan import Planned, plan_one_lane
+from syncer.reconcile.plan import ORDER, Planned, plan_one_lane
 
 LANE_STEPS = 50
 LANES_AT_ONCE = 4
@@ -35,7 +36,7 @@ LANES_AT_ONCE = 4
 async def apply_plan(context: RunContext, operations: Collection[Planned]) -> None:
     """Send what was planned, and nothing else; what cannot be sent now stays for the next run."""
     applier = _Applier(context, operations)
-    for action in (Action.COMPLETE, Action.CREATE):
+    for action in ORDER:
         due = [operation for operation in operations if operation.action is action or operation.lane]
         # Each CRM has a queue of its own: one that is slow holds up no other.
         await together(_work_off(applier, system, due, action) for system in context.connections)
@@ -70,6 +71,7 @@ class _Applier:
             if operation.lane:
                 self._in_lane[operation.system, operation.contact or ""].append(operation)
         self._requests = Requests(context)
+        self._edits = Edits(context, self._requests)
         self._contact_lock = Locks()
         self._task_lock = Locks()
         self._newcomers = NewContacts(context, self._requests, self._contact_lock, self._may_create)
@@ -86,7 +88,7 @@ class _Applier:
                 await self._lane(self._context.connections[system], contact, action)
         elif work.contact is not None:
             async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
-                if self._may_send(work.system) if action is Action.COMPLETE else self._may_create(work.system):
+                if self._may_create(work.system) if action is Action.CREATE else self._may_send(work.system):
                     await self._single(self._context.connections[work.system], work, work.contact)
 
     def _may_send(self, system: str) -> bool:
@@ -108,6 +110,8 @@ class _Applier:
                 await to_the_end(
                     self._requests.complete(connection, self._requests.operation(planned, replica.contact))
                 )
+        elif planned.action is Action.EDIT:
+            await to_the_end(self._edits.send(connection, planned))
         elif await still_one_person(context, connection, contact) and await self._surely_absent(
             connection, task, contact
         ):
@@ -181,13 +185,14 @@ class _Applier:
             now=context.clock(),
         )
         for step in plan.steps:
-            slot = (step.task, system, Action.COMPLETE if isinstance(step, CompleteTop) else Action.CREATE)
+            slot = (step.task, system, _action(step))
             if slot not in self._approved or slot in self._requests.tried:
                 return None
             if isinstance(step, CreateTask) and system in self._requests.full:
                 return None
             closing = isinstance(step, CompleteTop) or any(self._is_done(system, rid) for rid in step.closes)
-            return step if closing or action is Action.CREATE else None
+            in_time = ORDER.index(_action(step)) <= ORDER.index(action)
+            return step if closing or in_time else None
         return None
 
     def _is_done(self, system: str, remote_id: str) -> bool:
@@ -199,10 +204,10 @@ class _Applier:
         task = self._context.base.tasks[step.task]
         before = tuple(row.remote_id for row in listing.rows if row.state is State.OPEN)
         seen = tuple(row.remote_id for row in listing.rows)
-        action = Action.COMPLETE if isinstance(step, CompleteTop) else Action.CREATE
-        if action is Action.CREATE:
+        action = _action(step)
+        if action is not Action.COMPLETE:
             self._remember_closed(connection, contact, listing)
-        remote_id = step.remote_id if isinstance(step, CompleteTop) else None
+        remote_id = step.remote_id if isinstance(step, CompleteTop) else step.replaces or None
         planned = Planned(
             task.id, connection.system, action, task.kind, contact, task.due, "in its lane", remote_id, lane=True
         )
@@ -222,3 +227,9 @@ class _Applier:
             context.ledger.extend(context.base, replicas=lately)
         if history := {remote_id for system, remote_id in lately if (system, remote_id) not in context.base.replicas}:
             context.merge_contact(connection.system, contact, listing, effects=Effects(history=frozenset(history)))
+
+
+def _action(step: Step) -> Action:
+    if isinstance(step, CompleteTop):
+        return Action.COMPLETE
+    return Action.EDIT if step.replaces else Action.CREATE

@@ -21,6 +21,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.progress import Progress
 from syncer.reconcile.closures import NONE, Effects, maybe_superseded
 from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.edits.travel import Overwritten
 from syncer.reconcile.merge import Merged, merge
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class RunContext:
     completed: Counter[str] = field(default_factory=Counter)
     delays: list[tuple[str, float]] = field(default_factory=list)
     """Of each confirmed operation, its CRM and the seconds since what it carries over was done."""
+    edited: Counter[str] = field(default_factory=Counter)
+    overwritten: list[Overwritten] = field(default_factory=list)
+    turned: dict[str, str] = field(default_factory=dict)
+    """By CRM: the last of the tasks whose texts were read again in this run, in turn."""
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:
@@ -98,12 +103,19 @@ class RunContext:
         return self.policy.dues_of(operation.system).same(due, operation.due)
 
     def record(self, changes: Changes) -> None:
-        """Store, then believe: the base in memory never runs ahead of the ledger."""
-        if changes.records or changes.links or changes.merged:
-            changes = self._note_records(changes)
+        """Store, then believe: nothing is sent that rests on more than the ledger holds."""
+        noted = self.noted(changes)
+        self.store(noted)
+        self.base.update(noted)
+
+    def noted(self, changes: Changes) -> Changes:
+        """The changes, with what follows from them for who is to be looked at again."""
+        return self._note_records(changes) if changes.records or changes.links or changes.merged else changes
+
+    def store(self, changes: Changes) -> None:
+        """Write them, without believing anything."""
         if self.token is not None:
             self.ledger.store(changes, token=self.token, now=self.clock())
-        self.base.update(changes)
 
     @contextmanager
     def learning(self) -> Iterator[None]:
@@ -172,10 +184,12 @@ class RunContext:
         operation: Operation | None = None,
         effects: Effects = NONE,
         also: Changes | None = None,
+        whole: bool = True,
     ) -> None:
         """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading.
 
-        ``effects`` is what our own writes did to them since they were read before.
+        ``effects`` is what our own writes did to them since they were read before. They are all of the contact's tasks,
+        unless it is not ``whole``.
         """
         self.extend(listing.rows)
         changes = also or Changes()
@@ -191,7 +205,7 @@ class RunContext:
         narrow.operations.update(changes.operations)
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
-            lanes={contact: listing.rows},
+            lanes={contact: listing.rows} if whole else {},
         )
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
         merged = merge(
@@ -205,12 +219,14 @@ class RunContext:
             effects={system: effects},
         )
         self.record(_both(changes, merged.changes))
-        self.connections[system].seen.lanes[contact] = listing.rows
+        if whole:
+            self.connections[system].seen.lanes[contact] = listing.rows
         self.believe(merged)
 
     def believe(self, merged: Merged) -> None:
         """Go on by what a merge found, once it is stored."""
         self.incidents += merged.incidents
+        self.overwritten += merged.overwritten
         self.base.recent.update(merged.base.recent)
         self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)

@@ -11,7 +11,7 @@ read at once, and what is to be learned from the others' lists waits for these u
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
@@ -36,6 +36,7 @@ from syncer.reconcile.reading_list import (
     PERSONS,
     QUIET,
     TASKS,
+    TEXTS_IN_TURN,
     URGENT,
     Need,
     Place,
@@ -53,6 +54,8 @@ READING_SHARE: Final = 0.5
 """Of a run's time: so that a first run with much to read still writes something."""
 PERSONS_SHARE: Final = 0.2
 """Of what is left of it then, at least, for reading everything of those whose tasks the ledger may not know."""
+TEXTS_SHARE: Final = 0.05
+"""Of a run's time, at most, for reading texts again in turn."""
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
 """Seconds for which the answers to one list are awaited, in all, and how many more for each request: a CRM that hangs,
@@ -72,9 +75,12 @@ FAILING_SHARE: Final = 15.0
 """Seconds, at least, for what failed before: it comes last."""
 
 
-async def observe(context: RunContext, *, pause: timedelta) -> None:
-    """Fill every connection's ``seen``. Of ``pause``, the time between two runs, quiet contacts may take half."""
-    observer = _Observer(context, pause.total_seconds() / 2)
+async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, int] | None = None) -> None:
+    """Fill every connection's ``seen``. Of ``pause``, the time between two runs, quiet contacts may take half.
+
+    ``turns`` is, by CRM, how many tasks may be read again for texts that its lists do not show.
+    """
+    observer = _Observer(context, pause.total_seconds() / 2, turns or {})
     connections = list(context.connections.values())
     await together(observer.read(connection) for connection in connections)
     link(context)
@@ -118,6 +124,7 @@ class _Observer:
 
     context: RunContext
     allowance: float
+    turns: Mapping[str, int]
     listed: set[Place] = field(default_factory=set)
     """All that was on any of the run's lists."""
     cut: set[str] = field(default_factory=set)
@@ -174,6 +181,8 @@ class _Observer:
         if connection.spent:
             self.cut.add(connection.system)
         connection.spent = spent
+        await self._in_time(connection, self._read_texts(connection), self.context.time_left(TEXTS_SHARE))
+        connection.spent = spent
         if not lists_all(connection):
             connection.stop_if_silent()
         self._mention_unread(connection)
@@ -187,6 +196,17 @@ class _Observer:
 
     def _has_failing(self, connection: Connection) -> bool:
         return any(system == connection.system for system, _, _ in self.context.base.failing)
+
+    async def _read_texts(self, connection: Connection) -> None:
+        """Some of the texts that no list shows, in turn; what is read anyway in this run counts."""
+        if not lists_all(connection) or not connection.usable or connection.spent:
+            return
+        items = [item for item in self._items(connection, TEXTS_IN_TURN) if not is_failing(self.context.base, item)]
+        # One by one, so that it ends in time: nobody waits for them.
+        for item in items:
+            self.context.turned[connection.system] = item.key
+            if item.place not in connection.asked:
+                await self._batch(connection, [item])
 
     async def read_persons(self, connection: Connection) -> None:
         """Everything of those of whom that is asked for."""
@@ -252,6 +272,8 @@ class _Observer:
             grace=context.policy.doubt_grace,
             persons=self.persons,
             stages=stages,
+            edits=context.policy.edits,
+            turns=self.turns.get(connection.system, 0),
         )
         self.listed.update(item.place for item in items)
         return items
@@ -370,5 +392,8 @@ async def _list_tasks(context: RunContext, connection: Connection) -> None:
     base = context.base
     # Until the task itself confirms it, a list's row changes nothing.
     seen.readings = {
-        row.remote_id: row for row in listing.rows if row.key not in base.replicas or not says_something_new(base, row)
+        row.remote_id: row
+        for row in listing.rows
+        if row.key not in base.replicas
+        or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
     }

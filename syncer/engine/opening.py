@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from ulid import ULID
@@ -199,6 +199,9 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
     )
 
 
+TURNS_SHARE: Final = 0.05
+
+
 def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
     """What the account file, and how its CRMs keep dues, mean to the engine."""
     sync = settings.sync
@@ -209,6 +212,8 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
         default_due=sync.default_due,
         doubt_grace=sync.doubt_grace,
         cancelled_closes=sync.cancelled == "close",
+        deleted_closes=sync.deleted == "close",
+        edits=frozenset(sync.edits),
         create_missing=frozenset(
             system
             for system, connection in settings.connections.items()
@@ -225,6 +230,15 @@ def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> t
     if kind in settings.chosen_routes:
         return route
     return tuple(system for system in route if system not in adapters or kind in adapters[system].capabilities.creates)
+
+
+def turns_of(account: AccountInHand) -> dict[str, int]:
+    """How many tasks a run may read again, in turn, for their texts: a twentieth of a CRM's budget, one at least."""
+    seconds = account.settings.sync.interval.total_seconds()
+    return {
+        system: max(1, int(TURNS_SHARE * min(rate.requests * seconds / rate.seconds for rate in connection.rate)))
+        for system, connection in account.settings.connections.items()
+    }
 
 
 async def verify_identities(context: RunContext) -> None:

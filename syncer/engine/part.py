@@ -23,6 +23,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
 from syncer.engine.opening import AccountInHand
+from syncer.engine.reporting import overwritten
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.ledger.hints import CONTACT, Hint
@@ -152,7 +153,7 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
     context.extend(listing.rows)
     rows = {row.remote_id: row for row in listing.rows}
     for row in listing.rows:
-        if not row.mirrored or row.whole or not _is_news(context.base, row):
+        if not row.mirrored or row.whole or not _is_news(context, connection, row):
             continue
         try:
             whole = await connection.attempt(
@@ -175,9 +176,11 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
     context.visits[connection.system, contact] = read_at
 
 
-def _is_news(base: Base, row: Reading) -> bool:
+def _is_news(context: RunContext, connection: Connection, row: Reading) -> bool:
     """Whether it has to be read by itself before anything is concluded from it."""
-    return says_something_new(base, row) if row.key in base.replicas else row.state is State.OPEN
+    if row.key not in context.base.replicas:
+        return row.state is State.OPEN
+    return says_something_new(context.base, row, connection.adapter.capabilities, context.policy.edits)
 
 
 def _narrowed(base: Base, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> Base:
@@ -209,6 +212,8 @@ def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:
     return {
         "created": dict(context.created),
         "completed": dict(context.completed),
+        "edited": dict(context.edited),
+        "overwritten": [one.as_json() for one in overwritten(context)],
         "delays": delays,
         "hit": bool(context.incidents),
         "duration_s": (account.clock() - context.started_at).total_seconds(),

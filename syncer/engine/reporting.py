@@ -12,7 +12,16 @@ from syncer.config.registry import BUILT_IN
 from syncer.domain.base import Action
 from syncer.domain.model import ReplicaState
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.report import ConnectionReport, Cost, Exit, OperationReport, Report, TaskName
+from syncer.domain.report import (
+    ConnectionReport,
+    Cost,
+    Exit,
+    OperationReport,
+    Overwrite,
+    Report,
+    TaskName,
+    as_text,
+)
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
@@ -52,6 +61,7 @@ def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repor
         Exit.PARTIAL if troubled or context.failed or is_younger(context) else Exit.DONE,
         created=_by_system(context, context.created),
         completed=_by_system(context, context.completed),
+        edited=_by_system(context, context.edited),
     )
     _store(account, context, report)
     return report
@@ -89,6 +99,7 @@ def _report(
     *,
     created: dict[str, int] | None = None,
     completed: dict[str, int] | None = None,
+    edited: dict[str, int] | None = None,
     operations: tuple[OperationReport, ...] | None = None,
     cost: dict[str, Cost] | None = None,
     message: str = "",
@@ -113,6 +124,8 @@ def _report(
         exit=exit_status,
         created=created or {},
         completed=completed or {},
+        edited=edited or {},
+        overwritten=overwritten(context),
         connections=_connections(context),
         waiting=waiting,
         attention=attention,
@@ -217,9 +230,23 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
                 title=task.title or task.kind.label,
                 remote_id=planned.remote_id,
                 sources=tuple(sorted(sources.get(task.id, ()))),
+                changes={one.field.value: (as_text(one.old), as_text(one.new)) for one in planned.changes},
             )
         )
     return tuple(reports)
+
+
+def overwritten(context: RunContext) -> tuple[Overwrite, ...]:
+    """What people typed and was not taken, once each."""
+    people = _people(context) if context.overwritten else {}
+    found = []
+    for one in dict.fromkeys(context.overwritten):
+        task = context.base.tasks.get(one.task)
+        name = (
+            TaskName("", "") if task is None else TaskName(task.title or task.kind.label, people.get(task.contact, ""))
+        )
+        found.append(Overwrite(one.task, one.system, one.field.value, as_text(one.value) or "", one.by, name))
+    return tuple(found)
 
 
 def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, Cost]:
@@ -229,7 +256,10 @@ def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, 
         capabilities = connection.adapter.capabilities
         mine = [planned for planned in plan.operations if planned.system == system]
         each = 1 + (2 if capabilities.lane is not None else int(capabilities.listing_lags))
-        requests = connection.adapter.wire.reads - connection.reads_before + len(mine) * each
+        # Where a task is changed, it is read just before.
+        edits = sum(planned.action is Action.EDIT and capabilities.lane is None for planned in mine)
+        operations = (len(mine) - edits) * each + edits * 2
+        requests = connection.adapter.wire.reads - connection.reads_before + operations
         requests += len(unconfirmed(context, mine))
         rates = account.settings.connections[system].rate
         cost[system] = Cost(

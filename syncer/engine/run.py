@@ -6,7 +6,7 @@
                              ├─► merge ─► base ─► plan ─► guard ─► operations
     ledger ─► base ──────────┘                                        │
                                                                       ▼
-    CRMs ◄─ create / complete ◄──────────────────────────── apply, one durable step each
+    CRMs ◄─ complete / edit / create ◄───────────────────── apply, one durable step each
                                                                       │
                                        report, events ◄─ ledger ◄─────┘
 
@@ -16,9 +16,13 @@ run is settled before anything new is looked at.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
+from syncer.domain.base import Changes
+from syncer.domain.cursors import TEXTS
+from syncer.domain.model import ReplicaState
 from syncer.domain.report import Report
 from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
@@ -29,7 +33,7 @@ from syncer.engine.reporting import left_over, plan_report, run_report, stopped_
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.reconcile.guard import Excess, Limits, exceeds
-from syncer.reconcile.merge import merge
+from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import Plan, Planned, make_plan
 
 
@@ -42,6 +46,7 @@ class Options:
 
     allow_creates: int | None = None
     allow_completions: int | None = None
+    allow_edits: int | None = None
     select: Callable[[RunContext, Plan], Collection[Planned]] | None = None
 
 
@@ -52,11 +57,15 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
     another account than the ledger belongs to, `LedgerError` if the ledger cannot be used.
     """
     async with opening.leased(account) as context:
-        plan = await _read_and_plan(context, account)
+        merged, learned = await _read_and_merge(context, account)
+        plan = _plan(context)
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
-        excess = _guard(account, options, operations)
+        excess = _guard(account, options, context, operations, merged)
         if excess is not None:
+            # Nothing that was read is stored: it may have been read in another way than before.
             return stopped_report(account, context, plan, excess)
+        context.store(learned)
+        linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         if is_younger(context):
             return run_report(account, context, left_over(context, plan))
@@ -67,24 +76,27 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
 async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
     """What `run` would do now. Writes nothing, neither to a CRM nor to the ledger."""
     context = opening.unleased(account)
-    finished = await _read_and_plan(context, account)
-    return plan_report(account, context, finished), _guard(account, options, finished.operations)
+    merged, _ = await _read_and_merge(context, account)
+    finished = _plan(context)
+    excess = _guard(account, options, context, finished.operations, merged)
+    return plan_report(account, context, finished), excess
 
 
-async def _read_and_plan(context: RunContext, account: AccountInHand) -> Plan:
+async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[Merged, Changes]:
     linking.begin(context)
     account.progress("opening the connections")
     await opening.verify_identities(context)
     account.progress("settling what is in doubt")
     await settle_doubts(context)
     account.progress("reading the CRMs")
-    await observe(context, pause=account.settings.sync.interval)
-    _merge(context)
+    await observe(context, pause=account.settings.sync.interval, turns=opening.turns_of(account))
+    merged, learned = _merge(context)
     opening.remember_identities(context)
-    return _plan(context)
+    return merged, learned
 
 
-def _merge(context: RunContext) -> None:
+def _merge(context: RunContext) -> tuple[Merged, Changes]:
+    """Believe what was read, and what is to be stored of it once no limit stops the run."""
     merged = merge(
         context.base,
         context.seen,
@@ -94,11 +106,17 @@ def _merge(context: RunContext) -> None:
         run=context.run,
         new_id=context.new_id,
     )
-    context.record(replace(merged.changes, visits=context.visits))
-    linking.leave_for_the_next_run(context)
+    learned = context.noted(_learned(context, merged))
+    context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
+    return merged, learned
+
+
+def _learned(context: RunContext, merged: Merged) -> Changes:
+    turned = {TEXTS + system: remote_id for system, remote_id in context.turned.items()}
+    return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **turned})
 
 
 def _plan(context: RunContext) -> Plan:
@@ -107,8 +125,13 @@ def _plan(context: RunContext) -> Plan:
     )
 
 
-def _guard(account: AccountInHand, options: Options, operations: Collection[Planned]) -> Excess | None:
+def _guard(
+    account: AccountInHand, options: Options, context: RunContext, operations: Collection[Planned], merged: Merged
+) -> Excess | None:
     sync = account.settings.sync
     creates = sync.max_creates_per_run if options.allow_creates is None else options.allow_creates
     completions = sync.max_completions_per_run if options.allow_completions is None else options.allow_completions
-    return exceeds(operations, Limits(creates, completions))
+    edits = sync.max_edits_per_run if options.allow_edits is None else options.allow_edits
+    limits = Limits(creates, completions, edits, any_shift=options.allow_edits is not None)
+    opened = Counter(copy.system for copy in context.base.replicas.values() if copy.state is ReplicaState.OPEN)
+    return exceeds(operations, limits, merged.edited, opened)

@@ -16,7 +16,7 @@ from syncer.config.problems import dotted
 from syncer.domain.base import Action
 from syncer.domain.model import Kind, ReplicaState
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.report import Report, as_instant
+from syncer.domain.report import Report, as_instant, as_text
 from syncer.engine.context import RunContext
 from syncer.engine.errors import PlanFileError
 from syncer.reconcile.plan import Plan, Planned
@@ -44,7 +44,12 @@ class SavedOperation(_Saved):
     reason: str = ""
     title: str = ""
     remote_id: str | None = None
+    changes: dict[str, tuple[str | None, str | None]] = {}
     sources: tuple[str, ...] = ()
+
+
+def _new_values(saved: SavedOperation) -> dict[str, str | None]:
+    return {name: new for name, (_old, new) in saved.changes.items()}
 
 
 class SavedAccount(_Saved):
@@ -78,7 +83,9 @@ class SavedAccount(_Saved):
     ) -> bool:
         if (planned.system, planned.action, planned.kind) != (saved.system, saved.action, saved.kind):
             return False
-        if planned.action is Action.COMPLETE and planned.remote_id != saved.remote_id:
+        if planned.action is not Action.CREATE and planned.remote_id != saved.remote_id:
+            return False
+        if {one.field.value: as_text(one.new) for one in planned.changes} != _new_values(saved):
             return False
         # A task that only the plan had seen has another id by now; its copies tell which one is meant.
         same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)

@@ -20,6 +20,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
 from syncer.reconcile.closures import Effects, LaneCompletion, is_copy
+from syncer.reconcile.edits.travel import as_created
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -69,6 +70,17 @@ def _date_anew(context: RunContext) -> None:
         context.record(changes)
 
 
+async def _settle_edit(context: RunContext, connection: Connection, operation: Operation) -> None:
+    # What sends edits settles them, too.
+    from syncer.engine.edits import settle_edit
+
+    ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
+    reading = await _read(connection, _item(ref, Need.OPEN), connection.adapter.get_task(ref))
+    final = not _may_still_arrive(context, operation)
+    if reading is not None and not settle_edit(context, operation, reading, final=final):
+        _stays_in_doubt(context, operation)
+
+
 async def settle(context: RunContext, operation: Operation) -> None:
     """Read what the request was about; if that cannot be read, the operation stays in doubt."""
     connection = context.connections.get(operation.system)
@@ -76,8 +88,10 @@ async def settle(context: RunContext, operation: Operation) -> None:
         return
     in_lane = connection.adapter.capabilities.completes is Completes.TOP_OF_LANE
     try:
-        if operation.action is Action.CREATE:
+        if operation.action is Action.CREATE or (operation.action is Action.EDIT and in_lane):
             await _settle_create(context, connection, operation)
+        elif operation.action is Action.EDIT:
+            await _settle_edit(context, connection, operation)
         elif in_lane:
             await _settle_lane_complete(context, connection, operation)
         else:
@@ -86,25 +100,28 @@ async def settle(context: RunContext, operation: Operation) -> None:
         _not_carried_out(context, operation, f"gone: {error.words}")
 
 
-def created(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
+def created(context: RunContext, operation: Operation, reading: Reading, how: str, *, found: bool = False) -> Changes:
     """What is to be stored once it is known which task a create made.
 
     The replica is recorded as open, whatever it is by now: the merge then sees who closed it. A task that
-    was put back counts as theirs.
+    was put back counts as theirs. ``found`` says that it was not answered, but read later.
     """
     task = context.base.tasks[operation.task]
     put_back = task.put_back and context.capabilities[operation.system].lane is not None
     contact = reading.contact or operation.contact
     replica = replace(replica_of(reading, operation.task, made=True), contact=contact, ours=not put_back)
+    can = context.capabilities[operation.system]
+    replica = as_created(task, replica, operation.changes, can, context.policy, found=reading if found else None)
     changes = Changes(replicas={replica.key: replica})
     if put_back:
         changes.tasks[task.id] = replace(task, put_back=False)
     changes.operations[operation.id] = replace(
-        operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None
+        operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None, changes=()
     )
     if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
         changes.cursors[OUR_USER + operation.system] = reading.created_by
-    changes.events.append(context.event(operation, "created", how, reading.remote_id))
+    what = "edited" if operation.action is Action.EDIT else "created"
+    changes.events.append(context.event(operation, what, how, reading.remote_id))
     note_delay(context, operation)
     return changes
 
@@ -168,11 +185,12 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
-        changes = created(context, operation, found, "created; its lost answer was found by reading")
+        how = "created; its lost answer was found by reading"
+        changes = created(context, operation, found, how, found=True)
         if _is_edited(found):
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
-        context.created[operation.system] += 1
+        (context.edited if operation.action is Action.EDIT else context.created)[operation.system] += 1
     elif read_all and not any(_may_be_made(context, operation, row) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
 

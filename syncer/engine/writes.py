@@ -24,6 +24,7 @@ from syncer.contract.adapter import (
 )
 from syncer.domain.base import Action, Changes, Operation, OpState
 from syncer.domain.cursors import FULL
+from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Draft, Listing, Marker, Reading, ReplicaState, State, Task, TaskRef
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
@@ -64,7 +65,7 @@ class Requests:
 
     # requests --------------------------------------------------------------------------------------
 
-    def _store_intent(self, operation: Operation) -> None:
+    def store_intent(self, operation: Operation) -> None:
         self.tried.add(operation.slot)
         event = self._context.event(operation, "sent", f"{operation.action}: {operation.reason}".rstrip(": "))
         self._context.record(Changes(operations={operation.id: operation}, events=[event]))
@@ -100,13 +101,16 @@ class Requests:
     ) -> bool:
         task = self._context.base.tasks[operation.task]
         draft = self._draft(task, operation)
-        self._store_intent(operation)
+        operation = replace(operation, changes=_sent(draft)) if operation.action is Action.CREATE else operation
+        self.store_intent(operation)
         try:
             reading = await connection.adapter.create_task(draft)
         except AdapterError as error:
-            return await self._went_wrong(connection, operation, error)
+            return await self.went_wrong(connection, operation, error)
         if (doubt := self._another_task(operation, draft, reading)) is not None:
-            return await self._went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
+            return await self.went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
+        if operation.action is Action.EDIT and listing is not None:
+            return await self._made_again(connection, operation, reading, listing)
         self._context.created[operation.system] += 1
         changes = created(self._context, operation, reading, f"created in {operation.system}")
         if self._context.base.is_full(operation.system):
@@ -157,21 +161,42 @@ class Requests:
         connection.has_listed(operation.contact)
         return True
 
+    async def _made_again(
+        self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
+    ) -> bool:
+        """A copy was made in place of another one: both are stored at once, when the lane shows what was closed."""
+        words = f"made again as {made.remote_id}, but what that closed could not be read"
+        try:
+            after = await connection.read_contact(operation.contact)
+        except Missing:
+            after = None
+        rows = {row.remote_id: row for row in after.rows} if after is not None else {}
+        old = rows.get(operation.remote_id or "")
+        if after is None or made.remote_id not in rows or (old is not None and old.state is State.OPEN):
+            return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
+        lane_policy = connection.adapter.capabilities.lane
+        window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+        effects = Effects(closed=frozenset(closed_by_create(made, before.rows, after.rows, window)))
+        self._context.edited[operation.system] += 1
+        changes = created(self._context, operation, made, f"made again in {operation.system}, with the new due")
+        self._context.merge_contact(operation.system, operation.contact, after, effects=effects, also=changes)
+        return True
+
     async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:
         """The answer named a task that its lane does not have, so nobody knows what was made."""
         self._context.created[operation.system] -= 1
         named = self._context.base.replicas[made.key]
         self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
         words = f"it answered with task {made.remote_id}, which is not among the tasks of contact {operation.contact}"
-        return await self._went_wrong(connection, operation, InDoubt(words, system=operation.system))
+        return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
 
     async def complete(self, connection: Connection, operation: Operation) -> bool:
         ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
-        self._store_intent(operation)
+        self.store_intent(operation)
         try:
             reading = await connection.adapter.complete_task(ref)
         except AdapterError as error:
-            return await self._went_wrong(connection, operation, error)
+            return await self.went_wrong(connection, operation, error)
         if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:
             self._context.completed[operation.system] += 1
             self._context.record(completed(self._context, operation, reading, f"completed in {operation.system}"))
@@ -183,7 +208,7 @@ class Requests:
         if connection.adapter.capabilities.completes is Completes.TOP_OF_LANE and reading.state is not State.OPEN:
             await self._closed_another(connection, operation, reading)
             return False
-        return await self._went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
+        return await self.went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
 
     async def _closed_another(self, connection: Connection, operation: Operation, closed: Reading) -> None:
         """A race: somebody made a newer task after our read, and the request closed that one."""
@@ -201,7 +226,7 @@ class Requests:
 
     # outcomes --------------------------------------------------------------------------------------
 
-    async def _went_wrong(self, connection: Connection, operation: Operation, error: AdapterError) -> bool:
+    async def went_wrong(self, connection: Connection, operation: Operation, error: AdapterError) -> bool:
         """Store how a write ended badly; whether its lane may go on."""
         _log.warning(
             "operation.failed",
@@ -287,6 +312,15 @@ class Requests:
             assignee=context.policy.user_id(operation.system, task.assignee),
             notify_at=task.notify_at if task.put_back else None,
         )
+
+
+def _sent(draft: Draft) -> tuple[Change, ...]:
+    """What a create writes, with which what is found after a lost answer is compared."""
+    return (
+        Change(TaskField.DUE, None, draft.due),
+        Change(TaskField.TITLE, None, draft.title),
+        Change(TaskField.BODY, None, draft.body or ""),
+    )
 
 
 def _counted_to(context: RunContext) -> Counter[str]:

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from syncer.domain.base import Action
+from syncer.domain.fields import TaskField
 from syncer.reconcile.plan import Planned
+
+MANY: Final = 20
+"""So many open copies of one CRM there must be before it is suspect that most of them show an edit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most creates and the most completions of one run; more stops the whole run before its first write."""
+    """The most creates, completions and edits of one run; more stops the whole run before its first write.
+
+    ``any_shift`` lets most copies of a CRM show the same field edited, up to ``edits`` of them.
+    """
 
     creates: int
     completions: int
+    edits: int = 500
+    any_shift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Most open copies of a CRM show one field edited at once: it, or we, began to read values in another way."""
+
+    system: str
+    field: TaskField
+    edited: int
+    open: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +44,9 @@ class Excess:
 
     creates: int
     completions: int
+    edits: int
     limits: Limits
+    shift: Shift | None = None
 
     @property
     def sentence(self) -> str:
@@ -33,17 +55,48 @@ class Excess:
             options.append(f"--allow-creates {self.creates}")
         if self.completions > self.limits.completions:
             options.append(f"--allow-completions {self.completions}")
+        if self.edits > self.limits.edits or self.shift is not None:
+            options.append(f"--allow-edits {max(self.edits, self.shift.edited if self.shift is not None else 0)}")
+        how = f"look at it with: syncer plan; then allow it once with: syncer sync --once {' '.join(options)}"
+        if self.shift is not None:
+            one = self.shift
+            return (
+                f"{one.edited} of {one.open} open tasks in {one.system} show another {one.field.value} than before, "
+                "all at once, as if it were written or read in another way by now; so nothing was written, and "
+                f"nothing of it was taken over; if people did change them, {how}"
+            )
+        edits = f", and edit {self.edits}," if self.edits else ""
+        allowed = f"{self.limits.creates} creates and {self.limits.completions} completions"
+        allowed += f" and {self.limits.edits} edits" if self.edits else ""
         return (
-            f"this run would create {self.creates} and complete {self.completions} tasks, and at most "
-            f"{self.limits.creates} creates and {self.limits.completions} completions are allowed, so nothing was "
-            f"written; look at it with: syncer plan; then allow it once with: syncer sync --once {' '.join(options)}"
+            f"this run would create {self.creates} and complete {self.completions} tasks{edits or ','} and at most "
+            f"{allowed} are allowed, so nothing was written; {how}"
         )
 
 
-def exceeds(operations: Iterable[Planned], limits: Limits) -> Excess | None:
-    """The excess, if the operations of a finished plan are over a limit."""
+def exceeds(
+    operations: Iterable[Planned],
+    limits: Limits,
+    edited: Mapping[tuple[str, TaskField], int] | None = None,
+    opened: Mapping[str, int] | None = None,
+) -> Excess | None:
+    """The excess, if the operations of a finished plan are over a limit.
+
+    ``edited`` counts, by CRM and field, the copies that people changed, of the ``opened`` ones of each CRM.
+    """
     counts = Counter(operation.action for operation in operations)
-    creates, completions = counts[Action.CREATE], counts[Action.COMPLETE]
-    if creates <= limits.creates and completions <= limits.completions:
-        return None
-    return Excess(creates, completions, limits)
+    creates, completions, edits = counts[Action.CREATE], counts[Action.COMPLETE], counts[Action.EDIT]
+    shift = None if limits.any_shift else _shift(edited or {}, opened or {})
+    if limits.any_shift and (large := _shift(edited or {}, opened or {})) and large.edited > limits.edits:
+        shift = large
+    allowed = creates <= limits.creates and completions <= limits.completions and edits <= limits.edits
+    return None if allowed and shift is None else Excess(creates, completions, edits, limits, shift)
+
+
+def _shift(edited: Mapping[tuple[str, TaskField], int], opened: Mapping[str, int]) -> Shift | None:
+    found = [
+        Shift(system, field, count, opened.get(system, 0))
+        for (system, field), count in edited.items()
+        if opened.get(system, 0) >= MANY and 2 * count > opened.get(system, 0)
+    ]
+    return max(found, key=lambda one: one.edited, default=None)

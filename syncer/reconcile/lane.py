@@ -31,12 +31,13 @@ class OpenTask:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A task that has no open replica in the lane and should have one."""
+    """A task that has no open replica in the lane and should have one, or one with another due than ``replaces``."""
 
     task: str
     exclusive: bool
     due: datetime
     put_back: bool = False
+    replaces: str = ""
 
     @property
     def order(self) -> tuple[bool, datetime, str]:
@@ -54,10 +55,14 @@ class CompleteTop:
 
 @dataclass(frozen=True, slots=True)
 class CreateTask:
-    """Create a task; ``closes`` are the open tasks that this closes, all of them expendable."""
+    """Create a task; ``closes`` are the open tasks that this closes, all of them expendable.
+
+    ``replaces`` is the task's own copy, which has another due.
+    """
 
     task: str
     closes: tuple[str, ...] = ()
+    replaces: str = ""
 
 
 Step = CompleteTop | CreateTask
@@ -75,8 +80,8 @@ def plan_lane(lane: Sequence[OpenTask], wishes: Iterable[Wish], *, replace_later
     """What may be done in a lane, newest task first.
 
     A task of theirs is never closed unless it is to be closed: a wish replaces only what is to be closed
-    anyway or, if it is due earlier or to be put back, a task of ours. Reminders are created last, for they
-    come to lie on top.
+    anyway, its own copy or, if it is due earlier or to be put back, a task of ours. Reminders are created last, for
+    they come to lie on top.
     """
     stack = list(lane)
     steps: list[Step] = []
@@ -89,20 +94,36 @@ def plan_lane(lane: Sequence[OpenTask], wishes: Iterable[Wish], *, replace_later
     in_order = sorted(wishes, key=lambda wish: wish.order)
     for_slot = [wish for wish in in_order if wish.exclusive]
     slot = [task for task in stack if task.exclusive]
-    if for_slot and all(_gives_way(task, for_slot[0], replace_later=replace_later) for task in slot):
-        first = for_slot.pop(0)
-        steps.append(CreateTask(first.task, tuple(task.remote_id for task in slot)))
-        waits += [(task.task, Reason.SLOT_TAKEN) for task in slot if task.task and not task.close]
+    first = next((wish for wish in for_slot if _may_have(slot, wish, replace_later=replace_later)), None)
+    if first is not None:
+        for_slot.remove(first)
+        steps.append(CreateTask(first.task, tuple(task.remote_id for task in slot), first.replaces))
+        given_up = [task.task for task in slot if task.task and not task.close and task.task != first.task]
+        waits += [(task, Reason.SLOT_TAKEN) for task in given_up]
+        for_slot = [wish for wish in for_slot if not (wish.replaces and wish.task in given_up)]
         stack = [task for task in stack if not task.exclusive]
-    waits += [(wish.task, Reason.PUT_BACK if wish.put_back else Reason.SLOT_TAKEN) for wish in for_slot]
+    waits += [(wish.task, _why_not(wish)) for wish in for_slot]
     waits += [(task.task, Reason.NEWER_ABOVE) for task in stack if task.close and task.task]
 
     steps += [CreateTask(wish.task) for wish in in_order if not wish.exclusive]
     return LanePlan(tuple(steps), tuple(waits))
 
 
+def _why_not(wish: Wish) -> Reason:
+    if wish.replaces:
+        return Reason.NOT_EDITABLE
+    return Reason.PUT_BACK if wish.put_back else Reason.SLOT_TAKEN
+
+
+def _may_have(slot: Sequence[OpenTask], wish: Wish, *, replace_later: bool) -> bool:
+    """Whether all that is in the slot gives way to it; what replaces its own copy needs it to be there."""
+    if wish.replaces and wish.replaces not in {task.remote_id for task in slot}:
+        return False
+    return all(_gives_way(task, wish, replace_later=replace_later) for task in slot)
+
+
 def _gives_way(task: OpenTask, wish: Wish, *, replace_later: bool) -> bool:
-    if task.close:
+    if task.close or task.remote_id == wish.replaces:
         return True
     earlier = replace_later and task.due is not None and wish.due < task.due
     return task.ours and (wish.put_back or earlier)

@@ -10,17 +10,20 @@ In this order, so that each step can rely on the one before:
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Base, Changes
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import Cause, Effects, maybe_superseded
+from syncer.reconcile.edits.travel import Overwritten, Read, follow, take
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import look_at_unknown, second_copy_of, twin_of
@@ -33,7 +36,8 @@ class Merged:
     """The base brought up to date, what of it is new, and what went wrong between a read and a write.
 
     ``undecided`` are the (system, contact) of tasks that another CRM must be read for. ``other_ledgers`` are the ids of
-    ledgers that write beside this one.
+    ledgers that write beside this one. ``edited`` counts, by CRM and field, the open copies in which people changed it;
+    ``overwritten`` is what gave way.
     """
 
     base: Base
@@ -42,6 +46,8 @@ class Merged:
     waiting: list[Item] = field(default_factory=list)
     undecided: set[tuple[str, str]] = field(default_factory=set)
     other_ledgers: set[str] = field(default_factory=set)
+    edited: Counter[tuple[str, TaskField]] = field(default_factory=Counter)
+    overwritten: list[Overwritten] = field(default_factory=list)
 
 
 def merge(
@@ -81,7 +87,16 @@ def merge(
             work.note_ledger(reading)
     known.closed_unseen()
     look_at_unknown(work, behind - read)
-    return Merged(work.base, work.changes, work.incidents, work.waiting, work.undecided, work.other_ledgers)
+    return Merged(
+        work.base,
+        work.changes,
+        work.incidents,
+        work.waiting,
+        work.undecided,
+        work.other_ledgers,
+        work.edited,
+        work.overwritten,
+    )
 
 
 def _make_known(work: Merging) -> None:
@@ -100,6 +115,7 @@ class _Known:
         self._leave = leave
         self._rebuilt = rebuilt
         self._seen = work.inputs.seen
+        self._read: dict[str, list[Read]] = defaultdict(list)
         # What is done elsewhere may be closed in its lane, so lanes come last: no incident is made of it.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
 
@@ -123,6 +139,9 @@ class _Known:
                     continue
                 if not self._is_left(replica):
                     self._missed(replica)
+        # Edits are merged when it is known which tasks are done: a task that stays open takes those of a closed copy.
+        for task, read in self._read.items():
+            take(self._work, task, read)
         # What was reopened is judged when it is known which tasks are done: nobody reopens what is to be closed.
         for replica, reading in reopened:
             if reading.whole:
@@ -141,6 +160,19 @@ class _Known:
             self._still_open(replica, reading)
         elif replica.state in {ReplicaState.OPEN, ReplicaState.GONE}:
             self._closed(replica, reading)
+        else:
+            return
+        self._look_for_edits(replica, reading)
+
+    def _look_for_edits(self, replica: Replica, reading: Reading) -> None:
+        work, now = self._work, self._work.base.replicas[replica.key]
+        if now.state is ReplicaState.GONE or now.task != replica.task or work.is_being_written(replica):
+            return
+        followed = follow(work, now, reading)
+        work.put_replica(followed)
+        bases = [(one.due, one.title, one.body, one.assignee) for one in (replica, followed)]
+        if replica.owed or bases[0] != bases[1]:
+            self._read[replica.task].append(Read(replica, reading))
 
     def _still_open(self, replica: Replica, reading: Reading) -> None:
         title = _title_of(replica, reading)
@@ -150,8 +182,6 @@ class _Known:
                 contact=reading.contact or replica.contact,
                 ours=_still_ours(self._work.inputs.policy, replica, reading),
                 raw_type=reading.raw_type,
-                title=title,
-                due=reading.due,
                 exclusive=reading.exclusive,
                 sequence=reading.sequence,
                 misses=0,
@@ -170,6 +200,7 @@ class _Known:
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
             work.put_replica(replace(replica_of(reading, task.id), made=replica.made))
+            take(work, task.id, [Read(replica, reading)])
             work.is_back(task.id, replica.system)
             return
         work.event("reopened", "them", "reopened there, which makes it a new task", task.id, reading)
@@ -237,6 +268,14 @@ class _Known:
         if gone:
             detail = f"{replica.system} says, in two runs, that there is no such task"
             self._work.event("gone", "them", detail, replica.task, replica)
+            self._is_deleted(replica)
+
+    def _is_deleted(self, replica: Replica) -> None:
+        task = self._work.base.tasks[replica.task]
+        if self._work.inputs.policy.deleted_closes and task.state is State.OPEN:
+            self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
+            detail = f"its copy in {replica.system} was deleted, so its other copies are completed"
+            self._work.event("cancelled", "them", detail, task.id, replica)
 
     # 2 ---------------------------------------------------------------------------------------------
 

@@ -11,12 +11,14 @@ from functools import cached_property
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
 from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import NONE, Cause, Effects, explain
+from syncer.reconcile.edits.travel import Overwritten, follow
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, named_by
 from syncer.reconcile.standing import Standing
 
@@ -50,6 +52,8 @@ class Merging:
         self.waiting: list[Item] = []
         self.undecided: set[tuple[str, str]] = set()
         self.other_ledgers: set[str] = set()
+        self.edited: Counter[tuple[str, TaskField]] = Counter()
+        self.overwritten: list[Overwritten] = []
         self.systems = [system for system in inputs.policy.systems if system in inputs.seen]
         self.standing = Standing(self.base, inputs.seen, inputs.capabilities, inputs.policy)
         self._open_in: dict[tuple[str, str], str] = {}
@@ -59,6 +63,7 @@ class Merging:
         unsettled = [operation for operation in base.operations.values() if operation.state in UNSETTLED]
         completions = [operation for operation in unsettled if operation.action is Action.COMPLETE]
         self._completing = {(operation.system, operation.remote_id or "") for operation in completions}
+        self._editing = {(op.system, op.remote_id or "") for op in unsettled if op.action is Action.EDIT}
         self._creating = {(op.task, op.system) for op in unsettled if op.action is Action.CREATE}
         self._unsettled = {(operation.system, operation.contact) for operation in unsettled}
 
@@ -84,6 +89,10 @@ class Merging:
     def is_doubtful(self, system: str, contact: str | None) -> bool:
         """Whether a write in doubt may be what changed this lane: nothing is concluded from it before that is known."""
         return self.lane_policy(system) is not None and (system, contact) in self._unsettled
+
+    def is_being_written(self, replica: Replica) -> bool:
+        """Whether a write in doubt may be what changed this copy, so that its base stays as it is."""
+        return replica.key in self._completing or replica.key in self._editing
 
     def has_room(self, task: str, system: str) -> bool:
         """Whether the task has no open replica there, and none may be on its way."""
@@ -176,7 +185,7 @@ class Merging:
         )
         task = task if again else self._unless_loop(task)
         self.put_task(task)
-        self.put_replica(replica_of(reading, task.id))
+        self.put_replica(follow(self, replica_of(reading, task.id), reading))
         self.event("seen", "them", f"first seen in {reading.system}", task.id, reading)
         return task
 
@@ -188,17 +197,20 @@ class Merging:
             return task
         return replace(task, held=Reason.LOOP)
 
-    def follow_origin(self, task: Task, reading: Reading, title: str | None) -> None:
-        """The task as its origin's copy now shows it."""
+    def follow_origin(self, task: Task, reading: Reading, title: str | None, *, anew: bool = False) -> None:
+        """The task as its origin's copy now shows it; fields that travel are merged, unless it is read ``anew``."""
+        travels = frozenset[TaskField]() if anew else self.inputs.policy.edits
         followed = replace(
             task,
             contact=self._person_of(task, reading),
-            title=title or task.title,
-            body=(reading.body or task.body) if reading.whole else task.body,
-            due=self._due_of(task, reading),
-            due_synthetic=task.due_synthetic and reading.due is None,
+            title=task.title if TaskField.TITLE in travels else title or task.title,
             notify_at=reading.notify_at or task.notify_at,
         )
+        if reading.whole and TaskField.BODY not in travels:
+            followed = replace(followed, body=reading.body or task.body)
+        if TaskField.DUE not in travels:
+            synthetic = task.due_synthetic and reading.due is None
+            followed = replace(followed, due=self._due_of(task, reading), due_synthetic=synthetic)
         if followed != task:
             self.put_task(followed)
             self.event("changed", "them", "person, title, body or due follow the origin", followed.id, reading)
@@ -292,9 +304,10 @@ class Merging:
 
     def put_replica(self, replica: Replica) -> None:
         old = self.base.replicas.get(replica.key)
-        if old is not None and replica.state is ReplicaState.OPEN and replica.key in self._completing:
-            # That it has another due by now is how its completion will be known: a recurring task moves on.
-            replica = replace(replica, due=old.due)
+        if old is not None and replica.state is ReplicaState.OPEN and self.is_being_written(old):
+            # That it has another due by now is how its completion will be known: a recurring task moves on. And that
+            # it has another text is how an edit will be.
+            replica = replace(replica, due=old.due, title=old.title, body=old.body, assignee=old.assignee)
         if old == replica:
             return
         if old is not None and self._open_in.get((old.task, old.system)) == old.remote_id:
@@ -333,6 +346,8 @@ def replica_of(reading: Reading, task: str, *, made: bool = False) -> Replica:
         raw_type=reading.raw_type,
         title=reading.title,
         due=reading.due,
+        body=(reading.body or "") if reading.whole else None,
+        assignee=(reading.assignee or "") if reading.whole else None,
     )
 
 

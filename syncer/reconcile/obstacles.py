@@ -40,7 +40,8 @@ def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str
     """What a refused write depended on: when it changes, the write is worth another try."""
     mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
-    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records)
+    assigned = (task.assignee,) if task.assignee else ()
+    parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records, *assigned)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -93,6 +94,10 @@ class Obstacles:
         if task.kind not in self._capabilities[system].creates:
             return Obstacle(Reason.NOT_SUPPORTED)
         return self._unusable(system) or self._unread(task, system) or self._behind(task) or self._whose(task, system)
+
+    def to_edit(self, task: Task, replica: Replica) -> Obstacle | None:
+        """What is in the way of changing an open copy."""
+        return self._unusable(replica.system) or self._behind(task)
 
     def lingering(self, task: Task, system: str) -> Obstacle | None:
         """A copy that may have been made of a task that is closed by now would be left open."""

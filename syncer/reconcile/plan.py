@@ -7,23 +7,30 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
+from typing import Final
 
-from syncer.contract.adapter import Capabilities
+from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import UNSETTLED, Action, Base
+from syncer.domain.fields import Change
 from syncer.domain.model import Kind, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.edits.travel import can_change, changes_owed, in_words
 from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, Wish, plan_lane
 from syncer.reconcile.obstacles import Obstacle, Obstacles
+
+ORDER: Final = (Action.COMPLETE, Action.EDIT, Action.CREATE)
+"""In which operations are sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
     """One operation to be: ``contact`` is the contact's id in that system, ``None`` if it is to be made first.
 
-    ``lane`` says that the contact's lane decides again, from a fresh reading, just before.
+    ``lane`` says that the contact's lane decides again, from a fresh reading, just before. ``changes`` are an edit's;
+    in a lane, it makes the task again in place of ``remote_id``.
     """
 
     task: str
@@ -35,11 +42,12 @@ class Planned:
     reason: str
     remote_id: str | None = None
     lane: bool = False
+    changes: tuple[Change, ...] = ()
 
     @property
-    def order(self) -> tuple[bool, datetime, str, str]:
-        """Completions before creates, then by due date."""
-        return (self.action is Action.CREATE, self.due, self.task, self.system)
+    def order(self) -> tuple[int, datetime, str, str]:
+        """Completions, edits, creates, each by due date."""
+        return (ORDER.index(self.action), self.due, self.task, self.system)
 
     @property
     def slot(self) -> tuple[str, str, Action]:
@@ -165,6 +173,9 @@ class _Planner:
                     self._mention(task, system, self._obstacles.lingering(task, system))
             elif not shown and self._should_show(task, system, replicas):
                 self._show(task, system, replicas)
+            else:
+                for replica in shown:
+                    self._edit(task, replica)
 
     def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
         """Where the route names the system, or a copy was there that is to be put back or went missing."""
@@ -193,6 +204,57 @@ class _Planner:
         why = f"{task.state} elsewhere, still open in {replica.system}"
         return Planned(
             task.id, replica.system, Action.COMPLETE, task.kind, replica.contact, task.due, why, replica.remote_id, lane
+        )
+
+    # editing ---------------------------------------------------------------------------------------
+
+    def _edit(self, task: Task, replica: Replica) -> None:
+        """Give an open copy the values that it is owed, as far as its CRM lets them be changed."""
+        can = self._capabilities[replica.system]
+        changes = changes_owed(task, replica, can, self._policy) if replica.owed else ()
+        if not changes:
+            return
+        if can.lane is not None:
+            self._make_again(task, replica, changes, can.lane)
+            return
+        fixed = [change for change in changes if not can_change(task, replica, can, change.field)]
+        if fixed:
+            self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(fixed))
+        changes = tuple(change for change in changes if change not in fixed)
+        obstacle = self._obstacles.to_edit(task, replica) if changes else None
+        if obstacle is not None:
+            self._mention(task, replica.system, obstacle)
+        elif changes and self._free(task, (task.id, replica.system, Action.EDIT), replica.contact):
+            self._operations.append(self._change(task, replica, changes, lane=False))
+
+    def _make_again(self, task: Task, replica: Replica, changes: tuple[Change, ...], lane: LanePolicy) -> None:
+        """In a lane nothing can be changed: what is ours there is made again with the new due."""
+        if not (lane.reschedules and replica.ours and replica.exclusive):
+            self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(changes))
+            return
+        obstacle = self._obstacles.to_edit(task, replica)
+        if obstacle is not None:
+            self._mention(task, replica.system, obstacle)
+            return
+        asked = self._lanes[replica.system, replica.contact]
+        asked.wishes[task.id] = Wish(task.id, exclusive=True, due=task.due, replaces=replica.remote_id)
+        if not self._free(task, (task.id, replica.system, Action.EDIT), replica.contact):
+            asked.stuck.add(task.id)
+
+    def _change(self, task: Task, replica: Replica, changes: tuple[Change, ...], *, lane: bool) -> Planned:
+        names = " and ".join(change.field.value for change in changes)
+        why = f"{names} changed elsewhere, not yet in {replica.system}"
+        return Planned(
+            task.id,
+            replica.system,
+            Action.EDIT,
+            task.kind,
+            replica.contact,
+            task.due,
+            why,
+            replica.remote_id,
+            lane,
+            changes,
         )
 
     # showing ---------------------------------------------------------------------------------------
@@ -243,6 +305,10 @@ class _Planner:
                 if isinstance(step, CompleteTop):
                     replica = self._base.replicas[system, step.remote_id]
                     self._operations.append(self._complete(task, replica, lane=True))
+                elif step.replaces:
+                    replica = self._base.replicas[system, step.replaces]
+                    changes = changes_owed(task, replica, self._capabilities[system], self._policy)
+                    self._operations.append(self._change(task, replica, changes, lane=True))
                 else:
                     self._operations.append(self._create(task, system, contact, lane=True))
             for task_id, reason in plan.waits:
@@ -311,6 +377,10 @@ class _Planner:
 
     def _attend(self, task: Task, system: str, reason: Reason, detail: str = "") -> None:
         self._attention.append(Item(task.id, system, reason, detail))
+
+
+def _not_editable(changes: Iterable[Change]) -> str:
+    return "; ".join(f"{one.field.value} stays {in_words(one.old)}, and is {in_words(one.new)}" for one in changes)
 
 
 def _until_stuck(above: Iterable[OpenTask], stuck: Collection[str], asked: Iterable[str]) -> LanePlan:

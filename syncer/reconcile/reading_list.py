@@ -12,6 +12,7 @@ last tried stands behind all others, so that it holds up nothing but itself. In 
    contacts of everybody, where all are watched
 6. the contacts in which nothing is open, in turn
 7. everything of one person, where that is asked for
+8. the texts that no list shows, a few of them in each run, in turn
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import UNSETTLED, Base, within
-from syncer.domain.cursors import BEHIND
+from syncer.domain.cursors import BEHIND, TEXTS
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import maybe_superseded
+from syncer.reconcile.edits.rows import differs, in_turn
 
 Place = tuple[str, str, str]
 
@@ -84,6 +87,7 @@ _ORDER: Final = {
     (What.LANE, Need.TURN): 8,
     (What.PERSON, Need.OPEN): 9,
     (What.LOOKUP, Need.TOLD): 9,
+    (What.TASK, Need.TURN): 10,
 }
 
 TASKS: Final = frozenset({1, 2})
@@ -92,6 +96,7 @@ URGENT: Final = frozenset({4})
 NEWCOMERS: Final = frozenset({5, 6, 7})
 QUIET: Final = frozenset({8})
 PERSONS: Final = frozenset({9})
+TEXTS_IN_TURN: Final = frozenset({10})
 ALL: Final = frozenset(_ORDER.values())
 
 
@@ -175,8 +180,13 @@ def items_of(
     named: Collection[tuple[str, str]] = (),
     persons: Collection[str] = (),
     stages: Collection[int] = ALL,
+    edits: Collection[TaskField] = (),
+    turns: int = 0,
 ) -> list[ReadItem]:
-    """What could be read now of one CRM, in order; of these stages alone."""
+    """What could be read now of one CRM, in order; of these stages alone.
+
+    ``edits`` are the fields that travel; ``turns`` is how many tasks may be read again for their texts alone.
+    """
     items: list[ReadItem] = []
     if capabilities.lists_tasks is not ListsTasks.ALL:
         busy = busy_links(base, seen)
@@ -187,7 +197,9 @@ def items_of(
         items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
     else:
         items += _vanished(system, base, seen[system])
-        items += _changed(base, seen[system], capabilities)
+        items += _changed(base, seen[system], capabilities, edits)
+        rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
+        items += [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows[:turns]]
         items += _contacts(system, base, seen[system])
     items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)
     return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
@@ -217,9 +229,9 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
             yield ReadItem(system, What.TASK, replica.remote_id, Need.COMPLETION, replica.contact)
 
 
-def _changed(base: Base, seen: Seen, capabilities: Capabilities) -> list[ReadItem]:
+def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collection[TaskField]) -> list[ReadItem]:
     """Rows that say something new, the earliest due first."""
-    rows = [row for row in seen.rows.values() if says_something_new(base, row)]
+    rows = [row for row in seen.rows.values() if says_something_new(base, row, capabilities, edits)]
     rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
     items = [_item_of(base, row, whole_lists=capabilities.whole_contact_lists) for row in rows]
     return list({item.place: item for item in items}.values())
@@ -235,18 +247,22 @@ def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
     return ReadItem(row.system, What.TASK, row.remote_id, need, contact)
 
 
-def says_something_new(base: Base, row: Reading) -> bool:
-    """Whether a row that lacks the body must be read by itself."""
+def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edits: Collection[TaskField] = ()) -> bool:
+    """Whether a row that lacks the body must be read by itself: what a copy of ours shows counts where it travels."""
     if row.whole or not row.mirrored or row.contact is None:
         return False
     replica = base.replicas.get(row.key)
     if replica is None or replica.state is not ReplicaState.OPEN:
         return True
-    if replica.made:
+    if replica.made and not edits:
         return False
+    if replica.made:
+        return differs(row, replica, capabilities, edits)
+    if row.due != replica.due or (row.title is not None and row.title != replica.title):
+        return True
     task = base.tasks[replica.task]
     rewritten = row.system == task.origin and row.body is not None and row.body != task.body
-    return rewritten or row.due != replica.due or (row.title is not None and row.title != replica.title)
+    return (rewritten and TaskField.BODY not in edits) or differs(row, replica, capabilities, edits)
 
 
 def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:

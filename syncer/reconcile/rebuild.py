@@ -18,6 +18,7 @@ from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Tas
 from syncer.domain.reasons import Reason
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import Cause
+from syncer.reconcile.edits.travel import follow, origin_is_read, settle_first
 from syncer.reconcile.grouping import Group, Grouping
 from syncer.reconcile.markers import is_history
 from syncer.reconcile.matching import Matching
@@ -217,18 +218,34 @@ class _Conclusion:
             replica = known or replica_of(row, task.id, made=row.marker is not None)
             work.put_replica(replace(replica, task=task.id, state=state, misses=0))
             work.event(state.value, "them", "closed while this ledger did not know of it", task.id, row)
+        learned: list[tuple[Replica, Reading]] = []
         for row in group.open.values():
             known = work.base.replicas.get(row.key)
             if known is not None and known.task == task.id and known.state is ReplicaState.OPEN:
                 continue
             self._let_go(task, row)
-            work.put_replica(replica_of(row, task.id, made=row.marker is not None and row.place != task.id))
+            replica = replica_of(row, task.id, made=row.marker is not None and row.place != task.id)
+            replica = follow(work, replica, row)
+            work.put_replica(replica)
+            learned.append((replica, row))
             if known is not None and known.task != task.id:
                 self._end_mistaken(known.task, row)
             work.is_back(task.id, row.system)
             work.is_created(task.id, row.system, row.remote_id)
             work.event("rebuilt", "us", "known again from its markers, its kind and its due", task.id, row)
+        self._compare(task, learned)
         self._note_lost_origin(task)
+
+    def _compare(self, task: Task, learned: list[tuple[Replica, Reading]]) -> None:
+        """What these copies show that this ledger did not know, and the task has otherwise."""
+        work = self._work
+        for _replica, row in learned:
+            if row is self._group.origin and self._known is not None and task.state is State.OPEN:
+                work.follow_origin(work.base.tasks[task.id], row, row.title, anew=True)
+                origin_is_read(work, task.id)
+        for replica, row in learned:
+            if replica.made:
+                settle_first(work, task.id, replica, row, ())
 
     def _let_go(self, task: Task, row: Reading) -> None:
         """The copy that was known there is this one no more: it was deleted, or is another task's by now."""

@@ -11,10 +11,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncer.domain.base import Action
+from syncer.domain.base import UNSETTLED, Action
 from syncer.domain.model import Reading, State, Task, next_task_id
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
+from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
@@ -300,10 +301,17 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
     if not made and task.title is None and reading.title is not None:
         work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
     if not made and reading.system == task.origin:
-        work.follow_origin(work.base.tasks[task.id], reading, reading.title)
+        work.follow_origin(work.base.tasks[task.id], reading, reading.title, anew=True)
     if not made:
         _sharpen(work, reading, work.base.tasks[task.id])
-    work.put_replica(replica_of(reading, task.id, made=made))
+    replica = replica_of(reading, task.id, made=made)
+    work.put_replica(replica)
+    if made:
+        creates = work.base.operations_in((task.id, reading.system, Action.CREATE))
+        sent = next((one.changes for one in creates if one.state in UNSETTLED), ())
+        settle_first(work, task.id, replica, reading, sent)
+    elif reading.system == task.origin:
+        origin_is_read(work, task.id)
     work.is_back(task.id, reading.system)
     work.event("adopted", "us", why, task.id, reading)
 

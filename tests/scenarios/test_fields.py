@@ -17,7 +17,7 @@ highlevel = "userAsha000000000001"
 """
 
 
-def test_edits_of_the_origin_steer_what_is_made_later_and_change_nothing_now(stage: Make) -> None:
+def test_edits_of_the_origin_steer_what_is_made_later(stage: Make) -> None:
     world = stage()
     lead, _, person = world.everywhere()
     theirs = world.superfone.person_creates(lead, "BOOKING", world.due())
@@ -27,7 +27,8 @@ def test_edits_of_the_origin_steer_what_is_made_later_and_change_nothing_now(sta
     world.highlevel.person_retitles(task, "Ring twice")
     world.highlevel.person_rewrites(task, "New text")
     world.highlevel.person_reschedules(task, later)
-    world.quiet(2)
+    world.good()
+    world.quiet()
 
     world.superfone.person_completes(theirs)
     world.good()
@@ -45,7 +46,7 @@ def test_a_search_that_is_behind_brings_no_old_due_back(stage: Make) -> None:
     world.good()
     later = world.due(hours=30)
     world.highlevel.person_reschedules(task, later)
-    world.quiet()
+    world.good()
     world.highlevel.lag = timedelta(minutes=2, seconds=30)
 
     world.quiet()
@@ -61,7 +62,7 @@ def test_a_text_rewritten_in_highlevel_is_followed(stage: Make) -> None:
     task = world.highlevel.person_creates(person, "Ring", world.due(), "Old text")
     world.good()
     world.highlevel.person_rewrites(task, "New text")
-    world.quiet()
+    world.good()
 
     world.superfone.person_completes(theirs)
     world.good()
@@ -69,7 +70,7 @@ def test_a_text_rewritten_in_highlevel_is_followed(stage: Make) -> None:
     assert world.superfone_open()[0].note == "Ring\nNew text"
 
 
-def test_touching_our_copy_neither_flows_back_nor_is_written_over(stage: Make) -> None:
+def test_a_copy_that_people_changed_is_closed_with_its_task(stage: Make) -> None:
     world = stage()
     lead, _, _ = world.everywhere()
     due = world.due()
@@ -79,7 +80,7 @@ def test_touching_our_copy_neither_flows_back_nor_is_written_over(stage: Make) -
     world.reply.person_reschedules(str(copy.id), due + timedelta(hours=3))
     world.highlevel.person_retitles(other.id, "Mine")
     world.highlevel.person_rewrites(other.id, "no marker any more")
-
+    world.good()
     world.quiet(2)
 
     assert world.superfone_open()[0].due == due
@@ -104,6 +105,7 @@ def test_a_missing_due_is_made_up_and_never_flows_back(stage: Make) -> None:
     world.quiet(2)
 
     world.highlevel.person_reschedules(task, world.due(hours=3))
+    world.good()
     world.quiet(2)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,9 +28,9 @@ def everything_of_asha(monkeypatch: pytest.MonkeyPatch) -> Runs:
 
     honest = observe.observe
 
-    async def noted(context: RunContext, *, pause: timedelta) -> None:
+    async def noted(context: RunContext, **given: Any) -> None:
         seen.append(context)
-        await honest(context, pause=pause)
+        await honest(context, **given)
 
     monkeypatch.setattr(Standing, "persons_to_read", persons)
     monkeypatch.setattr("syncer.engine.run.observe", noted)

@@ -173,7 +173,7 @@ def test_an_old_title_or_due_that_a_search_shows_is_not_believed_where_the_task_
     later = world.due(hours=30)
     world.highlevel.person_reschedules(task, later)
     world.highlevel.person_retitles(task, "Ring again")
-    world.quiet()
+    world.good()
     world.highlevel.lag = timedelta(minutes=2, seconds=30)
     world.fail("highlevel", "task", Fault.ERROR_BEFORE, times=20)
     world.again()

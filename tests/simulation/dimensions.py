@@ -210,8 +210,8 @@ def _sequences(rng: random.Random, history: History) -> History:
 
 
 def _limits(rng: random.Random, history: History) -> History:
-    """Few creates, or completions, are allowed in one run; in peace all are."""
-    what = rng.choice(["creates", "completions"])
+    """Few creates, completions or edits are allowed in one run; in peace all are."""
+    what = rng.choice(["creates", "completions", "edits"])
     return setting(history, "sync", f"max_{what}_per_run = {rng.choice([1, 2, 4])}")
 
 

@@ -22,6 +22,7 @@ from syncer.ledger.place import Place
 from syncer.ledger.sqlite import opener, sqlite_engine
 
 _IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
+_GAVE_WAY = "SELECT system, remote_id, detail FROM event WHERE what = 'overwritten'"
 _WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND task IS NOT NULL ORDER BY id DESC LIMIT 1"
 
 
@@ -119,6 +120,12 @@ class LedgerFile:
             if found := self._reader.execute(query, (system, remote_id)).fetchone():
                 return str(found[0])
         return None
+
+    def overwritten(self) -> list[tuple[str, str, str]]:
+        """(system, remote id, words) of every value that gave way: read without the engine."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self._path)
+        return [tuple(row) for row in self._reader.execute(_GAVE_WAY).fetchall()]
 
 
 class _Doored(Database):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from tests.simulation.memory import LEAD_RECHECK, MARKER, SUPERSEDE_WINDOW, Copy, Memory
-from tests.simulation.sight import Seen
-from tests.simulation.story import UNTOLD, Story
+from tests.simulation.sight import Seen, called
+from tests.simulation.story import UNTOLD, Story, Typed
 
 
 class Facts(Memory):
@@ -26,6 +26,10 @@ class Facts(Memory):
         self.theirs.add(copy)
         self.by_people.add(copy)
         self.rescheduled(copy)
+        self.retitled(copy)
+        for typed in story.typed:
+            # What it is made with is no edit.
+            typed.spread |= typed.copy == copy
         self._forget(copy)
         if self.rebuilding and any(story.is_like(one) and one.excused >= UNTOLD for one in self.stories.values()):
             # Beside a copy that nothing names any more, it looks like that copy.
@@ -131,6 +135,22 @@ class Facts(Memory):
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is not None:
             story.gets_due(task.due, self.stage.now())
+            self._types(story, "due", task.due, copy)
+
+    def retitled(self, copy: Copy) -> None:
+        """A person has given a task the title that it has now."""
+        story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
+        if story is not None and task.title:
+            self._types(story, "title", called(task.title), copy)
+
+    def _types(self, story: Story, field: str, value: object, copy: Copy) -> None:
+        for before in story.typed:
+            # Who typed it there has changed their mind.
+            before.settled |= (before.field, before.copy) == (field, copy)
+        self.typed += 1
+        # That a due is taken away changes no other copy.
+        settled = value is None or self.ever_rebuilt
+        story.typed.append(Typed(field, value, copy, self.typed, self.stage.now(), settled=settled))
 
     def met(self, person: int, system: str) -> None:
         """A CRM knows the person from now on, and gets what is open for them."""
@@ -221,7 +241,11 @@ class Facts(Memory):
 
     def lost_ledger(self, *, old: bool = False) -> None:
         """What was not the same everywhere can't be told any more; an ``old`` ledger knows some of what it had made."""
-        self.rebuilding = True
+        self.rebuilding = self.ever_rebuilt = True
+        for story in self.stories.values():
+            # What a copy showed before stood in the ledger alone.
+            for typed in story.typed:
+                typed.settled = True
         self.unread |= self.ailing.keys()
         # What is gone and what was never made, only the ledger could tell apart.
         self.deleted = self.deleted & self.deleted_before if old else set()

@@ -72,7 +72,7 @@ class Machines(Facts):
         """It knows as little at first as one that begins after a loss."""
         self.mark_alike()
         if self.closed_there is None:
-            self.closed_there = set()
+            self.closed_there, self.ever_rebuilt = set(), True
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():

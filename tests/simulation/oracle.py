@@ -9,7 +9,7 @@ import re
 from datetime import timedelta
 
 from adapters.sandbox import Call, Reply
-from tests.simulation.laws import runs, writes
+from tests.simulation.laws import edits, runs, writes
 from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
@@ -27,7 +27,7 @@ class Oracle(Machines):
     def __init__(self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
         super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds)
         self._before: dict[str, Seen] = {}
-        self.creates = self.completions = 0
+        self.creates = self.completions = self.edits = 0
         self.told: set[str | None] = set()
         stage.before_write = self._before_write
         stage.after_call = self._after_call
@@ -45,10 +45,21 @@ class Oracle(Machines):
         # The first page: what changes while the others are read is not seen.
         if lead and reply.status == 200 and call.query.get("page") == "1":
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
+            for remote_id, task in self.tasks(system).items() if system == "superfone" else ():
+                if task.contact == lead[1]:
+                    self.task_read_at[system, remote_id] = self.stage.now()
+        task_read = re.search(r"/tasks/(\w+)$", call.path)
+        if task_read and reply.status == 200 and call.method == "GET":
+            self.task_read_at[system, task_read[1]] = self.stage.now()
 
     def _judge(self, write: Write) -> None:
+        again = {write.after[new].name for new in write.created} & {write.before[old].name for old in write.closed}
+        for name in again - {None}:
+            old, new = (next(at for at in ids if write.after[at].name == name) for ids in (write.closed, write.created))
+            edits.made_again(self, (write.system, old), (write.system, new))
         if not self.stage.arriving:
-            self.creates += len(write.created)
+            self.creates += len(write.created) - len(again)
+            self.edits += len(again) + len(write.edited)
             self.completions += bool(write.closed and not write.created)
         writes.contact(self, write.system)
         writes.l6_hands_off(self, write)
@@ -82,6 +93,7 @@ class Oracle(Machines):
         """The laws that hold at any time, and what the run has seen; ``beside`` is another machine's."""
         if beside is not None:
             runs.note_incidents(self, beside)
+        edits.note_told(self)
         if self.ours_alone:
             runs.l6_races_are_told(self, outcome)
         else:

@@ -9,7 +9,7 @@ from tests.simulation.actions import Act, History, Make, Rush
 from tests.simulation.contacts import LAST
 from tests.simulation.memory import Copy
 from tests.simulation.oracle import Oracle
-from tests.simulation.sight import MESSAGES
+from tests.simulation.sight import MESSAGES, called
 from tests.simulation.stage import Stage
 from tests.simulation.story import UNTOLD
 
@@ -61,26 +61,26 @@ class People:
             copies += [(deed.twin_in, *twin)] if deed.lookalike or not self._is_twice(person) else []
         if deed.trait == "equal":
             copies *= 2
-        for number, (system, whose, called) in enumerate(copies):
+        for number, (system, whose, title) in enumerate(copies):
             contacts = self._oracle.contacts_of(system, whose)
             if not contacts:
                 continue
             word = kind if system == deed.system else TWINS[system]
             sequence = SEQUENCE if deed.trait == "sequence" else None
-            copy = (system, self._create(system, contacts[deed.minutes % len(contacts)], word, called, due, sequence))
-            self._tell(f"somebody makes {called} ({word} {deed.trait}) for person {whose} in {system}: {copy[1]}")
+            copy = (system, self._create(system, contacts[deed.minutes % len(contacts)], word, title, due, sequence))
+            self._tell(f"somebody makes {title} ({word} {deed.trait}) for person {whose} in {system}: {copy[1]}")
             if self._is_undated(deed):
                 self._undated.add(person)
                 self._tell("  without a due")
                 self._stage.highlevel.person_reschedules(copy[1], None)
             equal = deed.trait == "equal" and number > 0
-            self._oracle.made(called, whose, copy, self._route(whose, word), equal=equal)
+            self._oracle.made(title, whose, copy, self._route(whose, word), equal=equal)
             if deed.twin_in is None and deed.trait in {"", "equal"} and not self._is_undated(deed):
-                self._plain[called] = (copy, word)
+                self._plain[title] = (copy, word)
             if deed.trait == "recurring" and system == "highlevel":
                 self._recurring[copy[1]] = word
             if word in MESSAGES:
-                self._oracle.narrow.add(called)
+                self._oracle.narrow.add(title)
 
     def _is_twice(self, person: int) -> bool:
         """Whether a CRM has two of them: the one or the other one's task is nobody's twin elsewhere."""
@@ -201,8 +201,10 @@ class People:
         """Give titles to copies in Superfone that only their notes tell apart: the CRM shows notes to people alone."""
         for remote_id, name in self._oracle.nameless().items():
             if self._stage.superfone.task(int(remote_id)).title is None:
-                self._stage.superfone.person_retitles(int(remote_id), f"Task {name}")
+                note = self._stage.superfone.task(int(remote_id)).note or ""
+                self._stage.superfone.person_retitles(int(remote_id), f"Task {called(note) or name}")
                 self._oracle.touched(("superfone", remote_id), "edited")
+                self._oracle.retitled(("superfone", remote_id))
 
     def _complete(self, copy: Copy, _deed: Act) -> None:
         if copy[0] == "highlevel" and copy[1] in self._recurring:
@@ -259,6 +261,7 @@ class People:
         else:
             title = self._stage.highlevel.task(remote_id).title
             self._stage.highlevel.person_retitles(remote_id, title.replace(old, new, 1))
+        self._oracle.retitled(copy)
 
     def _copy(self, copy: Copy, deed: Act) -> None:
         """Duplicate a HighLevel task with its text, marker and all, under a new name."""

@@ -50,7 +50,7 @@ MEETS = "create_missing_contacts = true"
 BETWEEN = 4.0
 TRIED_AGAIN = timedelta(minutes=61)
 """What failed in five runs in a row is tried once an hour."""
-UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000)
+UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000, allow_edits=10_000)
 
 
 class Play:
@@ -174,7 +174,7 @@ class Play:
         machine = action.ledger if self._ran else OURS
         self._ran = True
         self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[machine])
-        self.oracle.creates = self.oracle.completions = 0
+        self.oracle.creates = self.oracle.completions = self.oracle.edits = 0
         self.oracle.begins(
             machine,
             disturbed=bool(
@@ -193,7 +193,8 @@ class Play:
         for outcome in outcomes:
             self._tell(f"the run ends: {_describe(outcome)}")
         if len(outcomes) == 1 and not self.stage.guests:
-            runs.limit(self.oracle, outcomes[0], self.oracle.creates, self.oracle.completions)
+            judge = self.oracle
+            runs.limit(judge, outcomes[0], judge.creates, judge.completions, judge.edits)
         for guest in self.stage.guests:
             self._tell(f"the other process's run ended: {_describe(guest)}")
         if machine == BOTH:
@@ -266,9 +267,10 @@ def _describe(outcome: Outcome) -> str:
     if outcome.report is None:
         return "killed" if outcome.killed else "turned away"
     report = outcome.report
-    done = {"created": dict(report.created), "completed": dict(report.completed)}
+    done = {"created": dict(report.created), "completed": dict(report.completed), "edited": dict(report.edited)}
     waiting = [f"{item.system} {item.reason.value}" for item in report.waiting]
-    return f"exit {int(report.exit)}, {done}, incidents {len(report.incidents)}, waiting {waiting}"
+    told = f"incidents {len(report.incidents)}, overwritten {len(report.overwritten)}"
+    return f"exit {int(report.exit)}, {done}, {told}, waiting {waiting}"
 
 
 def _without(net: str) -> AbstractContextManager[object]:

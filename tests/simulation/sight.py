@@ -10,6 +10,7 @@ from tests.simulation.stage import Stage
 
 MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
 NAME = re.compile(r"#\d+!?")
+CALLED = re.compile(r"#\d+!?(?: soon)*")
 
 
 class Seen(NamedTuple):
@@ -22,6 +23,7 @@ class Seen(NamedTuple):
     exclusive: bool
     created_at: datetime
     text: str
+    title: str
 
 
 def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
@@ -36,6 +38,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
                 task.type != "REMINDER",
                 task.created_at,
                 task.note or "",
+                task.title or "",
             )
             for lead in stage.superfone.leads()
             for task in stage.superfone.tasks(lead.id)
@@ -50,6 +53,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
                 False,
                 task.created_at,
                 task.template.get("body") or "",
+                str(task.template.get("body") or "").partition("\n")[0],
             )
             for task in stage.reply.tasks()
         }
@@ -62,6 +66,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
             False,
             task.added,
             task.body or "",
+            task.title,
         )
         for task in stage.highlevel.tasks()
         if not task.deleted
@@ -87,6 +92,19 @@ def is_read_only(stage: Stage, copy: tuple[str, str]) -> bool:
     """Whether this is a task of a sequence, which the account file forbids us to complete."""
     tasks = stage.reply.tasks() if copy[0] == "reply" and stage.sequences == "read_only" else ()
     return any(str(task.id) == copy[1] and task.sequence_id is not None for task in tasks)
+
+
+def called(title: str) -> str:
+    """What of a title people change: its name, and what stands behind it."""
+    found = CALLED.search(title)
+    return found[0] if found else ""
+
+
+def is_for_customers(stage: Stage, copy: tuple[str, str]) -> bool:
+    """Whether the text of this one goes to a customer: a message, or what a sequence made."""
+    tasks = stage.reply.tasks() if copy[0] == "reply" else ()
+    mine = [task for task in tasks if str(task.id) == copy[1]]
+    return any(task.task_type in MESSAGES or task.sequence_id is not None for task in mine)
 
 
 def _name(text: str | None) -> str | None:

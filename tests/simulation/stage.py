@@ -164,6 +164,10 @@ class Stage:
         files = [self._files[self._current], *self._files] if len(self._files) > 1 else self._files
         return next((task for file in files if (task := file.task_of(system, remote_id))), None)
 
+    def overwritten(self) -> list[tuple[str, str, str]]:
+        """(system, remote id, words) of every value that gave way, as the ledgers have it in their histories."""
+        return [told for file in self._files for told in file.overwritten()]
+
     def is_known_to_all(self, system: str, remote_id: str) -> bool:
         """Whether each ledger knows the task of a copy."""
         return all(file.task_of(system, remote_id) for file in self._files)

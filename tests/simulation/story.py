@@ -14,6 +14,23 @@ WINDOW = timedelta(seconds=60)
 
 
 @dataclass(slots=True)
+class Typed:
+    """A value that a person gave to a field of one copy, the ``number``-th that anybody typed.
+
+    ``spread``: another copy has shown it since. ``settled``: nobody can be asked for it any more: it was told as
+    overwritten, it gave way to a later one in the same copy, or no engine could have kept it.
+    """
+
+    field: str
+    value: object
+    copy: tuple[str, str]
+    number: int
+    at: datetime
+    spread: bool = False
+    settled: bool = False
+
+
+@dataclass(slots=True)
 class Story:
     """What really happened to one task of a person's.
 
@@ -46,6 +63,7 @@ class Story:
     we_closed: Counter[str] = field(default_factory=Counter)
     gone: set[str] = field(default_factory=set)
     alike: set[str] = field(default_factory=set)
+    typed: list[Typed] = field(default_factory=list)
 
     @property
     def done(self) -> bool:

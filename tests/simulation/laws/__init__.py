@@ -14,6 +14,8 @@ L6 hands off                               `writes.l6_hands_off`         with ea
                                            `peace.l6_put_back`           in peace
 L7 convergence, L8 nothing silent          `peace.l7_…`, `peace.l8_…`    in peace
 L9 absence is no evidence                  `writes.l9_absence_…`         with each create
+L10 no lost edit                           `edits.written`               with each edit
+                                           `edits.nothing_is_lost`       in peace
 L11 one for itself                         `peace` as a whole            only what `ailing` names is excused
 contact, copy, slot, lease, ledger, limit  `writes`, `runs`              with each write, after each run
 =========================================  ============================  ================================

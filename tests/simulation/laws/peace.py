@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from tests.simulation.facts import Facts
+from tests.simulation.laws import edits
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
@@ -55,6 +56,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
                 l4_no_lost_completion(facts, name, story, copies, here)
             l7_convergence(facts, name, story, copies, here)
             l6_put_back(facts, name, story, copies, here)
+    edits.nothing_is_lost(facts, outcome)
 
 
 def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:

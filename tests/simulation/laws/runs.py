@@ -58,14 +58,17 @@ def note_incidents(facts: Facts, outcome: Outcome) -> None:
                 untold.discard(copy)
 
 
-def limit(facts: Facts, outcome: Outcome, creates: int, completions: int) -> None:
-    """More creates or completions in one run than are allowed: nothing at all is written.
+def limit(facts: Facts, outcome: Outcome, creates: int, completions: int, edits: int) -> None:
+    """More creates, completions or edits in one run than are allowed: nothing at all is written.
 
     A lane's create may close what is to be completed, and so counts as either.
     """
     stopped = outcome.report is not None and int(outcome.report.exit) == LIMIT
-    if stopped and creates + completions:
-        raise Violation("limit", f"a run that a limit stopped made {creates} creates and {completions} completions")
+    if stopped and creates + completions + edits:
+        words = f"{creates} creates, {completions} completions and {edits} edits"
+        raise Violation("limit", f"a run that a limit stopped made {words}")
     allowed = facts.stage.limits
     if creates > allowed.get("creates", creates) or completions > allowed.get("completions", completions):
         raise Violation("limit", f"a run made {creates} creates and {completions} completions, of {allowed}")
+    if edits > allowed.get("edits", edits):
+        raise Violation("limit", f"a run made {edits} edits, of {allowed}")

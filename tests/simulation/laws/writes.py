@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tests.simulation.facts import Facts
+from tests.simulation.laws import edits
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import MARKER, Copy
 from tests.simulation.sight import Seen, contacts_of, is_message, is_read_only
@@ -31,6 +32,14 @@ class Write:
             remote_id
             for remote_id, task in self.after.items()
             if not task.open and self.before.get(remote_id, task).open
+        ]
+
+    @cached_property
+    def edited(self) -> list[str]:
+        return [
+            remote_id
+            for remote_id, task in self.before.items()
+            if remote_id in self.after and self.after[remote_id]._replace(open=task.open) != task
         ]
 
 
@@ -68,12 +77,27 @@ def contact(facts: Facts, system: str) -> None:
             facts.added_at[system, at] = facts.stage.now()
 
 
-def l6_hands_off(_facts: Facts, write: Write) -> None:
-    """We create and complete, and do nothing else: nothing is deleted, changed or opened again by us."""
+def l6_hands_off(facts: Facts, write: Write) -> None:
+    """We create, complete and edit, and do nothing else: nothing is deleted or opened again by us.
+
+    What an edit may write is judged by the law of edits.
+    """
     for remote_id, task in write.before.items():
         now = write.after.get(remote_id)
-        if now is None or now._replace(open=task.open) != task or now.open > task.open:
+        closing = now is not None and now.open != task.open
+        plain = _as_it_is if closing else _without_edits
+        if now is None or now.open > task.open or plain(now) != plain(task):
             raise Violation("L6", f"{write.system} {remote_id} was deleted, changed or reopened by us: {task}")
+        if not closing and now != task:
+            edits.written(facts, write.system, remote_id, task, now)
+
+
+def _as_it_is(task: Seen) -> Seen:
+    return task._replace(open=False)
+
+
+def _without_edits(task: Seen) -> Seen:
+    return task._replace(open=False, due=None, text="", title="")
 
 
 def read_only(facts: Facts, write: Write) -> None:
@@ -127,7 +151,9 @@ def _is_of_a_nameless(facts: Facts, text: str) -> bool:
 def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -> None:
     """A task has at most one open replica in a CRM; of equal tasks there are at most as many."""
     name = write.after[remote_id].name
-    twins = [other for other, old in write.before.items() if old.open and old.name == name]
+    twins = [
+        other for other, old in write.before.items() if old.open and old.name == name and other not in write.closed
+    ]
     if len(twins) >= story.most_open and "L2" not in story.excused:
         raise Violation("L2", f"{name} now has open copies in {write.system}: {twins} and {remote_id}")
 
@@ -156,7 +182,8 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
     if write.created and closed not in facts.theirs and not facts.is_closed(story):
         others = [write.after[new] for new in write.created if not _may_replace(facts, story, write.after[new])]
         # What two ledgers make in the same moment is one task: the later request replaces the earlier one's.
-        others = [new for new in others if not (facts.at_once and new.name == task.name)]
+        # And what is ours is made again with another due.
+        others = [new for new in others if new.name != task.name]
         others = [] if facts.at_once and _was_made_since_read(facts, closed, task) else others
         if others and not _was_closed_by_them(facts, write.system, story):
             raise Violation("slot", f"{closed} ({task.name}) was replaced by {others[0].name}")

@@ -1,0 +1,175 @@
+"""Edits of one copy each: sent against what the copy is known to show, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+from syncer.contract.adapter import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
+from syncer.contract.adapter import Unavailable as Unread
+from syncer.domain.base import Changes, Operation, OpState
+from syncer.domain.fields import Change, TaskField
+from syncer.domain.model import Edit, Listing, Marker, Reading, Replica, ReplicaState, State, Task, TaskRef
+from syncer.engine.connection import Connection
+from syncer.engine.context import RunContext
+from syncer.engine.settle import failed_again
+from syncer.engine.writes import Requests
+from syncer.reconcile.edits.base import base_of, with_owed, without_typed
+from syncer.reconcile.edits.by_field import Owed
+from syncer.reconcile.edits.travel import can_change, changes_owed, in_words
+from syncer.reconcile.plan import Planned
+
+TRIES: Final = 3
+"""So often what somebody changes meanwhile is merged and the rest sent, in one run."""
+
+
+class Edits:
+    """The edits of one run outside lanes."""
+
+    def __init__(self, context: RunContext, requests: Requests) -> None:
+        self._context = context
+        self._requests = requests
+
+    async def send(self, connection: Connection, planned: Planned) -> None:
+        """Give one copy what it is owed, as the base has it now, unless it, or the task, is closed by now."""
+        for _ in range(TRIES):
+            replica = self._context.base.replicas.get((planned.system, planned.remote_id or ""))
+            task = self._context.base.tasks[planned.task]
+            if replica is None or replica.state is not ReplicaState.OPEN or task.state is not State.OPEN:
+                return
+            changes = _possible(self._context, task, replica)
+            if not changes:
+                return
+            if any(change.old is None and change.field in _READ_WHOLE for change in changes):
+                if not await self._read(connection, replica):
+                    return
+                continue
+            if not await self._try(connection, planned, replica, changes):
+                return
+
+    async def _read(self, connection: Connection, replica: Replica) -> bool:
+        """Read what was never read: nothing is overwritten that is not known."""
+        ref = TaskRef(replica.system, replica.remote_id, replica.contact)
+        try:
+            reading = await connection.attempt(connection.adapter.get_task(ref), f"task {replica.remote_id}")
+        except Missing:
+            return False
+        if reading is None:
+            return False
+        self._merge(replica, reading)
+        known = self._context.base.replicas[replica.key]
+        return known.body is not None and known.assignee is not None
+
+    async def _try(
+        self, connection: Connection, planned: Planned, replica: Replica, changes: tuple[Change, ...]
+    ) -> bool:
+        """One request; whether to look again, for the copy was not as expected and nothing was sent."""
+        requests = self._requests
+        operation = replace(requests.operation(planned, replica.contact), changes=changes)
+        requests.store_intent(operation)
+        ref = TaskRef(replica.system, replica.remote_id, replica.contact)
+        try:
+            reading = await connection.adapter.edit_task(ref, self._edit(planned, replica, changes))
+        except Moved as moved:
+            words = "it was changed or closed meanwhile, so nothing was sent"
+            over = replace(operation, state=OpState.FAILED, words=words, failures=0)
+            self._merge(replica, moved.reading, Changes(operations={over.id: over}))
+            return True
+        except (BudgetSpent, NoConnection) as error:
+            await requests.went_wrong(connection, operation, error)
+        except (Unread, BadAnswer) as error:
+            # The one task could not be read, and so nothing was sent: that holds up nothing else.
+            requests.settle_as(operation, OpState.FAILED, error, count=True)
+        except AdapterError as error:
+            await requests.went_wrong(connection, operation, error)
+        else:
+            await self._answered(connection, operation, reading)
+        return False
+
+    def _edit(self, planned: Planned, replica: Replica, changes: Iterable[Change]) -> Edit:
+        context = self._context
+        wanted = {change.field: change.new for change in changes}
+        expected = {change.field: change.old for change in changes}
+        marker = Marker(context.base.ledger_id, planned.task) if replica.made else None
+        return Edit(wanted, expected, planned.kind, context.clock(), marker)
+
+    async def _answered(self, connection: Connection, operation: Operation, reading: Reading) -> None:
+        can = connection.adapter.capabilities
+        ignored = [
+            change.field.value
+            for change in operation.changes
+            if can.alike(change.field, reading.shown(change.field), change.old)
+            and not can.alike(change.field, change.new, change.old)
+        ]
+        if ignored:
+            words = f"the answer shows {' and '.join(ignored)} as before"
+            await self._requests.went_wrong(connection, operation, InDoubt(words, system=operation.system))
+            return
+        self._context.edited[operation.system] += 1
+        changes = edited(self._context, operation, reading, operation.changes, f"edited in {operation.system}")
+        self._merge(self._context.base.replicas[operation.system, operation.remote_id or ""], reading, changes)
+
+    def _merge(self, replica: Replica, reading: Reading, also: Changes | None = None) -> None:
+        listing = Listing((reading,))
+        self._context.merge_contact(replica.system, replica.contact, listing, also=also, whole=False)
+
+
+_READ_WHOLE: Final = frozenset({TaskField.BODY, TaskField.ASSIGNEE})
+
+
+def _possible(context: RunContext, task: Task, replica: Replica) -> tuple[Change, ...]:
+    can = context.connections[replica.system].adapter.capabilities
+    owed = changes_owed(task, replica, can, context.policy)
+    return tuple(change for change in owed if can_change(task, replica, can, change.field))
+
+
+def edited(context: RunContext, operation: Operation, reading: Reading, written: Iterable[Change], how: str) -> Changes:
+    """What is to be stored once these fields are known to be written: their base is what was answered."""
+    written = tuple(written)
+    fields = [change.field for change in written]
+    replica = context.base.replicas[operation.system, operation.remote_id or ""]
+    shows = base_of(reading)
+    base = {field.value: shows[field.value] for field in fields if field.value in shows}
+    now = with_owed(replace(replica, **base), dict.fromkeys(fields, Owed.NO))
+    changes = Changes(replicas={now.key: without_typed(now, fields)})
+    changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
+    words = "; ".join(f"{one.field.value} {in_words(one.old)} → {in_words(one.new)}" for one in written)
+    changes.events.append(context.event(operation, "edited", f"{how}: {words}"))
+    return changes
+
+
+def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:
+    """Store what became of an edit in doubt; whether that can be told by now."""
+    changes = _settled(context, operation, reading, final=final)
+    if changes is None:
+        return False
+    context.edited[operation.system] += changes.operations[operation.id].state is OpState.DONE
+    context.merge_contact(operation.system, operation.contact, Listing((reading,)), also=changes, whole=False)
+    return True
+
+
+def _settled(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> Changes | None:
+    """What the reading of a task says of an edit in doubt, field by field; ``None`` where that cannot be told yet.
+
+    The new value is there: it was carried out. The old one: it was not, or will be as long as it is not ``final``. Any
+    other people typed since, and it wins.
+    """
+    can = context.connections[operation.system].adapter.capabilities
+    there = {one.field: reading.shown(one.field) for one in operation.changes}
+    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]
+    missing = [one for one in operation.changes if one not in done and can.alike(one.field, there[one.field], one.old)]
+    theirs = [one for one in operation.changes if one not in done and one not in missing]
+    if (missing or theirs) and not final and reading.state is State.OPEN:
+        return None
+    changes = edited(context, operation, reading, done, "edited; its lost answer was found by reading")
+    if not done:
+        changes.events.clear()
+    replica = next(iter(changes.replicas.values()))
+    # As if it had been written, and changed by people then.
+    written = {one.field.value: one.new for one in theirs}
+    replica = with_owed(replace(replica, **written), {one.field: Owed.NO for one in theirs})  # type: ignore[arg-type]
+    changes.replicas[replica.key] = replica
+    if missing and reading.state is State.OPEN:
+        changes.operations[operation.id] = failed_again(context, operation, "nothing was changed")
+    return changes

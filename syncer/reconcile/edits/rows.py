@@ -1,0 +1,40 @@
+"""What a row of a list, which need not show everything, says of a copy's fields (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+from syncer.contract.adapter import Capabilities
+from syncer.domain.base import Base
+from syncer.domain.fields import TaskField, Value
+from syncer.domain.model import Reading, Replica
+
+
+def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
+    """Whether it shows another value than before of a field that travels; nothing is read for that to be told."""
+    return any(
+        value != before and not can.alike(field, value, before) for field, value, before in _shown(row, replica, edits)
+    )
+
+
+def _shown(row: Reading, replica: Replica, edits: Collection[TaskField]) -> Iterator[tuple[TaskField, Value, Value]]:
+    """What the row shows and what the copy showed last, as far as both are known."""
+    bases: dict[TaskField, Value] = {
+        TaskField.DUE: replica.due,
+        TaskField.TITLE: replica.title if row.title is not None else None,
+        TaskField.BODY: replica.body if row.body is not None else None,
+        TaskField.ASSIGNEE: replica.assignee,
+    }
+    for field, base in bases.items():
+        if field in edits and (base is not None or field is TaskField.DUE):
+            yield field, row.shown(field), base
+
+
+def in_turn(
+    base: Base, rows: Iterable[Reading], can: Capabilities, edits: Collection[TaskField], last: str
+) -> list[Reading]:
+    """Known tasks whose texts no list shows, in order of their ids, beginning behind the ``last`` one of before."""
+    if can.lists_texts or not {TaskField.TITLE, TaskField.BODY} & set(edits):
+        return []
+    there = [row for row in rows if row.key in base.replicas and row.mirrored]
+    return sorted(there, key=lambda row: (row.number <= (len(last), last), row.number))

@@ -1,0 +1,294 @@
+"""What people edited in the copies that were read, made the task's, and owed to its other copies (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from syncer.domain.fields import Change, TaskField, Value
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, place_of
+from syncer.domain.policy import Policy
+from syncer.reconcile.edits.base import (
+    base_of,
+    is_known,
+    owed,
+    owed_fields,
+    shown,
+    typed,
+    with_owed,
+    with_typed,
+)
+from syncer.reconcile.edits.by_field import FieldMerge, Lost, Owed, Side, merge_field
+
+if TYPE_CHECKING:
+    from syncer.contract.adapter import Capabilities
+    from syncer.reconcile.merging import Merging
+
+COMPARED: Final = (TaskField.DUE, TaskField.TITLE, TaskField.BODY)
+"""What a copy shows as the task has it from the beginning: an assignee it may never have been given."""
+_FILLED_IN: Final = ("{{", "{%")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A copy as it was before, and what was read of it."""
+
+    before: Replica
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Overwritten:
+    """A value that somebody typed in a copy there, and that gave way to what was typed in ``by``."""
+
+    task: str
+    system: str
+    field: TaskField
+    value: Value
+    by: str
+
+
+def value_of(task: Task, field: TaskField) -> Value:
+    """What the task has."""
+    match field:
+        case TaskField.DUE:
+            return task.due
+        case TaskField.TITLE:
+            return task.title
+        case TaskField.BODY:
+            return task.body or ""
+        case TaskField.ASSIGNEE:
+            return task.assignee
+
+
+def with_value(task: Task, field: TaskField, value: Value) -> Task:
+    """The task with what people typed."""
+    if isinstance(value, datetime):
+        return replace(task, due=value, due_synthetic=False)
+    return replace(task, **{field.value: value or None})  # type: ignore[arg-type]
+
+
+def value_in(system: str, task: Task, field: TaskField, policy: Policy) -> Value:
+    """What a copy there is to show: an assignee by the CRM's own user id, ``None`` where there is nothing to give."""
+    value = value_of(task, field)
+    return policy.user_id(system, task.assignee) if field is TaskField.ASSIGNEE else value
+
+
+def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy) -> tuple[Change, ...]:
+    """What is still to be written into a copy, field by field; nothing that it shows already, as its CRM keeps it."""
+    found = []
+    for field in owed_fields(replica):
+        if field not in policy.edits or field not in can.shows:
+            continue
+        old, new = shown(replica, field), value_in(replica.system, task, field, policy)
+        if new is not None and not (is_known(replica, field) and can.alike(field, old, new)):
+            found.append(Change(field, old, new))
+    return tuple(found)
+
+
+def can_change(task: Task, replica: Replica, can: Capabilities, field: TaskField) -> bool:
+    """Whether a CRM lets this field of a copy be changed."""
+    kept = replica.sequence and field in can.sequence_keeps
+    return task.kind in can.edits.get(field, ()) and not kept
+
+
+def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
+    """Merge every field of one task, given all of its copies that were just read; each has its new base already."""
+    task = work.base.tasks[task_id]
+    by_place = {(one.before.system, one.before.remote_id): one for one in read}
+    if task.state is not State.OPEN:
+        return
+    for field in TaskField:
+        if field in work.inputs.policy.edits:
+            _take_field(work, task_id, field, by_place)
+
+
+def _take_field(work: Merging, task_id: str, field: TaskField, read: Mapping[tuple[str, str], Read]) -> None:
+    task = work.base.tasks[task_id]
+    copies = {place_of(*copy.key): copy for copy in work.base.copies_of(task_id)}
+    sides = [_side(work, task, field, copy, read.get(copy.key)) for copy in copies.values()]
+    merged = merge_field(field, value_of(task, field), sides)
+    if merged.winner is not None:
+        work.put_task(with_value(task, field, merged.value))
+    at = {side.place: side.at for side in sides}
+    for place, copy in copies.items():
+        now = with_owed(copy, {field: merged.owed[place]})
+        if place in merged.changed:
+            now = with_typed(now, {field}, at[place])
+            if copy.state is ReplicaState.OPEN:
+                work.edited[copy.system, field] += 1
+        work.put_replica(now)
+    _tell(work, task, field, merged, copies)
+
+
+def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read | None) -> Side:
+    can, policy = work.inputs.capabilities[copy.system], work.inputs.policy
+    before = read.before if read is not None else copy
+    base, now = shown(before, field), read.reading.shown(field) if read is not None else None
+    known, origin = is_known(before, field), copy.system == task.origin and not copy.made
+    if field is TaskField.BODY and origin and not known and now:
+        # What was followed before copies had a base.
+        base, known = task.body or "", True
+    if field is TaskField.ASSIGNEE:
+        base, now = _name(policy, copy.system, base), _name(policy, copy.system, now)
+    by_hand, since = typed(before, field)
+    return Side(
+        place=place_of(*copy.key),
+        base=base,
+        now=now,
+        known=known,
+        read=read is not None and _tells(read.reading, field, base),
+        open=copy.state is ReplicaState.OPEN,
+        origin=origin,
+        shows=field in can.shows,
+        owed=owed(before, field),
+        at=read.reading.updated_at if read is not None else None,
+        typed=by_hand,
+        since=since,
+        same=lambda one, other: can.alike(field, one, other),
+    )
+
+
+def _name(policy: Policy, system: str, user: Value) -> Value:
+    return policy.users.get((system, user)) if isinstance(user, str) and user else user
+
+
+def _tells(reading: Reading, field: TaskField, base: Value) -> bool:
+    """Whether a reading shows the field as people left it: of a closed task, variables may be filled in."""
+    if field is TaskField.DUE:
+        return True
+    if field is TaskField.TITLE and not reading.title:
+        return False
+    if not reading.whole:
+        return False
+    filled_in = isinstance(base, str) and any(sign in base for sign in _FILLED_IN)
+    return not (reading.state is not State.OPEN and filled_in and field in (TaskField.TITLE, TaskField.BODY))
+
+
+def _tell(work: Merging, task: Task, field: TaskField, merged: FieldMerge, copies: Mapping[str, Replica]) -> None:
+    """A line of history for what the task took, and for each value that gave way, which the report tells, too."""
+    if merged.winner is not None:
+        words = f"{field.value} is {in_words(merged.value)}, and was {in_words(value_of(task, field))}"
+        work.event("edited", "them", words, task.id, copies[merged.winner])
+    for lost in merged.lost:
+        tell_lost(work, task.id, field, lost, copies)
+
+
+def tell_lost(work: Merging, task: str, field: TaskField, lost: Lost, copies: Mapping[str, Replica]) -> None:
+    """That what somebody typed gave way."""
+    by = lost.by.partition(":")[0]
+    words = f"{field.value} was {in_words(lost.value)} there, and gave way to what was typed in {by or 'another CRM'}"
+    work.event("overwritten", "them", words, task, copies[lost.place])
+    work.overwritten.append(Overwritten(task, copies[lost.place].system, field, lost.value, by))
+
+
+def in_words(value: Value) -> str:
+    """A value for people, in one short line."""
+    if isinstance(value, datetime):
+        return f"{value:%FT%TZ}"
+    text = " ".join((value or "").split())
+    return "empty" if not text else f"“{text[:80]}…”" if len(text) > 80 else f"“{text}”"
+
+
+def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
+    """A copy with what was just read as its base; what is switched off, or never read, follows without more ado."""
+    policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
+    now = replace(replica, **base_of(reading))
+    if not reading.whole:
+        # A row tells what was never read, where lists show it.
+        if now.assignee is None and reading.assignee is not None:
+            now = replace(now, assignee=reading.assignee)
+        if now.body is None and can.lists_texts:
+            now = replace(now, body=reading.body or "")
+    off = {field: Owed.NO for field in owed_fields(now) if field not in policy.edits}
+    return with_owed(now, off) if off else now
+
+
+def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading, sent: Iterable[Change]) -> None:
+    """A copy that is ours, and that this ledger did not know, compared with the task.
+
+    ``sent`` is what we wrote into it, where that is known: what it shows else, people typed. Where nothing is known of
+    it, what differs from the task is a change of the same time as the task's own.
+    """
+    policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
+    task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
+    if known:
+        before = replace(replica, **{field.value: value for field, value in known.items()})  # type: ignore[arg-type]
+        work.put_replica(with_owed(before, behind(task, before, can, policy)))
+        before = work.base.replicas[replica.key]
+        work.put_replica(follow(work, before, reading))
+        take(work, task_id, [Read(before, reading)])
+        return
+    for field in COMPARED:
+        if _tells(reading, field, None):
+            compare(work, task_id, field, work.base.replicas[replica.key], reading.shown(field), reading.updated_at)
+
+
+def origin_is_read(work: Merging, task_id: str) -> None:
+    """An origin that is read only now: where copies differ from it, it counts."""
+    for copy in work.base.copies_of(task_id):
+        if copy.made and copy.state is ReplicaState.OPEN:
+            for field in COMPARED:
+                if is_known(copy, field):
+                    compare(work, task_id, field, copy, shown(copy, field), None)
+
+
+def as_created(
+    task: Task, replica: Replica, sent: Iterable[Change], can: Capabilities, policy: Policy, *, found: Reading | None
+) -> Replica:
+    """A copy that our create made, with what it is owed by now.
+
+    Its base is what was answered. Where it was ``found`` by reading later, what it shows else than was sent, people
+    typed: there the base is what was sent.
+    """
+    values = {one.field: one.new for one in sent if one.field in can.shows and one.old is None}
+    as_sent = replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
+    if found is not None and found.whole:
+        differing = [field for field, value in values.items() if not can.alike(field, value, found.shown(field))]
+        replica = replace(replica, **{field.value: values[field] for field in differing})  # type: ignore[arg-type]
+    return with_owed(replica, behind(task, as_sent, can, policy)) if values else replica
+
+
+def behind(task: Task, copy: Replica, can: Capabilities, policy: Policy) -> dict[TaskField, Owed]:
+    """What the task took since that was sent."""
+    found: dict[TaskField, Owed] = {}
+    for field in COMPARED:
+        value = value_of(task, field)
+        differs = value is not None and not can.alike(field, shown(copy, field), value)
+        if field in policy.edits and field in can.shows and differs:
+            found[field] = Owed.UNSEEN
+    return found
+
+
+def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: Value, at: datetime | None) -> None:
+    """A copy of which no base is known: the later value counts where both tell when, else the origin's."""
+    task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[copy.system], work.inputs.policy
+    value = value_of(task, field)
+    wanted = field in policy.edits and field in can.shows and task.state is State.OPEN
+    if not wanted or value is None or now in (None, "") or can.alike(field, now, value):
+        return
+    if field is TaskField.DUE and task.due_synthetic:
+        # One of the two was made up; it still never goes back.
+        work.put_task(replace(task, due=now if isinstance(now, datetime) else task.due))
+        return
+    copies = {place_of(*one.key): one for one in work.base.copies_of(task_id)}
+    origin = next((one for one in copies.values() if one.system == task.origin and not one.made), None)
+    seen = work.inputs.seen[origin.system].readings.get(origin.remote_id) if origin is not None else None
+    since = seen.updated_at if seen is not None else None
+    if field is not TaskField.DUE and (origin is None or shown(origin, field) in (None, "")):
+        # A title that the origin does not have was made up, in each CRM with the contact's name there.
+        return
+    there = place_of(*origin.key) if origin is not None else ""
+    sides = [Side(place_of(*copy.key), None, now, read=True, at=at)]
+    sides.append(Side(there, None, value, read=True, origin=True, at=since))
+    merged = merge_field(field, None, sides)
+    if merged.winner != there:
+        work.put_task(with_value(task, field, merged.value))
+    for place, how in merged.owed.items():
+        if place in copies:
+            work.put_replica(with_owed(work.base.replicas[copies[place].key], {field: how}))
+    for one in merged.lost:
+        if one.place in copies:
+            tell_lost(work, task_id, field, one, copies)

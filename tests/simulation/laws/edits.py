@@ -1,0 +1,128 @@
+"""L10: nothing typed is lost without being told, nothing flows that nobody typed, no older value beats a newer one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from tests.simulation.facts import Facts
+from tests.simulation.laws.violation import Violation
+from tests.simulation.memory import MARKER, SAME_DUE, Copy
+from tests.simulation.outcome import Outcome
+from tests.simulation.sight import Seen, called, is_for_customers
+from tests.simulation.story import UNTOLD, Story
+
+
+def written(facts: Facts, system: str, remote_id: str, before: Seen, now: Seen) -> None:
+    """One edit of ours: of an open task that nobody has finished, to a value that somebody typed for it."""
+    copy, story = (system, remote_id), facts.stories.get(before.name or "")
+    if facts.stage.arriving and not before.open:
+        return
+    if story is None or not before.open:
+        raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
+    if facts.is_closed(story) and facts.must_be_closed(story) and not facts.stage.arriving:
+        raise Violation("L10", f"{before.name} is done, and {copy} was edited all the same")
+    if now.due != before.due and not story.may_be_due(now.due, facts.stage.now(), facts.stage.ever_off):
+        raise Violation("L10", f"{copy} is due {now.due} by our edit, and nobody ever typed that for {before.name}")
+    titles = {typed.value for typed in story.typed if typed.field == "title"}
+    if called(now.title) not in titles:
+        raise Violation("L10", f"{copy} is called {now.title!r} by our edit, and nobody ever called it so: {titles}")
+    if now.text != before.text and is_for_customers(facts.stage, copy):
+        raise Violation("L10", f"the text of {copy} goes to a customer, and was changed by us")
+    markers = [len(MARKER.findall(task.text)) for task in (before, now)]
+    if markers[1] > 1 or (markers[1] > markers[0] and copy in facts.by_people):
+        raise Violation("L10", f"{copy} carries {markers[1]} markers, and had {markers[0]}: {now.text!r}")
+    for field, old, new in (("due", before.due, now.due), ("title", called(before.title), called(now.title))):
+        if old != new:
+            _overwrites(facts, story, copy, field, old, new)
+
+
+def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
+    """What ours in a lane showed is gone with it, as by an edit."""
+    story, task = facts.story(closed), facts.tasks(closed[0])[closed[1]]
+    if story is not None:
+        _overwrites(facts, story, closed, "due", task.due, facts.tasks(new[0])[new[1]].due)
+
+
+def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object, new: object) -> None:
+    for typed in story.typed:
+        if typed.field != field:
+            continue
+        if same(typed.value, new) and typed.copy != copy:
+            typed.spread = True
+        read_at = facts.task_read_at.get(copy)
+        unseen = read_at is None or typed.at >= read_at or facts.stage.arriving
+        if (typed.copy == copy and same(typed.value, old)) and unseen:
+            # Between our read and our write, which no CRM can prevent, or over a request that came late.
+            typed.settled = True
+
+
+def same(one: object, other: object) -> bool:
+    """Whether two values are one; CRMs drop fractions of a second."""
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return abs(one - other) < SAME_DUE
+    return one == other
+
+
+def note_told(facts: Facts) -> None:
+    """What the history says to have given way needs to be told by nothing else."""
+    told = facts.stage.overwritten()
+    for story in facts.stories.values():
+        for typed in story.typed:
+            words = [detail for system, remote_id, detail in told if (system, remote_id) == typed.copy]
+            value = f"{typed.value:%FT%TZ}" if typed.field == "due" and typed.value is not None else str(typed.value)
+            typed.settled |= any(detail.startswith(f"{typed.field} was ") and value in detail for detail in words)
+
+
+def nothing_is_lost(facts: Facts, outcome: Outcome) -> None:
+    """At rest all copies that can show a field show the same, and that is what was typed last, or it was told."""
+    note_told(facts)
+    listed: dict[str, set[str]] = defaultdict(set)
+    for item in outcome.report.waiting if outcome.report is not None else ():
+        if item.task is not None and item.reason.value == "not_editable":
+            listed[item.task].add(item.system)
+    for name, story in sorted(facts.stories.items()):
+        if not _is_judged(facts, name, story):
+            continue
+        copies = {copy: task for copy, task in facts.copies(name).items() if task.open}
+        fixed = set().union(*(listed[facts.task_id(copy) or ""] for copy in copies))
+        for field in ("due", "title"):
+            shown = {copy: _shown(copy, task, field) for copy, task in copies.items()}
+            _judge(facts, name, story, field, shown, fixed)
+
+
+def _is_judged(facts: Facts, name: str, story: Story) -> bool:
+    copies = facts.open_copies(name)
+    known = all(facts.task_id(copy) is not None for copy in copies)
+    one = len({facts.task_id(copy) for copy in copies}) == 1
+    apart = story.many > 1 or story.alike or story.extra or story.excused >= UNTOLD
+    away = story.done_at_most or story.cancelled or "copied" in story.deeds or facts.ever_rebuilt
+    ill = any(facts.is_ailing(system, story) for system in facts.stage.sandboxes)
+    return bool(copies) and known and one and not (apart or away or ill) and story.person not in facts.unsure
+
+
+def _shown(copy: Copy, task: Seen, field: str) -> object:
+    """What it shows, ``None`` where there is no place for it, or nothing there."""
+    if field == "due":
+        return task.due
+    return None if copy[0] == "superfone" else called(task.title)
+
+
+def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, object], fixed: set[str]) -> None:
+    typed = [one for one in story.typed if one.field == field]
+    kept = {copy: value for copy, value in shown.items() if copy[0] not in fixed and value is not None}
+    values = list(kept.values())
+    if any(not same(value, values[0]) for value in values):
+        raise Violation("L10", f"{name} has not the same {field} everywhere: {shown}, with {fixed} not editable")
+    if not typed or not values:
+        return
+    last = max((one.number for one in typed if same(one.value, values[0])), default=0)
+    for one in typed:
+        newer = one.number > last and not one.settled and one.copy in facts.shown | facts.known
+        if newer and not same(one.value, values[0]):
+            raise Violation(
+                "L10", f"{field} {one.value} of {name}, typed in {one.copy}, gave way to {values[0]}, untold"
+            )
+        lost = not (one.settled or one.spread or same(one.value, values[0]))
+        if lost:
+            raise Violation("L10", f"{field} {one.value} of {name}, typed in {one.copy}, was lost and is told nowhere")
