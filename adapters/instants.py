@@ -1,13 +1,13 @@
-"""Instants as CRMs write them, and the instants that stand for none (pure).
+"""Read and write instants as CRMs do, and recognise placeholders for "no date" (pure).
 
-A CRM that has no due for a task may leave it out, or send what its database or its language has in place of nothing:
-the first or the last day that it knows. Taken at its word, such a due is overdue by two thousand years. These are no
-instants, in whatever notation and whatever time zone:
+If a task has no due, a CRM may leave the field out, or send the first or the last date that its database or language
+supports. Such a task would look overdue by centuries. The following values count as no date, in every notation and
+time zone:
 
-- what is before 2 January 1900: year 0 and 1, 1601 (Windows), 1753 and 1900 (SQL Server), 1899 (spreadsheets);
+- dates before 2 January 1900: year 0 and 1, 1601 (Windows), 1753 and 1900 (SQL Server), 1899 (spreadsheets);
 - the Unix epoch as the midnight of any time zone, so from 31 December 1969 10:00 to 1 January 1970 14:00 UTC;
 - year 9999 and later;
-- the first and last seconds that 32 bits can count: 13 December 1901 20:45:52, 19 January 2038 03:14:07,
+- the limits of a 32-bit counter of seconds: 13 December 1901 20:45:52, 19 January 2038 03:14:07,
   7 February 2106 06:28:15 UTC.
 """
 
@@ -37,10 +37,10 @@ _NO_DATE: Final = re.compile(r"0000-?(?:00|01)-?(?:00|01)|[+-]?[0-9]{5,9}-[0-9]{
 
 
 def read_instant(value: object) -> datetime | None:
-    """An instant in UTC, ``None`` for nothing and for what stands for nothing. Raises `ValueError` for anything else.
+    """An instant in UTC; ``None`` for an empty value or a placeholder. Raises `ValueError` for anything else.
 
-    Read are ISO 8601 texts, which are UTC where they name no offset, and counts since the Unix epoch, as numbers or
-    digits: ten digits are seconds, thirteen are milliseconds. Any other number could mean anything.
+    Accepted are ISO 8601 texts, in UTC if they have no offset, and counts since the Unix epoch, as numbers or digits.
+    Ten digits are seconds, thirteen are milliseconds. Other numbers are ambiguous and raise.
     """
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -52,9 +52,9 @@ def read_instant(value: object) -> datetime | None:
 
 
 def read_day(value: object) -> date | None:
-    """A day without a time, ``2026-05-20``; ``None`` for nothing and for what stands for nothing.
+    """A day without a time, ``2026-05-20``; ``None`` for an empty value or a placeholder.
 
-    `syncer.domain.dues.Dues.of_day` has the instant that stands for it. Raises `ValueError` for anything else.
+    `syncer.domain.dues.Dues.of_day` converts it to an instant. Raises `ValueError` for anything else.
     """
     text = value.strip() if isinstance(value, str) else value
     if text is None or text == "":
@@ -71,7 +71,7 @@ def read_day(value: object) -> date | None:
 
 
 def hinted_instant(value: object) -> datetime | None:
-    """The same, and ``None`` for what cannot be read: good where the instant is a hint, and nothing hangs on it."""
+    """Like `read_instant`, but ``None`` for a value that cannot be read. For instants that are only hints."""
     try:
         return read_instant(value)
     except ValueError:
@@ -79,7 +79,7 @@ def hinted_instant(value: object) -> datetime | None:
 
 
 def read_iso(value: object) -> datetime:
-    """An ISO 8601 text, whatever it stands for, as an instant in UTC. Raises `ValueError`."""
+    """An ISO 8601 text as an instant in UTC, placeholders included. Raises `ValueError`."""
     try:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
         if moment is not None:
@@ -90,14 +90,14 @@ def read_iso(value: object) -> datetime:
 
 
 def write_instant(moment: datetime) -> str:
-    """``2026-05-19T08:30:00Z``; milliseconds only where there are any."""
+    """``2026-05-19T08:30:00Z``, with milliseconds if they are not zero."""
     utc = moment.astimezone(UTC)
     precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
     return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
 
 def stands_for_none(moment: datetime) -> bool:
-    """Whether nobody can have meant this instant; without an offset it is UTC."""
+    """Whether this instant is a placeholder for no date. Without an offset it is UTC."""
     if moment.year in (1, _LAST_YEAR):
         return True
     utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -108,7 +108,7 @@ def stands_for_none(moment: datetime) -> bool:
 def _read_text(text: str) -> datetime | None:
     if found := _DOT_NET.fullmatch(text):
         return _read_count(int(found[1]))
-    # Before the standard library, which takes thirteen digits for a date and a time of the Middle Ages.
+    # Checked before the standard library, which reads thirteen digits as a date and a time in the Middle Ages.
     if len(text) != _COMPACT_DATE and _COUNT.fullmatch(text):
         return _read_count(float(text) if "." in text else int(text))
     if _NO_DATE.match(text):
@@ -134,8 +134,9 @@ def _read_count(count: float) -> datetime | None:
 
 
 def _is_no_count(count: int) -> bool:
-    """Whether it counts, in seconds or in milliseconds, to what stands for none; -1 is an error in many languages."""
+    """Whether this count of seconds or milliseconds is a placeholder."""
     zone = _ZONE.total_seconds()
+    # Offsets of time zones are multiples of 15 minutes. Many languages return -1 for an error.
     midnight = (
         (count % _QUARTER == 0 and abs(count) <= zone)
         or (count % (_QUARTER * 1000) == 0 and abs(count) <= zone * 1000)

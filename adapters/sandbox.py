@@ -1,8 +1,8 @@
-"""What the three sandboxes share: a CRM as a function from calls to replies, and the faults of a network.
+"""The base of the three sandboxes: a simulated CRM as a function from calls to replies, and the faults of a network.
 
-A sandbox is plain code without I/O, so that a simulation can put a million calls through it; a Starlette
-application and `adapters.http.sandbox_transport` are two thin doors to the same room. People act in a sandbox by its
-own methods, which leave no trace that the API's calls would not leave.
+A sandbox does no I/O, so a simulation can send a million calls. It is reached through the Starlette application below
+or through `adapters.http.sandbox_transport`. The methods of a sandbox are the actions of people. They leave no traces
+that the real CRM would not leave.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from starlette.routing import Route
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it arrives: header names in lower case, the path as sent, without the query."""
+    """One request: header names in lower case, the path as sent, without the query."""
 
     method: str
     path: str
@@ -34,7 +34,7 @@ class Call:
     body: bytes = b""
 
     def json(self) -> Any:
-        """The body as JSON; ``None`` if it is empty or no JSON."""
+        """The body as JSON; ``None`` if it is empty or not JSON."""
         try:
             return json.loads(self.body) if self.body else None
         except ValueError:
@@ -56,31 +56,31 @@ def json_reply(status: int, value: object, *, media_type: str = "application/jso
 
 
 class Fault(StrEnum):
-    """What may go wrong with one request, named by what the client sees and whether it took effect."""
+    """A fault of one request: what the client sees, and whether the request was carried out."""
 
     NO_CONNECTION = "no_connection"
     LOST_REQUEST = "lost_request"
-    """The connection breaks; nothing happened."""
+    """The connection breaks before the request is carried out."""
     LOST_ANSWER = "lost_answer"
-    """It happened; the connection breaks before the answer."""
+    """The request is carried out, and the connection breaks before the answer."""
     ERROR_BEFORE = "error_before"
-    """A 5xx; nothing happened."""
+    """A 5xx. The request is not carried out."""
     ERROR_AFTER = "error_after"
-    """It happened; a 5xx."""
+    """The request is carried out, and answered with a 5xx."""
     THROTTLED = "throttled"
     UNAUTHORIZED = "unauthorized"
     GARBAGE = "garbage"
-    """It happened; a success that is not JSON."""
+    """The request is carried out. The answer is a success that is not JSON."""
     TRUNCATED = "truncated"
-    """It happened; a success whose body ends early."""
+    """The request is carried out. The answer is a success whose body ends early."""
     FORBIDDEN = "forbidden"
-    """A 403 in the CRM's words; nothing happened."""
+    """A 403 of the CRM. The request is not carried out."""
     GATEWAY_404 = "gateway_404"
-    """A page of something before the CRM, with status 404; nothing happened."""
+    """A proxy's page with status 404. The request is not carried out."""
     GATEWAY_200 = "gateway_200"
-    """The same with status 200: a login page of a proxy, say."""
+    """A proxy's page with status 200, such as a login page. The request is not carried out."""
     BOM = "bom"
-    """It happened; the answer begins with a byte order mark."""
+    """The request is carried out. The answer begins with a byte order mark."""
 
 
 _GATEWAY: Final = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Not found</h1></body></html>"
@@ -88,7 +88,7 @@ Lie = Literal["task", "contact", "due"]
 
 
 class Broken(Exception):
-    """The connection broke instead of an answer; ``sent`` tells whether the request had left."""
+    """The connection broke before the answer. ``sent`` tells whether the request had been sent."""
 
     def __init__(self, *, sent: bool) -> None:
         super().__init__("the sandbox broke the connection")
@@ -98,18 +98,18 @@ class Broken(Exception):
 class Sandbox(ABC):
     """One CRM, simulated from its documentation.
 
-    ``clock`` is the CRM's own. ``fault`` chooses what goes wrong with a call, if anything. ``before`` and
-    ``after`` are called around each call that takes effect: the places where somebody else may act.
-    ``calls`` is every call that arrived, with the status that was answered (0 if it never was).
+    ``clock`` is the CRM's own. ``fault`` chooses the fault of a call, or none. ``before`` and ``after`` are called
+    around each call that is carried out; there a test lets somebody else act. ``calls`` has all calls that arrived,
+    with the status of the answer (0 if there was none).
 
-    What is wrong for good: ``lasting`` has a method (``""`` is any), a regular expression that the whole path must
-    match, and what goes wrong with each such call. ``garbled`` has, for the id of a task or a contact, fields that take
-    the place of its own wherever it is shown. ``lying_create`` is what the answer to a create takes from another task.
+    Permanent faults: ``lasting`` has entries of a method (``""`` is any), a regular expression for the whole path, and
+    the fault of such calls. ``garbled`` has, by the id of a task or contact, fields that replace its own in every
+    answer. ``lying_create`` is the field that the answer to a create takes from another task.
     """
 
     system: ClassVar[str]
     told_as: ClassVar[Mapping[Lie, str]]
-    """The fields by which a task tells its id, its contact and its due."""
+    """The names of a task's fields for its id, its contact and its due."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.clock = clock
@@ -123,7 +123,7 @@ class Sandbox(ABC):
 
     @abstractmethod
     def handle(self, call: Call) -> Reply:
-        """Answer one call, faithful to the CRM's documentation."""
+        """Answer one call as the CRM's documentation says."""
 
     @abstractmethod
     def is_write(self, call: Call) -> bool:
@@ -138,11 +138,11 @@ class Sandbox(ABC):
         """The CRM's 429."""
 
     def forbidden(self) -> Reply:
-        """The CRM's 403 for one thing."""
+        """The CRM's 403 for a single item."""
         return json_reply(403, {"message": "Forbidden"})
 
     def told(self, made: dict[str, Any], others: Callable[[], Iterable[dict[str, Any]]]) -> dict[str, Any]:
-        """What a create answers of the task that it made: the truth, unless it lies by what is true of another one."""
+        """The answer to a create: the created task, or, with ``lying_create``, one with a field of another task."""
         if self.lying_create is None:
             return made
         name = self.told_as[self.lying_create]
@@ -150,7 +150,7 @@ class Sandbox(ABC):
         return made | {name: next(lies, made[name])}
 
     def exchange(self, call: Call) -> Reply:
-        """One call through the network, with whatever goes wrong; raises `Broken`."""
+        """Send one call through the simulated network. Raises `Broken`."""
         fault = self.fault(call) or self._lasting(call)
         if fault is Fault.NO_CONNECTION:
             raise Broken(sent=False)
@@ -209,7 +209,7 @@ class Sandbox(ABC):
 
 
 def _with_fields(shown: Any, fields: Mapping[str, Mapping[str, object]]) -> Any:
-    """The same JSON with these fields in the objects that have these ids."""
+    """The JSON with these fields replaced in the objects with these ids."""
     if isinstance(shown, list):
         return [_with_fields(item, fields) for item in shown]
     if not isinstance(shown, dict):
@@ -219,7 +219,7 @@ def _with_fields(shown: Any, fields: Mapping[str, Mapping[str, object]]) -> Any:
 
 
 def application(sandbox: Sandbox) -> Starlette:
-    """The door for people: the sandbox as a Starlette application."""
+    """The sandbox as a Starlette application."""
 
     async def answer(request: Request) -> Response:
         call = Call(
@@ -240,7 +240,7 @@ def application(sandbox: Sandbox) -> Starlette:
 
 
 def _broken_off() -> Response:
-    """An answer that promises a body and never sends it: the server then closes the connection."""
+    """An answer without the body that it announces. The server then closes the connection."""
 
     async def nothing() -> Any:
         return

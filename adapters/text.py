@@ -1,6 +1,6 @@
-"""Text as CRMs keep it, made text that can be carried to another CRM (pure). Everything here takes linear time.
+"""Convert texts of a CRM, which may be HTML, to plain text for another CRM (pure). Everything takes linear time.
 
-The standard library's parser of HTML is no help: it takes quadratic time on markup that never ends, and drops text.
+The standard library's HTML parser is not used: it takes quadratic time on markup that never ends, and drops text.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _UNSEEN: Final = frozenset({"head", "script", "style", "template", "title"})
 _KNOWN: Final = _BLOCKS | _BREAKS | _INLINE | _UNSEEN
 _SPECIAL: Final = re.compile(r"[<>\"']")
 _ANGLE: Final = re.compile(r"[<>]")
-# With the prefixes that office programs put before their own elements.
+# Includes elements with a prefix, as office programs write them: ``<o:p>``.
 _NAME: Final = re.compile(
     r"/?((?:(?:o|v|w|m|x|st1):)?+[A-Za-z][A-Za-z0-9]{0,31}+)(?=[\s/]*+(?:>|(?<=[\s/])[A-Za-z_:@\"']))"
 )
 _DECLARATION: Final = re.compile(r"!(?:doctype\b|\[(?:CDATA|if|endif)\b)|\?xml\b", re.IGNORECASE | re.ASCII)
-# Longer numbers would be no characters, and the standard library takes quadratic time, or fails, to say so.
+# Longer numbers are no characters, and the standard library takes quadratic time for them, or fails.
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}+|#[xX][0-9a-fA-F]{1,6}+|[A-Za-z][A-Za-z0-9]{1,31}+);")
 
 _LINE_ENDS: Final = re.compile(r"\r\n|[\r\v\f\x85\u2028\u2029]")
-# ESC and its one-character form of the C1 set: control strings to their end, sequences, then what is left of them.
+# Terminal escape sequences, beginning with ESC or a C1 control: strings up to their end, then sequences, then the rest.
 _ESCAPES: Final = re.compile(
     r"(?:\x1b[\]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x90\x98\x9b-\x9f\n]*+(?:\x07|\x9c|\x1b\\)"
     r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"
@@ -53,29 +53,30 @@ _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
 )
 _PASSES: Final = 5
-"""So often text is taken for markup once more: of an entity that stands for a tag, two passes leave nothing."""
+"""The most conversions of one text. A tag that was escaped as entities becomes a tag, and disappears in the next
+pass."""
 _LINE_BREAKS: Final = re.compile(r"[\n\t]+")
 
 
 def body_text(text: str) -> str:
-    """A text without what steers a terminal or the direction of writing; its lines end in ``\\n``, tabs stay."""
+    """A text without control characters and direction marks. Line ends become ``\\n``; tabs stay."""
     if text.isascii() and text.isprintable():
         return text
     return _CONTROLS.sub("", _ESCAPES.sub("", _LINE_ENDS.sub("\n", text)))
 
 
 def title_text(text: str | None) -> str | None:
-    """A text as one line, at its full length; ``None`` where nothing is left."""
+    """A text as one line, not shortened; ``None`` if nothing is left."""
     return _LINE_BREAKS.sub(" ", body_text((text or "").strip())).strip() or None
 
 
 def plain_text(text: str, *, unescape: bool = False) -> str:
-    """The text of what may be HTML, as lines; what is no HTML stays as it is, but for what `body_text` takes away.
+    """Convert a text that may be HTML to plain text. Other texts are only cleaned by `body_text`.
 
-    It is HTML where something closes a known element, breaks a line, begins a block, or is never seen. Of HTML, the
-    ends of blocks become line ends, comments, styles, scripts and the head vanish, other known tags too, and entities
-    are characters. What is malformed, or no tag that HTML has, is text: nothing is lost but markup. ``unescape`` makes
-    characters of the entities of a text without any tag, too.
+    A text counts as HTML if it has a closing tag of a known element, a line break, the beginning of a block, a comment,
+    or an invisible element such as a script. In HTML, the ends of blocks become line ends, entities become characters,
+    and all known tags, comments, styles, scripts and the head are removed. Malformed and unknown tags stay as text, so
+    that nothing but markup is lost. ``unescape`` converts entities even in a text without any tag.
     """
     pieces = list(_pieces(text)) if "<" in text else [text]
     if any(_is_markup(piece) for piece in pieces if isinstance(piece, _Tag)):
@@ -87,9 +88,9 @@ def plain_text(text: str, *, unescape: bool = False) -> str:
 
 
 def same_text_value(field: TaskField, one: Value, other: Value) -> bool:
-    """Whether two values are one where a CRM may make HTML of a text, or plain text of HTML.
+    """Whether two values are the same in a CRM that may convert a text to HTML or back.
 
-    Markup, entities, white space, control characters and marker lines do not count.
+    Markup, entities, white space, control characters and marker lines are ignored.
     """
     if field is TaskField.ASSIGNEE or isinstance(one, datetime) or isinstance(other, datetime):
         return same_value(field, one, other)
@@ -98,7 +99,7 @@ def same_text_value(field: TaskField, one: Value, other: Value) -> bool:
 
 
 def plain_words(text: str) -> str:
-    """The words of a text, whatever it was written in: a text that is read again, and again, still has the same."""
+    """The words of a text, in whatever form it is written. The result does not change if it is converted again."""
     for _ in range(_PASSES):
         plain = plain_text(split_marker(text)[0] or "", unescape=True)
         if plain == text:
@@ -108,7 +109,7 @@ def plain_words(text: str) -> str:
 
 
 class _Tag(str):
-    """Markup: ``p``, ``/p``, or ``!`` for a comment, a declaration, and an element that is not seen."""
+    """Markup: ``p``, ``/p``, or ``!`` for a comment, a declaration or an invisible element."""
 
     __slots__ = ()
 
@@ -118,7 +119,7 @@ def _is_markup(tag: _Tag) -> bool:
 
 
 def _pieces(text: str) -> Iterator[str | _Tag]:
-    """Text and markup in turn. Each way to the end of something is gone once, so that all of it is linear."""
+    """Text and markup in turn, in linear time: see `_Ends`."""
     ends = _Ends(text)
     done, at = 0, text.find("<")
     while at >= 0:
@@ -133,7 +134,7 @@ def _pieces(text: str) -> Iterator[str | _Tag]:
 
 
 def _markup(text: str, at: int, ends: _Ends) -> tuple[_Tag, int] | None:
-    """The markup that begins here, and where it ends; ``None`` where it is text."""
+    """The markup that begins at ``at``, and where it ends. ``None`` if it is text."""
     if text.startswith("<!--", at):
         end = ends.after("-->", at + 4)
         return None if end is None else (_Tag("!"), end)
@@ -155,7 +156,7 @@ def _markup(text: str, at: int, ends: _Ends) -> tuple[_Tag, int] | None:
 
 
 class _Ends:
-    """Where things end, remembering what does not: looking for it again and again would be quadratic."""
+    """Finds ends, and remembers what has no end: to search for it again from each tag would take quadratic time."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -163,7 +164,7 @@ class _Ends:
         self._quotes_from = 0
 
     def after(self, mark: str, at: int) -> int | None:
-        """The place behind the next ``mark``."""
+        """The position after the next ``mark``."""
         found = -1 if mark in self._never else self._text.find(mark, at)
         if found < 0:
             self._never.add(mark)
@@ -171,7 +172,7 @@ class _Ends:
         return found + len(mark)
 
     def of_element(self, name: str, at: int) -> int | None:
-        """The place behind ``</name>``."""
+        """The position after ``</name>``."""
         if name in self._never:
             return None
         found = re.compile(rf"</{name}[\s/>]", re.IGNORECASE | re.ASCII).search(self._text, at)
@@ -181,7 +182,7 @@ class _Ends:
         return end
 
     def of_tag(self, at: int) -> int | None:
-        """The place behind the ``>`` of a tag, outside of quotes where they are in order, and before any ``<``."""
+        """The position after the ``>`` of a tag. A ``>`` within quotes does not count, if every quote is closed."""
         end = self._quoted(at) if at >= self._quotes_from else None
         if end is None:
             found = _ANGLE.search(self._text, at)
@@ -202,7 +203,7 @@ class _Ends:
 
 
 def _lines(pieces: list[str | _Tag]) -> str:
-    """The text of HTML: a block begins and ends a line, ``<br>`` ends one; white space in the markup is none."""
+    """The text of HTML. A block begins and ends a line, ``<br>`` ends one, and indentation of the markup is ignored."""
     made: list[str] = []
     fresh = True
     for piece in pieces:
@@ -226,7 +227,7 @@ def _lines(pieces: list[str | _Tag]) -> str:
 
 
 def _outside(text: str) -> str:
-    """The text at the beginning of a line, without the line ends and the indentation of the markup before it."""
+    """A text at the beginning of a line, without the line ends and the indentation before it."""
     lead = text[: len(text) - len(text.lstrip())]
     return text[len(lead) :] if "\n" in lead else text
 

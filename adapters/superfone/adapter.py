@@ -1,7 +1,7 @@
 """The connection to one Superfone account.
 
-Superfone's documentation: two lead calls and three task calls, no more. A lead is found by phone alone, tasks are
-listed lead by lead, *complete* names no task, and nothing can be changed, reopened or deleted.
+Superfone documents two calls for leads and three for tasks. A lead is found by phone number only, tasks are listed for
+one lead at a time, *complete* takes no task id, and nothing can be changed, reopened or deleted.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ REREADS: Final = 3
 _API: Final = "/enterprise/api"
 
 _NOBODY: Final = ("lead not found", "customer not found")
-# Any other 404 does not come from Superfone's documentation, a wrong address for example, and proves nothing.
+# Any other 404 is not documented. It may come from a wrong address, so it does not prove that a lead is missing.
 RULES: Final = (
     Rule(400, NothingOpen, ("no open task",)),
     Rule(404, Full, ("storage is full",)),
@@ -64,7 +64,7 @@ _NO_LEAD: Final = (Rule(404, Missing, _NOBODY), Rule(BAD_REQUEST, Missing, _NOBO
 
 
 def own_error(_status: int, body: ErrorBody) -> bool:
-    """Superfone's documentation: ``{"message": "<text>"}``, and nothing else tells an error."""
+    """Whether the body is ``{"message": "<text>"}``, the only documented form of an error."""
     message = None if body is None else body.get("message")
     return isinstance(message, str) and bool(message.strip())
 
@@ -73,11 +73,11 @@ _log = structlog.get_logger("syncer.superfone")
 
 
 class SuperfoneAdapter(Adapter):
-    """Superfone's Enterprise API in canonical terms.
+    """The adapter for Superfone's Enterprise API.
 
-    ``region`` is the country of phone numbers that come without a country code. ``expected_identity`` is the
-    organisation that the ledger belongs to; ``None`` becomes the first one that an answer names. An answer of
-    another organisation raises `WrongAccount` from whichever method received it.
+    ``region`` is the country of phone numbers without a country code. ``expected_identity`` is the organisation that
+    the ledger belongs to. If it is ``None``, the first answer with an organisation sets it. An answer of another
+    organisation raises `WrongAccount`, whichever method received it.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -86,7 +86,7 @@ class SuperfoneAdapter(Adapter):
     def __init__(
         self, settings: SuperfoneSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
     ) -> None:
-        del zone  # Its dues are instants.
+        del zone  # Not needed: Superfone's dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region
@@ -106,27 +106,26 @@ class SuperfoneAdapter(Adapter):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What Superfone can do, under this connection's settings."""
+        """What Superfone can do with this connection's settings."""
         return self._capabilities
 
     def raw_type(self, kind: Kind) -> str:
         return wire_type(kind, self._settings.todo_type) or ""
 
     async def identity(self) -> Identity:
-        """The organisation, once an answer has named it; sends nothing.
+        """The organisation, once an answer has named it. Sends no request.
 
-        Superfone's documentation has no call that tells whose key it is, but every lead and task names its
-        organisation.
+        No call of Superfone returns the owner of a key, but every lead and task has its organisation.
         """
         known = self.expected_identity
         return Identity(known, f"organisation {known}" if known else "an organisation that no answer has named yet")
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The lead with this phone number, as primary or secondary one; empty where there is none.
+        """The lead with this primary or secondary phone number; empty if there is none.
 
-        Superfone's documentation does not say how "no such lead" is answered here. Believed is what its other calls say
-        of one, ``Lead not found`` and ``Customer not found``, and a success without a lead. Raises `Ambiguous` for a
-        lead whose numbers are others.
+        Superfone does not document the answer for a missing lead. A success without a lead counts as one, and so do the
+        texts of its other calls, ``Lead not found`` and ``Customer not found``. Raises `Ambiguous` if the lead that is
+        found does not have the number.
         """
         if not key.startswith("+"):
             raise NotImplementedError("Superfone finds leads by phone number only")
@@ -140,11 +139,11 @@ class SuperfoneAdapter(Adapter):
         return tuple(self._carrying(record, key) for record in self._leads(answer))
 
     async def create_contact(self, record: Record) -> Record:
-        """The lead with one of these phone numbers, created if there is none.
+        """The lead with one of these phone numbers; it is created if there is none.
 
-        An existing one is left as it is: Superfone's documentation has one call to create and to update, which matches
-        the primary number alone. Raises `Refused` without a phone number, `Ambiguous` where the numbers lead to
-        several leads.
+        An existing lead is not changed. Superfone has one call to create and to update, which compares the primary
+        number only, so the lead is looked up first. Raises `Refused` without a phone number, `Ambiguous` if the numbers
+        belong to several leads.
         """
         leads = [lead for phone in record.phones if (lead := await self._only_lead(phone)) is not None]
         if len({lead.remote_id for lead in leads}) > 1:
@@ -160,24 +159,24 @@ class SuperfoneAdapter(Adapter):
         return created or await self._find_again(phone)
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
-        """All tasks of a lead, open and closed, newest created first, each once.
+        """All open and closed tasks of a lead, each once, newest first.
 
-        Superfone's documentation: pages of 20 at most, counted from 1. A row created meanwhile moves the others,
-        so a list whose total changes, or that gives fewer rows than it counts, is read again, up to three times.
-        Raises `Missing` for an unknown lead, `BadAnswer`, `Unavailable`.
+        A page has at most 20 rows; pages are counted from 1. A task that is created meanwhile moves the other rows. So
+        the list is read again, up to three times, if its total changes or if it has fewer rows than its total. Raises
+        `Missing` for an unknown lead, `BadAnswer`, `Unavailable`.
         """
         for _ in range(1 + REREADS):
             rows = await self._whole_list(contact)
             if rows is not None:
                 return self._listing(rows, contact)
-        msg = f"the tasks of lead {contact} never came whole: the list changes, or counts more rows than it gives"
+        msg = f"the tasks of lead {contact} could not be read completely: the list changed, or rows were missing"
         raise Unavailable(msg, system=SYSTEM)
 
     async def create_task(self, draft: Draft) -> Reading:
-        """Create a task; what the answer leaves out is as it was sent, but the id must be there, else `InDoubt`.
+        """Create a task. Fields that the answer leaves out are taken from the request.
 
-        Superfone's documentation: the answer is a 200; ``Lead storage is full`` shares its 404 with an unknown lead.
-        Raises `Full` for the first and `Refused` for the second.
+        Raises `InDoubt` if the answer has no id. A full account and an unknown lead both answer 404: the text
+        ``Lead storage is full`` raises `Full`, any other text `Refused`.
         """
         raw_type = wire_type(draft.kind, self._settings.todo_type)
         if raw_type is None:
@@ -189,16 +188,17 @@ class SuperfoneAdapter(Adapter):
         except Refused as error:
             if error.status != BAD_REQUEST or body.pop("notify_at", None) is None:
                 raise
-            # By their clock it may be too late for it, and a task without its reminder is better than no task.
+            # By Superfone's clock it may be too late to notify. A task without its notification is better than none.
             answer = await self._write(_tasks_of(draft.contact), body)
         sent: dict[str, JsonValue] = {"type": raw_type, "due_date": body["due_date"], "task_status": "PENDING"}
         return self._written(answer, draft.contact, sent)
 
     async def complete_task(self, ref: TaskRef) -> Reading:
-        """Complete the lead's newest open task; the one that was closed, which need not be the one meant.
+        """Complete the lead's newest open task, and return the task that was closed.
 
-        Superfone's documentation: there is no task id in the request, and doing it again closes the next one. Raises
-        `NothingOpen`, `Refused` for an unknown lead, and `InDoubt` where the answer names no closed task.
+        The request has no task id, so another task than ``ref`` may be closed: the caller has to compare. A second
+        request closes the next task. Raises `NothingOpen`, `Refused` for an unknown lead, and `InDoubt` if the answer
+        has no closed task.
         """
         answer = await self._write(f"{_tasks_of(ref.contact)}/complete", None)
         closed = self._written(answer, ref.contact, {})
@@ -208,7 +208,7 @@ class SuperfoneAdapter(Adapter):
         return closed
 
     async def check(self) -> list[Check]:
-        """Look up a number that nobody has, then the tasks of a lead that need not exist: both are harmless."""
+        """Look up a number that nobody has, then list the tasks of a lead that may not exist. Both are harmless."""
         return await run_checks(self.find_contacts, self._page)
 
     async def list_tasks(self) -> Listing[Reading]:
@@ -238,7 +238,7 @@ class SuperfoneAdapter(Adapter):
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
 
     def _written(self, answer: Answer, lead: str, sent: dict[str, JsonValue]) -> Reading:
-        """The task that a write answered, over what was sent; raises `InDoubt` where it cannot be understood."""
+        """The task in the answer to a write, with missing fields as sent. Raises `InDoubt` if it cannot be understood."""
         data = {name: value for name, value in answer.parse(TaskAnswer).data.items() if value is not None}
         try:
             task = WireTask.model_validate({**sent, **data})
@@ -251,7 +251,7 @@ class SuperfoneAdapter(Adapter):
         return read_task(task, lead)
 
     async def _whole_list(self, lead: str) -> dict[str, JsonValue] | None:
-        """Every row once; ``None`` if the list moved meanwhile. A page that brings nothing new is the last."""
+        """All rows of the list by their keys, or ``None`` if the list changed while it was read."""
         first = await self._page(lead, 1)
         rows = _keyed(first)
         for number in range(2, first.total_pages + 1):
@@ -262,6 +262,7 @@ class SuperfoneAdapter(Adapter):
             if page.total_items != first.total_items:
                 return None
             more = _keyed(page)
+            # A page past the end may repeat the last rows.
             if more.keys() <= rows.keys():
                 break
             rows |= more
@@ -298,7 +299,7 @@ class SuperfoneAdapter(Adapter):
         return [read_lead(lead, self._region) for lead in leads]
 
     def _carrying(self, record: Record, phone: str) -> Record:
-        """The record, if this number is one of its own; a lead without any readable number is believed."""
+        """The record, if it has this number. A lead without any readable number is accepted."""
         if not record.phones:
             return Record(record.system, record.remote_id, record.name, (phone,), record.emails)
         if phone not in record.phones:
@@ -313,7 +314,7 @@ class SuperfoneAdapter(Adapter):
         return found[0] if found else None
 
     def _created_lead(self, answer: Answer, phone: str) -> Record | None:
-        """The lead, if the answer to its creation is one: what that looks like we could not find documented."""
+        """The lead, if the answer to its creation contains it. Superfone does not document this answer."""
         try:
             created = self._leads(answer)
         except InDoubt:
@@ -321,13 +322,13 @@ class SuperfoneAdapter(Adapter):
         return next((record for record in created if phone in record.phones), None)
 
     async def _find_again(self, phone: str) -> Record:
-        """The lead that was just created, by its number; raises `InDoubt` where it cannot be found."""
+        """Look up the lead that was just created by its number. Raises `InDoubt` if it is not found."""
         try:
             found = await self._only_lead(phone)
         except (Unavailable, BadAnswer, Refused) as error:
             raise InDoubt(error.words, system=SYSTEM, status=error.status) from error
         if found is None:
-            msg = "the lead was created, says the answer, but cannot be found by its phone number"
+            msg = "the lead was created, but it is not found by its phone number"
             raise InDoubt(msg, system=SYSTEM)
         return found
 

@@ -1,4 +1,4 @@
-"""What ``syncer check`` tries at Superfone: harmless reads, each with what to do where it fails."""
+"""The tests of ``syncer check`` for Superfone: harmless reads, each with advice if it fails."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Page = Callable[[str, int], Awaitable[object]]
 
 
 async def run_checks(find: Find, page: Page) -> list[Check]:
-    """Whether the key is accepted and, unless it is not, whether the task calls answer."""
+    """Test whether the key is accepted. If it is, test whether the task calls work."""
     key = await _check_key(find)
     return [key] if key.ok is False else [key, await _check_tasks(page)]
 
@@ -33,14 +33,14 @@ async def _check_key(find: Find) -> Check:
     except Unauthorized as error:
         return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
     except AdapterError as error:
-        # Superfone may refuse the number that nobody has: that is about the number alone.
+        # Superfone may reject the number, because nobody has it. That says nothing about the key.
         ok = None if error.status == BAD_REQUEST else False
         return Check(what, ok=ok, detail=error.words, advice=_URL_ADVICE)
     return Check(what, ok=True, detail="the key is accepted")
 
 
 async def _check_tasks(page: Page) -> Check:
-    """Superfone's documentation: no such lead is a 404 ``Lead not found``, which a wrong address does not say."""
+    # An unknown lead is a 404 with the text ``Lead not found``. A wrong address has another text.
     what = "list the tasks of a lead"
     try:
         await page(PROBE_LEAD, 1)

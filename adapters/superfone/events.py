@@ -1,6 +1,6 @@
 """Superfone's event notifications: ``CUSTOMER_…`` and ``TASK_…``, with a header that the account's owner has set.
 
-They carry no signature and no id of the delivery, so a repetition is not known as one. ``contact_id`` is the lead.
+They have no signature and no delivery id, so a repeated delivery cannot be recognised. ``contact_id`` is the lead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _BEARER: Final = "bearer "
 
 
 class SuperfoneEvents:
-    """Those of one account. ``Bearer`` before the secret or the header's value makes no difference."""
+    """The events of one account. ``Bearer`` before the secret or the header's value is ignored."""
 
     def __init__(self, *, secret: str, header: str) -> None:
         self._secret = _bare(secret)
@@ -32,7 +32,7 @@ class SuperfoneEvents:
             raise Forged(msg)
         event = json_object(body)
         if not isinstance(event.get("event"), str) or not _TYPES.fullmatch(event["event"]):
-            msg = "it is no event of a customer or a task"
+            msg = "it is not an event of a customer or a task"
             raise NotUnderstood(msg)
         lead = id_in(event, "contact_id")
         if lead is None:

@@ -1,4 +1,4 @@
-"""Superfone's tasks and leads, and the canonical ones: both directions (pure)."""
+"""Convert tasks and leads between Superfone's form and the canonical one (pure)."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ NOTIFY_MARGIN: Final = timedelta(minutes=1)
 def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
     """The body of a create.
 
-    Superfone's documentation: there is no title field; ``notify_at`` must be in the future and not after
-    ``due_date``. The margin is for their clock, which may be ahead of ours. A marker that the text carries is
-    left out: it could not be read back, and a person would see it.
+    Superfone has no title field, so title and text become ``customer_note``. ``notify_at`` must be in the future and
+    not after ``due_date``, else it is left out.
     """
     body = {"type": raw_type, "due_date": write_instant(draft.due)}
+    # No call returns the note, so a marker would be useless, and people would see it.
     text, _marker = split_marker(draft.body)
     note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
     if note:
         body["customer_note"] = note
+    # The margin is for Superfone's clock, which may be ahead of ours.
     if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:
         body["notify_at"] = write_instant(draft.notify_at)
     return body
 
 
 def contact_body(record: Record, phone: str) -> dict[str, object]:
-    """The body that creates a lead; names and e-mail only where there are any."""
+    """The body that creates a lead. Empty names and e-mails are left out."""
     first, _, last = record.name.strip().partition(" ")
     optional = {"first_name": first, "last_name": last.strip(), "email": list(record.emails)}
     return {
@@ -47,7 +48,7 @@ def contact_body(record: Record, phone: str) -> dict[str, object]:
 
 
 def read_task(task: WireTask, lead: str) -> Reading:
-    """A task in canonical terms. A type that we do not know is a to-do, and counts as no reminder."""
+    """The canonical form of a task. An unknown type is a to-do, and does not count as a reminder."""
     raw_type = task.type.strip().upper()
     return Reading(
         system=SYSTEM,
@@ -69,7 +70,7 @@ def read_task(task: WireTask, lead: str) -> Reading:
 
 
 def read_lead(lead: WireLead, region: str) -> Record:
-    """A lead in canonical terms, its keys normalised, the primary number first."""
+    """The canonical form of a lead: normalised keys, the primary number first."""
     names = " ".join(part for part in (lead.first_name, lead.last_name) if part)
     phones = (phone_key(phone, region) for phone in lead.phones)
     emails = (email_key(email) for email in lead.email)
@@ -83,5 +84,5 @@ def read_lead(lead: WireLead, region: str) -> Record:
 
 
 def unreadable(row: JsonValue, detail: str, lead: str) -> Unreadable:
-    """A row of this lead's list that could not be understood, with its id if at least that could be read."""
+    """A row of the lead's list that could not be understood, with its id if that could be read."""
     return Unreadable(SYSTEM, row_id(row), detail, excerpt(json.dumps(row).encode()), lead)

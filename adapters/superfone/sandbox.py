@@ -1,6 +1,6 @@
-"""Superfone, simulated from its documentation: every status and message of its two lead and three task calls.
+"""Superfone, simulated from its documentation: all statuses and messages of its two lead and three task calls.
 
-What the documentation leaves open is a switch, or says so in a comment.
+Undocumented behaviour is a switch, or has a comment that says so.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class _Refusal(Exception):
 class SuperfoneSandbox(Account, Sandbox):
     """One Superfone account.
 
-    Not documented, and so switchable: ``no_lead`` is how a lookup says that there is none, ``upsert_gives_lead``
-    whether creating a lead answers with it. ``allowed_types`` is what the account may create, ``storage_full``
-    whether it is at its limit. ``page_clamp`` is the most rows of a page, whatever is asked for. The rest is
-    in `Account`.
+    Two switches are for undocumented behaviour: ``no_lead`` is the answer to a lookup without a result, and
+    ``upsert_gives_lead`` tells whether the answer to creating a lead has the lead. ``allowed_types`` are the types that
+    the account may create. ``storage_full`` puts it at its limit. ``page_clamp`` is the largest page, whatever the
+    request says. The rest is in `Account`.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -73,7 +73,7 @@ class SuperfoneSandbox(Account, Sandbox):
         self.allowed_types: tuple[str, ...] = tuple(KINDS)
 
     def handle(self, call: Call) -> Reply:
-        """Answer one call. Only the order of the checks is ours: key, path, query or body, lead, quota."""
+        """Answer one call. The order of the checks is a guess: key, path, query or body, lead, quota."""
         if call.headers.get("x-api-key") != self.api_key:
             return self.unauthorized()
         try:
@@ -90,7 +90,7 @@ class SuperfoneSandbox(Account, Sandbox):
         return json_reply(401, {"message": "UnAuthorized, Please Provide Valid API Key"})
 
     def throttled(self) -> Reply:
-        """A 429. Superfone documents none, so it carries no hint of how long to wait."""
+        """A 429. It is not documented, so it has no header that says how long to wait."""
         return json_reply(429, {"message": "Too Many Requests"})
 
     def _route(self, call: Call) -> Any:
@@ -108,7 +108,7 @@ class SuperfoneSandbox(Account, Sandbox):
 
     def _get_lead(self, call: Call) -> Any:
         if not call.query.get("phone"):
-            # Undocumented: how a lookup without a number is refused.
+            # Undocumented: the answer to a lookup without a number.
             raise _Refusal(400, "phone is required")
         lead = self.lead_by_phone(call.query["phone"])
         if lead is not None:
@@ -122,14 +122,14 @@ class SuperfoneSandbox(Account, Sandbox):
         if not phone or not isinstance(phone, str):
             raise _Refusal(400, "Customer phone is required to identify the record to update")
         fields = {name: body[name] for name in _UPSERTED if name in body}
-        # Only the primary number counts here, so a secondary one makes a second lead: undocumented, but read so.
+        # Only the primary number is compared, so a secondary number creates a second lead. Undocumented, but likely.
         known = next((lead for lead in self.leads() if lead.phones[:1] == (phone,)), None)
         if known is not None:
             lead = self.update_lead(known, fields)
         elif body.get("create_customer_if_customer_phone_not_found") is not True:
             raise _Refusal(400, "Customer not found")
         elif self.storage_full:
-            # Documented for the creation of tasks only, though it is leads that it speaks of.
+            # Documented for the creation of tasks only, although the text is about leads.
             raise _Refusal(404, "Lead storage is full")
         else:
             lead = self.lead(self.insert_lead((phone,), fields, None))
@@ -145,7 +145,7 @@ class SuperfoneSandbox(Account, Sandbox):
         size = min(size, self.page_clamp)
         rows = self.tasks(self._known(lead))
         page_text = query.get("page", "1")
-        # Undocumented: a page that is no positive number is taken for the first, one past the end is empty.
+        # Undocumented: an invalid page number means the first page; a page past the end is empty.
         page = max(1, int(page_text)) if _NUMBER.fullmatch(page_text) else 1
         return {
             "rows": [self._task_json(task) for task in rows[(page - 1) * size : page * size]],
@@ -242,7 +242,7 @@ def _lead_id(text: str) -> int:
 
 
 def _object(call: Call) -> dict[str, Any]:
-    """The body; empty for what is no JSON object, which is not documented."""
+    """The body. If it is not a JSON object, it counts as empty, which is undocumented."""
     body = call.json()
     return body if isinstance(body, dict) else {}
 
@@ -251,7 +251,7 @@ def _instant(value: object, name: str) -> datetime:
     try:
         return to_millisecond(read_iso(value))
     except ValueError:
-        # Undocumented: how a date that is none is refused.
+        # Undocumented: the answer to an invalid date.
         raise _Refusal(400, f"{name} must be a valid ISO 8601 timestamp") from None
 
 

@@ -1,4 +1,4 @@
-"""What is in a simulated Superfone account, the rules that hold in it, and what people do there."""
+"""The content of a simulated Superfone account, its rules, and the actions of people."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from adapters.superfone.types import REMINDER
 API_USER: Final = 1
 PERSON: Final = 678
 _FIRST: Final = datetime.min.replace(tzinfo=UTC) + timedelta(days=1)
-"""Nothing can be ten minutes before the first instant that there is."""
+"""The earliest due from which ten minutes can be subtracted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class SandboxLead:
 
 @dataclass(frozen=True, slots=True)
 class SandboxTask:
-    """A task. ``note`` is the ``customer_note`` of its creation, which no call gives back."""
+    """A task. ``note`` is the ``customer_note`` of its creation; no call returns it."""
 
     id: int
     lead: int
@@ -47,15 +47,15 @@ class SandboxTask:
 
     @property
     def order(self) -> tuple[datetime, int]:
-        """Greater is newer. Which of two is newer that came in the same millisecond is not documented."""
+        """A sort key: greater is newer. The order within one millisecond is undocumented."""
         return (self.created_at, self.id)
 
 
 class Account:
-    """Leads and their tasks. ``clock`` is Superfone's; everything is kept to the millisecond.
+    """Leads and their tasks. ``clock`` is Superfone's. Instants are kept to the millisecond.
 
-    ``auto_complete`` is the documented rule that a new task closes the lead's other non-reminders. Whether a
-    task that was closed so names who did it is not documented: ``sibling_actor``.
+    ``auto_complete`` is the documented rule that a new task closes the lead's other non-reminders. ``sibling_actor``
+    tells whether a task that was closed so has the user who created the new one; this is undocumented.
     """
 
     def __init__(self, clock: Callable[[], datetime], *, first_lead: int, first_task: int) -> None:
@@ -92,7 +92,7 @@ class Account:
         *,
         closes_others: bool = True,
     ) -> int:
-        """A person, or an automation, creates a task; its id. Whether the others close is not documented for them."""
+        """A person or an automation creates a task; returns its id. It is undocumented whether this closes others."""
         task = self.insert_task(int(lead), type, due, title=title, by=by)
         if closes_others:
             self.supersede(task)
@@ -119,14 +119,14 @@ class Account:
         del self._tasks[self._lead_of.pop(int(task))][int(task)]
 
     def person_deletes_lead(self, lead: int | str) -> None:
-        """A person deletes a lead with its tasks: its number may belong to another one from now on."""
+        """A person deletes a lead with its tasks. Another lead may get its number."""
         gone = self._leads.pop(int(lead))
         for task in self._tasks.pop(gone.id):
             del self._lead_of[task]
         self._by_phone = {phone: holder for phone, holder in self._by_phone.items() if holder != gone.id}
 
     def person_renumbers_lead(self, lead: int | str, phones: Iterable[str]) -> None:
-        """A person gives a lead these numbers, the primary one first; from whoever has one, it is taken."""
+        """A person gives a lead these numbers, the primary one first. Other leads lose them."""
         numbers = tuple(phones)
         for other in list(self._leads.values()):
             kept = numbers if other.id == int(lead) else tuple(phone for phone in other.phones if phone not in numbers)
@@ -152,7 +152,7 @@ class Account:
         return tuple(task for task in self.tasks(lead) if task.open)
 
     def supersede(self, task: SandboxTask) -> None:
-        """Close the lead's other non-reminders, at the very instant of this one's creation."""
+        """Close the lead's other non-reminders at the instant in which this one was created."""
         if not self.auto_complete or task.type == REMINDER:
             return
         for sibling in list(self._siblings(task)):
@@ -170,7 +170,7 @@ class Account:
         return self._leads[int(lead)]
 
     def lead_by_phone(self, phone: str) -> SandboxLead | None:
-        """The lead with this number, primary or secondary, written exactly so."""
+        """The lead with exactly this primary or secondary number."""
         lead = self._by_phone.get(phone)
         return None if lead is None else self._leads[lead]
 
@@ -179,7 +179,7 @@ class Account:
         return lead in self._leads
 
     def insert_lead(self, phones: tuple[str, ...], fields: Mapping[str, Any], assignee: int | None) -> int:
-        """Add a lead; its id, greater than any before."""
+        """Add a lead and return its id, which is greater than all before."""
         now = self.now()
         lead = SandboxLead(self._next_lead, phones, now, now, fields, assignee)
         self._next_lead += 1
@@ -206,7 +206,7 @@ class Account:
         notify_at: datetime | None = None,
         note: str | None = None,
     ) -> SandboxTask:
-        """Add a task, which takes the lead's assignee and closes nothing yet; its id is greater than any before."""
+        """Add a task with the lead's assignee. Its id is greater than all before. It does not close other tasks yet."""
         now, due = self.now(), to_millisecond(due)
         notify_at = notify_at or _default_notify(raw_type, due, now)
         assignee = self._leads[lead].assignee
@@ -219,18 +219,18 @@ class Account:
         return task
 
     def touch(self, task: int, by: int, **changes: Any) -> SandboxTask:
-        """Change a task in somebody's name."""
+        """Change a task as user ``by``."""
         changed = replace(self.task(task), updated_at=self.now(), updated_by=by, **changes)
         self._tasks[changed.lead][task] = changed
         return changed
 
     def now(self) -> datetime:
-        """Superfone's time, to the millisecond that it keeps."""
+        """Superfone's time, to the millisecond."""
         return to_millisecond(self.clock())
 
 
 def _default_notify(raw_type: str, due: datetime, now: datetime) -> datetime:
-    """The documented defaults: a reminder when it is due, a first call at once, the others ten minutes before."""
+    """The documented defaults: reminders at their due, first calls at once, others ten minutes before their due."""
     if raw_type == REMINDER:
         return due
     return now if raw_type == "FIRST_CALL" else max(due, _FIRST) - timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""The ``[superfone]`` table of an account file, and what Superfone can do under it."""
+"""The ``[superfone]`` table of an account file, and what Superfone can do with these settings."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
 
 NOTES: Final = {
-    "complete": "Superfone completes a lead's newest open task, whichever it is; older ones wait until it is closed.",
-    "create": "Creating any task but a reminder closes the lead's other open tasks that are no reminders.",
-    "title": "Superfone cannot be given a title: title and text become a note on the lead's timeline.",
-    "assignee": "A task goes to whom the lead is assigned to when it is created.",
-    "edits": "Nothing can be changed; a task of ours in the lead's place is made again with another due.",
-    "contacts": "Leads are found by phone number only; Superfone gives no list of them.",
-    "rate": "Superfone documents no request limit; superfone.rate is a careful guess.",
+    "complete": "Superfone always completes a lead's newest open task. Older ones wait until it is closed.",
+    "create": "Creating a task closes the lead's other open tasks, except reminders. A new reminder closes nothing.",
+    "title": "Superfone takes no title. Title and text become a note on the lead's timeline.",
+    "assignee": "A task is assigned to the person to whom the lead is assigned.",
+    "edits": "Tasks cannot be changed. If the due of our copy changes, the copy is replaced by a new one.",
+    "contacts": "Leads are found by phone number only. Superfone has no list of them.",
+    "rate": "Superfone documents no request limit. superfone.rate is a careful guess.",
 }
 
 
 class SuperfoneSettings(ConnectionSettings):
-    """How one Superfone account is reached and treated.
+    """The settings of one Superfone account.
 
-    ``discovery`` says whose leads are watched: those of all contacts, or only of contacts that have a task. ``slot``
-    says whether a waiting task that is due earlier takes the place of one of ours. ``superseded`` says what a
-    task means that was closed because they created another: nothing, or that it is done. ``reschedule`` says whether
-    a task of ours is made again where its due changed. ``todo_type`` is the task type that a to-do gets. A phone
-    number without a lead is asked for again after ``lead_recheck``.
+    discovery      whose leads are watched: those of all contacts, or of contacts that have a task
+    slot           whether a waiting task replaces a copy of ours that is due later
+    superseded     what it means if a task is closed because people created another: nothing, or that it is done
+    reschedule     whether a copy of ours is replaced if its due changes
+    todo_type      Superfone's type for to-dos
+    lead_recheck   a phone number without a lead is looked up again after this time
     """
 
     profile: ClassVar[Profile] = Profile(
@@ -42,11 +43,11 @@ class SuperfoneSettings(ConnectionSettings):
         choices=(
             Choice(
                 "superseded",
-                "In Superfone a lead has one open task: when somebody makes a new one, Superfone closes the old one. "
-                "What does that mean for the old one?",
+                "In Superfone a lead has one open task. If somebody creates a new one, Superfone closes the old one. "
+                "What does that mean for the old task?",
                 {
-                    "keep": "it is still to be done: it stays open elsewhere, and comes back after the new one",
-                    "complete": "it is done with: it is completed elsewhere, too",
+                    "keep": "it is still to be done: it stays open elsewhere, and is created again after the new one",
+                    "complete": "it is done: it is completed elsewhere too",
                 },
             ),
         ),
@@ -66,7 +67,7 @@ class SuperfoneSettings(ConnectionSettings):
 
 
 def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
-    """What Superfone can do, under these settings."""
+    """What Superfone can do with these settings."""
     return Capabilities(
         lists_tasks=ListsTasks.PER_CONTACT,
         completes=Completes.TOP_OF_LANE,

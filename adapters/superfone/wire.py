@@ -1,7 +1,7 @@
-"""Superfone's own shapes, checked (pure).
+"""Models of Superfone's answers (pure).
 
-What an answer must have to be understood is strict: id, type, status, the instants that order a lane. What is only
-shown to people is lenient: a title of an unknown shape is no title. Unknown fields are ignored.
+Fields that decide something are strict: id, type, status, and the instants that order a lane. Fields that are only
+shown to people are lenient: a title of an unknown form is no title. Unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STATES: Final = {"PENDING": State.OPEN, "COMPLETE": State.DONE}
 
 
 def read_id(value: object) -> str:
-    """A 64-bit id, sent as a number or as digits, as text; raises `ValueError`."""
+    """A 64-bit id as text. It may be sent as a number or as digits. Raises `ValueError`."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
@@ -59,12 +59,12 @@ def _or_none(value: Any, handler: ValidatorFunctionWrapHandler) -> Any:
 
 
 def _text(value: object) -> str | None:
-    """A text as one line; ``None`` for nothing, and for what is no text."""
+    """A text as one line; ``None`` if it is empty or not a text."""
     return title_text(value) if isinstance(value, str) else None
 
 
 def _texts(value: object) -> list[str]:
-    """The texts of a list, or the one text that stands in its place; whatever else is there is left out."""
+    """The texts of a list, or a single text as a list. Other values are left out."""
     return [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str)]
 
 
@@ -74,7 +74,7 @@ def _phones(value: object) -> list[str]:
 
 
 def _several(value: object) -> object:
-    """One thing, a list of them, or one of the ways to say that there is none, as a list."""
+    """A value, a list of values, or any form of nothing, as a list."""
     if value is None:
         return []
     return [item for item in (value if isinstance(value, list) else [value]) if item not in (None, {}, [])]
@@ -87,7 +87,7 @@ Text = Annotated[str | None, BeforeValidator(_text)]
 
 
 class WireTask(BaseModel):
-    """A task, as create, complete and list give it."""
+    """A task, as create, complete and list return it."""
 
     id: Id
     type: str
@@ -104,18 +104,18 @@ class WireTask(BaseModel):
     updated_at: Instant = None
 
     def belongs_to(self, lead: str) -> bool:
-        """Whether nothing says that it is another lead's."""
+        """Whether the task is this lead's. A task without a lead is accepted."""
         return self.customer_id in (None, lead)
 
 
 class WireRow(WireTask):
-    """A task in a list, where its creation decides its place: one that stands for none misleads as none does."""
+    """A task in a list. ``created_at`` is required, because it orders the lane."""
 
     created_at: Annotated[datetime, BeforeValidator(read_instant)]
 
 
 class WireLead(BaseModel):
-    """A lead, as far as it concerns us. ``phones`` begins with the primary number, as far as samples show."""
+    """The fields of a lead that are used. In the documented samples ``phones`` begins with the primary number."""
 
     id: Id
     org_id: Id | None = None
@@ -127,15 +127,15 @@ class WireLead(BaseModel):
 
 
 class TaskAnswer(BaseModel):
-    """What create and complete answer."""
+    """The answer to create and complete."""
 
     data: dict[str, JsonValue]
 
 
 class LeadAnswer(BaseModel):
-    """What a lookup answers; how it says that there is no such lead is not documented.
+    """The answer to a lookup. How a missing lead is answered is not documented.
 
-    Superfone's documentation: every success has ``data``, and ``success`` as its message.
+    Every documented success has ``data``, and the message ``success``.
     """
 
     data: Annotated[list[WireLead], BeforeValidator(_several)] = Field(default=[])
@@ -150,7 +150,7 @@ class LeadAnswer(BaseModel):
 
 
 class TaskPage(BaseModel):
-    """One page of a lead's tasks, its rows unread."""
+    """One page of a lead's tasks. The rows are parsed one by one, so that one bad row does not spoil the page."""
 
     rows: list[JsonValue]
     total_pages: Annotated[int, Field(ge=0)]
@@ -158,7 +158,7 @@ class TaskPage(BaseModel):
 
 
 class PageAnswer(BaseModel):
-    """What list answers."""
+    """The answer to list."""
 
     data: TaskPage
 
@@ -172,12 +172,12 @@ def row_id(row: JsonValue) -> str | None:
 
 
 def row_key(index: int, row: JsonValue) -> str:
-    """What tells one row of a list from another: its id, else its place on the page and its whole text."""
+    """A key for a row of a list: its id, or else its position on the page and its text."""
     return row_id(row) or f"{index}:{json.dumps(row, sort_keys=True)}"
 
 
 def describe(error: ValidationError) -> str:
-    """The first thing that is wrong, without what was received."""
+    """The first error, without the value that was received."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the task"
     return redact(f"{where}: {first['msg']}")
