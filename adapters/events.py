@@ -1,4 +1,4 @@
-"""What all readers of events use: the body as JSON, and texts in it that can be ids."""
+"""Helpers for the readers of events: JSON bodies, ids, secrets."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def json_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        msg = "it is no JSON object"
+        msg = "it is not a JSON object"
         raise NotUnderstood(msg)
     return found
 
 
 def id_in(found: Any, *names: str) -> str | None:
-    """The first of these fields that can be an id, as text; ``None`` where none is."""
+    """The first of these fields that can be an id, as text; ``None`` if there is none."""
     for name in names:
         value = found.get(name) if isinstance(found, dict) else None
         if isinstance(value, bool) or not isinstance(value, (int, str)):
@@ -37,5 +37,5 @@ def id_in(found: Any, *names: str) -> str | None:
 
 
 def is_same(told: str, secret: str) -> bool:
-    """Whether a text is the secret, told in a time that says nothing of how much of it is right."""
+    """Whether a text is the secret. The time that this takes does not reveal how many characters are right."""
     return hmac.compare_digest(told.encode("utf-8", "surrogateescape"), secret.encode())

@@ -1,4 +1,4 @@
-"""What Reply can do, under the settings of an account."""
+"""What Reply can do with the settings of an account."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
 
 PAGE: Final = 1000
-"""Reply's documentation: the most rows of one page."""
+"""The most rows of a page."""
 NOTES: Final = {
-    "start": "Reply requires a start: ours is now, or a minute before a due that is earlier; it never flows back",
-    "assignee": "a created task belongs to the key's user: neither create nor update takes an assignee",
+    "start": "Reply requires a start; ours is now, or a minute before a due that has passed, and is never copied",
+    "assignee": "a created task belongs to the key's user, because create and update take no assignee",
     "title": "a task's title is the first line of its text",
-    "edits": "an edit replaces the whole task; the text of a message, or of a sequence's task, is never touched",
-    "texts": "lists show no texts: they are read again in turn, with a twentieth of the requests",
+    "edits": "an edit replaces the whole task; the text of a message, or of a sequence's task, is never changed",
+    "texts": "lists have no texts; texts are read again in turn, with 5 % of the requests",
     "contacts": "found by e-mail; phone numbers are compared with the contact list",
     "events": "Reply sends no events about tasks",
 }
 
 
 def capabilities_of(settings: ReplySettings) -> Capabilities:
-    """What Reply can do, under these settings."""
+    """What Reply can do with these settings."""
     return Capabilities(
         lists_tasks=ListsTasks.ALL,
         completes=Completes.TASK,

@@ -1,8 +1,8 @@
-"""Reply.io v3 as an adapter: its calls, in the canonical model's words.
+"""The adapter for Reply.io v3.
 
-What shapes it, from Reply's documentation: lists show what the key's user may see, by pages whose order nobody
-documents, without bodies; there is no change time, no idempotency key, and no search by phone; completing a task
-sends nothing, and is the only change of status that a program can make.
+From Reply's documentation: lists contain what the key's user may see, without bodies, in pages whose order is not
+documented. There is no change time, no idempotency key and no search by phone. Completing a task sends nothing, and is
+the only change of status that the API allows.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ HTTP_UNAUTHORIZED: Final = 401
 _OBJECT: Final = TypeAdapter(dict[str, Any])
 _SHOWN: Final = 5
 MOST_IDS: Final = 50
-"""Of contacts that an answer names: more help nobody."""
+"""The most contact ids in an error."""
 MOST_PAGES: Final = 20
-"""Of everybody's tasks, closed ones too: an account of many years has more, and each is kept until all are read."""
+"""The most pages of a list of all tasks, closed ones included. An old account has many, and they are kept in memory."""
 
-# Reply's documentation: without "to", tasks that start more than a year ahead are left out.
+# Without "to", Reply leaves out tasks that start more than a year from now.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
 _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
@@ -71,22 +71,22 @@ _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
 
 
 Known = dict[bytes, tuple[list[tuple[str, Any]], bool]]
-"""By page, its rows by their keys, and whether there are more pages."""
+"""By the bytes of a page: its rows with their keys, and whether there are more pages."""
 
 
 class _TooLong(Exception):
-    """A list has more pages than it is worth."""
+    """A list has more pages than the caller wants to read."""
 
 
 def own_error(status: int, body: ErrorBody) -> bool:
-    """Reply's documentation: a 401 is empty; any other error is a problem, with a code where it is one of business."""
+    """Whether this is a documented error: an empty 401, or else a problem object (RFC 7807) with a text or a code."""
     if body is None:
         return status == HTTP_UNAUTHORIZED
     return any(body.get(name) and isinstance(body[name], kind) for name, kind in _PROBLEM.items())
 
 
 class ReplyAdapter(Adapter):
-    """One Reply user's tasks and contacts. ``region`` reads phone numbers that have no country code."""
+    """One Reply user's tasks and contacts. ``region`` is the country of phone numbers without a country code."""
 
     system: ClassVar[str] = SYSTEM
     settings_model: ClassVar[type[ReplySettings]] = ReplySettings
@@ -94,7 +94,7 @@ class ReplyAdapter(Adapter):
     def __init__(
         self, settings: ReplySettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
     ) -> None:
-        del zone  # Its dues are instants.
+        del zone  # Not needed: Reply's dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._capabilities = capabilities_of(settings)
@@ -110,7 +110,7 @@ class ReplyAdapter(Adapter):
         )
 
     async def _contact_rows(self, **wanted: str) -> list[Any]:
-        """Every row of a list of contacts, also where contacts are deleted while it is read."""
+        """All rows of a list of contacts, even if contacts are deleted while it is read."""
 
         async def scan() -> tuple[dict[str, Any], bool]:
             rows, pages = await self._scan("GET", "/contacts", params=wanted)
@@ -119,10 +119,10 @@ class ReplyAdapter(Adapter):
         return await until_still(scan)
 
     async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
-        """Every row of a list of tasks, also where tasks are closed meanwhile; `_TooLong` after so many pages."""
+        """All rows of a list of tasks, even if tasks are closed meanwhile. Raises `_TooLong` after ``pages`` pages."""
 
-        # Rows are understood page by page, for a large list takes much memory as it comes, and a page that comes again
-        # as it was is not read anew.
+        # Parse the rows page by page, because a large list of raw rows takes much memory. A page that has not changed
+        # since the last reading is not parsed again.
         known = Known()
 
         async def scan() -> tuple[dict[str, Any], bool]:
@@ -142,14 +142,14 @@ class ReplyAdapter(Adapter):
         most: int | None = None,
         known: Known | None = None,
     ) -> tuple[dict[str, Any], int]:
-        """Every row of a list by its key, and how many pages they took.
+        """All rows of a list by their keys, and the number of pages.
 
-        `BadAnswer` or `Unavailable` where it breaks off or never ends, `_TooLong` where fewer pages were wanted.
-        With ``known`` rows are tasks, understood at once; it remembers them by their page.
+        Raises `BadAnswer` or `Unavailable` if the list breaks off or never ends, `_TooLong` if it has more pages than
+        ``most``. If ``known`` is given, the rows are parsed as tasks at once, and ``known`` keeps them by page.
         """
         rows: dict[str, Any] = {}
         skip = 0
-        for pages in range(1, (most or MAX_PAGES) + 1):
+        for pages in range(1, (MAX_PAGES if most is None else most) + 1):
             window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
             try:
                 answer = await self._http.read(method, path, params=window, json=json, page=True)
@@ -161,7 +161,7 @@ class ReplyAdapter(Adapter):
             if not has_more:
                 return rows, pages
             if len(rows) == before:
-                msg = f"the list of {path} says that there is more, and gives nothing new"
+                msg = f"the list of {path} says that there are more rows, but returns no new ones"
                 raise BadAnswer(msg, system=SYSTEM)
             skip += len(found)
         if most is not None:
@@ -174,11 +174,11 @@ class ReplyAdapter(Adapter):
 
     @property
     def capabilities(self) -> Capabilities:
-        """Every task in one list, each addressed by its id, any kind; the marker comes back in the body."""
+        """What Reply can do with this connection's settings."""
         return self._capabilities
 
     async def identity(self) -> Identity:
-        """The user whose key it is. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
+        """The user of the key. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
         try:
             user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
         except Missing as error:
@@ -186,29 +186,35 @@ class ReplyAdapter(Adapter):
         return Identity(user, f"Reply user {user}")
 
     async def list_tasks(self) -> Listing[Reading]:
-        """Every open task that the key's user may see, without bodies, read whole or not at all.
+        """All open tasks that the key's user may see, without bodies.
 
-        Raises `Unavailable`, `Unauthorized`, or `BadAnswer` where the list cannot be read to its end.
+        Raises `Unavailable`, `Unauthorized`, or `BadAnswer` if the list cannot be read to its end.
         """
         status = STATUS.write("New", self._settings.dialect)
         found = listing_of(await self._task_rows({"status": status}), task_row)
-        # Whether every server heeds the filter is not known, and a closed task taken for open would be mirrored.
+        # Do not rely on the server's filter: a closed task that is taken for open would be copied.
         return Listing(tuple(row for row in found.rows if row.state is State.OPEN), found.unreadable)
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
-        """One contact's tasks of every status, without bodies, the largest id first.
+        """All tasks of one contact, of every status, without bodies, the largest id first.
 
-        Whether a finished task failed is not in a list row: only the task itself tells. Raises `Missing` if
-        there is no such contact.
+        A row does not say whether a finished task has failed; only a read of that task does. Raises `Missing` if there
+        is no such contact.
         """
         found = listing_of(await self._task_rows({"contactId": number(contact)}), task_row)
         theirs = by_contact(found, [contact])[contact]
+        # An unknown contact has an empty list too, so make sure that the contact exists.
+        # An unknown contact has an empty list too, so make sure that the contact exists.
         if not theirs.rows:
             await self._http.read("GET", _path("contacts", contact))
         return theirs
 
     async def list_tasks_of(self, contacts: Collection[str]) -> dict[str, Listing[Reading]]:
-        """The tasks of every status of these contacts, from one list of all, unless that is longer than it is worth."""
+        """The tasks of these contacts, of every status, from one list of all tasks.
+
+        Empty if that list takes more than half as many requests as there are contacts: then each contact's list is
+        cheaper.
+        """
         try:
             rows = await self._task_rows({}, pages=min(len(contacts) // 2, MOST_PAGES))
         except _TooLong:
@@ -216,7 +222,7 @@ class ReplyAdapter(Adapter):
         return by_contact(listing_of(rows, task_row), contacts)
 
     async def get_task(self, ref: TaskRef) -> Reading:
-        """One task, whole. Raises `Missing`, which Reply also says of what the user may not see."""
+        """One task with its body. Raises `Missing`; Reply also answers so if the user may not see the task."""
         return _whole(await self._http.read("GET", _path("tasks", ref.remote_id)), ref)
 
     async def create_task(self, draft: Draft) -> Reading:
@@ -225,14 +231,14 @@ class ReplyAdapter(Adapter):
         try:
             return _whole(await self._http.write("POST", "/tasks", json=request))
         except Missing as error:
-            # What is missing is the contact: there is no task yet whose absence could be meant.
+            # The contact is missing: the task does not exist yet.
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
 
     async def complete_task(self, ref: TaskRef) -> Reading:
-        """Record a task as done, sending nothing and leaving its contact in its sequence.
+        """Record a task as done. Nothing is sent, and the contact stays in its sequence.
 
-        A task that is closed already is its reading; one that has moved to its next date is open. Raises `NotSent`,
-        `InDoubt`, `Refused`, `Missing`, `Unauthorized`.
+        If the task is closed already, it is returned as it is. A recurring task that has moved to its next date is
+        returned as open. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`, `Unauthorized`.
         """
         request: dict[str, Any] = {}
         if self._settings.call_resolution is not None:
@@ -250,7 +256,9 @@ class ReplyAdapter(Adapter):
         return after if after.state is not State.OPEN else await self._after_completing(ref)
 
     async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
-        """Replace the task, with these fields changed: nothing is done between the reading and the replacement."""
+        """Read the task, and replace it with these fields changed. Raises `Moved` if it has changed."""
+        # Reply has no version of a task: what is typed between this read and the replacement is lost. So nothing else
+        # may happen in between.
         answer = await self._http.read("GET", _path("tasks", ref.remote_id))
         before, whole = _whole(answer, ref), answer.parse(Task)
         check_fields(edit, before)
@@ -261,7 +269,7 @@ class ReplyAdapter(Adapter):
         return _whole(await self._http.write("PUT", _path("tasks", ref.remote_id), json=request), ref)
 
     async def _after_completing(self, ref: TaskRef) -> Reading:
-        """The task as it is after a completion whose answer shows it open: the answer may be older than its effect."""
+        """Read the task again after a completion whose answer shows it open: that answer may be out of date."""
         try:
             return await self.get_task(ref)
         except AdapterError as error:
@@ -269,7 +277,7 @@ class ReplyAdapter(Adapter):
             raise InDoubt(msg, system=SYSTEM, status=error.status) from error
 
     async def _before_completing(self, ref: TaskRef) -> Reading:
-        """The task, for its type; what keeps us from reading it keeps the completion from being sent."""
+        """Read the task, to know its type. If that fails, the completion is not sent."""
         try:
             return await self.get_task(ref)
         except BudgetSpent:
@@ -278,7 +286,7 @@ class ReplyAdapter(Adapter):
             raise NotSent(error.words, system=SYSTEM, status=error.status) from error
 
     async def _closed_anyway(self, ref: TaskRef, refusal: Refused) -> Reading:
-        """A refused completion of a task that turns out to be closed is no refusal."""
+        """The task after a rejected completion, if it is closed. Else raises the rejection."""
         try:
             now = await self.get_task(ref)
         except (Unavailable, BadAnswer, Refused) as error:
@@ -289,7 +297,7 @@ class ReplyAdapter(Adapter):
         return now
 
     async def list_contacts(self) -> Listing[Record]:
-        """Every contact that the key's user may see, read whole or not at all, also where it moves meanwhile."""
+        """All contacts that the key's user may see, even if the list changes while it is read."""
 
         async def scan() -> tuple[dict[str, Any], bool]:
             rows, pages = await self._scan("GET", "/contacts")
@@ -303,9 +311,9 @@ class ReplyAdapter(Adapter):
         return to_record(answer.parse(Contact), self._region)
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The contacts with this e-mail, in lower case.
+        """The contacts with this e-mail, which is in lower case.
 
-        One that cannot be read raises `BadAnswer`; if all that are found show other e-mails, they are `Ambiguous`.
+        Raises `BadAnswer` if one of them cannot be read, `Ambiguous` if all that are found have another e-mail.
         """
         if "@" not in key:
             msg = "Reply has no search by phone"
@@ -318,12 +326,12 @@ class ReplyAdapter(Adapter):
         theirs = tuple(row for row in found.rows if key in row.emails)
         if rows and not theirs:
             others = tuple(filter(None, map(row_id, rows)))
-            msg = f"Reply finds {_some(others)} by {key}, which they do not show"
+            msg = f"Reply finds {_some(others)} by {key}, but they have another e-mail"
             raise Ambiguous(msg, contacts=others[:MOST_IDS], system=SYSTEM)
         return theirs
 
     async def create_contact(self, record: Record) -> Record:
-        """Find the one contact with this e-mail, unchanged, or create it. Several are `Ambiguous`."""
+        """Find the contact with this e-mail, or create it. Raises `Ambiguous` if there are several."""
         found = [row for email in record.emails[:1] for row in await self.find_contacts(email)]
         if len(found) > 1:
             several = tuple(row.remote_id for row in found)
@@ -339,9 +347,9 @@ class ReplyAdapter(Adapter):
         made = to_record(answer.parse(Contact), self._region)
         shown = {*made.emails, *made.phones}
         if shown and shown.isdisjoint((*wanted.emails, *wanted.phones)):
-            msg = f"it answered with contact {made.remote_id}, which carries none of the keys that were sent"
+            msg = f"it answered with contact {made.remote_id}, which has none of the keys that were sent"
             raise answer.unreadable(msg, system=SYSTEM, status=answer.status)
-        # Which fields the answer repeats is not documented; what it leaves out is as it was sent.
+        # It is not documented which fields the answer repeats. Missing ones are as they were sent.
         return replace(
             made,
             name=made.name or wanted.name,
@@ -350,7 +358,7 @@ class ReplyAdapter(Adapter):
         )
 
     async def check(self) -> list[Check]:
-        """Try the key, the tasks, the contacts and the team by harmless reads."""
+        """Test the key, the tasks, the contacts and the team by harmless reads."""
         return await run_checks(self._http, self._settings.dialect)
 
     async def list_team(self) -> tuple[TeamMember, ...]:
@@ -374,7 +382,7 @@ def _rows_of(answer: Answer, known: Known | None) -> tuple[list[tuple[str, Any]]
 
 
 def _some(contacts: tuple[str, ...]) -> str:
-    """The first ones of these contacts, for people."""
+    """The first of these contacts, as text for users."""
     more = f" and {len(contacts) - _SHOWN} more" if len(contacts) > _SHOWN else ""
     return f"contact {', '.join(contacts[:_SHOWN])}{more}"
 
@@ -384,15 +392,15 @@ def _path(*parts: str) -> str:
 
 
 def _whole(answer: Answer, ref: TaskRef | None = None) -> Reading:
-    """The task of an answer; one that is not the task asked for is no answer."""
+    """The task in an answer. Raises if it is another task than the requested one."""
     found = to_reading(answer.parse(Task), whole=True)
     if ref is not None and found.remote_id != ref.remote_id:
-        msg = f"asked about task {ref.remote_id}, it answered with task {found.remote_id}"
+        msg = f"the answer has task {found.remote_id} instead of task {ref.remote_id}"
         raise answer.unreadable(msg, system=SYSTEM, status=answer.status)
     return found
 
 
 def _may_have_email(row: Any, key: str) -> bool:
-    """Whether a row, readable or not, may be a contact with this e-mail: the server's filter is not relied on."""
+    """Whether a row, readable or not, may be a contact with this e-mail. The server's filter may be wrong."""
     email = row.get("email") if isinstance(row, dict) else None
     return not isinstance(email, str) or email_key(email) == key

@@ -1,4 +1,4 @@
-"""What ``syncer check`` tries at Reply: harmless reads, each with what to do where it fails."""
+"""The tests of ``syncer check`` for Reply: harmless reads, each with advice if it fails."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from adapters.reply.wire import Page, WhoAmI
 from adapters.reply.words import STATUS, Dialect
 from syncer.contract.adapter import AdapterError, Check, Refused, Unauthorized, Unavailable
 
-_KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and see that auth fits it"
+_KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and check the setting auth"
 _SHOWN_USERS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """One read, the shape that it must have, and the scope that Reply's documentation asks for it."""
+    """One read, the form that its answer must have, and the scope that it needs."""
 
     what: str
     method: str
@@ -43,14 +43,14 @@ def _probes(dialect: Dialect) -> tuple[_Probe, ...]:
             scope="tasks:read",
             params={"top": 1},
             json={"status": STATUS.write("New", dialect)},
-            detail="creating also needs the scope tasks:write, completing tasks:operate; only a write can tell",
+            detail="creating also needs the scope tasks:write, completing tasks:operate; only a write can test these",
         ),
         _Probe("contacts", "GET", "/contacts", Page, scope="contacts:read", params={"top": 1}),
     )
 
 
 async def run_checks(http: Http, dialect: Dialect) -> list[Check]:
-    """Each probe's outcome, and the team's users as far as Reply tells them."""
+    """The result of each test, and the team's users if Reply returns them."""
     return [*[await _try(http, probe) for probe in _probes(dialect)], await _team(http)]
 
 
@@ -69,17 +69,17 @@ def _advice(error: AdapterError, probe: _Probe) -> str:
     if isinstance(error, Unauthorized):
         return _KEY
     if isinstance(error, Refused) and probe.json:
-        return 'set dialect to the other one of "integers" and "strings": Reply does not take what it was sent'
+        return 'set dialect to the other one of "integers" and "strings": Reply rejects the current one'
     if isinstance(error, Unavailable):
-        return "see that base_url is right and can be reached from here, and try again"
-    return "see that base_url is that of Reply's API version 3"
+        return "check base_url and the network, then try again"
+    return "check that base_url is the address of Reply's API version 3"
 
 
 async def _team(http: Http) -> Check:
-    """Who is in the team, for ``[[users]]``; no run needs it."""
+    """The team's users, for ``[[users]]``. Runs do not need them."""
     try:
         team = await read_team(http)
     except AdapterError as error:
-        return Check("team", ok=None, detail=f"the team's users could not be read, which no run needs: {error.words}")
+        return Check("team", ok=None, detail=f"the team could not be read (runs do not need it): {error.words}")
     users = [f"{user.id} {user.name}".strip() for user in team]
     return Check("team", ok=True, detail=excerpt(", ".join(users[:_SHOWN_USERS]).encode()))

@@ -1,8 +1,7 @@
-"""A task of Reply's with other fields: the whole request that replaces it (pure).
+"""Build the request that edits a task in Reply (pure).
 
-Reply's documentation: an update replaces everything, so that all that is not changed is sent back as it was read. Lines
-of the text that say the same as before stay verbatim, with their variables and their markup; what comes from
-another CRM is neutralised.
+In Reply an update replaces the whole task, so everything that does not change is sent back as it was read. Unchanged
+lines of the text stay verbatim, with their variables and their markup. Text from another CRM is neutralised.
 """
 
 from __future__ import annotations
@@ -28,25 +27,25 @@ EDITS: Final[Mapping[TaskField, frozenset[Kind]]] = {
     TaskField.BODY: frozenset(Kind) - MESSAGE_KINDS,
 }
 TEXTS: Final = frozenset({TaskField.TITLE, TaskField.BODY})
-"""What goes to customers where the task is a message, or belongs to a sequence."""
+"""Fields that may be sent to customers if the task is a message or belongs to a sequence."""
 _KEPT: Final = ("startAt", "dueTo", "contactId", "linkedInTaskType")
 _LINE_END: Final = re.compile(r"(<br\s*+/?>|</(?:p|div|li|h[1-6]|tr|ul|ol|blockquote)\s*+>|\r?\n)", re.IGNORECASE)
 _MESSAGES: Final = frozenset(TYPES[kind] for kind in MESSAGE_KINDS)
 
 
 def same_in_reply(field: TaskField, one: Value, other: Value) -> bool:
-    """Whether two values are one in Reply, which shows a label in place of a title without words."""
+    """Whether two values are the same in Reply. A title without words counts as different from none."""
     if field is TaskField.TITLE and not all(plain_words(str(value or "")) for value in (one, other)):
         return (one is None) is (other is None)
     return same_text_value(field, one, other)
 
 
 def check_fields(edit: Edit, task: Reading) -> None:
-    """Raise `Refused` for what is never changed: it would go to a customer, or Reply has no way to change it."""
+    """Raise `Refused` for a text that would go to a customer, and for fields that Reply cannot change."""
     wanted = set(edit.wanted)
     texts = wanted & TEXTS
     if texts and (task.raw_type in _MESSAGES or task.sequence):
-        msg = f"the text of task {task.remote_id} goes to a customer, and is never changed"
+        msg = f"the text of task {task.remote_id} is sent to a customer, so it is never changed"
         raise Refused(msg, system=SYSTEM)
     if unknown := wanted - EDITS.keys():
         msg = f"Reply cannot change {', '.join(sorted(unknown))}"
@@ -54,7 +53,7 @@ def check_fields(edit: Edit, task: Reading) -> None:
 
 
 def replacement(raw: Mapping[str, Any], task: Task, edit: Edit, dialect: Dialect) -> dict[str, Any]:
-    """The request that replaces the task that was read as ``raw``. Raises `Refused` for a due that Reply rules out."""
+    """The request that replaces the task that was read as ``raw``. Raises `Refused` for a due that is too early."""
     known = TASK_TYPE.read(task.task_type) is not None
     request = {"taskType": TASK_TYPE.write(task.task_type, dialect) if known else raw.get("taskType")}
     request |= {name: raw[name] for name in _KEPT if raw.get(name) is not None}
@@ -69,7 +68,7 @@ def replacement(raw: Mapping[str, Any], task: Task, edit: Edit, dialect: Dialect
 
 
 def rewritten(text: str, edit: Edit) -> str:
-    """The text with another title or body, or both; its marker's line stays, or that of the edit is put there."""
+    """The text with another title, another body, or both. A marker line stays; else that of the edit is added."""
     read = _Text.read(text)
     title, body = edit.wanted.get(TaskField.TITLE), edit.wanted.get(TaskField.BODY)
     head, tail = read.head, read.tail
@@ -84,7 +83,7 @@ def rewritten(text: str, edit: Edit) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A text, line by line, as it is written: title, body and marker. Of HTML, a line is what ends with a block."""
+    """The lines of a text, verbatim: title, body and marker. In HTML a line ends with a block or a line break."""
 
     head: list[str]
     tail: list[str]
@@ -100,7 +99,7 @@ class _Text:
         return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], is_html)
 
     def changed(self, body: str) -> Iterable[str]:
-        """The lines of another body: as they were written where they were there before."""
+        """The lines of another body. Lines that were there before stay verbatim."""
         before: dict[str, list[str]] = {}
         for line in self.tail:
             before.setdefault(plain_words(line), []).append(line)
@@ -112,7 +111,7 @@ class _Text:
                 yield self.like(line, self.tail[:1] or self.head[-1:])
 
     def like(self, line: str, example: Iterable[str]) -> str:
-        """A line of ours, in HTML within the block of another one."""
+        """A new line. In HTML it gets the same block element as the example."""
         if not self.is_html:
             return neutral(line)
         inside = html.escape(neutral(line), quote=False)
@@ -130,9 +129,9 @@ def _is_marker(line: str) -> bool:
 
 
 def _lines(text: str) -> tuple[list[str], bool]:
-    """The lines as they are written, and whether that is HTML: there each has its end.
+    """The lines, verbatim, and whether the text is HTML. Lines of HTML include their ends.
 
-    HTML whose lines cannot be told apart becomes plain text, as it is read.
+    HTML that cannot be split into lines safely becomes plain text.
     """
     literal = body_text(text)
     if is_as_written(literal) or plain_text(text) == literal:

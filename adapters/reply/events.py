@@ -1,6 +1,6 @@
-"""Reply's webhooks: there is none for tasks, and what happens to a contact may have made or finished one.
+"""Reply's webhooks. There is none for tasks, but an event of a contact may have created or completed a task.
 
-They carry neither a signature nor a secret, so that the last part of the address is one.
+The webhooks have no signature and no secret, so the last part of our address is a secret.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from syncer.contract.events import NotUnderstood, Told
 
 
 class ReplyEvents:
-    """Those of one account."""
+    """The events of one account."""
 
     def __init__(self, *, secret: str) -> None:
         self._secret = secret
@@ -26,7 +26,7 @@ class ReplyEvents:
         whole = json_object(body)
         event: Any = whole.get("event")
         if id_in(event, "type") is None:
-            msg = "it is no event"
+            msg = "it is not an event"
             raise NotUnderstood(msg)
         contact = id_in(whole.get("contact_fields"), "id") or id_in(whole, "contact_id")
         if contact is None:

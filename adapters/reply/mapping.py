@@ -1,7 +1,7 @@
-"""Reply's tasks and contacts, and the canonical ones: both directions, pure.
+"""Convert tasks and contacts between Reply's form and the canonical one (pure).
 
-Reply has no title. What we write is ``title``, the body, and our marker, each starting a line, as plain text; whether
-Reply keeps a body as plain text or as HTML is not documented, so that both are read.
+Reply has no title. We write the title, the body and the marker as plain text, each beginning on a new line. It is not
+documented whether Reply stores plain text or HTML, so both are read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ TYPES: Final = {
     Kind.LINKEDIN: "LinkedIn",
 }
 EARLIEST_START: Final = datetime(2015, 1, 1, tzinfo=UTC)
-"""Reply's documentation: ``startAt`` is not before this."""
+"""Reply takes no earlier ``startAt``."""
 _START_BEFORE_DUE: Final = timedelta(minutes=1)
 
 _WORD_JOINER: Final = "\u2060"
@@ -51,26 +51,26 @@ _OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}({MARKER_TOKEN})\s*+\Z")
 
 
 def neutral(text: str) -> str:
-    """Text in which nothing is a template: an invisible word joiner parts ``{{``, ``{%``, ``{#`` and their ends."""
+    """The text without templates: an invisible word joiner is put into ``{{``, ``{%``, ``{#`` and their ends."""
     return _BRACES.sub(_WORD_JOINER, text)
 
 
 def write_text(title: str, body: str | None, marker: str, *, label: str) -> str:
-    """A task's ``template.body``: the title's line (or the label), the body's lines if any, the marker's line."""
+    """A task's ``template.body``: a line with the title (or the label), the body if there is one, the marker line."""
     head = cleaned(title).replace("\n", " ") or label
     tail = cleaned(body or "")
     return "\n".join(part for part in (neutral(head), neutral(tail), marker) if part)
 
 
 def is_as_written(text: str) -> bool:
-    """Whether a text ends as we write it, so that it is taken literally: no editor has made HTML of it."""
+    """Whether a text ends as we write it. Then no editor has converted it to HTML, and it is read literally."""
     return _OUR_LAST_LINE.search(text) is not None
 
 
 def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
-    """``(title, body, marker)`` of a ``template.body``, each ``None`` where there is none.
+    """Split a ``template.body`` into ``(title, body, marker)``, each ``None`` if there is none.
 
-    A text that ends as we write it is taken literally; an editor's HTML is turned into lines first.
+    A text that ends as we write it is read literally. HTML of an editor is converted to lines first.
     """
     if text is None:
         return None, None, None
@@ -84,16 +84,16 @@ def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
 
 
 def cleaned(text: str) -> str:
-    """The text without any marker: a task must not be taken for the one that it was copied from."""
+    """The text without any marker, so that the copy is not taken for the task that the text was copied from."""
     rest, marker = split_marker(body_text(text))
     if marker is None or split_marker(rest)[1] is None:
         return rest or ""
-    # What is left around a marker may form another one, and so on: removing those in turn might never end.
+    # The text around a removed marker may form another marker. Break the prefix instead of removing them one by one.
     return (rest or "").replace(MARKER_PREFIX, f"{MARKER_PREFIX}{_WORD_JOINER}")
 
 
 def to_reading(task: Task, *, whole: bool) -> Reading:
-    """What a task says of itself. ``whole`` is false for a list row, which has no body."""
+    """The canonical form of a task. ``whole`` is false for a list row, which has no body."""
     title, body, marker = read_text(task.template.body if task.template else None)
     return Reading(
         system=SYSTEM,
@@ -115,14 +115,14 @@ def to_reading(task: Task, *, whole: bool) -> Reading:
 
 
 def state(task: Task) -> State:
-    """New is open, Finished is done unless its execution failed; every other status is closed but not done."""
+    """New is open. Finished is done, unless the execution failed. Every other status is cancelled."""
     if task.status == "New":
         return State.OPEN
     return State.DONE if task.status == "Finished" and not task.is_failed else State.CANCELLED
 
 
 def creation(draft: Draft, dialect: Dialect) -> dict[str, Any]:
-    """The request that makes a draft; raises `Refused` for a due that Reply's documentation rules out."""
+    """The request that creates a task. Raises `Refused` for a due that Reply does not take."""
     task_type = TYPES[draft.kind]
     request: dict[str, Any] = {
         "taskType": TASK_TYPE.write(task_type, dialect),
@@ -137,10 +137,10 @@ def creation(draft: Draft, dialect: Dialect) -> dict[str, Any]:
 
 
 def start(due: datetime, now: datetime) -> datetime:
-    """The start that Reply requires and nobody else has: now, or a minute before a due that is earlier.
+    """The start of a task, which Reply requires: now, or a minute before the due if the due has passed.
 
-    Starting now shows the task at once, as the other CRMs do. Raises `Refused` where nothing lies between
-    `EARLIEST_START` and the due.
+    A start of now shows the task at once, as the other CRMs do. Raises `Refused` if the due is not after
+    `EARLIEST_START`.
     """
     if due <= EARLIEST_START:
         msg = f"Reply takes no task that is due before {EARLIEST_START:%Y-%m-%d}"
@@ -149,7 +149,7 @@ def start(due: datetime, now: datetime) -> datetime:
 
 
 def to_record(contact: Contact, region: str) -> Record:
-    """A contact with its keys normalised. Reply keeps one e-mail and one phone number."""
+    """The canonical form of a contact, with normalised keys. Reply has one e-mail and one phone number."""
     phone = phone_key(contact.phone, region)
     email = email_key(contact.email)
     return Record(
@@ -162,7 +162,7 @@ def to_record(contact: Contact, region: str) -> Record:
 
 
 def contact_creation(wanted: Record) -> dict[str, str]:
-    """The request that makes a contact. ``firstName`` is required: without a name, the best key stands in."""
+    """The request that creates a contact. ``firstName`` is required; without a name it is taken from a key."""
     email = wanted.emails[0] if wanted.emails else ""
     phone = wanted.phones[0] if wanted.phones else ""
     first, _, last = wanted.name.strip().partition(" ")

@@ -1,4 +1,4 @@
-"""Rows of Reply's lists, as far as they can be understood (pure)."""
+"""Parse the rows of Reply's lists one by one (pure)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def task_row(row: Any) -> Reading:
 
 
 def understood(row: Any, read: Callable[[Any], _T]) -> _T | Unreadable:
-    """The row as read, or what is wrong with it."""
+    """The parsed row, or what is wrong with it."""
     try:
         return read(row)
     except ValidationError as error:
@@ -32,14 +32,17 @@ def understood(row: Any, read: Callable[[Any], _T]) -> _T | Unreadable:
 
 
 def listing_of(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:
-    """The rows as read, and those that cannot be; what was understood already is taken as it is."""
+    """The parsed rows, and those that cannot be parsed. Rows that are parsed already are taken as they are."""
     found: list[Any] = [row if isinstance(row, (Reading, Unreadable)) else understood(row, read) for row in rows]
     strange = tuple(row for row in found if isinstance(row, Unreadable))
     return Listing(tuple(row for row in found if not isinstance(row, Unreadable)), strange)
 
 
 def by_contact(found: Listing[Reading], contacts: Iterable[str]) -> dict[str, Listing[Reading]]:
-    """The rows of each of these contacts, the largest id first; what nobody can be told to have is everybody's."""
+    """The rows of each of these contacts, the largest id first.
+
+    An unreadable row without a contact is added to every contact's listing, because it may be a task of any of them.
+    """
     rows: dict[str, list[Reading]] = {contact: [] for contact in contacts}
     for row in found.rows:
         if row.contact in rows:

@@ -1,8 +1,8 @@
 """Reply.io v3, simulated from its documentation.
 
-Where the documentation is silent, an attribute decides: ``finished_status`` is the answer to completing a task that
-is closed, ``order`` is how lists are sorted, ``auth`` which of the two headers is accepted, ``words`` whether
-enumerations are read in both dialects or strictly in one. Contacts with the same e-mail cannot be made by the API.
+Attributes decide what is not documented: ``finished_status`` is the answer to completing a closed task, ``order`` the
+order of lists, ``auth`` which of the two headers is accepted, ``words`` whether enumerations are read in both dialects
+or in one. The API cannot create a second contact with the same e-mail.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _T = TypeVar("_T", SandboxTask, SandboxContact)
 class ReplySandbox(Sandbox):
     """One Reply user, with that user's tasks and contacts.
 
-    Ids are text in the ``person_`` methods, as everywhere outside of Reply's wire. ``top_cap`` makes pages shorter than
-    asked for; ``executed`` are the tasks that were really sent, which must stay empty. What Reply says to a second
-    contact with one e-mail is not documented: a 409, unless ``namesakes``.
+    Ids are text in the ``person_`` methods, as in the adapter. ``top_cap`` limits the size of pages. ``executed`` has
+    the tasks that were really sent to customers; it must stay empty. The answer to a second contact with the same
+    e-mail is not documented: here it is a 409, unless ``namesakes`` is set.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -73,20 +73,20 @@ class ReplySandbox(Sandbox):
         self._last_id = 1000
 
     def is_write(self, call: Call) -> bool:
-        """Everything but GET and the two filters."""
+        """True for everything except GET and the two filters."""
         return call.method != "GET" and not call.path.endswith("/filter")
 
     def unauthorized(self) -> Reply:
-        """Reply's documentation: a 401 has no body."""
+        """A 401 has no body."""
         return Reply(401, b"", {"www-authenticate": "Bearer", "content-length": "0"})
 
     def throttled(self) -> Reply:
-        """Reply's documentation: a 429 is a problem with ``Retry-After`` in seconds."""
+        """A 429 is a problem object with ``Retry-After`` in seconds."""
         reply = Problem(429, "rateLimit.exceeded", "Rate limit exceeded").reply
         return Reply(reply.status, reply.body, {**reply.headers, "retry-after": str(self.retry_after)})
 
     def forbidden(self) -> Reply:
-        """A 403 of Reply's is a problem; which code it has for one task is not documented."""
+        """A 403 is a problem object. Its code for a single task is not documented."""
         return Problem(403, "forbidden", "The task is not accessible").reply
 
     def handle(self, call: Call) -> Reply:
@@ -202,8 +202,10 @@ class ReplySandbox(Sandbox):
         return task
 
     def _replace(self, task: SandboxTask, sent: Mapping[str, Any]) -> SandboxTask:
-        """Reply's documentation: the whole task is replaced, and only a new one can be; a sequence's keeps type and
-        contact. What it answers else is not documented."""
+        """Replace the whole task. Only a new task can be replaced; a sequence's task keeps its type and contact.
+
+        The answers to other requests are not documented.
+        """
         if task.status != "New":
             raise Problem(self.finished_status, "task.cannotUpdate", f"Task {task.id} is {task.status}")
         new = new_task(sent, self.words, task_id=task.id, user_id=task.assigned_user_id, now=task.created_at)
@@ -263,15 +265,15 @@ class ReplySandbox(Sandbox):
         return contact
 
     def tasks(self) -> tuple[SandboxTask, ...]:
-        """Every task, oldest first, to be looked at."""
+        """All tasks, oldest first."""
         return tuple(self._tasks.values())
 
     def contacts(self) -> tuple[SandboxContact, ...]:
-        """Every contact, oldest first, to be looked at."""
+        """All contacts, oldest first."""
         return tuple(self._contacts.values())
 
     def add_contact(self, name: str, email: str | None = None, phone: str | None = None) -> str:
-        """A contact is there; its id."""
+        """Add a contact and return its id."""
         first, _, last = name.partition(" ")
         return str(self._add_contact(firstName=first, lastName=last or None, email=email, phone=phone).id)
 
@@ -280,7 +282,7 @@ class ReplySandbox(Sandbox):
         self._contact(contact).fields.update(fields)
 
     def person_deletes_contact(self, contact: str) -> None:
-        """Somebody deletes a contact for good; its tasks stay, as tasks of nobody."""
+        """Somebody deletes a contact. Its tasks stay, without a contact."""
         gone = self._contacts.pop(self._contact(contact).id)
         for task in self._tasks.values():
             if task.contact_id == gone.id:
@@ -298,9 +300,9 @@ class ReplySandbox(Sandbox):
         start: datetime | None = None,
         every: timedelta | None = None,
     ) -> str:
-        """Somebody, or the sequence with this id, makes a task (``"Call"``, in any case); its id.
+        """Somebody, or the sequence with this id, creates a task; returns its id. ``task_type`` is such as ``"Call"``.
 
-        ``every`` moves it on when it is completed.
+        ``every`` makes it recurring: when it is completed, its dates move on by this time.
         """
         task_id = self._new_id()
         self._tasks[task_id] = SandboxTask(
@@ -320,31 +322,31 @@ class ReplySandbox(Sandbox):
         return str(task_id)
 
     def person_completes(self, task_id: str, *, failed: bool = False) -> None:
-        """Somebody finishes a task, or its execution fails."""
+        """Somebody completes a task, or its execution fails."""
         task = self._task(task_id)
         task.finish(self.clock(), self._contact_of(task))
         task.is_failed = failed
 
     def person_cancels(self, task_id: str, status: str = "Cancelled") -> None:
-        """A task ends as ``Cancelled``, ``Archived`` or ``SequenceDetached``."""
+        """A task becomes ``Cancelled``, ``Archived`` or ``SequenceDetached``."""
         self._task(task_id).status = status
 
     def person_reschedules(self, task_id: str, due: datetime) -> None:
-        """Somebody moves the due, and the start where it would not be before it."""
+        """Somebody changes the due, and also the start if it would be after the due."""
         task = self._task(task_id)
         task.due_to = due
         task.start_at = start_before(due, task.start_at)
 
     def person_edits_body(self, task_id: str, body: str) -> None:
-        """Somebody writes another text."""
+        """Somebody changes the text."""
         task = self._task(task_id)
         task.template = {**task.template, "body": body}
 
     def person_reopens(self, task_id: str) -> None:
-        """A task is new again."""
+        """Somebody reopens a task."""
         task = self._task(task_id)
         task.status, task.finished_at, task.is_failed = "New", None, False
 
     def person_deletes(self, task_id: str) -> None:
-        """Somebody deletes a task for good."""
+        """Somebody deletes a task."""
         del self._tasks[self._task(task_id).id]

@@ -1,4 +1,4 @@
-"""How the Reply sandbox reads what it is sent, and the problems that it answers where that is wrong."""
+"""How the Reply sandbox reads requests, and the problem objects with which it rejects them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Test = Callable[[SandboxTask], bool]
 
 
 class Problem(Exception):
-    """An answer that is an error: ``application/problem+json``, with a pointer for each wrong field."""
+    """An error answer: ``application/problem+json``, with a pointer for each wrong field."""
 
     def __init__(self, status: int, code: str, detail: str, *, pointer: str = "") -> None:
         super().__init__(detail)
@@ -47,17 +47,17 @@ class Problem(Exception):
 
 
 def invalid(pointer: str, detail: str) -> Problem:
-    """A field that is wrong, by its JSON Pointer."""
+    """The error for a wrong field, with its JSON Pointer."""
     return Problem(400, "validationFailed", f"{pointer.lstrip('/')} {detail}", pointer=pointer)
 
 
 def no_route(call: Call) -> Problem:
-    """A path that Reply does not have, or that the sandbox does not serve."""
+    """The error for a path that Reply, or this sandbox, does not have."""
     return Problem(404, "route.notFound", f"no {call.method} {call.path}")
 
 
 def fields(call: Call) -> dict[str, Any]:
-    """The body as an object; no body is an empty one."""
+    """The body as an object; an empty body is an empty object."""
     body = call.json()
     if body is None and not call.body.strip():
         return {}
@@ -73,7 +73,7 @@ def whole_number(text: str) -> int | None:
 
 
 def window(query: Mapping[str, str]) -> tuple[int, int]:
-    """``top`` and ``skip`` of a list call. Reply's documentation: 25 rows by default, 1000 at most."""
+    """``top`` and ``skip`` of a list call: 25 rows by default, 1000 at most."""
     top = whole_number(query.get("top", str(_DEFAULT_TOP)))
     skip = whole_number(query.get("skip", "0"))
     if top is None or skip is None or not 1 <= top <= _MAX_TOP:
@@ -93,7 +93,7 @@ def moment(sent: Mapping[str, Any], name: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Reads enumerations: in both dialects, or strictly in one."""
+    """Reads enumerations, in both dialects or in one only."""
 
     dialect: Dialect
     strict: bool
@@ -111,7 +111,7 @@ class Words:
 
 
 def filter_tests(sent: Mapping[str, Any], words: Words, now: datetime) -> list[Test]:
-    """One test for each rule of ``POST /tasks/filter``; ``from`` and ``to`` are about ``startAt`` and have defaults."""
+    """One test for each filter of ``POST /tasks/filter``. ``from`` and ``to`` limit ``startAt`` and have defaults."""
     start = moment(sent, "from") or _FILTER_FROM
     end = moment(sent, "to") or now + _FILTER_AHEAD
     if end <= start:
@@ -148,7 +148,7 @@ def _among(name: str, values: Iterable[object]) -> Test:
 
 
 def new_task(sent: Mapping[str, Any], words: Words, *, task_id: int, user_id: int, now: datetime) -> SandboxTask:
-    """The task that a create asks for, by the rules of Reply's documentation."""
+    """The task of a create request, checked by the documented rules."""
     task_type = words.read(TASK_TYPE, sent, "taskType")
     start, due = moment(sent, "startAt"), moment(sent, "dueTo")
     linkedin = words.read(LINKEDIN_TYPE, sent, "linkedInTaskType")
@@ -174,7 +174,7 @@ def new_task(sent: Mapping[str, Any], words: Words, *, task_id: int, user_id: in
 
 
 def start_before(due: datetime, start: datetime) -> datetime:
-    """This start, or five minutes before the due where that is earlier."""
+    """The start, or five minutes before the due if that is earlier."""
     head = timedelta(minutes=5)
     return min(start, due - head) if due - datetime.min.replace(tzinfo=UTC) > head else due
 

@@ -1,4 +1,4 @@
-"""What the Reply sandbox keeps: tasks and contacts, and how Reply's documentation shows them."""
+"""The tasks and contacts of the Reply sandbox, and how the API shows them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class SandboxContact:
 
     @classmethod
     def with_fields(cls, contact_id: int, given: Mapping[str, Any]) -> SandboxContact:
-        """A contact with the fields that Reply has, and those only."""
+        """A contact with the fields that Reply has, and no others."""
         return cls(contact_id, {name: given.get(name) for name in CONTACT_FIELDS})
 
     @property
@@ -39,17 +39,17 @@ class SandboxContact:
         return " ".join(str(name) for name in names if name)
 
     def shown(self) -> dict[str, Any]:
-        """The contact as a contact call gives it."""
+        """The contact as the calls for contacts return it."""
         return {"id": self.id, **self.fields}
 
     def has(self, term: str) -> bool:
-        """Whether a search for this text finds it."""
+        """Whether a search for this text finds the contact."""
         return any(term.casefold() in str(value).casefold() for value in self.fields.values() if value)
 
 
 @dataclass(slots=True)
 class SandboxTask:
-    """One task; enumerations by Reply's words. ``resolution`` is the call resolution it was completed with."""
+    """One task, with Reply's words for enumerations. ``resolution`` is the call resolution of its completion."""
 
     id: int
     task_type: str
@@ -71,9 +71,9 @@ class SandboxTask:
     every: timedelta | None = None
 
     def finish(self, now: datetime, contact: SandboxContact | None) -> None:
-        """Reply's documentation: a finished task's template is rendered, the raw one is gone.
+        """Complete the task. Its template is rendered, and the raw template is lost.
 
-        Tasks that recur are not documented: one is taken to move on by ``every`` and to stay new.
+        Recurring tasks are not documented. Here they stay new, and their dates move on by ``every``.
         """
         if self.every is not None:
             self.start_at, self.due_to = self.start_at + self.every, self.due_to + self.every
@@ -83,14 +83,14 @@ class SandboxTask:
         self.template = {**self.template, **rendered(self.template, contact)}
 
     def row(self, dialect: Dialect, contact: SandboxContact | None) -> dict[str, Any]:
-        """The task as a list gives it."""
+        """The task as a list returns it."""
         return {
             **self._common(dialect),
             "contact": {"id": contact.id, "fullName": contact.full_name} if contact else None,
         }
 
     def whole(self, dialect: Dialect, contact: SandboxContact | None, *, content: bool = False) -> dict[str, Any]:
-        """The task as every other call gives it."""
+        """The task as every other call returns it."""
         target, source = _DELIVERY.get(self.task_type, ("", ""))
         shown = contact.fields.get(source) if contact else None
         return {
@@ -124,14 +124,14 @@ class SandboxTask:
 
 
 def _word(vocabulary: Vocabulary, name: str, dialect: Dialect) -> int | str:
-    """A word in the dialect; one that Reply's documentation does not have, as it is."""
+    """A word in the dialect. An undocumented word stays as it is."""
     if vocabulary.read(name) == name:
         return vocabulary.write(name, dialect)
     return int(name) if name.isdigit() else name
 
 
 def rendered(template: dict[str, Any], contact: SandboxContact | None) -> dict[str, Any]:
-    """Body and subject with the contact's fields in place of ``{{variables}}``."""
+    """Body and subject, with ``{{variables}}`` replaced by the contact's fields."""
     fields = {name.casefold(): value for name, value in contact.fields.items()} if contact else {}
 
     def filled(text: str | None) -> str | None:

@@ -13,7 +13,7 @@ from syncer.domain.model import Kind
 
 
 def _resolution(value: Any) -> str | None:
-    """Read a call resolution by its number or its word; raise `ValueError` with what was expected."""
+    """Read a call resolution from its number or its name. Raises `ValueError`."""
     name = CALL_RESOLUTION.read(value)
     if name is None and value is not None:
         msg = 'expected 0 or "positive", 1 or "toCall", 2 or "negative"'
@@ -25,13 +25,13 @@ Resolution = Annotated[str | None, BeforeValidator(_resolution)]
 
 
 class ReplySettings(ConnectionSettings):
-    """What a Reply connection needs.
+    """The settings of a Reply connection.
 
-    ``dialect`` is how enumerations are written (both forms are read), ``auth`` the header that carries the key:
-    Reply's documentation has shown both forms of each. ``rate`` is what it allows a user, shared with that user's
-    other tools. ``complete_kinds`` names what may be completed by us; a message kind there records a message that
-    was never sent. ``call_resolution`` is sent when a call is completed, only if it is given: Reply's
-    documentation says that it picks the branch of a sequence.
+    dialect          how enumerations are written; Reply has documented both forms, and both are read
+    auth             the header with the key; Reply has documented both forms
+    rate             the limits of one user, shared with that user's other tools
+    complete_kinds   the kinds that we may complete. Completing a message records a message that was never sent
+    call_resolution  sent when a call is completed, if it is set. It selects the branch of a sequence
     """
 
     profile: ClassVar[Profile] = Profile(

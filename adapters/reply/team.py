@@ -1,4 +1,4 @@
-"""Who is in the team of a Reply account."""
+"""The users of a Reply account's team."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ANY: Final[TypeAdapter[Any]] = TypeAdapter(Any)
 
 
 async def read_team(http: Http) -> tuple[TeamMember, ...]:
-    """The team's users. Reply's documentation tells what a row has, not the names of its fields."""
+    """The team's users. The names of the fields are not documented, so several are tried."""
     listed = (await http.read("GET", "/whoami/team-users")).parse_as(_ANY)
     rows = listed.get("items") if isinstance(listed, dict) else listed
     members = [_member(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

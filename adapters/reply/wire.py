@@ -1,8 +1,8 @@
-"""Reply's own shapes: enumerations in both dialects, tasks, contacts, pages.
+"""Models of Reply's answers: enumerations in both dialects, tasks, contacts, pages.
 
-Reply's documentation exists in several versions with the same fields: older pages write enumerations
-as integers, newer ones as camelCase strings. Both are read, ignoring case, and one is written. A status that nobody
-documented is an error, never a guess; an unknown task type is kept as it came.
+Older pages of Reply's documentation write enumerations as integers, newer ones as camelCase strings. Both are read,
+ignoring case; the setting ``dialect`` says which one is written. An undocumented status is an error, not a guess. An
+unknown task type is kept verbatim.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def _read_type(value: object) -> str:
 
 
 def _read_instant(value: object) -> datetime | None:
-    """Reply's samples leave the offset out at times; it is UTC then."""
+    """An instant. Some samples of Reply have no offset; these are UTC."""
     try:
         return read_instant(value)
     except ValueError:
@@ -79,16 +79,16 @@ class ContactRef(_Wire):
 
 
 class Template(_Wire):
-    """What a task says. Finished tasks have it rendered."""
+    """The text of a task. In finished tasks the variables are replaced."""
 
     body: StrictStr | None = None
 
 
 class Task(_Wire):
-    """A task, as a list row or whole.
+    """A task, from a list or by itself.
 
-    A list row has ``contact`` and lacks ``contactId``, ``template``, ``creationSource``, ``createdAt``, ``isFailed``.
-    ``startAt`` is only ever sent back.
+    A list row has ``contact``, and lacks ``contactId``, ``template``, ``creationSource``, ``createdAt`` and
+    ``isFailed``. ``startAt`` is only needed to send it back.
     """
 
     id: RemoteId
@@ -125,13 +125,13 @@ class Page(_Wire):
 
 
 class WhoAmI(_Wire):
-    """The user whose key it is."""
+    """The user of the key."""
 
     user_id: RemoteId
 
 
 def row_id(row: Any) -> str | None:
-    """A list row's id, even where nothing else in it can be read."""
+    """The id of a list row, even if nothing else in it can be read."""
     try:
         return _read_id(row["id"]) if isinstance(row, dict) and "id" in row else None
     except ValueError:
@@ -139,7 +139,7 @@ def row_id(row: Any) -> str | None:
 
 
 def row_contact(row: Any) -> str | None:
-    """Whose task a list row is, even where nothing else in it can be read."""
+    """The contact of a list row, even if nothing else in it can be read."""
     if not isinstance(row, dict):
         return None
     contact = row.get("contact")
@@ -147,17 +147,17 @@ def row_contact(row: Any) -> str | None:
 
 
 def row_due(row: Any) -> datetime | None:
-    """When a list row's task is due, even where nothing else in it can be read."""
+    """The due of a list row, even if nothing else in it can be read."""
     return hinted_instant(row.get("dueTo")) if isinstance(row, dict) else None
 
 
 def row_key(row: Any) -> str:
-    """What tells a list row from others: its id, else all of it."""
+    """A key for a list row: its id, or else its whole content."""
     return row_id(row) or f"row {json.dumps(row, sort_keys=True)}"
 
 
 def complaint(error: ValidationError) -> str:
-    """What is wrong with a row, in one line."""
+    """The first error of a row, in one line."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the row"
     return f"{where}: {first['msg']}"
@@ -169,5 +169,5 @@ def instant(moment: datetime) -> str:
 
 
 def number(remote_id: str) -> int | str:
-    """An id as Reply writes it: an integer. What is none is left as it is, for Reply to judge."""
+    """An id as Reply writes it, an integer. Any other text is sent as it is, and Reply answers with an error."""
     return int(remote_id) if remote_id.isascii() and remote_id.isdigit() else remote_id

@@ -11,12 +11,12 @@ Dialect = Literal["integers", "strings"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """One enumeration of Reply's: its numbers and our spelling of its words, which is theirs with a capital."""
+    """One enumeration: its numbers and its words. We write the words with a capital, Reply without."""
 
     names: Mapping[int, str]
 
     def read(self, value: object) -> str | None:
-        """The word for a number or a word in any case; ``None`` for what is not in the documentation."""
+        """The word for a number, or for a word in any case. ``None`` if it is not documented."""
         if isinstance(value, int) and not isinstance(value, bool):
             return self.names.get(value)
         if not isinstance(value, str):

@@ -238,7 +238,7 @@ class SuperfoneAdapter(Adapter):
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
 
     def _written(self, answer: Answer, lead: str, sent: dict[str, JsonValue]) -> Reading:
-        """The task in the answer to a write, with missing fields as sent. Raises `InDoubt` if it cannot be understood."""
+        """The task in the answer to a write; missing fields are as sent. Raises `InDoubt` if it cannot be read."""
         data = {name: value for name, value in answer.parse(TaskAnswer).data.items() if value is not None}
         try:
             task = WireTask.model_validate({**sent, **data})

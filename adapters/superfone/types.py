@@ -1,4 +1,4 @@
-"""Superfone's types of tasks, and which kinds they stand for: what a setting may name (pure)."""
+"""Superfone's task types and their kinds. Settings may name them (pure)."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ CREATABLE: Final = frozenset(Kind) - MESSAGE_KINDS
 
 
 def wire_type(kind: Kind, todo_type: str) -> str | None:
-    """The type that a task of this kind is created with; ``None`` for kinds that Superfone does not have."""
+    """Superfone's type for a kind; ``None`` for kinds that Superfone does not have."""
     return todo_type if kind is Kind.TODO else _TYPES.get(kind)
 
 
 def exclusive_kinds(todo_type: str) -> frozenset[Kind]:
-    """The kinds of which a lead has one open task at most: all that do not become reminders."""
+    """The kinds of which a lead can have one open task: all that do not become reminders."""
     return frozenset(kind for kind in CREATABLE if wire_type(kind, todo_type) != REMINDER)
