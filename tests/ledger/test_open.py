@@ -148,7 +148,7 @@ def test_other_databases_are_refused_without_a_word_of_their_secrets(url: str) -
 
 def test_postgresql_without_its_driver_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(LedgerError, match=r"pip install 'syncer\[postgresql\]'") as caught:
+    with pytest.raises(LedgerError, match=r"pip install 'crm-task-syncer\[postgresql\]'") as caught:
         Ledger.open("postgresql+psycopg://u:hunter2@h/d?options=x", name="acme")
     assert "hunter2" not in str(caught.value)
 
