@@ -121,10 +121,18 @@ def test_a_repetition_is_known_for_seven_days(shown: Shown, world: World) -> Non
     assert deliver() == 202
 
 
-def test_superfone_has_no_id_of_a_delivery(shown: Shown, world: World) -> None:
-    for _ in range(3):
-        assert shown.client.post("/events/acme/superfone", content=lead(7), headers=SUPERFONE).status_code == 202
+def test_superfone_has_no_id_of_a_delivery(shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is never known, and what is said twice within two seconds is looked at once."""
+
+    def deliver() -> int:
+        return shown.client.post("/events/acme/superfone", content=lead(7), headers=SUPERFONE).status_code
+
+    assert [deliver(), deliver(), deliver()] == [202] * 3
     assert waiting(world) == [("superfone", "7")]
+    assert shown.wishes.woken == ["acme"]
+    monkeypatch.setattr(intake, "SAME_WITHIN", 0.0)
+    assert deliver() == 202
+    assert shown.wishes.woken == ["acme"] * 2
 
 
 def test_an_account_without_events_has_no_such_address(tmp_path: Path, simulation: None) -> None:
@@ -161,6 +169,7 @@ def test_what_cannot_be_stored_is_said(shown: Shown, world: World, monkeypatch: 
     monkeypatch.setattr(hint_books, "MOST", 2)
     post = [shown.client.post("/events/acme/superfone", content=lead(n), headers=SUPERFONE) for n in range(3)]
     assert [answer.status_code for answer in post] == [202, 202, 503]
+    monkeypatch.setattr(intake, "SAME_WITHIN", 0.0)
     again = shown.client.post("/events/acme/superfone", content=lead(0), headers=SUPERFONE)
     assert again.status_code == 202, "whoever waits already needs no room"
     monkeypatch.setattr(inbox, "MOST", 0)

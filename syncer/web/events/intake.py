@@ -6,6 +6,9 @@ Refused in this order: no such account or off (404), too large (413), forged (40
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import time
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Final
 
@@ -27,6 +30,9 @@ LARGEST: Final = 1024 * 1024
 READ_AT_ONCE: Final = 32
 """Bodies that are read at the same time; the others wait in their sockets, and not in our memory."""
 READ_WITHIN: Final = 10.0
+SAME_WITHIN: Final = 2.0
+"""Seconds in which the same body, of a CRM that gives its deliveries no id, is the same delivery again."""
+_REMEMBERED: Final = 1000
 _STATUS: Final = {
     "accepted": 202,
     "not_found": 404,
@@ -59,6 +65,7 @@ class Intake:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._doors: dict[str, _Door] = {}
+        self._lately: OrderedDict[bytes, float] = OrderedDict()
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -76,8 +83,8 @@ class Intake:
         if reader is None or not reader.is_address(request.path_params.get("rest", "")):
             # What others write into an address must not become a label.
             return self._answer(name, system if system in door.account.connections else "", "not_found")
-        outcome = await self._take(request, door, system, reader)
-        if outcome == "accepted":
+        outcome, is_news = await self._take(request, door, system, reader)
+        if is_news:
             self._site.control.wake(name)
         return self._answer(name, system, outcome)
 
@@ -95,28 +102,44 @@ class Intake:
             found = self._doors[name] = _Door(state.account, self._site)
         return found
 
-    async def _take(self, request: Request, door: _Door, system: str, reader: EventReader) -> str:
-        """What becomes of a delivery, in a word."""
+    def _is_repeated(self, account: str, system: str, body: bytes) -> bool:
+        """Whether the same was delivered a moment ago; it is looked at once, then."""
+        key, now = hashlib.sha256(f"{account}\0{system}\0".encode() + body).digest(), time.monotonic()
+        before = self._lately.get(key)
+        if before is not None and now - before < SAME_WITHIN:
+            return True
+        self._lately[key] = now
+        self._lately.move_to_end(key)
+        if len(self._lately) > _REMEMBERED:
+            self._lately.popitem(last=False)
+        return False
+
+    async def _take(self, request: Request, door: _Door, system: str, reader: EventReader) -> tuple[str, bool]:
+        """What becomes of a delivery, in a word, and whether there is something to look at."""
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST:
-            return "too_large"
+            return "too_large", False
         try:
             body = await self._body(request)
             if body is None:
-                return "too_large"
+                return "too_large", False
             told = reader.read(request.headers, body)
+            if told.delivery is None and self._is_repeated(door.account.name, system, body):
+                return "accepted", False
             new = await door.inbox.put(_delivered(system, told))
         except Forged as error:
             _log.warning("event.forged", account=door.account.name, system=system, words=str(error))
-            return "forged"
+            return "forged", False
         except NotUnderstood as error:
             _log.info("event.not_understood", account=door.account.name, system=system, words=str(error))
-            return "not_understood"
+            return "not_understood", False
         except NotStored:
-            return "full"
+            # What comes again has to be stored.
+            self._lately.clear()
+            return "full", False
         except (ClientDisconnect, TimeoutError):
-            return "broken"
-        return "accepted" if new else "known"
+            return "broken", False
+        return ("accepted", True) if new else ("known", False)
 
     async def _body(self, request: Request) -> bytes | None:
         """The whole body; ``None`` if it is too large after all."""
