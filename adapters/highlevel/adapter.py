@@ -1,7 +1,7 @@
 """The connection to one HighLevel location.
 
-HighLevel's documentation: tasks belong to contacts, one search lists those of the whole location, and a task is
-read and written under its contact. The search lags behind writes, so nothing is concluded from a row alone.
+In HighLevel a task belongs to a contact, and is read and written under it. One search lists the tasks of the whole
+location. The search lags behind writes, so nothing is concluded from a row of it alone.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, Sta
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0
 
-# A missing location says nothing about the task or contact that was asked for, nor does a wrong address.
+# A missing location or a wrong address does not mean that the task or the contact is missing.
 _NOT_THERE: Final = ("not found", "does not exist", "doesn't exist")
 _ELSEWHERE: Final = ("location",)
 RULES: Final = (
-    # Public client code: a missing scope is a 401.
+    # According to public client code, a missing scope is a 401.
     Rule(401, Forbidden, ("not authorized for this scope",)),
     Rule(404, Refused, ("cannot get /", "cannot post /", "cannot put /")),
     Rule(400, Missing, _NOT_THERE, unless=_ELSEWHERE),
@@ -90,7 +90,7 @@ RULES: Final = (
 )
 
 
-# HighLevel's documentation: each answer tells what is left of the interval, and of the day.
+# Each answer has the number of requests left in the interval and in the day.
 LIMITS: Final = Limits(
     windows=(
         Window("X-RateLimit-Remaining", "X-RateLimit-Interval-Milliseconds", unit=0.001),
@@ -99,11 +99,11 @@ LIMITS: Final = Limits(
 )
 
 NOTES: Final = {
-    "types": "HighLevel's tasks have no type: highlevel.kind_rules decide by the title, else default_kind.",
-    "search": "HighLevel's search lags by some seconds: a change there may be seen one run later.",
-    "contacts": "A task without a contact cannot be written through the API and is not synced.",
-    "phones": "Only a contact's first phone number is readable through the API.",
-    "rate": "100 requests in 10 seconds and 200,000 a day for each location, shared with what else uses it.",
+    "types": "HighLevel's tasks have no type. highlevel.kind_rules decide by the title, else default_kind.",
+    "search": "HighLevel's search lags by some seconds. A change there may be seen one run later.",
+    "contacts": "A task without a contact cannot be changed through the API, so it is not synced.",
+    "phones": "The API returns only a contact's first phone number.",
+    "rate": "100 requests in 10 seconds and 200,000 a day for each location, shared with other programs.",
 }
 
 _T = TypeVar("_T", Reading, Record)
@@ -125,10 +125,10 @@ _CAPABILITIES: Final = Capabilities(
 
 
 class HighLevelAdapter(Adapter):
-    """HighLevel's API 2021-07-28 in canonical terms.
+    """The adapter for HighLevel's API 2021-07-28.
 
-    ``region`` is the country of phone numbers that come without a country code. ``expected_identity`` is
-    the location that the ledger belongs to; the settings name the location, so nothing depends on it here.
+    ``region`` is the country of phone numbers without a country code. ``expected_identity`` is the location that the
+    ledger belongs to. It is not used here, because the settings name the location.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -137,7 +137,7 @@ class HighLevelAdapter(Adapter):
     def __init__(
         self, settings: HighLevelSettings, *, region: str, zone: tzinfo = UTC, transport: Transport | None = None
     ) -> None:
-        del zone  # Its dues are instants.
+        del zone  # Not needed: HighLevel's dues are instants.
         self.expected_identity: str | None = None
         self._settings = settings
         self._region = region
@@ -161,7 +161,7 @@ class HighLevelAdapter(Adapter):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What HighLevel can do; no setting changes it."""
+        """What HighLevel can do. The settings do not change it."""
         return _CAPABILITIES
 
     async def identity(self) -> Identity:
@@ -169,28 +169,28 @@ class HighLevelAdapter(Adapter):
         return Identity(self._settings.location_id, f"location {self._settings.location_id}")
 
     async def list_tasks(self) -> Listing[Reading]:
-        """Every open task of the location, each once; rows are never whole, as the search lags.
+        """All open tasks of the location, each once. Rows are never whole, because the search lags.
 
-        Rows that are deleted, or completed although only open ones were asked for, are left out. A row without a
-        contact is given with ``contact=None``. Raises `Unavailable`, `Unauthorized`, and `BadAnswer` for a
-        list that breaks off, repeats itself or is refused.
+        Deleted and completed rows are left out, although only open ones were requested. A row without a contact has
+        ``contact=None``. Raises `Unavailable`, `Unauthorized`, and `BadAnswer` for a list that breaks off, repeats
+        itself or is rejected.
         """
         found = await until_still(self._scan_tasks)
         rows = tuple(row for row in found if isinstance(row, Reading))
         return Listing(rows, tuple(row for row in found if isinstance(row, Unreadable)))
 
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
-        """One contact's tasks, open and closed, whole, in HighLevel's order: its rows carry no time of creation.
+        """All open and closed tasks of one contact, whole, in HighLevel's order. They have no time of creation.
 
-        HighLevel's documentation: one answer without pages. Raises `Missing` for an unknown contact.
+        The list is one answer without pages. Raises `Missing` for an unknown contact.
         """
         answer = await self._http.read("GET", tasks_of(contact), page=True)
         return _listing(answer.parse(TaskRows).rows(), lambda raw: self._task_row(raw, contact), contact)
 
     async def get_task(self, ref: TaskRef) -> Reading:
-        """One task, whole. Raises `Missing` for one that is deleted or unknown, or is not this contact's.
+        """One task, whole. Raises `Missing` if it is deleted or unknown, or belongs to another contact.
 
-        The contact is the one that the answer names, which may be another one than was asked for.
+        The contact is taken from the answer. It may differ from the one in ``ref``.
         """
         answer = await self._http.read("GET", task_of(ref))
         task = answer.parse(TaskAnswer).task
@@ -203,9 +203,9 @@ class HighLevelAdapter(Adapter):
         return self._reading(task, ref.contact)
 
     async def create_task(self, draft: Draft) -> Reading:
-        """Create an open task for the draft's contact; the task as answered.
+        """Create an open task for the draft's contact, and return the task in the answer.
 
-        An unknown contact is `Refused`; a success without a readable task is `InDoubt`.
+        Raises `Refused` for an unknown contact, `InDoubt` for a success without a readable task.
         """
         try:
             answer = await self._http.write("POST", tasks_of(draft.contact), json=task_body(draft))
@@ -214,10 +214,10 @@ class HighLevelAdapter(Adapter):
         return self._reading(answer.parse(CreatedTaskAnswer).task, draft.contact)
 
     async def complete_task(self, ref: TaskRef) -> Reading:
-        """Complete this one task; harmless if it is completed already.
+        """Complete this task. It does no harm if the task is completed already.
 
-        Where the answer says that it is open, it is read again: it may have moved to its next date. Raises `Missing`
-        for an unknown task or contact, `InDoubt` where that reading fails.
+        If the answer says that the task is open, it is read again: a recurring task may have moved to its next date.
+        Raises `Missing` for an unknown task or contact, `InDoubt` if that read fails.
         """
         answer = await self._http.write("PUT", f"{task_of(ref)}/completed", json={"completed": True})
         task = answer.parse(TaskAnswer).task
@@ -233,7 +233,7 @@ class HighLevelAdapter(Adapter):
             raise InDoubt(msg, system=SYSTEM, status=answer.status) from error
 
     async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
-        """Change these fields; where that is refused, once more with title and due as they were just read."""
+        """Change these fields. If that is rejected, try again with the title and the due that were just read."""
         before = await self.get_task(ref)
         moved = any(not same_text_value(name, value, before.shown(name)) for name, value in edit.expected.items())
         if moved or before.state is not State.OPEN:
@@ -252,7 +252,7 @@ class HighLevelAdapter(Adapter):
         return self._reading(task, ref.contact)
 
     async def list_contacts(self) -> Listing[Record]:
-        """Every contact of the location, each once. Raises like `list_tasks`, too where HighLevel counts more."""
+        """All contacts of the location, each once. Raises like `list_tasks`, and if rows are missing."""
         total = 0
 
         async def scan() -> tuple[dict[str, Any], bool]:
@@ -265,12 +265,12 @@ class HighLevelAdapter(Adapter):
 
         rows = await until_still(scan)
         if len(rows) < total:
-            msg = f"HighLevel counts {total} contacts, and its list gives {len(rows)}"
+            msg = f"HighLevel counts {total} contacts, but its list has only {len(rows)}"
             raise BadAnswer(msg, system=SYSTEM)
         return _listing(rows, self._contact_row)
 
     async def get_contact(self, remote_id: str) -> Record:
-        """One contact. Raises `Missing` for one that is deleted or unknown."""
+        """One contact. Raises `Missing` if it is deleted or unknown."""
         answer = await self._http.read("GET", path_of(remote_id))
         contact = answer.parse(ContactAnswer).contact
         if contact.deleted:
@@ -281,8 +281,8 @@ class HighLevelAdapter(Adapter):
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The contact that HighLevel finds by this key; at most one.
 
-        Only a contact's first number can be read, and the look-up knows the others, too: raises `Ambiguous` for one
-        that does not show the key.
+        HighLevel also finds a contact by its further numbers, but returns only the first one. So `Ambiguous` is raised
+        if the contact does not show the key.
         """
         name = "number" if key.startswith("+") else "email"
         params = {"locationId": self._settings.location_id, name: key}
@@ -296,11 +296,11 @@ class HighLevelAdapter(Adapter):
         return (_shows(contact_record(contact, region=self._region), (key,), key),)
 
     async def create_contact(self, record: Record) -> Record:
-        """Create the contact; where HighLevel says that somebody is there already, who that is, unchanged.
+        """Create the contact. If HighLevel reports that it exists already, return that contact unchanged.
 
-        HighLevel's documentation: *upsert* would overwrite the name and the keys of whom it finds. Raises `Refused` for
-        a record without keys, `Ambiguous` for somebody who shows none of the keys: by which one HighLevel knows that
-        contact cannot be read. An answer about somebody else is `InDoubt`.
+        *upsert* is not used, because it overwrites the name and the keys of an existing contact. Raises `Refused` for a
+        record without keys, `Ambiguous` if the existing contact shows none of the keys, and `InDoubt` if the answer is
+        about another contact.
         """
         body = contact_body(record, location_id=self._settings.location_id)
         sent = {key for key in (body.get("email"), body.get("phone")) if key}
@@ -313,7 +313,7 @@ class HighLevelAdapter(Adapter):
             return await self._adopt(error, record)
         made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)
         if sent.isdisjoint((*made.emails, *made.phones)):
-            msg = f"HighLevel answered with contact {made.remote_id}, which carries none of the keys that were sent"
+            msg = f"HighLevel answered with contact {made.remote_id}, which has none of the keys that were sent"
             raise InDoubt(msg, system=SYSTEM, status=answer.status)
         return made
 
@@ -341,7 +341,7 @@ class HighLevelAdapter(Adapter):
     async def _pages(
         self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], Rows]
     ) -> AsyncIterator[Any]:
-        """The rows of a whole list; a refusal of one page says nothing about any task, so it is a `BadAnswer`."""
+        """The rows of a whole list. A rejected page raises `BadAnswer`, because it says nothing about a task."""
         more = True
         while more:
             try:
@@ -354,7 +354,7 @@ class HighLevelAdapter(Adapter):
             more = pager.take(page.rows, page.total)
 
     async def _adopt(self, error: AdapterError, record: Record) -> Record:
-        """The contact that a refusal names as the one that is there; else the refusal."""
+        """The existing contact that a rejection names. Else raises the rejection."""
         refusal = Refused(error.words, system=SYSTEM, status=error.status)
         try:
             twin = DuplicateRefusal.model_validate_json(error.content).meta.contact
@@ -383,7 +383,7 @@ class HighLevelAdapter(Adapter):
 
 
 def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | None = None) -> Listing[_T]:
-    """Each row once, the latest reading of it; what cannot be understood is kept apart, as this contact's if any."""
+    """Each row once, as it was read last. Rows that cannot be understood are listed separately."""
     rows: dict[str, _T | None] = {}
     unreadable: dict[str, Unreadable] = {}
     for raw in raws:
@@ -404,8 +404,8 @@ def _understood(raw: Any, read: Callable[[Any], _T | None], contact: str | None 
 
 
 def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:
-    """The record, if it carries one of the keys; raises `Ambiguous` else."""
+    """The record, if it has one of the keys. Else raises `Ambiguous`."""
     if not set(keys).isdisjoint((*record.emails, *record.phones)):
         return record
-    msg = f"HighLevel finds contact {record.remote_id} by {what}, which that contact does not show: a further number?"
+    msg = f"HighLevel finds contact {record.remote_id} by {what}, but does not show it there; is it a further number?"
     raise Ambiguous(msg, contacts=(record.remote_id,), system=SYSTEM)

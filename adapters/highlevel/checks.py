@@ -1,4 +1,4 @@
-"""What ``syncer check`` tries at HighLevel: harmless reads, each with what to do where it fails."""
+"""The tests of ``syncer check`` for HighLevel: harmless reads, each with advice if it fails."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write
 
 
 async def run_checks(http: Http, location_id: str) -> list[Check]:
-    """Whether tasks and contacts can be listed."""
+    """Test whether tasks and contacts can be listed."""
     tasks = {"completed": False, "limit": 1}
     contacts = {"locationId": location_id, "pageLimit": 1, "page": 1}
     return [
@@ -33,23 +33,23 @@ async def _try(
     except AdapterError as error:
         return Check(what, ok=False, detail=error.words, advice=_advice(error, scope))
     found = "" if rows else ", but there is none yet"
-    return Check(what, ok=True, detail=f"{scope} works{found}; writing needs contacts.write, which no read proves")
+    return Check(what, ok=True, detail=f"{scope} works{found}; writing needs contacts.write, which a read cannot test")
 
 
 def _advice(error: AdapterError, scope: str) -> str:
-    """What a person can do about a failed check.
+    """What the user can do about a failed test.
 
-    HighLevel's documentation has 401 for a wrong token. Public client code says that a missing scope is a 401 too, and
-    a 403 in plain text comes from Cloudflare before HighLevel is reached.
+    A wrong token is documented as 401. According to public client code, a missing scope is a 401 too, and a 403 in
+    plain text comes from Cloudflare.
     """
     if isinstance(error, Unavailable) and error.status in range(300, 500):
-        return "something before HighLevel (Cloudflare, a proxy, a VPN) refused the request; try from another network"
+        return "a proxy before HighLevel (Cloudflare, a VPN) rejected the request; try it from another network"
     if isinstance(error, Unavailable):
         return "check the network and highlevel.base_url, then try again"
     if "location" in error.words.lower():
-        return f"check location_id: it must be the sub-account that the token was made in ({_WHERE})"
+        return f"check location_id: it must be the sub-account in which the token was created ({_WHERE})"
     if error.status in {401, 403} and "scope" in error.words.lower():
         return f"add the scope {scope} to the private integration, {_WHERE}; the token stays the same"
     if error.status in {401, 403}:
-        return f"make a private integration with the scopes {_SCOPES}, {_WHERE}, and put its token into highlevel.token"
-    return f"check location_id and base_url, and that the token is that location's ({_WHERE})"
+        return f"create a private integration with the scopes {_SCOPES}, {_WHERE}; put its token into highlevel.token"
+    return f"check location_id and base_url, and that the token belongs to that location ({_WHERE})"

@@ -1,7 +1,7 @@
 """HighLevel's events for tasks: ``TaskCreate``, ``TaskComplete``, ``TaskDelete``. There is none for a change.
 
-One key of HighLevel's signs what it sends to all its customers, so that a good signature alone says nothing of whose
-event it is: the location does. A ``TaskCreate`` of a contact's task often lacks its ``contactId``, a known fault.
+HighLevel signs the events of all its customers with one key. So a valid signature is not enough: the location must
+match too. A ``TaskCreate`` often has no ``contactId``, which is a known fault of HighLevel.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T1hhTiaCeIY/OwwwNUY2yvcCAwEAAQ==
 
 
 class HighLevelEvents:
-    """Those of one location. ``public_key`` (PEM) takes the place of HighLevel's own key of its kind."""
+    """The events of one location. ``public_key`` (PEM) replaces HighLevel's own key of the same type, for tests."""
 
     def __init__(self, *, location_id: str, public_key: str | None = None) -> None:
         self._location = location_id
@@ -59,14 +59,14 @@ class HighLevelEvents:
     def read(self, headers: Mapping[str, str], body: bytes) -> Told:
         self._verify(headers, body)
         whole = json_object(body)
-        # Flat as documented; one page of theirs shows it inside ``data``.
+        # The event is documented as flat, but one page shows its fields inside ``data``.
         inner = whole.get("data")
         event = {**whole, **inner} if isinstance(inner, dict) else whole
         if event.get("type") not in TYPES:
-            msg = "it is no event of a task"
+            msg = "it is not an event of a task"
             raise NotUnderstood(msg)
         if event.get("locationId") != self._location:
-            msg = "it is of another location"
+            msg = "it belongs to another location"
             raise NotUnderstood(msg)
         contact, task, delivery = id_in(event, "contactId"), id_in(event, "id"), id_in(whole, "webhookId")
         if contact is not None:
@@ -77,7 +77,7 @@ class HighLevelEvents:
         return Told(tasks=(task,), delivery=delivery)
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
-        """The newer signature where it is there, else the older one. Raises `Forged`."""
+        """Check the newer signature if there is one, else the older one. Raises `Forged`."""
         new, old = (_signature(headers, name) for name in (SIGNATURE, OLD_SIGNATURE))
         try:
             for key in self._keys:
@@ -92,7 +92,7 @@ class HighLevelEvents:
 
 
 def _signature(headers: Mapping[str, str], name: str) -> bytes | None:
-    """The header's bytes, empty where it is no base64; ``None`` without one."""
+    """The bytes of the header, empty if it is not base64; ``None`` if there is no header."""
     text = headers.get(name, "").strip()
     if text in {"", _NO_SIGNATURE}:
         return None

@@ -1,4 +1,4 @@
-"""HighLevel's tasks and contacts, and the canonical ones: both directions (pure)."""
+"""Convert tasks and contacts between HighLevel's form and the canonical one (pure)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from syncer.domain.redact import redact
 
 
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
-    """What HighLevel says of one task. ``contact`` is whose it is where the task itself does not say."""
+    """The canonical form of a task. ``contact`` is used if the task itself does not name its contact."""
     body, marker = split_marker(None if task.body is None else plain_text(task.body))
     return Reading(
         system=SYSTEM,
@@ -41,10 +41,10 @@ def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: b
 
 
 def task_body(draft: Draft) -> dict[str, object]:
-    """A draft as the body of a create; the marker is the last line of the text.
+    """A draft as the body of a create. The marker is the last line of the text.
 
-    HighLevel's documentation: ``title``, ``dueDate`` and ``completed`` are required. Unknown keys are refused, so
-    that neither the contact nor an id of ours is sent along.
+    ``title``, ``dueDate`` and ``completed`` are required. Unknown fields are rejected, so neither the contact nor an id
+    of ours can be sent.
     """
     text, _marker = split_marker(draft.body)
     body: dict[str, object] = {
@@ -57,7 +57,7 @@ def task_body(draft: Draft) -> dict[str, object]:
 
 
 def task_changes(edit: Edit, before: Reading) -> dict[str, object]:
-    """The changed fields as the body of an update. A text keeps its marker's line, or gets that of the edit."""
+    """The changed fields as the body of an update. A text keeps its marker, or gets the one of the edit."""
     changes: dict[str, object] = {}
     for field, value in edit.wanted.items():
         if field is TaskField.DUE and isinstance(value, datetime):
@@ -72,13 +72,13 @@ def task_changes(edit: Edit, before: Reading) -> dict[str, object]:
 
 
 def with_required(changes: Mapping[str, object], before: Reading) -> dict[str, object]:
-    """The same, with title and due as they were read, for a HighLevel that asks for both."""
+    """The changes, with the title and the due that were read. Some versions of HighLevel require both."""
     asked = {"title": before.title, "dueDate": write_instant(before.due) if before.due else None}
     return {name: value for name, value in asked.items() if value is not None} | dict(changes)
 
 
 def contact_record(contact: WireContact, *, region: str) -> Record:
-    """A contact with its keys normalised; what is no valid key is left out."""
+    """The canonical form of a contact, with normalised keys. Invalid keys are left out."""
     emails = [email_key(text) for text in (contact.email, *contact.more_emails)]
     phone = phone_key(contact.phone, region)
     return Record(
@@ -91,7 +91,7 @@ def contact_record(contact: WireContact, *, region: str) -> Record:
 
 
 def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
-    """A record as the body of a create. HighLevel's documentation: either key will do."""
+    """A record as the body of a create. One key, e-mail or phone, is enough."""
     fields = {
         "locationId": location_id,
         "name": record.name,
@@ -102,7 +102,7 @@ def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
 
 
 def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> Unreadable:
-    """A row that could not be understood, with the first complaint about it; whose it is where it does not say."""
+    """A row that could not be understood, with its first error. ``contact`` is used if the row does not name one."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "the row"
     detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())

@@ -1,8 +1,8 @@
-"""HighLevel's OAuth 2.0: an access token lives for a day, and each renewal gives a new refresh token.
+"""HighLevel's OAuth 2.0: an access token is valid for a day, and each renewal returns a new refresh token.
 
-HighLevel's documentation: ``POST /oauth/token``, a form, without the header ``Version``. A refresh token lives for a
-year, or until it is used; a third party quotes HighLevel's changelog: used twice within 30 seconds, it gives the same
-answer.
+The call is ``POST /oauth/token`` with a form, without the header ``Version``. A refresh token is valid for a year, or
+until it is used. If it is used twice within 30 seconds, the answer is the same (HighLevel's changelog, quoted by a
+third party).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from adapters.http.client import Http, Rule, Transport
 from syncer.contract.adapter import Refused, Unauthorized
 
 LIFETIME: Final = 86_399.0
-"""Seconds that an access token lives, according to HighLevel's documentation, where an answer does not say."""
+"""The documented lifetime of an access token in seconds. It is used if the answer has none."""
 _RULES: Final = (Rule(range(400, 429), Refused), Rule(range(430, 500), Refused))
 _Token = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[!-~]+$")]
 
 
 class _Answer(BaseModel):
-    """Both spellings: version v3 of the API writes them with capitals."""
+    """The answer to a renewal, in both spellings: version v3 of the API uses camelCase."""
 
     access_token: _Token = Field(validation_alias=AliasChoices("access_token", "accessToken"))
     refresh_token: _Token = Field(validation_alias=AliasChoices("refresh_token", "refreshToken"))
@@ -33,7 +33,7 @@ class _Answer(BaseModel):
 
 
 class TokenCalls:
-    """The calls that renew the tokens of one location; ``authorization`` gives each other call its key."""
+    """The calls that renew the tokens of one location. ``authorization`` provides the headers of all other calls."""
 
     def __init__(self, settings: HighLevelSettings, transport: Transport | None) -> None:
         self._client_id = settings.client_id or ""
@@ -68,10 +68,10 @@ class TokenCalls:
             "refresh_token": refresh_token,
             "user_type": "Location",
         }
-        # Sent again where its answer was lost: within 30 seconds, the same token gives the same answer.
+        # A read, so it is retried after a lost answer: within 30 seconds the same token gives the same answer.
         answer = (await self._http.read("POST", "/oauth/token", form=form)).parse(_Answer)
         if answer.location_id not in (None, self._location):
-            msg = f"the refresh token is that of location {answer.location_id}, and location_id is {self._location}"
+            msg = f"the refresh token belongs to location {answer.location_id}, but location_id is {self._location}"
             raise Unauthorized(msg, system=SYSTEM)
         return Granted(answer.access_token, answer.refresh_token, answer.expires_in)
 

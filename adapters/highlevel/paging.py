@@ -1,4 +1,4 @@
-"""How a list is read to its end though nobody documents where that is (pure)."""
+"""Read a list to its end, which HighLevel does not document (pure)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def task_search(location_id: str) -> str:
 
 
 class Rows(NamedTuple):
-    """What one page has: its rows, and how many there are in all, where it tells."""
+    """One page: its rows, and the total number of rows, if the answer has it."""
 
     rows: list[Any]
     total: int | None = None
@@ -41,16 +41,18 @@ def contact_rows(answer: Answer) -> Rows:
 
 
 class Pager(ABC):
-    """What to ask next, from the rows so far.
+    """Decides what to request next, from the rows so far.
 
-    A list ends with an empty page, or with a page shorter than ``limit`` that brings nothing new. A short page is
-    no end by itself: how many rows a server gives at most is not documented, and taking its own limit for the end
-    would lose the rest silently. That costs one request more than trusting it, for each list.
+    A list ends with an empty page, or with a page shorter than ``limit`` without a new row. A short page alone is not
+    the end: the server's own page limit is not documented, and if it were taken for the end, the other rows would be
+    lost silently. This costs one more request for each list.
 
-    A row's ``searchAfter`` is preferred to counting, which repeats and skips rows of a set that moves: as far as it has
-    the row's id in it. One of a time alone hides the rest of the rows of that time, where a page ends among them.
-    ``asks`` are the parameters of the next request, ``counts`` is whether rows had to be counted, ``total`` is how many
-    the last page said that there are.
+    The next page is requested by the last row's ``searchAfter``, if that contains the row's id. Counting rows is the
+    second choice, because it repeats and skips rows when the list changes. A ``searchAfter`` with a time only is not
+    used: if a page ended among several rows of the same time, the others would be skipped.
+
+    ``asks`` are the parameters of the next request. ``counts`` is whether rows had to be counted. ``total`` is the
+    total number of rows in the last answer.
     """
 
     def __init__(self, limit: int) -> None:
@@ -66,15 +68,15 @@ class Pager(ABC):
 
     @property
     def may_have_moved(self) -> bool:
-        """Whether rows were counted over several pages."""
+        """Whether rows were counted over several pages, so that some may have been skipped."""
         return self.counts and self.pages > 1
 
     def take(self, rows: list[Any], total: int | None = None) -> bool:
-        """Note one page; whether there may be more. Raises `BadAnswer` where the list does not get on."""
+        """Take one page, and return whether there may be more. Raises `BadAnswer` if the list makes no progress."""
         keys = {row_key(row) for row in rows}
         fresh = keys - self._seen
         if not fresh and len(rows) >= self._limit:
-            msg = "the list gives the same full page again"
+            msg = "the list returns the same full page again"
             raise BadAnswer(msg, system=SYSTEM)
         if self.pages >= MAX_PAGES:
             msg = f"the list does not end after {MAX_PAGES} pages"
@@ -93,7 +95,7 @@ class Pager(ABC):
             return self._count(rows)
         key = json.dumps(cursor)
         if key in self._cursors:
-            msg = "the list gives the same cursor twice"
+            msg = "the list returns the same cursor twice"
             raise BadAnswer(msg, system=SYSTEM)
         self._cursors.add(key)
         self.asks = {"searchAfter": cursor}
@@ -101,11 +103,11 @@ class Pager(ABC):
 
     @abstractmethod
     def _count(self, rows: list[Any]) -> bool:
-        """Set ``asks`` for rows that carry no cursor; whether there may be more."""
+        """Set ``asks`` for rows without a cursor, and return whether there may be more."""
 
 
 class TaskPager(Pager):
-    """Tasks: HighLevel's documentation has ``skip``, the number of rows to leave out."""
+    """Tasks are counted by ``skip``, the number of rows to skip."""
 
     def _count(self, _rows: list[Any]) -> bool:
         self.asks = {"skip": self.rows}
@@ -113,7 +115,7 @@ class TaskPager(Pager):
 
 
 class ContactPager(Pager):
-    """Contacts: ``page`` from 1, never together with a cursor, and for the first 10,000 records only."""
+    """Contacts are counted by ``page``, from 1. It must not be used with a cursor, and reaches 10,000 contacts only."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(limit)
@@ -125,12 +127,12 @@ class ContactPager(Pager):
             return True
         if len(rows) < self.largest:
             return False
-        msg = f"the contacts beyond the first {PAGE_REACH} cannot be listed: the rows carry no searchAfter"
+        msg = f"only the first {PAGE_REACH} contacts can be listed, because the rows have no searchAfter"
         raise BadAnswer(msg, system=SYSTEM)
 
 
 def _cursor(row: object) -> list[Any] | None:
-    """A row's ``searchAfter``, if it can be sent back and is that of no other row: it names the row."""
+    """A row's ``searchAfter``, if it can be sent back and contains the row's id."""
     cursor = row.get("searchAfter") if isinstance(row, dict) else None
     if not isinstance(cursor, list) or not all(map(_is_plain, cursor)):
         return None

@@ -1,4 +1,4 @@
-"""Where things are in HighLevel's API (pure)."""
+"""The paths of HighLevel's API (pure)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def path_of(contact: str) -> str:
 
 
 def tasks_of(contact: str) -> str:
-    """Where a contact's tasks are listed and made."""
+    """The path of a contact's tasks."""
     return f"{path_of(contact)}/tasks"
 
 
 def task_of(ref: TaskRef) -> str:
-    """A task's path, which has its contact in it."""
+    """A task's path, which contains its contact."""
     return f"{tasks_of(ref.contact)}/{quote(ref.remote_id, safe='')}"

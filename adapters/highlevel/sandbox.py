@@ -1,6 +1,6 @@
-"""HighLevel, simulated from its documentation and from what is publicly known of it.
+"""HighLevel, simulated from its documentation and from public knowledge.
 
-Left out, because nothing here sends it: recurring tasks, contact filters and sorting, tags.
+Not simulated, because nothing here uses it: creating recurring tasks, contact filters and sorting, tags.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ _NO_WRITES: Final = ("/tasks/search", "/contacts/search", "/oauth/token")
 class HighLevelSandbox(Contacts, Sandbox):
     """One HighLevel location.
 
-    ``lag`` is how far the task search is behind; reads of one thing, or of one contact's tasks, never lag.
-    ``search_status`` is what a task search answers (201 in the field, 200 in the documentation). ``page_clamp`` is the
-    most rows of a page, whatever is asked for. ``task_cursors`` puts ``searchAfter`` on rows; ``deleted_rows`` shows
-    deleted tasks in the search; ``nested_rows`` wraps task rows in lists, as the published document has them.
-    ``needs_title_and_due`` refuses an update without both, as older client code expects. ``scopes`` are the token's.
+    ``lag`` is how far the task search lags; reads of one item, or of one contact's tasks, never lag. ``search_status``
+    is the status of a task search (really 201, documented as 200). ``page_clamp`` is the largest page, whatever is
+    requested. ``task_cursors`` adds ``searchAfter`` to rows; ``deleted_rows`` shows deleted tasks in the search;
+    ``nested_rows`` wraps task rows in lists, as the published API document says. ``needs_title_and_due`` rejects an
+    update without both, as older client code expects. ``scopes`` are the token's.
     ``remaining`` and ``daily_remaining`` are told in every answer. The
     rest is in `Contacts`.
     """
@@ -93,47 +93,47 @@ class HighLevelSandbox(Contacts, Sandbox):
         *,
         every: timedelta | None = None,
     ) -> str:
-        """Somebody adds a task, to a contact or to none; its id. ``every`` moves it on when it is completed."""
+        """Somebody adds a task, with or without a contact; returns its id. ``every`` makes it recurring."""
         return self._add_task(contact, title, wire_instant(due) if due else None, body, None, every=every).id
 
     def person_completes(self, task: str) -> None:
-        """Somebody ticks a task off; one that recurs is open again, at its next date."""
+        """Somebody completes a task. A recurring one is open again, at its next date."""
         self._put_task(task, **self.task(task).completing())
 
     def person_reopens(self, task: str) -> None:
-        """Somebody takes the tick away again."""
+        """Somebody reopens a task."""
         self._put_task(task, completed=False)
 
     def person_retitles(self, task: str, title: str) -> None:
-        """Somebody gives a task another title."""
+        """Somebody changes the title of a task."""
         self._put_task(task, title=title)
 
     def person_rewrites(self, task: str, body: str | None) -> None:
-        """Somebody gives a task another text."""
+        """Somebody changes the text of a task."""
         self._put_task(task, body=body)
 
     def person_reschedules(self, task: str, due: datetime | None) -> None:
-        """Somebody moves a task's due, or takes it away."""
+        """Somebody changes or removes the due of a task."""
         self._put_task(task, due=wire_instant(due) if due else None)
 
     def person_assigns(self, task: str, user: str | None) -> None:
-        """Somebody gives a task to a user, or to none."""
+        """Somebody assigns a task to a user, or to nobody."""
         self._put_task(task, assigned_to=user)
 
     def person_moves(self, task: str, contact: str | None) -> None:
-        """Somebody gives a task to another contact, or to none: its path changes."""
+        """Somebody moves a task to another contact, or to none. This changes its path."""
         self._put_task(task, contact=contact)
 
     def person_deletes(self, task: str) -> None:
-        """Somebody deletes a task; a tombstone stays."""
+        """Somebody deletes a task. It remains with ``deleted`` set."""
         self._put_task(task, deleted=True)
 
     def person_restores(self, task: str) -> None:
-        """Somebody restores a deleted task. HighLevel's documentation: possible for 60 days after a bulk deletion."""
+        """Somebody restores a deleted task, which is possible for 60 days after a bulk deletion."""
         self._put_task(task, deleted=False)
 
     def tasks(self) -> list[SandboxTask]:
-        """Every task as it is now, deleted ones too, oldest first."""
+        """All tasks as they are now, deleted ones included, oldest first."""
         return [history.now for history in self._tasks.values()]
 
     def task(self, task: str) -> SandboxTask:
@@ -143,14 +143,14 @@ class HighLevelSandbox(Contacts, Sandbox):
     # What the API answers.
 
     def is_write(self, call: Call) -> bool:
-        """Every call but a GET, the two searches and a renewal of tokens."""
+        """True for every call except GET, the two searches and the renewal of tokens."""
         return call.method != "GET" and not call.path.endswith(_NO_WRITES)
 
     def unauthorized(self) -> Reply:
         return self._signed(refusal(401, "Invalid token: access token is invalid"))
 
     def throttled(self) -> Reply:
-        """HighLevel's documentation has no body of a 429 and no ``Retry-After``, only the interval of its window."""
+        """A 429. No body and no ``Retry-After`` are documented, only the interval of the rate."""
         reply = self._signed(refusal(429, "Too Many Requests"))
         return replace(reply, headers={**reply.headers, "X-RateLimit-Remaining": "0"})
 
@@ -158,7 +158,7 @@ class HighLevelSandbox(Contacts, Sandbox):
         return self._signed(refusal(403, "Forbidden resource"))
 
     def handle(self, call: Call) -> Reply:
-        """Answer one call; what is wrong with it is told in the order token, version, address, scope, body."""
+        """Answer one call. It is checked in this order: token, version, address, scope, body."""
         if (call.method, call.path) == ("POST", "/oauth/token"):
             return self._signed(self.oauth.answer(call))
         key = call.headers.get("authorization", "").removeprefix("Bearer ")
@@ -300,7 +300,7 @@ class HighLevelSandbox(Contacts, Sandbox):
             self._own_location(location)
 
     def _signed(self, reply: Reply) -> Reply:
-        """HighLevel's documentation: every answer tells what is left of both budgets."""
+        """The headers of every answer, with the requests left of both rates."""
         budgets = {
             "X-RateLimit-Max": "100",
             "X-RateLimit-Remaining": str(self.remaining),
@@ -312,7 +312,7 @@ class HighLevelSandbox(Contacts, Sandbox):
 
 
 def _changes(update: UpdateTaskBody) -> dict[str, object]:
-    """What an update names; an unset field stays as it is."""
+    """The fields that an update changes. Unset fields stay as they are."""
     named = {
         "title": update.title,
         "body": update.body,

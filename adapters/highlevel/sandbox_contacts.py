@@ -1,4 +1,4 @@
-"""The contacts of a simulated HighLevel location: what people do with them, and the calls about them."""
+"""The contacts of a simulated HighLevel location: the actions of people, and the calls of the API."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ PAGE_REACH: Final = 10_000
 class Contacts:
     """Contacts and their calls.
 
-    ``contact_lag`` is how far the search is behind, ``contact_page_clamp`` the most rows of a page, whatever is asked
-    for. ``contact_cursors`` puts ``searchAfter`` on rows; with ``cursors_tie`` it has the time alone, so that a page
-    that ends among rows of one time hides the rest of them. ``duplicates_refused`` is the location's setting: creating
-    a contact whose e-mail or number somebody has is a 400 that names who that is. ``missing_status`` is the status for
-    what is unknown (400 in the field).
+    ``contact_lag`` is how far the search lags, ``contact_page_clamp`` the largest page, whatever is requested.
+    ``contact_cursors`` adds ``searchAfter`` to rows. With ``cursors_tie`` it has the time only, so that a page that
+    ends among several rows of the same time hides the others. ``duplicates_refused`` is a setting of the location:
+    creating a contact with an e-mail or number that exists is a 400 that names the existing contact.
+    ``missing_status`` is the status for unknown ids (really 400).
     """
 
     def __init__(self, clock: Callable[[], datetime], location_id: str) -> None:
@@ -46,7 +46,7 @@ class Contacts:
     def add_contact(
         self, first: str = "", last: str = "", email: str = "", phone: str = "", *, also: tuple[str, ...] = ()
     ) -> str:
-        """Somebody adds a contact; its id. ``also`` are further numbers, which no call shows."""
+        """Somebody adds a contact; returns its id. ``also`` are further numbers, which no call returns."""
         now = self.clock()
         contact = SandboxContact(
             make_id(f"{self.location_id}:contact", len(self._contacts)), now, now, first, last, email, phone, also
@@ -59,7 +59,7 @@ class Contacts:
         self._put_contact(self._contacts[contact].now, **fields)
 
     def contacts(self) -> list[SandboxContact]:
-        """Every contact as it is now, deleted ones too, oldest first."""
+        """All contacts as they are now, deleted ones included, oldest first."""
         return [history.now for history in self._contacts.values()]
 
     def _search_contacts(self, body: ContactSearchBody) -> Reply:
@@ -90,7 +90,7 @@ class Contacts:
         return json_reply(200, {"contact": found.api(self.location_id) if found else None})
 
     def _create_contact(self, body: CreateContactBody) -> Reply:
-        """HighLevel's documentation: where duplicates are refused, a contact that is there is named, not changed."""
+        """Create a contact. If duplicates are not allowed, an existing contact is named and not changed."""
         self._own_location(body.location_id)
         if not body.email and not body.phone:
             raise Refusal(400, "email or phone is required")
@@ -102,7 +102,7 @@ class Contacts:
         return json_reply(201, {"contact": self._contacts[made].now.api(self.location_id)})
 
     def _lookup(self, email: str, phone: str) -> SandboxContact | None:
-        """HighLevel's documentation: e-mail first, then phone."""
+        """The existing contact: searched by e-mail first, then by phone."""
         known = [contact for contact in self.contacts() if not contact.deleted]
         by_email = [one for one in known if email and one.email.lower() == email.lower()]
         by_phone = [one for one in known if any(same_phone(number, phone) for number in (one.phone, *one.also))]

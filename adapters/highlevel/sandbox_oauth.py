@@ -1,4 +1,4 @@
-"""The token endpoint of the simulated HighLevel: each refresh token is good for one renewal."""
+"""The token endpoint of the simulated HighLevel. Each refresh token works for one renewal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from adapters.sandbox import Call, Reply, json_reply
 
 LIFETIME: Final = timedelta(seconds=86_399)
 GRACE: Final = timedelta(seconds=30)
-"""For which a refresh token that was used gives the same answer again."""
+"""In this time a used refresh token gives the same answer again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class _Grant:
 
 
 class TokenDesk:
-    """The tokens of an app that was installed in the location. ``lifetime`` is that of an access token."""
+    """The tokens of an app that is installed in the location. ``lifetime`` is the lifetime of an access token."""
 
     def __init__(self, clock: Callable[[], datetime], location_id: str) -> None:
         self._clock = clock
@@ -38,18 +38,18 @@ class TokenDesk:
         self._revoked: set[str] = set()
 
     def opens(self, access_token: str) -> bool:
-        """Whether the location's data is given for it now."""
+        """Whether the access token is valid now."""
         now = self._clock()
         return access_token not in self._revoked and any(
             grant.access_token == access_token and now < grant.at + self.lifetime for grant in self.grants
         )
 
     def person_revokes(self) -> None:
-        """Somebody makes all access tokens void; refresh tokens stay good."""
+        """Somebody invalidates all access tokens. Refresh tokens stay valid."""
         self._revoked = {grant.access_token for grant in self.grants}
 
     def answer(self, call: Call) -> Reply:
-        """HighLevel's documentation: a form, answered with the next refresh token, too."""
+        """Answer a renewal: the request is a form, and the answer has the next refresh token too."""
         form = dict(parse_qsl(call.body.decode()))
         if call.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             return refusal(400, "content-type must be application/x-www-form-urlencoded")

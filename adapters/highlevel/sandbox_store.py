@@ -1,4 +1,4 @@
-"""What the simulated HighLevel keeps, how it checks bodies, and how it shows its things (pure)."""
+"""The tasks and contacts of the simulated HighLevel, how it checks bodies, and how it shows its objects (pure)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class SandboxTask:
-    """One task as it is at one time: ``due`` as HighLevel writes it, ``contact`` ``None`` for a task of nobody."""
+    """One version of a task: ``due`` as HighLevel writes it, ``contact`` ``None`` for a task without a contact."""
 
     id: str
     contact: str | None
@@ -38,18 +38,18 @@ class SandboxTask:
     every: timedelta | None = None
 
     def completing(self) -> dict[str, Any]:
-        """What completing it changes; one that recurs stays open and moves to its next date."""
+        """The fields that a completion changes. A recurring task stays open and moves to its next date."""
         if self.every is None or self.due is None or self.completed:
             return {"completed": True}
         return {"due": wire_instant(read_iso(self.due) + self.every)}
 
     @property
     def cursor(self) -> list[object]:
-        """Newest first is the greatest first."""
+        """The sort key of the list: the greatest is the newest, and comes first."""
         return [int(self.added.timestamp() * 1000), self.id]
 
     def api(self) -> dict[str, object]:
-        """As the calls under a contact show it: nothing of it is null, no times but the due."""
+        """The task as the calls under a contact return it: without null values, and without times except the due."""
         shown = {
             "id": self.id,
             "title": self.title,
@@ -62,7 +62,7 @@ class SandboxTask:
         return {name: value for name, value in shown.items() if value is not None}
 
     def row(self, location_id: str, cursor: list[object] | None) -> dict[str, object]:
-        """As the search shows it: ``_id`` for ``id``, times, and the contact's names unfilled."""
+        """The task as the search returns it: ``_id`` for ``id``, with times, and with empty names of the contact."""
         row = {name: value for name, value in self.api().items() if name != "id"}
         status = "completed" if self.completed else "to_do"
         row |= {
@@ -83,7 +83,7 @@ class SandboxTask:
 
 @dataclass(frozen=True, slots=True)
 class SandboxContact:
-    """One contact as it is at one time; what it lacks is an empty text. ``also`` are numbers that no call shows."""
+    """One version of a contact. Missing values are empty texts. ``also`` are numbers that no call returns."""
 
     id: str
     added: datetime
@@ -104,7 +104,7 @@ class SandboxContact:
         return f"{self.first} {self.last}".strip()
 
     def api(self, location_id: str) -> dict[str, object]:
-        """As every contact call shows it; what it lacks is left out."""
+        """The contact as most calls return it. Missing values are left out."""
         shown = {
             "id": self.id,
             "locationId": location_id,
@@ -121,14 +121,14 @@ class SandboxContact:
         return {name: value for name, value in shown.items() if value} | {"tags": []}
 
     def row(self, location_id: str, cursor: list[object] | None) -> dict[str, object]:
-        """As the search shows it."""
+        """The contact as the search returns it."""
         row = self.api(location_id) | {"additionalEmails": []}
         row["contactName"] = row.pop("name", None)
         return row | ({"searchAfter": cursor} if cursor else {})
 
 
 class History(Generic[T]):
-    """A value and what it was before, so that a lagging index can be shown."""
+    """A value and its earlier versions, to simulate a lagging index."""
 
     def __init__(self, at: datetime, value: T) -> None:
         self._states: list[tuple[datetime, T]] = [(at, value)]
@@ -138,17 +138,17 @@ class History(Generic[T]):
         return self._states[-1][1]
 
     def put(self, at: datetime, value: T) -> T:
-        """Change the value; the one that was before stays known."""
+        """Change the value, and keep the earlier version."""
         self._states.append((at, value))
         return value
 
     def as_of(self, moment: datetime) -> T | None:
-        """What it was then; ``None`` if it was not there yet."""
+        """The value at that time; ``None`` if it did not exist yet."""
         return next((value for at, value in reversed(self._states) if at <= moment), None)
 
 
 class Refusal(Exception):
-    """The call is answered with an error."""
+    """Raised to answer the call with an error."""
 
     def __init__(self, status: int, message: str | list[str], **more: object) -> None:
         super().__init__(str(message))
@@ -156,7 +156,7 @@ class Refusal(Exception):
 
 
 def refusal(status: int, message: str | list[str], **more: object) -> Reply:
-    """An error as HighLevel's documentation shows it: a list of messages for 422, one message else."""
+    """An error body as documented: a list of messages for 422, else one message."""
     name = _ERROR_NAMES.get(status, "Unprocessable Entity")
     return json_reply(status, {"statusCode": status, "message": message, "error": name, **more})
 
@@ -166,7 +166,7 @@ class _Body(BaseModel):
 
 
 class CreateTaskBody(_Body):
-    """HighLevel's documentation: CreateTaskParams."""
+    """CreateTaskParams of the API document."""
 
     title: StrictStr = Field(min_length=1)
     due_date: StrictStr
@@ -176,7 +176,7 @@ class CreateTaskBody(_Body):
 
 
 class UpdateTaskBody(_Body):
-    """HighLevel's documentation: UpdateTaskBody, nothing required."""
+    """UpdateTaskBody of the API document; nothing is required."""
 
     title: StrictStr | None = Field(default=None, min_length=1)
     due_date: StrictStr | None = None
@@ -186,13 +186,13 @@ class UpdateTaskBody(_Body):
 
 
 class CompletedBody(_Body):
-    """HighLevel's documentation: UpdateTaskStatusParams."""
+    """UpdateTaskStatusParams of the API document."""
 
     completed: StrictBool
 
 
 class TaskSearchBody(_Body):
-    """HighLevel's documentation: TaskSearchParamsDto; ``searchAfter`` is known from public client code."""
+    """TaskSearchParamsDto of the API document. ``searchAfter`` is known from public client code."""
 
     contact_id: list[StrictStr] | None = None
     completed: StrictBool | None = None
@@ -205,7 +205,7 @@ class TaskSearchBody(_Body):
 
 
 class ContactSearchBody(_Body):
-    """The contact search as far as it is simulated: filters and sorting are not."""
+    """The contact search, without filters and sorting."""
 
     location_id: StrictStr
     page_limit: StrictInt = Field(ge=1, le=500)
@@ -215,7 +215,7 @@ class ContactSearchBody(_Body):
 
 
 class CreateContactBody(_Body):
-    """HighLevel's documentation: CreateContactDto, as far as it is simulated."""
+    """The simulated part of CreateContactDto of the API document."""
 
     location_id: StrictStr
     first_name: StrictStr | None = None
@@ -225,14 +225,14 @@ class CreateContactBody(_Body):
     phone: StrictStr | None = None
 
     def names(self) -> dict[str, str]:
-        """First and last name, as far as the body names them."""
+        """First and last name, if the body has them."""
         first, _, last = (self.name or "").partition(" ")
         names = {"first": self.first_name or first, "last": self.last_name or last}
         return {name: value for name, value in names.items() if value}
 
 
 def checked(model: type[M], body: Any) -> M:
-    """The body, or a `Refusal` with 422 and one message for each thing that is wrong."""
+    """The validated body. Raises `Refusal` with 422 and one message for each error."""
     values = body if isinstance(body, dict) else {}
     nulls = [f"{name} must not be null" for name, value in values.items() if value is None]
     if nulls:
@@ -251,7 +251,7 @@ def _complaint(kind: str, where: tuple[int | str, ...], message: str) -> str:
 
 
 def checked_due(text: str) -> str:
-    """A due as it will be shown, or a `Refusal` for what is no instant."""
+    """A due as it will be shown. Raises `Refusal` if it is not an instant."""
     try:
         return wire_instant(read_iso(text))
     except ValueError:
@@ -259,18 +259,18 @@ def checked_due(text: str) -> str:
 
 
 def wire_instant(moment: datetime) -> str:
-    """An instant as HighLevel's documentation shows it on reading: ``2021-07-08T02:30:00.000Z``."""
+    """An instant in HighLevel's form: ``2021-07-08T02:30:00.000Z``."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def make_id(seed: str, number: int) -> str:
-    """Twenty letters and digits, the same ones for the same seed and number."""
+    """Twenty letters and digits, always the same for a seed and a number."""
     digest = hashlib.sha256(f"{seed}:{number}".encode()).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:20])
 
 
 def same_phone(one: str, other: str) -> bool:
-    """Whether two spellings are one number; a plus that got lost on the way makes another number of it."""
+    """Whether two spellings are the same number. Without its plus it is another number."""
     return bool(one) and re.sub(r"[^\d+]", "", one) == re.sub(r"[^\d+]", "", other)
 
 

@@ -1,4 +1,4 @@
-"""What the ``[highlevel]`` table of an account file has."""
+"""The ``[highlevel]`` table of an account file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncer.contract.settings import BaseUrl, ConnectionSettings, OptionalSecret
 from syncer.domain.model import Kind
 
 SEARCHED: Final = 1000
-"""The part of a title in which a rule is searched, in characters."""
+"""A rule is searched in this many characters of a title."""
 _URL_SAFE: Final = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _HUGE: Final = re.compile(r"(?<!\\)\{\d{9}")
 _NOT_LINEAR: Final = (
@@ -29,7 +29,7 @@ _NOT_LINEAR: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """A regular expression that is matched in linear time, whatever it is and whatever it meets."""
+    """A regular expression that is always matched in linear time."""
 
     text: str
     search: Callable[[str], object] = field(compare=False, repr=False)
@@ -40,10 +40,10 @@ class Expression:
 
 
 def compile_expression(value: Any) -> Expression:
-    """Compile a regular expression; raise `ValueError` that names it and what is wrong with it.
+    """Compile a regular expression. Raises `ValueError` with the expression and the reason.
 
-    Refused is what cannot be matched in linear time, too: back-references, and looking ahead or behind. Any other
-    matcher would let one title hold up every account.
+    Expressions that cannot be matched in linear time are rejected too: back-references, lookahead and lookbehind. With
+    another matcher, a single title could block all accounts.
     """
     if isinstance(value, Expression):
         return value
@@ -51,7 +51,7 @@ def compile_expression(value: Any) -> Expression:
         msg = "expected a regular expression in quotes"
         raise ValueError(msg)
     if _HUGE.search(value):
-        # Taken for plain text by RE2, which nobody means.
+        # RE2 would read this as plain text, which is never meant.
         raise ValueError(_complaint(value, "invalid repetition size"))
     options = re2.Options()
     options.log_errors = False
@@ -68,11 +68,11 @@ def _complaint(value: str, why: str) -> str:
     for signs, thing in _NOT_LINEAR:
         if signs.search(why):
             return f"{shown} has {thing}, which cannot be matched in linear time: {why}"
-    return f"{shown} is no regular expression that RE2 can match: {why}"
+    return f"{shown} is not a regular expression that RE2 can match: {why}"
 
 
 def check_location_id(value: str) -> str:
-    """Accept what can stand in a URL as it is: letters, digits, ``-`` and ``_``."""
+    """Accept ids that need no encoding in a URL: letters, digits, ``-`` and ``_``."""
     if not _URL_SAFE.fullmatch(value):
         msg = 'expected a location id such as "ve9EPM428h8vShlRW1KT"'
         raise ValueError(msg)
@@ -80,7 +80,7 @@ def check_location_id(value: str) -> str:
 
 
 def place_token_file(value: Any, info: ValidationInfo) -> Path:
-    """A file beside the account file, which has the location's id in its name, unless another one is named."""
+    """The path of the token file. The default is beside the account file, with the location's id in its name."""
     folder = Path((info.context or {}).get("folder", "."))
     if value == Path():
         return folder / f"highlevel-{info.data.get('location_id', '')}.tokens"
@@ -96,20 +96,22 @@ LocationId = Annotated[str, AfterValidator(check_location_id)]
 
 
 class KindRule(StrictModel):
-    """A title in which ``match`` is found makes a task of this kind."""
+    """A task whose title contains ``match`` has this kind."""
 
     match: Match
     kind: Kind
 
 
 class HighLevelSettings(ConnectionSettings):
-    """One location. HighLevel's tasks have no type: the first rule that fits the title decides, else the default.
+    """The settings of one location.
 
-    The key is a private integration's ``token``, or an OAuth app's ``client_id``, ``client_secret`` and
-    ``refresh_token``: then what follows from these is kept in ``token_file``.
+    HighLevel's tasks have no type. The first of the ``kind_rules`` that matches the title decides the kind, else
+    ``default_kind``.
 
-    The default rates are HighLevel's documentation: 100 requests in 10 seconds and 200,000 in a day, for each
-    location.
+    The key is the ``token`` of a private integration, or ``client_id``, ``client_secret`` and ``refresh_token`` of an
+    OAuth app. The tokens of an app are stored in ``token_file``.
+
+    The default rates are the documented ones: 100 requests in 10 seconds and 200,000 a day for each location.
     """
 
     profile: ClassVar[Profile] = Profile(
@@ -120,7 +122,7 @@ class HighLevelSettings(ConnectionSettings):
         permissions=("locations/tasks.readonly", "contacts.readonly", "contacts.write"),
         team_permissions=("users.readonly",),
         more={"location_id": "the location's id, as in the address of its pages"},
-        # Messages are sent from elsewhere: shown to HighLevel's people, and never written into the others.
+        # Messages are sent from other CRMs. HighLevel only shows them to its users.
         shows_messages=True,
     )
 
@@ -148,6 +150,6 @@ class HighLevelSettings(ConnectionSettings):
         return self.location_id
 
     def kind_of(self, title: str | None) -> Kind:
-        """What kind of task this title means."""
+        """The kind of a task with this title."""
         text = title or ""
         return next((rule.kind for rule in self.kind_rules if rule.match.found_in(text)), self.default_kind)

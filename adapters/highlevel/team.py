@@ -1,4 +1,4 @@
-"""Who works in a HighLevel location."""
+"""The users of a HighLevel location."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _Users(BaseModel):
 
 
 async def read_team(http: Http, location_id: str) -> tuple[TeamMember, ...]:
-    """The location's users. HighLevel's documentation: the call is deprecated; its successor needs the company's id."""
+    """The location's users. The call is deprecated, but its successor needs the company's id."""
     answer = await http.read("GET", "/users/", params={"locationId": location_id})
     return tuple(
         TeamMember(user.id, user.name or f"{user.firstName} {user.lastName}".strip() or user.email, user.email.lower())

@@ -1,4 +1,4 @@
-"""HighLevel's own shapes, validated (pure)."""
+"""Models of HighLevel's answers (pure)."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LooseInstant = Annotated[datetime | None, BeforeValidator(hinted_instant)]
 
 
 class _Wire(BaseModel):
-    """Any object of HighLevel's: what is null counts as missing, unknown keys are ignored."""
+    """Base of all objects. Null counts as missing; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -66,10 +66,10 @@ class _Wire(BaseModel):
 
 
 class CreatedTask(_Wire):
-    """The task in the answer to a create: ``completed`` may be missing, as we said what it is.
+    """The task in the answer to a create. ``completed`` may be missing, because we sent it.
 
-    Searches name the id ``_id``, all other calls ``id``. ``dateAdded``, ``dateUpdated`` and ``updatedAt`` are on
-    search rows only, undocumented, and mere hints.
+    Searches call the id ``_id``, all other calls ``id``. ``dateAdded``, ``dateUpdated`` and ``updatedAt`` are
+    undocumented, occur only in searches, and are used as hints.
     """
 
     id: Id = Field(validation_alias=AliasChoices("id", "_id"))
@@ -85,7 +85,7 @@ class CreatedTask(_Wire):
 
 
 class WireTask(CreatedTask):
-    """One task that tells its state, unless it is a tombstone."""
+    """A task with its state. Only a deleted one may lack it."""
 
     @model_validator(mode="after")
     def _has_a_state(self) -> Self:
@@ -108,20 +108,20 @@ class CreatedTaskAnswer(_Wire):
 
 
 class TaskRows(_Wire):
-    """``{"tasks": […]}``; each row is validated by itself, so that one bad row spoils no other.
+    """``{"tasks": […]}``. Each row is validated by itself, so that a bad row does not spoil the others.
 
-    HighLevel's published document calls the rows of a search arrays; live rows are objects. Both are read.
+    The published API document says that the rows of a search are arrays; real rows are objects. Both are read.
     """
 
     tasks: list[Any]
 
     def rows(self) -> list[Any]:
-        """The rows, with one level of nesting taken away."""
+        """The rows, with one level of nesting removed."""
         return [row for item in self.tasks for row in (item if isinstance(item, list) else [item])]
 
 
 class WireContact(_Wire):
-    """One contact, of whichever call: the name is spelt in several ways, further e-mails in two."""
+    """A contact in any answer. The fields of the name and of further e-mails differ between calls."""
 
     id: Id = Field(validation_alias=AliasChoices("id", "_id"))
     first_name: LooseText = Field(default=None, validation_alias="firstName")
@@ -139,7 +139,7 @@ class WireContact(_Wire):
 
     @property
     def name(self) -> str:
-        """As a person wrote it; the lower-case copies only where there is nothing else."""
+        """The name as a person wrote it. The lower-case copies are used only if there is nothing else."""
         written = _joined(self.first_name, self.last_name) or self.full_name
         return written or self.full_lower or _joined(self.first_lower, self.last_lower)
 
@@ -161,7 +161,7 @@ class MaybeContactAnswer(_Wire):
 
 
 class ContactRows(_Wire):
-    """``{"contacts": […], "total": …}``, row by row. ``total`` is known from samples only, and may be missing."""
+    """``{"contacts": […], "total": …}``. ``total`` is known from samples only, and may be missing."""
 
     contacts: list[Any]
     total: Annotated[int | None, BeforeValidator(_count_or_none)] = None
@@ -172,7 +172,7 @@ class _Clash(_Wire):
 
 
 class DuplicateRefusal(_Wire):
-    """The 400 of a location that allows no duplicates: it names the contact that is there."""
+    """The 400 of a location that does not allow duplicates. It names the existing contact."""
 
     meta: _Clash
 
@@ -184,12 +184,12 @@ def row_id(raw: object) -> str | None:
 
 
 def row_key(raw: object) -> str:
-    """What tells a row that has not been validated from all others."""
+    """A key for a row that has not been validated."""
     return row_id(raw) or repr(raw)
 
 
 def own_error(_status: int, body: ErrorBody) -> bool:
-    """HighLevel's documentation: ``message``, a text or a list of texts; in its version 3 an object ``error``."""
+    """Whether this is a documented error: ``message``, a text or a list of texts; in version 3 an object ``error``."""
     if body is None:
         return False
     message, error = body.get("message"), body.get("error")

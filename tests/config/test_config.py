@@ -191,7 +191,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("reply = 1", "reply: expected a table [reply]"),
         (
             HIGHLEVEL + '[[highlevel.kind_rules]]\nmatch = "("\nkind = "callback"',
-            "highlevel.kind_rules[0].match: '(' is no regular expression",
+            "highlevel.kind_rules[0].match: '(' is not a regular expression",
         ),
         (
             HIGHLEVEL + '[[highlevel.kind_rules]]\nmatch = "(?=a)b"\nkind = "callback"',

@@ -52,7 +52,7 @@ class TestContacts:
     @pytest.mark.parametrize("total", [3, 99])
     def test_fewer_contacts_than_are_counted_are_no_list(self, total: int) -> None:
         pages = [{"contacts": [{"id": "C1"}, {"id": "C2"}], "total": total}, {"contacts": [], "total": total}] * 9
-        with pytest.raises(BadAnswer, match=f"counts {total} contacts, and its list gives 2"):
+        with pytest.raises(BadAnswer, match=f"counts {total} contacts, but its list has only 2"):
             using(answers(*pages), lambda adapter: adapter.list_contacts())
 
     @pytest.mark.parametrize("total", [0, 1, 2, None, -1, "many", True])

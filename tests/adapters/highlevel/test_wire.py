@@ -226,8 +226,8 @@ def test_settings_have_the_documented_defaults(monkeypatch: pytest.MonkeyPatch) 
     [
         ("location_id", "", "location id"),
         ("location_id", "a/b", "location id"),
-        ("kind_rules", [{"match": "(", "kind": "todo"}], r"'\(' is no regular expression"),
-        ("kind_rules", [{"match": "a{99999999999999999999}", "kind": "todo"}], "is no regular expression"),
+        ("kind_rules", [{"match": "(", "kind": "todo"}], r"'\(' is not a regular expression"),
+        ("kind_rules", [{"match": "a{99999999999999999999}", "kind": "todo"}], "is not a regular expression"),
         (
             "kind_rules",
             [{"match": r"(a)\1", "kind": "todo"}],
@@ -237,7 +237,7 @@ def test_settings_have_the_documented_defaults(monkeypatch: pytest.MonkeyPatch) 
         ("kind_rules", [{"match": "a(?=b)", "kind": "todo"}], "looks ahead or behind"),
         ("kind_rules", [{"match": "(?<!a)b", "kind": "todo"}], "looks ahead or behind"),
         ("kind_rules", [{"match": "(a{1000}){1000}", "kind": "todo"}], "invalid repetition size"),
-        ("kind_rules", [{"match": "\ud800", "kind": "todo"}], "is no regular expression"),
+        ("kind_rules", [{"match": "\ud800", "kind": "todo"}], "is not a regular expression"),
         ("kind_rules", [{"match": 7, "kind": "todo"}], "expected a regular expression"),
         ("kind_rules", [{"match": "x", "kind": "party"}], "kind"),
         ("kind_rules", [{"match": "x", "kind": "todo", "title": "x"}], "title"),
