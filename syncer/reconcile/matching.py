@@ -353,4 +353,6 @@ class Matching:
         origin = other.origin or members[0]
         if origin.system == row.system or origin.created_at is None or row.created_at is None:
             return False
-        return row.state is State.OPEN and row.created_at > origin.created_at - CLOCKS_DIFFER_BY
+        # We would have made the copy of the kind that the origin has for us, so any other one is a person's.
+        compatible = row.kind.compatible(origin.kind)
+        return compatible and row.state is State.OPEN and row.created_at > origin.created_at - CLOCKS_DIFFER_BY

@@ -62,6 +62,15 @@ def test_a_copy_of_one_of_two_equal_tasks_is_none_of_its_own_as_far_as_the_clock
     assert len(rebuilt(*equal, in_lane).base.tasks) == tasks
 
 
+@pytest.mark.parametrize("made", [timedelta(minutes=-1), timedelta(hours=2)])
+def test_a_task_of_another_kind_that_is_only_due_with_it_is_a_task_of_its_own(made: timedelta) -> None:
+    """A CRM without kinds has one for each of its tasks all the same: a copy of ours would be of that kind."""
+    theirs = a_reading(PLAIN, "1", title="Ring", due=at(days=2), created_at=at(hours=-3))
+    visit = a_reading(LANE, "9", kind=Kind.BOOKING, due=at(days=2), created_at=at(hours=-3) + made)
+    found = rebuilt(theirs, visit)
+    assert {task.id: task.held for task in found.base.tasks.values()} == {theirs.place: "", visit.place: ""}
+
+
 @pytest.mark.parametrize("by", ["person", "us"])
 def test_what_a_newer_task_closed_in_the_lane_is_open(by: str) -> None:
     who = API if by == "us" else "7"
