@@ -81,9 +81,10 @@ class Facts(Memory):
             # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
-        if deed == "edited" and self.rebuilding and copy not in self.known:
-            ours_there = copy[0] == "superfone" and copy not in self.by_people
-            if ours_there or self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
+        if deed in {"edited", "deleted"} and self.rebuilding and copy not in self.known:
+            ours_there = deed == "edited" and copy[0] == "superfone" and copy not in self.by_people
+            name, gone = self.tasks(copy[0])[copy[1]].name or "", copy if deed == "deleted" else None
+            if ours_there or self._is_named_no_more(name, story, gone):
                 story.excused |= UNTOLD
         if deed == "edited" and self.is_closed(story) and (self.doubts is None or self._id_in(copy) in self.doubts):
             # It looks like a recurring one that our completion moved on.
@@ -98,9 +99,17 @@ class Facts(Memory):
             story.to_put_back = False
         self._part(story, copy)
 
-    def is_named_by_its_due(self, name: str) -> bool:
-        """Whether all that we made of the task is in Superfone, so that no marker names it."""
-        return {system for system, _ in self.copies(name).keys() - self.by_people} == {"superfone"}
+    def is_named_by_its_due(self, name: str, gone: Copy | None = None) -> bool:
+        """Whether all that we made of the task is in Superfone, so that no marker names it, once this copy is gone."""
+        return {system for system, _ in self.copies(name).keys() - self.by_people - {gone}} == {"superfone"}
+
+    def _is_named_no_more(self, name: str, story: Story, gone: Copy | None = None) -> bool:
+        """Whether its due alone named it, which people changed, or which was made up.
+
+        Where a marker is in any CRM, it tells that there was a ledger, which may have made up a due.
+        """
+        made_up = story.undated is not None and not self._is_marked_anywhere(gone)
+        return ("edited" in story.deeds or made_up) and self.is_named_by_its_due(name, gone)
 
     def moves_on(self, copy: Copy) -> None:
         """A person completed a recurring task, which is open again at once, with its next date."""
@@ -279,24 +288,27 @@ class Facts(Memory):
 
         That a race closed a task, and that it is to be put back, stands in the ledger alone. A twin that people made
         by hand carries no marker, and what they changed since makes it another task. What was cancelled and is kept
-        open elsewhere cannot be told from what was reopened. The due of what has none was made up, and where no marker
-        is anywhere, nothing tells that there was a ledger.
+        open elsewhere cannot be told from what was reopened.
         """
         there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
         latest = max(there, key=lambda copy: int(copy[1]), default=None)
         edited_there = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
-        edited_there |= "edited" in story.deeds and self.is_named_by_its_due(name)
         kept = story.cancelled and not self.closes_cancelled
         return (
             edited_there
+            or self._is_named_no_more(name, story)
             or story.to_put_back
             or kept
-            or (story.undated is not None and self.is_named_by_its_due(name) and not self._is_marked_anywhere())
             or (story.twins > 1 and (bool(story.deeds) or story.done_at_most > 0))
         )
 
-    def _is_marked_anywhere(self) -> bool:
-        return any(MARKER.search(task.text) for system in self.stage.sandboxes for task in self.tasks(system).values())
+    def _is_marked_anywhere(self, gone: Copy | None) -> bool:
+        return any(
+            MARKER.search(task.text)
+            for system in self.stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if (system, remote_id) != gone
+        )
 
     def mark_alike(self) -> None:
         """From now on nothing tells apart, in Superfone, what is due together."""

@@ -76,8 +76,8 @@ class Machines(Facts):
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():
-                # Nobody who did not know can read all of theirs, and so what of it are copies.
-                if story.person in ailing or self._tells_nothing(name, story):
+                # Nobody who did not know can read all of theirs, or tell whose they are, and so what of it are copies.
+                if story.person in ailing | self.unsure or self._tells_nothing(name, story):
                     story.excused |= UNTOLD
 
     def _tells_nothing(self, name: str, story: Story) -> bool:
