@@ -46,7 +46,7 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     edits = max(0, sync.max_edits_per_run - done.get("edited", 0))
     limits = Limits(creates, completions, edits)
     part = await stop.finish(run_part(hand, hints, limits), hand.adapters.values())
-    for name in ("created", "completed"):
+    for name in ("created", "completed", "edited"):
         done[name] = done.get(name, 0) + sum(part.report[name].values())
     now = hand.clock()
     later = [hint for hint in part.unresolved if timedelta(0) <= now - hint.received_at < _LOOKED_FOR]

@@ -65,7 +65,9 @@ class _Applier:
         self._context = context
         self.progress = context.progress
         self._approved = {operation.slot for operation in operations}
-        self._creates = {(op.system, op.contact) for op in operations if op.action is Action.CREATE}
+        # What is made again in a lane is a create, too.
+        making = [op for op in operations if op.action is Action.CREATE or (op.action is Action.EDIT and op.lane)]
+        self._creates = {(op.system, op.contact) for op in making}
         self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)
         for operation in operations:
             if operation.lane:

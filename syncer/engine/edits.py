@@ -36,7 +36,7 @@ class Edits:
         for _ in range(TRIES):
             replica = self._context.base.replicas.get((planned.system, planned.remote_id or ""))
             task = self._context.base.tasks[planned.task]
-            if replica is None or replica.state is not ReplicaState.OPEN or task.state is not State.OPEN:
+            if replica is None or replica.state is not ReplicaState.OPEN:
                 return
             changes = _possible(self._context, task, replica)
             if not changes:

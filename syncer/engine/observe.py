@@ -190,7 +190,7 @@ class _Observer:
     async def _read_failing(self, connection: Connection) -> None:
         """What failed before, then what that led to: the tasks of a contact that was found at last."""
         stages = TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET
-        await self._by_need(connection, stages, failing=True)
+        await self._by_need(connection, stages | TEXTS_IN_TURN, failing=True)
         if self._has_failing(connection):
             await self._by_need(connection, stages)
 

@@ -99,6 +99,13 @@ class Obstacles:
         """What is in the way of changing an open copy."""
         return self._unusable(replica.system) or self._behind(task)
 
+    def to_make_again(self, task: Task, replica: Replica) -> Obstacle | None:
+        """What is in the way of a new copy in place of an open one: like any create, it needs a certain person."""
+        doubt = self._contradicted.get(task.contact)
+        if doubt is not None:
+            return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
+        return self.to_edit(task, replica)
+
     def lingering(self, task: Task, system: str) -> Obstacle | None:
         """A copy that may have been made of a task that is closed by now would be left open."""
         create = self._latest.get((task.id, system, Action.CREATE))

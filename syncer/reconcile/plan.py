@@ -173,9 +173,8 @@ class _Planner:
                     self._mention(task, system, self._obstacles.lingering(task, system))
             elif not shown and self._should_show(task, system, replicas):
                 self._show(task, system, replicas)
-            else:
-                for replica in shown:
-                    self._edit(task, replica)
+            for replica in shown:
+                self._edit(task, replica)
 
     def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
         """Where the route names the system, or a copy was there that is to be put back or went missing."""
@@ -232,7 +231,7 @@ class _Planner:
         if not (lane.reschedules and replica.ours and replica.exclusive):
             self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(changes))
             return
-        obstacle = self._obstacles.to_edit(task, replica)
+        obstacle = self._obstacles.to_make_again(task, replica)
         if obstacle is not None:
             self._mention(task, replica.system, obstacle)
             return

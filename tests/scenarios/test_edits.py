@@ -414,3 +414,26 @@ def _shift(rows: list[Any]) -> None:
     for row in rows:
         due = datetime.fromisoformat(row["dueDate"]) + timedelta(hours=5, minutes=30)
         row["dueDate"] = due.isoformat()
+
+
+def test_a_text_whose_turn_failed_is_read_in_the_next_run(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    marker = str(copy.template["body"]).split("\n")[-1]
+    world.reply.person_edits_body(str(copy.id), f"Meet\nBring the plan\n{marker}")
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4)
+    world.again()
+    assert world.highlevel.task(task).title == "Ring"
+    world.again(2)
+    assert world.highlevel.task(task).title == "Meet"
+    world.quiet()
+
+
+def test_nothing_is_made_again_for_a_person_in_doubt(stage: Make) -> None:
+    world = stage()
+    task, _, ours = everywhere(world)
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    world.superfone.person_renumbers_lead(world.superfone.leads()[0].id, ["+919876500000"])
+    report = world.again()
+    assert [one.id for one in world.superfone_open()] == [ours]
+    assert ("superfone", "ambiguous_contact") in waiting(report)

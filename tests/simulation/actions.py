@@ -34,7 +34,10 @@ class Make:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """A person does something to an open task: ``what`` is complete, cancel, delete, reschedule, copy, reopen."""
+    """A person does something to an open task.
+
+    ``what`` is complete, cancel, delete, reschedule, rewrite, copy or reopen.
+    """
 
     what: str
     system: str

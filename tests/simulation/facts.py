@@ -152,6 +152,12 @@ class Facts(Memory):
         if story is not None and task.title:
             self._types(story, "title", called(task.title), copy)
 
+    def rewritten(self, copy: Copy) -> None:
+        """A person has given a task the text that it has now."""
+        story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
+        if story is not None:
+            self._types(story, "body", task.words, copy)
+
     def _types(self, story: Story, field: str, value: object, copy: Copy) -> None:
         for before in story.typed:
             # Who typed it there has changed their mind.

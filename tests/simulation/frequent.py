@@ -18,8 +18,9 @@ from tests.simulation.actions import (
     Make,
     Run,
 )
-from tests.simulation.drawing import Dimension, Draw, happen
+from tests.simulation.drawing import Dimension, Draw, happen, setting
 
+EDITS = ("reschedule", "rewrite")
 MESSAGE = 4
 """A kind that `people` makes an e-mail of in Reply."""
 
@@ -83,7 +84,36 @@ def _one_person(_rng: random.Random, history: History) -> History:
     return replace(history, actions=tuple(actions))
 
 
+def _edits(rng: random.Random, history: History) -> History:
+    """Most of what people do is to change a task: its due, its title, its text, also while a run is under way."""
+    actions = [
+        replace(action, what=rng.choice(EDITS), system=rng.choice(SYSTEMS))
+        if isinstance(action, Act) and rng.random() < 0.7
+        else action
+        for action in history.actions
+    ]
+    history = replace(history, actions=tuple(actions), rewords=True)
+    return happen(history, rng, [_an_edit(rng) for _ in range(6)])
+
+
+def _an_edit(rng: random.Random) -> Act:
+    return Act(rng.choice(EDITS), rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(1, 4000))
+
+
+def _few_edits(_rng: random.Random, history: History) -> History:
+    """One edit is allowed in a run; in peace all are."""
+    return setting(history, "sync", "max_edits_per_run = 1")
+
+
+def _undated(_rng: random.Random, history: History) -> History:
+    """What people make in HighLevel has no due."""
+    return replace(history, undated=1)
+
+
 FREQUENT = {
+    "edits": Dimension(0.3, _edits),
+    "few_edits": Dimension(0, _few_edits),
+    "undated": Dimension(0, _undated),
     # Longer than a lease, and not as long as a run may take.
     "sleeps": Dimension(0, _while_we_write(Freeze(150))),
     "late_writes": Dimension(0, _while_we_write(Delay(25))),

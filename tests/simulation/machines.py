@@ -27,6 +27,7 @@ class Machines(Facts):
 
     def begins(self, machine: int, *, disturbed: bool) -> None:
         """A run begins on this machine, in which not everything may be read if it is ``disturbed``."""
+        self.disturbed, self.began = disturbed, self.stage.now()
         changes, self._machine = machine != self._machine, machine
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:

@@ -43,7 +43,8 @@ class Memory:
     one saw closed is in ``closed_there``, if it ever ran; what it made is ``made_by_another``, and ``incidents_there``
     are its to report. Once ours has read one of those ``marked_by_another`` alone, it ``knows_another``.
     ``added_at``: when people added a contact. ``typed`` counts what they ever typed; ``task_read_at``: when a task was
-    last read by itself; ``ever_rebuilt``: the ledger was lost, or is another one's, at some time.
+    last read by itself; ``began`` and ``disturbed`` are of the run that is under way; ``ever_rebuilt``: the ledger was
+    lost, or is another one's, at some time.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -84,7 +85,7 @@ class Memory:
         self.added_at: dict[Copy, datetime] = {}
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = self.ever_rebuilt = False
-        self.typed = 0
+        self.typed, self.disturbed, self.began = 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
         self.ours_alone = True
         self.marked_by_another, self.knows_another = set[Copy](), False

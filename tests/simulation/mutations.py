@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.simulation.mutations_edits import EDIT_MUTANTS
 from tests.simulation.planting import Mutant
 
 MUTANTS = (
+    *EDIT_MUTANTS,
     Mutant(
         "a lost answer is repeated",
         "L2",

@@ -69,6 +69,7 @@ class Oracle(Machines):
             changed = [(write.system, remote_id) for remote_id in (*write.created, *write.closed)]
             self.changed_at |= dict.fromkeys(changed, self.stage.now())
         for remote_id in write.created:
+            edits.shows(self, (write.system, remote_id))
             story = writes.copy_of_something(self, write, remote_id)
             if story is None:
                 continue
@@ -94,6 +95,8 @@ class Oracle(Machines):
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)
+        if outcome.clean:
+            edits.note_taken(self)
         if self.ours_alone:
             runs.l6_races_are_told(self, outcome)
         else:

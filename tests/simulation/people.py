@@ -29,7 +29,7 @@ class People:
         self._oracle = oracle
         self._tell = tell
         self._superseded_is_done = 'superseded = "complete"' in dict(history.settings).get("superfone", "")
-        self._names = 0
+        self._names = self._texts = 0
         self._dues: set[datetime] = set()
         self._undated: set[int] = set()
         self._plain: dict[str, tuple[Copy, str]] = {}
@@ -249,12 +249,13 @@ class People:
 
     def _reword(self, copy: Copy) -> None:
         system, remote_id = copy
-        old = f"Task {self._oracle.tasks(system)[remote_id].name}"
-        new = f"{old} soon"
+        self._texts += 1
+        task = self._oracle.tasks(system)[remote_id]
+        old, new = called(task.title) or str(task.name), f"{task.name} v{self._texts}"
         self._tell(f"  which is {new!r} from now on")
         self._oracle.touched(copy, "reworded")
         if system == "superfone":
-            self._stage.superfone.person_retitles(int(remote_id), new)
+            self._stage.superfone.person_retitles(int(remote_id), f"Task {new}")
         elif system == "reply":
             text = next(task.template.get("body") for task in self._stage.reply.tasks() if str(task.id) == remote_id)
             self._stage.reply.person_edits_body(remote_id, (text or "").replace(old, new, 1))
@@ -262,6 +263,26 @@ class People:
             title = self._stage.highlevel.task(remote_id).title
             self._stage.highlevel.person_retitles(remote_id, title.replace(old, new, 1))
         self._oracle.retitled(copy)
+
+    def _rewrite(self, copy: Copy, _deed: Act) -> None:
+        """Write another text, in which the line of a copy's marker stays; Superfone has no place for one."""
+        system, remote_id = copy
+        if system == "superfone":
+            return
+        self._texts += 1
+        words = f"words {self._texts} {{{{x}}}}"
+        self._tell(f"  which says {words!r} from now on")
+        self._oracle.touched(copy, "rewritten")
+        if system == "reply":
+            text = next(task.template.get("body") for task in self._stage.reply.tasks() if str(task.id) == remote_id)
+            title, *lines = str(text or "").split("\n")
+            marker = [line for line in lines if line.startswith("syncer:")]
+            self._stage.reply.person_edits_body(remote_id, "\n".join([title, words, *marker]))
+        else:
+            lines = str(self._stage.highlevel.task(remote_id).body or "").split("\n")
+            marker = [line for line in lines if line.startswith("syncer:")]
+            self._stage.highlevel.person_rewrites(remote_id, "\n".join([words, *marker]))
+        self._oracle.rewritten(copy)
 
     def _copy(self, copy: Copy, deed: Act) -> None:
         """Duplicate a HighLevel task with its text, marker and all, under a new name."""

@@ -10,7 +10,8 @@ from tests.simulation.stage import Stage
 
 MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
 NAME = re.compile(r"#\d+!?")
-CALLED = re.compile(r"#\d+!?(?: soon)*")
+WORDS = re.compile(r"words \d+")
+CALLED = re.compile(r"#\d+!?(?: v\d+)?")
 
 
 class Seen(NamedTuple):
@@ -24,6 +25,12 @@ class Seen(NamedTuple):
     created_at: datetime
     text: str
     title: str
+
+    @property
+    def words(self) -> str:
+        """What of its text people change."""
+        found = WORDS.search(self.text)
+        return found[0] if found else ""
 
 
 def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:

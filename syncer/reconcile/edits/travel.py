@@ -77,7 +77,12 @@ def value_in(system: str, task: Task, field: TaskField, policy: Policy) -> Value
 
 
 def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy) -> tuple[Change, ...]:
-    """What is still to be written into a copy, field by field; nothing that it shows already, as its CRM keeps it."""
+    """What is still to be written into a copy, field by field; nothing that it shows already, as its CRM keeps it.
+
+    What is to be closed is not edited.
+    """
+    if task.state is not State.OPEN:
+        return ()
     found = []
     for field in owed_fields(replica):
         if field not in policy.edits or field not in can.shows:

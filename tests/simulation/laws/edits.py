@@ -20,10 +20,16 @@ def written(facts: Facts, system: str, remote_id: str, before: Seen, now: Seen) 
         return
     if story is None or not before.open:
         raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
-    if facts.is_closed(story) and facts.must_be_closed(story) and not facts.stage.arriving:
+    if _was_read_closed(facts, story):
         raise Violation("L10", f"{before.name} is done, and {copy} was edited all the same")
     if now.due != before.due and not story.may_be_due(now.due, facts.stage.now(), facts.stage.ever_off):
         raise Violation("L10", f"{copy} is due {now.due} by our edit, and nobody ever typed that for {before.name}")
+    dues = {typed.value for typed in story.typed if typed.field == "due"}
+    if before.due is None and copy in facts.by_people and not any(same(due, now.due) for due in dues):
+        raise Violation("L10", f"{copy} had no due, and got one that nobody typed: {now.due}")
+    bodies = {typed.value for typed in story.typed if typed.field == "body"}
+    if now.words != before.words and now.words not in bodies:
+        raise Violation("L10", f"{copy} says {now.words!r} by our edit, and nobody ever wrote that: {bodies}")
     titles = {typed.value for typed in story.typed if typed.field == "title"}
     if called(now.title) not in titles:
         raise Violation("L10", f"{copy} is called {now.title!r} by our edit, and nobody ever called it so: {titles}")
@@ -32,9 +38,22 @@ def written(facts: Facts, system: str, remote_id: str, before: Seen, now: Seen) 
     markers = [len(MARKER.findall(task.text)) for task in (before, now)]
     if markers[1] > 1 or (markers[1] > markers[0] and copy in facts.by_people):
         raise Violation("L10", f"{copy} carries {markers[1]} markers, and had {markers[0]}: {now.text!r}")
-    for field, old, new in (("due", before.due, now.due), ("title", called(before.title), called(now.title))):
+    for field, old, new in (
+        ("due", before.due, now.due),
+        ("title", called(before.title), called(now.title)),
+        ("body", before.words, now.words),
+    ):
         if old != new:
             _overwrites(facts, story, copy, field, old, new)
+
+
+def _was_read_closed(facts: Facts, story: Story) -> bool:
+    """Whether people had finished it before this run began, which nothing disturbs, so that the run has read that."""
+    if not facts.is_closed(story) or not facts.must_be_closed(story) or facts.stage.arriving or facts.disturbed:
+        return False
+    began = facts.began - facts.stage.highlevel.lag
+    closed = [at for copy, at in facts.closed_at.items() if facts.story(copy) is story]
+    return bool(closed) and max(closed) < began
 
 
 def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
@@ -42,6 +61,14 @@ def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
     story, task = facts.story(closed), facts.tasks(closed[0])[closed[1]]
     if story is not None:
         _overwrites(facts, story, closed, "due", task.due, facts.tasks(new[0])[new[1]].due)
+
+
+def shows(facts: Facts, new: Copy) -> None:
+    """What we make shows what was typed elsewhere."""
+    story, task = facts.story(new), facts.tasks(new[0])[new[1]]
+    values = {"due": task.due, "title": called(task.title or task.text), "body": task.words}
+    for typed in story.typed if story is not None else ():
+        typed.spread |= same(typed.value, values[typed.field])
 
 
 def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object, new: object) -> None:
@@ -62,6 +89,17 @@ def same(one: object, other: object) -> bool:
     if isinstance(one, datetime) and isinstance(other, datetime):
         return abs(one - other) < SAME_DUE
     return one == other
+
+
+def note_taken(facts: Facts) -> None:
+    """What a clean run has read where it was typed, and left there, is the task's: whoever types later moved last."""
+    for story in facts.stories.values():
+        for typed in story.typed:
+            task = facts.tasks(typed.copy[0]).get(typed.copy[1])
+            read_at = facts.task_read_at.get(typed.copy)
+            if task is not None and read_at is not None and read_at > typed.at:
+                values = {"due": task.due, "title": called(task.title), "body": task.words}
+                typed.spread |= same(typed.value, values[typed.field])
 
 
 def note_told(facts: Facts) -> None:
@@ -86,7 +124,7 @@ def nothing_is_lost(facts: Facts, outcome: Outcome) -> None:
             continue
         copies = {copy: task for copy, task in facts.copies(name).items() if task.open}
         fixed = set().union(*(listed[facts.task_id(copy) or ""] for copy in copies))
-        for field in ("due", "title"):
+        for field in ("due", "title", "body"):
             shown = {copy: _shown(copy, task, field) for copy, task in copies.items()}
             _judge(facts, name, story, field, shown, fixed)
 
@@ -105,7 +143,9 @@ def _shown(copy: Copy, task: Seen, field: str) -> object:
     """What it shows, ``None`` where there is no place for it, or nothing there."""
     if field == "due":
         return task.due
-    return None if copy[0] == "superfone" else called(task.title)
+    if copy[0] == "superfone":
+        return None
+    return called(task.title) if field == "title" else task.words
 
 
 def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, object], fixed: set[str]) -> None:
@@ -117,6 +157,8 @@ def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, 
     if not typed or not values:
         return
     last = max((one.number for one in typed if same(one.value, values[0])), default=0)
+    # What was deleted before it was read, nobody can know.
+    typed = [one for one in typed if one.copy[1] in facts.tasks(one.copy[0])]
     for one in typed:
         newer = one.number > last and not one.settled and one.copy in facts.shown | facts.known
         if newer and not same(one.value, values[0]):

@@ -1,0 +1,107 @@
+"""The faults that are planted in what edits do: each breaks a law, and every one is noticed by random histories."""
+
+from __future__ import annotations
+
+from tests.simulation.planting import Mutant
+
+EDIT_MUTANTS = (
+    Mutant(
+        "a made-up due flows back",
+        "L10",
+        "syncer.reconcile.edits.by_field",
+        "    if taken or changed:\n",
+        "    if taken or changed or side.base is None:\n",
+        having=("undated", "edits"),
+    ),
+    Mutant(
+        "the marker grows with every edit",
+        "L10",
+        "adapters.highlevel.mapping",
+        "for part in (text, marker.line if marker else None) if part)",
+        "for part in (text, *[marker.line if marker else None] * 2) if part)",
+        having=("edits",),
+    ),
+    Mutant(
+        "the base of an edit is stored before its answer",
+        "L10",
+        "syncer.engine.edits",
+        "        requests.store_intent(operation)\n",
+        "        requests.store_intent(operation)\n"
+        "        gone = with_owed(replica, {change.field: Owed.NO for change in changes})\n"
+        "        self._context.record(Changes(replicas={gone.key: gone}))\n",
+        having=("edits", "errors"),
+    ),
+    Mutant(
+        "whose change gave way is not told",
+        "L10",
+        "syncer.reconcile.edits.travel",
+        "    for lost in merged.lost:\n",
+        "    for lost in merged.lost[:0]:\n",
+        having=("edits",),
+    ),
+    Mutant(
+        "a whole task of Reply is written from what was read in the morning",
+        "L10",
+        "adapters.reply.adapter",
+        "replacement(answer.parse_as(_OBJECT), whole,",
+        'replacement(vars(self).setdefault("old", {}).setdefault(ref, answer.parse_as(_OBJECT)), whole,',
+        having=("edits",),
+    ),
+    Mutant(
+        "an edit is sent to a task that is to be closed",
+        "L10",
+        "syncer.reconcile.edits.travel",
+        "    if task.state is not State.OPEN:\n        return ()\n",
+        "",
+        having=("sequences", "edits"),
+    ),
+    Mutant(
+        "what is made again in a lane counts as done",
+        "L3",
+        "syncer.reconcile.merge",
+        "        if cause is not Cause.PERSON:\n",
+        "        again = cause is Cause.OUR_CREATE and self._work.open_replica(task.id, replica.system) is not None\n"
+        "        if cause is not Cause.PERSON and not again:\n",
+        having=("edits",),
+    ),
+    Mutant(
+        "an edit in doubt counts as carried out",
+        "L10",
+        "syncer.engine.edits",
+        "    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]\n",
+        "    done = [one for one in operation.changes if can and one.new is not None]\n",
+        having=("edits", "errors"),
+    ),
+    Mutant(
+        "a copy that could not be read is owed nothing",
+        "L10",
+        "syncer.reconcile.edits.by_field",
+        "    if taken or changed:\n",
+        "    if (taken and side.read) or changed:\n",
+        having=("edits", "errors"),
+    ),
+    Mutant(
+        "texts that no list shows are never read again",
+        "L10",
+        "syncer.reconcile.edits.rows",
+        "    if can.lists_texts or not",
+        "    if can.lists_texts or not can.lists_texts or not",
+        having=("edits",),
+    ),
+    Mutant(
+        "a copy of ours that people changed is not read",
+        "L10",
+        "syncer.reconcile.reading_list",
+        "        return differs(row, replica, capabilities, edits)\n",
+        "        return False\n",
+        having=("edits",),
+    ),
+    Mutant(
+        "the limit of edits is not kept",
+        "limit",
+        "syncer.reconcile.guard",
+        "and edits <= limits.edits\n",
+        "and edits <= limits.edits * 9\n",
+        having=("edits", "few_edits"),
+    ),
+)
