@@ -1,8 +1,8 @@
-"""Why a task is closed that was open: by a person, by a newer task, by a create or a completion of ours (pure).
+"""Why a task was closed: by a person, by a newer task, or by a create or a completion of ours (pure).
 
-Superfone gives no reason for a closure. Creating a task closes the lead's other open ones, and *complete* closes the
-newest open one, whichever that is when the request arrives. So the reason follows from what is passed in: the lane
-before and after, and what we wrote meanwhile.
+Superfone gives no reason for a closure. Creating a task closes the lead's other open tasks, and *complete* closes the
+task that is the newest open one when the request arrives. So the reason is found by comparing the lane before and
+after, and from what we wrote in between.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ class Cause(StrEnum):
     PERSON = "person"
     """Somebody completed or cancelled it, so it is done."""
     NEWER_TASK = "newer_task"
-    """Somebody made a newer task in the same lane."""
+    """Somebody created a newer task in the same lane."""
     MAYBE_OURS = "maybe_ours"
-    """Our user made a newer task that this ledger does not know. The user may also be a person."""
+    """Our user created a newer task that this ledger does not know. A person may use the same user."""
     OUR_CREATE = "our_create"
     ANOTHER_LEDGER = "another_ledger"
-    """Our user closed it, and this ledger had not asked for it: another one's completion may have hit it."""
+    """Our user closed it, and this ledger did not: another ledger's completion may have hit it."""
     OUR_COMPLETION = "our_completion"
-    """A completion of ours hit it instead of the task that was meant."""
+    """A completion of ours closed it instead of the task that was meant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What our own writes did in one CRM since the reading before, by remote id.
+    """What our own writes did in one CRM since it was last read, by remote id.
 
-    ``closed`` are tasks that a create of ours closed, ``hit`` those that a completion of ours closed instead of what it
-    meant. ``history`` are unknown tasks that were closed before our write, so that it cannot have closed them.
+    ``closed`` are tasks that a create of ours closed. ``hit`` are tasks that a completion of ours closed instead of
+    the one that was meant. ``history`` are unknown tasks that were closed before our write, so not by it.
     """
 
     closed: frozenset[str] = frozenset()
@@ -61,17 +61,21 @@ def explain(
     us: str | None,
     window: timedelta | None,
 ) -> Cause:
-    """What closed this task. ``lane`` are all tasks of its contact now, ``made`` the keys of those that we made.
+    """Return what closed this task.
 
-    ``us`` is the user that the CRM names for us, if known. ``window`` is how near in time a creation and the closure
-    that it caused are; ``None`` where creating a task closes nothing.
+    ``lane`` are all tasks of its contact now, and ``made`` the keys of those that we created. ``us`` is the user id
+    that the CRM reports for our requests, if known. ``window`` is the longest time between a create and a closure that
+    it caused; it is ``None`` in a CRM where creating a task closes nothing.
     """
+    # What we know from our own writes comes first: times and users only make a cause likely.
     if closed.remote_id in effects.hit:
         return Cause.OUR_COMPLETION
     if closed.remote_id in effects.closed:
         return Cause.OUR_CREATE
     if window is None or not closed.exclusive or closed.state is not State.DONE:
         return Cause.PERSON
+    # One newer task of ours in the window is enough to leave the task open. The other error would be worse: a task
+    # that nobody did would count as done.
     newer = [other for other in lane if superseded_by(closed, other, window)]
     if any(other.key in made for other in newer):
         return Cause.OUR_CREATE
@@ -81,9 +85,9 @@ def explain(
 
 
 def is_copy(row: Reading, known: Replica | None) -> bool:
-    """Whether the ledger knows it as the copy of something else: who made it may be us.
+    """Whether the ledger knows this row as a copy of another task, so that we may have created it.
 
-    A ledger that was brought up to date knows of copies only that they are, not that we made them.
+    After a rebuild the ledger knows which rows are copies, but not always that we created them.
     """
     return known is not None and split_task_id(known.task)[0] != row.place
 
@@ -92,9 +96,9 @@ def is_copy(row: Reading, known: Replica | None) -> bool:
 
 
 def superseded_by(closed: Reading, newer: Reading, window: timedelta) -> bool:
-    """Whether ``closed`` was closed by the creation of ``newer``, rather than done.
+    """Whether the creation of ``newer`` closed ``closed``, so that nobody did it.
 
-    The times agree within the window, and so do the actors, where both are known.
+    The times agree within the window. The users are the same, if both are known.
     """
     if closed.remote_id == newer.remote_id or not (closed.exclusive and newer.exclusive):
         return False
@@ -105,9 +109,9 @@ def superseded_by(closed: Reading, newer: Reading, window: timedelta) -> bool:
 
 
 def made_after(one: Reading, other: Reading) -> bool:
-    """Whether ``one`` is surely the newer of the two.
+    """Whether ``one`` was certainly created after ``other``.
 
-    Superfone numbers its tasks as they are made, which tells apart what was made in one instant.
+    Superfone's ids grow, so they give the order of tasks that were created at the same instant.
     """
     if one.created_at is None or other.created_at is None:
         return False
@@ -117,7 +121,11 @@ def made_after(one: Reading, other: Reading) -> bool:
 
 
 def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading]:
-    """Closed rows near whose closure an exclusive task of the same contact was created: n log n, for long lists."""
+    """Return the closed rows that may have been superseded.
+
+    These are the rows for whose contact an exclusive task was created at about the time of the closure.
+    """
+    # Lists can hold tens of thousands of rows: sorted times keep this at n log n.
     rows = list(rows)
     created: dict[str | None, list[datetime]] = defaultdict(list)
     for row in rows:
@@ -135,7 +143,7 @@ def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading
 
 
 def closed_by_create(made: Reading, before: Iterable[Reading], after: Iterable[Reading], window: timedelta) -> set[str]:
-    """The ids of what a create of ours closed: open in the listing before it, and closed in the one after it."""
+    """Return the ids of the tasks that a create of ours closed: open in the list before it, closed in the one after."""
     was_open = {row.remote_id: row for row in before if row.state is State.OPEN and row.exclusive}
     return {
         row.remote_id
@@ -147,7 +155,8 @@ def closed_by_create(made: Reading, before: Iterable[Reading], after: Iterable[R
 
 
 def _by_this_create(made: Reading, row: Reading, before: Reading, window: timedelta) -> bool:
-    """Whether this create closed the row, rather than somebody in the moment between the two listings."""
+    """Whether this create closed the row, and not a person between the two lists."""
+    # Without a time of its own the closure is counted as ours: the task then stays open instead of being lost.
     if row.updated_at is None or row.updated_at == before.updated_at or made.created_at is None:
         return True
     if abs(row.updated_at - made.created_at) > window:
@@ -157,7 +166,8 @@ def _by_this_create(made: Reading, row: Reading, before: Reading, window: timede
 
 
 def _any_within(instants: list[datetime], moment: datetime, window: timedelta) -> bool:
-    """Whether one of these, in order, is so near. Differences only: next to the calendar's ends a sum has no value."""
+    """Whether one of these sorted instants is within the window of ``moment``."""
+    # Only differences are used: at year 1 or 9999 the sum of an instant and a window overflows.
     first = bisect_left(instants, -window, key=lambda instant: instant - moment)
     return first < len(instants) and instants[first] - moment <= window
 
@@ -169,8 +179,8 @@ def _any_within(instants: list[datetime], moment: datetime, window: timedelta) -
 class LaneCompletion:
     """A completion whose answer was lost, and the lane as it is now.
 
-    ``rows`` are all tasks of the lane now, ``known`` our replicas from before these rows were looked at. ``window`` is
-    as in `explain`, ``grace`` is how late a request may arrive, ``us`` the user that the CRM names for us, if known.
+    ``rows`` are all tasks of the lane now. ``known`` are the replicas of the ledger before these rows were merged.
+    ``window`` and ``us`` are as in `explain`. ``grace`` is the longest time that a request may take to arrive.
     """
 
     operation: Operation
@@ -182,18 +192,21 @@ class LaneCompletion:
 
     @property
     def meant(self) -> Reading | None:
-        """The task that was to be completed; ``None`` if it is not there any more."""
+        """The task that was to be completed, or ``None`` if it does not exist any more."""
         return next((row for row in self.rows if row.remote_id == self.operation.remote_id), None)
 
     @property
     def closed_by_us(self) -> bool:
-        """Whether the CRM says that we closed what was meant."""
+        """Whether the CRM reports that our user closed the task that was meant."""
         meant = self.meant
         return meant is not None and meant.state is not State.OPEN and meant.updated_by in self._our_users
 
     @property
     def closed_by_another(self) -> bool:
-        """Whether somebody else closed what was meant, so that our request may still be under way and hit another."""
+        """Whether somebody else closed the task that was meant.
+
+        Then our request may have closed another task, or may still arrive and close one.
+        """
         meant, ours = self.meant, self._our_users
         if meant is None:
             return False
@@ -202,7 +215,7 @@ class LaneCompletion:
 
     @property
     def hit(self) -> set[str]:
-        """The ids of what the request may have closed instead: open or unknown before it, and closed now."""
+        """The ids of the tasks that the request may have closed instead: open or unknown before it, and closed now."""
         meant = self.meant
         return {
             row.remote_id
@@ -212,13 +225,14 @@ class LaneCompletion:
 
     @property
     def _our_users(self) -> set[str]:
-        """The users that the CRM names for what we do: those who made the tasks that we made."""
+        """The user ids that the CRM reports for our requests: ``us``, and the creators of the tasks that we created."""
         return {by for by in (self.us, *(row.created_by for row in self.rows if self._made(row))) if by is not None}
 
     def _made(self, row: Reading) -> bool:
         return row.key in self.known and self.known[row.key].made
 
     def _closed_since(self, row: Reading) -> bool:
+        """Whether the row was closed after the intent was stored, as far as the ledger tells."""
         operation, replica = self.operation, self.known.get(row.key)
         was_open = row.remote_id in operation.before or row.remote_id not in operation.seen
         known_closed = replica is not None and replica.state is not ReplicaState.OPEN
@@ -228,26 +242,32 @@ class LaneCompletion:
         return any(superseded_by(row, other, self.window) for other in self.rows)
 
     def _was_on_top(self, row: Reading, meant: Reading) -> bool:
-        """Whether this row may have been the lane's newest open task when our request arrived."""
+        """Whether this row may have been the newest open task of the lane when our request arrived."""
         if meant.state is State.OPEN:
-            # Below a task that is still open nothing can be reached.
+            # *Complete* cannot have closed a task below one that is still open.
             return not made_after(meant, row)
         if row.updated_at is None or meant.updated_at is None:
             return not self.closed_by_us
         after = row.updated_at - meant.updated_at
         if self.closed_by_us:
-            # Our key may be a person's: perhaps the person closed what was meant, and our request the one below.
+            # Our API key may belong to a person. That person may have closed the task that was meant just before our
+            # request arrived, which then closed the one below it.
             return row.updated_by == meant.updated_by and ZERO <= after <= self.window
         if row.updated_by is not None and self._is_a_person(row.updated_by, meant):
             return False
         if after < ZERO:
-            # Closed before what was meant: hit only if made above it, and living no longer than a request may take.
+            # The row was closed before the task that was meant. Our request hit it only if it lay above that task:
+            # created after the intent, and open no longer than a request may take.
             if row.created_at is None or row.remote_id in self.operation.seen:
                 return False
             return row.updated_at - row.created_at <= self.grace
         return after <= self.grace
 
     def _is_a_person(self, user: str, meant: Reading) -> bool:
-        """Whether this user is not us: who closed what was meant, or, as long as we are unknown, who made no copy."""
+        """Whether this user is somebody else, and not us.
+
+        It is somebody else if the user closed the task that was meant. As long as our own user is unknown, it is also
+        somebody else if the user created a task that is not a copy.
+        """
         makers = {row.created_by for row in self.rows if not is_copy(row, self.known.get(row.key))}
         return user == meant.updated_by or (not self._our_users and user in makers)

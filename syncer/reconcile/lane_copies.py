@@ -1,4 +1,4 @@
-"""Whether a task in a lane may be the copy, or the twin, of a group's task, as far as both show it (pure)."""
+"""Whether a task in a lane may be a copy or a twin of a group's task, judged by what both show (pure)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 
 
 def looks_like(policy: Policy, row: Reading, other: Group) -> bool:
-    """Whether kind, due and title are one."""
+    """Whether kind, due date and title agree."""
     members = other.readings
     alike = any(policy.same_due(row, one) for one in members)
     alike = alike and all(same_title(row.title, one.title) for one in members)
@@ -21,25 +21,34 @@ def looks_like(policy: Policy, row: Reading, other: Group) -> bool:
 
 
 def lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
-    """Whether the row may be this task's copy there: none is open, and where one is closed, we made this one anew."""
+    """Whether the row may be the copy that this task lacks there.
+
+    No copy is open there. If one is closed, only we can have created a new one, so the row must not be ``theirs``.
+    """
     return row.system not in other.open and not (theirs and other.closed.get(row.system))
 
 
 def has_made_up_due(policy: Policy, row: Reading, other: Group) -> bool:
-    """Whether the row is due when we would have made it up as we copied that marked task elsewhere."""
+    """Whether the row has the due date that we would have made up when we copied that task elsewhere."""
     copied = [member.created_at for member in other.readings if member.marker is not None and member.created_at]
     due, later = row.due, policy.default_due
     return due is not None and any(abs(due - made_at - later) <= CLOCKS_DIFFER_BY for made_at in copied)
 
 
 def is_second_copy(row: Reading, other: Group) -> bool:
-    """Whether the maker of this one made a copy of that marked task there, too. Who made its origin is not us."""
+    """Whether the creator of this row also created a copy of that marked task there.
+
+    The origin itself does not count: a person or an automation created it, not us.
+    """
     there = other.open[row.system]
     return other.marked and there is not other.origin and there.created_by == row.created_by
 
 
 def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -> bool:
-    """Whether the row was made before what it would be a copy of, as far as the clocks tell."""
+    """Whether the row was created before the origin of that task, so that it cannot be a copy of it.
+
+    The clocks of two CRMs differ by up to ``by``.
+    """
     origin = other.origin
     return (
         origin is not None
@@ -50,7 +59,7 @@ def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -
 
 
 def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
-    """Whether this is a task of the row's kind and due that was made before it elsewhere, and is closed by now."""
+    """Whether that task has the row's kind and due date, was created elsewhere before it, and is closed now."""
     members = [member for member in other.readings if member.due is not None and policy.same_due(row, member)]
     older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
     elsewhere = not other.open and row.system not in other.closed
@@ -58,6 +67,6 @@ def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
 
 
 def fits_kind(row: Reading, members: Iterable[Reading]) -> bool:
-    """Whether the kinds may be one, as far as they are known: a CRM without kinds lets them be guessed."""
+    """Whether the kinds may agree. A kind that was guessed from a title decides nothing."""
     known = [member for member in members if member.kind_known]
     return not known or any(row.kind.compatible(member.kind) for member in known)
