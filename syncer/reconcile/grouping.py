@@ -1,4 +1,4 @@
-"""Which tasks of one person are one task, as the ledger and the markers tell (pure): see `syncer.reconcile.rebuild`."""
+"""Group the tasks of one person by what the ledger and the markers tell (pure). See `syncer.reconcile.rebuild`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from syncer.reconcile.unmatched import unfit
 
 @dataclass(slots=True)
 class Group:
-    """What there is of one task, if anything: ``open`` has at most one reading for each CRM, ``closed`` the others.
+    """All readings of one task. ``open`` has at most one reading for each CRM, and ``closed`` has the closed ones.
 
-    ``marked`` says that a marker named it: we made copies of it. ``unsure`` says that another task may be, or
-    have been, its copy, which a CRM that keeps no markers does not tell.
+    ``marked`` is true if a marker names the task, so that we have copied it. ``unsure`` is true if another task may be
+    its copy, which nothing shows in a CRM that keeps no markers.
     """
 
     task: str
@@ -36,15 +36,15 @@ class Group:
 
     @property
     def is_alone(self) -> bool:
-        """Whether nothing tells more of it than the one reading."""
+        """Whether the group is one reading that nothing connects to another."""
         return len(self.readings) == 1 and not (self.marked or self.unsure or self.held)
 
     def shows(self, system: str) -> bool:
-        """Whether something of it is there, open or closed."""
+        """Whether the group has a reading in this CRM, open or closed."""
         return system in self.open or bool(self.closed.get(system))
 
     def lacks(self, system: str) -> bool:
-        """Whether it is open elsewhere, and nothing of it is there."""
+        """Whether the task is open in another CRM and has no reading in this one."""
         return bool(self.open) and not self.shows(system)
 
     @property
@@ -53,7 +53,7 @@ class Group:
 
 
 class Grouping:
-    """One person's tasks, in groups by what the ledger and the markers tell; ``readings`` are theirs by CRM."""
+    """The tasks of one person in ``groups`` by task id. ``readings`` are all of them by CRM."""
 
     def __init__(self, work: Merging, link: str) -> None:
         self._work = work
@@ -68,13 +68,14 @@ class Grouping:
     def _fits(self, reading: Reading) -> bool:
         if reading.key in self._work.base.replicas:
             return True
-        # Its list alone tells that an origin is there, and of what is closed its kind and due: all that a lane shows.
+        # Most rows must be read in full, for their marker. The list is enough for an origin, which only has to exist,
+        # and for a closed row, of which only kind and due date are compared.
         closed = reading.state is not State.OPEN
         told = reading.whole or reading.key in self._named or (closed and reading.mirrored)
         return told and (closed or unfit(self._work, reading) is None)
 
     def group(self) -> dict[str, Group]:
-        """The groups by task id."""
+        """Return the groups by task id."""
         base = self._work.base
         rows_read = [row for rows in self.readings.values() for row in rows]
         markers = {row.key: row.marker for row in rows_read if row.marker and self._is_ours(row, row.marker)}
@@ -97,20 +98,21 @@ class Grouping:
         for row in rows_read:
             known = base.replicas.get(row.key)
             if known is not None and known.made and row.key in named and base.tasks[known.task].state is State.OPEN:
-                # A list shows no marker of what is known, and nothing else of the task may be left.
+                # Known rows are not read again for their marker, and this may be the only row left of its task.
                 self._mark_unsure(self.groups.setdefault(known.task, Group(known.task)), row.key, named)
         return self.groups
 
     @staticmethod
     def _mark_unsure(group: Group, copy: tuple[str, str], named: Container[tuple[str, str]]) -> None:
-        """A copy that is the origin of another task was reopened, so the one that it is a copy of had been finished.
+        """Mark the group as unsure if one of its copies is the origin of another task.
 
-        Where another copy is open beside it, people copied the text of that one.
+        That copy was finished and then reopened, which began the other task. So this task may be finished, too. If
+        the CRM shows another open copy, people only copied its text, and nothing follows.
         """
         group.unsure = group.unsure or (copy in named and copy[0] not in group.open)
 
     def _is_ours(self, row: Reading, marker: Marker) -> bool:
-        """Whether the marker tells of a task of this person: others are in texts that somebody copied."""
+        """Whether the marker names a task of this person. People also copy texts, and markers with them."""
         base, place = self._work.base, marker.place
         task = named_by(base, marker)
         if task is not None:
@@ -119,10 +121,11 @@ class Grouping:
         return self._work.standing.is_of(self._link, place)
 
     def _task_of(self, row: Reading, marker: Marker | None, named: dict[tuple[str, str], set[str]]) -> str:
+        """Return the id of the task that the row belongs to: as an origin, by the ledger, by its marker, else new."""
         base = self._work.base
         known = base.replicas.get(row.key)
         if row.key in named:
-            # It is an origin: the latest task of that place, unless the ledger knows a later one.
+            # The row is an origin. Each reopening begins a new task there, so it is the latest one that is known.
             latest = max(named[row.key], key=lambda task: split_task_id(task)[1])
             at_place = known is not None and split_task_id(known.task)[0] == row.place
             if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
@@ -136,7 +139,10 @@ class Grouping:
         return self._work.fresh_id(row) if row.state is State.OPEN else row.place
 
     def _put(self, task: str, rows: list[Reading]) -> None:
-        """The rows that one CRM shows of one task: one open at most, others are duplicates or other tasks."""
+        """Put the rows that one CRM shows of one task into its group.
+
+        At most one open row belongs to it. Each of the others becomes a duplicate or a task of its own.
+        """
         group = self.groups.setdefault(task, Group(task))
         opens = [row for row in rows if row.state is State.OPEN]
         if opens and all(self._is_pasted_beside(task, row, rows) for row in opens):
@@ -156,9 +162,9 @@ class Grouping:
                 group.closed[row.system].append(row)
 
     def _is_second(self, row: Reading, first: Reading) -> bool:
-        """Whether it is a second copy, not a task that people made of a copy and its text.
+        """Whether the row is a second copy, and not a task that people made by copying a text.
 
-        Each of two ledgers makes one copy. People may have changed it since.
+        A second copy looks like the first, or each of the two was made by another ledger and people changed one since.
         """
         if is_like(self._policy, row, first):
             return True
@@ -167,9 +173,10 @@ class Grouping:
         return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
 
     def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
-        """Whether people copied the text of our copy, which is closed, into this one, which is like nothing else of it.
+        """Whether this open row is a task into which people copied the text of our closed copy.
 
-        Of what was finished we make no other copy. Where the origin was changed since, what is less like it is pasted.
+        We make no second copy of a finished task, so a row that differs from all closed copies is not ours. But if the
+        origin was changed since, a row that agrees with it better than the closed copies do is a copy.
         """
         place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
         origin = self._at.get(place)
@@ -183,7 +190,7 @@ class Grouping:
         return not any(is_like(self._policy, row, other) for other in closed)
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
-        """The origin comes first, then what the ledger knows, then what is, or is called, as it, then the oldest."""
+        """Order the open rows: the origin, then the row that the ledger knows, then by likeness to the origin."""
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
         origin = self._at.get(place)
         unlike = (False, False) if origin is None else unlikeness(self._policy, row, origin)

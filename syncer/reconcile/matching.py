@@ -1,8 +1,7 @@
-"""Which tasks of one person may be one task, though neither the ledger nor a marker tells (pure): see
-`syncer.reconcile.rebuild`.
+"""Match tasks of one person that neither the ledger nor a marker connects (pure). See `syncer.reconcile.rebuild`.
 
-Superfone keeps no markers. There kind, due and title, the order in time, and who made it are all the evidence: what is
-surely a copy is joined, what may be one is held.
+Superfone keeps no markers. There the evidence is the kind, the due date, the title, the order in time and the creator.
+A row that is certainly a copy joins its group. A row that may be a copy is held, and nothing is written for it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from syncer.reconcile.merging import Merging
 
 
 class Matching:
-    """One person's ``groups`` by task id, which are changed, and their ``readings`` by CRM."""
+    """The matching of one person. ``groups`` are by task id and are changed in place; ``readings`` are by CRM."""
 
     def __init__(
         self, work: Merging, link: str, groups: dict[str, Group], readings: Mapping[str, list[Reading]]
@@ -41,7 +40,7 @@ class Matching:
         self.groups = groups
 
     def match(self) -> None:
-        """Give what nothing connects to a group that it looks like; equal candidates keep their order."""
+        """Join each unmatched row to the group that it looks like. Equal candidates are taken in their order."""
         for system in self._readings:
             in_lanes = not self._work.inputs.capabilities[system].reads_marker
             for row in self._unmatched(system, State.OPEN):
@@ -50,12 +49,13 @@ class Matching:
                 else:
                     self._match_twin(row)
                     self._match_twin_of_unread(row)
+            # Open rows come first: a group that an open row has joined needs no closed one.
             for row in self._unmatched(system) if in_lanes or self._is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
         self._match_twins_of_another()
 
     def _unmatched(self, system: str, state: State | None = None) -> list[Reading]:
-        """What nothing connects to any other CRM: the open tasks, or the closed ones."""
+        """Return the rows of one CRM that nothing connects to another CRM: open ones, or closed ones."""
         alone = [group for group in self.groups.values() if group.is_alone]
         rows = [row for group in alone for row in group.readings if row.system == system]
         unknown = [row for row in rows if self._is_free(row)]
@@ -64,9 +64,10 @@ class Matching:
         )
 
     def _is_free(self, row: Reading) -> bool:
-        """Whether the row is unknown, or was taken for a task of its own while nothing else could be read.
+        """Whether the row may still be matched.
 
-        What is unknown and was not read whole may have a marker, or another title: it joins nothing by itself.
+        It is unknown to the ledger; or it became a task of its own while the other CRMs could not be read. An unknown
+        row that was not read in full is not matched, because it may have a marker or another title.
         """
         base = self._work.base
         known = base.replicas.get(row.key)
@@ -83,7 +84,7 @@ class Matching:
         )
 
     def _join(self, row: Reading, target: Group) -> None:
-        """The row belongs to this group; what it was taken for is no task."""
+        """Move the row to this group. A task that the ledger made from the row alone is ended."""
         work, group = self._work, self._group_of(row)
         if row.state is State.OPEN:
             target.open[row.system] = row
@@ -94,7 +95,7 @@ class Matching:
             work.end_mistaken(mistaken, target.task, row)
 
     def _match_open(self, row: Reading) -> None:
-        """An open task in a lane: a copy that lacks there, a second one of one that does not, or unmatched."""
+        """Match an open task in a lane: it joins a group, is held with a reason, or stays a task of its own."""
         group = self._group_of(row)
         standing = self._work.standing
         us, probably = standing.our_user(row.system), standing.probably_us(row.system)
@@ -108,7 +109,7 @@ class Matching:
         elif target is not None and (target.open or ours):
             self._join(row, target)
         elif any(not other.open for other in alike):
-            # What it looks like is finished: it may be our copy, or what somebody made anew.
+            # The task that it looks like is finished. This may be our copy of it, or a new task of a person.
             group.held = Reason.DONE_OR_REOPENED
         elif self._is_behind and any(is_second_copy(row, other) for other in alike):
             group.held = Reason.DUPLICATE
@@ -116,16 +117,16 @@ class Matching:
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
         elif (us is None or ours) and self._is_finished_elsewhere(row):
-            # Nothing but our own copy of what is finished is so much like it, as a rule.
+            # A task that agrees so closely with a finished one is usually our own copy of it.
             group.held = Reason.DONE_OR_REOPENED
 
     def _is_finished_elsewhere(self, row: Reading) -> bool:
         return any(is_finished_before(self._policy, row, other) for other in self.groups.values())
 
     def _match_twin(self, row: Reading) -> None:
-        """An open task without a marker: the twin of what is finished by now, if we made no copy of that one here.
+        """Match an open task without a marker to a finished task as its twin, if we made no copy of that one here.
 
-        It was there already when we copied that one elsewhere. What people made since is another task.
+        A twin existed before we copied that task elsewhere. A task that people created later is another one.
         """
         fitting = [
             other
@@ -142,15 +143,19 @@ class Matching:
             self._group_of(row).held = Reason.DONE_OR_REOPENED
 
     def _match_twin_of_unread(self, row: Reading) -> None:
-        """An open task that another ledger took for a twin, when it could read an origin that this one cannot."""
+        """Match an open task that another ledger joined as a twin, while it could read an origin that we cannot."""
         lacking = [other for other in self.groups.values() if other.marked and other.origin is None]
         fitting = [other for other in lacking if other.lacks(row.system) and self._is_like(row, other)]
+        # Two rows that fit one group, or one row that fits two, tell nothing.
         rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
         if len(fitting) == len(rivals) == 1 and row in rivals:
             self._join(row, fitting[0])
 
     def _match_twins_of_another(self) -> None:
-        """A task that another ledger copied: the twin of one of ours, of which that one saw another origin first."""
+        """Join a task that another ledger copied to the task of ours that is its twin.
+
+        Each ledger saw the copy in another CRM first and took it for the origin.
+        """
         pairs = [(one, other) for one in self.groups.values() for other in self.groups.values()]
         pairs = [(one, other) for one, other in pairs if self._is_twin_of_another(one, other)]
         for one, other in pairs:
@@ -163,11 +168,15 @@ class Matching:
                 elif row.system not in other.open:
                     other.open[row.system] = row
                 else:
+                    # Both ledgers made a copy here. People decide which one stays, so nothing is closed.
                     own = self._work.fresh_id(row)
                     self.groups[own] = Group(own, {row.system: row}, held=Reason.DUPLICATE)
 
     def _is_twin_of_another(self, one: Group, other: Group) -> bool:
-        """Whether first sight would have joined them; where both are, each ledger has made a copy of its own."""
+        """Whether first sight would have joined these two groups.
+
+        In a CRM where both have an open row, each ledger has made a copy of its own.
+        """
         base, origin, ours = self._work.base, one.origin, self._work.base.tasks.get(other.task)
         if origin is None or ours is None or ours.state is not State.OPEN or one.task in base.tasks:
             return False
@@ -181,7 +190,7 @@ class Matching:
         )
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
-        """A closed task: a copy, or a twin, of one that is finished elsewhere too, else of one that is open there."""
+        """Match a closed task: to a group that is finished elsewhere too, else to one that is open elsewhere."""
         fitting = [
             other
             for other in self.groups.values()
@@ -197,7 +206,7 @@ class Matching:
             self._join(row, target)
         elif in_lanes and self._is_by_us(row):
             if self._is_by_a_person(row):
-                # A lost ledger may have made it of one of these. Nobody knows, so nothing is made again.
+                # It may be a lost ledger's copy of any of these tasks. Nothing tells which, so none is copied again.
                 for other in self.groups.values():
                     if other.lacks(row.system) and looks_like(self._policy, row, other) and not is_before(row, other):
                         other.unsure = True
@@ -205,9 +214,9 @@ class Matching:
                 self._mark_unsure(row)
 
     def _may_be_of_another(self, row: Reading, target: Group) -> bool:
-        """Whether the row would finish the target, and may be of another task instead, of which no marker is left.
+        """Whether the row would finish the target, but may belong to another task that no marker names any more.
 
-        That one is finished elsewhere: an origin whose only copy somebody reopened, or an earlier task of a place.
+        The other task is finished elsewhere: its only copy was reopened, or its origin was, which began a new task.
         """
         if self._is_finished(target) or not self._is_by_a_person(row):
             return False
@@ -219,11 +228,11 @@ class Matching:
         return any(self._is_nameless(row, other) or self._had_an_unknown_one(other) for other in alike)
 
     def _is_nameless(self, row: Reading, other: Group) -> bool:
-        """Whether this is finished, no marker names it, and the row may be all that there is of it there."""
+        """Whether this group is finished, no marker names it, and the row may be its only copy there."""
         return not (other.marked or other.open) and self._is_finished(other) and self._has_room(row, other)
 
     def _had_an_unknown_one(self, later: Group) -> bool:
-        """Whether its place had an earlier task, which was finished, and which this ledger does not know."""
+        """Whether the place of this task had an earlier task that this ledger does not know. That one is finished."""
         earlier = split_task_id(later.task)[0]
         while earlier != later.task:
             if earlier not in self._work.base.tasks:
@@ -232,9 +241,9 @@ class Matching:
         return False
 
     def _is_contested(self, row: Reading, target: Group) -> bool:
-        """Whether the row may as well be our copy of a task without a due, of which it has the due that we made up.
+        """Whether the row may equally be our copy of another task, one without a due date.
 
-        People put off the other copies since, and what we copied nowhere else was made to be due just then.
+        The row then has the due date that we made up for that task, and the target only happens to have it, too.
         """
         if target.marked or not self._may_be_ours(row):
             return False
@@ -242,28 +251,29 @@ class Matching:
         return any(has_made_up_due(self._policy, row, other) for other in others)
 
     def _mark_unsure(self, row: Reading) -> None:
+        """Mark every task that the row may be a copy of, so that none gets a second copy."""
         for other in self._lacking(row):
             other.unsure = True
 
     def _is_by_us(self, row: Reading) -> bool:
-        """Whether our user made it, as far as that is known."""
+        """Whether our user created the row, or our user is not known."""
         probably = self._work.standing.probably_us(row.system)
         return probably is None or row.created_by == probably
 
     def _has_room(self, row: Reading, other: Group) -> bool:
-        """Whether nothing there is its copy, or only such as a creation closed, after which we made this one."""
+        """Whether the group has no copy there, or only superseded ones that are older than the row."""
         return row.system not in other.open and all(
             not self._is_by_a_person(before) and not made_after(before, row)
             for before in other.closed.get(row.system, ())
         )
 
     def _is_finished(self, other: Group) -> bool:
-        """Whether somebody finished one of its copies."""
+        """Whether a person finished one of its copies."""
         closed = [row for rows in other.closed.values() for row in rows]
         return any(row.state is State.DONE and self._is_by_a_person(row) for row in closed)
 
     def _is_by_a_person(self, closed: Reading) -> bool:
-        """Whether somebody closed it, as far as the ledger, which saw it, or else the lane tells."""
+        """Whether a person closed it. The ledger tells if it saw the closure, else the lane does."""
         known = self._work.base.replicas.get(closed.key)
         superseded = known is not None and known.state is ReplicaState.SUPERSEDED
         return not superseded and self._work.cause(closed) is Cause.PERSON
@@ -273,13 +283,14 @@ class Matching:
         return us is not None and row.created_by == us
 
     def _may_be_ours(self, row: Reading) -> bool:
-        """Whether our user made it, as far as that is known: of a ledger that is behind, it may be a copy."""
+        """Whether the row may be a copy that we made and this ledger does not know of."""
         return self._is_behind and self._is_by_us(row)
 
     def _lacking(self, row: Reading) -> list[Group]:
-        """What has no copy here, and may have had one: the row may be its copy, with another due or title.
+        """Return the groups that lack a copy here and whose copy the row may be, with another due date or title.
 
-        That it was copied elsewhere tells so; where there is no elsewhere, or it has no due, nothing tells otherwise.
+        A copy elsewhere, which carries a marker, shows that we copied the task. Where there is no other CRM to show
+        it, or the task has no due date, the row may be its copy as well.
         """
 
         def may_differ(other: Group) -> bool:
@@ -296,16 +307,20 @@ class Matching:
         ]
 
     def _may_be_made_up(self, row: Reading, other: Group) -> bool:
-        """Whether the other one has no due, and the row's may be what we made up for it."""
+        """Whether the other task has no due date, and the row has one that we may have made up for it."""
         if not other.readings or any(member.due is not None for member in other.readings):
             return False
         if other.open or row.due is None or row.created_at is None:
             return True
-        # What is closed may be so for long: only a due that is no later than ours would have been counts.
+        # The task may have been closed long ago, so the row counts only if it is due no later than the due date that
+        # we would have made up when the row was created.
         return row.due <= row.created_at + self._policy.default_due + CLOCKS_DIFFER_BY
 
     def _is_copied_elsewhere(self, group: Group) -> bool:
-        """Whether a copy of it in another CRM, where this person is known, would carry a marker."""
+        """Whether this person is known in another CRM that keeps markers and does not show the task.
+
+        Where no such CRM exists, a missing marker does not show that the task was never copied.
+        """
         shown = {reading.system for reading in group.readings}
         capabilities = self._work.inputs.capabilities
         return any(capabilities[system].reads_marker and system not in shown for system in self._readings)
@@ -314,11 +329,11 @@ class Matching:
         return next(group for group in self.groups.values() if row in group.readings)
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """Nothing of it there comes first, then marked, of the row's kind, as far as the row, open, and made before it.
+        """Return the group that the row most probably belongs to, or ``None``.
 
-        As far is what is finished elsewhere, too, or nowhere. A closed row is rather one more copy of what is finished
-        than all that finishes another one. Of equal ones the lane got the copies in the order of their ids, see
-        `syncer.reconcile.lane.Wish`.
+        The order of preference is the tuple below. A closed row is more often a further copy of a finished task than
+        the only closed copy of an open one. Groups that are equal in all of it are taken in the order of their ids,
+        because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
         """
 
         def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, str]:
@@ -333,15 +348,15 @@ class Matching:
 
     @cached_property
     def _is_behind(self) -> bool:
-        """Whether something may have been written for this person that the ledger does not know."""
+        """Whether something may have been written for this person that this ledger does not know."""
         standing, link = self._work.standing, self._link
         return link in standing.behind(link) or (standing.has_forerunner and standing.is_never_read(link))
 
     def _is_like(self, row: Reading, other: Group) -> bool:
-        """Whether the row may be our copy of this task, or its twin: of its kind and due, and not made before it.
+        """Whether the row may be our copy of this task or its twin.
 
-        Without any marker, and without the ledger's word, the order in time is all the evidence, as far as the clocks
-        tell. What people gave another title is another task, whenever it was made.
+        Kind, due date and title agree. If neither a marker nor the ledger knows the task, the row must also be newer
+        than its origin, as far as the clocks of two CRMs can be compared.
         """
         if not looks_like(self._policy, row, other):
             return False

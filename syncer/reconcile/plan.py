@@ -1,4 +1,4 @@
-"""From what is true to what is to be done, with a reason on every operation and on everything that waits (pure)."""
+"""Plan the operations of a run. Every operation has a reason, and so has everything that waits (pure)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, W
 from syncer.reconcile.obstacles import Obstacle, Obstacles
 
 ORDER: Final = (Action.COMPLETE, Action.EDIT, Action.CREATE)
-"""In which operations are sent."""
+"""The order in which operations are sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One operation to be: ``contact`` is the contact's id in that system, ``None`` if it is to be made first.
+    """One planned operation. ``contact`` is the contact's id in that system, ``None`` if it is to be created first.
 
-    ``lane`` says that the contact's lane decides again, from a fresh reading, just before. ``changes`` are an edit's;
-    in a lane, it makes the task again in place of ``remote_id``.
+    If ``lane`` is true, the contact's lane is read and planned again just before. ``changes`` are the changes of an
+    edit; in a lane, an edit creates the task again and replaces ``remote_id``.
     """
 
     task: str
@@ -56,7 +56,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Operations in the order in which they are sent, and what is not done, each with its reason."""
+    """The operations in the order in which they are sent, and what is not done, each with its reason."""
 
     operations: tuple[Planned, ...]
     waiting: tuple[Item, ...]
@@ -65,7 +65,7 @@ class Plan:
 
 @dataclass(slots=True)
 class _Lane:
-    """What one lane is asked for."""
+    """The requests for one lane. ``closes``: task ids by remote id. ``stuck``: tasks that cannot be written now."""
 
     wishes: dict[str, Wish] = field(default_factory=dict)
     closes: dict[str, str] = field(default_factory=dict)
@@ -81,7 +81,7 @@ def make_plan(
     *,
     now: datetime,
 ) -> Plan:
-    """Everything that could be done now. Tasks are looked at in the order of their ids."""
+    """Plan everything that can be done now. Tasks are planned in the order of their ids."""
     planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
         planner.plan_task(task)
@@ -100,9 +100,10 @@ def plan_one_lane(
     contact: str,
     now: datetime,
 ) -> LanePlan:
-    """What may be done in one lane that was just read again. ``base`` may be narrowed to the lane's tasks.
+    """Plan one lane that was just read again. ``base`` may contain only the tasks of the lane.
 
-    A step that the whole plan does not have would end the lane: so the same ``ambiguities`` are told to both.
+    The ``ambiguities`` must be those of the whole plan. Only steps that are in the whole plan are carried out, so a
+    different one would end the work in this lane.
     """
     planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
@@ -145,7 +146,7 @@ class _Planner:
         return Plan(tuple(in_order), tuple(self._waiting), tuple(self._attention))
 
     def _where_there_is_room(self, operations: list[Planned]) -> list[Planned]:
-        """All of these, but of the creates in a full CRM only the first: it finds out whether there is room again."""
+        """Drop the creates in a full CRM, except the first, which shows whether there is room again."""
         tried: set[str] = set()
         planned = []
         for operation in operations:
@@ -159,7 +160,7 @@ class _Planner:
         return planned
 
     def plan_task(self, task: Task) -> None:
-        """What this one task needs, in every system."""
+        """Plan what this task needs in every system."""
         if task.held and task.state is State.OPEN:
             self._attend(task, task.origin, Reason(task.held))
             return
@@ -177,7 +178,7 @@ class _Planner:
                 self._edit(task, replica)
 
     def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
-        """Where the route names the system, or a copy was there that is to be put back or went missing."""
+        """Whether the task belongs in this system: by its route, or because a copy there was lost."""
         gone = any(replica.state is ReplicaState.GONE for replica in replicas)
         to_put_back = task.put_back and self._capabilities[system].lane is not None
         return gone or to_put_back or system in self._policy.routes[task.kind]
@@ -191,6 +192,7 @@ class _Planner:
             return
         slot = (task.id, replica.system, Action.COMPLETE)
         free = self._free(task, slot, replica.contact)
+        # The lane must know of a completion that cannot be sent now: nothing below that task can be completed either.
         if self._capabilities[replica.system].lane is not None:
             lane = self._lanes[replica.system, replica.contact]
             lane.closes[replica.remote_id] = task.id
@@ -208,7 +210,7 @@ class _Planner:
     # editing ---------------------------------------------------------------------------------------
 
     def _edit(self, task: Task, replica: Replica) -> None:
-        """Give an open copy the values that it is owed, as far as its CRM lets them be changed."""
+        """Plan to give an open copy its owed values, as far as its CRM can change them."""
         can = self._capabilities[replica.system]
         changes = changes_owed(task, replica, can, self._policy) if replica.owed else ()
         if not changes:
@@ -227,7 +229,7 @@ class _Planner:
             self._operations.append(self._change(task, replica, changes, lane=False))
 
     def _make_again(self, task: Task, replica: Replica, changes: tuple[Change, ...], lane: LanePolicy) -> None:
-        """In a lane nothing can be changed: what is ours there is made again with the new due."""
+        """Plan to replace our copy by a create with the new due date: a task in a lane cannot be changed."""
         if not (lane.reschedules and replica.ours and replica.exclusive):
             self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(changes))
             return
@@ -282,7 +284,7 @@ class _Planner:
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
     def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
-        """Whether nothing that was tried before stands in the way; what is to be said of it is listed."""
+        """Whether no earlier attempt prevents this operation. If one does, the reason is listed."""
         tried = self._obstacles.tried(task, slot, contact)
         self._mention(task, slot[1], tried.obstacle)
         return tried.free
@@ -295,6 +297,7 @@ class _Planner:
     # lanes -----------------------------------------------------------------------------------------
 
     def plan_lanes(self) -> None:
+        """Plan all lanes. Each is planned as a whole, because every write in a lane depends on the others."""
         for (system, contact), lane in sorted(self._lanes.items()):
             plan = self.plan_lane(system, contact)
             if plan is None:
@@ -316,7 +319,7 @@ class _Planner:
                     self._wait(self._base.tasks[task_id], system, reason, detail)
 
     def plan_lane(self, system: str, contact: str) -> LanePlan | None:
-        """Steps of one lane as read; ``None`` if it was not read, or something in it must be settled first."""
+        """Plan the steps of one lane; ``None`` if it was not read, or an operation in it must be settled first."""
         lane = self._lanes[system, contact]
         listing = self._seen[system].lanes.get(contact)
         asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
@@ -339,7 +342,7 @@ class _Planner:
         return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
 
     def _who_has_the_slot(self, system: str, contact: str, plan: LanePlan) -> str:
-        """The task in the slot once the steps are done, by the name that people know it by."""
+        """Return the title and the place of the task that is in the slot after these steps."""
         capabilities, tasks = self._capabilities[system], self._base.tasks
         created = (tasks[step.task] for step in plan.steps if isinstance(step, CreateTask))
         task = next((one for one in created if one.kind in capabilities.exclusive), None)
@@ -357,7 +360,7 @@ class _Planner:
         return f"{name} has the place ({place})"
 
     def _mention_unlisted(self, system: str, lane: _Lane, stack: list[OpenTask]) -> None:
-        """Copies to be closed that the lane does not show: another run will tell whether they are gone."""
+        """List copies that are to be closed and that the lane does not show. The next run reads whether they exist."""
         for remote_id in sorted(lane.closes.keys() - {task.remote_id for task in stack}):
             task = self._base.tasks[lane.closes[remote_id]]
             if task.id not in lane.stuck:
@@ -383,7 +386,7 @@ def _not_editable(changes: Iterable[Change]) -> str:
 
 
 def _until_stuck(above: Iterable[OpenTask], stuck: Collection[str], asked: Iterable[str]) -> LanePlan:
-    """Complete from the top down to the first that cannot be completed now; all else of the lane waits for it."""
+    """Complete from the top down to the first task that cannot be completed now. Everything else in the lane waits."""
     steps = []
     for open_task in above:
         if open_task.task is None or open_task.task in stuck:

@@ -1,13 +1,14 @@
-"""Bring one person up to date, where the ledger may not know what was already written for them (pure).
+"""Update the ledger for one person, if it may not know everything that was written for them (pure).
 
-Given are all tasks of the person in every CRM, closed ones and their markers included. In this order:
+The input is all tasks of the person in every CRM, including closed tasks and markers. The steps are:
 
-1. each is put into the group of one task: by what the ledger knows, by its marker, else as a task of its own
-2. a CRM that keeps no markers is matched by kind and due, equal candidates in their order
-3. what was done is done: from a closed member it follows that the task is, and that nothing is made of it again
+1. Each task is put into a group. A group is one task of ours. The ledger decides, then the marker. A task that neither
+   of them knows becomes a group of its own.
+2. In a CRM that keeps no markers, tasks are matched by kind and due date. Equal candidates are taken in their order.
+3. If a member of a group was finished, the task is finished, and no new copies of it are made.
 
-What cannot be told is held under attention, and nothing is written for it. A task that nothing connects to another one
-is left to first sight, where it may still be a twin.
+A task that stays unclear is held under attention, and nothing is written for it. A task that nothing connects to
+another one is left to first sight, where it may still be a twin.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCEL
 
 
 def rebuild(work: Merging, link: str) -> None:
-    """Give every task of this person its place, as one ledger that was never lost would have."""
+    """Store every task of this person as a ledger that was never lost would have stored it."""
     person = Grouping(work, link)
     groups = person.group()
     Matching(work, link, groups, person.readings).match()
+    # Reopening a finished task begins a new task at the same place, with the next number. So every group but the
+    # latest of its place was finished, even if nothing in it is closed. The sort makes `dict` keep the highest number.
     latest = dict(sorted(split_task_id(task) for task in groups))
     for group in sorted(groups.values(), key=lambda group: group.task):
         place, number = split_task_id(group.task)
@@ -40,12 +43,16 @@ def rebuild(work: Merging, link: str) -> None:
 
 
 class _Conclusion:
-    """What follows for one group, and is stored. ``was_reopened``: its place has a later task, so it was finished."""
+    """What follows from one group, and is stored.
+
+    ``was_reopened`` is true if its place has a later task, so that this one was finished.
+    """
 
     def __init__(self, work: Merging, group: Group, *, was_reopened: bool) -> None:
         self._work = work
         self._group = group
         self._was_reopened = was_reopened
+        # Of a task that was closed when first seen the ledger knows little. If a row is open, the group knows more.
         known = work.base.tasks.get(group.task)
         self._known = None if known is None or (group.open and is_history(work.base, known)) else known
 
@@ -58,9 +65,12 @@ class _Conclusion:
             self._store_history()
             return
         finished = self._finished()
+        # Only a group of one open row is ever held.
         if group.held and self._known is None:
             work.begin(next(iter(group.open.values())), task_id=group.task, held=group.held)
             return
+        # What is still open in a finished group is completed by the plan, so rows that somebody may have left open on
+        # purpose are taken out first.
         if finished is not State.OPEN:
             for row in [row for row in group.open.values() if self._may_be_open_on_purpose(row)]:
                 del group.open[row.system]
@@ -79,14 +89,17 @@ class _Conclusion:
         self._store_replicas(task)
 
     def _begin_again(self) -> None:
-        """A copy of a finished task that is open again is a new task. First sight leaves it: its place is known."""
+        """Begin a new task for a copy of a finished task that is open again.
+
+        First sight cannot do this: it skips rows that the ledger knows.
+        """
         for row in self._group.open.values():
             if row.key in self._work.base.replicas:
                 self._work.event("reopened", "them", "reopened there, which makes it a new task", self._group.task, row)
                 self._work.begin(row, task_id=self._group.task, again=True)
 
     def _store_history(self) -> None:
-        """Remember what is closed everywhere: a copy of it that somebody reopens is then known to be a new task."""
+        """Store a task that is closed everywhere, so that a copy that is reopened later is known as a new task."""
         if not self._group.marked:
             return
         if self._known is None:
@@ -97,7 +110,10 @@ class _Conclusion:
         self._store_replicas(self._known)
 
     def _finished(self) -> State:
-        """Whether a member was finished. Where the CRM shows another one that is open, the closed one says nothing."""
+        """Return the state that the closed rows of the group give the task.
+
+        A closed row does not count if its CRM also shows an open one: that row took its place.
+        """
         states = {
             row.state
             for system, rows in self._group.closed.items()
@@ -113,9 +129,9 @@ class _Conclusion:
         return State.CANCELLED if cancelled else State.OPEN
 
     def _has_finished_copy_beside_ours(self) -> bool:
-        """Whether a copy that this ledger did not know was finished, and it has made another one there meanwhile.
+        """Whether another ledger's copy was finished in a CRM where this ledger has an open copy of its own.
 
-        Somebody may have finished the task, or only the copy that was one too many.
+        Somebody may have finished the task, or only the superfluous copy.
         """
         base = self._work.base
         made = [
@@ -125,7 +141,7 @@ class _Conclusion:
         return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
 
     def _is_superseded(self, row: Reading) -> bool:
-        """Whether a creation closed it, or a write of ours hit it, which the ledger knows best."""
+        """Whether a create closed this row, or a write of ours did by mistake. The ledger decides if it knows."""
         known = self._work.base.replicas.get(row.key)
         if known is not None and known.state in {ReplicaState.SUPERSEDED, ReplicaState.DONE}:
             return known.state is ReplicaState.SUPERSEDED
@@ -134,13 +150,16 @@ class _Conclusion:
         return self._work.cause(row) is not Cause.PERSON or self._may_be_hit(row)
 
     def _may_be_hit(self, row: Reading) -> bool:
-        """Whether our user closed it, or may have, while nothing else ends the task: that was a write of ours."""
+        """Whether a write of ours may have closed this row by mistake.
+
+        Our user may have closed it, and no closed row in another CRM gave a reason to.
+        """
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
         ended = any(other.state is State.DONE or self._work.inputs.policy.cancelled_closes for other in others)
         return not ended and self._work.standing.may_be_us(row.system, row.updated_by)
 
     def _is_anybodys(self, row: Reading) -> bool:
-        """Whether a person closed it in its lane, or a write of a ledger whose user there nobody knows."""
+        """Whether this row was closed by a person or by another ledger's write, and nothing tells by which."""
         work = self._work
         if work.lane_policy(row.system) is None or work.standing.probably_us(row.system) is not None:
             return False
@@ -149,17 +168,17 @@ class _Conclusion:
         return not told and work.cause(row) is Cause.PERSON and self._may_be_hit(row)
 
     def _may_be_open_on_purpose(self, row: Reading) -> bool:
-        """Whether nothing tells if this open task of a finished one is still to be done.
+        """Whether this open row of a finished task may be still to be done.
 
-        Somebody may have reopened the origin since, or made another task of a copy and its text. A lane reopens
-        nothing. What we may not complete stays as it is in any case, unless its title says that it is another one now.
+        A person may have reopened the origin, or copied the text of a copy into a new task. Tasks in a lane cannot be
+        reopened. A row that we may not complete stays as it is, unless another title shows that it is another task.
         """
         work, known = self._work, self._known
         if known is not None and known.state is not State.OPEN:
             return False
         closed = [member for rows in self._group.closed.values() for member in rows]
         unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
-        # Where one has a title, those without, as a lane's, tell nothing.
+        # Rows of a lane have no title, so they are compared only if no other closed row has one.
         telling = [member for member in closed if member.title] or closed
         alike = [member for member in telling if same_title(row.title, member.title)]
         if row is self._group.origin:
@@ -174,18 +193,19 @@ class _Conclusion:
         return kind in capabilities.completes_kinds and (capabilities.completes_sequences or not row.sequence)
 
     def _hold(self, row: Reading) -> None:
-        """Keep it as a task of its own, of which no copies are made until somebody says so."""
+        """Store the row as a task of its own. It is not copied until a person decides."""
         place = split_task_id(self._group.task)[0]
         task_id = next_task_id(self._group.task) if row.place == place else ""
         self._work.begin(row, task_id=task_id, held=Reason.DONE_OR_REOPENED, again=True)
 
     def _new_task(self) -> Task:
-        """The task as its origin shows it, else as its copies do."""
+        """Return the task as its origin shows it. If the origin was not read, its copies are used."""
         group, inputs = self._group, self._work.inputs
         first = group.origin or next(iter(in_order(group.open.values())), None) or group.readings[0]
         dues = [row.due for row in (first, *group.readings) if row.due is not None]
         due = dues[0] if dues else (inputs.now + inputs.policy.default_due).replace(microsecond=0)
         titles = [row.title for row in (first, *group.readings) if row.title is not None]
+        # Without an origin and without a CRM that keeps kinds, the kind is a guess: people have to look.
         lost = group.origin is None and not any(row.kind_known for row in group.readings)
         return Task(
             id=group.task,
@@ -203,7 +223,7 @@ class _Conclusion:
         )
 
     def _kind(self) -> Kind:
-        """The kind as the CRM tells it that knows most about kinds; a title only where there is nothing else."""
+        """Return the kind from the first CRM that stores kinds. If none does, it is guessed from a title."""
         systems = self._work.systems
         rows = sorted(self._group.readings, key=lambda row: systems.index(row.system))
         return next((row.kind for row in rows if row.kind_known), rows[0].kind)
@@ -237,7 +257,8 @@ class _Conclusion:
         self._note_lost_origin(task)
 
     def _compare(self, task: Task, learned: list[tuple[Replica, Reading]]) -> None:
-        """What these copies show that this ledger did not know, and the task has otherwise."""
+        """Merge the values of copies that this ledger did not know with those of the task."""
+        # The origin comes first, because the copies are compared with the task as it then is.
         work = self._work
         for _replica, row in learned:
             if row is self._group.origin and self._known is not None and task.state is State.OPEN:
@@ -248,21 +269,24 @@ class _Conclusion:
                 settle_first(work, task.id, replica, row, ())
 
     def _let_go(self, task: Task, row: Reading) -> None:
-        """The copy that was known there is this one no more: it was deleted, or is another task's by now."""
+        """Mark the replica that the ledger knew there as gone: it was deleted, or belongs to another task now."""
         known = self._work.open_replica(task.id, row.system)
         if known is not None and known.key != row.key:
             self._work.put_replica(replace(known, state=ReplicaState.GONE))
             self._work.event("gone", "them", f"{row.remote_id} is there in its stead", task.id, known)
 
     def _end_mistaken(self, task_id: str, row: Reading) -> None:
-        """A task that the row was taken for while nothing else could be read, and that has nothing else, is none."""
+        """End the task that was made from this row alone while the other CRMs could not be read."""
         work = self._work
         mistaken = work.base.tasks.get(task_id)
         if mistaken is not None and not work.base.copies_of(task_id):
             work.end_mistaken(mistaken, self._group.task, row)
 
     def _note_lost_origin(self, task: Task) -> None:
-        """The place that the markers name has no task any more: it was deleted. What cannot be understood is there."""
+        """Store the origin as gone if the markers name it and its CRM does not have it any more.
+
+        A row that could not be understood exists, so it is not gone.
+        """
         system, _, remote_id = split_task_id(task.id)[0].partition(":")
         seen = self._work.inputs.seen.get(system)
         there = seen is not None and seen.has(remote_id)

@@ -1,7 +1,7 @@
-"""What the ledger knows of each person, against what was read of them (pure).
+"""Compare what the ledger knows of each person with what was read of them (pure).
 
-A ledger can be empty, an old copy, or one of two. It is then not believed, but brought up to date, person by person:
-nothing is made for somebody until all their tasks were read in every CRM, closed ones and their markers included.
+A ledger may be new, an old copy, or one of two. Then it is not trusted, but rebuilt person by person. Nothing is
+created for a person until all their tasks were read in every CRM, including closed tasks and markers.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from syncer.reconcile.reading_list import What
 
 
 class Standing:
-    """What the ledger knows of each person, against what was read of them.
+    """What the ledger knows of each person, compared with what was read of them.
 
-    Whoever is asked for may be one ``person`` (link) alone: what is found of one depends on nobody else's tasks.
+    Methods with a ``person`` look only at that link if one is given. The result for one person never depends on the
+    tasks of others.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Standing:
         self._systems = [system for system in policy.systems if system in seen]
 
     def told(self, person: str | None = None) -> set[str]:
-        """The persons (links) of whom a marker says, or said, that the ledger does not know all that was written."""
+        """Return the persons (links) for whom a marker shows, or showed, a write that the ledger does not know."""
         cursors = self._base.cursors
         names = [name for name in cursors if name.startswith(BEHIND)] if person is None else [BEHIND + person]
         known = {name.removeprefix(BEHIND) for name in names if cursors.get(name)}
@@ -47,9 +48,10 @@ class Standing:
         return known | told | self._finished_unseen(person)
 
     def _finished_unseen(self, person: str | None) -> set[str]:
-        """Persons whose lane is read for the first time, and has a finished task like an open one that lacks there.
+        """Return persons whose lane is read for the first time and shows a finished task that looks like an open one.
 
-        A lost ledger may have made it: nobody knows, so nothing is made again before all of theirs is read.
+        The open task has no copy in the lane, and a lost ledger may have made the finished one. So nothing is created
+        before all tasks of the person were read.
         """
         rows = [row for row in self._rows(person) if row.system in self._in_lanes and row.state is State.DONE]
         unknown = [row for row in rows if row.key not in self._base.replicas]
@@ -73,7 +75,7 @@ class Standing:
         return {system for system in self._systems if not self._capabilities[system].reads_marker}
 
     def behind(self, person: str | None = None) -> set[str]:
-        """Those, and after an old copy was put back everybody who was not read since."""
+        """Return the persons for whom nothing may be created yet: after a restored backup, everybody not read since."""
         behind = self.told(person) | self._waiting(person)
         if self._base.restored_at is None:
             return behind
@@ -81,11 +83,12 @@ class Standing:
         return behind | {link for link in linked if not self._was_read_since_restored(link)}
 
     def _waiting(self, person: str | None) -> set[str]:
-        """Persons of whom a CRM that was never read may have the copy whose marker tells what others show.
+        """Return the persons who wait for a CRM with markers that was never read in full.
 
-        So it is with whoever is new here and has a task without a due, which nothing else could connect, and as long as
-        the lane shows something unknown of our user, or of somebody whom a forerunner does not show to be another, or
-        something that looks like an unknown task elsewhere, where one of the two is open and the other is closed.
+        Only a marker there may show which of their tasks are copies. This concerns
+
+        - persons who are new to the ledger and have a task without a due date, because nothing else could match it
+        - persons whose lane shows an unknown task that may be a copy, see `_may_be_a_copy`
         """
         unread = {
             system for system in self._seen if self._capabilities[system].reads_marker and self._is_unread(system)
@@ -104,7 +107,10 @@ class Standing:
         return {link for link in (undated & self.new(person)) | signs if link is not None}
 
     def _may_be_a_copy(self, row: Reading, looks: DueTogether) -> bool:
-        """Whether a lane's row may be our copy: by its maker, or by its look, of which one here is in another state."""
+        """Whether a row in a lane may be our copy: by its creator, or by its look.
+
+        By its look it may be if one elsewhere is like it, and one of the two is open and the other is closed.
+        """
         if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
             return True
         us = self.probably_us(row.system)
@@ -112,19 +118,23 @@ class Standing:
         return row.state is State.OPEN and row.created_by is not None and by_us
 
     def _may_be_a_forerunners(self, row: Reading) -> bool:
-        """Whether a lost ledger may have made it: one wrote here, and of its maker no marker tells an origin."""
+        """Whether a lost ledger may have created the row: one wrote here, and the creator is not known as a person.
+
+        Whoever created an origin that a marker names is not us, because our copies are never origins.
+        """
         return self.has_forerunner and row.created_by not in self._makers_of_origins
 
     def _is_unread(self, system: str) -> bool:
-        """Whether its tasks were never all read, nor are now."""
+        """Whether the tasks of this CRM were never read in full, in this run or an earlier one."""
         seen = self._seen[system]
         now = seen.listed and not seen.unread and seen.state is ConnectionState.OK
         return not now and (system, EVERYBODY) not in self._base.visits
 
     def new(self, person: str | None = None) -> set[str]:
-        """The persons with an unknown open task whose tasks this ledger has never read in full.
+        """Return the persons with an unknown open task that may be another ledger's copy.
 
-        Or with one that our own user made, where no marker says of what: another ledger may have made it.
+        Either this ledger has never read all tasks of the person, or our own user created the task and no marker
+        names its origin.
         """
         with_news = {
             link
@@ -136,11 +146,11 @@ class Standing:
         return never_read | {link for row in unexplained if (link := self._link(row))}
 
     def is_never_read(self, link: str) -> bool:
-        """Whether this ledger has not read all tasks of this person yet, before this run."""
+        """Whether this ledger had not read all tasks of this person before this run."""
         return any(key not in self._base.visits for key in self._contacts.get(link, ()))
 
     def is_unexplained(self, reading: Reading) -> bool:
-        """Whether our own user made this open task, this ledger did not, and no marker can tell."""
+        """Whether our user created this open task, this ledger did not, and the CRM keeps no markers to explain it."""
         us = self.our_user(reading.system)
         return (
             reading.state is State.OPEN
@@ -151,22 +161,23 @@ class Standing:
         )
 
     def persons_to_read(self) -> list[str]:
-        """The persons whose tasks are to be read in full in this run, in a stable order.
+        """Return the persons whose tasks are to be read in full in this run, in a stable order.
 
-        After an old copy was put back, everybody is behind; only those with an open task are of interest now.
+        After a backup was restored everybody is behind, but only persons with an open task need to be read now.
         """
         busy = {task.contact for task in self._base.tasks.values()}
         busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
         return sorted((self.behind() & busy) | self.new())
 
     def named_places(self) -> set[tuple[str, str]]:
-        """The places of the origins that markers name."""
+        """Return the places of the origins that markers name."""
         return {row.marker.place for row in self._readings() if row.marker is not None}
 
     def is_read(self, link: str) -> bool:
-        """Whether all tasks of this person were read in this run, in every CRM, closed ones included.
+        """Whether all tasks of this person, including closed ones, were read in every CRM in this run.
 
-        A completion in doubt whose task cannot be read for several runs holds up only itself.
+        An operation in doubt makes the answer false: it may have written something that was not read yet. A completion
+        whose task could not be read for several runs is an exception, so that it delays nothing but itself.
         """
         mine = dict(self._contacts.get(link, ()))
         unsettled = [
@@ -179,9 +190,9 @@ class Standing:
         )
 
     def may_have_finished_unread(self, link: str) -> bool:
-        """Whether a lost ledger's copies of this person's tasks may be finished, where that could not be read yet.
+        """Whether a lost ledger may have made copies for this person that are finished and were not read yet.
 
-        A CRM that does not answer at all keeps nobody waiting, nor does one item once it has failed for several runs.
+        A CRM that does not answer at all does not count, so that nobody waits for it.
         """
         return self.has_forerunner and any(
             seen.state is ConnectionState.OK and seen.listed and contact not in seen.persons
@@ -190,7 +201,7 @@ class Standing:
         )
 
     def readings_of(self, link: str) -> dict[str, list[Reading]]:
-        """All tasks of this person as read in full, open and closed, by system."""
+        """Return all tasks of this person as they were read in full, open and closed, by system."""
         found: dict[str, list[Reading]] = {}
         for system, contact in self._contacts.get(link, ()):
             seen = self._seen.get(system)
@@ -202,39 +213,39 @@ class Standing:
         return found
 
     def _with_title(self, row: Reading) -> Reading:
-        """The row of a list, which may lack the title, with the one that the ledger knows."""
+        """Return the row with the title that the ledger knows, if the list did not show one."""
         known = self._base.replicas.get(row.key)
         return replace(row, title=known.title) if row.title is None and known is not None else row
 
     def contacts_of(self, link: str) -> list[tuple[str, str]]:
-        """The person's (system, contact id), where the system is connected."""
+        """Return the person's contacts in connected CRMs, as (system, contact id)."""
         return list(self._contacts.get(link, ()))
 
     def our_user(self, system: str) -> str | None:
-        """The user that this CRM names as the maker of what we make there, if known."""
+        """Return the user id that this CRM reports as the creator of our tasks, if known."""
         return self._base.cursors.get(OUR_USER + system)
 
     def probably_us(self, system: str) -> str | None:
-        """Our user where it is known, else the one who made the lane's copies of what markers tell of.
+        """Return our user if it is known, else the only creator of tasks in lanes that look like copies of ours.
 
-        Good enough to leave something alone, not to write something.
+        This is certain enough to leave a task alone, but not to write.
         """
         return self.our_user(system) or self._makers_of_copies.get(system)
 
     def may_be_us(self, system: str, user: str | None) -> bool:
-        """Whether this is our user, as far as that is known; else whether nothing tells that it is a person."""
+        """Whether this may be our user. If our user is unknown, it is anybody who is not known as a person."""
         if (us := self.probably_us(system)) is not None:
             return user == us
         return self.may_lack_writes and user is not None and user not in self._makers_of_origins
 
     @property
     def may_lack_writes(self) -> bool:
-        """Whether something was written that this ledger may not know: by another one, or since it was copied."""
+        """Whether another ledger wrote here, or this one is a restored backup, so that it may not know every write."""
         return self.has_forerunner or self._base.restored_at is not None
 
     @cached_property
     def has_forerunner(self) -> bool:
-        """Whether a ledger that was lost, or is another one, wrote here: markers were read, now or before, not ours."""
+        """Whether a lost or another ledger wrote here: its markers were read, in this run or an earlier one."""
         if self._base.cursors.get(FORERUNNER):
             return True
         ours = {self._base.ledger_id, *self._base.former_ids}
@@ -242,13 +253,13 @@ class Standing:
 
     @cached_property
     def _makers_of_origins(self) -> set[str | None]:
-        """Who made what markers name: people."""
+        """The users who created the origins that markers name: people and automations, never us."""
         places = self.named_places()
         return {row.created_by for row in self._readings() if row.key in places}
 
     @cached_property
     def _makers_of_copies(self) -> dict[str, str]:
-        """By system: who alone made the tasks that look like our copies, and none that a marker names as an origin."""
+        """By system: the only user who created tasks that look like our copies, and no origin that a marker names."""
         marked = [row for row in self._readings() if row.marker is not None]
         places = {row.marker.place for row in marked if row.marker is not None}
         wanted: dict[str | None, list[Reading]] = defaultdict(list)
@@ -264,6 +275,7 @@ class Standing:
             rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
             makers = {row.created_by for row in rows if looks_like_ours(row)}
             makers -= {row.created_by for row in rows if row.key in places}
+            # Two users cannot both be us. Then it stays unknown.
             if len(makers) == 1:
                 found[system] = makers.pop() or ""
         return found
@@ -275,18 +287,23 @@ class Standing:
         if contact is not None:
             return contact in self._read_in_full(system, seen)
         if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
-            # A contact that has the number, and is not joined to this person, is another one's or in doubt.
+            # No contact is linked there. Each phone number was searched for, or belongs to a contact that is another
+            # person's or ambiguous, so there is nothing more to read.
             there = self._phones_there[system]
             return all((system, phone) in self._base.lookups or phone in there for phone in self._phones_of(link))
         return seen.listed
 
     def _read_in_full(self, system: str, seen: Seen) -> dict[str, tuple[Reading, ...]]:
-        """By contact: where a CRM lists all tasks, what was read of one contact to settle a doubt may lack texts."""
+        """Return the tasks that were read in full, by contact.
+
+        In a CRM that lists all tasks, ``lanes`` holds what was read to settle an operation in doubt. These rows may
+        lack texts, so they do not count.
+        """
         return seen.lanes if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT else seen.persons
 
     @cached_property
     def _phones_there(self) -> dict[str, set[str]]:
-        """By CRM: the numbers of its contacts, as far as they are known."""
+        """By system: the known phone numbers of its contacts."""
         found = defaultdict[str, set[str]](set)
         for record in self._base.records.values():
             found[record.system].update(record.phones)
@@ -303,7 +320,7 @@ class Standing:
         return all(visit is not None and restored is not None and visit >= restored for visit in visits)
 
     def _tells(self, reading: Reading) -> bool:
-        """Whether this reading says that something was written which the ledger does not know."""
+        """Whether this reading shows that something was written that the ledger does not know."""
         base, marker = self._base, reading.marker
         if marker is None or reading.key in base.replicas:
             return False
@@ -315,8 +332,10 @@ class Standing:
         return task.state is State.OPEN and not is_pasted(base, self._policy, reading, task)
 
     def _is_news(self, finished: Reading, place: tuple[str, str]) -> bool:
-        """Whether a finished task with an unknown marker may be new: all of its person was not read since, or its
-        origin is open and unknown. What was read stays unknown where it is another person's.
+        """Whether a finished task whose marker is unknown may tell something new.
+
+        Not all tasks of the person were read since, or its origin is open and unknown. Otherwise the rebuild has seen
+        the task and has not used it, because its marker names another person's task.
         """
         link = self._link(finished)
         if link is None:
@@ -328,7 +347,7 @@ class Standing:
         return is_open or self.is_never_read(link) or not since
 
     def is_of(self, person: str | None, place: tuple[str, str]) -> bool:
-        """Whether the task that a marker names by this place may be this person's: others are in copied texts."""
+        """Whether the task at this place may be this person's. People copy texts, and markers with them."""
         if (replica := self._base.replicas.get(place)) is not None:
             return self._base.tasks[replica.task].contact == person
         seen = self._seen.get(place[0])
@@ -336,7 +355,7 @@ class Standing:
         return there is None or self._link(there) == person
 
     def _has_company(self, reading: Reading, task: Task) -> bool:
-        """Whether another ledger made this copy beside this one: it may have made others, which are closed by now."""
+        """Whether another ledger made this copy of a task of ours. It may have made others that are closed now."""
         is_open = task.state is State.OPEN
         return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, self._policy, reading, task)
 
@@ -348,7 +367,7 @@ class Standing:
                 yield from rows
 
     def _rows(self, person: str | None) -> Iterable[Reading]:
-        """What was read of one person, or of all."""
+        """Return what was read of one person, or of everybody."""
         if person is None:
             return self._readings()
         return (row for key in self._base.contacts_of(person) for row in self._rows_of_contact.get(key, ()))
@@ -373,7 +392,7 @@ class Standing:
 
 
 def with_times(row: Reading, listed: Reading | None) -> Reading:
-    """The row of a contact's own list, with the time of its creation where only the list of all tasks tells it."""
+    """Return the row with the times from the list of all tasks, if the contact's own list does not show them."""
     if listed is None or row.created_at is not None:
         return row
     return replace(row, created_at=listed.created_at, updated_at=listed.updated_at)

@@ -1,6 +1,6 @@
-"""What becomes of open tasks that no replica knows: by marker, else as a twin, else new (pure).
+"""Decide about open tasks that no replica belongs to: by marker, else as a twin, else as a new task (pure).
 
-Whoever may have been written for without this ledger's knowledge is not looked at here: see `syncer.reconcile.rebuild`.
+Persons for whom something was written that this ledger does not know are left to `syncer.reconcile.rebuild`.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from syncer.reconcile.merging import Merging, in_order, replica_of
 
 
 def look_at_unknown(work: Merging, leave: Collection[str]) -> None:
-    """Give every unknown open task its place, except those of these persons; markers come before any twin."""
+    """Store every unknown open task, except those of the persons in ``leave``. Markers are used before twins."""
     _FirstSight(work, leave).look()
 
 
 def twin_of(work: Merging, reading: Reading) -> Task | None:
-    """The one open task that this one, closed before it was ever seen, is a twin of; each task has only one here."""
+    """Return the only open task that this one is a twin of. This one was closed when first seen."""
     open_tasks = [task for task in open_tasks_of(work, reading) if not task.put_back]
     twins = [task for task in open_tasks if may_be_twins(work, reading, task)]
     return twins[0] if len(twins) == 1 else None
 
 
 def is_of_our_user(work: Merging, reading: Reading) -> bool:
-    """Whether our user made it, in a CRM that keeps no markers: nothing but its looks tells of what it is a copy."""
+    """Whether our user created the task in a CRM that keeps no markers, so that only its look can show its origin."""
     us = work.standing.our_user(reading.system)
     keeps_none = not work.inputs.capabilities[reading.system].reads_marker
     return keeps_none and us is not None and reading.created_by == us
 
 
 def second_copy_of(work: Merging, reading: Reading) -> Task | None:
-    """The task of which this one, made by our own user, is a second copy: its type and due, and open there already.
+    """Return the task whose copy, open in the same CRM, has the type and the due date of this one.
 
-    A CRM that keeps no markers does not tell it from what a second ledger made in the same moment.
+    Our user created this one. In a CRM that keeps no markers it may be what a second ledger made at the same moment.
     """
     if not is_of_our_user(work, reading):
         return None
@@ -55,7 +55,7 @@ def second_copy_of(work: Merging, reading: Reading) -> Task | None:
 
 
 def unfit(work: Merging, reading: Reading) -> Reason | None:
-    """Why an unknown open task can be nobody's copy and no task of its own yet."""
+    """Return why an unknown open task cannot be stored yet, or ``None``."""
     if not reading.mirrored:
         return Reason.SCHEDULED
     if reading.contact is None:
@@ -66,9 +66,9 @@ def unfit(work: Merging, reading: Reading) -> Reason | None:
 
 
 def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
-    """Whether it may be what a create in doubt has made, its marker damaged: settling tells, or the next run.
+    """Whether a create in doubt may have made this task, and its marker is damaged. Settling will tell.
 
-    Not where another task that is due then cannot be read, run after run: nothing else waits for that one.
+    If another task with that due date could not be read for several runs, nothing waits for it any longer.
     """
     seen = work.inputs.seen[reading.system]
     dues = work.inputs.policy.dues_of(reading.system)
@@ -81,7 +81,7 @@ def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
 
 
 class _FirstSight:
-    """First sight, in one merge."""
+    """First sight: the decisions about unmatched tasks in one merge."""
 
     def __init__(self, work: Merging, leave: Collection[str]) -> None:
         self._work = work
@@ -106,10 +106,10 @@ class _FirstSight:
                     adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
 
     def _begin(self, reading: Reading) -> None:
-        """A task of its own, unless something that cannot be read may be one with it.
+        """Begin a task of its own, unless it may belong to something that was not read yet.
 
-        Where another ledger wrote, what our user made in a lane may be its copy, and a copy that is not read yet may be
-        finished. What cannot be read may be the copy of a task without a due.
+        If another ledger wrote here, a task of our user in a lane may be a copy, and an unread copy may be finished.
+        A task that cannot be read may be the copy of a task without a due date.
         """
         work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
@@ -121,9 +121,9 @@ class _FirstSight:
             work.begin(reading, held=held)
 
     def _may_have_an_unread_copy(self, reading: Reading, person: str) -> bool:
-        """Whether a lost ledger may have made a copy of this task, which has no due that would tell, and fails since.
+        """Whether a lost ledger may have made a copy of this task that cannot be read now.
 
-        What was made after this ledger has no such copy.
+        A task with a due date is matched by it, and a task that is newer than this ledger has no such copy.
         """
         work, made_at = self._work, self._work.base.ledger_made_at
         if reading.due is not None or made_at is None or not work.standing.may_lack_writes:
@@ -139,14 +139,17 @@ class _FirstSight:
         )
 
     def _may_be_made_up(self, due: datetime, undated: Reading, system: str) -> bool:
-        """Whether a ledger that copied this task since it was made, or first saw it, would have made up that due."""
+        """Whether a ledger that copied this task would have made up this due date for it.
+
+        A made-up due date is `default_due` after the ledger first saw the task, so between its creation and now.
+        """
         clocks = max(CLOCKS_DIFFER_BY, self._policy.dues_of(system).reach)
         seen_at = due - self._policy.default_due
         earliest = undated.created_at or seen_at
         return earliest - clocks <= seen_at <= self._work.inputs.now + clocks
 
     def _unknown_open(self, system: str) -> list[Reading]:
-        """Unknown open tasks that can become replicas, oldest first; the others are listed with their reason."""
+        """Return the unknown open tasks that can be stored, oldest first. The others are listed with their reason."""
         found = []
         for reading in in_order(self._work.inputs.seen[system].readings.values()):
             if reading.state is not State.OPEN or reading.key in self._work.base.replicas:
@@ -167,9 +170,9 @@ class _FirstSight:
     # origins ---------------------------------------------------------------------------------------
 
     def _is_origin(self, reading: Reading) -> bool:
-        """Join the origin to a task of which the ledger knows copies alone: it could not be read until now.
+        """Join the reading to its task if the ledger knows only the copies, because the origin could not be read.
 
-        Where the task is closed by now, nothing tells whether the origin was reopened since.
+        If the task is closed now, the origin is held: somebody may have reopened it since.
         """
         work = self._work
         task = work.base.tasks.get(reading.place)
@@ -187,12 +190,15 @@ class _FirstSight:
     # markers ---------------------------------------------------------------------------------------
 
     def _unlikeness(self, reading: Reading) -> tuple[bool, bool]:
-        """How unlike the task that its marker names: people copy a marker with its text, and one of the two is ours."""
+        """Return how much the reading differs from the task that its marker names.
+
+        People copy a text together with its marker. The reading that differs least is the more likely copy of ours.
+        """
         task = None if reading.marker is None else named_by(self._work.base, reading.marker)
         return (False, False) if task is None else unlikeness(self._policy, reading, task)
 
     def _place_by_marker(self, reading: Reading) -> bool:
-        """Join by our marker, or hold as a duplicate; any other marker is a copy that somebody made, and is ignored."""
+        """Join the reading by its marker, or hold it as a duplicate. A marker that people copied is ignored."""
         work = self._work
         task = None if reading.marker is None else named_by(work.base, reading.marker)
         if task is None or task.contact != work.contact_of(reading):
@@ -210,9 +216,9 @@ class _FirstSight:
         return True
 
     def _place_by_user(self, reading: Reading) -> bool:
-        """Where no marker can be read: what our user made is the copy that another ledger made, if one is lacking.
+        """Join a task of our user to the task that lacks a copy here, in a CRM that keeps no markers.
 
-        Of several tasks of one kind and due it is the first one's.
+        Another ledger made it. Of several tasks with its kind and due date, the one with the first id is taken.
         """
         work = self._work
         if not is_of_our_user(work, reading):
@@ -230,12 +236,15 @@ class _FirstSight:
         return bool(lacking)
 
     def _is_due_with(self, reading: Reading, task: Task) -> bool:
-        """Whether it is due with the task or, where people moved one of its copies, with that copy."""
+        """Whether the reading has the due date of the task, or of a copy whose due date people changed."""
         copies = [self._work.open_replica(task.id, system) for system in self._work.systems]
         return any(self._policy.same_due(reading, one) for one in (task, *copies) if one is not None)
 
     def _held(self, reading: Reading) -> str:
-        """What our own user made is a second copy, or, where another ledger may write, that one's copy of something."""
+        """Return the reason to hold a task of our user, or an empty text.
+
+        It is a second copy, or it may be another ledger's copy of some task.
+        """
         work = self._work
         if not is_of_our_user(work, reading):
             return ""
@@ -244,7 +253,7 @@ class _FirstSight:
         return Reason.UNMATCHED if work.may_have_company or self._was_here_lately(reading) else ""
 
     def _was_here_lately(self, reading: Reading) -> bool:
-        """Whether a task of this person, kind and due was first seen within a day, whatever has become of it."""
+        """Whether a task with this person, kind and due date was first seen within a day, even if it is closed now."""
         person, dues = self._work.contact_of(reading), self._policy.dues_of(reading.system)
         return any(
             kind.compatible(reading.kind) and dues.same(due, reading.due)
@@ -254,7 +263,7 @@ class _FirstSight:
     # twins -----------------------------------------------------------------------------------------
 
     def _twins(self, readings: list[Reading]) -> dict[str, str]:
-        """Pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
+        """Return the pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
         work, reach = self._work, _reach(self._work)
         of_reading: dict[str, list[str]] = defaultdict(list)
         of_task: dict[str, list[str]] = defaultdict(list)
@@ -275,7 +284,7 @@ class _FirstSight:
 
 
 def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
-    """Whether they look like one task, of which this CRM shows nothing else."""
+    """Whether the reading and the task look like one task, and the task has no replica in this CRM."""
     policy = work.inputs.policy
     if policy.twin_window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
         return False
@@ -285,7 +294,10 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
 
 
 def with_origin(task: Task, origin: Reading) -> Task:
-    """A task of which copies alone were known, once its origin is read: that tells the kind, and that it is whole."""
+    """Return the task with what its origin tells: the kind, and that it is no longer unmatched.
+
+    Only copies of it were known before.
+    """
     held = "" if task.held == Reason.UNMATCHED else task.held
     return replace(task, held=held, kind=origin.kind if origin.kind_known else task.kind)
 
@@ -317,20 +329,21 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
 
 
 def _sharpen(work: Merging, reading: Reading, task: Task) -> None:
-    """A twin may tell the hour of what is due some time that day."""
+    """Take the twin's due date if the task's is only a day, and the twin's has a time on that day."""
     dues = work.inputs.policy.dues_of(task.origin)
     if reading.due is not None and dues.is_day(task.due) and dues.same(reading.due, task.due):
         work.put_task(replace(task, due=reading.due))
 
 
 def _reach(work: Merging) -> timedelta:
-    """The largest distance of the dues of twins: what keeps days tells none of a day apart."""
+    """Return the longest time between the due dates of twins. A CRM that stores days needs more than the window."""
     policy = work.inputs.policy
     return max(policy.twin_window, *(policy.dues_of(system).reach for system in work.systems))
 
 
 def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task]:
-    """Of tasks in order of their due, those near the reading's, so that many tasks are not all compared with all."""
+    """Return the tasks, sorted by due date, that are due near the reading."""
+    # A contact can have thousands of tasks. Without the search, all would be compared with all.
     due = reading.due
     if due is None:
         return []
