@@ -11,22 +11,22 @@ In this order, so that each step can rely on the one before:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncer.contract.adapter import Capabilities
+from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import Base, Changes
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.closures import Cause, Effects, maybe_superseded
+from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, take
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.unmatched import look_at_unknown, second_copy_of, twin_of
+from syncer.reconcile.unmatched import is_of_our_user, look_at_unknown, second_copy_of, twin_of
 
 MISSES_UNTIL_GONE = 2
 
@@ -290,7 +290,7 @@ class _Known:
                     continue
                 for reading in in_order(row for row in lane if row.remote_id in effects.history):
                     if reading.key not in self._work.base.replicas:
-                        self._closed_by_others(reading)
+                        self._closed_by_others(reading, lane, lane_policy)
                 by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
                 ours = effects.closed | effects.hit
                 by_us = [row for row in lane if row.remote_id in ours and row.state is not State.OPEN]
@@ -298,12 +298,19 @@ class _Known:
                     if reading.key not in self._work.base.replicas:
                         self._closed_before_seen(reading)
 
-    def _closed_by_others(self, reading: Reading) -> None:
+    def _closed_by_others(self, reading: Reading, lane: Iterable[Reading], lane_policy: LanePolicy) -> None:
+        """Remember it; what a newer task of theirs or another ledger closed is not done, should a copy tell of it."""
         if self._work.contact_of(reading) is None:
             return
+        theirs = (row for row in lane if not self._work.made(row))
+        replaced = any(superseded_by(reading, row, lane_policy.supersede_window) for row in theirs)
+        not_done = replaced and not lane_policy.superseded_is_done
+        not_done = not_done or self._work.cause(reading) is Cause.ANOTHER_LEDGER
+        superseded = not_done and reading.state is State.DONE
         task = self._work.begin(reading)
         self._work.put_task(replace(task, state=reading.state))
-        self._work.put_replica(replace(replica_of(reading, task.id), state=CLOSED_AS[reading.state]))
+        state = ReplicaState.SUPERSEDED if superseded else CLOSED_AS[reading.state]
+        self._work.put_replica(replace(replica_of(reading, task.id), state=state))
         self._work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
 
     def _closed_before_seen(self, reading: Reading) -> None:
@@ -312,11 +319,14 @@ class _Known:
         if self._work.contact_of(reading) is None:
             return
         copied = second_copy_of(self._work, reading)
-        task = copied or twin_of(self._work, reading) or self._work.begin(reading)
+        # What another ledger made is a copy, of something that this one may see elsewhere: that one knows.
+        anothers = self._work.may_have_company and is_of_our_user(self._work, reading)
+        held = Reason.UNMATCHED if anothers else ""
+        task = copied or twin_of(self._work, reading) or self._work.begin(reading, held=held)
         made = copied is not None
         self._work.put_replica(replace(replica_of(reading, task.id, made=made), state=ReplicaState.SUPERSEDED))
         if not made:
-            self._work.race(task, reading)
+            self._work.race(task, reading, put_back=task.held != Reason.UNMATCHED)
 
 
 def _title_of(replica: Replica, reading: Reading) -> str | None:

@@ -271,6 +271,19 @@ def test_a_task_that_our_create_closed_before_we_saw_it_is_put_back(known_by: st
     assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
 
 
+@pytest.mark.parametrize("company", ["", "1"])
+def test_what_another_ledger_made_and_our_create_closed_is_told_and_held(company: str) -> None:
+    """It is that one's copy of something. Nothing here tells of what, and put back it would be there twice."""
+    unseen, newer = superseding(API)
+    base = with_our_newer_one(ours=True)
+    del base.replicas[IN_LANE.key]
+    base.cursors |= {OUR_USER + LANE: API, COMPANY: company}
+    found = merged(base, seen_of(replace(unseen, created_by=API, due=at(days=5)), newer))
+    [incident] = found.incidents
+    task = found.base.tasks[incident.task or ""]
+    assert (task.held, task.put_back) == ((Reason.UNMATCHED, False) if company else ("", True))
+
+
 @pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])
 def test_what_was_closed_before_our_create_is_remembered_as_closed_by_others(state: State) -> None:
     unseen, newer = superseding(API)
@@ -282,6 +295,16 @@ def test_what_was_closed_before_our_create_is_remembered_as_closed_by_others(sta
     assert not found.incidents
     assert (found.base.tasks[replica.task].state.value, replica.state.value) == (state.value, state.value)
     assert not found.base.tasks[replica.task].put_back
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_what_their_newer_task_closed_before_our_create_is_remembered_as_not_done(done: bool) -> None:
+    """Another ledger may have seen it open, and copied it: the marker tells so later, and its copies stay open."""
+    unseen, newer = superseding("7")
+    history = Effects(history=frozenset({unseen.remote_id}))
+    capabilities = with_lane(superseded_is_done=done)
+    found = merged(a_base(), seen_of(unseen, newer), effects={LANE: history}, capabilities=capabilities)
+    assert state_of(found, IN_LANE) is (ReplicaState.DONE if done else ReplicaState.SUPERSEDED)
 
 
 def test_what_we_closed_unseen_is_put_back_as_the_twin_that_it_was() -> None:
