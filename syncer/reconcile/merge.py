@@ -319,8 +319,8 @@ class _Known:
         if self._work.contact_of(reading) is None:
             return
         copied = second_copy_of(self._work, reading)
-        # What another ledger made is a copy, of something that this one may see elsewhere: that one knows.
-        anothers = self._work.may_have_company and is_of_our_user(self._work, reading)
+        # What another ledger made, or this one before it was put back, is a copy: of what, this one may see elsewhere.
+        anothers = self._work.standing.may_lack_writes and is_of_our_user(self._work, reading)
         held = Reason.UNMATCHED if anothers else ""
         task = copied or twin_of(self._work, reading) or self._work.begin(reading, held=held)
         made = copied is not None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, OpState
-from syncer.domain.cursors import COMPANY, OUR_USER
+from syncer.domain.cursors import COMPANY, FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Effects, made_after, maybe_superseded, superseded_by
@@ -271,17 +272,23 @@ def test_a_task_that_our_create_closed_before_we_saw_it_is_put_back(known_by: st
     assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
 
 
-@pytest.mark.parametrize("company", ["", "1"])
-def test_what_another_ledger_made_and_our_create_closed_is_told_and_held(company: str) -> None:
-    """It is that one's copy of something. Nothing here tells of what, and put back it would be there twice."""
+@pytest.mark.parametrize(
+    ("lacks", "held"),
+    [({}, ""), ({"cursors": {FORERUNNER: "1"}}, Reason.UNMATCHED), ({"restored_at": at(days=-1)}, Reason.UNMATCHED)],
+)
+def test_what_our_user_made_and_our_create_closed_is_told_and_held_where_this_ledger_may_not_know_it(
+    lacks: dict[str, Any], held: str
+) -> None:
+    """It is the copy of something. Nothing here tells of what, and put back it would be there twice."""
     unseen, newer = superseding(API)
-    base = with_our_newer_one(ours=True)
+    base = replace(with_our_newer_one(ours=True), **lacks)
+    base.visits = dict.fromkeys(base.links, at())
     del base.replicas[IN_LANE.key]
-    base.cursors |= {OUR_USER + LANE: API, COMPANY: company}
+    base.cursors[OUR_USER + LANE] = API
     found = merged(base, seen_of(replace(unseen, created_by=API, due=at(days=5)), newer))
     [incident] = found.incidents
     task = found.base.tasks[incident.task or ""]
-    assert (task.held, task.put_back) == ((Reason.UNMATCHED, False) if company else ("", True))
+    assert (task.held, task.put_back) == (held, not held)
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])
