@@ -62,7 +62,8 @@ class HighLevelEvents:
         # The event is documented as flat, but one page shows its fields inside ``data``.
         inner = whole.get("data")
         event = {**whole, **inner} if isinstance(inner, dict) else whole
-        if event.get("type") not in TYPES:
+        kind = event.get("type")
+        if not isinstance(kind, str) or kind not in TYPES:
             msg = "it is not an event of a task"
             raise NotUnderstood(msg)
         if event.get("locationId") != self._location:

@@ -83,9 +83,9 @@ class Access:
         origin = headers.get("origin")
         if origin is None:
             return True
-        parts = urlsplit(origin)
         ours = {headers.get("host", "").lower(), urlsplit(self.listening.public_url).netloc.lower()} - {""}
-        return parts.scheme in {"http", "https"} and parts.netloc.lower() in ours
+        # Whole, and not taken apart: what is sent there need not be an address.
+        return origin.lower() in {f"{scheme}://{host}" for scheme in ("http", "https") for host in ours}
 
 
 def _name(host: str) -> str:

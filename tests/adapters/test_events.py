@@ -56,6 +56,8 @@ def test_highlevel_often_forgets_the_contact_and_names_the_task() -> None:
         {**EVENT, "locationId": "another"},
         {**EVENT, "type": "ContactCreate"},
         {**EVENT, "type": None},
+        {**EVENT, "type": ["TaskCreate"]},
+        {**EVENT, "type": {"is": "TaskCreate"}},
         {"type": "TaskCreate", "locationId": LOCATION},
         {**EVENT, "id": "", "contactId": {"a": 1}},
         {**EVENT, "id": "x" * 300, "contactId": None},

@@ -74,6 +74,7 @@ def test_a_form_token_is_of_one_process() -> None:
         ({"origin": "https://evil.example.com"}, False),
         ({"origin": "null"}, False),
         ({"origin": ""}, False),
+        ({"origin": "http://[evil"}, False),
         ({"sec-fetch-site": "cross-site"}, False),
         ({"sec-fetch-site": "same-site", "origin": "http://127.0.0.1:8080"}, False),
         ({"sec-fetch-site": "same-origin", "origin": "http://127.0.0.1:8080"}, True),
