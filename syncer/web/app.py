@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
 from typing import Final
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -13,6 +15,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Scope
 
+from syncer.domain.redact import redact
 from syncer.ledger import LedgerError
 from syncer.web.events.intake import Intake
 from syncer.web.gate import Gate
@@ -21,6 +24,7 @@ from syncer.web.probes import probe_routes
 from syncer.web.site import Site
 
 STATIC: Final = Path(__file__).parent / "static"
+_log: Final = structlog.get_logger("syncer.web")
 
 
 def make_app(site: Site) -> ASGIApp:
@@ -31,6 +35,12 @@ def make_app(site: Site) -> ASGIApp:
         status = error.status_code if isinstance(error, HTTPException) else 503
         return pages.error(status, error)
 
+    def broken(request: Request, error: Exception) -> Response:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        _log.error("web.failed", path=redact(request.url.path), words=redact(repr(error)), where=where)
+        return pages.error(500, error)
+
     app = Starlette(
         routes=[
             *pages.routes(),
@@ -38,7 +48,7 @@ def make_app(site: Site) -> ASGIApp:
             *Intake(site).routes(),
             Mount("/static", _Static(directory=STATIC)),
         ],
-        exception_handlers={HTTPException: failed, LedgerError: failed},
+        exception_handlers={HTTPException: failed, LedgerError: failed, Exception: broken},
     )
     return Gate(app, site.access, pages.ask)
 

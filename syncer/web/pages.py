@@ -35,6 +35,7 @@ _ERRORS: Final = {
     404: "There is no such page. The account may be served no more, or the task may have been forgotten.",
     405: "That cannot be done here.",
     413: "That is too much.",
+    500: "This is a bug of syncer, please report it. The log says more.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from html import unescape
@@ -9,6 +10,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from syncer.domain.alarms import Alarm
 from syncer.domain.reasons import Reason
@@ -19,6 +22,7 @@ from syncer.web.app import make_app
 from syncer.web.board import Board
 from syncer.web.listening import Listening
 from syncer.web.metrics import Metrics
+from syncer.web.reader import Reader
 from syncer.web.site import Site
 from tests.support.clock import START
 from tests.support.web_client import WebClient
@@ -178,6 +182,23 @@ def test_a_ledger_that_cannot_be_read_is_said(shown: Shown, world: World) -> Non
         file.write(b"a shopping list, and no ledger\n" * 50)
     assert "it is no ledger" in words_of(shown.get("/"))
     assert shown.client.get(shown.home).status_code == 503
+
+
+def test_a_bug_of_ours_is_a_page_and_is_logged(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Reader, "picture", broken)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    client = WebClient(shown.client.app, "http://127.0.0.1:8080", raising=False)
+    with capture_logs() as logs:
+        answer = client.get(shown.home)
+    assert answer.status_code == 500
+    assert "The log says more" in words_of(answer.text)
+    assert "Content-Security-Policy" in answer.headers
+    (line,) = [line for line in logs if line["event"] == "web.failed"]
+    assert "ZeroDivisionError" in line["words"]
+    assert line["log_level"] == "error"
 
 
 # Buttons ---------------------------------------------------------------------------------------------
