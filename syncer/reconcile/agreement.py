@@ -1,18 +1,16 @@
 """Whether records that are linked as one person still agree on that (pure).
 
-The records of a link contradict each other, unless
+The records of a link agree if both of these hold; otherwise they contradict each other.
 
-- those that show any key are connected by keys that would join them today, one after another. Which keys joined them
-  once need not be remembered for that: as long as one of those is there on both sides, they are connected. A record
-  without any key says nothing, for or against. A contact that is gone leaves its keys to its person (``left``): the
-  others were joined by it, and have not changed;
-- and none of its keys leads to another record, in a CRM where it has one that lacks this key. A second record beside
-  its own, with the same key, is no contradiction but a newcomer. Where its own record there shares an e-mail with the
-  one that has this number, the e-mail is believed, as it is when they are joined; not so where one of the two CRMs
-  finds people by phone alone: whoever is called there has the number.
+- They are connected by keys that would join them today. Records without any key do not count. The keys of a deleted
+  contact stay with its person (``left``), because they joined the other records, which have not changed.
+- No key of the link leads to a record outside it, in a CRM where the link has a record without this key. If the link's
+  record there has the same key, the other one is a newcomer and no contradiction. If the link's record there shares an
+  e-mail with the record that has the phone number, the e-mail counts, as it does when records are joined. This does
+  not hold if one of the two CRMs finds people by phone alone, because a call there reaches whoever has the number.
 
-What is there stays linked all the same. No create goes through such a link, and it takes in nobody but by a key that
-two of its own records share, until they agree again.
+Records that contradict each other stay linked. Until they agree again, nothing is created through the link, and another
+record joins it only by a key that two of its own records share.
 """
 
 from __future__ import annotations
@@ -30,11 +28,11 @@ Records = Mapping[RecordKey, Record]
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """Records that cannot be told apart, or that one record cannot choose between; ``keys`` say by what.
+    """Records of which it is unclear which ones are one person. ``keys`` are the keys that they share.
 
-    ``link`` is set where the records of this link contradict each other; ``others`` are those that are not its own.
-    ``system`` is set where a CRM itself said that it cannot tell, in these ``words``; ``records`` are those it was
-    asked for.
+    ``link`` is set if the records of this link contradict each other; ``others`` are the records outside the link.
+    ``system`` is set if that CRM reported the ambiguity, with its ``words``; ``records`` are those that it was asked
+    about.
     """
 
     records: tuple[RecordKey, ...]
@@ -45,7 +43,7 @@ class Ambiguity:
     words: str = ""
 
     def concerns(self, system: str) -> bool:
-        """Whether it is about a contact of this CRM."""
+        """Whether the ambiguity is about a contact of this CRM."""
         return self.system == system or any(where == system for where, _ in self.records)
 
     @property
@@ -66,18 +64,18 @@ def _ids(records: Iterable[RecordKey]) -> str:
 
 
 def keys_of(record: Record, kinds: Collection[str] = ("phone", "email")) -> list[str]:
-    """Its keys of these kinds, sorted."""
+    """Return the record's keys of these kinds, sorted."""
     keys = {"phone": record.phones, "email": record.emails}
     return sorted({key for kind in kinds for key in keys[kind]})
 
 
 def differ(one: Collection[str], other: Collection[str]) -> bool:
-    """Whether two sets of e-mails speak of two persons: one that is empty speaks of nobody."""
+    """Whether two sets of e-mails belong to two persons. An empty set shows nothing."""
     return bool(one) and bool(other) and set(one).isdisjoint(other)
 
 
 def join(one: Record, other: Record) -> bool:
-    """Whether these two would be joined today, by their keys alone."""
+    """Whether these two records would be joined today by their keys alone."""
     if any(email in other.emails for email in one.emails):
         return True
     alike = [phone for phone in one.phones if phone in other.phones]
@@ -87,7 +85,7 @@ def join(one: Record, other: Record) -> bool:
 
 
 class Agreement:
-    """Whether the records of a link still speak of one person."""
+    """Whether the records of a link are still one person."""
 
     def __init__(self, records: Records, by_phone: Collection[str], left: Mapping[str, Collection[str]]) -> None:
         self._records = records
@@ -99,7 +97,7 @@ class Agreement:
                 self._holders[key].append(record)
 
     def contradiction(self, link: str, group: Collection[RecordKey]) -> Ambiguity | None:
-        """What is wrong with it, if anything is; a record alone contradicts nobody."""
+        """Return how the records of this link contradict each other, or ``None``."""
         mine = [self._records[key] for key in sorted(group) if key in self._records]
         if len(mine) < 2:
             return None
@@ -114,7 +112,7 @@ class Agreement:
         return Ambiguity(tuple(record.key for record in shown), keys, link)
 
     def _elsewhere(self, mine: list[Record]) -> list[tuple[str, Record, Record, Record]]:
-        """Keys that lead to a record elsewhere though its CRM has another of mine: (key, one of mine, own, other)."""
+        """Return the keys that lead outside the link: (key, its record, the link's record there, the other record)."""
         found = []
         here = {record.system: record for record in mine}
         for record in mine:
@@ -129,7 +127,7 @@ class Agreement:
         return found
 
     def _is_others(self, key: str, holder: Record, own: Record, other: Record) -> bool:
-        """Whether this key of one record leads to the other one rather than to our own record there."""
+        """Whether this key of ``holder`` leads to the ``other`` record, and not to the link's ``own`` record there."""
         if key in own.phones or key in own.emails:
             return False
         if not key.startswith("+"):

@@ -1,10 +1,10 @@
-"""Which records of several CRMs are one person (pure).
+"""Find the records of several CRMs that are one person (pure).
 
-Records that share a key are joined, by e-mail first, then by phone, unless a key or a record leads to two records
-of one CRM: that is ambiguous, joins nothing, and is listed. A number that many may share joins nobody whose e-mails
-differ. Links that exist are never taken apart, and no id is ever moved from one to another.
+Records that share a key are joined, first by e-mail, then by phone. If a key or a record leads to two records of one
+CRM, that is ambiguous: it joins nothing and is listed. A phone number that many people may share does not join records
+with different e-mails. Existing links are never split, and a record never moves from one link to another.
 
-What a link is whose records contradict each other: `syncer.reconcile.agreement`.
+`syncer.reconcile.agreement` says when the records of a link contradict each other.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Linked:
-    """``links`` are new or moved, ``merged`` says which link became part of which.
+    """The result of linking. ``links`` are new or changed. ``merged`` maps a link to the link that it became part of.
 
-    ``ambiguities`` are of records, and of links whose records contradict each other.
+    ``ambiguities`` concern records, and links whose records contradict each other.
     """
 
     links: dict[RecordKey, str] = field(default_factory=dict)
@@ -47,9 +47,9 @@ def link_records(
     by_phone: Collection[str] = (),
     left: Mapping[str, Collection[str]] | None = None,
 ) -> Linked:
-    """Join what surely is one person. A record that shares no key with another one stays without a link.
+    """Join the records that are certainly one person. A record that shares no key with another one gets no link.
 
-    ``by_phone`` are the CRMs that find people by phone alone, ``left`` the keys of contacts of a link that are gone.
+    ``by_phone`` are the CRMs that find people by phone alone. ``left`` are the keys of deleted contacts, by link.
     """
     agreement = Agreement(records, by_phone, left or {})
     members: dict[str, set[RecordKey]] = defaultdict(set)
@@ -57,6 +57,7 @@ def link_records(
         members[link].add(key)
     broken = _broken(agreement, members)
     work = _Linking(records, members.values(), [frozenset(members[link]) for link in broken])
+    # E-mails come first: a phone number is more often shared by several people, such as a reception's.
     work.join_by({key: record.emails for key, record in records.items()})
     work.join_by({key: record.phones for key, record in records.items()})
     linked = Linked()
@@ -73,7 +74,7 @@ def link_records(
 
 
 def _broken(agreement: Agreement, members: Mapping[str, Collection[RecordKey]]) -> dict[str, Ambiguity]:
-    """The links whose records contradict each other, and in what."""
+    """Return the links whose records contradict each other, each with the contradiction."""
     found = {link: agreement.contradiction(link, group) for link, group in members.items()}
     return {link: contradiction for link, contradiction in found.items() if contradiction is not None}
 
@@ -92,13 +93,13 @@ def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new
 
 
 class Namesakes:
-    """Records of one CRM that share a key: by that key nobody can be made elsewhere, it would be anybody's."""
+    """Records of one CRM that share a key. No contact is created elsewhere by such a key: it may be either person's."""
 
     def __init__(self, records: Mapping[RecordKey, Record]) -> None:
         self._records = records
 
     def of(self, mine: Collection[RecordKey], kinds: Collection[str]) -> Ambiguity | None:
-        """The first key of these kinds (``"phone"``, ``"email"``) that one of mine shares, if any."""
+        """Return the first shared key of these records, of the kinds ``"phone"`` and ``"email"``, or ``None``."""
         for record in sorted(mine):
             for key in keys_of(self._records[record], kinds):
                 holders = self._holders[record[0], key]
@@ -116,10 +117,10 @@ class Namesakes:
 
 
 class _Linking:
-    """Groups of records, growing stage by stage; what is ambiguous is remembered, not joined."""
+    """Groups of records that grow in stages. Ambiguous records are noted and not joined."""
 
     def __init__(self, records: Records, linked: Iterable[Collection[RecordKey]], closed: Iterable[Group]) -> None:
-        """``closed`` are those of the linked groups that take in nobody."""
+        """``linked`` are the existing links. ``closed`` are those of them whose records contradict each other."""
         self._records = records
         self._closed = frozenset(closed)
         self._joined: dict[RecordKey, Group] = {}
@@ -135,7 +136,8 @@ class _Linking:
         return tuple(Ambiguity(records, tuple(sorted(keys))) for records, keys in sorted(self._doubts.items()))
 
     def join_by(self, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
-        """One stage: join the groups that share a key of this sort."""
+        """Run one stage: join the groups that share a key of this kind."""
+        # The order matters: each step removes edges, and the steps after it see only what is left.
         edges = self._edges(keys_of)
         self._narrow(edges, keys_of)
         torn_before = frozenset(self._torn)
@@ -177,7 +179,10 @@ class _Linking:
                 edges[one, other].add(key)
 
     def _apart(self, key: str, found: list[RecordKey]) -> list[list[RecordKey]]:
-        """Those who have a number that many may share, apart by their e-mails; who has none could be any of them."""
+        """Split the records that have this phone number by their e-mails, if many people may share the number.
+
+        They stay together if one of them has no e-mail: it could be any of the others.
+        """
         if not key.startswith("+"):
             return [found]
         emails = {record: self._emails(self._group(record)) for record in found}
@@ -194,7 +199,7 @@ class _Linking:
         return [sorted(together) for together in _connected_sets(around)]
 
     def _strangers(self, key: str, found: Collection[RecordKey]) -> bool:
-        """Whether, of those who have a number that many may share, some have e-mails that differ."""
+        """Whether many people may share this phone number, and some of the records have different e-mails."""
         if not key.startswith("+"):
             return False
         emails = [self._emails(self._group(record)) for record in found]
@@ -204,7 +209,7 @@ class _Linking:
         return {email for key in group if key in self._records for email in self._records[key].emails}
 
     def _drop_conflicts(self, edges: Edges) -> None:
-        """A group whose keys lead to two records of one CRM does not choose between them."""
+        """Drop the edges of groups whose keys lead to two records of one CRM: nothing tells which one is right."""
         neighbours: dict[Group, set[Group]] = defaultdict(set)
         for one, other in edges:
             neighbours[one].add(other)
@@ -217,7 +222,7 @@ class _Linking:
             conflicting = {member for found in holders.values() if len(found) > 1 for member in found} - {group}
             if not conflicting:
                 continue
-            # A record that nobody linked yet and that could be two persons is joined to no one at all.
+            # An unlinked record that could be two persons joins nobody. A link keeps its other edges.
             lost = around if len(group) == 1 else conflicting
             if len(group) == 1:
                 self._torn.add(group)
@@ -228,12 +233,12 @@ class _Linking:
             del edges[edge]
 
     def _drop_torn(self, edges: Edges, torn: Collection[Group]) -> None:
-        """Who could be two persons by e-mail is nobody's by phone either."""
+        """Drop the edges of records that were ambiguous by e-mail: a phone number does not make them clear."""
         for one, other in [edge for edge in edges if edge[0] in torn or edge[1] in torn]:
             self._doubt(one | other, edges.pop((one, other)))
 
     def _drop_strangers(self, edges: Edges) -> None:
-        """Those whose e-mails differ are not joined by numbers that many may share, nor by way of a third one."""
+        """Drop edges by shareable phone numbers if e-mails differ, also if a third record would join the two."""
         for component in _components(edges):
             emails = [self._emails(group) for group in component]
             if not any(differ(one, other) for one, other in combinations(emails, 2)):
@@ -243,7 +248,7 @@ class _Linking:
                     self._doubt(frozenset().union(*component), edges.pop((one, other)))
 
     def _narrow(self, edges: Edges, keys_of: Mapping[RecordKey, Iterable[str]]) -> None:
-        """Whose records contradict each other is joined by what two of them share, and by nothing else."""
+        """Limit a link whose records contradict each other to the keys that two of its records share."""
         for edge in [edge for edge in edges if not self._closed.isdisjoint(edge)]:
             one_sided = set[str]()
             for group in self._closed.intersection(edge):
@@ -271,7 +276,7 @@ def _one_per_system(records: Collection[RecordKey]) -> bool:
 
 
 def _components(edges: Mapping[tuple[Group, Group], set[str]]) -> list[set[Group]]:
-    """Connected sets of groups, in a stable order."""
+    """Return the connected sets of groups, in a stable order."""
     around: dict[Group, set[Group]] = defaultdict(set)
     for one, other in edges:
         around[one].add(other)
@@ -279,7 +284,7 @@ def _components(edges: Mapping[tuple[Group, Group], set[str]]) -> list[set[Group
 
 
 def _connected_sets(around: Mapping[T, Collection[T]]) -> list[set[T]]:
-    """Who leads to whom, one after another, in the order in which they begin."""
+    """Return the connected components of a graph, ordered by their first node in ``around``."""
     found: list[set[T]] = []
     seen: set[T] = set()
     for start in around:

@@ -1,4 +1,4 @@
-"""What cannot be read, run after run: counted, and told to people when it may need them (pure)."""
+"""Count items that cannot be read in several runs, and report them when people may have to act (pure)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _LEFT: Final = "it is tried again with every run, behind all others"
 
 
 class Failure(NamedTuple):
-    """How one reading failed. ``garbled`` says that it was answered, with what could not be understood.
+    """How one read failed. ``garbled`` is true if the CRM answered and the answer could not be understood.
 
-    ``forbidden`` says that the CRM refuses it to this key.
+    ``forbidden`` is true if the CRM refuses it to this API key.
     """
 
     words: str
@@ -33,9 +33,9 @@ def failing_after(
     *,
     now: datetime,
 ) -> Changes:
-    """What is to be stored of one run: counts that rose, and what fails no more or is ``unwanted`` by now.
+    """Return the changes to store after a run: higher counts, and items that were read or are ``unwanted`` now.
 
-    What was not tried stays as it was.
+    Items that were not tried keep their counts.
     """
     changes = Changes()
     for place, failure in failed.items():
@@ -47,16 +47,16 @@ def failing_after(
 
 
 def is_given_up(base: Base, place: Place, *, failed_now: bool) -> bool:
-    """Whether it could not be read in so many runs that nothing else waits for it any more."""
+    """Whether the item could not be read in so many runs that nothing else waits for it any longer."""
     known = base.failing.get(place)
     return known is not None and known.failures + failed_now >= RUNS_UNTIL_ATTENTION
 
 
 def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:
-    """What waits, and what is under attention, because it could not be read when it was last tried.
+    """Return the waiting and the attention items for what could not be read when it was last tried.
 
-    What was answered and not understood may need people at once, what was not answered only if it goes on so. A
-    connection that could not be used says so for all that is in it.
+    An answer that could not be understood is under attention at once, a missing answer only after several runs. Items
+    of a connection that could not be used are left out, because the connection is reported.
     """
     waiting, attention = [], []
     for place, failing in sorted(base.failing.items()):

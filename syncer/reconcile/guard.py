@@ -1,4 +1,4 @@
-"""Refuse a plan that does more than a day's work usually does (pure)."""
+"""Refuse a plan that writes far more than usual (pure)."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from syncer.domain.fields import TaskField
 from syncer.reconcile.plan import Planned
 
 MANY: Final = 20
-"""So many open copies of one CRM there must be before it is suspect that most of them show an edit."""
+"""A CRM with fewer open copies is not checked for a shift: people can edit most of a few in one day."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The most creates, completions and edits of one run; more stops the whole run before its first write.
+    """The most creates, completions and edits of one run. A plan with more stops the run before its first write.
 
-    ``any_shift`` lets most copies of a CRM show the same field edited, up to ``edits`` of them.
+    ``any_shift`` allows most copies of a CRM to show the same field edited, up to ``edits`` copies.
     """
 
     creates: int
@@ -30,7 +30,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Most open copies of a CRM show one field edited at once: it, or we, began to read values in another way."""
+    """Most open copies of a CRM show the same field edited in one run.
+
+    People rarely do this. More likely the CRM began to return the values in another way, or we to read them so.
+    """
 
     system: str
     field: TaskField
@@ -80,9 +83,9 @@ def exceeds(
     edited: Mapping[tuple[str, TaskField], int] | None = None,
     opened: Mapping[str, int] | None = None,
 ) -> Excess | None:
-    """The excess, if the operations of a finished plan are over a limit.
+    """Return the excess if the operations of a finished plan exceed a limit, else ``None``.
 
-    ``edited`` counts, by CRM and field, the copies that people changed, of the ``opened`` ones of each CRM.
+    ``edited`` counts the copies that people changed, by CRM and field. ``opened`` counts the open copies of each CRM.
     """
     counts = Counter(operation.action for operation in operations)
     creates, completions, edits = counts[Action.CREATE], counts[Action.COMPLETE], counts[Action.EDIT]

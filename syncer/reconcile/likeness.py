@@ -1,4 +1,4 @@
-"""Whether two things that CRMs show are alike, as far as they can show them (pure)."""
+"""Whether two tasks look alike, as far as their CRMs can show that (pure)."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from syncer.domain.titles import same_title
 
 
 def is_like(policy: Policy, reading: Reading, known: Reading | Task | Replica) -> bool:
-    """Whether title and due are the same."""
+    """Whether title and due date are the same."""
     return policy.same_due(reading, known) and same_title(reading.title, known.title)
 
 
 def unlikeness(policy: Policy, reading: Reading, known: Reading | Task) -> tuple[bool, bool]:
-    """Of several with one marker, the lowest is ours: what is as the task is, then what is called as it is."""
+    """Rank tasks that share a marker. The lowest is probably ours: same due date and title, then same title."""
     return (not is_like(policy, reading, known), not same_title(reading.title, known.title))
 
 
 class DueTogether:
-    """Readings and tasks, each under some key, to be asked whether something is due with one of that key."""
+    """Readings and tasks by key. `has` tells whether one of them has a given due date."""
 
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
@@ -31,5 +31,5 @@ class DueTogether:
         self._found[key].append(dated)
 
     def has(self, key: Hashable, dated: Dated) -> bool:
-        """Whether one of this key is due with it, as far as both CRMs can tell."""
+        """Whether an entry of this key has the same due date, as far as both CRMs can show it."""
         return any(self._policy.same_due(dated, one) for one in self._found.get(key, ()))

@@ -2,10 +2,10 @@
 
 In this order, so that each step can rely on the one before:
 
-1. replicas that we know: what changed since the base, and who did it; completed beats cancelled beats open
-2. persons of whom the ledger does not know what was written: brought up to date, where all of theirs could be read
-3. tasks of theirs that were closed before we ever saw them, where a create of ours did it or might seem to have
-4. unknown open tasks: by marker, else as a twin, else new
+1. Known replicas: what changed since the base, and who did it. Completed beats cancelled, and cancelled beats open.
+2. Persons for whom the ledger may not know every write: they are rebuilt, if all their tasks could be read.
+3. Tasks of theirs that were closed before we first saw them, if a create may have closed them.
+4. Unknown open tasks: joined by marker, else as a twin, else stored as new tasks.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ MISSES_UNTIL_GONE = 2
 
 @dataclass(slots=True)
 class Merged:
-    """The base brought up to date, what of it is new, and what went wrong between a read and a write.
+    """The result of a merge: the new base, its changes, and the incidents.
 
-    ``undecided`` are the (system, contact) of tasks that another CRM must be read for. ``other_ledgers`` are the ids of
-    ledgers that write beside this one. ``edited`` counts, by CRM and field, the open copies in which people changed it;
-    ``overwritten`` is what gave way.
+    ``undecided`` are the (system, contact) for whom nothing may be created before another CRM is read.
+    ``other_ledgers`` are the ids of ledgers that write beside this one. ``edited`` counts the open copies that people
+    changed, by CRM and field. ``overwritten`` are the values that lost against another change.
     """
 
     base: Base
@@ -61,10 +61,10 @@ def merge(
     new_id: Callable[[], str],
     effects: Mapping[str, Effects] | None = None,
 ) -> Merged:
-    """Bring the base up to date with what was seen. ``base`` itself is left as it was.
+    """Merge what was seen into a copy of the base, and return it. ``base`` itself is not changed.
 
-    ``effects`` is what our own writes did since the readings before, by system. The base's ``behind`` are then the
-    persons for whom nothing may be written yet.
+    ``effects`` are what our own writes did since the CRMs were last read, by system. In the new base, ``behind`` are
+    the persons for whom nothing may be written yet.
     """
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
     _make_known(work)
@@ -100,7 +100,10 @@ def merge(
 
 
 def _make_known(work: Merging) -> None:
-    """Whoever a marker tells of is somebody, even where one CRM alone knows them: it is remembered of them."""
+    """Give each contact with an unknown marked task a link, even if only one CRM knows it.
+
+    Whether a person is behind is stored by link, so there must be one.
+    """
     for system in work.systems:
         for reading in work.inputs.seen[system].readings.values():
             if reading.marker is not None and reading.state is State.OPEN and reading.key not in work.base.replicas:
@@ -108,7 +111,7 @@ def _make_known(work: Merging) -> None:
 
 
 class _Known:
-    """What has become of replicas that we know, and of those that we would know had we not closed them."""
+    """Steps 1 and 3: known replicas, and tasks that were closed before we first saw them."""
 
     def __init__(self, work: Merging, leave: Collection[str], rebuilt: Collection[str]) -> None:
         self._work = work
@@ -116,7 +119,8 @@ class _Known:
         self._rebuilt = rebuilt
         self._seen = work.inputs.seen
         self._read: dict[str, list[Read]] = defaultdict(list)
-        # What is done elsewhere may be closed in its lane, so lanes come last: no incident is made of it.
+        # Lanes come last. If a task is known to be done elsewhere, its closure in a lane by a write of ours is no
+        # incident.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
 
     # 1 ---------------------------------------------------------------------------------------------
@@ -139,16 +143,16 @@ class _Known:
                     continue
                 if not self._is_left(replica):
                     self._missed(replica)
-        # Edits are merged when it is known which tasks are done: a task that stays open takes those of a closed copy.
+        # Edits come after the closures: only a task that stays open takes them, also those from a closed copy.
         for task, read in self._read.items():
             take(self._work, task, read)
-        # What was reopened is judged when it is known which tasks are done: nobody reopens what is to be closed.
+        # Reopened rows come last: whether a row is the same task or a new one depends on whether its task is done.
         for replica, reading in reopened:
             if reading.whole:
                 self._open_again(replica, reading)
 
     def _is_left(self, replica: Replica, reading: Reading | None = None) -> bool:
-        """Whether nothing is concluded here: a write is in doubt, or the ledger does not know all that was written."""
+        """Whether nothing may be concluded from this: a write is in doubt, or the ledger may not know every write."""
         person = self._work.base.tasks[replica.task].contact
         both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
         if person in self._leave or (person in self._rebuilt and reading is not None and not both_open):
@@ -192,7 +196,7 @@ class _Known:
             self._work.follow_origin(task, reading, title)
 
     def _open_again(self, replica: Replica, reading: Reading) -> None:
-        """The same task if nobody closed it, or if it is still open and nothing else shows it there; else a new one."""
+        """Keep the row as the same task if the task is open and has no other copy there, or begin a new task."""
         work = self._work
         task = work.base.tasks[replica.task]
         gone = replica.state is ReplicaState.GONE
@@ -228,14 +232,17 @@ class _Known:
         self._conclude(task, reading.state)
 
     def _hold(self, replica: Replica, reading: Reading, task: Task) -> None:
-        """Another ledger completed it: because it is done elsewhere, or instead of another task. Nothing tells."""
+        """Hold a task that another ledger completed.
+
+        Either the task was done elsewhere, or that ledger's request hit the wrong task. Nothing tells which.
+        """
         work = self._work
         work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
         work.put_task(replace(task, held=Reason.DONE_OR_REOPENED))
         work.event("superseded", "us", "closed by our user, and this ledger had not asked for it", task.id, reading)
 
     def _conclude(self, task: Task, closed_as: State) -> None:
-        """Completed beats cancelled beats open."""
+        """Update the task's state. Completed beats cancelled, and cancelled beats open."""
         if closed_as is State.DONE and task.state is not State.DONE:
             self._work.put_task(replace(task, state=State.DONE, put_back=False))
         elif closed_as is State.CANCELLED and task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:
@@ -246,6 +253,7 @@ class _Known:
         lane_policy = work.lane_policy(replica.system)
         by_us = cause in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}
         who = "us" if by_us else "them"
+        # A task that is done elsewhere was to be closed here anyway, whatever closed it.
         if task.state is not State.OPEN:
             work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
             work.event("completed", who, "closed in its lane", task.id, reading)
@@ -256,11 +264,14 @@ class _Known:
         else:
             work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
             work.event("superseded", who, "closed, but not done", task.id, reading)
+            # A copy of ours waits for the slot again. A task of theirs is missing where people look for it, so it is
+            # put back before all others.
             theirs = not _still_ours(self._work.inputs.policy, replica, reading)
             if by_us and (theirs or cause is Cause.OUR_COMPLETION):
                 work.race(task, reading, put_back=theirs)
 
     def _missed(self, replica: Replica) -> None:
+        # A CRM that lags may report a task as missing once, so one answer is not enough.
         misses = replica.misses + 1
         gone = misses >= MISSES_UNTIL_GONE
         state = ReplicaState.GONE if gone else ReplicaState.OPEN
@@ -334,6 +345,6 @@ def _title_of(replica: Replica, reading: Reading) -> str | None:
 
 
 def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
-    """Whether we made it and nobody has touched it since."""
+    """Whether we created it and nobody has changed it since."""
     as_read = (reading.raw_type, _title_of(replica, reading))
     return replica.ours and as_read == (replica.raw_type, replica.title) and policy.same_due(reading, replica)

@@ -1,4 +1,4 @@
-"""One merge in the making: a copy of the base, brought up to date step by step, and what of it is new (pure)."""
+"""The state of one merge: a copy of the base that is updated step by step, and its changes (pure)."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, named_by
 from syncer.reconcile.standing import Standing
 
 FORMER_SINCE = timedelta(hours=1)
-"""So long after a ledger's file was copied, a marker with its former name tells that the other file is in use, too."""
+"""How long after a ledger's file was copied a marker with its former id shows that the other file is used, too."""
 LOOP_AFTER = 3
-"""So many tasks that are alike may be first seen within a day; the next one is a loop with somebody's automation."""
+"""How many equal tasks may be first seen within a day. The next one is taken for a loop with an automation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a merge goes by, beside the base. ``effects`` is what our own writes did since the readings before."""
+    """The input of a merge, beside the base. ``effects`` are what our writes did since the CRMs were last read."""
 
     seen: Mapping[str, Seen]
     capabilities: Mapping[str, Capabilities]
@@ -42,7 +42,7 @@ class Inputs:
 
 
 class Merging:
-    """The base as it becomes; its own replicas and tasks are changed by these methods alone."""
+    """The new base. Only these methods change its replicas and tasks, so that ``changes`` is complete."""
 
     def __init__(self, base: Base, inputs: Inputs) -> None:
         self.base = base.copy()
@@ -73,9 +73,9 @@ class Merging:
         return self.inputs.capabilities[system].lane
 
     def open_replica(self, task: str, system: str) -> Replica | None:
-        """The task's copy that is open there; one of which this run read that it does not exist shows nothing.
+        """Return the task's open copy there, unless this run read that it does not exist.
 
-        An answer to a create may have named a task that is not there, and what was made carries the marker.
+        The answer to a create may have named a task that does not exist. The real copy then carries the marker.
         """
         remote_id = self._open_in.get((task, system))
         if remote_id is None or remote_id in self.inputs.seen[system].missing:
@@ -83,31 +83,31 @@ class Merging:
         return self.base.replicas[system, remote_id]
 
     def is_creating(self, task: str, system: str) -> bool:
-        """Whether a create of ours may have been carried out there, so that an unknown task may be its copy."""
+        """Whether a create of ours is unsettled there, so that an unknown task may be its copy."""
         return (task, system) in self._creating
 
     def is_doubtful(self, system: str, contact: str | None) -> bool:
-        """Whether a write in doubt may be what changed this lane: nothing is concluded from it before that is known."""
+        """Whether a write in doubt may have changed this lane, so that nothing follows from it until it is settled."""
         return self.lane_policy(system) is not None and (system, contact) in self._unsettled
 
     def is_being_written(self, replica: Replica) -> bool:
-        """Whether a write in doubt may be what changed this copy, so that its base stays as it is."""
+        """Whether a write in doubt may have changed this copy, so that its base must stay as it is."""
         return replica.key in self._completing or replica.key in self._editing
 
     def has_room(self, task: str, system: str) -> bool:
-        """Whether the task has no open replica there, and none may be on its way."""
+        """Whether the task has no open replica there, and no unsettled create may have made one."""
         return (task, system) not in self._open_in and not self.is_creating(task, system)
 
     def made(self, reading: Reading) -> bool:
-        """Whether our create made it."""
+        """Whether a create of ours made this row."""
         replica = self.base.replicas.get(reading.key)
         return replica is not None and replica.made
 
     def is_made_as(self, replica: Replica, reading: Reading) -> bool:
-        """Whether this may be what we made: it has our marker still, or its due or its title.
+        """Whether the reading may be the copy that we made: it still has our marker, its due date or its title.
 
-        People may change one of these. All at once, in a task that no run has read since, are another task's. A list's
-        row shows no marker: it is believed, unless the whole task was read before and is another one (it is gone).
+        People may change one of these. If all three differ and no run has read the task since, it is another task. A
+        row of a list shows no marker, so it counts as our copy unless an earlier full read showed another task.
         """
         if not self.inputs.capabilities[reading.system].reads_marker:
             return True
@@ -116,21 +116,21 @@ class Merging:
             return replica.state is not ReplicaState.GONE or due_alike
         task = self.base.tasks[replica.task]
         marked = reading.marker is not None and named_by(self.base, reading.marker) == task
-        # The answer to a create may show no title; what was sent is the task's. No title at all is no likeness.
+        # The answer to a create may show no title. Then the task's title, which was sent, is compared.
         title = replica.title or task.title
         titled = bool(title and reading.title) and same_title(reading.title, title)
         return marked or titled or due_alike
 
     def is_mistaken(self, replica: Replica, reading: Reading) -> bool:
-        """Whether the answer to our create named this task, and it is somebody else's: nothing of ours is there."""
+        """Whether the answer to our create named this task, although it is somebody else's."""
         return replica.ours and not self.is_made_as(replica, reading)
 
     def effects(self, system: str) -> Effects:
-        """What our writes did in this CRM."""
+        """Return what our writes did in this CRM."""
         return self.inputs.effects.get(system, NONE)
 
     def cause(self, closed: Reading) -> Cause:
-        """What closed this task."""
+        """Return what closed this task."""
         lane_policy = self.lane_policy(closed.system)
         lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
         us = self.standing.probably_us(closed.system)
@@ -146,7 +146,10 @@ class Merging:
         return Cause.ANOTHER_LEDGER if cause is Cause.PERSON and by_us and self.may_have_company else cause
 
     def contact_of(self, reading: Reading) -> str | None:
-        """The link of the reading's contact, made now if its record was linked to nobody; ``None`` if unread."""
+        """Return the link of the reading's contact, or ``None`` if the contact was not read.
+
+        A record that nobody linked gets a link of its own.
+        """
         key = (reading.system, reading.contact or "")
         if key not in self.base.links:
             if key not in self.base.records:
@@ -157,7 +160,7 @@ class Merging:
     # changes ---------------------------------------------------------------------------------------
 
     def fresh_id(self, reading: Reading) -> str:
-        """The id of a task that begins here: the place, and where there was one before, the next one of that place."""
+        """Return the id of a task that begins at this place. If the place had a task before, the number is higher."""
         task = reading.place
         known = self.base.replicas.get(reading.key)
         if known is not None and split_task_id(known.task)[0] == task:
@@ -167,7 +170,7 @@ class Merging:
         return task
 
     def begin(self, reading: Reading, *, task_id: str = "", held: str = "", again: bool = False) -> Task:
-        """A new task whose origin is this reading; ``again`` where it was a task before, and was reopened."""
+        """Store a new task whose origin is this reading. ``again`` is true if a finished task was reopened there."""
         inputs = self.inputs
         task = Task(
             id=task_id or self.fresh_id(reading),
@@ -190,7 +193,7 @@ class Merging:
         return task
 
     def _unless_loop(self, task: Task) -> Task:
-        """Hold a task that is alike to so many others that an automation must be copying our copies back."""
+        """Hold a task that equals so many others that an automation probably copies our copies back."""
         alike = (task.contact, task.kind, task.title, task.due)
         self.base.recent[alike] = self.base.recent.get(alike, 0) + 1
         if task.held or task.due_synthetic or self.base.recent[alike] <= LOOP_AFTER:
@@ -198,7 +201,10 @@ class Merging:
         return replace(task, held=Reason.LOOP)
 
     def follow_origin(self, task: Task, reading: Reading, title: str | None, *, anew: bool = False) -> None:
-        """The task as its origin's copy now shows it; fields that travel are merged, unless it is read ``anew``."""
+        """Update the task from its origin. Fields that travel are left to the merge of edits, unless ``anew``.
+
+        ``anew`` is true if the origin was not known before.
+        """
         travels = frozenset[TaskField]() if anew else self.inputs.policy.edits
         followed = replace(
             task,
@@ -216,14 +222,14 @@ class Merging:
             self.event("changed", "them", "person, title, body or due follow the origin", followed.id, reading)
 
     def _due_of(self, task: Task, reading: Reading) -> datetime:
-        """The task's due as its origin shows it; where that CRM keeps less of it than is known, what is known."""
+        """Return the due date from the origin, or the known one if the origin's CRM stores it less precisely."""
         same = self.inputs.policy.dues_of(reading.system).same(reading.due, task.due)
         return task.due if reading.due is None or (same and not task.due_synthetic) else reading.due
 
     def _person_of(self, task: Task, reading: Reading) -> str:
-        """Whose the task is: another one's, whose contact has it by now, once its person has no contact there.
+        """Return the task's person. It changes if the task is on another contact and the person has none left there.
 
-        That is how a contact that was merged into another one looks.
+        This is the case after one contact was merged into another.
         """
         key, links = (reading.system, reading.contact or ""), self.base.links
         record = self.base.records.get(key)
@@ -234,7 +240,7 @@ class Merging:
         return self.contact_of(reading) or task.contact
 
     def race(self, task: Task, reading: Reading, *, put_back: bool = True) -> None:
-        """A write of ours closed what it should not have: it closes nothing elsewhere; theirs is to be put back."""
+        """Note that a write of ours closed the wrong task. The task stays open elsewhere, and is put back if asked."""
         detail = f"{reading.system} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"
         if put_back:
             self.put_task(replace(task, put_back=True))
@@ -242,7 +248,7 @@ class Merging:
         self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))
 
     def is_created(self, task: str, system: str, remote_id: str) -> None:
-        """What a create in doubt was to make is there: nothing else that carries its marker is what it made."""
+        """Settle a create in doubt: this is its copy, so no other task with the marker is."""
         for operation in self.base.operations_in((task, system, Action.CREATE)):
             if operation.state in UNSETTLED:
                 settled = replace(operation, state=OpState.DONE, remote_id=remote_id, failures=0, not_before=None)
@@ -250,22 +256,22 @@ class Merging:
         self._creating.discard((task, system))
 
     def is_back(self, task_id: str, system: str) -> None:
-        """A task that waited to be put back there is open again, by whomever."""
+        """Note that a task to be put back is open there again, whoever created it."""
         task = self.base.tasks[task_id]
         if task.put_back and self.lane_policy(system) is not None:
             self.put_task(replace(task, put_back=False))
 
     def leave(self, reading: Reading, words: str) -> None:
-        """Until it is known what this is, nothing is made for its contact there, which might be it."""
+        """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""
         self.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
         self.undecided.add((reading.system, reading.contact or ""))
 
     def set_behind(self, link: str, *, behind: bool) -> None:
-        """Remember whether something was written for this person that the ledger does not know."""
+        """Store whether something was written for this person that the ledger does not know."""
         self._note(BEHIND + link, "1" if behind else "")
 
     def note_forerunner(self) -> None:
-        """Remember that another ledger wrote here: a later run may not read its markers again."""
+        """Store that another ledger wrote here, because a later run may not read its markers again."""
         self._note(FORERUNNER, "1")
 
     def _note(self, cursor: str, value: str) -> None:
@@ -278,9 +284,9 @@ class Merging:
         return bool(self.base.cursors.get(COMPANY))
 
     def note_ledger(self, reading: Reading) -> None:
-        """Notice a ledger that writes beside this one: its marker is in a task that was made after this ledger.
+        """Note another ledger that writes beside this one: its marker is in a task that is newer than this ledger.
 
-        People copy tasks with their markers. So only the one copy of its task in this CRM counts.
+        People copy tasks with their markers, so a marker counts only if one task in this CRM has it.
         """
         marker, made_at, created_at = reading.marker, self.base.ledger_made_at, reading.created_at
         if not is_by_another(self.base, reading) or marker is None or made_at is None or created_at is None:
@@ -295,7 +301,7 @@ class Merging:
 
     @cached_property
     def _marked(self) -> Counter[tuple[str, str]]:
-        """By CRM and task, how many of the readings carry its marker."""
+        """By system and task id: how many readings carry the marker."""
         rows = [row for seen in self.inputs.seen.values() for row in seen.readings.values()]
         return Counter((row.system, row.marker.task) for row in rows if row.marker is not None)
 
@@ -305,8 +311,8 @@ class Merging:
     def put_replica(self, replica: Replica) -> None:
         old = self.base.replicas.get(replica.key)
         if old is not None and replica.state is ReplicaState.OPEN and self.is_being_written(old):
-            # That it has another due by now is how its completion will be known: a recurring task moves on. And that
-            # it has another text is how an edit will be.
+            # Settling compares the copy with this base. A new due date shows that the completion of a recurring task
+            # was carried out, and a new text shows that an edit was.
             replica = replace(replica, due=old.due, title=old.title, body=old.body, assignee=old.assignee)
         if old == replica:
             return
@@ -314,13 +320,15 @@ class Merging:
             del self._open_in[old.task, old.system]
         if replica.state is ReplicaState.OPEN:
             before = self._open_in.get((replica.task, replica.system))
+            # A task has at most one open replica in a CRM. The one before was read as missing, so it gives way at
+            # once, without a second run.
             if before is not None and before in self.inputs.seen[replica.system].missing - {replica.remote_id}:
                 self.put_replica(replace(self.base.replicas[replica.system, before], state=ReplicaState.GONE))
             self._open_in[replica.task, replica.system] = replica.remote_id
         self.base.replicas[replica.key] = self.changes.replicas[replica.key] = replica
 
     def end_mistaken(self, mistaken: Task, task: str, row: Reading) -> None:
-        """What the row was taken for, while nothing else could be read, is no task: it is a copy of this one."""
+        """End a task that was made from this row while the other CRMs could not be read: it is a copy of ``task``."""
         ended = replace(mistaken, state=State.CANCELLED)
         if self.base.tasks.get(mistaken.id) == ended:
             return
@@ -328,13 +336,13 @@ class Merging:
         self.event("joined", "us", f"it is a copy of {task}", mistaken.id, row)
 
     def event(self, what: str, who: str, detail: str, task: str, about: Reading | Replica) -> None:
-        """A line of the task's history."""
+        """Add a line to the task's history."""
         now, run = self.inputs.now, self.inputs.run
         self.changes.events.append(Event(now, what, who, detail, task, about.system, about.remote_id, run))
 
 
 def replica_of(reading: Reading, task: str, *, made: bool = False) -> Replica:
-    """The reading as a task's open replica, not one that we could be sure nobody has touched."""
+    """Return the reading as an open replica of the task. It is not ``ours``, since somebody may have changed it."""
     return Replica(
         system=reading.system,
         remote_id=reading.remote_id,
@@ -352,5 +360,5 @@ def replica_of(reading: Reading, task: str, *, made: bool = False) -> Replica:
 
 
 def in_order(readings: Iterable[Reading]) -> list[Reading]:
-    """Oldest first; the id breaks ties, so that the same readings always give the same result."""
+    """Sort readings, oldest first. The id breaks ties, so that the same readings always give the same result."""
     return sorted(readings, key=lambda r: (r.created_at is None, r.created_at or 0, r.number))

@@ -1,4 +1,4 @@
-"""What stands in the way of a write: the task, the CRM, the person, or what was tried before (pure)."""
+"""What prevents a write: the task, the CRM, the person, or an earlier attempt (pure)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAILURES_UNTIL_ATTENTION = 5
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why something is not done now; with ``attention`` it is a person's turn."""
+    """Why something is not done now. ``attention`` is true if a person has to act."""
 
     reason: Reason
     detail: str = ""
@@ -30,14 +30,14 @@ class Obstacle:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What earlier tries of a write mean: whether it may be tried now, and what is to be said of it."""
+    """What earlier attempts mean for a write: whether it may be tried now, and what to report."""
 
     free: bool
     obstacle: Obstacle | None = None
 
 
 def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
-    """What a refused write depended on: when it changes, the write is worth another try."""
+    """Return a hash of what a rejected write depended on. When it changes, the write is tried again."""
     mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
     assigned = (task.assignee,) if task.assignee else ()
@@ -46,7 +46,7 @@ def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str
 
 
 class Obstacles:
-    """What stands in the way of each write, as the ledger and this run's readings have it."""
+    """What prevents each write, judged by the ledger and what this run read."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Obstacles:
         self._contradicted = {doubt.link: doubt for doubt in ambiguities if doubt.link is not None}
 
     def contact(self, task: Task, system: str) -> str | None:
-        """The id of the task's contact in that system."""
+        """Return the id of the task's contact in that system, or ``None``."""
         return self._contacts.get((task.contact, system))
 
     def to_close(self, task: Task, replica: Replica) -> Obstacle | None:
@@ -84,7 +84,7 @@ class Obstacles:
         return self._unusable(replica.system) or self._behind(task)
 
     def to_show(self, task: Task, system: str, replicas: list[Replica]) -> Obstacle | None:
-        """What is in the way of a copy there, beside copies that are open."""
+        """Return what prevents a copy there, given that no copy is open."""
         gone = next((replica for replica in replicas if replica.state is ReplicaState.GONE), None)
         if gone is not None:
             words = f"{system} task {gone.remote_id} no longer exists"
@@ -96,7 +96,7 @@ class Obstacles:
         return self._unusable(system) or self._unread(task, system) or self._behind(task) or self._whose(task, system)
 
     def to_edit(self, task: Task, replica: Replica) -> Obstacle | None:
-        """What is in the way of changing an open copy."""
+        """Return what prevents an edit of an open copy."""
         return self._unusable(replica.system) or self._behind(task)
 
     def to_make_again(self, task: Task, replica: Replica) -> Obstacle | None:
@@ -107,12 +107,12 @@ class Obstacles:
         return self.to_edit(task, replica)
 
     def lingering(self, task: Task, system: str) -> Obstacle | None:
-        """A copy that may have been made of a task that is closed by now would be left open."""
+        """Return the create in doubt of a closed task as an obstacle: its copy may exist and would stay open."""
         create = self._latest.get((task.id, system, Action.CREATE))
         return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.state in UNSETTLED else None
 
     def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
-        """What was tried before, and whether it stands in the way."""
+        """Return what earlier attempts mean for this operation."""
         last = self._latest.get(slot)
         if last is None or last.state is OpState.DONE:
             return Tried(free=True)
@@ -126,6 +126,7 @@ class Obstacles:
         return Tried(not waits, Obstacle(Reason.RETRY_LATER, last.words) if waits else None)
 
     def _parked(self, task: Task, last: Operation, contact: str | None) -> Tried:
+        # An ambiguity may end in the CRM without any change that we see, so it is tried again after the longest wait.
         ambiguous = last.reason == Reason.AMBIGUOUS_CONTACT
         waits = not ambiguous or self._is_ahead(last.sent_at + LONGEST_WAIT)
         if not waits or last.fingerprint != fingerprint(task, self._base, last.system, contact):
@@ -134,7 +135,7 @@ class Obstacles:
         return Tried(free=False, obstacle=Obstacle(reason, _in_words(last), attention=True))
 
     def _is_ahead(self, instant: datetime) -> bool:
-        """Whether a wait is not over; one that would take too long was begun while the clock was wrong."""
+        """Whether a wait is not over. A wait that is too long was begun while our clock was wrong, so it is over."""
         return self._now < instant <= self._now + LONGEST_WAIT
 
     def _unusable(self, system: str) -> Obstacle | None:
@@ -144,11 +145,11 @@ class Obstacles:
         return None if state is ConnectionState.OK else Obstacle(Reason.UNAVAILABLE)
 
     def _behind(self, task: Task) -> Obstacle | None:
-        """Nothing is written for somebody before what was already written is known."""
+        """Return an obstacle for a person for whom the ledger may not know every write."""
         return Obstacle(Reason.UNREAD) if task.contact in self._base.behind else None
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:
-        """Somebody's tasks there are not known: never read since the ledger is there, or not in this run."""
+        """Return an obstacle if the person's tasks there were not read, so that a copy may exist."""
         if self._capabilities[system].lists_tasks is not ListsTasks.ALL:
             return None
         seen, contact = self._seen.get(system), self.contact(task, system)
@@ -157,7 +158,7 @@ class Obstacles:
             return Obstacle(Reason.UNREAD)
         create = self._latest.get((task.id, system, Action.CREATE))
         in_doubt = create is not None and create.state in UNSETTLED
-        # What cannot be read may be its copy, if it is due then.
+        # A task that cannot be read and has this due date may be its copy.
         dues = self._policy.dues_of(system, task.origin)
         untold = any(dues.same(due, task.due) for due in seen.dues_untold(contact, self._base.replicas))
         return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
@@ -165,14 +166,14 @@ class Obstacles:
     # the person ------------------------------------------------------------------------------------
 
     def _whose(self, task: Task, system: str) -> Obstacle | None:
-        """A person whose contacts contradict each other, or who has no contact there and may not be given one."""
+        """Return an obstacle if the person's contacts contradict each other, or if there is no contact to write to."""
         doubt = self._contradicted.get(task.contact)
         if doubt is not None and not (task.put_back and task.origin == system):
             return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
         return self._no_contact(task, system) if self.contact(task, system) is None else None
 
     def _no_contact(self, task: Task, system: str) -> Obstacle | None:
-        """Why a task has no contact there; ``None`` where one is to be made, as is never done for an ambiguous one."""
+        """Return why the task has no contact there, or ``None`` if one is to be created."""
         mine = [(where, rid) for where in self._capabilities if (rid := self.contact(task, where))]
         for doubt in (doubt for record in mine for doubt in self._doubts.get(record, ())):
             if doubt.concerns(system):

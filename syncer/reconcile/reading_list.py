@@ -1,18 +1,18 @@
-"""What to read next: a list, in order of need (pure).
+"""List what to read next, in order of need (pure).
 
-The engine reads what stands here, each item once a run, and asks again when it knows more. What failed when it was
-last tried stands behind all others, so that it holds up nothing but itself. In order:
+The engine reads each item at most once a run, and asks for the list again when it knows more. Items that failed when
+they were last tried come last, so that they delay nothing else. The order is:
 
-1. the lists of whole CRMs
-2. copies that a list no longer shows, then rows that say something new, the earliest due first: the task, or, where one
-   request tells all of somebody who was never read, that
-3. contacts of tasks that no list of contacts has shown
-4. one contact's tasks, where something may have happened that somebody waits for, longest unread first
-5. contacts, by key, of people who have an open task; then the tasks of contacts that were never read; then the
-   contacts of everybody, where all are watched
-6. the contacts in which nothing is open, in turn
-7. everything of one person, where that is asked for
-8. the texts that no list shows, a few of them in each run, in turn
+1. The lists of whole CRMs.
+2. Copies that a list no longer shows. Then rows with something new, the earliest due first: the task, or all tasks of a
+   person who was never read, if that takes one request.
+3. Contacts of tasks that no list of contacts has shown.
+4. One contact's tasks, if something may have happened that somebody waits for, longest unread first.
+5. Searches for contacts of people with an open task; then the tasks of contacts that were never read; then searches
+   for everybody, if all contacts are watched.
+6. Contacts without open tasks, in turn.
+7. All tasks of one person, if the caller asks for them.
+8. Texts that no list shows, a few in each run, in turn.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from syncer.reconcile.edits.rows import differs, in_turn
 Place = tuple[str, str, str]
 
 RUNS_UNTIL_ATTENTION: Final = 3
-"""So many runs in a row something cannot be read before people are told that it may need them."""
+"""How many runs in a row an item cannot be read before it is under attention."""
 
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class What(StrEnum):
-    """What is read at once."""
+    """What one item reads."""
 
     LIST = "list"
     TASK = "task"
@@ -52,20 +52,20 @@ class What(StrEnum):
 
 
 class Need(StrEnum):
-    """Why."""
+    """Why it is read."""
 
     OPERATION = "operation"
-    """An operation there is not settled."""
+    """An operation there is unsettled."""
     COMPLETION = "completion"
-    """A copy there was open: it may have been completed."""
+    """A copy there was open, and may be completed now."""
     OPEN = "open"
-    """Something is open elsewhere, or has changed."""
+    """A task is open elsewhere, or has changed."""
     EVENT = "event"
-    """The CRM sent word of it."""
+    """The CRM reported an event."""
     TOLD = "told"
-    """Another ledger may have made the contact since it was looked for."""
+    """Another ledger may have created the contact since it was searched for."""
     NEW = "new"
-    """Nobody has read it yet."""
+    """It was never read."""
     TURN = "turn"
     """It is its turn."""
 
@@ -102,9 +102,9 @@ ALL: Final = frozenset(_ORDER.values())
 
 @dataclass(frozen=True, slots=True)
 class ReadItem:
-    """One thing to read. ``key`` is a task's or a contact's id there, or the key of a contact that is looked for.
+    """One item to read. ``key`` is the id of a task or contact, or the phone number or e-mail to search for.
 
-    ``contact`` is the task's, where it is known.
+    ``contact`` is the contact of a task, if known.
     """
 
     system: str
@@ -119,17 +119,17 @@ class ReadItem:
 
     @property
     def stage(self) -> int:
-        """Items of one stage may be read side by side; those of a lower one come before."""
+        """The stage. Items of one stage may be read at the same time, after all items of lower stages."""
         return _ORDER[self.what, self.need]
 
     @property
     def words(self) -> str:
-        """How people are told of it."""
+        """The item as reports name it."""
         return in_words(self.what, self.key)
 
 
 def in_words(what: str, key: str) -> str:
-    """What stands in a report for something that is read."""
+    """Return an item as reports name it."""
     match what:
         case What.LIST:
             return f"the list of {key}"
@@ -154,10 +154,10 @@ def reading_list(
     named: Collection[tuple[str, str]] = (),
     persons: Collection[str] = (),
 ) -> list[ReadItem]:
-    """Everything that could be read now, of all CRMs, in order.
+    """Return everything that could be read now in all CRMs, in order.
 
-    ``grace`` is how long a contact that we asked for may still arrive. ``named`` are the (system, contact) that an
-    event told of, ``persons`` the links of whom everything is to be read.
+    ``grace`` is how long a create of a contact may take to arrive. ``named`` are the (system, contact) that events
+    name. ``persons`` are the links of which all tasks are to be read.
     """
     items = [
         item
@@ -183,15 +183,15 @@ def items_of(
     edits: Collection[TaskField] = (),
     turns: int = 0,
 ) -> list[ReadItem]:
-    """What could be read now of one CRM, in order; of these stages alone.
+    """Return what could be read now in one CRM, in order, limited to these stages.
 
-    ``edits`` are the fields that travel; ``turns`` is how many tasks may be read again for their texts alone.
+    ``edits`` are the fields that travel. ``turns`` is how many tasks may be read again only for their texts.
     """
     items: list[ReadItem] = []
     if capabilities.lists_tasks is not ListsTasks.ALL:
         busy = busy_links(base, seen)
         items += _lanes(system, base, busy, named)
-        # To find them takes longer than all else.
+        # Finding them takes longer than everything else here, so it is skipped if nobody asks for them.
         items += _lookups(system, base, busy, capabilities, now, grace) if NEWCOMERS & set(stages) else ()
     elif not seen[system].listed:
         items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
@@ -206,12 +206,12 @@ def items_of(
 
 
 def is_failing(base: Base, item: ReadItem) -> bool:
-    """Whether it could not be read when it was last tried."""
+    """Whether the item could not be read when it was last tried."""
     return item.place in base.failing
 
 
 def _rank(base: Base, item: ReadItem) -> tuple[bool, int, int]:
-    """What fails comes last; of that, what failed least often first, so that each has its turn."""
+    """Sort failing items last. Of these, the one with the fewest failures is first, so that each has its turn."""
     failing = base.failing.get(item.place)
     return (failing is not None, failing.failures if failing else 0, item.stage)
 
@@ -220,7 +220,7 @@ def _rank(base: Base, item: ReadItem) -> tuple[bool, int, int]:
 
 
 def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
-    """Open copies that the list no longer shows: each is read by itself before anything is said of it."""
+    """Yield open copies that the list no longer shows. Nothing follows from absence, so each is read by itself."""
     for replica in base.replicas.values():
         if replica.system != system or replica.remote_id in seen.rows:
             continue
@@ -230,7 +230,7 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 
 
 def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collection[TaskField]) -> list[ReadItem]:
-    """Rows that say something new, the earliest due first."""
+    """Return the rows that say something new, the earliest due first."""
     rows = [row for row in seen.rows.values() if says_something_new(base, row, capabilities, edits)]
     rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
     items = [_item_of(base, row, whole_lists=capabilities.whole_contact_lists) for row in rows]
@@ -238,7 +238,8 @@ def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collecti
 
 
 def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
-    """What tells all of this row: the task; for somebody who was never read, all of theirs, which are wanted anyway."""
+    """Return the item that reads this row in full: the task, or all tasks of a contact that was never read."""
+    # All tasks of such a contact are needed anyway, and where lists are whole they take one request.
     contact, need = row.contact or "", Need.OPEN if row.key in base.replicas else Need.NEW
     person = ReadItem(row.system, What.PERSON, contact, Need.NEW)
     is_new = need is Need.NEW and (row.system, contact) not in base.visits
@@ -248,7 +249,7 @@ def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
 
 
 def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edits: Collection[TaskField] = ()) -> bool:
-    """Whether a row that lacks the body must be read by itself: what a copy of ours shows counts where it travels."""
+    """Whether a row without its body must be read by itself. For our copies only fields that travel count."""
     if row.whole or not row.mirrored or row.contact is None:
         return False
     replica = base.replicas.get(row.key)
@@ -266,7 +267,7 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
 
 
 def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
-    """The contacts of tasks that no list of contacts has shown yet."""
+    """Yield the contacts of tasks that no list of contacts has shown yet."""
     wanted = {row.contact for row in seen.readings.values() if row.contact is not None and row.mirrored}
     for contact in sorted(wanted):
         if (system, contact) not in base.records:
@@ -277,7 +278,7 @@ def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 
 
 def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tuple[str, str]]) -> list[ReadItem]:
-    """Contacts whose tasks are to be read, those read longest ago first within each need."""
+    """Return the contacts whose tasks are to be read, within each need those read longest ago first."""
     needs = {r.contact: Need.COMPLETION for r in base.replicas.values() if _is_open(system, r.system, r.state)}
     unsettled = (op for op in base.operations.values() if op.system == system and op.state in UNSETTLED)
     needs |= dict.fromkeys((op.contact for op in unsettled), Need.OPERATION)
@@ -294,7 +295,7 @@ def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tup
     def longest_unread(contact: str) -> tuple[datetime, str]:
         return (base.visits.get((system, contact), _NEVER), contact)
 
-    # More of them may be urgent than one run can read: without a turn, the last of them would never have one.
+    # One run may not have the time for all urgent contacts. Without this order, the last would never be read.
     return [ReadItem(system, What.LANE, contact, needs[contact]) for contact in sorted(needs, key=longest_unread)]
 
 
@@ -305,7 +306,7 @@ def _is_open(system: str, where: str, state: ReplicaState) -> bool:
 def _lookups(
     system: str, base: Base, busy: Collection[str], capabilities: Capabilities, now: datetime, grace: timedelta
 ) -> Iterator[ReadItem]:
-    """Phone numbers, without a contact there so far: of people who have an open task, then those of all."""
+    """Yield phone numbers without a contact there: first of people with an open task, then of everybody."""
     known = {phone for record in base.records.values() if record.system == system for phone in record.phones}
     everybody = base.records.values() if capabilities.watches_all_contacts else ()
     done = set(known)
@@ -317,8 +318,8 @@ def _lookups(
 
 
 def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: timedelta, grace: timedelta) -> bool:
-    """Whether a contact is to be asked for again: none before ``recheck``, unless it was too early to see what we
-    had made."""
+    """Whether to search for a contact again: after ``recheck``, or if the last search was too early to find the
+    contact that we created."""
     asked = base.lookups.get((system, key))
     if asked is None or not within(asked, now, recheck):
         return True
@@ -330,10 +331,7 @@ def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: tim
 
 
 def _of_persons(system: str, base: Base, persons: Collection[str], *, looks_up: bool) -> Iterator[ReadItem]:
-    """Everything of these persons; who is not known there is looked for once more, when that is first asked for.
-
-    Later runs go by that answer, until the number's own turn comes.
-    """
+    """Yield everything of these persons. A person without a contact there is searched for once more, not each run."""
     wanted = set(persons)
     for link in sorted(wanted):
         there = [contact for where, contact in base.contacts_of(link) if where == system]
@@ -345,12 +343,12 @@ def _of_persons(system: str, base: Base, persons: Collection[str], *, looks_up: 
 
 
 def link_of(base: Base, record: tuple[str, str]) -> str:
-    """The person of a record; one that is linked to nobody is its own."""
+    """Return the link of a record, or a link of its own if it has none."""
     return base.links.get(record) or ":".join(record)
 
 
 def busy_links(base: Base, seen: Mapping[str, Seen]) -> set[str]:
-    """Links that have something open, as far as is known now: in the ledger, or in a list just read."""
+    """Return the links with an open task in the ledger or in a list that was just read."""
     open_now = {task.contact for task in base.tasks.values() if task.state is State.OPEN}
     for system, what in seen.items():
         for reading in what.readings.values():
@@ -361,7 +359,7 @@ def busy_links(base: Base, seen: Mapping[str, Seen]) -> set[str]:
 
 
 def records_of(base: Base, links: Collection[str]) -> list[Record]:
-    """The records of these links."""
+    """Return the records of these links."""
     found = [key for key in base.records if link_of(base, key) in links] if links else []
     return [base.records[key] for key in sorted(found)]
 
@@ -377,12 +375,12 @@ def told_apart(
     *,
     new: bool,
 ) -> list[Reading]:
-    """Rows of one contact's tasks from which something follows, though others beside them cannot be understood.
+    """Return the rows of one contact's tasks that may be used, although others could not be understood.
 
-    What cannot be understood may be the task whose creation closed another one: a closed row of the kind that is
-    closed so says nothing, unless it is newer than all of them, and no readable one may have closed it. Of open rows,
-    those of ``known`` copies do, others where ``new`` says so. Nothing may be written there: where the open tasks stand
-    in the order of their creation, and what is in the slot, is not known.
+    A row that could not be understood may be a task whose creation closed another one. So a closed exclusive row is
+    used only if it is newer than all of them and no readable row may have closed it. Open rows are used if they are
+    ``known`` copies, or if ``new`` is true. Nothing may be written in such a lane, because its order and its slot are
+    not known.
     """
     rows = list(rows)
     suspects = {row.remote_id for row in maybe_superseded(rows, window)}
