@@ -1,4 +1,4 @@
-"""Files that people name: read whole if they are files at all, written for their owner alone, never through a link."""
+"""Read and write files that users name. Files are written for their owner only, and never through a link."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-# Opening a pipe would wait for a writer.
+# Without this flag, opening a pipe would wait for a writer.
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 def read_whole(path: Path, *, limit: int) -> bytes:
-    """What is in a file of at most ``limit`` bytes. Raises `OSError`, also for what is no file and what is longer."""
+    """The content of a file. Raises `OSError`, also if it is not a plain file or longer than ``limit`` bytes."""
     with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
         found = os.fstat(file.fileno())
         if stat.S_ISDIR(found.st_mode):
@@ -29,7 +29,7 @@ def read_whole(path: Path, *, limit: int) -> bytes:
 
 
 def refuse_link(path: Path) -> None:
-    """Raise `OSError` where the name is taken by anything but a plain file: a link may lead to somebody else's file."""
+    """Raise `OSError` if the path exists and is not a plain file. A link may lead to somebody else's file."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -43,15 +43,15 @@ def refuse_link(path: Path) -> None:
 
 
 def write_new(path: Path, content: str) -> None:
-    """Write a file that is not there yet, readable by its owner alone. Raises `OSError`."""
+    """Write a new file that only its owner can read. Raises `OSError` if it exists."""
     with os.fdopen(os.open(path, _NEW, 0o600), "w", encoding="utf-8") as new:
         new.write(content)
 
 
 def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Put the file there in one step, readable by its owner alone. Raises `OSError`; what was there is then left.
+    """Replace a file in one step, readable by its owner only. Raises `OSError`, and leaves the old file then.
 
-    ``durable`` waits until it outlasts a power cut.
+    ``durable`` waits until the file would survive a power cut.
     """
     refuse_link(path)
     draft = beside(path)
@@ -71,12 +71,12 @@ def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 def beside(path: Path) -> Path:
-    """A name in the same folder that nobody has."""
+    """An unused name in the same folder, so that the file can be moved in one step."""
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
 def keep_name(path: Path) -> None:
-    """Make the folder's entry outlast a power cut, where the system can."""
+    """Make a new file name survive a power cut, if the system can."""
     with suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:

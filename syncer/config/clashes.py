@@ -1,4 +1,4 @@
-"""Accounts of one command that would be taken for one another, or would work on the same remote account."""
+"""Find account files that conflict: the same name, the same ledger, or the same remote account."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _THIS_MACHINE: Final = "localhost"
 
 
 def clashes(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
-    """What is wrong with each file that cannot be served beside another one."""
+    """The error of each file that conflicts with another one."""
     problems: dict[Path, list[str]] = defaultdict(list)
     for mine, other in _sharing(accounts, lambda account: account.name):
-        words = f"another file's account is named {mine.name}, too ({_files(other)}); give each its own name"
+        words = f"the account of another file has the same name {mine.name} ({_files(other)}); give each its own name"
         problems[mine.path].append(f"{mine.path}: account.name: {words}")
     for mine, other in _sharing(accounts, lambda account: account.ledger_url):
-        words = f"another file names the same ledger ({_files(other)}); an account needs one of its own"
+        words = f"another file has the same ledger ({_files(other)}); each account needs its own"
         problems[mine.path].append(f"{mine.path}: ledger.url: {words}")
     for first, second in combinations(accounts, 2):
         same = [system for system in _both(first, second) if _same_remote(first, second, system)]
@@ -34,7 +34,7 @@ def clashes(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
 
 
 def known_clashes(accounts: Iterable[Account], identities: Mapping[Path, Mapping[str, str]]) -> dict[Path, ConfigError]:
-    """The same, by what the ledgers know: ``identities`` are the remote account's id by system, for each file."""
+    """Like `clashes`, by the remote accounts that the ledgers know: ``identities`` are their ids by file and system."""
     problems: dict[Path, list[str]] = defaultdict(list)
     for first, second in combinations(accounts, 2):
         for system in _both(first, second):
@@ -49,7 +49,7 @@ def known_clashes(accounts: Iterable[Account], identities: Mapping[Path, Mapping
 
 def _opens_the_same(other: Account) -> str:
     return (
-        f"{other.path} opens the same remote account, so that every task would be made twice; keep one of the two "
+        f"{other.path} opens the same remote account, so every task would be created twice; keep one of the two "
         "files, or correct the key or the id in the other"
     )
 
@@ -70,12 +70,12 @@ def _files(accounts: Iterable[Account]) -> str:
 
 
 def _both(first: Account, second: Account) -> list[str]:
-    """The systems that both have, in the order of the first."""
+    """The systems that both accounts have, in the order of the first."""
     return [system for system in first.connections if system in second.connections]
 
 
 def _same_remote(first: Account, second: Account, system: str) -> bool:
-    """Whether both mean the account of the same key, or the same place of it, on the same host."""
+    """Whether both connections open the same remote account: on the same host, with the same place or the same key."""
     here, there = first.connections[system], second.connections[system]
     if _host(here) != _host(there):
         return False
@@ -90,7 +90,7 @@ def _host(settings: ConnectionSettings) -> tuple[str, int | None]:
 
 
 def _one_name(host: str) -> str:
-    """The same for every name of one host, as far as that needs no network: this machine has many."""
+    """One name for all names of a host that can be told without a network: this machine has several."""
     name = host.rstrip(".")
     try:
         address = ip_address(name)

@@ -1,4 +1,4 @@
-"""Who may tell the daemon of an account that something happened, as ``[events]`` says."""
+"""The readers of events that the table ``[events]`` switches on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _READERS: Final = {
 
 
 def event_readers(account: Account) -> dict[str, EventReader]:
-    """A reader for each CRM whose events are on, by system. Raises `ValueError` for a key that cannot be used."""
+    """A reader for each CRM whose events are on, by system. Raises `ValueError` for an unusable key."""
     events, on = account.events, account.connections
     wanted: dict[str, dict[str, Any]] = {}
     if events.superfone_secret is not None:

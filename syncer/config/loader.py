@@ -1,6 +1,6 @@
-"""Account files: found, read, checked whole before anything is sent, and turned into settings.
+"""Find, read and check account files, and turn them into settings.
 
-A file is TOML. Everything that is wrong with it is reported at once, in `ConfigError`.
+A file is TOML. It is checked completely before anything is sent, and all errors are reported at once in `ConfigError`.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ _M = TypeVar("_M", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The accounts that can be served, and what is wrong with the others: one error for each file or folder.
+    """The valid accounts, and one error for each other file or folder.
 
-    ``files`` are the account files and the secret files that were looked at.
+    ``files`` are the account files and the secret files that were read.
     """
 
     accounts: tuple[Account, ...]
@@ -63,7 +63,7 @@ class Found:
 def find_accounts(configs: Sequence[Path], env: Mapping[str, str], *, secrets: bool = True) -> Found:
     """Load the accounts of these files and folders, else of ``SYNCER_CONFIG``, else of ``./config.toml``.
 
-    Without ``secrets`` none is looked up: each is when a connection is opened.
+    If ``secrets`` is false, secrets are looked up later, when a connection is opened.
     """
     files, broken = account_files(configs, env)
     accounts: list[Account] = []
@@ -80,7 +80,7 @@ def find_accounts(configs: Sequence[Path], env: Mapping[str, str], *, secrets: b
 
 
 def load_account(path: Path, *, secrets: bool = True) -> Account:
-    """Read and check one account file; raise `ConfigError` with everything that is wrong with it."""
+    """Read and check one account file. Raises `ConfigError` with all errors."""
     complaints = Complaints(path)
     tables = _read(path, complaints)
     complaints.raise_if_any()
@@ -88,14 +88,14 @@ def load_account(path: Path, *, secrets: bool = True) -> Account:
 
 
 def check_tables(path: Path, tables: dict[str, Any]) -> Account:
-    """The account of a file that is to be, with these tables, and its secrets; raise `ConfigError`."""
+    """The account of a file that is not written yet, from its tables. Raises `ConfigError`."""
     return _Reader(path, tables, Complaints(path), secrets=True).account()
 
 
 def build_adapters(account: Account, transports: Mapping[str, Any] | None = None) -> dict[str, Adapter]:
-    """The account's adapters by system, in the account's order; ``transports`` replace the network in tests.
+    """The account's adapters by system, in the account's order. ``transports`` replace the network in tests.
 
-    Raises `ConfigError` where the environment names a proxy that cannot be used.
+    Raises `ConfigError` for a missing secret, or if the proxy of the environment cannot be used.
     """
     complaints = Complaints(account.path)
     for key, secret in secrets_of(account):
@@ -120,7 +120,7 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
 
 
 def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
-    """The keys of an account's connections, and its other secrets, by the dotted key that names each."""
+    """The secrets of an account, each with its dotted key in the file."""
     tables: dict[str, BaseModel] = {**account.connections, "events": account.events, "alarms": account.alarms}
     for table, settings in tables.items():
         for key in type(settings).model_fields:
@@ -131,7 +131,7 @@ def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
 
 
 def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list[Path], list[ConfigError]]:
-    """The account files that are meant, each once; a folder means those in it. And what is wrong with folders."""
+    """The account files, each once, and the errors of folders. A folder stands for all account files in it."""
     named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part.strip()]
     files: dict[str, Path] = {}
     broken: list[ConfigError] = []
@@ -173,7 +173,7 @@ def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
 
 
 class _Reader:
-    """Takes one file's tables apart, noting what is wrong as it goes."""
+    """Reads the tables of one file, and collects the errors."""
 
     def __init__(self, path: Path, tables: dict[str, Any], complaints: Complaints, *, secrets: bool) -> None:
         self._path = path
@@ -218,7 +218,7 @@ class _Reader:
         )
 
     def _table(self, name: str, model: type[_M], defaults: dict[str, Any]) -> _M | None:
-        """One table as this model, ``None`` if it was refused."""
+        """One table as this model; ``None`` if it is invalid."""
         table = self._tables.get(name, {})
         if not isinstance(table, dict):
             self._complaints.add(name, f"expected a table [{name}]")
@@ -230,7 +230,7 @@ class _Reader:
             return None
 
     def _connections(self) -> dict[str, ConnectionSettings | None]:
-        """The settings of each connection that is on, ours first; ``None`` where they were refused."""
+        """The settings of each connection, the built-in ones first; ``None`` if they are invalid."""
         present = [name for name in self._tables if name not in _SECTIONS]
         ordered = [name for name in BUILT_IN if name in present] + [name for name in present if name not in BUILT_IN]
         found: dict[str, ConnectionSettings | None] = {}
@@ -255,7 +255,7 @@ class _Reader:
         return self._table(system, model, {})
 
     def _routes(self, connections: Iterable[str]) -> dict[Kind, tuple[str, ...]]:
-        """Every kind with the systems that it goes to, those that are off too."""
+        """The systems of each kind's route, including systems without a connection."""
         on = tuple(connections)
         for_messages = tuple(system for system in on if shows_messages(system))
         routes = {kind: for_messages if kind in MESSAGE_KINDS else on for kind in Kind}

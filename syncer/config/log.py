@@ -1,7 +1,7 @@
-"""Logs: one event to a line on standard error or in a file, every text of it redacted. What cannot be written is lost.
+"""Logs: one line for each event, on standard error or in a file, redacted. Lines that cannot be written are lost.
 
-Each record has a machine word for the event, then what it is about: ``account`` and ``run`` from the context,
-``system``, ``task``, ``remote_id`` and the like from the call.
+Each record has a word for the event, then fields: ``account`` and ``run`` from the context; ``system``, ``task``,
+``remote_id`` and the like from the call.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ __all__ = ["LEVELS", "about", "configure", "write_error"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 _LARGEST: Final = 64
-"""Bits of a number: to write one of thousands of digits is an error in Python."""
+"""The largest number in bits. Python raises an error when it writes a number of thousands of digits."""
 _FIRST: Final = ("timestamp", "level", "event", "account", "run", "system", "task")
 
 about = bound_contextvars
-"""``with about(account="acme", run="01…"):`` puts these into every record of the block."""
+"""``with about(account="acme", run="01…"):`` adds these fields to every record of the block."""
 
 
 class _StandardError:
-    """Whatever standard error is at the time: tests and runners exchange it."""
+    """The current standard error, because tests and test runners replace it."""
 
     def write(self, text: str) -> int:
         write_error(text)
         return len(text)
 
     def flush(self) -> None:
-        """`write` has done it."""
+        """Nothing to do: `write` flushes."""
 
     def isatty(self) -> bool:
         return sys.stderr is not None and not sys.stderr.closed and sys.stderr.isatty()
 
 
 def write_error(text: str) -> None:
-    """Write to standard error, redacted by the caller; where nothing can be written, the text is lost, nothing else."""
+    """Write a redacted text to standard error. If that fails, the text is lost, and no error is raised."""
     stream = sys.stderr
     if stream is None or stream.closed:
         return
@@ -60,14 +60,14 @@ def write_error(text: str) -> None:
 
 
 def _write_no_more_than_now(stream: Any) -> None:
-    """Let nothing of what could not be written wait: it would be tried again, and at the end be the exit status."""
+    """Discard what could not be written. Python would try to write it again at exit, and change the exit status."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     if raw is not None:
         sys.stderr = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", write_through=True)
 
 
 class _File:
-    """A file of ours alone, opened anew where somebody has moved it away; what cannot be written is lost."""
+    """A log file. It is opened again if somebody has moved it away. Lines that cannot be written are lost."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -80,7 +80,7 @@ class _File:
         return len(text)
 
     def flush(self) -> None:
-        """`write` has done it."""
+        """Nothing to do: `write` is unbuffered."""
 
     def isatty(self) -> bool:
         return False
@@ -105,14 +105,14 @@ _Stream = _StandardError | _File
 
 
 class _Handler(logging.StreamHandler[_Stream]):
-    """Ours, so that a second `configure` finds and replaces it."""
+    """A class of our own, so that a second call of `configure` finds the handler and replaces it."""
 
 
 def configure(level: str, *, json: bool, file: Path | None = None) -> None:
-    """Send everything from this level of `LEVELS` on to standard error, or to a file. Raises `OSError`.
+    """Log everything from this level of `LEVELS` on to standard error, or to a file. Raises `OSError`.
 
-    Lines are JSON if asked for, for people on a terminal, else ``key=value``. Other libraries' records come from
-    ``warning`` on only: their requests are in our own log, and theirs would show whole addresses.
+    Lines are JSON if ``json`` is true, readable text on a terminal, else ``key=value``. Other libraries are logged from
+    ``warning`` on: our own log has the requests, and theirs would show whole addresses.
     """
     number = getattr(logging, level.upper())
     common: list[Processor] = [
@@ -139,7 +139,7 @@ def _renderer(*, json: bool, stream: _Stream) -> Processor:
     if json:
         return structlog.processors.JSONRenderer()
     if stream.isatty():
-        # Plain tracebacks: the pretty ones show local variables, and with them keys.
+        # Plain tracebacks, because the rich ones show local variables, and so may show keys.
         colors = not os.environ.get("NO_COLOR")
         return structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=structlog.dev.plain_traceback)
     return structlog.processors.LogfmtRenderer(key_order=_FIRST, drop_missing=True, bool_as_flag=False)
@@ -155,7 +155,7 @@ def _adopt_other_libraries(level: int, common: Iterable[Processor], renderer: Pr
 
 
 def _log_retries() -> None:
-    # Its own hook would show the exception's representation and the arguments of the call.
+    # stamina's own hook would log the exception and the arguments of the call.
     from stamina.instrumentation import set_on_retry_hooks
     from stamina.typing import RetryDetails
 
@@ -168,7 +168,7 @@ def _log_retries() -> None:
 
 
 def _redacted(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Mask secrets in every value; what is no plain value becomes its text first."""
+    """Mask secrets in every value. Other objects than plain values are converted to text first."""
     return {key: _clean(value) for key, value in event.items()}
 
 

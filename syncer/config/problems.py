@@ -1,6 +1,6 @@
-"""What is wrong with a configuration, in the file's own words: ``file: dotted key: what was expected``.
+"""Errors of account files, in the form ``file: dotted key: what was expected``.
 
-Values are never repeated here: one of them may be a secret in the wrong place.
+The texts never contain a value, because it may be a secret in the wrong place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _WORDS: Final = {
 
 
 class ConfigError(Exception):
-    """One or more account files cannot be used. ``problems`` has one line for each thing to mend."""
+    """One or more account files are invalid. ``problems`` has one line for each error."""
 
     exit_status: Final = 2
 
@@ -38,18 +38,18 @@ class ConfigError(Exception):
 
 
 class Complaints:
-    """Collects what is wrong with one file."""
+    """Collects the errors of one file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lines: list[str] = []
 
     def add(self, key: str, what: str) -> None:
-        """Note a problem of this dotted key."""
+        """Add an error of this dotted key."""
         self.lines.append(f"{self.path}: {key}: {what}" if key else f"{self.path}: {what}")
 
     def add_errors(self, table: str, model: type[BaseModel], error: ValidationError) -> None:
-        """Note all errors of one table that this model has refused."""
+        """Add all validation errors of one table."""
         for details in error.errors(include_url=False, include_input=False):
             where = dotted((table, *details["loc"]))
             if details["type"] == "extra_forbidden":
@@ -58,7 +58,7 @@ class Complaints:
                 self.add(where, _what(details))
 
     def raise_if_any(self) -> None:
-        """Raise `ConfigError` with everything noted so far."""
+        """Raise `ConfigError` with all errors so far, if there are any."""
         if self.lines:
             raise ConfigError(self.lines)
 
@@ -72,7 +72,7 @@ def dotted(parts: Sequence[str | int]) -> str:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """``"; did you mean …?"``, or nothing if no known name is like it."""
+    """``"; did you mean …?"``, or an empty text if no known name is similar."""
     close = get_close_matches(name.lower(), list(known), n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
@@ -86,7 +86,7 @@ def _what(details: ErrorDetails) -> str:
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """The keys of the table in which the last part of this location stands."""
+    """The known keys of the table that contains this location."""
     here: Mapping[str, Any] = model.model_fields
     for part in location[:-1]:
         if isinstance(part, str):

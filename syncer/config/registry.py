@@ -1,7 +1,7 @@
-"""Which adapter serves which connection: a table of names to dotted paths, imported on use.
+"""The registry of adapters: names and dotted paths, imported when they are used.
 
-Packages add CRMs by the entry point group ``syncer.adapters``; it is looked at only for names that the table
-does not have, because reading all installed metadata takes longer than starting the program.
+Packages add CRMs with the entry point group ``syncer.adapters``. It is read only for names that are not built in,
+because reading the metadata of all installed packages takes longer than starting the program.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _SETTINGS: Final = {
     "reply": "adapters.reply.settings:ReplySettings",
     "highlevel": "adapters.highlevel.settings:HighLevelSettings",
 }
-"""The models of our own adapters' tables: what only reads account files need not load the adapters themselves."""
+"""The settings models of the built-in adapters, so that account files can be read without loading the adapters."""
 
 
 class AdapterClass(Protocol):
-    """What is registered: a class of adapters, with the model of its table in an account file.
+    """A registered adapter class, with the model of its table in an account file.
 
-    ``region`` reads phone numbers that have no country code. ``zone`` is the account's time zone, in which a CRM
-    that keeps dates without a time has its days.
+    ``region`` is the country of phone numbers without a country code. ``zone`` is the account's time zone, for CRMs
+    that keep dates without a time.
     """
 
     settings_model: type[ConnectionSettings]
@@ -45,17 +45,17 @@ class AdapterClass(Protocol):
 
 
 class UnknownSystem(LookupError):
-    """No adapter has this name, or the one that has it cannot be loaded; the message says which."""
+    """No adapter has this name, or it cannot be loaded. The message says which."""
 
 
 def installed_systems() -> tuple[str, ...]:
-    """All names that a connection can have: ours in their fixed order, then what packages added."""
+    """All names of connections: the built-in ones in their fixed order, then those of packages."""
     added = {point.name for point in entry_points(group=GROUP)}
     return (*BUILT_IN, *sorted(added - BUILT_IN.keys()))
 
 
 def adapter_class(system: str) -> AdapterClass:
-    """Import the adapter of this name; raise `UnknownSystem`."""
+    """Import the adapter of this name. Raises `UnknownSystem`."""
     path = BUILT_IN.get(system) or _path_of_package(system)
     if path is None:
         msg = f"no adapter is named {system}"
@@ -64,7 +64,7 @@ def adapter_class(system: str) -> AdapterClass:
     try:
         return cast("AdapterClass", getattr(import_module(module), name))
     except Exception as error:
-        # Somebody else's code: whatever is wrong with it, those who do not use it are served.
+        # This may be code of another package. Whatever it raises, accounts that do not use it must work.
         msg = f"the adapter {system} cannot be loaded from {path}: {error}"
         raise UnknownSystem(msg) from error
 
@@ -72,24 +72,24 @@ def adapter_class(system: str) -> AdapterClass:
 def make_adapter(
     system: str, settings: ConnectionSettings, *, region: str, zone: tzinfo, transport: Any = None
 ) -> Adapter:
-    """The adapter of this name, for a connection with these settings. Raises `UnknownSystem`.
+    """Create the adapter of this name, with these settings. Raises `UnknownSystem`.
 
-    Raises `ValueError` where the environment names a proxy that cannot be used.
+    Raises `ValueError` if the proxy of the environment cannot be used.
     """
     return adapter_class(system)(settings, region=region, zone=zone, transport=transport)
 
 
 def profile(system: str) -> Profile:
-    """What people are told and asked about the CRM of this name. Raises `UnknownSystem`."""
+    """The description of the CRM of this name. Raises `UnknownSystem`."""
     found = getattr(settings_model(system), "profile", None)
     if not isinstance(found, Profile):
-        msg = f"the adapter {system} does not say what to ask: its settings have no profile"
+        msg = f"the adapter {system} cannot be set up by questions, because its settings have no profile"
         raise UnknownSystem(msg)
     return found
 
 
 def shows_messages(system: str) -> bool:
-    """Whether tasks to write messages go to the CRM of this name where nobody says otherwise."""
+    """Whether message tasks are copied to this CRM by default."""
     try:
         return profile(system).shows_messages
     except UnknownSystem:
@@ -105,7 +105,7 @@ def label_of(system: str) -> str:
 
 
 def offers() -> Iterator[tuple[str, Profile]]:
-    """Every connection that can be offered, by name, ours first; a package that cannot be loaded offers none."""
+    """All connections that can be offered, the built-in ones first. Packages that cannot be loaded are left out."""
     for system in installed_systems():
         try:
             yield system, profile(system)
@@ -114,7 +114,7 @@ def offers() -> Iterator[tuple[str, Profile]]:
 
 
 def settings_model(system: str) -> type[ConnectionSettings]:
-    """The model of this connection's table in an account file; raises `UnknownSystem`."""
+    """The model of this connection's table in an account file. Raises `UnknownSystem`."""
     path = _SETTINGS.get(system)
     if path is None:
         return adapter_class(system).settings_model

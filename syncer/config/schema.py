@@ -1,4 +1,4 @@
-"""What an account file says, checked: the account, its ledger, its runs, its connections, routes and people."""
+"""The models of an account file: account, ledger, sync, connections, routes, users, events and alarms."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _NAME: Final = re.compile(r"[^\W_][\w .@+-]{0,99}")
 
 
 def check_name(name: str) -> str:
-    """Accept what can be a file's name: letters, digits, spaces and ``_.@+-``, a letter or digit first."""
+    """Accept names that can be a file name: letters, digits, spaces and ``_.@+-``, a letter or digit first."""
     if not _NAME.fullmatch(name):
         msg = "expected a name of letters, digits, spaces and _ . @ + -, of at most 100 characters"
         raise ValueError(msg)
@@ -40,7 +40,7 @@ def check_name(name: str) -> str:
 
 
 def check_timezone(name: str) -> str:
-    """Accept a zone of the IANA database."""
+    """Accept a time zone of the IANA database."""
     try:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError):
@@ -49,7 +49,7 @@ def check_timezone(name: str) -> str:
 
 
 def check_region(region: str) -> str:
-    """Accept a region that has a telephone numbering plan."""
+    """Accept a region with a telephone numbering plan."""
     from phonenumbers import SUPPORTED_REGIONS
 
     if region not in SUPPORTED_REGIONS:
@@ -59,7 +59,7 @@ def check_region(region: str) -> str:
 
 
 def check_interval(value: timedelta) -> timedelta:
-    """Accept pauses that leave the CRMs and the processor some rest."""
+    """Accept pauses of at least a second, to spare the CRMs and the processor."""
     if value < timedelta(seconds=1):
         msg = "expected at least 1s"
         raise ValueError(msg)
@@ -67,7 +67,7 @@ def check_interval(value: timedelta) -> timedelta:
 
 
 def check_keep(value: timedelta) -> timedelta:
-    """Accept what is long enough to tell what happened yesterday."""
+    """Accept at least a day, so that the history shows what happened yesterday."""
     if value < timedelta(days=1):
         msg = "expected at least 1d"
         raise ValueError(msg)
@@ -75,9 +75,9 @@ def check_keep(value: timedelta) -> timedelta:
 
 
 def check_ledger(value: str, info: ValidationInfo) -> str:
-    """Make the URL absolute; relative files start at the account file's folder (``info.context["folder"]``).
+    """Make the URL absolute. Relative files start at the account file's folder (``info.context["folder"]``).
 
-    Raises `ValueError` for other databases, and for a password that is written out.
+    Raises `ValueError` for other databases, and for a URL with a password in the file.
     """
     if value.startswith(("env:", "file:", "keyring:")):
         value = resolve_secret(value, info).get_secret_value()
@@ -92,7 +92,7 @@ def check_ledger(value: str, info: ValidationInfo) -> str:
         msg = "expected sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
         raise ValueError(msg)
     folder = Path((info.context or {}).get("folder", "."))
-    # The name itself is not resolved: whoever opens it looks first whether it is a link.
+    # The last part is not resolved: whoever opens the file checks first whether it is a link.
     path = folder / os.path.expanduser(file)  # noqa: PTH111 - raises nothing
     return f"sqlite:///{path.parent.resolve() / path.name}"
 
@@ -106,7 +106,7 @@ def _password(url: str) -> str:
 
 
 class AccountTable(StrictModel):
-    """``[account]``: what the account is called, how its times are shown, how its phone numbers are read."""
+    """``[account]``: its name, the time zone for display, and the region of phone numbers."""
 
     name: Annotated[str, AfterValidator(check_name)]
     timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
@@ -114,7 +114,7 @@ class AccountTable(StrictModel):
 
 
 class LedgerTable(StrictModel):
-    """``[ledger]``: where the account's database is, how long it keeps history, and whether it is copied."""
+    """``[ledger]``: where the database is, how long history is kept, and whether it is backed up."""
 
     url: Annotated[str, AfterValidator(check_ledger)]
     keep: Annotated[Duration, AfterValidator(check_keep)] = timedelta(days=365)
@@ -125,11 +125,11 @@ Count = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 
 
 class SyncSettings(StrictModel):
-    """``[sync]``: how often a run is made, and what it may do.
+    """``[sync]``: how often runs are made, and what they may do.
 
-    A ``run_limit`` of 0 is no limit; a ``twin_window`` of 0 adopts no twins. ``cancelled`` says whether a task
-    that was cancelled in Reply is closed elsewhere, ``deleted`` the same of one of which a copy was deleted. ``edits``
-    are the fields that travel when people change them.
+    A ``run_limit`` of 0 is no limit. A ``twin_window`` of 0 matches no twins. ``cancelled`` says whether a task that
+    was cancelled in Reply is completed elsewhere; ``deleted`` says the same of a task with a deleted copy. ``edits``
+    are the fields whose changes are copied.
     """
 
     interval: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=60)
@@ -146,7 +146,7 @@ class SyncSettings(StrictModel):
 
 
 def check_webhook(value: str, info: ValidationInfo) -> str:
-    """Accept an address that alarms are posted to: https, or http on loopback; a reference to a secret may name it."""
+    """Accept an address for alarms: https, or http on loopback, or a reference to a secret with such an address."""
     if value.startswith(("env:", "file:", "keyring:")):
         if not (info.context or {}).get("secrets", True):
             return value
@@ -169,7 +169,7 @@ def check_header(name: str) -> str:
 
 
 def read_public_key(value: str, info: ValidationInfo) -> str:
-    """The text of the PEM file that ``file:PATH`` names; relative paths start at the account file's folder."""
+    """The text of the PEM file of ``file:PATH``. Relative paths start at the account file's folder."""
     context = info.context or {}
     if not value.startswith("file:") or value == "file:":
         msg = "expected a file with a public key, file:PATH"
@@ -184,19 +184,19 @@ def read_public_key(value: str, info: ValidationInfo) -> str:
         raise ValueError(msg) from None
     except UnicodeDecodeError:
         text = ""
-    # Only who names a key needs what reads it.
+    # Imported only if a key is set, because the import takes time.
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         load_pem_public_key(text.encode())
     except (ValueError, TypeError):
-        msg = f"the file {path} holds no public key (PEM)"
+        msg = f"the file {path} does not contain a public key (PEM)"
         raise ValueError(msg) from None
     return text
 
 
 class EventsTable(StrictModel):
-    """``[events]``: which CRMs may tell the daemon that something happened. Each is off without its line."""
+    """``[events]``: the CRMs whose events the daemon accepts. Each is off by default."""
 
     superfone_secret: Secret | None = None
     superfone_header: Annotated[str, AfterValidator(check_header)] = "Authorization"
@@ -206,9 +206,9 @@ class EventsTable(StrictModel):
 
 
 class AlarmsTable(StrictModel):
-    """``[alarms]``: when an account counts as stuck, and who is told of its alarms.
+    """``[alarms]``: when an account counts as stuck, and who receives its alarms.
 
-    Without ``stuck_after`` it is three intervals, at least 15 minutes.
+    The default of ``stuck_after`` is three intervals, at least 15 minutes.
     """
 
     stuck_after: Annotated[Duration, AfterValidator(check_interval)] | None = None
@@ -218,18 +218,18 @@ class AlarmsTable(StrictModel):
 
 
 class User(StrictModel):
-    """One person of ``[[users]]``: ``ids`` are this person's user ids, as text, by system."""
+    """One person of ``[[users]]``. ``ids`` are the person's user ids, as text, by system."""
 
     name: str
     ids: dict[str, str]
 
 
 class Account(StrictModel):
-    """One account file, checked. ``path`` is the file.
+    """One valid account file. ``path`` is the file.
 
-    ``routes`` has every kind; systems that are off are left out, and stand in ``routes_off`` where the file names them.
-    ``chosen_routes`` are the kinds of which ``[routes]`` says so; the others go wherever they can be made.
-    ``ledger_url`` is absolute and may hold a password.
+    ``routes`` has all kinds, with the systems that have a connection. ``routes_off`` are the other systems that
+    ``[routes]`` names. ``chosen_routes`` are the kinds in ``[routes]``; the others have the default route.
+    ``ledger_url`` is absolute and may contain a password.
     """
 
     name: str
@@ -250,7 +250,7 @@ class Account(StrictModel):
 
     @property
     def stuck_after(self) -> timedelta:
-        """How long no run may end well before somebody is told."""
+        """An alarm is sent if no run has succeeded for this time."""
         return self.alarms.stuck_after or max(3 * self.sync.interval, LEAST_STUCK)
 
     @property

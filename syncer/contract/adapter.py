@@ -1,27 +1,27 @@
-"""The contract between the engine and a CRM: methods, capabilities, errors.
+"""The interface between the engine and a CRM: methods, capabilities, errors.
 
-The engine never asks which CRM it talks to; it asks what the adapter declares.
+The engine never checks which CRM it talks to. It checks what the adapter declares.
 
-Errors, by what the caller must do::
+Errors, by what the caller has to do::
 
     AdapterError
-    ├── Unavailable          try again in a later run; nothing is known
-    │   ├── NoConnection     it cannot be reached at all: asking for anything else would fail, too
+    ├── Unavailable          nothing is known; try again in a later run
+    │   ├── NoConnection     the CRM cannot be reached: every other request would fail too
     │   └── BudgetSpent      the run's time or the CRM's requests are used up
     ├── Unauthorized         stop this connection for this run
-    │   └── Forbidden        the key is right and may not do this: it may concern this one thing alone
-    ├── WrongAccount         the key opens another account than the ledger belongs to: stop, write nothing
-    ├── NotSent              the request surely was not carried out: it may simply be repeated
-    ├── InDoubt              it may have been carried out: settle by reading, never by repeating
-    ├── Refused              it was not carried out, and the same request would be refused again: park it
-    │   ├── Full             the account has no room for more: creates wait, nothing is wrong with the task
-    │   ├── Ambiguous        a key leads to a contact that does not show it, or to several: nobody is found, nobody made
-    │   └── NothingOpen      a completion found no open task: read again
-    ├── Moved                it shows something else than was expected, so nothing was sent: look again, decide again
-    ├── Missing              the read of this one thing says that it does not exist
-    └── BadAnswer            it could not be understood: attention, and nothing is concluded
+    │   └── Forbidden        the key is valid but may not do this; perhaps only this item is concerned
+    ├── WrongAccount         the key belongs to another account than the ledger: stop, and write nothing
+    ├── NotSent              the request was certainly not carried out: it may be repeated
+    ├── InDoubt              the request may have been carried out: settle it by reading, never repeat it
+    ├── Refused              the CRM rejected the request, and would reject it again: park it
+    │   ├── Full             the account's storage is full: creates wait, the task itself is fine
+    │   ├── Ambiguous        a key belongs to several contacts, or to one that does not show it: use and create none
+    │   └── NothingOpen      there was no open task to complete: read again
+    ├── Moved                the task has changed, so nothing was sent: read it and decide again
+    ├── Missing              the read of this item says that it does not exist
+    └── BadAnswer            the answer could not be understood: conclude nothing, and list it under attention
 
-Adapters raise nothing else on purpose; any other exception is a bug of ours.
+Adapters raise no other exceptions on purpose. Any other exception is a bug.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, Tas
 
 
 class AdapterError(Exception):
-    """Something between us and a CRM went wrong.
+    """Base of all errors of an adapter.
 
-    ``words`` are the CRM's own, redacted, or our description where it said nothing. ``status`` is the HTTP
-    status, if there was an answer. ``content`` is that answer as received, for the adapter alone: it is not
-    redacted and goes into no log, ledger or report.
+    ``words`` is the CRM's error text, redacted, or our description if there was none. ``status`` is the HTTP status, if
+    there was an answer. ``content`` is the answer as received, for the adapter only: it is not redacted, so it must not
+    get into a log, a ledger or a report.
     """
 
     def __init__(self, words: str, *, system: str = "", status: int | None = None, content: bytes = b"") -> None:
@@ -56,15 +56,15 @@ class AdapterError(Exception):
 
 
 class Unavailable(AdapterError):
-    """The CRM could not be read now: network, time-out, 5xx, after all retries."""
+    """The CRM could not be read: network, time-out or 5xx, after all retries."""
 
 
 class NoConnection(Unavailable):
-    """Nothing of the CRM can be reached: no network, a wrong address, or nobody there."""
+    """The CRM cannot be reached: no network, a wrong address, or no server."""
 
 
 class BudgetSpent(Unavailable):
-    """Waiting for the next allowed request would outlast the run."""
+    """The next request is allowed only after the end of the run."""
 
 
 class Unauthorized(AdapterError):
@@ -72,23 +72,23 @@ class Unauthorized(AdapterError):
 
 
 class Forbidden(Unauthorized):
-    """403: the key opens the account, but not this."""
+    """403: the key is valid, but may not do this."""
 
 
 class WrongAccount(AdapterError):
-    """The key opens another account than the ledger belongs to.
+    """The key belongs to another account than the ledger.
 
-    ``expected`` and ``found`` are the CRM's own ids of the two accounts.
+    ``expected`` and ``found`` are the CRM's ids of the two accounts.
     """
 
     def __init__(self, expected: str, found: str, *, system: str = "") -> None:
-        super().__init__(f"the key opens account {found}, but the ledger belongs to {expected}", system=system)
+        super().__init__(f"the key belongs to account {found}, but the ledger to account {expected}", system=system)
         self.expected = expected
         self.found = found
 
 
 class NotSent(AdapterError):
-    """No connection: the request surely did not arrive."""
+    """There was no connection: the request certainly did not arrive."""
 
 
 class InDoubt(AdapterError):
@@ -96,17 +96,17 @@ class InDoubt(AdapterError):
 
 
 class Refused(AdapterError):
-    """The CRM understood the request and said no."""
+    """The CRM understood the request and rejected it."""
 
 
 class Full(Refused):
-    """The account's quota is used up."""
+    """The account's storage is full."""
 
 
 class Ambiguous(Refused):
-    """A key leads to contacts that cannot be told to be the one that is looked for.
+    """A key does not lead to exactly one contact.
 
-    ``contacts`` are their ids: one that does not show the key by which it was found, or several that carry a key each.
+    ``contacts`` are the ids of those that were found: one that does not show the key, or several.
     """
 
     def __init__(
@@ -127,15 +127,15 @@ class NothingOpen(Refused):
 
 
 class Moved(AdapterError):
-    """Somebody changed or closed the task, so that nothing was sent; ``reading`` is what it shows."""
+    """Somebody changed or closed the task, so nothing was sent. ``reading`` is the task as it is now."""
 
     def __init__(self, reading: Reading) -> None:
-        super().__init__("it was changed or closed meanwhile", system=reading.system)
+        super().__init__("the task was changed or closed meanwhile", system=reading.system)
         self.reading = reading
 
 
 class Missing(AdapterError):
-    """There is no such task or contact, says the read of that one."""
+    """The read of a task or contact says that it does not exist."""
 
 
 class BadAnswer(AdapterError):
@@ -146,13 +146,13 @@ class ListsTasks(StrEnum):
     """How a CRM's tasks can be listed."""
 
     ALL = "all"
-    """One list of every open task of the account."""
+    """One list of all open tasks of the account."""
     PER_CONTACT = "per contact"
-    """One list for each contact, open and closed tasks, newest created first."""
+    """One list for each contact, with open and closed tasks, newest first."""
 
 
 class Completes(StrEnum):
-    """What the CRM's complete call addresses."""
+    """Which task the CRM's call for completing closes."""
 
     TASK = "the task"
     TOP_OF_LANE = "the contact's newest open task"
@@ -160,11 +160,12 @@ class Completes(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LanePolicy:
-    """What may be done in the lane of a contact where creating a task closes others.
+    """Settings for lanes: for CRMs in which creating a task closes the contact's other tasks.
 
-    ``replace_later`` lets a waiting task that is due earlier take the slot of one of ours. ``supersede_window``
-    is the largest distance between a closure and the creation that caused it. ``superseded_is_done`` takes a
-    task that they superseded for done. ``reschedules`` lets a task of ours in the slot be made again with another due.
+    replace_later       a waiting task replaces our copy in the slot, if that is due later
+    reschedules         our copy in the slot is replaced if its due changes
+    superseded_is_done  a task that was closed because people created another one counts as done
+    supersede_window    the longest time between the creation of a task and the closing that it caused
     """
 
     replace_later: bool = True
@@ -175,22 +176,26 @@ class LanePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a CRM can do, as data.
+    """What a CRM can do, as data. The engine decides by these, never by the CRM's name.
 
-    ``creates`` are the kinds that can be created there; ``completes_kinds`` those whose replicas we may
-    complete by configuration. ``exclusive`` are the kinds whose creation closes the contact's other open
-    exclusive tasks; where it is not empty, ``lane`` is set. ``listing_lags`` says that a list may miss what
-    was just written, so that nothing is created without reading that one contact's tasks before;
-    ``whole_contact_lists`` that each row of such a contact's list is all that there is to read of the task.
-    ``contact_keys`` are the keys by which one contact can be found, best first; ``lists_contacts`` says
-    that all contacts can be listed, ``creates_contacts`` that one can be made. ``due_step`` is the time to which a due
-    is kept: a minute, where seconds are cut off or rounded. ``due_zone`` is set where a due may be a day without a
-    time: the account's time zone, by which the engine and the adapter tell which day an instant is on; with a
-    ``due_step`` of a day every due is one. ``tells_changes`` says that it can be asked whose tasks changed since it was
-    asked before. ``shows`` are the fields of a task that have a place there, ``edits`` those that can be changed, with
-    the kinds of which they may be; ``sequence_keeps`` those that are never changed in a task of a sequence. ``same``
-    says which values of a field, beside dues, are one, as far as the CRM changes them by itself. ``lists_texts`` says
-    that the list of all tasks shows titles and texts. ``notes`` are facts for people, printed by ``syncer check``.
+    creates              kinds that can be created
+    completes_kinds      kinds that we may complete, by the settings
+    exclusive            kinds of which a contact can have one open task: creating one closes the others. Needs ``lane``
+    listing_lags         lists may lack recent writes, so the contact's own list is read before each create
+    whole_contact_lists  the rows of a contact's own list are complete, so tasks need no read of their own
+    lists_contacts       all contacts can be listed
+    contact_keys         the types of keys by which a contact can be found, the best first
+    creates_contacts     contacts can be created
+    due_step             how exactly dues are kept: one minute if seconds are cut off or rounded
+    due_zone             the account's time zone, if a due may be a day without a time; with a ``due_step`` of a day
+                         every due is one
+    tells_changes        `Adapter.list_changed` works
+    shows                the fields that a task has there
+    edits                the fields that can be changed, each with the kinds of tasks
+    sequence_keeps       the fields that are never changed in a task of a sequence
+    same                 whether two values of a field other than the due are the same, apart from what the CRM changes
+    lists_texts          the list of all tasks has titles and texts
+    notes                facts for users, printed by ``syncer check``
     """
 
     lists_tasks: ListsTasks
@@ -235,7 +240,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Whose tasks changed: the contacts' ids, and the ``cursor`` with which to ask the next time."""
+    """The ids of contacts whose tasks changed, and the ``cursor`` for the next call."""
 
     contacts: frozenset[str]
     cursor: str
@@ -243,7 +248,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The account on the other side. ``id`` is ``None`` where it is only learned from later answers."""
+    """The remote account. ``id`` is ``None`` if only a later answer tells it."""
 
     id: str | None
     label: str
@@ -251,9 +256,9 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One harmless read of ``syncer check``: what was tried, whether it worked, and what to do if not.
+    """The result of one test of ``syncer check``: what was tested, whether it worked, and advice if it failed.
 
-    ``ok`` is ``None`` where nothing harmless can tell.
+    ``ok`` is ``None`` if no harmless request can test it.
     """
 
     what: str
@@ -264,7 +269,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class TeamMember:
-    """A user of the CRM, to whom tasks can be assigned; ``email`` is in lower case, empty where the CRM tells none."""
+    """A user of the CRM to whom tasks can be assigned. ``email`` is in lower case, or empty if it is unknown."""
 
     id: str
     name: str
@@ -272,24 +277,24 @@ class TeamMember:
 
 
 class Wire(Protocol):
-    """What the engine watches of an adapter's traffic."""
+    """The part of an adapter's HTTP client that the engine uses."""
 
     reads: int
     writes: int
     outcomes: Counter[str]
-    """How many requests arrived, repeated ones too, by what came of them."""
+    """The number of requests sent, retries included, by result."""
 
     def budgets(self) -> dict[str, float]:
-        """Which part of each rate's budget is used up now, from 0 to 1, by the rate's window such as ``60s``."""
+        """The used part of each rate now, from 0 to 1, by its window, such as ``60s``."""
 
     def waited(self) -> float:
-        """Seconds, so far, for which an answer was awaited; no pause that the CRM asked for counts, nor a budget's."""
+        """Seconds so far in which a request waited for its answer. Pauses for rate limits do not count."""
 
     def set_deadline(self, seconds: float | None) -> None:
-        """Refuse, from now on, to wait for a request budget beyond this many seconds; ``None`` is no limit."""
+        """From now on, do not wait longer than ``seconds`` for a rate limit. ``None`` is no limit."""
 
     def set_fence(self, fence: Callable[[], None]) -> None:
-        """Call this at the last moment before each write is sent; what it raises, the write raises, unsent."""
+        """Call ``fence`` at the last moment before each write. If it raises, so does the write, and it is not sent."""
 
 
 class Adapter(ABC):
@@ -298,114 +303,112 @@ class Adapter(ABC):
     system: ClassVar[str]
     wire: Wire
     expected_identity: str | None = None
-    """The account that the ledger belongs to; learned from the first answer that names one, where it is unknown."""
+    """The account that the ledger belongs to. If it is unknown, the first answer with an account sets it."""
 
     @property
     @abstractmethod
     def capabilities(self) -> Capabilities:
-        """What this CRM can do, under this connection's settings."""
+        """What this CRM can do with this connection's settings."""
 
     def raw_type(self, kind: Kind) -> str:
-        """The CRM's own word for what a create of this kind becomes; empty where a marker can be read back."""
+        """The CRM's type for a task of this kind. Empty if markers can be read, for then it is not needed."""
         del kind
         return ""
 
     @abstractmethod
     async def identity(self) -> Identity:
-        """Which account this key opens. Raises `Unauthorized`, `Unavailable`, `Refused`, `BadAnswer`."""
+        """The account of this key. Raises `Unauthorized`, `Unavailable`, `Refused`, `BadAnswer`."""
 
     @abstractmethod
     async def list_tasks(self) -> Listing[Reading]:
-        """Every open task of the account, read whole or not at all (``ListsTasks.ALL``).
+        """All open tasks of the account, each once (for ``ListsTasks.ALL``).
 
-        De-duplicated by id. A list that breaks off between pages raises `Unavailable` or `BadAnswer`.
+        A list that breaks off between pages raises `Unavailable` or `BadAnswer`; a part of it is never returned.
         """
 
     @abstractmethod
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
-        """One contact's tasks, open and closed, newest created first, whole.
+        """All open and closed tasks of one contact, newest first.
 
-        Never lags. Reply gives open and closed rows of the contact, without bodies. Raises `Missing` if
-        the contact does not exist.
+        This list must not lag. Rows may lack the body; then ``Reading.whole`` is false. Raises `Missing` if the contact
+        does not exist.
         """
 
     async def list_changed(self, cursor: str | None) -> Changed:
-        """The contacts of whom a task was made, changed, closed or deleted since this cursor, read whole or not at all.
+        """The contacts with a task that was created, changed, closed or deleted since this cursor.
 
-        More may be named than changed, never fewer: what changes while it is read is named now or the next time.
-        Without a cursor it begins now, and names nobody. Raises `Refused` for a cursor that is not known any more.
-        Only where ``capabilities.tells_changes``.
+        There may be more contacts than really changed, but never fewer. A change during the call is returned now or by
+        the next call. ``None`` starts now and returns no contacts. Raises `Refused` for a cursor that has expired. Only
+        used if ``capabilities.tells_changes``.
         """
         raise NotImplementedError
 
     async def list_tasks_of(self, contacts: Collection[str]) -> dict[str, Listing[Reading]]:
-        """What `list_contact_tasks` gives of each of these contacts, where fewer requests give them all at once.
+        """The result of `list_contact_tasks` for each of these contacts, if that takes fewer requests together.
 
-        Empty where they do not. Who is not there has no tasks. Raises `Unavailable`, `Unauthorized`, `BadAnswer`.
+        Empty if it does not. A contact that does not exist has no tasks. Raises `Unavailable`, `Unauthorized`,
+        `BadAnswer`.
         """
         del contacts
         return {}
 
     @abstractmethod
     async def get_task(self, ref: TaskRef) -> Reading:
-        """One task, whole. Raises `Missing` where the CRM says that there is none.
-
-        Only where ``capabilities.gets_task``.
-        """
+        """One task, whole. Raises `Missing` if it does not exist. Only used if ``capabilities.gets_task``."""
 
     @abstractmethod
     async def create_task(self, draft: Draft) -> Reading:
-        """Create a task; the answer, as read. Raises `NotSent`, `InDoubt`, `Refused`, `Full`, `Unauthorized`."""
+        """Create a task and return it as answered. Raises `NotSent`, `InDoubt`, `Refused`, `Full`, `Unauthorized`."""
 
     @abstractmethod
     async def complete_task(self, ref: TaskRef) -> Reading:
-        """Complete a task; the task that was closed, whichever it was (``Completes.TOP_OF_LANE``).
+        """Complete a task, and return the task that was closed. With ``Completes.TOP_OF_LANE`` this may be another one.
 
-        A task that moves to its next date when it is completed comes back open, as it was read after the completion:
-        with another due than before, that was carried out; with the same one it is in doubt. Only the caller knows the
-        due that was before. Raises `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
+        A recurring task moves to its next date, so it is returned open, as it was read after the completion. The caller
+        compares the due with the one before: if it differs, the completion was carried out, else it is in doubt. Raises
+        `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
         """
 
     async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
-        """Change fields of an open task, and nothing else; the task as answered. Only where ``capabilities.edits``.
+        """Change these fields of an open task, and return it as answered. Only used if ``capabilities.edits``.
 
-        It is read just before: where a field is not as expected, or the task is closed, raises `Moved`, and nothing is
-        sent. Raises what a read raises for that reading, `Refused` for a field that cannot be changed, `NotSent`,
-        `InDoubt`, `Missing`, `Unauthorized`.
+        The task is read just before. If a field is not as expected, or the task is closed, it raises `Moved` and sends
+        nothing. Raises `Refused` for a field that cannot be changed, `NotSent`, `InDoubt`, `Missing`, `Unauthorized`,
+        and what the read raises.
         """
         raise NotImplementedError
 
     @abstractmethod
     async def list_contacts(self) -> Listing[Record]:
-        """Every contact of the account, read whole or not at all. Only where ``capabilities.lists_contacts``."""
+        """All contacts of the account, or an error. Only used if ``capabilities.lists_contacts``."""
 
     @abstractmethod
     async def get_contact(self, remote_id: str) -> Record:
-        """One contact by id. Raises `Missing`, or `NotImplementedError` where the CRM cannot (Superfone)."""
+        """One contact by id. Raises `Missing`, or `NotImplementedError` if the CRM cannot (Superfone)."""
 
     @abstractmethod
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The contacts that carry this key: an E.164 phone number (``+…``) or a lower-case e-mail.
+        """The contacts with this key: an E.164 phone number (``+…``) or an e-mail in lower case. May be empty.
 
-        Empty where there is none. Only for kinds of key in ``capabilities.contact_keys``. Raises `Ambiguous` for a
-        contact that is found and does not show the key, `Unavailable`, `Unauthorized`, `BadAnswer`, `Refused`; like any
-        method that learns of it, `WrongAccount`.
+        Only used for the types of keys in ``capabilities.contact_keys``. Raises `Ambiguous` if the contact that is
+        found does not show the key, `Unavailable`, `Unauthorized`, `BadAnswer`, `Refused`. This method, like all
+        others, may raise `WrongAccount`.
         """
 
     @abstractmethod
     async def create_contact(self, record: Record) -> Record:
-        """Create, or find, a contact with these keys; the record as it is there. A write.
+        """Find or create a contact with these keys, and return it as it is in the CRM. This is a write.
 
-        One that is there is never changed. Raises `Ambiguous` where it cannot be told who that is, `Refused`, `Full`,
-        `NotSent`, `InDoubt`, `Unauthorized`, and what `find_contacts` raises.
+        An existing contact is never changed. Raises `Ambiguous` if the keys do not lead to exactly one contact,
+        `Refused`, `Full`, `NotSent`, `InDoubt`, `Unauthorized`, and what `find_contacts` raises.
         """
 
     @abstractmethod
     async def check(self) -> list[Check]:
-        """Try each permission that a run needs by a harmless read. Raises nothing but bugs."""
+        """Test each permission that a run needs by a harmless read. Raises no `AdapterError`."""
 
     async def list_team(self) -> tuple[TeamMember, ...]:
-        """Who is in the team, for ``[[users]]``; empty where the CRM has no such list. No run needs it.
+        """The users of the team, for ``[[users]]``. Empty if the CRM has no such list. Runs do not need it.
 
         Raises what `list_contacts` raises.
         """

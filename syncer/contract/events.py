@@ -1,4 +1,4 @@
-"""What a CRM may tell by itself: an event is a hint that something happened to a contact, never a fact."""
+"""Events that a CRM sends. An event is only a hint that something happened to a contact; the contact is then read."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Protocol
 
 
 class Forged(Exception):
-    """It does not show that the CRM sent it."""
+    """The delivery does not prove that it comes from the CRM."""
 
 
 class NotUnderstood(Exception):
-    """It is well sent, and is no event that is known, or one of another account."""
+    """The delivery comes from the CRM, but its event is unknown or belongs to another account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one delivery tells: the contacts of whom something happened, and tasks whose contact it does not name.
+    """The content of one delivery: contacts, and tasks if it does not name their contact.
 
-    ``delivery`` is the CRM's own id of it, by which a repetition is known; ``None`` where it has none.
+    ``delivery`` is the CRM's id of the delivery, by which a repetition is recognised; ``None`` if it has none.
     """
 
     contacts: tuple[str, ...] = ()
@@ -28,10 +28,10 @@ class Told:
 
 
 class EventReader(Protocol):
-    """Reads what one CRM delivers for one account."""
+    """Reads the deliveries of one CRM for one account."""
 
     def is_address(self, rest: str) -> bool:
-        """Whether what follows the CRM's name in the path is what was given to it."""
+        """Whether the rest of the path, after the CRM's name, is right."""
 
     def read(self, headers: Mapping[str, str], body: bytes) -> Told:
-        """What it tells. ``headers`` have lower-case names. Raises `Forged`, `NotUnderstood`."""
+        """Read one delivery. The names of ``headers`` are in lower case. Raises `Forged`, `NotUnderstood`."""

@@ -1,4 +1,4 @@
-"""What people are told and asked about a CRM before there is a connection to it."""
+"""A CRM's description for ``syncer init`` and the documentation."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A setting on which people's work depends: a question in words of that work, and what each value means.
-
-    The first value is the default.
-    """
+    """A setting that ``syncer init`` asks about, with the meaning of each value. The first value is the default."""
 
     setting: str
     question: str
@@ -20,15 +17,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A CRM, in words for whoever connects it: ``syncer init`` asks from this, the documentation follows it.
+    """A CRM in words for the user who connects it.
 
-    ``title`` is the CRM's name as people write it. ``setting`` is the setting that holds the key or token,
-    ``variable`` the environment variable that is proposed for it, ``where`` the place where people find it, as the end
-    of the sentence "The key is …". ``permissions`` are the scopes that a run needs, in the CRM's own words, empty where
-    it has none; ``contact_permissions`` those that ``create_missing_contacts`` needs besides, ``team_permissions``
-    those that `list_team` needs. ``more`` has the other keys of the table that have no default, each with what it
-    means. ``choices`` are settings that ``syncer init`` asks about. ``shows_messages`` says that tasks to write mails,
-    SMS and the like go there where ``[routes]`` is silent: a CRM whose people see what is sent from another one.
+    title                the CRM's name as people write it
+    setting              the setting with the key or token
+    variable             the environment variable that is suggested for the key
+    where                where users find the key, as the end of the sentence "The key is …"
+    permissions          the scopes that a run needs, by the CRM's names; empty if it has none
+    contact_permissions  further scopes for ``create_missing_contacts``
+    team_permissions     further scopes for `list_team`
+    more                 other settings without a default, each with its meaning
+    choices              settings that ``syncer init`` asks about
+    shows_messages       whether message tasks are copied to this CRM by default: its users see what others send
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""What every connection's table in an account file has, and the units that are written there."""
+"""The settings that every connection has, and the types of values in account files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Sec
 from syncer.contract.profile import Profile
 
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
-"""Opening a pipe would wait for a writer."""
+"""Without this flag, opening a pipe would wait for a writer."""
 _LONGEST_SECRET: Final = 64 * 1024
 _LONGEST: Final = timedelta(days=36_500)
 _LONGEST_NAME: Final = 254
@@ -38,7 +38,7 @@ class Rate(NamedTuple):
 
 
 def parse_duration(value: Any) -> timedelta:
-    """Read ``"90s"``, ``"1.5h"`` or ``0``; raise `ValueError` with what was expected."""
+    """Parse ``"90s"``, ``"1.5h"`` or ``0``. Raises `ValueError` with what was expected."""
     if isinstance(value, timedelta):
         return value
     if value == 0 and not isinstance(value, bool):
@@ -57,7 +57,7 @@ def parse_duration(value: Any) -> timedelta:
 
 
 def parse_rates(value: Any) -> tuple[Rate, ...]:
-    """Read ``"5/s"``, ``"100/10s"`` or a list of them; raise `ValueError` with what was expected."""
+    """Parse ``"5/s"``, ``"100/10s"`` or a list of them. Raises `ValueError` with what was expected."""
     texts = list(value) if isinstance(value, (list, tuple)) else [value]
     rates = []
     for text in texts:
@@ -76,7 +76,7 @@ def parse_rates(value: Any) -> tuple[Rate, ...]:
 
 
 def check_base_url(url: str) -> str:
-    """Accept https anywhere and http on loopback; give it back without a trailing slash."""
+    """Accept https, and http on loopback only. Returns the URL without a trailing slash."""
     if "@" in url:
         msg = "expected a base URL without a user name or a password in it"
         raise ValueError(msg)
@@ -95,7 +95,7 @@ def check_base_url(url: str) -> str:
 
 
 def _is_host(host: str | None) -> TypeGuard[str]:
-    """Whether it is a name or an address; names of other scripts are written in their ``xn--`` form."""
+    """Whether this is a host name or an IP address. International names must be in their ``xn--`` form."""
     if not host:
         return False
     if len(host) <= _LONGEST_NAME and _NAME.fullmatch(host.removesuffix(".")):
@@ -114,10 +114,10 @@ def _is_loopback(host: str) -> bool:
 
 
 class SecretReference(SecretStr):
-    """A secret, and where it comes from. Until `look_up` has found it, asking for it looks it up.
+    """A secret and its reference. The secret is looked up when it is first needed, unless `look_up` was called.
 
-    ``place`` is the same for every account file that means the same variable, file or entry; ``file`` is the file
-    that the secret is in, if it is in one.
+    ``place`` identifies the variable, file or keyring entry; it is equal for all account files that refer to the same
+    one. ``file`` is the secret file, if there is one.
     """
 
     def __init__(self, reference: str, folder: Path) -> None:
@@ -128,11 +128,11 @@ class SecretReference(SecretStr):
 
     @property
     def known(self) -> bool:
-        """Whether it has been found."""
+        """Whether the secret has been looked up."""
         return bool(self._secret_value)
 
     def look_up(self) -> None:
-        """Find the secret as it is now. Raises `ValueError` that says what is missing, never with the secret in it."""
+        """Look up the secret. Raises `ValueError` with what is missing; the text never contains the secret."""
         if self.file is not None:
             secret, missing = read_secret_file(self.file), f"the secret file {self.file} is empty"
         elif self._scheme == "env":
@@ -143,7 +143,7 @@ class SecretReference(SecretStr):
         if not secret.strip():
             raise ValueError(missing)
         if not secret.strip().isascii() or not secret.strip().isprintable():
-            msg = f"what {self._scheme}:{self._name} holds is no key: it has characters that cannot be sent in a header"
+            msg = f"{self._scheme}:{self._name} does not contain a key: it has characters that a header cannot have"
             raise ValueError(msg)
         self._secret_value = secret.strip()
 
@@ -154,7 +154,7 @@ class SecretReference(SecretStr):
         return self._secret_value
 
     def __eq__(self, other: object) -> bool:
-        """Whether both were found and are equal; where one was not, whether both are in the same place."""
+        """Whether both secrets are equal. If one is not looked up yet, whether both have the same place."""
         if not isinstance(other, SecretReference):
             return NotImplemented
         if self.known and other.known:
@@ -168,11 +168,11 @@ class SecretReference(SecretStr):
 
 
 def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
-    """Turn ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER`` into the secret it names.
+    """Turn ``env:NAME``, ``file:PATH`` or ``keyring:SERVICE/USER`` into the secret.
 
-    Relative paths start at the account file's folder (``info.context["folder"]``). Raises `ValueError`
-    that says what is missing, never with the secret in it; a literal secret is refused. Where
-    ``info.context["secrets"]`` is false, the secret is looked up when it is used.
+    Relative paths start at the account file's folder (``info.context["folder"]``). Raises `ValueError` with what is
+    missing; the text never contains the secret. A literal secret is rejected. If ``info.context["secrets"]`` is false,
+    the secret is looked up when it is used.
     """
     if isinstance(value, SecretStr):
         return value
@@ -188,16 +188,16 @@ def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
 
 
 def read_secret_file(path: Path) -> str:
-    """What is in a file that its owner alone can read, of at most 64 KiB. Raises `ValueError`."""
+    """The text of a file of at most 64 KiB that only its owner can read. Raises `ValueError`."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
-            # The file that is open is asked, and not its name, behind which another one may be by now.
+            # Check the open file and not its path: another file may be there by now.
             found = os.fstat(file.fileno())
             if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 msg = f"others can read the secret file {path}; run: chmod 600 {path}"
                 raise ValueError(msg)
             if not stat.S_ISREG(found.st_mode):
-                msg = f"the secret file {path} cannot be read: it is no file"
+                msg = f"the secret file {path} cannot be read: it is not a file"
                 raise ValueError(msg)
             secret = file.read(_LONGEST_SECRET + 1)
     except OSError as error:
@@ -209,12 +209,12 @@ def read_secret_file(path: Path) -> str:
     try:
         return secret.decode("utf-8")
     except UnicodeDecodeError:
-        msg = f"the secret file {path} cannot be read: it is no text"
+        msg = f"the secret file {path} cannot be read: it is not a text"
         raise ValueError(msg) from None
 
 
 def resolve_optional(value: Any, info: ValidationInfo) -> SecretStr | None:
-    """The same for a secret that may be left out."""
+    """Like `resolve_secret`, for a secret that may be left out."""
     return None if value is None else resolve_secret(value, info)
 
 
@@ -228,7 +228,7 @@ def _read_keyring(service: str, user: str) -> tuple[str, str]:
     try:
         secret = keyring.get_password(service, user) or ""
     except keyring.errors.KeyringError as error:
-        msg = f"the system's keyring cannot be read ({error}); env: or file: work everywhere"
+        msg = f"the system's keyring cannot be read ({error}); use env: or file: instead"
         raise ValueError(msg) from None
     return secret, f"the keyring has no password of {service} for {user}; run: keyring set {service} {user}"
 
@@ -241,13 +241,13 @@ OptionalSecret = Annotated[SecretStr | None, BeforeValidator(resolve_optional)]
 
 
 class StrictModel(BaseModel):
-    """Frozen, and a key that it does not know is an error."""
+    """A frozen model that rejects unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class ConnectionSettings(StrictModel):
-    """The keys that every connection's table has. ``profile`` is what people are told about the CRM."""
+    """The settings that every connection has. ``profile`` describes the CRM."""
 
     profile: ClassVar[Profile]
 
@@ -257,5 +257,5 @@ class ConnectionSettings(StrictModel):
 
     @property
     def place(self) -> str | None:
-        """Which remote account it is, where the settings say so; else the key alone decides."""
+        """The remote account, if the settings name it. ``None`` if only the key decides."""
         return None

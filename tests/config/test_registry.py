@@ -113,7 +113,7 @@ def test_what_can_be_asked_about_is_offered() -> None:
     offered = dict(offers())
     assert list(offered) == [*BUILT_IN, "fifth"]
     assert offered["fifth"] == FifthSettings.profile
-    with pytest.raises(UnknownSystem, match="the adapter fourth does not say what to ask"):
+    with pytest.raises(UnknownSystem, match="the adapter fourth cannot be set up by questions"):
         profile("fourth")
 
 
