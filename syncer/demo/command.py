@@ -1,4 +1,4 @@
-"""`syncer demo`: a story in three simulated CRMs, and the folder that it leaves to go on with."""
+"""`syncer demo`: a story in three simulated CRMs, and a folder to continue with."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ rate = "100/s"
 
 
 class NoFolder(Exception):
-    """The demo's folder cannot be used; the text says why."""
+    """The demo's folder cannot be used. The text says why."""
 
 
 def run_demo(folder: Path | None, console: Console) -> int:
-    """Tell the story and leave its folder; the exit status."""
+    """Show the story and leave its folder. Returns the exit status."""
     try:
         home = make_folder(folder)
-        # A lost answer is part of the story, not a warning.
+        # A lost answer is part of the story, so its warning is not shown.
         log.configure("error", json=False)
         server = _open_world(home, clock := StoryClock())
         tell(console, _introduction(home))
@@ -80,7 +80,7 @@ def run_demo(folder: Path | None, console: Console) -> int:
 
 
 def make_folder(wanted: Path | None) -> Path:
-    """An empty folder: the one that is wanted or, where a demo is, the next number after it. Raises `NoFolder`."""
+    """Create an empty folder. If it has a demo already, add the next number to its name. Raises `NoFolder`."""
     first = wanted or FOLDER
     if first.name in {"", ".."}:
         first = first.resolve()
@@ -94,13 +94,13 @@ def make_folder(wanted: Path | None) -> Path:
             msg = f"the folder {folder} cannot be made: {error.strerror}; name another one with --folder"
             raise NoFolder(msg) from error
         if not (folder / JOURNAL).exists():
-            msg = f"the folder {folder} is not empty, and no demo's; name another one with --folder"
+            msg = f"the folder {folder} is not empty and has no demo; name another one with --folder"
             raise NoFolder(msg)
     raise AssertionError
 
 
 def _open_world(home: Path, clock: StoryClock) -> SandboxServer:
-    """Write the account file, its secrets and the journal, for their owner alone, and open the server's port."""
+    """Write the account file, its secrets and the journal, for their owner only, and open the server's port."""
     setup = Setup(port=free_port(), keys={system: f"{system}-{secrets.token_hex(12)}" for system in LABELS})
     world = World(setup.keys, clock=clock, journal=Journal.begin(home / JOURNAL, setup))
     server = SandboxServer(world, setup.port)
@@ -118,18 +118,18 @@ def _write(path: Path, text: str) -> None:
 
 def _introduction(home: Path) -> str:
     return (
-        "Three CRMs, simulated on this machine, and one list of tasks across them. What people do is made up; what "
-        f"syncer answers is the real engine at work, over HTTP, with the account file {home / CONFIG}."
+        "Three CRMs, simulated on this machine, with one list of tasks. The people are invented. The sync is real: it "
+        f"uses HTTP and the account file {home / CONFIG}."
     )
 
 
 def _how_to_go_on(console: Console, home: Path, url: str, waiting: str, everywhere: str) -> None:
-    """Commands that work when they are typed as they stand, in this order."""
+    """Commands that can be copied and typed in this order."""
     syncer, body = program(home), shlex.quote(json.dumps({"task": everywhere}))
     inside = f"cd {shlex.quote(str(home.absolute()))}"
     _commands(
         console,
-        "Look at what is known; nothing needs to run for it:",
+        "Look at the result; nothing needs to run for this:",
         (
             f"cd {shlex.quote(str(home))}",
             f"{syncer} status",
@@ -137,10 +137,10 @@ def _how_to_go_on(console: Console, home: Path, url: str, waiting: str, everywhe
             f"{syncer} explain highlevel:{waiting}",
         ),
     )
-    _commands(console, "Let the three CRMs go on, until you press Ctrl+C:", (f"{syncer} sandbox",))
+    _commands(console, "Start the three CRMs again, until you press Ctrl+C:", (f"{syncer} sandbox",))
     _commands(
         console,
-        "Then, in a second terminal, be one of the people, and see what comes of it:",
+        "Then, in a second terminal, act as one of the people, and sync:",
         (
             inside,
             f"curl {url}/",
@@ -150,7 +150,7 @@ def _how_to_go_on(console: Console, home: Path, url: str, waiting: str, everywhe
         ),
     )
     say(console)
-    say(console, f"All of it is in {home.absolute()}; remove the folder when you have seen enough.", "dim")
+    say(console, f"All files are in {home.absolute()}. Remove the folder when you no longer need it.", "dim")
 
 
 def _commands(console: Console, what: str, commands: Iterable[str]) -> None:

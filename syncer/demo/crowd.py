@@ -1,4 +1,4 @@
-"""People for a sandbox, chosen by a seed: who is in which CRM, what is to be done, and who acts now and then."""
+"""The people of a sandbox, chosen by a seed: their contacts, their tasks, and what they do now and then."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REPLY_TYPES: Final = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 
 
 def populate(world: World, seed: int) -> None:
-    """Eight people, the first three of them in all CRMs, and a dozen open tasks: the same for the same seed."""
+    """Add eight people, the first three in all CRMs, and a dozen open tasks. A seed always gives the same."""
     rng = random.Random(seed)  # noqa: S311 - no secret depends on it
     for number, (first, last) in enumerate(zip(_FIRST_NAMES, _LAST_NAMES, strict=True)):
         for system in world.desks:
@@ -39,7 +39,7 @@ def populate(world: World, seed: int) -> None:
 
 
 def somebody_acts(world: World, rng: random.Random) -> str:
-    """Somebody makes a task or deals with one; what happened, as a sentence."""
+    """Somebody creates or changes a task. Returns what happened, as a sentence."""
     system = rng.choice(sorted(world.desks))
     tasks = [task for task in world.desks[system].tasks() if task.open]
     if not tasks or rng.random() < 0.5:
@@ -51,7 +51,7 @@ def somebody_acts(world: World, rng: random.Random) -> str:
 
 
 def somebody_creates(world: World, rng: random.Random) -> str:
-    """Somebody makes a task for somebody, somewhere."""
+    """Somebody creates a task for some contact, in some CRM."""
     system = rng.choice(sorted(world.desks))
     desk = world.desks[system]
     contact = rng.choice(sorted(desk.contacts()))
@@ -62,7 +62,7 @@ def somebody_creates(world: World, rng: random.Random) -> str:
 
 
 def sentence(verb: str, task: Shown) -> str:
-    """What happened to a task, for people."""
+    """What happened to a task, as a sentence for users."""
     what = f"“{task.title}”" if task.title else f"task {task.id}"
     kind = f"{task.type} " if task.type else ""
     words = {

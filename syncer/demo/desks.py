@@ -1,4 +1,4 @@
-"""What people do in a simulated CRM, by verbs that are the same in all three, and what they see there."""
+"""The actions of people in a simulated CRM, with the same verbs for all three, and what they see there."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ UNTITLED: Final = "Call back about the offer"
 
 
 class NotPossible(ValueError):
-    """What was asked for cannot be done; the text says why, and what can."""
+    """The action is not possible. The text says why, and what is possible."""
 
 
 class NewContact(StrictModel):
@@ -34,7 +34,7 @@ class NewContact(StrictModel):
 
 
 class NewTask(StrictModel):
-    """A task for one contact, who is named by an id or by a name. HighLevel's tasks have no type."""
+    """A task for one contact, given by id or name. HighLevel's tasks have no type."""
 
     contact: str
     title: str = UNTITLED
@@ -60,7 +60,7 @@ VERBS: Final[Mapping[str, type[StrictModel]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One task as that CRM's own screen shows it; ``type`` is empty where it has none."""
+    """One task as the CRM's own screen shows it. ``type`` is empty if the CRM has none."""
 
     system: str
     id: str
@@ -75,7 +75,7 @@ class Shown:
 
 
 class Desk(ABC):
-    """One CRM as the people see it who work in it."""
+    """One CRM, as the people who work in it see it."""
 
     system: ClassVar[str]
     types: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ class Desk(ABC):
     def _change(self, verb: str, task: str) -> None: ...
 
     def understand(self, verb: str, fields: Mapping[str, Any], now: datetime) -> StrictModel:
-        """The verb's fields, checked, the contact as an id and the due as an instant; raises `NotPossible`."""
+        """The checked fields of a verb, with the contact's id and the due as an instant. Raises `NotPossible`."""
         asked = checked(verb, fields)
         if isinstance(asked, NewTask):
             return self._new_task(asked, now)
@@ -108,7 +108,7 @@ class Desk(ABC):
         return asked
 
     def perform(self, verb: str, asked: StrictModel) -> str:
-        """Do what was understood; the id of the contact or the task."""
+        """Carry out an action, and return the id of the contact or the task."""
         match asked:
             case NewContact():
                 return self._add(asked)
@@ -120,7 +120,7 @@ class Desk(ABC):
         raise TypeError(verb)
 
     def task(self, task: str) -> Shown:
-        """One task as it is now; raises `NotPossible`."""
+        """One task as it is now. Raises `NotPossible`."""
         for shown in self.tasks():
             if shown.id == task:
                 return shown
@@ -155,7 +155,7 @@ class Desk(ABC):
 
 
 class SuperfoneDesk(Desk):
-    """Superfone's people: a new task closes the lead's other ones, as the documentation says."""
+    """People in Superfone. A new task closes the lead's other ones, as documented."""
 
     system = "superfone"
 
@@ -201,7 +201,7 @@ class SuperfoneDesk(Desk):
 
 
 class ReplyDesk(Desk):
-    """Reply's people: what they write is the task's body, for Reply's tasks have no title."""
+    """People in Reply. Their title becomes the task's body, because Reply's tasks have no title."""
 
     system = "reply"
     types = tuple(TASK_TYPE.names.values())
@@ -246,7 +246,7 @@ class ReplyDesk(Desk):
 
 
 class HighLevelDesk(Desk):
-    """HighLevel's people."""
+    """People in HighLevel."""
 
     system = "highlevel"
 
@@ -290,7 +290,7 @@ class HighLevelDesk(Desk):
 
 
 def checked(verb: str, fields: Mapping[str, Any]) -> StrictModel:
-    """The fields of a verb; raises `NotPossible` with all that is wrong with them."""
+    """The fields of a verb. Raises `NotPossible` with all errors."""
     model = VERBS.get(verb)
     if model is None:
         msg = f"people can {', '.join(VERBS)}; not {verb}"
@@ -304,7 +304,7 @@ def checked(verb: str, fields: Mapping[str, Any]) -> StrictModel:
 
 
 def read_due(text: str, now: datetime) -> datetime:
-    """``"5h"`` is five hours from now; anything else is an instant. To the second, as people type it."""
+    """``"5h"`` is five hours from now; anything else is an instant. Cut to the second, as people type it."""
     try:
         return (now + parse_duration(text)).replace(microsecond=0)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How the demo looks: lines, and the three lists side by side."""
+"""The demo's output: lines, and the three lists side by side."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report
 
 View = tuple[Task, list[Replica], str]
-"""A task, its copies and the person's name, as the ledger gives them."""
+"""A task, its copies and the person's name, as the ledger returns them."""
 _STYLES: Final = {"open": "bold", "waits": "yellow", "done": "green", "closed": "dim", "-": "dim"}
 
 
 def say(console: Console, text: str = "", style: str = "") -> None:
-    """A line as it is: commands must be fit to be copied."""
+    """Print a line without wrapping it, so that commands can be copied."""
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def tell(console: Console, text: str, style: str = "", indent: int = 0) -> None:
-    """A sentence, wrapped to the screen."""
+    """Print a sentence, wrapped to the screen."""
     for line in Text(text, style=style).wrap(console, min(console.width, 100) - indent):
         console.print(Text(" " * indent) + line, soft_wrap=True)
 
 
 def program(folder: Path) -> str:
-    """How somebody in this folder calls the program that runs now."""
+    """The command that starts this program from this folder."""
     started = Path(sys.argv[0])
     if started.stem != "syncer":
         return f"{shlex.quote(sys.executable)} -m syncer"
@@ -50,19 +50,19 @@ def program(folder: Path) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One task and what each CRM shows of it."""
+    """One task, and what each CRM shows of it."""
 
     name: str
     cells: tuple[str, ...]
 
     @property
     def settled(self) -> bool:
-        """Whether nothing of it is open or waits anywhere."""
+        """Whether the task is neither open nor waiting anywhere."""
         return not any(cell.startswith(("open", "waits")) for cell in self.cells)
 
 
 def rows_of(views: Sequence[View], shown: Iterable[Shown], waiting: Iterable[Item]) -> list[Row]:
-    """The three lists side by side: what a CRM shows comes from the CRM, which tasks are one from the ledger."""
+    """The three lists side by side. The states come from the CRMs; the ledger tells which copies belong together."""
     tasks = {(task.system, task.id): task for task in shown}
     waits = {(item.task, item.system) for item in waiting}
     return [
@@ -75,7 +75,7 @@ def rows_of(views: Sequence[View], shown: Iterable[Shown], waiting: Iterable[Ite
 
 
 def name_of(view: View, tasks: Mapping[tuple[str, str], Shown]) -> str:
-    """The person and the task, in the words of whoever made it."""
+    """The person and the title of the task, as its creator wrote it."""
     task, copies, person = view
     origin = next((tasks[copy.key] for copy in copies if copy.system == task.origin and copy.key in tasks), None)
     title = task.title or (origin.title if origin else "") or task.kind.label
@@ -101,7 +101,7 @@ def _closed(task: Task, copies: Sequence[Replica]) -> str:
 
 
 def show_rows(console: Console, rows: Iterable[Row]) -> None:
-    """A table on a terminal, aligned plain text elsewhere."""
+    """Print a table on a terminal, else aligned plain text."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, padding=(0, 1))
     table.add_column("task", overflow="fold", min_width=24)
     for label in LABELS.values():
@@ -116,7 +116,7 @@ def _first(cell: str) -> str:
 
 
 def show_report(console: Console, report: Report, names: Mapping[str, str], known: Collection[Item]) -> None:
-    """What the run says that it did and what it says that waits; what is ``known`` to wait is only counted."""
+    """Print what the run did and what waits. Items in ``known`` were shown before and are only counted."""
     did = [
         f"{word} {', '.join(f'{number} in {LABELS[system]}' for system, number in counts.items() if number)}"
         for word, counts in (("created", report.created), ("completed", report.completed))

@@ -48,7 +48,7 @@ _T = TypeVar("_T")
 
 
 class SandboxServer:
-    """Serves a world in a thread of its own, while it is entered. Raises `OSError` if the port is taken.
+    """Serves a world in its own thread, as a context manager. Raises `OSError` if the port is in use.
 
     ``port`` 0 takes a free one. ``also`` is done beside the serving, in the same thread, and ended with it.
     """
@@ -79,7 +79,7 @@ class SandboxServer:
         self._thread.join()
 
     def do(self, work: Callable[[World], _T]) -> _T:
-        """Do something to the world in the thread that serves it, between two requests."""
+        """Run an action on the world in the server's thread, between two requests."""
 
         async def now() -> _T:
             return work(self.world)
@@ -102,8 +102,8 @@ class SandboxServer:
 
 
 def _listen(port: int) -> socket.socket:
-    """A socket that accepts from now on, so that nobody needs to wait for the server to be ready."""
-    # Without the protocol's name asyncio would not switch off Nagle's algorithm, and every answer came late.
+    """A socket that accepts connections at once, so that nobody has to wait for the server to be ready."""
+    # With the protocol's name, asyncio switches off Nagle's algorithm. Otherwise every answer would be delayed.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -116,7 +116,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def free_port() -> int:
-    """The first of the usual ports that nobody has, else any other one."""
+    """The first of the usual ports that is free, else any free one."""
     for port in (*PORTS, 0):
         with suppress(OSError), _listen(port) as listener:
             return int(listener.getsockname()[1])
@@ -125,7 +125,7 @@ def free_port() -> int:
 
 
 def door(world: World) -> Starlette:
-    """One application: each CRM under its name, and what people do under ``/people``."""
+    """One application: each CRM under its name, and the actions of people under ``/people``."""
     crms = [Mount(f"/{system}", application(sandbox)) for system, sandbox in world.sandboxes.items()]
     return Starlette(
         routes=[
@@ -243,7 +243,7 @@ def _somebody(world: World, rng: random.Random, console: Console) -> None:
 
 
 class _Stopped:
-    """Set by the first signal; ``status`` is what the process then exits with."""
+    """Set by the first signal. ``status`` is the exit status."""
 
     def __init__(self) -> None:
         self.status = Exit.DONE
@@ -278,7 +278,7 @@ def _introduce(console: Console, server: SandboxServer, journal: Journal | None,
     for system, label in LABELS.items():
         say(console, f"  {label:<9}  {server.url}/{system:<9}  key {server.world.keys[system]}")
     if faults:
-        say(console, "About one request in twelve goes wrong, and somebody acts every now and then.")
+        say(console, "About one request in twelve fails, and people act now and then.")
     say(console)
     if journal is None:
         _account_file(console, server)
@@ -289,7 +289,7 @@ def _introduce(console: Console, server: SandboxServer, journal: Journal | None,
 
 
 def _goes_on(console: Console, server: SandboxServer, journal: Journal) -> None:
-    say(console, "The demo goes on where it ended. In another terminal:")
+    say(console, "The demo continues where it ended. In another terminal:")
     say(console, f"  cd {shlex.quote(str(journal.path.parent))}")
     syncer = program(journal.path.parent)
     for command in ("plan", "sync --once", "status", "sync"):
@@ -299,8 +299,8 @@ def _goes_on(console: Console, server: SandboxServer, journal: Journal) -> None:
 
 
 def _account_file(console: Console, server: SandboxServer) -> None:
-    """What to type and to write so that an account uses these CRMs."""
-    say(console, "An account for it: put this into config.toml,")
+    """Print the account file and the commands for these CRMs."""
+    say(console, "To use it with an account, put this into config.toml,")
     say(console)
     say(console, '  [account]\n  name = "sandbox"\n')
     for system, (key, variable) in _SECRETS.items():
@@ -313,19 +313,19 @@ def _account_file(console: Console, server: SandboxServer) -> None:
     say(console, "and then")
     for command in ("check", "plan", "sync --once", "status"):
         say(console, f"  {program(Path.cwd())} {command}")
-    say(console, "What happens here is forgotten when it stops; then remove sandbox.db*, too.")
+    say(console, "All data is lost when it stops. Then remove sandbox.db* too.")
 
 
 def _doors(console: Console, server: SandboxServer) -> None:
-    """Examples that work as they are: they name people and tasks that are there."""
+    """Print examples that can be copied: they use existing people and tasks."""
     url = server.url
-    say(console, "Be one of the people:")
+    say(console, "Act as one of the people:")
     say(console, f"  curl {url}/")
     contact = next(iter(server.world.desks["highlevel"].contacts().values()))
     new = json.dumps({"contact": contact, "title": "Call about the quote", "due": "5h"})
     say(console, f"  curl {url}/people/highlevel/create -d {shlex.quote(new)}")
     task = next((task.id for task in server.world.desks["reply"].tasks() if task.open), "1003")
     say(console, f"  curl {url}/people/reply/complete -d {shlex.quote(json.dumps({'task': task}))}")
-    tell(console, f"In superfone, reply and highlevel people can {', '.join(VERBS)}.")
+    tell(console, f"The actions in superfone, reply and highlevel are {', '.join(VERBS)}.")
     fault = json.dumps({"fault": Fault.LOST_ANSWER.value})
     say(console, f"Lose the answer to the next write: curl {url}/faults/superfone -d {shlex.quote(fault)}")

@@ -1,4 +1,4 @@
-"""The demo's story: what people do in which CRM. What comes of it is read from the run's report and the CRMs."""
+"""The demo's story: what people do in which CRM. The results are read from the run's report and from the CRMs."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _STEP: Final = timedelta(minutes=7)
 
 
 class StoryStopped(Exception):
-    """Something did not go as it should; the text says what."""
+    """Something went wrong. The text says what."""
 
 
 class StoryClock:
-    """Begins some hours ago and jumps towards the present, so that a day's history fits into seconds."""
+    """A clock that starts some hours ago and jumps towards the present, so that the story takes seconds."""
 
     def __init__(self) -> None:
         self._behind = _HOURS_TOLD
@@ -52,7 +52,7 @@ class StoryClock:
 
 
 class Engine:
-    """An account in hand, for runs one after another: connections and ledger stay open, as in the daemon."""
+    """Runs of one account, one after another. Connections and ledger stay open, as in the daemon."""
 
     def __init__(self, account: Account, clock: StoryClock) -> None:
         self._account = account
@@ -78,7 +78,7 @@ class Engine:
 
 
 class Story:
-    """Tells it: people act in the server, the engine runs over HTTP, and the screen shows what is there."""
+    """Plays the story: people act in the server, the engine runs over HTTP, and the screen shows the result."""
 
     def __init__(self, server: SandboxServer, engine: Engine, clock: StoryClock, console: Console) -> None:
         self._server = server
@@ -91,7 +91,7 @@ class Story:
         self._waiting: Collection[Item] = ()
 
     def tell(self) -> None:
-        """All scenes, up to the present; raises `StoryStopped`."""
+        """Play all scenes. Raises `StoryStopped`."""
         for name, phone in _PHONES.items():
             for system in LABELS:
                 email = f"{name.partition(' ')[0].lower()}@example.com"
@@ -105,7 +105,7 @@ class Story:
         self._nobody_acts()
 
     def examples(self) -> tuple[str, str]:
-        """Two ids in HighLevel to go on with: a task that waits somewhere, and one that is open everywhere."""
+        """Two task ids in HighLevel for the final examples: one that waits somewhere, one that is open everywhere."""
         waiting = {item.task for item in self._waiting}
         copies = {
             view.task.id in waiting: replica.remote_id
@@ -114,28 +114,28 @@ class Story:
             if replica.system == "highlevel" and replica.state is ReplicaState.OPEN
         }
         if len(copies) < 2:
-            msg = "no task is left to go on with"
+            msg = "no task is left for the examples"
             raise StoryStopped(msg)
         return copies[True], copies[False]
 
     # scenes ----------------------------------------------------------------------------------------
 
     def _made_once(self) -> str:
-        self._scene("Made once, seen everywhere", f"{ASHA} has the same phone number in all three CRMs.")
+        self._scene("Created once, copied everywhere", f"{ASHA} has the same phone number in all three CRMs.")
         quote = self._they("highlevel", "create", contact=ASHA, title="Call about the quote", due="14h")
         self._sync()
         return quote
 
     def _done_once(self, quote: str) -> None:
-        self._scene("Done once, done everywhere", "Whoever ticks it off first, ticks it off for all.")
+        self._scene("Completed once, completed everywhere", "Whoever completes it first completes it for all.")
         self._they("reply", "complete", task=self._copy(f"highlevel:{quote}", "reply"))
         self._sync()
 
     def _three_for_one_place(self) -> None:
         self._scene(
-            "Three tasks for one place",
-            "In Superfone, making a task closes the lead's open one, reminders apart. So a lead has one place, and "
-            "the task that is due first gets it.",
+            "Three tasks for one lead",
+            "In Superfone, creating a task closes the lead's open one, except reminders. So a lead gets one task at a "
+            "time, first the one that is due first.",
         )
         self._they("highlevel", "create", contact=BILAL, title="Send the offer", due="20h")
         self._they("highlevel", "create", contact=BILAL, title="Ask about the budget", due="16h")
@@ -146,8 +146,8 @@ class Story:
 
     def _somebody_takes_the_place(self) -> None:
         self._scene(
-            "Somebody takes the place",
-            "A task that a person makes in Superfone closes ours there. That is no reason to take ours for done.",
+            "A newer task in Superfone",
+            "A task that a person creates in Superfone closes our copy there. Our task is still not done.",
         )
         self._they("superfone", "create", contact=BILAL, title="Wants a call back", type="CALLBACK_REQUEST", due="15h")
         self._sync()
@@ -155,8 +155,8 @@ class Story:
     def _a_reminder_on_top(self) -> None:
         self._scene(
             "A reminder on top",
-            "Superfone's API completes a lead's newest open task, whichever it is. To close an older one would be to "
-            "close the wrong one.",
+            "Superfone's API always completes a lead's newest open task. So an older task has to wait, or else the "
+            "wrong one would be closed.",
         )
         visit = self._they("reply", "create", contact=CHITRA, title="Show the flat", type="Meeting", due="40h")
         self._sync()
@@ -171,8 +171,8 @@ class Story:
     def _a_lost_answer(self) -> None:
         self._scene(
             "A lost answer",
-            "The next write to Superfone will be carried out, and the connection cut before the answer. To send it "
-            "again would make a second task, so the engine looks first.",
+            "The next write to Superfone is carried out, but the connection breaks before the answer. Sending it again "
+            "would create a second task, so syncer reads the lead first.",
         )
         task = self._they("highlevel", "create", contact=ASHA, title="Send the contract", due="26h")
         arrived = self._writes("superfone")
@@ -189,7 +189,7 @@ class Story:
 
     def _nobody_acts(self) -> None:
         self._clock.catch_up()
-        self._scene("Nobody acts", "What was written by us must not come back as news.")
+        self._scene("Nobody acts", "Our own writes must not cause new writes.")
         self._sync()
 
     # how it is told --------------------------------------------------------------------------------
@@ -201,7 +201,7 @@ class Story:
         tell(self._console, facts, "dim", 2)
 
     def _they(self, system: str, verb: str, **fields: str) -> str:
-        """Somebody acts, and it is told; the task's id in that CRM."""
+        """Somebody acts, and the screen shows it. Returns the task's id in that CRM."""
         self._clock.jump()
 
         def act(world: World) -> Shown:
@@ -213,7 +213,7 @@ class Story:
         return shown.id
 
     def _sync(self) -> Report:
-        """One run, and what it led to."""
+        """Run the engine once, and show the result."""
         self._clock.jump()
         report = self._engine.run()
         shown, views = self._shown(), self._ledger.tasks()
@@ -231,7 +231,7 @@ class Story:
         return report
 
     def _history(self, reference: str, run_id: str) -> None:
-        """What the ledger's history says that this run did about a task in Superfone."""
+        """Show what this run did to a task in Superfone, from the ledger's history."""
         for event in self._ledger.history(self._ledger.find(reference) or ""):
             if event.run == run_id and event.system == "superfone":
                 tell(self._console, f"{event.what}: {event.detail}", "dim", 4)
@@ -249,7 +249,7 @@ class Story:
         return self._server.do(count)
 
     def _copy(self, reference: str, system: str) -> str:
-        """The id of a task's open copy in another CRM; raises `StoryStopped` if it has none."""
+        """The id of a task's open copy in another CRM. Raises `StoryStopped` if there is none."""
         wanted = self._ledger.find(reference)
         for replica in (
             replica for view in self._ledger.tasks() if view.task.id == wanted for replica in view.replicas
@@ -260,7 +260,7 @@ class Story:
         raise StoryStopped(msg)
 
     def _open(self, system: str, contact: str) -> Shown:
-        """A contact's open task in one CRM; raises `StoryStopped` if there is none."""
+        """A contact's open task in one CRM. Raises `StoryStopped` if there is none."""
         for shown in self._shown():
             if shown.system == system and shown.contact == contact and shown.open:
                 return shown

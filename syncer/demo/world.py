@@ -1,7 +1,7 @@
-"""Three simulated CRMs with people in them, and a journal from which all of it can be had again.
+"""Three simulated CRMs with people in them, and a journal from which they can be restored.
 
-The sandboxes are functions of what happens to them and when, so the journal is a list of just that: what people
-did, and each write that took effect. Replayed, it gives the same tasks with the same ids.
+The state of a sandbox depends only on what happened to it and when. So the journal lists the actions of people and the
+writes that were carried out. If it is replayed, the tasks and their ids are the same.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def utc_now() -> datetime:
 
 
 class Setup(StrictModel):
-    """The journal's first line: what a sandbox must know to be the same one again."""
+    """The journal's first line: what is needed to create the same sandbox again."""
 
     format: Literal[1] = 1
     port: int
@@ -54,7 +54,7 @@ class Setup(StrictModel):
 
 
 class Act(StrictModel):
-    """What somebody did in a CRM."""
+    """An action of a person in a CRM."""
 
     at: datetime
     system: str
@@ -77,11 +77,11 @@ _ENTRY: Final[TypeAdapter[Act | Written]] = TypeAdapter(Act | Written)
 
 
 class JournalError(Exception):
-    """The journal cannot be read; the text says where."""
+    """The journal cannot be read. The text says where."""
 
 
 class Journal:
-    """One file: a `Setup`, then what happened, a line each."""
+    """The journal file: a line with the `Setup`, then one line for each event."""
 
     def __init__(self, path: Path, setup: Setup) -> None:
         self.path = path
@@ -89,14 +89,14 @@ class Journal:
 
     @classmethod
     def begin(cls, path: Path, setup: Setup) -> Journal:
-        """A new file, for its owner alone, as the keys are in it; raises `FileExistsError`."""
+        """Create the file, for its owner only, because it contains the keys. Raises `FileExistsError`."""
         with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             file.write(setup.model_dump_json() + "\n")
         return cls(path, setup)
 
     @classmethod
     def find(cls, folder: Path) -> Journal | None:
-        """The folder's journal, if there is one; raises `JournalError` if it is none of ours."""
+        """The folder's journal, if there is one. Raises `JournalError` if the file is something else."""
         path = folder / JOURNAL
         try:
             with path.open(encoding="utf-8") as file:
@@ -104,11 +104,11 @@ class Journal:
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError, ValidationError) as error:
-            msg = f"{path} is no journal of a sandbox"
+            msg = f"{path} is not a sandbox's journal"
             raise JournalError(msg) from error
 
     def entries(self) -> Iterator[Act | Written]:
-        """What happened, in order. A last line that was never finished is cut off."""
+        """All events in order. An incomplete last line is removed."""
         text = self.path.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
         if whole != text:
@@ -117,7 +117,7 @@ class Journal:
             try:
                 yield _ENTRY.validate_json(line)
             except ValidationError as error:
-                msg = f"line {number} of {self.path} is damaged; start anew with: syncer demo"
+                msg = f"line {number} of {self.path} is damaged; start again with: syncer demo"
                 raise JournalError(msg) from error
 
     def append(self, entry: Act | Written) -> None:
@@ -126,7 +126,7 @@ class Journal:
 
 
 class World:
-    """The three CRMs. ``clock`` is theirs; while one thing happens, it stands still."""
+    """The three CRMs. ``clock`` is theirs. During one event it does not move."""
 
     def __init__(
         self, keys: Mapping[str, str], *, clock: Callable[[], datetime] = utc_now, journal: Journal | None = None
@@ -164,7 +164,7 @@ class World:
     # what people do --------------------------------------------------------------------------------
 
     def act(self, system: str, verb: str, **fields: Any) -> str:
-        """Somebody does something in a CRM; the id of the task or contact. Raises `NotPossible`, `KeyError`."""
+        """A person acts in a CRM. Returns the id of the task or contact. Raises `NotPossible`, `KeyError`."""
         self._moment = self._clock()
         try:
             desk = self.desks[system]
@@ -179,11 +179,11 @@ class World:
     # what the network does -------------------------------------------------------------------------
 
     def break_next(self, system: str, fault: Fault) -> None:
-        """Let this happen to the next write that arrives there."""
+        """Use this fault for the next write to a CRM."""
         self._next_faults[system].append(fault)
 
     def storm(self, seed: int, interrupt: Callable[[], None]) -> None:
-        """From now on, let about one call in twelve go wrong, searches lag, and people act between two requests."""
+        """From now on, about one call in twelve fails, searches lag, and people act between two requests."""
         rng = random.Random(seed)  # noqa: S311 - no secret depends on it
 
         def interrupt_now_and_then() -> None:

@@ -189,7 +189,7 @@ def test_a_missing_variable_is_named(value: str | None, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("extra", ["é", "\n", "\x01"])
 def test_a_secret_that_no_header_can_carry(extra: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ACME_KEY", f"{SECRET}{extra}{SECRET}")
-    assert "is no key" in refusal("env:ACME_KEY")
+    assert "does not contain a key" in refusal("env:ACME_KEY")
 
 
 LITERALS = [SECRET, f"Bearer {SECRET}", f"ENV:{SECRET}", "env:", "file:", "keyring:x", "", 5, True, None]
@@ -223,7 +223,7 @@ def test_a_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o600)
     assert "No such file" in refusal("file:key", tmp_path)
     assert "Is a directory" in refusal("file:folder", tmp_path)
-    assert "it is no text" in refusal("file:binary", tmp_path)
+    assert "it is not a text" in refusal("file:binary", tmp_path)
     assert "is empty" in refusal("file:empty", tmp_path)
     assert "cannot be read" in refusal("file:~nobody-of-this-name/key", tmp_path)
 
@@ -253,7 +253,7 @@ def test_a_secret_in_the_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_keyring_that_does_not_work(monkeypatch: pytest.MonkeyPatch) -> None:
     fake_keyring(monkeypatch, {}, locked=True)
-    assert "env: or file: work everywhere" in refusal("keyring:acme/asha")
+    assert "use env: or file: instead" in refusal("keyring:acme/asha")
     monkeypatch.setitem(sys.modules, "keyring", None)
     assert "pip install 'crm-task-syncer[keyring]'" in refusal("keyring:acme/asha")
 

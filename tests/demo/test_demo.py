@@ -52,7 +52,7 @@ class Told:
 
     def commands(self) -> list[str]:
         """The commands to go on with, as they were printed."""
-        return [line.strip() for line in self.text.partition("Look at what is known")[2].splitlines()[1:]]
+        return [line.strip() for line in self.text.partition("Look at the result")[2].splitlines()[1:]]
 
 
 @contextmanager
@@ -202,7 +202,7 @@ def test_every_command_that_it_names_works_in_the_order_in_which_they_stand(told
     assert "closed, but not done" in explain
     assert rest[0].endswith("syncer sandbox")
     with sandbox(zygote, cwd=place) as introduction:
-        assert "The demo goes on where it ended." in introduction
+        assert "The demo continues where it ended." in introduction
         assert rest[1] == f"cd {shlex.quote(str(place))}"
         assert "Bilal Khan: Wants a call back" in curl(rest[2])
         assert json.loads(curl(rest[3]))["did"] == "In HighLevel: “Wants a call back” of Bilal Khan is completed."
@@ -277,7 +277,7 @@ def test_a_folder_with_another_programs_file_is_refused(tmp_path: Path, monkeypa
     (tmp_path / JOURNAL).write_text("mine\n")
     said = io.StringIO()
     assert serve(0, False, Console(file=said, width=200)) == 2
-    assert "no journal of a sandbox" in said.getvalue()
+    assert "not a sandbox's journal" in said.getvalue()
 
 
 def test_the_doors_refuse_what_makes_no_sense() -> None:

@@ -75,7 +75,7 @@ def test_an_unfinished_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
 def test_another_file_is_no_journal(tmp_path: Path) -> None:
     assert Journal.find(tmp_path) is None
     (tmp_path / JOURNAL).write_text("mine\n")
-    with pytest.raises(JournalError, match="no journal"):
+    with pytest.raises(JournalError, match="not a sandbox's journal"):
         Journal.find(tmp_path)
     (tmp_path / JOURNAL).write_text(Setup(port=1, keys=KEYS).model_dump_json() + "\nmine\n")
     journal = Journal.find(tmp_path)
