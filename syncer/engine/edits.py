@@ -17,7 +17,7 @@ from syncer.engine.settle import failed_again
 from syncer.engine.writes import Requests
 from syncer.reconcile.edits.base import base_of, with_owed, without_typed
 from syncer.reconcile.edits.by_field import Owed
-from syncer.reconcile.edits.travel import can_change, changes_owed, in_words
+from syncer.reconcile.edits.travel import can_change, changes_owed, in_words, value_in
 from syncer.reconcile.plan import Planned
 
 TRIES: Final = 3
@@ -131,7 +131,13 @@ def edited(context: RunContext, operation: Operation, reading: Reading, written:
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
     shows = base_of(reading)
     base = {field.value: shows[field.value] for field in fields if field.value in shows}
-    now = with_owed(replace(replica, **base), dict.fromkeys(fields, Owed.NO))
+    task, can = context.base.tasks[operation.task], context.capabilities[operation.system]
+    owed = {}
+    for one in written:
+        # The task may have taken another value since this one was sent.
+        value = value_in(operation.system, task, one.field, context.policy)
+        owed[one.field] = Owed.NO if value is None or can.alike(one.field, one.new, value) else Owed.UNSEEN
+    now = with_owed(replace(replica, **base), owed)
     changes = Changes(replicas={now.key: without_typed(now, fields)})
     changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
     words = "; ".join(f"{one.field.value} {in_words(one.old)} → {in_words(one.new)}" for one in written)

@@ -437,3 +437,22 @@ def test_nothing_is_made_again_for_a_person_in_doubt(stage: Make) -> None:
     report = world.again()
     assert [one.id for one in world.superfone_open()] == [ours]
     assert ("superfone", "ambiguous_contact") in waiting(report)
+
+
+@pytest.mark.parametrize(("system", "name"), [("reply", "edit"), ("superfone", "create")])
+def test_what_is_changed_while_an_edit_is_in_doubt_is_still_owed(stage: Make, system: str, name: str) -> None:
+    world = stage()
+    task, _, _ = everywhere(world)
+    first, second = world.due(hours=30), world.due(hours=40)
+    world.highlevel.person_reschedules(task, first)
+    world.fail(system, name, Fault.LOST_ANSWER)
+    read = "task" if system == "reply" else "tasks of contact"
+    world.wait(minutes=1)
+    world.fail(system, read, Fault.ERROR_BEFORE, times=40, skip=1)
+    world.sync()
+    world.highlevel.person_reschedules(task, second)
+    world.again()
+    world.heal()
+    world.again(3)
+    assert dues(world) == {second}
+    world.quiet(2)

@@ -16,9 +16,10 @@ from tests.simulation.actions import (
     Happening,
     History,
     Make,
+    Outage,
     Run,
 )
-from tests.simulation.drawing import Dimension, Draw, happen, setting
+from tests.simulation.drawing import Dimension, Draw, happen, setting, together
 
 EDITS = ("reschedule", "rewrite")
 MESSAGE = 4
@@ -100,6 +101,14 @@ def _an_edit(rng: random.Random) -> Act:
     return Act(rng.choice(EDITS), rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(1, 4000))
 
 
+def _done_while_owed(_rng: random.Random, history: History) -> History:
+    """A message of Reply's is put off in HighLevel while Reply is down, and then done, which closes no message."""
+    down = Run(((20, Outage("reply", Fault.ERROR_BEFORE, 9)),))
+    put_off, done = Act("reschedule", "highlevel", 0, 1000), Act("complete", "highlevel", 0)
+    history = replace(history, rewords=False, undated=0)
+    return together(history, 0, Make("reply", 0, MESSAGE, 600), Run(), put_off, down, done, Run(), Run())
+
+
 def _few_edits(_rng: random.Random, history: History) -> History:
     """One edit is allowed in a run; in peace all are."""
     return setting(history, "sync", "max_edits_per_run = 1")
@@ -112,6 +121,7 @@ def _undated(_rng: random.Random, history: History) -> History:
 
 FREQUENT = {
     "edits": Dimension(0.3, _edits),
+    "done_while_owed": Dimension(0, _done_while_owed),
     "few_edits": Dimension(0, _few_edits),
     "undated": Dimension(0, _undated),
     # Longer than a lease, and not as long as a run may take.

@@ -53,7 +53,7 @@ EDIT_MUTANTS = (
         "syncer.reconcile.edits.travel",
         "    if task.state is not State.OPEN:\n        return ()\n",
         "",
-        having=("sequences", "edits"),
+        having=("done_while_owed",),
     ),
     Mutant(
         "what is made again in a lane counts as done",
@@ -70,7 +70,7 @@ EDIT_MUTANTS = (
         "syncer.engine.edits",
         "    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
-        having=("edits", "errors"),
+        having=("edits", "late_writes"),
     ),
     Mutant(
         "a copy that could not be read is owed nothing",

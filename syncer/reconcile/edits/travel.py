@@ -248,7 +248,7 @@ def as_created(
     Its base is what was answered. Where it was ``found`` by reading later, what it shows else than was sent, people
     typed: there the base is what was sent.
     """
-    values = {one.field: one.new for one in sent if one.field in can.shows and one.old is None}
+    values = {one.field: one.new for one in sent if one.field in can.shows}
     as_sent = replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
     if found is not None and found.whole:
         differing = [field for field, value in values.items() if not can.alike(field, value, found.shown(field))]
