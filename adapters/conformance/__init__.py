@@ -21,10 +21,10 @@ from adapters.conformance.failing import FailureTrials
 from adapters.conformance.reading import ReadingTrials
 from adapters.conformance.trial import in_hours
 from adapters.conformance.whole import WholeRuns, whole
-from adapters.conformance.world import World
+from adapters.conformance.world import KitWorld
 from adapters.conformance.writing import WritingTrials
 
-__all__ = ["AdapterConformance", "Bench", "Shown", "WholeRuns", "World", "in_hours", "whole"]
+__all__ = ["AdapterConformance", "Bench", "KitWorld", "Shown", "WholeRuns", "in_hours", "whole"]
 
 
 class AdapterConformance(

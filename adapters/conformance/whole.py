@@ -9,19 +9,19 @@ from typing import Any, TypeVar
 
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import BODY, TITLE, Trials, Trouble, a_kind, hand, in_hours, need, read_back, trial
-from adapters.conformance.world import World
+from adapters.conformance.world import KitWorld
 from adapters.sandbox import Fault
 from syncer.domain.model import State
 
 _Any = TypeVar("_Any", bound=Trials)
 
 
-def whole(test: Callable[[_Any, World], Coroutine[Any, Any, None]]) -> Callable[[_Any], None]:
-    """Make an asynchronous test of a `World` a plain test."""
+def whole(test: Callable[[_Any, KitWorld], Coroutine[Any, Any, None]]) -> Callable[[_Any], None]:
+    """Make an asynchronous test of a `KitWorld` a plain test."""
 
     async def run(trials: _Any, bench: Bench) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            await test(trials, World(bench, Path(folder)))
+            await test(trials, KitWorld(bench, Path(folder)))
 
     # Not by `functools.wraps`, which would show pytest the world as the name of a fixture.
     run.__name__, run.__qualname__, run.__doc__ = test.__name__, test.__qualname__, test.__doc__
@@ -32,7 +32,7 @@ class WholeRuns(Trials):
     """Subclass it beside `AdapterConformance`, with the same ``make``."""
 
     @whole
-    async def test_a_task_of_this_crm_is_copied_once(self, world: World) -> None:
+    async def test_a_task_of_this_crm_is_copied_once(self, world: KitWorld) -> None:
         bench = world.bench
         task = bench.add_task(world.contact, a_kind(bench), in_hours(5), TITLE)
         await world.settle()
@@ -43,7 +43,7 @@ class WholeRuns(Trials):
         )
 
     @whole
-    async def test_a_task_of_another_crm_is_copied_here_once(self, world: World) -> None:
+    async def test_a_task_of_another_crm_is_copied_here_once(self, world: KitWorld) -> None:
         bench, due = world.bench, in_hours(5)
         world.partner.person_creates(world.there, a_kind(bench), due, TITLE, BODY)
         await world.settle()
@@ -55,7 +55,7 @@ class WholeRuns(Trials):
         need(len(world.partner.tasks) == 1, "the copy was copied back")
 
     @whole
-    async def test_what_is_done_here_is_done_there(self, world: World) -> None:
+    async def test_what_is_done_here_is_done_there(self, world: KitWorld) -> None:
         world.partner.person_creates(world.there, a_kind(world.bench), in_hours(5), TITLE)
         await world.settle()
         world.bench.complete(next(iter(world.open_here())))
@@ -63,7 +63,7 @@ class WholeRuns(Trials):
         need(not world.partner.open_tasks(), "the copy was completed here, and the task is still open there")
 
     @whole
-    async def test_what_is_done_there_is_done_here(self, world: World) -> None:
+    async def test_what_is_done_there_is_done_here(self, world: KitWorld) -> None:
         bench = world.bench
         task = bench.add_task(world.contact, a_kind(bench), in_hours(5), TITLE)
         await world.settle()
@@ -77,7 +77,7 @@ class WholeRuns(Trials):
             need(bench.tasks()[task].open, f"{copy.kind} is not in completes_kinds, and was completed")
 
     @whole
-    async def test_a_lost_answer_makes_no_second_task(self, world: World) -> None:
+    async def test_a_lost_answer_makes_no_second_task(self, world: KitWorld) -> None:
         bench = world.bench
         world.partner.person_creates(world.there, a_kind(bench), in_hours(5), TITLE)
         bench.sandbox.fault = Trouble(Fault.LOST_ANSWER, bench.sandbox.is_write, times=1)
@@ -85,7 +85,7 @@ class WholeRuns(Trials):
         need(len(bench.tasks()) == 1, f"the answer to a create was lost, and {len(bench.tasks())} tasks are there")
 
     @whole
-    async def test_a_lost_answer_closes_nothing_else(self, world: World) -> None:
+    async def test_a_lost_answer_closes_nothing_else(self, world: KitWorld) -> None:
         bench = world.bench
         task = bench.add_task(world.contact, a_kind(bench), in_hours(5), TITLE)
         await world.settle()
@@ -98,7 +98,7 @@ class WholeRuns(Trials):
         need(len(bench.tasks()) == 1, "after a lost answer there is a second task")
 
     @whole
-    async def test_what_somebody_wrote_down_in_both_is_one_task(self, world: World) -> None:
+    async def test_what_somebody_wrote_down_in_both_is_one_task(self, world: KitWorld) -> None:
         """Each keeps the due as it can: seconds, minutes or days."""
         bench = world.bench
         task = bench.add_task(world.contact, a_kind(bench), in_hours(5), TITLE)
@@ -109,7 +109,7 @@ class WholeRuns(Trials):
         need(counts == (1, 1), f"the same task stood in both CRMs, and now they have {counts}")
 
     @whole
-    async def test_what_is_due_on_a_day_and_that_afternoon_is_one_task(self, world: World) -> None:
+    async def test_what_is_due_on_a_day_and_that_afternoon_is_one_task(self, world: KitWorld) -> None:
         bench, due = world.bench, in_hours(24)
         day = bench.adapter.capabilities.dues.day(due)
         tasks: list[str] = []
@@ -121,7 +121,7 @@ class WholeRuns(Trials):
         need(counts == (1, 1), f"the same task stood in both CRMs, and now they have {counts}")
 
     @whole
-    async def test_a_lost_ledger_doubles_nothing(self, world: World) -> None:
+    async def test_a_lost_ledger_doubles_nothing(self, world: KitWorld) -> None:
         bench = world.bench
         world.partner.person_creates(world.there, a_kind(bench), in_hours(50), TITLE)
         await world.settle()

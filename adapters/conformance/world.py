@@ -26,7 +26,7 @@ _RUNS: Final = 5
 """So many runs are enough for whatever people did before."""
 
 
-class World:
+class KitWorld:
     """One account with two CRMs: ``bench`` is the author's, ``partner`` the other one. Time is the running loop's.
 
     ``folder`` is where the ledger is. ``contact`` and ``there`` are the ids of one person in both.

@@ -17,9 +17,9 @@ from adapters.highlevel.sandbox_store import (
     ContactSearchBody,
     CreateContactBody,
     CreateTaskBody,
-    History,
     Refusal,
     SandboxTask,
+    SearchHistory,
     TaskSearchBody,
     UpdateTaskBody,
     checked,
@@ -73,7 +73,7 @@ class HighLevelSandbox(Contacts, Sandbox):
         self.team = [{"id": "tesTUcmRxWrjqzJS8EjkxNKting", "name": "Asha Rao", "email": "Asha@example.com"}]
         self.remaining = 99
         self.daily_remaining = 199_999
-        self._tasks: dict[str, History[SandboxTask]] = {}
+        self._tasks: dict[str, SearchHistory[SandboxTask]] = {}
 
     # What people and automations do.
 
@@ -286,7 +286,7 @@ class HighLevelSandbox(Contacts, Sandbox):
             completed,
             every=every,
         )
-        self._tasks[task.id] = History(now, task)
+        self._tasks[task.id] = SearchHistory(now, task)
         return task
 
     def _put_task(self, task: str, **changes: Any) -> SandboxTask:

@@ -10,9 +10,9 @@ from typing import Any, Final
 from adapters.highlevel.sandbox_store import (
     ContactSearchBody,
     CreateContactBody,
-    History,
     Refusal,
     SandboxContact,
+    SearchHistory,
     is_after,
     make_id,
     same_phone,
@@ -41,7 +41,7 @@ class Contacts:
         self.cursors_tie = False
         self.missing_status = 400
         self.duplicates_refused = True
-        self._contacts: dict[str, History[SandboxContact]] = {}
+        self._contacts: dict[str, SearchHistory[SandboxContact]] = {}
 
     def add_contact(
         self, first: str = "", last: str = "", email: str = "", phone: str = "", *, also: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class Contacts:
         contact = SandboxContact(
             make_id(f"{self.location_id}:contact", len(self._contacts)), now, now, first, last, email, phone, also
         )
-        self._contacts[contact.id] = History(now, contact)
+        self._contacts[contact.id] = SearchHistory(now, contact)
         return contact.id
 
     def person_edits_contact(self, contact: str, **fields: str) -> None:

@@ -127,7 +127,7 @@ class SandboxContact:
         return row | ({"searchAfter": cursor} if cursor else {})
 
 
-class History(Generic[T]):
+class SearchHistory(Generic[T]):
     """A value and its earlier versions, to simulate a lagging index."""
 
     def __init__(self, at: datetime, value: T) -> None:

@@ -26,7 +26,7 @@ from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_readin
 from adapters.reply.rows import by_contact, listing_of, task_row, understood
 from adapters.reply.settings import ReplySettings
 from adapters.reply.team import read_team
-from adapters.reply.wire import Contact, Page, Task, WhoAmI, number, row_id, row_key
+from adapters.reply.wire import Contact, Page, WhoAmI, WireTask, number, row_id, row_key
 from adapters.reply.words import CALL_RESOLUTION, STATUS
 from syncer.contract.adapter import (
     Adapter,
@@ -260,7 +260,7 @@ class ReplyAdapter(Adapter):
         # Reply has no version of a task: what is typed between this read and the replacement is lost. So nothing else
         # may happen in between.
         answer = await self._http.read("GET", _path("tasks", ref.remote_id))
-        before, whole = _whole(answer, ref), answer.parse(Task)
+        before, whole = _whole(answer, ref), answer.parse(WireTask)
         check_fields(edit, before)
         moved = any(not same_in_reply(name, value, before.shown(name)) for name, value in edit.expected.items())
         if moved or before.state is not State.OPEN:
@@ -393,7 +393,7 @@ def _path(*parts: str) -> str:
 
 def _whole(answer: Answer, ref: TaskRef | None = None) -> Reading:
     """The task in an answer. Raises if it is another task than the requested one."""
-    found = to_reading(answer.parse(Task), whole=True)
+    found = to_reading(answer.parse(WireTask), whole=True)
     if ref is not None and found.remote_id != ref.remote_id:
         msg = f"the answer has task {found.remote_id} instead of task {ref.remote_id}"
         raise answer.unreadable(msg, system=SYSTEM, status=answer.status)

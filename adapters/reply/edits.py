@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.reply.mapping import SYSTEM, TYPES, cleaned, is_as_written, neutral, start
-from adapters.reply.wire import Task, instant
+from adapters.reply.wire import WireTask, instant
 from adapters.reply.words import TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, plain_words, same_text_value
 from syncer.contract.adapter import Refused
@@ -52,7 +52,7 @@ def check_fields(edit: Edit, task: Reading) -> None:
         raise Refused(msg, system=SYSTEM)
 
 
-def replacement(raw: Mapping[str, Any], task: Task, edit: Edit, dialect: Dialect) -> dict[str, Any]:
+def replacement(raw: Mapping[str, Any], task: WireTask, edit: Edit, dialect: Dialect) -> dict[str, Any]:
     """The request that replaces the task that was read as ``raw``. Raises `Refused` for a due that is too early."""
     known = TASK_TYPE.read(task.task_type) is not None
     request = {"taskType": TASK_TYPE.write(task.task_type, dialect) if known else raw.get("taskType")}

@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from adapters.reply.wire import Contact, Task, instant, number
+from adapters.reply.wire import Contact, WireTask, instant, number
 from adapters.reply.words import LINKEDIN_TYPE, TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, title_text
 from syncer.contract.adapter import Refused
@@ -92,7 +92,7 @@ def cleaned(text: str) -> str:
     return (rest or "").replace(MARKER_PREFIX, f"{MARKER_PREFIX}{_WORD_JOINER}")
 
 
-def to_reading(task: Task, *, whole: bool) -> Reading:
+def to_reading(task: WireTask, *, whole: bool) -> Reading:
     """The canonical form of a task. ``whole`` is false for a list row, which has no body."""
     title, body, marker = read_text(task.template.body if task.template else None)
     return Reading(
@@ -114,7 +114,7 @@ def to_reading(task: Task, *, whole: bool) -> Reading:
     )
 
 
-def state(task: Task) -> State:
+def state(task: WireTask) -> State:
     """New is open. Finished is done, unless the execution failed. Every other status is cancelled."""
     if task.status == "New":
         return State.OPEN

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from adapters.http.answers import excerpt
 from adapters.reply.mapping import SYSTEM, to_reading
-from adapters.reply.wire import Task, complaint, row_contact, row_due, row_id
+from adapters.reply.wire import WireTask, complaint, row_contact, row_due, row_id
 from syncer.domain.model import Listing, Reading, Unreadable
 from syncer.domain.redact import redact
 
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 def task_row(row: Any) -> Reading:
     """One task of a list, which lacks its body."""
-    return to_reading(Task.model_validate(row), whole=False)
+    return to_reading(WireTask.model_validate(row), whole=False)
 
 
 def understood(row: Any, read: Callable[[Any], _T]) -> _T | Unreadable:

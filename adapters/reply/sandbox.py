@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 from adapters.reply.mapping import SYSTEM
 from adapters.reply.sandbox_input import (
     Problem,
-    Words,
+    TaskWords,
     fields,
     filter_tests,
     invalid,
@@ -58,7 +58,7 @@ class ReplySandbox(Sandbox):
         self.api_key = api_key
         self.user_id = user_id
         self.dialect: Dialect = dialect
-        self.words = Words(dialect, strict)
+        self.words = TaskWords(dialect, strict)
         self.auth = auth
         self.order = order
         self.seed = seed

@@ -92,7 +92,7 @@ def moment(sent: Mapping[str, Any], name: str) -> datetime | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TaskWords:
     """Reads enumerations, in both dialects or in one only."""
 
     dialect: Dialect
@@ -110,7 +110,7 @@ class Words:
         return word
 
 
-def filter_tests(sent: Mapping[str, Any], words: Words, now: datetime) -> list[Test]:
+def filter_tests(sent: Mapping[str, Any], words: TaskWords, now: datetime) -> list[Test]:
     """One test for each filter of ``POST /tasks/filter``. ``from`` and ``to`` limit ``startAt`` and have defaults."""
     start = moment(sent, "from") or _FILTER_FROM
     end = moment(sent, "to") or now + _FILTER_AHEAD
@@ -147,7 +147,7 @@ def _among(name: str, values: Iterable[object]) -> Test:
     return lambda task: getattr(task, name) in values
 
 
-def new_task(sent: Mapping[str, Any], words: Words, *, task_id: int, user_id: int, now: datetime) -> SandboxTask:
+def new_task(sent: Mapping[str, Any], words: TaskWords, *, task_id: int, user_id: int, now: datetime) -> SandboxTask:
     """The task of a create request, checked by the documented rules."""
     task_type = words.read(TASK_TYPE, sent, "taskType")
     start, due = moment(sent, "startAt"), moment(sent, "dueTo")

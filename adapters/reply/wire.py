@@ -84,7 +84,7 @@ class Template(_Wire):
     body: StrictStr | None = None
 
 
-class Task(_Wire):
+class WireTask(_Wire):
     """A task, from a list or by itself.
 
     A list row has ``contact``, and lacks ``contactId``, ``template``, ``creationSource``, ``createdAt`` and

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal
 
 from adapters.instants import read_iso
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
-from adapters.superfone.sandbox_store import API_USER, Account, SandboxLead, SandboxTask, to_millisecond
+from adapters.superfone.sandbox_store import API_USER, Organisation, SandboxLead, SandboxTask, to_millisecond
 from adapters.superfone.types import KINDS, SYSTEM
 
 _LEAD: Final = "/enterprise/api/lead"
@@ -41,13 +41,13 @@ class _Refusal(Exception):
         self.reply = json_reply(status, {"message": message})
 
 
-class SuperfoneSandbox(Account, Sandbox):
+class SuperfoneSandbox(Organisation, Sandbox):
     """One Superfone account.
 
     Two switches are for undocumented behaviour: ``no_lead`` is the answer to a lookup without a result, and
     ``upsert_gives_lead`` tells whether the answer to creating a lead has the lead. ``allowed_types`` are the types that
     the account may create. ``storage_full`` puts it at its limit. ``page_clamp`` is the largest page, whatever the
-    request says. The rest is in `Account`.
+    request says. The rest is in `Organisation`.
     """
 
     system: ClassVar[str] = SYSTEM
@@ -63,7 +63,7 @@ class SuperfoneSandbox(Account, Sandbox):
         first_task: int = 4567,
     ) -> None:
         Sandbox.__init__(self, clock)
-        Account.__init__(self, clock, first_lead=first_lead, first_task=first_task)
+        Organisation.__init__(self, clock, first_lead=first_lead, first_task=first_task)
         self.api_key = api_key
         self.org_id = org_id
         self.no_lead: Literal["404", "400", "null"] = "404"

@@ -51,7 +51,7 @@ class SandboxTask:
         return (self.created_at, self.id)
 
 
-class Account:
+class Organisation:
     """Leads and their tasks. ``clock`` is Superfone's. Instants are kept to the millisecond.
 
     ``auto_complete`` is the documented rule that a new task closes the lead's other non-reminders. ``sibling_actor``

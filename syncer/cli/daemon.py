@@ -25,7 +25,7 @@ from syncer.cli import hints, presence
 from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.at_once import connected
 from syncer.cli.commands.runs import run_and_record
-from syncer.cli.errors import Served, UsageError, failure_of, worst
+from syncer.cli.errors import ServedElsewhere, UsageError, failure_of, worst
 from syncer.cli.progress_bars import logged_progress
 from syncer.cli.screens import moment, run_in_words
 from syncer.cli.service import Service, announced, trouble_of, withdrawn
@@ -141,11 +141,11 @@ class _Daemon:
 
     @asynccontextmanager
     async def _ledger(self, service: Service) -> AsyncIterator[Ledger]:
-        """The account's ledger, in which stands that we serve it. Raises `Served`, `LedgerError`, `Stopped`."""
+        """The account's ledger, in which stands that we serve it: `ServedElsewhere`, `LedgerError`, `Stopped`."""
         opening = apart(partial(announced, service.account, self._since))
         try:
             ledger = await self._stop.finish(opening, ())
-        except Served:
+        except ServedElsewhere:
             service.out = Exit.BUSY
             self._watch.elsewhere(service.account.name)
             raise
@@ -375,7 +375,7 @@ class _Daemon:
             for service in list(self._services.values()):
                 if service.out is None and not service.ended:
                     # What is wrong is told by the next run.
-                    with suppress(LedgerError, Served, Stopped):
+                    with suppress(LedgerError, ServedElsewhere, Stopped):
                         async with self._ledger(service):
                             pass
 

@@ -33,7 +33,7 @@ class Stopped(Exception):
         self.exit_status = exit_status
 
 
-class Served(Exception):
+class ServedElsewhere(Exception):
     """Another process is the daemon of this account; the text says which one, and what to do."""
 
 
@@ -42,7 +42,7 @@ class UsageError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class CommandFailure:
     """How an account's command ended badly."""
 
     exit_status: Exit
@@ -67,29 +67,29 @@ def worst(statuses: Iterable[Exit]) -> Exit:
     return max(statuses, key=GRAVITY.index, default=Exit.DONE)
 
 
-def failure_of(error: BaseException) -> Failure:
+def failure_of(error: BaseException) -> CommandFailure:
     """What to tell people about it; an exception that nobody foresaw is a bug of ours, and says where."""
     match error:
         case Stopped():
-            return Failure(error.exit_status, str(error))
+            return CommandFailure(error.exit_status, str(error))
         case Busy():
             advice = "wait until it is done; `syncer status` shows the last run"
-            return Failure(Exit.BUSY, f"{error}; {advice}")
+            return CommandFailure(Exit.BUSY, f"{error}; {advice}")
         case Locked():
-            return Failure(Exit.BUSY, redact(str(error)))
-        case Served():
-            return Failure(Exit.BUSY, str(error))
+            return CommandFailure(Exit.BUSY, redact(str(error)))
+        case ServedElsewhere():
+            return CommandFailure(Exit.BUSY, str(error))
         case LeaseLost():
-            return Failure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
+            return CommandFailure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
         case WrongAccount():
-            return Failure(Exit.WRONG, redact(_wrong_account(error)))
+            return CommandFailure(Exit.WRONG, redact(_wrong_account(error)))
         case BrokenOff():
-            return Failure(Exit.PARTIAL, redact(f"{error}; what was sent before is found again by the next run"))
+            return CommandFailure(Exit.PARTIAL, redact(f"{error}; what was sent before is found again by the next run"))
         case ConfigError() | LedgerError() | PlanFileError() | UsageError():
-            return Failure(Exit.WRONG, redact(str(error)))
+            return CommandFailure(Exit.WRONG, redact(str(error)))
         case AdapterError():
-            return Failure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
-    return Failure(Exit.PARTIAL, redact(_bug(error)))
+            return CommandFailure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
+    return CommandFailure(Exit.PARTIAL, redact(_bug(error)))
 
 
 def traceback_of(error: BaseException) -> str:

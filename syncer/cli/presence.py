@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from syncer.cli.errors import Served
+from syncer.cli.errors import ServedElsewhere
 from syncer.ledger import Answers, Owner, current_owner, process_alive
 from syncer.ledger.owner import LEASE_TERM
 
@@ -57,7 +57,7 @@ class Presence:
 
 
 def announce(ledger: Ledger, since: datetime) -> None:
-    """Write down that this process is the account's daemon. Raises `Served` if another one is, and `LedgerError`."""
+    """Write down that this process is the account's daemon. `ServedElsewhere` if another one is, or `LedgerError`."""
     owner = current_owner("")
     while True:
         now = datetime.now(UTC)
@@ -65,7 +65,7 @@ def announce(ledger: Ledger, since: datetime) -> None:
         found = _read(said)
         if found is not None and not found.is_ours and found.lives(now):
             msg = f"{found.in_words}; stop that one first, or make one run beside it: syncer sync --once"
-            raise Served(msg)
+            raise ServedElsewhere(msg)
         if ledger.exchange(_CURSOR, said, _written(Presence(owner, since, now + TERM))):
             return
 

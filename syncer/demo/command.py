@@ -18,8 +18,8 @@ from syncer.config.loader import load_account
 from syncer.demo.desks import LABELS
 from syncer.demo.screen import program, say, tell
 from syncer.demo.server import SandboxServer, free_port
-from syncer.demo.story import Engine, Story, StoryClock, StoryStopped
-from syncer.demo.world import JOURNAL, Journal, Setup, World
+from syncer.demo.story import DemoStory, Engine, StoryClock, StoryStopped
+from syncer.demo.world import JOURNAL, DemoWorld, Journal, Setup
 from syncer.domain.report import Exit
 
 FOLDER: Final = Path("syncer-demo")
@@ -66,7 +66,7 @@ def run_demo(folder: Path | None, console: Console) -> int:
         server = _open_world(home, clock := StoryClock())
         tell(console, _introduction(home))
         with server, Engine(load_account(home / CONFIG), clock) as engine:
-            story = Story(server, engine, clock, console)
+            story = DemoStory(server, engine, clock, console)
             story.tell()
             examples = story.examples()
     except NoFolder as error:
@@ -102,7 +102,7 @@ def make_folder(wanted: Path | None) -> Path:
 def _open_world(home: Path, clock: StoryClock) -> SandboxServer:
     """Write the account file, its secrets and the journal, for their owner only, and open the server's port."""
     setup = Setup(port=free_port(), keys={system: f"{system}-{secrets.token_hex(12)}" for system in LABELS})
-    world = World(setup.keys, clock=clock, journal=Journal.begin(home / JOURNAL, setup))
+    world = DemoWorld(setup.keys, clock=clock, journal=Journal.begin(home / JOURNAL, setup))
     server = SandboxServer(world, setup.port)
     for system, key in setup.keys.items():
         _write(home / f"{system}.key", key + "\n")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from typing import Final
 
-from syncer.demo.desks import LABELS, NotPossible, Shown
-from syncer.demo.world import World
+from syncer.demo.desks import LABELS, DeskTask, NotPossible
+from syncer.demo.world import DemoWorld
 
 _FIRST_NAMES: Final = ("Asha", "Bilal", "Chitra", "Dev", "Esha", "Farid", "Gita", "Harsh")
 _LAST_NAMES: Final = ("Rao", "Khan", "Nair", "Mehta", "Das", "Ali", "Iyer", "Patel")
@@ -26,7 +26,7 @@ _OPEN_TASKS: Final = 12
 _REPLY_TYPES: Final = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 
 
-def populate(world: World, seed: int) -> None:
+def populate(world: DemoWorld, seed: int) -> None:
     """Add eight people, the first three in all CRMs, and a dozen open tasks. A seed always gives the same."""
     rng = random.Random(seed)  # noqa: S311 - no secret depends on it
     for number, (first, last) in enumerate(zip(_FIRST_NAMES, _LAST_NAMES, strict=True)):
@@ -38,7 +38,7 @@ def populate(world: World, seed: int) -> None:
         somebody_creates(world, rng)
 
 
-def somebody_acts(world: World, rng: random.Random) -> str:
+def somebody_acts(world: DemoWorld, rng: random.Random) -> str:
     """Somebody creates or changes a task. Returns what happened, as a sentence."""
     system = rng.choice(sorted(world.desks))
     tasks = [task for task in world.desks[system].tasks() if task.open]
@@ -50,7 +50,7 @@ def somebody_acts(world: World, rng: random.Random) -> str:
     return f"In {LABELS[system]}: {sentence(verb, task)}."
 
 
-def somebody_creates(world: World, rng: random.Random) -> str:
+def somebody_creates(world: DemoWorld, rng: random.Random) -> str:
     """Somebody creates a task for some contact, in some CRM."""
     system = rng.choice(sorted(world.desks))
     desk = world.desks[system]
@@ -61,7 +61,7 @@ def somebody_creates(world: World, rng: random.Random) -> str:
     return f"In {LABELS[system]}: {sentence('create', desk.task(task))}."
 
 
-def sentence(verb: str, task: Shown) -> str:
+def sentence(verb: str, task: DeskTask) -> str:
     """What happened to a task, as a sentence for users."""
     what = f"“{task.title}”" if task.title else f"task {task.id}"
     kind = f"{task.type} " if task.type else ""

@@ -59,7 +59,7 @@ VERBS: Final[Mapping[str, type[StrictModel]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class DeskTask:
     """One task as the CRM's own screen shows it. ``type`` is empty if the CRM has none."""
 
     system: str
@@ -86,7 +86,7 @@ class Desk(ABC):
         """Names by id."""
 
     @abstractmethod
-    def tasks(self) -> list[Shown]:
+    def tasks(self) -> list[DeskTask]:
         """Every task, oldest first."""
 
     @abstractmethod
@@ -119,7 +119,7 @@ class Desk(ABC):
                 return asked.task
         raise TypeError(verb)
 
-    def task(self, task: str) -> Shown:
+    def task(self, task: str) -> DeskTask:
         """One task as it is now. Raises `NotPossible`."""
         for shown in self.tasks():
             if shown.id == task:
@@ -145,7 +145,7 @@ class Desk(ABC):
             raise NotPossible(msg)
         return found[0]
 
-    def _check_state(self, verb: str, task: Shown) -> None:
+    def _check_state(self, verb: str, task: DeskTask) -> None:
         if verb == "cancel" and self.system != "reply":
             msg = f"{LABELS[self.system]} has no cancelled tasks"
             raise NotPossible(msg)
@@ -166,9 +166,9 @@ class SuperfoneDesk(Desk):
     def contacts(self) -> dict[str, str]:
         return {str(lead.id): _name(lead.fields) for lead in self._crm.leads()}
 
-    def tasks(self) -> list[Shown]:
+    def tasks(self) -> list[DeskTask]:
         rows = [
-            Shown(
+            DeskTask(
                 system=self.system,
                 id=str(task.id),
                 contact=contact,
@@ -212,10 +212,10 @@ class ReplyDesk(Desk):
     def contacts(self) -> dict[str, str]:
         return {str(contact.id): contact.full_name for contact in self._crm.contacts()}
 
-    def tasks(self) -> list[Shown]:
+    def tasks(self) -> list[DeskTask]:
         contacts = self.contacts()
         return [
-            Shown(
+            DeskTask(
                 system=self.system,
                 id=str(task.id),
                 contact=contacts.get(str(task.contact_id), ""),
@@ -256,10 +256,10 @@ class HighLevelDesk(Desk):
     def contacts(self) -> dict[str, str]:
         return {contact.id: contact.name for contact in self._crm.contacts() if not contact.deleted}
 
-    def tasks(self) -> list[Shown]:
+    def tasks(self) -> list[DeskTask]:
         contacts = self.contacts()
         return [
-            Shown(
+            DeskTask(
                 system=self.system,
                 id=task.id,
                 contact=contacts.get(task.contact or "", ""),

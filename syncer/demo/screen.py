@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from syncer.demo.desks import LABELS, Shown
+from syncer.demo.desks import LABELS, DeskTask
 from syncer.domain.model import Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report
@@ -49,7 +49,7 @@ def program(folder: Path) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ScreenRow:
     """One task, and what each CRM shows of it."""
 
     name: str
@@ -61,12 +61,12 @@ class Row:
         return not any(cell.startswith(("open", "waits")) for cell in self.cells)
 
 
-def rows_of(views: Sequence[View], shown: Iterable[Shown], waiting: Iterable[Item]) -> list[Row]:
+def rows_of(views: Sequence[View], shown: Iterable[DeskTask], waiting: Iterable[Item]) -> list[ScreenRow]:
     """The three lists side by side. The states come from the CRMs; the ledger tells which copies belong together."""
     tasks = {(task.system, task.id): task for task in shown}
     waits = {(item.task, item.system) for item in waiting}
     return [
-        Row(
+        ScreenRow(
             name_of(view, tasks),
             tuple(_cell(view, system, tasks, waits=(view[0].id, system) in waits) for system in LABELS),
         )
@@ -74,7 +74,7 @@ def rows_of(views: Sequence[View], shown: Iterable[Shown], waiting: Iterable[Ite
     ]
 
 
-def name_of(view: View, tasks: Mapping[tuple[str, str], Shown]) -> str:
+def name_of(view: View, tasks: Mapping[tuple[str, str], DeskTask]) -> str:
     """The person and the title of the task, as its creator wrote it."""
     task, copies, person = view
     origin = next((tasks[copy.key] for copy in copies if copy.system == task.origin and copy.key in tasks), None)
@@ -82,7 +82,7 @@ def name_of(view: View, tasks: Mapping[tuple[str, str], Shown]) -> str:
     return f"{person.partition(' ')[0]}: {title}"
 
 
-def _cell(view: View, system: str, tasks: Mapping[tuple[str, str], Shown], *, waits: bool) -> str:
+def _cell(view: View, system: str, tasks: Mapping[tuple[str, str], DeskTask], *, waits: bool) -> str:
     task, replicas, _ = view
     copies = [replica for replica in replicas if replica.system == system and replica.key in tasks]
     for copy in copies:
@@ -100,7 +100,7 @@ def _closed(task: Task, copies: Sequence[Replica]) -> str:
     return "closed" if replaced and task.state is State.OPEN else "done"
 
 
-def show_rows(console: Console, rows: Iterable[Row]) -> None:
+def show_rows(console: Console, rows: Iterable[ScreenRow]) -> None:
     """Print a table on a terminal, else aligned plain text."""
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, padding=(0, 1))
     table.add_column("task", overflow="fold", min_width=24)

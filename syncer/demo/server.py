@@ -30,7 +30,7 @@ from adapters.sandbox import Fault, application
 from syncer.demo.crowd import populate, sentence, somebody_acts
 from syncer.demo.desks import LABELS, VERBS, NotPossible
 from syncer.demo.screen import program, say, tell
-from syncer.demo.world import Journal, JournalError, World
+from syncer.demo.world import DemoWorld, Journal, JournalError
 from syncer.domain.report import Exit
 
 HOST: Final = "127.0.0.1"
@@ -54,7 +54,7 @@ class SandboxServer:
     """
 
     def __init__(
-        self, world: World, port: int = 0, also: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self, world: DemoWorld, port: int = 0, also: Callable[[], Coroutine[Any, Any, None]] | None = None
     ) -> None:
         self.world = world
         self._also = also
@@ -78,7 +78,7 @@ class SandboxServer:
         self._server.should_exit = True
         self._thread.join()
 
-    def do(self, work: Callable[[World], _T]) -> _T:
+    def do(self, work: Callable[[DemoWorld], _T]) -> _T:
         """Run an action on the world in the server's thread, between two requests."""
 
         async def now() -> _T:
@@ -124,7 +124,7 @@ def free_port() -> int:
     raise OSError(msg)
 
 
-def door(world: World) -> Starlette:
+def door(world: DemoWorld) -> Starlette:
     """One application: each CRM under its name, and the actions of people under ``/people``."""
     crms = [Mount(f"/{system}", application(sandbox)) for system, sandbox in world.sandboxes.items()]
     return Starlette(
@@ -138,11 +138,11 @@ def door(world: World) -> Starlette:
     )
 
 
-async def _show(world: World, _request: Request) -> Response:
+async def _show(world: DemoWorld, _request: Request) -> Response:
     return PlainTextResponse("\n".join(_overview(world)) + "\n")
 
 
-async def _show_json(world: World, _request: Request) -> Response:
+async def _show_json(world: DemoWorld, _request: Request) -> Response:
     return JSONResponse(
         {
             system: {"contacts": desk.contacts(), "tasks": [task.as_json() for task in desk.tasks()]}
@@ -151,7 +151,7 @@ async def _show_json(world: World, _request: Request) -> Response:
     )
 
 
-async def _act(world: World, request: Request) -> Response:
+async def _act(world: DemoWorld, request: Request) -> Response:
     system, verb = request.path_params["system"], request.path_params["verb"]
     if system not in world.desks or verb not in VERBS:
         return _refuse(f"POST /people/{{{'|'.join(world.desks)}}}/{{{'|'.join(VERBS)}}}", 404)
@@ -169,7 +169,7 @@ async def _act(world: World, request: Request) -> Response:
     return JSONResponse({"task": done, "did": f"In {LABELS[system]}: {sentence(verb, task)}."})
 
 
-async def _break(world: World, request: Request) -> Response:
+async def _break(world: DemoWorld, request: Request) -> Response:
     system = request.path_params["system"]
     fields = _fields(await request.body()) or {}
     if system not in world.desks or fields.get("fault") not in set(Fault):
@@ -190,7 +190,7 @@ def _refuse(words: str, status: int = 400) -> Response:
     return JSONResponse({"message": words}, status)
 
 
-def _overview(world: World) -> Iterator[str]:
+def _overview(world: DemoWorld) -> Iterator[str]:
     for system, desk in world.desks.items():
         tasks = [task for task in desk.tasks() if task.open]
         yield f"{LABELS[system]}: {len(tasks)} open tasks of {len(desk.contacts())} contacts"
@@ -224,21 +224,21 @@ def serve(seed: int, faults: bool, console: Console, port: int = 0) -> int:  # n
     return int(stopped.status)
 
 
-def _world(seed: int, journal: Journal | None) -> World:
+def _world(seed: int, journal: Journal | None) -> DemoWorld:
     if journal is not None:
-        return World(journal.setup.keys, journal=journal)
-    world = World({system: f"{system}-key-{seed}" for system in LABELS})
+        return DemoWorld(journal.setup.keys, journal=journal)
+    world = DemoWorld({system: f"{system}-key-{seed}" for system in LABELS})
     populate(world, seed)
     return world
 
 
-async def _live(world: World, rng: random.Random, console: Console) -> None:
+async def _live(world: DemoWorld, rng: random.Random, console: Console) -> None:
     while True:
         await asyncio.sleep(rng.uniform(*_REST))
         _somebody(world, rng, console)
 
 
-def _somebody(world: World, rng: random.Random, console: Console) -> None:
+def _somebody(world: DemoWorld, rng: random.Random, console: Console) -> None:
     say(console, f"  {world.now().astimezone():%H:%M:%S}  {somebody_acts(world, rng)}")
 
 

@@ -14,10 +14,10 @@ from adapters.sandbox import Fault
 from syncer.config.loader import build_adapters
 from syncer.config.schema import Account
 from syncer.demo.crowd import sentence
-from syncer.demo.desks import LABELS, Shown
-from syncer.demo.screen import Row, name_of, rows_of, say, show_report, show_rows, tell
+from syncer.demo.desks import LABELS, DeskTask
+from syncer.demo.screen import ScreenRow, name_of, rows_of, say, show_report, show_rows, tell
 from syncer.demo.server import SandboxServer
-from syncer.demo.world import World, utc_now
+from syncer.demo.world import DemoWorld, utc_now
 from syncer.domain.model import ReplicaState
 from syncer.domain.reasons import Item
 from syncer.domain.report import Exit, Report
@@ -77,7 +77,7 @@ class Engine:
         return self._runner.run(run(AccountInHand(self._account, self._adapters, self.ledger, clock=self._clock)))
 
 
-class Story:
+class DemoStory:
     """Plays the story: people act in the server, the engine runs over HTTP, and the screen shows the result."""
 
     def __init__(self, server: SandboxServer, engine: Engine, clock: StoryClock, console: Console) -> None:
@@ -87,7 +87,7 @@ class Story:
         self._clock = clock
         self._console = console
         self._scenes = 0
-        self._rows: dict[str, Row] = {}
+        self._rows: dict[str, ScreenRow] = {}
         self._waiting: Collection[Item] = ()
 
     def tell(self) -> None:
@@ -204,7 +204,7 @@ class Story:
         """Somebody acts, and the screen shows it. Returns the task's id in that CRM."""
         self._clock.jump()
 
-        def act(world: World) -> Shown:
+        def act(world: DemoWorld) -> DeskTask:
             return world.desks[system].task(world.act(system, verb, **fields))
 
         shown = self._server.do(act)
@@ -238,11 +238,11 @@ class Story:
 
     # what is there ---------------------------------------------------------------------------------
 
-    def _shown(self) -> list[Shown]:
+    def _shown(self) -> list[DeskTask]:
         return self._server.do(lambda world: [task for desk in world.desks.values() for task in desk.tasks()])
 
     def _writes(self, system: str) -> int:
-        def count(world: World) -> int:
+        def count(world: DemoWorld) -> int:
             sandbox = world.sandboxes[system]
             return sum(sandbox.is_write(call) for call, _ in sandbox.calls)
 
@@ -259,7 +259,7 @@ class Story:
         msg = f"{reference} has no open copy in {LABELS[system]}"
         raise StoryStopped(msg)
 
-    def _open(self, system: str, contact: str) -> Shown:
+    def _open(self, system: str, contact: str) -> DeskTask:
         """A contact's open task in one CRM. Raises `StoryStopped` if there is none."""
         for shown in self._shown():
             if shown.system == system and shown.contact == contact and shown.open:
@@ -268,5 +268,5 @@ class Story:
         raise StoryStopped(msg)
 
 
-def _adding(system: str, name: str, phone: str, email: str) -> Callable[[World], str]:
+def _adding(system: str, name: str, phone: str, email: str) -> Callable[[DemoWorld], str]:
     return lambda world: world.act(system, "add", name=name, phone=phone, email=email)

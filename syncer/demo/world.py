@@ -53,7 +53,7 @@ class Setup(StrictModel):
     keys: dict[str, str]
 
 
-class Act(StrictModel):
+class DemoAct(StrictModel):
     """An action of a person in a CRM."""
 
     at: datetime
@@ -73,7 +73,7 @@ class Written(StrictModel):
     body: str
 
 
-_ENTRY: Final[TypeAdapter[Act | Written]] = TypeAdapter(Act | Written)
+_ENTRY: Final[TypeAdapter[DemoAct | Written]] = TypeAdapter(DemoAct | Written)
 
 
 class JournalError(Exception):
@@ -107,7 +107,7 @@ class Journal:
             msg = f"{path} is not a sandbox's journal"
             raise JournalError(msg) from error
 
-    def entries(self) -> Iterator[Act | Written]:
+    def entries(self) -> Iterator[DemoAct | Written]:
         """All events in order. An incomplete last line is removed."""
         text = self.path.read_bytes()
         whole = text[: text.rfind(b"\n") + 1]
@@ -120,12 +120,12 @@ class Journal:
                 msg = f"line {number} of {self.path} is damaged; start again with: syncer demo"
                 raise JournalError(msg) from error
 
-    def append(self, entry: Act | Written) -> None:
+    def append(self, entry: DemoAct | Written) -> None:
         with self.path.open("a", encoding="utf-8") as file:
             file.write(entry.model_dump_json() + "\n")
 
 
-class World:
+class DemoWorld:
     """The three CRMs. ``clock`` is theirs. During one event it does not move."""
 
     def __init__(
@@ -171,7 +171,7 @@ class World:
             asked = desk.understand(verb, fields, self._moment)
             done = desk.perform(verb, asked)
             if self._journal is not None:
-                self._journal.append(Act(at=self._moment, system=system, verb=verb, fields=asked.model_dump()))
+                self._journal.append(DemoAct(at=self._moment, system=system, verb=verb, fields=asked.model_dump()))
             return done
         finally:
             self._moment = None
@@ -231,7 +231,7 @@ class World:
     def _replay(self, journal: Journal) -> None:
         for entry in journal.entries():
             self._moment = entry.at
-            if isinstance(entry, Act):
+            if isinstance(entry, DemoAct):
                 self.desks[entry.system].perform(entry.verb, checked(entry.verb, entry.fields))
             else:
                 headers = _HEADERS[entry.system](self.keys[entry.system])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from syncer.ledger.hints import Hint, HintBook
     from syncer.ledger.looking import look as look
     from syncer.ledger.owner import Owner, current_owner, process_alive
-    from syncer.ledger.pages import Pages, RunLine, Story, TaskFilter
+    from syncer.ledger.pages import Pages, RunLine, TaskFilter, TaskStory
     from syncer.ledger.place import FilePlace
     from syncer.ledger.store import Ledger
     from syncer.ledger.values import Counts, Run, TaskView
@@ -33,7 +33,7 @@ _FROM: Final = {
     "hints": ("Hint", "HintBook"),
     "looking": ("look",),
     "owner": ("Owner", "current_owner", "process_alive"),
-    "pages": ("Pages", "RunLine", "Story", "TaskFilter"),
+    "pages": ("Pages", "RunLine", "TaskStory", "TaskFilter"),
     "place": ("FilePlace",),
     "store": ("Ledger",),
     "values": ("Counts", "Run", "TaskView"),
@@ -59,8 +59,8 @@ __all__ = [
     "Pages",
     "Run",
     "RunLine",
-    "Story",
     "TaskFilter",
+    "TaskStory",
     "TaskView",
     "Telling",
     "copy_ledger",

@@ -56,7 +56,7 @@ class RunLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class TaskStory:
     """One task, its copies, what is open of it, and all that was written about it."""
 
     view: TaskView
@@ -81,7 +81,7 @@ class Pages:
         place = {task: number for number, task in enumerate(ids)}
         return sorted(views, key=lambda view: place[view.task.id]), total
 
-    def story(self, task: str) -> Story | None:
+    def story(self, task: str) -> TaskStory | None:
         """One task's whole story; ``None`` if there is no such task."""
         base = Base()
         with self._database.reading() as connection:
@@ -89,7 +89,7 @@ class Pages:
             if task not in base.tasks:
                 return None
             (view,) = questions.views_of(asking(connection), [task])
-            return Story(view, base.operations_of(task), questions.history(asking(connection), task))
+            return TaskStory(view, base.operations_of(task), questions.history(asking(connection), task))
 
     def open_tasks(self) -> int:
         """How many tasks are open."""

@@ -100,7 +100,7 @@ class PageRoutes:
         if which not in _LISTS:
             raise HTTPException(404)
         found = await run_in_threadpool(self._standing, state, reader)
-        standing: views.Standing = found["standing"]
+        standing: views.AccountStanding = found["standing"]
         items = [item for item in getattr(standing, which) if reason in {"", item["reason"]}]
         page = _Page(request, len(items))
         shown = views.groups_of(items[page.offset : page.offset + PER_PAGE], PER_PAGE)
@@ -123,7 +123,7 @@ class PageRoutes:
         if story is None:
             raise HTTPException(404)
         found = await run_in_threadpool(self._standing, state, reader)
-        standing: views.Standing = found["standing"]
+        standing: views.AccountStanding = found["standing"]
         about = [item for item in (*standing.attention, *standing.waiting) if item["task"] == story.view.task.id]
         now = {
             "groups": views.groups_of(about),

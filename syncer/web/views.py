@@ -48,7 +48,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ReasonGroup:
     """What waits for the same reason: all ``number`` of it, ``lines`` a part."""
 
     reason: str
@@ -86,7 +86,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountStanding:
     """An account as its ledger and the board tell it."""
 
     state: AccountState
@@ -107,13 +107,13 @@ def about(length: timedelta) -> str:
 
 def standing_of(
     state: AccountState, last: RunLine | None, runs: Sequence[RunLine], open_tasks: int, now: datetime
-) -> Standing:
+) -> AccountStanding:
     """How an account stands; ``last`` has its whole report, ``runs`` are the last ones, the newest first."""
     report = last.report if last else {}
     since = {system: _in_step(runs, system) for system in state.account.connections}
     known = [at for at in since.values() if at is not None]
     lag = about(now - min(known)) if known and len(known) == len(since) else "not known yet"
-    return Standing(
+    return AccountStanding(
         state=state,
         health=health_of(state, last),
         last=last,
@@ -183,7 +183,7 @@ def _rate_words(rate: Rate) -> str:
     return f"{rate.requests:,} a {unit}" if unit else f"{rate.requests:,} in {span(timedelta(seconds=rate.seconds))}"
 
 
-def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[Group]:
+def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[ReasonGroup]:
     """Items by reason, the largest group last seen first in the report's own order; a part of each."""
     by_reason: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for item in items:
@@ -191,10 +191,10 @@ def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[Gr
     return [_group(reason, found, shown) for reason, found in by_reason.items()]
 
 
-def _group(reason: str, items: Sequence[Mapping[str, Any]], shown: int) -> Group:
+def _group(reason: str, items: Sequence[Mapping[str, Any]], shown: int) -> ReasonGroup:
     sentence = Reason(reason).sentence if reason in set(Reason) else ""
     heading = reason.replace("_", " ").capitalize()
-    return Group(reason, heading, sentence, len(items), lines_of(items[:shown]))
+    return ReasonGroup(reason, heading, sentence, len(items), lines_of(items[:shown]))
 
 
 def lines_of(items: Iterable[Mapping[str, Any]]) -> list[Line]:

@@ -143,16 +143,16 @@ def test_a_bug_ends_one_run_and_not_the_daemon(
 # Clocks
 
 
-class Clock(datetime):
+class DaemonClock(datetime):
     """The system's clock, which somebody sets again and again."""
 
     jumps: tuple[timedelta, ...] = ()
     asked = 0
 
     @classmethod
-    def now(cls, tz: tzinfo | None = None) -> Clock:
-        Clock.asked += 1
-        at = datetime.now(tz) + cls.jumps[Clock.asked % len(cls.jumps)]
+    def now(cls, tz: tzinfo | None = None) -> DaemonClock:
+        DaemonClock.asked += 1
+        at = datetime.now(tz) + cls.jumps[DaemonClock.asked % len(cls.jumps)]
         return cls.fromtimestamp(at.timestamp(), tz)
 
 
@@ -174,9 +174,9 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
     (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "60s"'))
     for name, key in cli_kit.SECRETS.items():
         monkeypatch.setenv(name, key)
-    monkeypatch.setattr("apscheduler.schedulers.base.datetime", Clock)
+    monkeypatch.setattr("apscheduler.schedulers.base.datetime", DaemonClock)
     monkeypatch.setattr("syncer.cli.daemon.JITTER", 0.0)
-    monkeypatch.setattr(Clock, "jumps", jumps)
+    monkeypatch.setattr(DaemonClock, "jumps", jumps)
     began: list[float] = []
 
     async def run(*_args: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from syncer.cli import presence
-from syncer.cli.errors import Served as ServedElsewhere
+from syncer.cli.errors import ServedElsewhere
 from syncer.ledger import Ledger, Owner, current_owner
 from tests.support.cli_kit import Served, runs, until
 

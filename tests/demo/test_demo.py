@@ -29,7 +29,7 @@ from syncer.demo.command import NoFolder, make_folder, run_demo
 from syncer.demo.crowd import populate
 from syncer.demo.desks import LABELS
 from syncer.demo.server import SandboxServer, serve
-from syncer.demo.world import JOURNAL, Act, Journal, World, Written
+from syncer.demo.world import JOURNAL, DemoAct, DemoWorld, Journal, Written
 from syncer.domain.reasons import Reason
 from tests.support.cli_kit import ROOT, Zygote, until
 
@@ -45,10 +45,10 @@ class Told:
     text: str
     folder: Path
 
-    def world(self) -> World:
+    def world(self) -> DemoWorld:
         journal = Journal.find(self.folder)
         assert journal is not None
-        return World(journal.setup.keys, journal=journal)
+        return DemoWorld(journal.setup.keys, journal=journal)
 
     def commands(self) -> list[str]:
         """The commands to go on with, as they were printed."""
@@ -121,7 +121,7 @@ def lines_with(text: str, *words: str) -> list[str]:
 # the story -------------------------------------------------------------------------------------------
 
 
-def states(world: World) -> dict[tuple[str, str], list[tuple[str, bool]]]:
+def states(world: DemoWorld) -> dict[tuple[str, str], list[tuple[str, bool]]]:
     """For each CRM and title the types of the tasks there, and whether they are open."""
     found: dict[tuple[str, str], list[tuple[str, bool]]] = {}
     for desk in world.desks.values():
@@ -155,7 +155,7 @@ def test_what_it_tells_is_what_happened(told: Told) -> None:
     for system, label in LABELS.items():
         counted = sum(int(number) for run in runs for number in re.findall(rf"(\d+) in {label}", run.partition("(")[0]))
         assert counted == sum(entry.system == system for entry in written), system
-    people = sum(isinstance(entry, Act) and entry.verb != "add" for entry in journal.entries())
+    people = sum(isinstance(entry, DemoAct) and entry.verb != "add" for entry in journal.entries())
     assert people == len(re.findall(r"^  In (?:Superfone|Reply\.io|HighLevel): ", told.text, re.M))
 
 
@@ -267,7 +267,7 @@ def test_the_account_file_that_the_sandbox_prints_works(
 def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     said = io.StringIO()
-    with SandboxServer(World(KEYS)) as server:
+    with SandboxServer(DemoWorld(KEYS)) as server:
         assert serve(0, False, Console(file=said, width=200), server.port) == 1
     assert "choose another port with --port" in said.getvalue()
 
@@ -281,7 +281,7 @@ def test_a_folder_with_another_programs_file_is_refused(tmp_path: Path, monkeypa
 
 
 def test_the_doors_refuse_what_makes_no_sense() -> None:
-    with SandboxServer(World(KEYS)) as server:
+    with SandboxServer(DemoWorld(KEYS)) as server:
         server.do(lambda world: populate(world, 1))
         doors = {
             "/people/reply/execute": (404, "{superfone|reply|highlevel}"),
@@ -296,7 +296,7 @@ def test_the_doors_refuse_what_makes_no_sense() -> None:
 
 
 def test_a_fault_can_be_asked_for_and_people_can_act() -> None:
-    with SandboxServer(World(KEYS)) as server:
+    with SandboxServer(DemoWorld(KEYS)) as server:
         server.do(lambda world: world.act("reply", "add", name="Asha Rao", email="asha@example.com"))
         made = json.loads(
             curl(f"""curl {server.url}/people/reply/create -d '{{"contact": "asha", "type": "ToDo", "due": "3h"}}'""")

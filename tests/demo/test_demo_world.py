@@ -10,19 +10,19 @@ import pytest
 
 from adapters.sandbox import Call, Fault
 from syncer.demo.crowd import populate
-from syncer.demo.desks import NotPossible, Shown, read_due
-from syncer.demo.world import JOURNAL, Journal, JournalError, Setup, World
+from syncer.demo.desks import DeskTask, NotPossible, read_due
+from syncer.demo.world import JOURNAL, DemoWorld, Journal, JournalError, Setup
 from tests.support.clock import START
 
 KEYS = {"superfone": "sf-key", "reply": "re-key", "highlevel": "hl-key"}
 
 
-def shown(world: World) -> list[Shown]:
+def shown(world: DemoWorld) -> list[DeskTask]:
     return [task for desk in world.desks.values() for task in desk.tasks()]
 
 
 def test_a_seed_always_makes_the_same_world() -> None:
-    worlds = [World(KEYS, clock=lambda: START) for _ in range(3)]
+    worlds = [DemoWorld(KEYS, clock=lambda: START) for _ in range(3)]
     for world, seed in zip(worlds, (3, 3, 4), strict=True):
         populate(world, seed)
     assert shown(worlds[0]) == shown(worlds[1]) != shown(worlds[2])
@@ -33,7 +33,7 @@ def test_a_seed_always_makes_the_same_faults() -> None:
     call = Call("GET", "/tasks")
 
     def faults(seed: int) -> list[Fault | None]:
-        world = World(KEYS, clock=lambda: START)
+        world = DemoWorld(KEYS, clock=lambda: START)
         world.storm(seed, lambda: None)
         return [world.reply.fault(call) for _ in range(300)]
 
@@ -45,7 +45,7 @@ def test_a_seed_always_makes_the_same_faults() -> None:
 def test_a_journal_gives_the_same_world_again(tmp_path: Path) -> None:
     moments = iter(START + timedelta(seconds=number) for number in range(1000))
     journal = Journal.begin(tmp_path / JOURNAL, Setup(port=1, keys=KEYS))
-    world = World(KEYS, clock=lambda: next(moments), journal=journal)
+    world = DemoWorld(KEYS, clock=lambda: next(moments), journal=journal)
     populate(world, 5)
     for task in [task for task in shown(world) if task.open][:4]:
         world.act(task.system, "complete", task=task.id)
@@ -56,7 +56,7 @@ def test_a_journal_gives_the_same_world_again(tmp_path: Path) -> None:
 
     found = Journal.find(tmp_path)
     assert found is not None
-    again = World(KEYS, clock=lambda: START, journal=found)
+    again = DemoWorld(KEYS, clock=lambda: START, journal=found)
     assert shown(again) == shown(world)
     assert again.superfone.tasks(lead) == world.superfone.tasks(lead)
     assert again.highlevel.tasks() == world.highlevel.tasks()
@@ -64,12 +64,12 @@ def test_a_journal_gives_the_same_world_again(tmp_path: Path) -> None:
 
 def test_an_unfinished_line_of_the_journal_is_cut_off(tmp_path: Path) -> None:
     journal = Journal.begin(tmp_path / JOURNAL, Setup(port=1, keys=KEYS))
-    World(KEYS, clock=lambda: START, journal=journal).act("reply", "add", name="Asha", email="asha@example.com")
+    DemoWorld(KEYS, clock=lambda: START, journal=journal).act("reply", "add", name="Asha", email="asha@example.com")
     with journal.path.open("a") as file:
         file.write('{"at": "2026-05-19T08')
-    world = World(KEYS, clock=lambda: START, journal=journal)
+    world = DemoWorld(KEYS, clock=lambda: START, journal=journal)
     world.act("reply", "add", name="Bilal", email="bilal@example.com")
-    assert list(World(KEYS, journal=journal).desks["reply"].contacts().values()) == ["Asha", "Bilal"]
+    assert list(DemoWorld(KEYS, journal=journal).desks["reply"].contacts().values()) == ["Asha", "Bilal"]
 
 
 def test_another_file_is_no_journal(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_another_file_is_no_journal(tmp_path: Path) -> None:
     journal = Journal.find(tmp_path)
     assert journal is not None
     with pytest.raises(JournalError, match="line 2"):
-        World(KEYS, journal=journal)
+        DemoWorld(KEYS, journal=journal)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_another_file_is_no_journal(tmp_path: Path) -> None:
     ],
 )
 def test_people_are_told_what_is_not_possible(system: str, verb: str, fields: dict[str, str], words: str) -> None:
-    world = World(KEYS, clock=lambda: START)
+    world = DemoWorld(KEYS, clock=lambda: START)
     for desk in world.desks:
         world.act(desk, "add", name="Asha Rao", email="asha@example.com", phone="+919876543210")
     with pytest.raises(NotPossible, match=re.escape(words)):
@@ -105,7 +105,7 @@ def test_people_are_told_what_is_not_possible(system: str, verb: str, fields: di
 
 
 def test_people_complete_cancel_and_reopen_what_is_there() -> None:
-    world = World(KEYS, clock=lambda: START)
+    world = DemoWorld(KEYS, clock=lambda: START)
     world.act("reply", "add", name="Asha Rao", email="asha@example.com")
     task = world.act("reply", "create", contact="Asha")
     with pytest.raises(NotPossible, match="is New"):

@@ -12,13 +12,13 @@ from syncer.domain.model import ReplicaState, State
 from syncer.domain.snapshot import ConnectionState
 from syncer.reconcile.plan import Plan, make_plan
 from tests.support.clock import START
-from tests.support.strategies import LANE, SYSTEMS, World, worlds
+from tests.support.strategies import LANE, SYSTEMS, RandomWorld, worlds
 
 STATES = st.sampled_from([ConnectionState.OK, ConnectionState.OK, ConnectionState.OK, *ConnectionState])
 
 
 @st.composite
-def accounts(draw: st.DrawFn) -> tuple[World, Plan]:
+def accounts(draw: st.DrawFn) -> tuple[RandomWorld, Plan]:
     """An account after its merge, with people who lack a contact, and lists that were not read; and its plan."""
     world = draw(worlds())
     base = world.merged().base
@@ -34,7 +34,7 @@ def accounts(draw: st.DrawFn) -> tuple[World, Plan]:
     return world, make_plan(base, world.seen, world.capabilities, world.policy, (), now=START)
 
 
-def closed_by_creates(world: World, found: Plan) -> set[tuple[str, str]]:
+def closed_by_creates(world: RandomWorld, found: Plan) -> set[tuple[str, str]]:
     """What a create in its lane closes on the way, being done elsewhere."""
     exclusive = world.capabilities[LANE].exclusive
     creates = {op.contact for op in found.operations if op.lane and op.action is Action.CREATE and op.kind in exclusive}
@@ -42,7 +42,7 @@ def closed_by_creates(world: World, found: Plan) -> set[tuple[str, str]]:
 
 
 @given(accounts())
-def test_every_task_is_shown_or_planned_or_listed_wherever_it_belongs(account: tuple[World, Plan]) -> None:
+def test_every_task_is_shown_or_planned_or_listed_wherever_it_belongs(account: tuple[RandomWorld, Plan]) -> None:
     """Nothing is silent, and nothing is done and listed as waiting at once."""
     world, found = account
     open_in = {(r.task, r.system) for r in world.base.replicas.values() if r.state is ReplicaState.OPEN}
@@ -61,7 +61,7 @@ def test_every_task_is_shown_or_planned_or_listed_wherever_it_belongs(account: t
 
 
 @given(accounts())
-def test_only_what_was_read_well_is_written_to(account: tuple[World, Plan]) -> None:
+def test_only_what_was_read_well_is_written_to(account: tuple[RandomWorld, Plan]) -> None:
     world, found = account
     for operation in found.operations:
         seen = world.seen[operation.system]
@@ -74,7 +74,7 @@ def test_only_what_was_read_well_is_written_to(account: tuple[World, Plan]) -> N
 
 
 @given(accounts())
-def test_every_operation_makes_sense(account: tuple[World, Plan]) -> None:
+def test_every_operation_makes_sense(account: tuple[RandomWorld, Plan]) -> None:
     world, found = account
     base = world.base
     slots = [operation.slot for operation in found.operations]

@@ -14,13 +14,13 @@ from syncer.reconcile.markers import named_by
 from syncer.reconcile.merge import Merged
 from tests.support.strategies import (
     POLICY,
-    World,
+    RandomWorld,
     worlds,
 )
 
 
 @given(worlds())
-def test_markers_are_believed_exactly_where_they_fit(world: World) -> None:
+def test_markers_are_believed_exactly_where_they_fit(world: RandomWorld) -> None:
     found = world.merged()
     for reading in _marked_unknown(world):
         copy = found.base.replicas.get(reading.key)
@@ -40,7 +40,7 @@ def test_markers_are_believed_exactly_where_they_fit(world: World) -> None:
             assert shown or alien or task.state is not State.OPEN or _is_unlike(reading, [task, *other])
 
 
-def _marked_unknown(world: World) -> list[Reading]:
+def _marked_unknown(world: RandomWorld) -> list[Reading]:
     """Open tasks with a marker, which no replica knows, that could be told."""
     readings = [reading for seen in world.seen.values() for reading in seen.readings.values()]
     return [r for r in readings if r.marker and r.key not in world.base.replicas and r.whole and r.state is State.OPEN]
@@ -58,7 +58,7 @@ def _in_doubt(base: Base, task: Task, system: str) -> bool:
 
 
 @given(worlds())
-def test_a_twin_is_mutual_and_the_only_one(world: World) -> None:
+def test_a_twin_is_mutual_and_the_only_one(world: RandomWorld) -> None:
     found = world.merged()
     for event in found.changes.events:
         if event.what != "adopted" or "marker" in event.detail or "before" in event.detail:
@@ -75,7 +75,7 @@ def test_a_twin_is_mutual_and_the_only_one(world: World) -> None:
         assert [other.id for other in _free_before(world, found, copy) if _fits(found, twin, other)] in ([], [task.id])
 
 
-def _read(world: World, replica: Replica) -> Reading:
+def _read(world: RandomWorld, replica: Replica) -> Reading:
     return world.seen[replica.system].readings[replica.remote_id]
 
 
@@ -85,7 +85,7 @@ def _fits(found: Merged, reading: Reading, task: Task) -> bool:
     return near and same_person and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
 
 
-def _free_before(world: World, found: Merged, copy: Replica) -> Iterable[Task]:
+def _free_before(world: RandomWorld, found: Merged, copy: Replica) -> Iterable[Task]:
     """Tasks of the ledger that are open now and had no copy in that CRM, nor one on its way."""
     for task in found.base.tasks.values():
         shown = {r.task for r in found.base.replicas.values() if (r.system, r.state) == (copy.system, "open")}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.simulation.actions import SYSTEMS, Meet
 from tests.simulation.oracle import Oracle
 from tests.simulation.sight import contacts_of
-from tests.simulation.stage import Stage
+from tests.simulation.stage import SimulationStage
 
 NAMES = ("Asha", "Ravi", "Meera")
 PERSONS = range(len(NAMES))
@@ -30,7 +30,7 @@ DIRTY: tuple[tuple[tuple[int, str, str, str], ...], ...] = (
 class Contacts:
     """Those who keep the contacts of the three CRMs."""
 
-    def __init__(self, stage: Stage, oracle: Oracle, tell: Callable[[str], None]) -> None:
+    def __init__(self, stage: SimulationStage, oracle: Oracle, tell: Callable[[str], None]) -> None:
         self._stage = stage
         self._oracle = oracle
         self._tell = tell

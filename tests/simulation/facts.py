@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from tests.simulation.memory import LEAD_RECHECK, MARKER, SUPERSEDE_WINDOW, Copy, Memory
-from tests.simulation.sight import Seen, called
+from tests.simulation.sight import SeenTask, called
 from tests.simulation.story import UNTOLD, Story, Typed
 
 
@@ -331,7 +331,7 @@ class Facts(Memory):
                 if f"{system} task {remote_id}" not in not_looked_at:
                     self._is_seen((system, remote_id), task, until[system], machine)
 
-    def _is_seen(self, copy: Copy, task: Seen, seen_until: datetime, machine: int) -> None:
+    def _is_seen(self, copy: Copy, task: SeenTask, seen_until: datetime, machine: int) -> None:
         """A clean run has read what people had not changed since."""
         if copy in self.changed_at and self.changed_at[copy] >= seen_until:
             return

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from tests.simulation.sight import Seen, tasks_of
-from tests.simulation.stage import Stage
+from tests.simulation.sight import SeenTask, tasks_of
+from tests.simulation.stage import SimulationStage
 from tests.simulation.story import UNTOLD, Story
 
 MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
@@ -48,7 +48,7 @@ class Memory:
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
-    def __init__(self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
+    def __init__(self, stage: SimulationStage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
         self.stage = stage
         self.closes_cancelled = closes_cancelled
         self.holds = holds
@@ -93,11 +93,11 @@ class Memory:
 
     # what there is ---------------------------------------------------------------------------------
 
-    def tasks(self, system: str) -> dict[str, Seen]:
+    def tasks(self, system: str) -> dict[str, SeenTask]:
         """Every task of a CRM by remote id; deleted ones are left out."""
         return tasks_of(self.stage, system)
 
-    def copies(self, name: str) -> dict[Copy, Seen]:
+    def copies(self, name: str) -> dict[Copy, SeenTask]:
         """All copies of one task, open and closed."""
         return {
             (system, remote_id): task
@@ -197,7 +197,7 @@ class Memory:
             if task.open and task.name and self.stories[task.name].excused >= UNTOLD
         }
 
-    def _is_all_that_is_left(self, story: Story, copies: dict[Copy, Seen]) -> bool:
+    def _is_all_that_is_left(self, story: Story, copies: dict[Copy, SeenTask]) -> bool:
         """Whether people deleted all but our (untitled) copies in Superfone, unknown to the ledger: they look new.
 
         So they do beside the task itself, if that was superseded there: it is closed, and nobody finished it.

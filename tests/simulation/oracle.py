@@ -14,8 +14,8 @@ from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
 from tests.simulation.outcome import Outcome
-from tests.simulation.sight import Seen
-from tests.simulation.stage import PROCESS, Stage
+from tests.simulation.sight import SeenTask
+from tests.simulation.stage import PROCESS, SimulationStage
 
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
@@ -24,9 +24,9 @@ ZERO = timedelta(0)
 class Oracle(Machines):
     """Asks every law when its time comes. ``told`` are the tasks of which the last report says that nobody can tell."""
 
-    def __init__(self, stage: Stage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
+    def __init__(self, stage: SimulationStage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
         super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds)
-        self._before: dict[str, Seen] = {}
+        self._before: dict[str, SeenTask] = {}
         self.creates = self.completions = self.edits = 0
         self.told: set[str | None] = set()
         stage.before_write = self._before_write

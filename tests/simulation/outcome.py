@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from syncer.domain.report import Report
 
 
-class Killed(BaseException):
+class ProcessKilled(BaseException):
     """The process ended here: nothing that it still does reaches the world."""
 
 

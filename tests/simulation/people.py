@@ -10,7 +10,7 @@ from tests.simulation.contacts import LAST
 from tests.simulation.memory import Copy
 from tests.simulation.oracle import Oracle
 from tests.simulation.sight import MESSAGES, called
-from tests.simulation.stage import Stage
+from tests.simulation.stage import SimulationStage
 from tests.simulation.story import UNTOLD
 
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
@@ -23,7 +23,7 @@ TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
 class People:
     """Those who work in the three CRMs. ``tell`` is given a sentence for everything that they do."""
 
-    def __init__(self, history: History, stage: Stage, oracle: Oracle, tell: Callable[[str], None]) -> None:
+    def __init__(self, history: History, stage: SimulationStage, oracle: Oracle, tell: Callable[[str], None]) -> None:
         self._history = history
         self._stage = stage
         self._oracle = oracle

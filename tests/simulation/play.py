@@ -43,7 +43,7 @@ from tests.simulation.memory import LEAD_RECHECK, Copy
 from tests.simulation.oracle import GRACE, Oracle
 from tests.simulation.outcome import Outcome
 from tests.simulation.people import People
-from tests.simulation.stage import Stage
+from tests.simulation.stage import SimulationStage
 
 MEETS = "create_missing_contacts = true"
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
@@ -61,7 +61,7 @@ class Play:
         self._tell = tell
         settings = dict(history.settings)
         settings |= {system: f"{settings.get(system, '')}\n{MEETS}" for system in history.newcomer}
-        self.stage = Stage(history.seed, settings, history.systems)
+        self.stage = SimulationStage(history.seed, settings, history.systems)
         self.stage.skew = timedelta(seconds=history.skew)
         self.stage.shorten_pages(history.page, counted=history.counted)
         self.oracle = Oracle(

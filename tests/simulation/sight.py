@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
-from tests.simulation.stage import Stage
+from tests.simulation.stage import SimulationStage
 
 MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
 NAME = re.compile(r"#\d+!?")
@@ -14,7 +14,7 @@ WORDS = re.compile(r"words \d+")
 CALLED = re.compile(r"#\d+!?(?: v\d+)?")
 
 
-class Seen(NamedTuple):
+class SeenTask(NamedTuple):
     """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
 
     open: bool
@@ -33,11 +33,11 @@ class Seen(NamedTuple):
         return found[0] if found else ""
 
 
-def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
+def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
     """Every task of a CRM by remote id; deleted ones are left out."""
     if system == "superfone":
         return {
-            str(task.id): Seen(
+            str(task.id): SeenTask(
                 task.open,
                 str(task.lead),
                 _name(f"{task.title or ''} {task.note or ''}"),
@@ -52,7 +52,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
         }
     if system == "reply":
         return {
-            str(task.id): Seen(
+            str(task.id): SeenTask(
                 task.status == "New",
                 str(task.contact_id),
                 _name(task.template.get("body")),
@@ -65,7 +65,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
             for task in stage.reply.tasks()
         }
     return {
-        task.id: Seen(
+        task.id: SeenTask(
             not task.completed,
             task.contact or "",
             _name(task.title),
@@ -80,7 +80,7 @@ def tasks_of(stage: Stage, system: str) -> dict[str, Seen]:
     }
 
 
-def contacts_of(stage: Stage, system: str) -> dict[str, str]:
+def contacts_of(stage: SimulationStage, system: str) -> dict[str, str]:
     """The phone number of every contact of a CRM, by remote id."""
     if system == "superfone":
         return {str(lead.id): lead.phones[0] for lead in stage.superfone.leads()}
@@ -89,13 +89,13 @@ def contacts_of(stage: Stage, system: str) -> dict[str, str]:
     return {contact.id: contact.phone for contact in stage.highlevel.contacts() if not contact.deleted}
 
 
-def is_message(stage: Stage, copy: tuple[str, str]) -> bool:
+def is_message(stage: SimulationStage, copy: tuple[str, str]) -> bool:
     """Whether to complete this one would record a message that was never sent."""
     tasks = stage.reply.tasks() if copy[0] == "reply" else ()
     return any(str(task.id) == copy[1] and task.task_type in MESSAGES for task in tasks)
 
 
-def is_read_only(stage: Stage, copy: tuple[str, str]) -> bool:
+def is_read_only(stage: SimulationStage, copy: tuple[str, str]) -> bool:
     """Whether this is a task of a sequence, which the account file forbids us to complete."""
     tasks = stage.reply.tasks() if copy[0] == "reply" and stage.sequences == "read_only" else ()
     return any(str(task.id) == copy[1] and task.sequence_id is not None for task in tasks)
@@ -107,7 +107,7 @@ def called(title: str) -> str:
     return found[0] if found else ""
 
 
-def is_for_customers(stage: Stage, copy: tuple[str, str]) -> bool:
+def is_for_customers(stage: SimulationStage, copy: tuple[str, str]) -> bool:
     """Whether the text of this one goes to a customer: a message, or what a sequence made."""
     tasks = stage.reply.tasks() if copy[0] == "reply" else ()
     mine = [task for task in tasks if str(task.id) == copy[1]]

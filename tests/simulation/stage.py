@@ -31,7 +31,7 @@ from tests.simulation.account import account_file, limits_in
 from tests.simulation.actions import SYSTEMS
 from tests.simulation.disk import ProcessLedger, ledger_file
 from tests.simulation.network import Network, SlowTransport
-from tests.simulation.outcome import Killed, Outcome
+from tests.simulation.outcome import Outcome, ProcessKilled
 from tests.support.clock import START, VirtualLoop
 
 NO_OPTIONS = Options()
@@ -39,7 +39,7 @@ PROCESS = ContextVar("process", default=0)
 """Which process a request comes from."""
 
 
-class Stage:
+class SimulationStage:
     """One world. ``at`` maps a moment's number in the coming run to what happens there.
 
     ``swapped``: another ledger lies under the run; ``sent_swapped``: so it was when the request at the door was sent.
@@ -240,7 +240,7 @@ class Stage:
             return Outcome(busy=True)
         except LeaseLost:
             return Outcome(killed=True)
-        except Killed:
+        except ProcessKilled:
             return Outcome(killed=True)
         except LedgerError:
             if not self.swapped:
@@ -252,7 +252,7 @@ class Stage:
         """Let what is left of the dead process fail unseen, then start another one."""
         for task in sorted(asyncio.all_tasks(self.loop), key=lambda task: (len(task.get_name()), task.get_name())):
             task.cancel()
-            with suppress(asyncio.CancelledError, Exception, Killed):
+            with suppress(asyncio.CancelledError, Exception, ProcessKilled):
                 self.loop.run_until_complete(task)
         self._dead = False
         self._hands.clear()
@@ -289,7 +289,7 @@ class Stage:
     def kill(self) -> None:
         """End the process at this instant."""
         self._dead = True
-        raise Killed
+        raise ProcessKilled
 
     def fail(self, fault: Fault) -> Fault:
         """Let the request that is at the door meet this fault."""
@@ -364,7 +364,7 @@ class Stage:
 
     def _moment(self) -> Fault | None:
         if self._dead:
-            raise Killed
+            raise ProcessKilled
         if self._guest_runs:
             return None
         self.moments += 1

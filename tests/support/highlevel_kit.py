@@ -26,7 +26,7 @@ DUE = START + timedelta(hours=2)
 TASK = {"id": "T1", "title": "Call", "completed": False, "contactId": "C1", "dueDate": "2021-07-08T02:30:00.000Z"}
 
 
-class Clock:
+class HighLevelClock:
     """A clock that is moved by hand."""
 
     def __init__(self) -> None:
@@ -40,12 +40,12 @@ class Clock:
 
 
 @pytest.fixture(name="clock")
-def a_clock() -> Clock:
-    return Clock()
+def a_clock() -> HighLevelClock:
+    return HighLevelClock()
 
 
 @pytest.fixture(name="sandbox")
-def a_sandbox(clock: Clock) -> HighLevelSandbox:
+def a_sandbox(clock: HighLevelClock) -> HighLevelSandbox:
     return HighLevelSandbox(clock)
 
 

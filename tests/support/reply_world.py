@@ -27,7 +27,7 @@ def settings(**options: Any) -> ReplySettings:
     return ReplySettings.model_validate(given)
 
 
-class World:
+class ReplyWorld:
     """One sandbox, whose clock stands still unless moved, and one adapter."""
 
     def __init__(self, *, sandbox: dict[str, Any] | None = None, **options: Any) -> None:

@@ -225,7 +225,7 @@ def merged(base: Base, seen: Mapping[str, Seen], **given: Any) -> Merged:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class RandomWorld:
     """What the ledger remembers and what the CRMs say now: a common past, perturbed on each side."""
 
     base: Base
@@ -304,7 +304,7 @@ def _past_replica(draw: st.DrawFn, task: Task, system: str) -> Replica:
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
+def worlds(draw: st.DrawFn) -> RandomWorld:
     """A past, and in each CRM a present that grew out of it."""
     base = draw(pasts())
     readings, missing = [], set()
@@ -324,7 +324,7 @@ def worlds(draw: st.DrawFn) -> World:
     effects = Effects(closed=frozenset(by_us) - hit, hit=hit)
     done_then = draw(st.booleans())
     policy = replace(POLICY, cancelled_closes=draw(st.booleans()))
-    return World(base, seen, effects, policy, with_lane(superseded_is_done=done_then))
+    return RandomWorld(base, seen, effects, policy, with_lane(superseded_is_done=done_then))
 
 
 def _present(draw: st.DrawFn, replica: Replica, task: Task) -> Reading | None:

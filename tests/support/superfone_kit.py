@@ -39,7 +39,7 @@ ROW = {
 }
 
 
-class Clock:
+class SuperfoneClock:
     """A clock that moves by a second each time somebody looks, so that nothing happens at the same instant."""
 
     def __init__(self, now: datetime = NOW, step: timedelta = timedelta(seconds=1)) -> None:
@@ -59,7 +59,7 @@ def settings(**changes: Any) -> SuperfoneSettings:
 
 def sandbox() -> SuperfoneSandbox:
     """An empty account."""
-    return SuperfoneSandbox(Clock())
+    return SuperfoneSandbox(SuperfoneClock())
 
 
 def connect(room: SuperfoneSandbox, **changes: Any) -> AbstractAsyncContextManager[SuperfoneAdapter]:

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncer.domain.alarms import AlarmName
-from syncer.web.alarms.rules import Facts, judge
+from syncer.web.alarms.rules import AlarmFacts, judge
 from syncer.web.alarms.telling import FIRST_WAIT, GIVEN_UP_AFTER, LONGEST_WAIT, in_words, next_try
 
 NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
-FINE = Facts(NOW, timedelta(minutes=15), NOW - timedelta(minutes=1))
+FINE = AlarmFacts(NOW, timedelta(minutes=15), NOW - timedelta(minutes=1))
 
 
-def on(facts: Facts) -> set[str]:
+def on(facts: AlarmFacts) -> set[str]:
     return set(judge(facts, {}))
 
 

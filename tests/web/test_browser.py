@@ -15,7 +15,7 @@ from tests.support.browser import Visit, browser, find
 from tests.support.cli_kit import Served, until
 from tests.support.world import World
 from tests.web.test_serving import ANY, address
-from tests.web.test_site import EVIL, Shown
+from tests.web.test_site import EVIL, ShownPage
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_task_that_is_stuck_is_read_of_freed_and_gone(served: Served) -> None:
 
 
 @pytest.fixture
-def shown(tmp_path: Path, simulation: None) -> Iterator[Shown]:
+def shown(tmp_path: Path, simulation: None) -> Iterator[ShownPage]:
     """Somebody's task is refused, another one waits."""
     world = World(tmp_path)
     _, _, contact = world.everywhere()
@@ -66,12 +66,12 @@ def shown(tmp_path: Path, simulation: None) -> Iterator[Shown]:
     nobody = world.highlevel.add_contact("Nobody", "Else", "nobody@example.com", "")
     world.highlevel.person_creates(nobody, "Send the plan " + "and so on " * 20, world.due())
     world.sync()
-    yield Shown(world)
+    yield ShownPage(world)
     world.close()
 
 
 @pytest.fixture
-def url(shown: Shown) -> Iterator[str]:
+def url(shown: ShownPage) -> Iterator[str]:
     listener = open_socket(Listening("127.0.0.1", 0))
     thread = WebThread(shown.client.app, listener)
     thread.start()
@@ -79,7 +79,7 @@ def url(shown: Shown) -> Iterator[str]:
     thread.stop()
 
 
-def test_everybody_can_use_it(shown: Shown, url: str) -> None:
+def test_everybody_can_use_it(shown: ShownPage, url: str) -> None:
     """On a phone and a desk, by day and by night: nothing serious that axe finds, nothing to be scrolled sideways."""
     with browser() as one:
         for width, scheme in ((390, "light"), (1280, "dark")):
@@ -94,7 +94,7 @@ def test_everybody_can_use_it(shown: Shown, url: str) -> None:
             visit.close()
 
 
-def test_with_the_keyboard_alone(shown: Shown, url: str) -> None:
+def test_with_the_keyboard_alone(shown: ShownPage, url: str) -> None:
     """To the content, along the links, and to the buttons; what is pressed keeps its place when the page is renewed."""
     with browser() as one:
         visit = Visit(one, url)
@@ -119,7 +119,7 @@ def test_with_the_keyboard_alone(shown: Shown, url: str) -> None:
         visit.close()
 
 
-def test_without_scripts(shown: Shown, url: str) -> None:
+def test_without_scripts(shown: ShownPage, url: str) -> None:
     with browser() as one:
         visit = Visit(one, url, java_script_enabled=False)
         visit.go(shown.home)

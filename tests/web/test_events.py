@@ -19,7 +19,7 @@ from syncer.web.events import inbox, intake
 from tests.adapters.test_events import EVENT, KEY, pem, signed
 from tests.support.clock import START
 from tests.support.world import World
-from tests.web.test_site import Shown
+from tests.web.test_site import ShownPage
 
 EVENTS = """[events]
 superfone_secret = "env:HOOK"
@@ -41,8 +41,8 @@ def world(tmp_path: Path, simulation: None, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def shown(world: World) -> Shown:
-    return Shown(world)
+def shown(world: World) -> ShownPage:
+    return ShownPage(world)
 
 
 def lead(number: int) -> bytes:
@@ -54,7 +54,7 @@ def waiting(world: World) -> list[tuple[str, str]]:
         return [(hint.system, hint.key) for hint in HintBook(ledger).waiting(100)]
 
 
-def counted(shown: Shown) -> dict[tuple[str, str, str], float]:
+def counted(shown: ShownPage) -> dict[tuple[str, str, str], float]:
     samples = [sample for family in shown.site.metrics.events.collect() for sample in family.samples]
     return {
         (sample.labels["account"], sample.labels["system"], sample.labels["outcome"]): sample.value
@@ -63,7 +63,7 @@ def counted(shown: Shown) -> dict[tuple[str, str, str], float]:
     }
 
 
-def test_an_event_is_stored_answered_and_wakes_the_daemon(shown: Shown, world: World) -> None:
+def test_an_event_is_stored_answered_and_wakes_the_daemon(shown: ShownPage, world: World) -> None:
     headers, body = signed(EVENT)
     assert shown.client.post("/events/acme/highlevel", content=body, headers=headers).status_code == 202
     assert shown.client.post("/events/acme/superfone", content=lead(7), headers=SUPERFONE).status_code == 202
@@ -74,7 +74,7 @@ def test_an_event_is_stored_answered_and_wakes_the_daemon(shown: Shown, world: W
     assert shown.wishes.runs == []
 
 
-def test_what_is_wrong_is_refused_in_order_and_counted_once(shown: Shown, world: World) -> None:
+def test_what_is_wrong_is_refused_in_order_and_counted_once(shown: ShownPage, world: World) -> None:
     headers, body = signed(EVENT)
     elsewhere = signed({**EVENT, "locationId": "x"})
     large = {"Content-Length": str(intake.LARGEST + 1)}
@@ -102,7 +102,7 @@ def test_what_is_wrong_is_refused_in_order_and_counted_once(shown: Shown, world:
     assert found["acme", "highlevel", "not_understood"] == 1
 
 
-def test_a_repetition_is_known_for_seven_days(shown: Shown, world: World) -> None:
+def test_a_repetition_is_known_for_seven_days(shown: ShownPage, world: World) -> None:
     headers, body = signed(EVENT)
 
     def deliver() -> int:
@@ -121,7 +121,7 @@ def test_a_repetition_is_known_for_seven_days(shown: Shown, world: World) -> Non
     assert deliver() == 202
 
 
-def test_superfone_has_no_id_of_a_delivery(shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_superfone_has_no_id_of_a_delivery(shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is never known, and what is said twice within two seconds is looked at once."""
 
     def deliver() -> int:
@@ -137,14 +137,14 @@ def test_superfone_has_no_id_of_a_delivery(shown: Shown, world: World, monkeypat
 
 def test_an_account_without_events_has_no_such_address(tmp_path: Path, simulation: None) -> None:
     world = World(tmp_path)
-    shown = Shown(world)
+    shown = ShownPage(world)
     headers, body = signed(EVENT)
     assert shown.client.post("/events/acme/highlevel", content=body, headers=headers).status_code == 404
     assert shown.client.get("/events/acme/highlevel").status_code == 405
     world.close()
 
 
-def test_many_at_once_are_a_few_writes(shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_at_once_are_a_few_writes(shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     parts: list[int] = []
     store = HintBook.store
 
@@ -165,7 +165,7 @@ def test_many_at_once_are_a_few_writes(shown: Shown, world: World, monkeypatch: 
     assert len(parts) < 100
 
 
-def test_what_cannot_be_stored_is_said(shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_stored_is_said(shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hint_books, "MOST", 2)
     post = [shown.client.post("/events/acme/superfone", content=lead(n), headers=SUPERFONE) for n in range(3)]
     assert [answer.status_code for answer in post] == [202, 202, 503]

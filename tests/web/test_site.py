@@ -46,7 +46,7 @@ class Wishes:
         self.woken.append(account)
 
 
-class Shown:
+class ShownPage:
     """A site for a world's account."""
 
     def __init__(self, world: World, token: str = "", public_url: str = "") -> None:
@@ -87,8 +87,8 @@ def world(tmp_path: Path, simulation: None) -> Iterator[World]:
 
 
 @pytest.fixture
-def shown(world: World) -> Shown:
-    return Shown(world)
+def shown(world: World) -> ShownPage:
+    return ShownPage(world)
 
 
 def words_of(page: str) -> str:
@@ -96,14 +96,14 @@ def words_of(page: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<head>.*?</head>", "", page, flags=re.S))).split())
 
 
-def test_the_overview_has_every_account(shown: Shown) -> None:
+def test_the_overview_has_every_account(shown: ShownPage) -> None:
     words = words_of(shown.get("/"))
     assert "All is well" in words
     assert "Open tasks 3" in words
     assert "Slot taken Call again" in words
 
 
-def test_an_account_tells_what_waits_why_and_what_frees_it(shown: Shown) -> None:
+def test_an_account_tells_what_waits_why_and_what_frees_it(shown: ShownPage) -> None:
     words = words_of(shown.get(shown.home))
     assert "Call again Asha" in words
     assert Reason.SLOT_TAKEN.sentence in words
@@ -111,7 +111,7 @@ def test_an_account_tells_what_waits_why_and_what_frees_it(shown: Shown) -> None
     assert "created and 0 completed in the last 24 hours" in words
 
 
-def test_whatever_a_crm_sent_is_text(shown: Shown, world: World) -> None:
+def test_whatever_a_crm_sent_is_text(shown: ShownPage, world: World) -> None:
     task = shown.site.reader(shown.name)
     assert task is not None
     for path in ("/", shown.home, f"{shown.home}/tasks", f"{shown.home}/waiting", f"{shown.home}/tasks?text={EVIL}"):
@@ -121,7 +121,7 @@ def test_whatever_a_crm_sent_is_text(shown: Shown, world: World) -> None:
     assert "&lt;script&gt;" in shown.get(f"{shown.home}/tasks")
 
 
-def test_a_tasks_story_is_told_across_the_crms(shown: Shown) -> None:
+def test_a_tasks_story_is_told_across_the_crms(shown: ShownPage) -> None:
     page = shown.get(f"{shown.home}/tasks")
     path = re.search(r'href="([^"]+/tasks/[^"]+)">&lt;script', page)
     assert path is not None
@@ -135,7 +135,7 @@ def test_a_tasks_story_is_told_across_the_crms(shown: Shown) -> None:
     assert "About the flat" in words
 
 
-def test_tasks_are_found_by_name_and_come_page_by_page(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_are_found_by_name_and_come_page_by_page(shown: ShownPage, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = f"{shown.home}/tasks"
     assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=send"))
     assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=nobody@"))
@@ -151,7 +151,7 @@ def test_tasks_are_found_by_name_and_come_page_by_page(shown: Shown, monkeypatch
     shown.get(f"{tasks}?page=x&state=%00&system=%FF")
 
 
-def test_a_page_that_shows_nothing_new_is_not_sent_again(shown: Shown) -> None:
+def test_a_page_that_shows_nothing_new_is_not_sent_again(shown: ShownPage) -> None:
     seen = re.search(r'"seen":"(\w+)"', shown.get(shown.home))
     assert seen is not None
     assert shown.client.get(f"{shown.home}?seen={seen[1]}").status_code == 204
@@ -159,7 +159,7 @@ def test_a_page_that_shows_nothing_new_is_not_sent_again(shown: Shown) -> None:
     assert shown.client.get(f"{shown.home}?seen={seen[1]}").status_code == 200
 
 
-def test_an_alarm_stands_above_all(shown: Shown) -> None:
+def test_an_alarm_stands_above_all(shown: ShownPage) -> None:
     alarm = Alarm("unauthorized", START, f"reply: {EVIL}", "Put a valid key there.")
     shown.board.change(shown.name, alarms=(alarm,))
     page = shown.get(shown.home)
@@ -168,7 +168,7 @@ def test_an_alarm_stands_above_all(shown: Shown) -> None:
     assert EVIL not in page
 
 
-def test_what_is_not_there_is_a_page_too(shown: Shown) -> None:
+def test_what_is_not_there_is_a_page_too(shown: ShownPage) -> None:
     for path in ("/nothing", "/accounts/nobody", f"{shown.home}/nothing", f"{shown.home}/tasks/reply:none"):
         answer = shown.client.get(path)
         assert answer.status_code == 404
@@ -176,7 +176,7 @@ def test_what_is_not_there_is_a_page_too(shown: Shown) -> None:
         assert "Content-Security-Policy" in answer.headers
 
 
-def test_a_ledger_that_cannot_be_read_is_said(shown: Shown, world: World) -> None:
+def test_a_ledger_that_cannot_be_read_is_said(shown: ShownPage, world: World) -> None:
     place = world.account.ledger_url.removeprefix("sqlite:///")
     with open(place, "wb") as file:  # noqa: PTH123
         file.write(b"a shopping list, and no ledger\n" * 50)
@@ -184,7 +184,7 @@ def test_a_ledger_that_cannot_be_read_is_said(shown: Shown, world: World) -> Non
     assert shown.client.get(shown.home).status_code == 503
 
 
-def test_a_bug_of_ours_is_a_page_and_is_logged(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_of_ours_is_a_page_and_is_logged(shown: ShownPage, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
@@ -204,14 +204,14 @@ def test_a_bug_of_ours_is_a_page_and_is_logged(shown: Shown, monkeypatch: pytest
 # Buttons ---------------------------------------------------------------------------------------------
 
 
-def test_run_now_asks_the_daemon(shown: Shown) -> None:
+def test_run_now_asks_the_daemon(shown: ShownPage) -> None:
     answer = shown.client.post(f"{shown.home}/run", data={"form_token": shown.access.form_token})
     assert (answer.status_code, answer.headers["location"]) == (303, f"{shown.home}?said=run")
     assert shown.wishes.runs == [shown.name]
     assert "A run begins now." in words_of(shown.get(f"{shown.home}?said=run"))
 
 
-def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: Shown) -> None:
+def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: ShownPage) -> None:
     token = shown.access.form_token
     for back, where in (
         (f"{shown.home}/waiting?page=2", f"{shown.home}/waiting?page=2&said=run"),
@@ -223,7 +223,7 @@ def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: Shown) -
         assert answer.headers["location"] == where
 
 
-def test_what_was_refused_is_freed_by_its_button(shown: Shown, world: World) -> None:
+def test_what_was_refused_is_freed_by_its_button(shown: ShownPage, world: World) -> None:
     _, _, contact = world.everywhere("Ravi", "+919876543211")
     world.superfone.allowed_types = ()
     world.highlevel.person_creates(contact, "Call Ravi", world.due())
@@ -242,7 +242,7 @@ def test_what_was_refused_is_freed_by_its_button(shown: Shown, world: World) -> 
 
 
 @pytest.mark.parametrize("path", ["run", "retry"])
-def test_a_form_from_elsewhere_does_nothing(shown: Shown, path: str) -> None:
+def test_a_form_from_elsewhere_does_nothing(shown: ShownPage, path: str) -> None:
     form = {"form_token": shown.access.form_token}
     post = shown.client.post
     where = f"{shown.home}/{path}"
@@ -262,11 +262,11 @@ def test_a_form_from_elsewhere_does_nothing(shown: Shown, path: str) -> None:
 
 
 @pytest.fixture
-def closed(world: World) -> Shown:
-    return Shown(world, TOKEN, "https://syncer.example.com")
+def closed(world: World) -> ShownPage:
+    return ShownPage(world, TOKEN, "https://syncer.example.com")
 
 
-def test_the_page_asks_for_the_token_once(closed: Shown) -> None:
+def test_the_page_asks_for_the_token_once(closed: ShownPage) -> None:
     asked = closed.client.get(closed.home)
     assert asked.status_code == 401
     assert "Open tasks" not in asked.text
@@ -284,7 +284,7 @@ def test_the_page_asks_for_the_token_once(closed: Shown) -> None:
     assert closed.client.post("/token", data={"token": TOKEN}, headers={"Origin": "null"}).status_code == 403
 
 
-def test_programs_send_the_token(closed: Shown) -> None:
+def test_programs_send_the_token(closed: ShownPage) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert closed.client.get("/metrics").status_code == 401
     assert closed.client.get("/metrics", headers=bearer).status_code == 200
@@ -293,7 +293,7 @@ def test_programs_send_the_token(closed: Shown) -> None:
     assert closed.wishes.runs == []
 
 
-def test_health_needs_no_token_and_tells_nothing_more(closed: Shown) -> None:
+def test_health_needs_no_token_and_tells_nothing_more(closed: ShownPage) -> None:
     assert closed.client.get("/healthz").text == "ok\n"
     assert closed.client.get("/readyz").text == "ok\n"
     closed.board.change(closed.name, had_run=False, alarms=(Alarm("stuck", START, "d", "r"),))
@@ -307,13 +307,13 @@ def test_health_needs_no_token_and_tells_nothing_more(closed: Shown) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/static/page.css", "/events/acme/x"])
-def test_a_host_that_is_not_ours_is_misdirected(closed: Shown, path: str) -> None:
+def test_a_host_that_is_not_ours_is_misdirected(closed: ShownPage, path: str) -> None:
     answer = closed.client.get(path, headers={"Host": "evil.example.com"})
     assert answer.status_code == 421
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_nothing_is_asked_of_another_host(shown: Shown) -> None:
+def test_nothing_is_asked_of_another_host(shown: ShownPage) -> None:
     for path in ("/", shown.home, f"{shown.home}/tasks"):
         page = shown.get(path)
         assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', page)

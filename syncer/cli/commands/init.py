@@ -18,7 +18,7 @@ from syncer.cli.session import Session
 from syncer.cli.setup.account_file import refuse_existing, write_account
 from syncer.cli.setup.asking import ask_account, ask_choice, ask_each, ask_more, ask_secret, ask_yes, tell_about, wants
 from syncer.cli.setup.people import Match, match
-from syncer.cli.setup.trying import Tried, settings_of, try_settings
+from syncer.cli.setup.trying import KeyTried, settings_of, try_settings
 from syncer.config.loader import LEAST_CONNECTIONS, check_tables
 from syncer.config.problems import Complaints, ConfigError
 from syncer.config.registry import offers, profile
@@ -105,7 +105,7 @@ class _Questions:
         self._addresses = addresses
         self._tables: dict[str, Any] = {}
         self._keys: dict[tuple[str, str], str] = {}
-        self._tried: dict[str, Tried] = {}
+        self._tried: dict[str, KeyTried] = {}
 
     def ask(self) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
         """The tables of an account file, and the keys that were pasted, by table and setting. Raises `UsageError`."""
@@ -138,7 +138,7 @@ class _Questions:
                 return
             typer.echo("Answer again, or leave it out for now.", err=True)
 
-    def _try(self, system: str, table: Mapping[str, Any]) -> Tried | None:
+    def _try(self, system: str, table: Mapping[str, Any]) -> KeyTried | None:
         complaints = Complaints(self._file)
         settings = settings_of(system, table, complaints)
         for line in complaints.lines:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from syncer.cli import presence
-from syncer.cli.errors import Served, UsageError
+from syncer.cli.errors import ServedElsewhere, UsageError
 from syncer.cli.screens import moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.schema import Account
@@ -86,7 +86,7 @@ def _place(account: Account, instead: str) -> FilePlace:
 
 
 def _check_idle(account: Account) -> None:
-    """Raise `Served` while a daemon serves the account, and `Busy` while a process runs it."""
+    """Raise `ServedElsewhere` while a daemon serves the account, and `Busy` while a process runs it."""
     try:
         with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
             owner, daemon = ledger.running(), presence.find(ledger)
@@ -95,7 +95,7 @@ def _check_idle(account: Account) -> None:
         return
     if daemon is not None:
         msg = f"{daemon.in_words}; stop it first, then type this again"
-        raise Served(msg)
+        raise ServedElsewhere(msg)
     if owner is not None:
         raise Busy(owner)
 

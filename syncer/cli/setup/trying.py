@@ -21,7 +21,7 @@ from syncer.domain.model import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class KeyTried:
     """How a connection answered. ``kinds`` counts its open tasks, ``None`` where they could not be listed."""
 
     checks: list[Check]
@@ -43,19 +43,19 @@ def settings_of(system: str, table: Mapping[str, Any], complaints: Complaints) -
         return None
 
 
-def try_settings(system: str, settings: ConnectionSettings, *, region: str, timezone: str) -> Tried:
+def try_settings(system: str, settings: ConnectionSettings, *, region: str, timezone: str) -> KeyTried:
     """Ask the CRM, by harmless reads alone. Raises `ValueError` for a proxy that cannot be used."""
     return asyncio.run(_try(system, settings, region, ZoneInfo(timezone)))
 
 
-async def _try(system: str, settings: ConnectionSettings, region: str, zone: ZoneInfo) -> Tried:
+async def _try(system: str, settings: ConnectionSettings, region: str, zone: ZoneInfo) -> KeyTried:
     adapter = make_adapter(system, settings, region=region, zone=zone)
     try:
         with without_retries():
-            tried = Tried(await try_connection(adapter))
+            tried = KeyTried(await try_connection(adapter))
             if not tried.works:
                 return tried
-            return Tried(tried.checks, await _team(adapter), await _kinds(adapter))
+            return KeyTried(tried.checks, await _team(adapter), await _kinds(adapter))
     finally:
         await adapter.aclose()
 

@@ -11,7 +11,7 @@ from syncer.domain.alarms import Alarm
 from syncer.domain.cursors import AWAITED
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState
-from syncer.web.alarms.rules import GROWN, INCIDENT_LASTS, Facts, judge
+from syncer.web.alarms.rules import GROWN, INCIDENT_LASTS, AlarmFacts, judge
 
 if TYPE_CHECKING:
     from syncer.ledger import Answers, Ledger
@@ -26,12 +26,12 @@ def alarms_of(ledger: Answers, account: Account, now: datetime) -> dict[str, Ala
     return judge(facts_of(ledger, account, now), ledger.alarms_on())
 
 
-def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = "") -> Facts:
+def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = "") -> AlarmFacts:
     """What is known of the account now. Raises `LedgerError`."""
     reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
     last = reports[0] if reports else {}
     incidents = ledger.incidents(now - INCIDENT_LASTS)
-    return Facts(
+    return AlarmFacts(
         now=now,
         stuck_after=account.stuck_after,
         good_at=_latest(ledger.good_at(), _awaited(ledger)),

@@ -19,7 +19,7 @@ from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.ledger import AlarmBook, Ledger, LedgerError, Locked, Telling
 from syncer.web.alarms.facts import await_a_run, facts_of
-from syncer.web.alarms.rules import Facts, judge
+from syncer.web.alarms.rules import AlarmFacts, judge
 from syncer.web.alarms.telling import LONGEST_WAIT, NotTold, Way, next_try, ways_of
 
 _T = TypeVar("_T")
@@ -97,7 +97,7 @@ class AlarmKeeper:
 
     def _judge_in_memory(self) -> None:
         """The ledger cannot be used: all that is known is that."""
-        alone = Facts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble)
+        alone = AlarmFacts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble)
         after = {**self.on, **judge(alone, self.on)}
         now, new = self._clock(), self._messages(self.on, after)
         self._in_memory |= after.keys() - self.on.keys()

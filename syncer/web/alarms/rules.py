@@ -19,7 +19,7 @@ GROWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AlarmFacts:
     """What is known of an account at an instant.
 
     ``good_at`` is when a run last ended well, or since when one is awaited; ``None`` if none ever was. ``refused`` has
@@ -38,7 +38,7 @@ class Facts:
     trouble: str = ""
 
 
-def judge(facts: Facts, before: Mapping[str, Alarm]) -> dict[str, Alarm]:
+def judge(facts: AlarmFacts, before: Mapping[str, Alarm]) -> dict[str, Alarm]:
     """The alarms that are on now, by name. One that goes on keeps its beginning; its words are those of now."""
     found = {}
     for alarm in _on(facts, before):
@@ -47,7 +47,7 @@ def judge(facts: Facts, before: Mapping[str, Alarm]) -> dict[str, Alarm]:
     return found
 
 
-def _on(facts: Facts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
+def _on(facts: AlarmFacts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
     if (detail := _stuck(facts)) is not None:
         remedy = "See what the last run said: syncer status. Is the daemon running? syncer sync starts it."
         yield Alarm(AlarmName.STUCK, facts.now, detail, remedy)
@@ -77,7 +77,7 @@ def _on(facts: Facts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
         yield Alarm(AlarmName.LEDGER, facts.now, facts.trouble, remedy)
 
 
-def _stuck(facts: Facts) -> str | None:
+def _stuck(facts: AlarmFacts) -> str | None:
     if facts.good_at is None:
         return "No run has ended well yet."
     # A clock that was set back is not trusted to tell that all is well.

@@ -18,7 +18,7 @@ from adapters.conformance.trial import Trials
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import to_reading
-from adapters.reply.wire import Task
+from adapters.reply.wire import WireTask
 from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.adapter import BadAnswer, Capabilities, Completes, InDoubt, Missing, NotSent, Refused, Unavailable
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
@@ -92,7 +92,7 @@ class ListsTwice(ReplyAdapter):
 class ListsClosedOnes(ReplyAdapter):
     async def list_tasks(self) -> Listing[Reading]:
         rows = await self._task_rows({})
-        return Listing(tuple(to_reading(Task.model_validate(row), whole=False) for row in rows))
+        return Listing(tuple(to_reading(WireTask.model_validate(row), whole=False) for row in rows))
 
 
 class DropsTheStrange(SuperfoneAdapter):

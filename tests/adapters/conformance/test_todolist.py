@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import SecretStr
 
-from adapters.conformance import AdapterConformance, Bench, Shown, WholeRuns, World, in_hours, whole
+from adapters.conformance import AdapterConformance, Bench, KitWorld, Shown, WholeRuns, in_hours, whole
 from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Sandbox
 from syncer.config import registry
@@ -90,7 +90,7 @@ class TestTodoList(AdapterConformance, WholeRuns):
         return TodoListBench(TodoListSandbox(self.now))
 
     @whole
-    async def test_a_reopened_to_do_is_copied_again(self, world: World) -> None:
+    async def test_a_reopened_to_do_is_copied_again(self, world: KitWorld) -> None:
         task = world.bench.add_task(world.contact, Kind.TODO, in_hours(5), "Buy the flowers")
         await world.settle()
         world.bench.complete(task)

@@ -19,7 +19,7 @@ from syncer.contract.adapter import (
 )
 from syncer.domain.model import Record
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
-    Clock,
+    HighLevelClock,
     a_clock,
     a_contact,
     a_sandbox,
@@ -60,7 +60,7 @@ class TestContacts:
         pages = [{"contacts": [{"id": "C1"}, {"id": "C2"}], "total": total}, {"contacts": [], "total": total}] * 9
         assert ids(using(answers(*pages), lambda adapter: adapter.list_contacts())) == ["C1", "C2"]
 
-    def test_a_contact_that_is_added_meanwhile_is_read(self, sandbox: HighLevelSandbox, clock: Clock) -> None:
+    def test_a_contact_that_is_added_meanwhile_is_read(self, sandbox: HighLevelSandbox, clock: HighLevelClock) -> None:
         made = [sandbox.add_contact("Asha")]
 
         def somebody_adds(_call: Call, _reply: Reply) -> None:
@@ -78,7 +78,9 @@ class TestContacts:
             ("Asha Rao", ("asha@example.com",), ("+919876543210",))
         ]
 
-    def test_the_search_lags_and_the_single_read_does_not(self, sandbox: HighLevelSandbox, clock: Clock) -> None:
+    def test_the_search_lags_and_the_single_read_does_not(
+        self, sandbox: HighLevelSandbox, clock: HighLevelClock
+    ) -> None:
         sandbox.contact_lag = timedelta(seconds=5)
         contact = sandbox.add_contact("Asha", email="asha@example.com")
         assert asking(sandbox, lambda adapter: adapter.list_contacts()).rows == ()

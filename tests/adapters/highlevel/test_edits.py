@@ -15,7 +15,7 @@ from adapters.highlevel.wire import WireTask
 from adapters.text import same_text_value
 from syncer.domain.fields import TaskField, Value
 from syncer.domain.model import Draft, Edit, Kind, Marker, Reading
-from tests.support.highlevel_kit import DUE, Clock, asking, ref
+from tests.support.highlevel_kit import DUE, HighLevelClock, asking, ref
 from tests.support.texts import bodies, titles
 
 NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_only_what_changed_is_sent_and_title_and_due_where_that_is_refused() -> 
 
 @pytest.mark.parametrize("field", list(TaskField))
 def test_a_highlevel_that_asks_for_title_and_due_gets_them_as_they_are(field: TaskField) -> None:
-    sandbox = HighLevelSandbox(Clock())
+    sandbox = HighLevelSandbox(HighLevelClock())
     asha = sandbox.add_contact("Asha")
     task = sandbox.person_creates(asha, "Ring", DUE, "text")
     sandbox.needs_title_and_due = True

@@ -28,7 +28,7 @@ from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
     LOCATION,
     MARKER,
     TASK,
-    Clock,
+    HighLevelClock,
     a_clock,
     a_contact,
     a_sandbox,
@@ -89,7 +89,7 @@ class TestListTasks:
     @pytest.mark.parametrize("clamp", [500, 25, 3])
     @pytest.mark.parametrize("count", [0, 1, 3, 25, 60, 100, 101, 230])
     def test_every_page_is_read(
-        self, sandbox: HighLevelSandbox, clock: Clock, contact: str, cursors: bool, clamp: int, count: int
+        self, sandbox: HighLevelSandbox, clock: HighLevelClock, contact: str, cursors: bool, clamp: int, count: int
     ) -> None:
         sandbox.task_cursors, sandbox.page_clamp = cursors, clamp
         made = []
@@ -104,7 +104,7 @@ class TestListTasks:
     @pytest.mark.parametrize("clamp", [500, 100, 7])
     @pytest.mark.parametrize("moments", [1, 2, 9, 130])
     def test_a_cursor_of_a_time_alone_hides_no_task(
-        self, sandbox: HighLevelSandbox, clock: Clock, contact: str, clamp: int, moments: int
+        self, sandbox: HighLevelSandbox, clock: HighLevelClock, contact: str, clamp: int, moments: int
     ) -> None:
         """30 of 130 tasks of one time are on no page that such a cursor leads to."""
         sandbox.cursors_tie, sandbox.page_clamp = True, clamp
@@ -155,7 +155,7 @@ class TestListTasks:
 
     @pytest.mark.parametrize("cursors", [True, False])
     def test_tasks_created_between_pages_neither_repeat_nor_hide_rows(
-        self, sandbox: HighLevelSandbox, clock: Clock, contact: str, cursors: bool
+        self, sandbox: HighLevelSandbox, clock: HighLevelClock, contact: str, cursors: bool
     ) -> None:
         sandbox.task_cursors = cursors
         made = [sandbox.person_creates(contact, f"Call {number}") for number in range(150)]
@@ -191,7 +191,7 @@ class TestListTasks:
         sandbox.person_creates(None, "whose?")
         assert [row.contact for row in listed(sandbox).rows] == [None]
 
-    def test_the_search_lags(self, sandbox: HighLevelSandbox, clock: Clock, contact: str) -> None:
+    def test_the_search_lags(self, sandbox: HighLevelSandbox, clock: HighLevelClock, contact: str) -> None:
         sandbox.lag = timedelta(seconds=5)
         task = sandbox.person_creates(contact, "Call")
         assert ids(listed(sandbox)) == []

@@ -26,7 +26,7 @@ from tests.support.highlevel_kit import LOCATION, draft
 DAY = 86_399.0
 
 
-class World:
+class OAuthWorld:
     """A location behind its token endpoint, in virtual time, and adapters that share one file of tokens."""
 
     def __init__(self, folder: Path) -> None:
@@ -54,8 +54,8 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+def world(tmp_path: Path) -> OAuthWorld:
+    return OAuthWorld(tmp_path)
 
 
 def played(work: Callable[[], Awaitable[None]]) -> None:
@@ -65,7 +65,7 @@ def played(work: Callable[[], Awaitable[None]]) -> None:
     run_virtual(play())
 
 
-def test_the_first_request_brings_tokens_which_are_stored_in_a_private_file(world: World) -> None:
+def test_the_first_request_brings_tokens_which_are_stored_in_a_private_file(world: OAuthWorld) -> None:
     async def work() -> None:
         await world.adapter().list_contacts()
         assert world.renewals == 1
@@ -79,7 +79,7 @@ def test_the_first_request_brings_tokens_which_are_stored_in_a_private_file(worl
     played(work)
 
 
-def test_many_requests_at_once_make_one_renewal(world: World) -> None:
+def test_many_requests_at_once_make_one_renewal(world: OAuthWorld) -> None:
     async def work() -> None:
         adapter = world.adapter()
         await asyncio.gather(*(adapter.list_contacts() for _ in range(5)), world.adapter().list_contacts())
@@ -88,7 +88,7 @@ def test_many_requests_at_once_make_one_renewal(world: World) -> None:
     played(work)
 
 
-def test_tokens_are_renewed_ahead_of_time_and_never_more_than_that(world: World) -> None:
+def test_tokens_are_renewed_ahead_of_time_and_never_more_than_that(world: OAuthWorld) -> None:
     async def work() -> None:
         adapter = world.adapter()
         for _ in range(60):
@@ -100,7 +100,7 @@ def test_tokens_are_renewed_ahead_of_time_and_never_more_than_that(world: World)
     played(work)
 
 
-def test_while_the_old_token_is_good_a_renewal_that_fails_stops_nothing(world: World) -> None:
+def test_while_the_old_token_is_good_a_renewal_that_fails_stops_nothing(world: OAuthWorld) -> None:
     async def work() -> None:
         adapter = world.adapter()
         await adapter.list_contacts()
@@ -116,7 +116,7 @@ def test_while_the_old_token_is_good_a_renewal_that_fails_stops_nothing(world: W
     played(work)
 
 
-def test_a_token_that_was_revoked_is_renewed_once_and_the_request_is_sent_again(world: World) -> None:
+def test_a_token_that_was_revoked_is_renewed_once_and_the_request_is_sent_again(world: OAuthWorld) -> None:
     async def work() -> None:
         adapter = world.adapter()
         contact = world.sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
@@ -132,7 +132,7 @@ def test_a_token_that_was_revoked_is_renewed_once_and_the_request_is_sent_again(
     played(work)
 
 
-def test_a_scope_that_is_missing_is_no_reason_to_renew(world: World) -> None:
+def test_a_scope_that_is_missing_is_no_reason_to_renew(world: OAuthWorld) -> None:
     async def work() -> None:
         adapter = world.adapter()
         await adapter.list_contacts()
@@ -144,7 +144,7 @@ def test_a_scope_that_is_missing_is_no_reason_to_renew(world: World) -> None:
     played(work)
 
 
-def test_a_lost_answer_to_a_renewal_is_asked_for_again(world: World) -> None:
+def test_a_lost_answer_to_a_renewal_is_asked_for_again(world: OAuthWorld) -> None:
     async def work() -> None:
         lost = iter([Fault.LOST_ANSWER])
         world.sandbox.fault = lambda call: next(lost, None) if call.path == "/oauth/token" else None
@@ -154,7 +154,7 @@ def test_a_lost_answer_to_a_renewal_is_asked_for_again(world: World) -> None:
     played(work)
 
 
-def test_new_tokens_that_cannot_be_stored_are_not_used_and_not_lost(world: World) -> None:
+def test_new_tokens_that_cannot_be_stored_are_not_used_and_not_lost(world: OAuthWorld) -> None:
     async def work() -> None:
         contact = world.sandbox.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
         adapter = world.adapter()
@@ -170,7 +170,7 @@ def test_new_tokens_that_cannot_be_stored_are_not_used_and_not_lost(world: World
     played(work)
 
 
-def test_a_refresh_token_that_is_not_good_any_more_says_what_to_do(world: World) -> None:
+def test_a_refresh_token_that_is_not_good_any_more_says_what_to_do(world: OAuthWorld) -> None:
     async def work() -> None:
         with pytest.raises(Unauthorized, match="authorise the app again"):
             await world.adapter(refresh_token=SecretStr("an old one")).list_contacts()
@@ -181,7 +181,7 @@ def test_a_refresh_token_that_is_not_good_any_more_says_what_to_do(world: World)
     played(work)
 
 
-def test_a_new_refresh_token_in_the_account_file_counts_before_what_is_stored(world: World) -> None:
+def test_a_new_refresh_token_in_the_account_file_counts_before_what_is_stored(world: OAuthWorld) -> None:
     async def work() -> None:
         await world.adapter().list_contacts()
         world.sandbox.oauth.refresh_token = "authorised-again"
@@ -191,7 +191,7 @@ def test_a_new_refresh_token_in_the_account_file_counts_before_what_is_stored(wo
     played(work)
 
 
-def test_tokens_of_another_location_are_refused(world: World) -> None:
+def test_tokens_of_another_location_are_refused(world: OAuthWorld) -> None:
     async def work() -> None:
         with pytest.raises(Unauthorized, match="location_id is elsewhere"):
             await world.adapter(location_id="elsewhere").list_contacts()
@@ -199,7 +199,7 @@ def test_tokens_of_another_location_are_refused(world: World) -> None:
     played(work)
 
 
-def test_a_token_file_that_others_can_read_or_that_is_none_of_ours_is_refused(world: World) -> None:
+def test_a_token_file_that_others_can_read_or_that_is_none_of_ours_is_refused(world: OAuthWorld) -> None:
     async def work() -> None:
         await world.adapter().list_contacts()
         world.file.chmod(0o644)
@@ -213,7 +213,7 @@ def test_a_token_file_that_others_can_read_or_that_is_none_of_ours_is_refused(wo
     played(work)
 
 
-def test_a_clock_that_is_wrong_renews_once_and_no_more(world: World) -> None:
+def test_a_clock_that_is_wrong_renews_once_and_no_more(world: OAuthWorld) -> None:
     async def work() -> None:
         await world.adapter().list_contacts()
         adapter = world.adapter()

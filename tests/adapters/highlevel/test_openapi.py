@@ -20,7 +20,7 @@ from adapters.sandbox import Call, Reply
 from syncer.contract.adapter import AdapterError
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Edit, Kind, Record
-from tests.support.highlevel_kit import DUE, MARKER, Clock, asking, draft, ref
+from tests.support.highlevel_kit import DUE, MARKER, HighLevelClock, asking, draft, ref
 
 DOCUMENT = json.loads((Path(__file__).parents[2] / "data" / "highlevel-openapi.json").read_text("utf-8"))
 CLOSED = frozenset(DOCUMENT["x-inferred-closed-request-schemas"])
@@ -168,7 +168,7 @@ def exchanges() -> list[Exchange]:
     """Every call of those days, with its answer."""
     seen: list[Exchange] = []
     for day in (a_whole_day, a_bad_day):
-        sandbox = HighLevelSandbox(Clock())
+        sandbox = HighLevelSandbox(HighLevelClock())
         sandbox.after = lambda call, reply: seen.append((call, reply))
 
         async def talk(adapter: HighLevelAdapter, day: Any = day, sandbox: HighLevelSandbox = sandbox) -> None:

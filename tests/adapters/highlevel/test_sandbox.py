@@ -12,7 +12,7 @@ import pytest
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call
 from tests.support.clock import START
-from tests.support.highlevel_kit import DUE, LOCATION, Clock, a_clock, a_contact, a_sandbox  # noqa: F401 - fixtures
+from tests.support.highlevel_kit import DUE, LOCATION, HighLevelClock, a_clock, a_contact, a_sandbox  # noqa: F401 - fixtures
 
 HEADERS = {"authorization": "Bearer highlevel-token", "version": "2021-07-28"}
 NEW_TASK = {"title": "Call", "dueDate": "2020-10-25T11:00:00Z", "completed": False}
@@ -85,7 +85,9 @@ class TestDoor:
         assert list(writes.values()) == [False, False, False, True, True, True]
 
     def test_ids_are_the_same_every_time(self) -> None:
-        made = [[box.add_contact(), box.add_contact()] for box in (HighLevelSandbox(Clock()) for _ in range(2))]
+        made = [
+            [box.add_contact(), box.add_contact()] for box in (HighLevelSandbox(HighLevelClock()) for _ in range(2))
+        ]
         assert made[0] == made[1]
         assert made[0][0] != made[0][1]
         assert all(len(one) == 20 and one.isalnum() for one in made[0])
@@ -195,7 +197,9 @@ class TestTaskSearch:
         sandbox.person_creates(contact, "Call")
         assert call(sandbox, "POST", f"/locations/{LOCATION}/tasks/search", body)[0] == 422
 
-    def test_the_index_is_behind_in_everything(self, sandbox: HighLevelSandbox, clock: Clock, contact: str) -> None:
+    def test_the_index_is_behind_in_everything(
+        self, sandbox: HighLevelSandbox, clock: HighLevelClock, contact: str
+    ) -> None:
         sandbox.lag = timedelta(seconds=10)
         task = sandbox.person_creates(contact, "Call", DUE)
         shown = []

@@ -27,7 +27,7 @@ from syncer.contract.settings import Rate
 from syncer.domain.model import Kind, Record, State
 from tests.support import reply_world
 from tests.support.clock import run_virtual
-from tests.support.reply_world import DUE, MARKER, WHOLE, World, answering, draft, page, ref
+from tests.support.reply_world import DUE, MARKER, WHOLE, ReplyWorld, answering, draft, page, ref
 
 DIALECTS = ["integers", "strings"]
 
@@ -35,7 +35,7 @@ DIALECTS = ["integers", "strings"]
 @pytest.mark.parametrize("auth", ["x-api-key", "bearer"])
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_task_is_made_listed_read_and_completed_in_every_dialect(dialect: str, auth: str) -> None:
-    world = World(sandbox={"dialect": dialect, "auth": auth, "strict": True}, dialect=dialect, auth=auth)
+    world = ReplyWorld(sandbox={"dialect": dialect, "auth": auth, "strict": True}, dialect=dialect, auth=auth)
     contact = world.crm.add_contact("Asha")
 
     async def scenario() -> None:
@@ -56,7 +56,7 @@ def test_a_task_is_made_listed_read_and_completed_in_every_dialect(dialect: str,
 
 
 def test_braces_from_elsewhere_survive_the_rendering_of_a_finished_task() -> None:
-    world = World()
+    world = ReplyWorld()
     contact = world.crm.add_contact("Asha")
 
     async def scenario() -> tuple[str | None, str | None]:
@@ -72,14 +72,14 @@ def test_braces_from_elsewhere_survive_the_rendering_of_a_finished_task() -> Non
 
 
 def test_a_draft_that_reply_cannot_take_is_refused_before_it_is_sent() -> None:
-    world = World()
+    world = ReplyWorld()
     with pytest.raises(Refused, match="due before 2015"):
         asyncio.run(world.reply.create_task(draft("7", due=datetime(1970, 1, 1, tzinfo=UTC))))
     assert world.crm.calls == []
 
 
 def test_a_create_for_an_unknown_contact_is_refused_in_replys_words() -> None:
-    world = World()
+    world = ReplyWorld()
     with pytest.raises(Refused, match=r"contactId is no contact.*validationFailed"):
         asyncio.run(world.reply.create_task(draft("999")))
 
@@ -110,7 +110,7 @@ def test_a_success_that_cannot_be_read_is_in_doubt(body: Any) -> None:
     ],
 )
 def test_a_lost_write_is_never_repeated(fault: Fault, error: type[AdapterError], *, happened: bool) -> None:
-    world = World()
+    world = ReplyWorld()
     contact = world.crm.add_contact("Asha")
     world.crm.fault = lambda _call: fault
     with pytest.raises(error):
@@ -133,7 +133,7 @@ def test_a_lost_write_is_never_repeated(fault: Fault, error: type[AdapterError],
 )
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_state_of_every_status(dialect: str, status: str, state: State, *, failed: bool) -> None:
-    world = World(sandbox={"dialect": dialect})
+    world = ReplyWorld(sandbox={"dialect": dialect})
     task_id = world.crm.person_creates(None, "Call", DUE)
     world.crm.person_completes(task_id, failed=failed)
     world.crm.person_cancels(task_id, status)
@@ -141,7 +141,7 @@ def test_the_state_of_every_status(dialect: str, status: str, state: State, *, f
 
 
 def test_a_status_that_nobody_knows_is_a_bad_answer() -> None:
-    world = World()
+    world = ReplyWorld()
     task_id = world.crm.person_creates(None, "Call", DUE)
     world.crm.person_cancels(task_id, "2")
     with pytest.raises(BadAnswer, match="unknown task status 2"):
@@ -149,7 +149,7 @@ def test_a_status_that_nobody_knows_is_a_bad_answer() -> None:
 
 
 def test_a_sequences_task_and_a_scheduled_one_are_told_apart() -> None:
-    world = World()
+    world = ReplyWorld()
     owned = world.crm.person_creates(None, "Call", DUE, sequence=5)
     scheduled = world.crm.person_creates(None, "Sms", DUE, scheduled=True)
     first, second = (asyncio.run(world.reply.get_task(ref(task_id))) for task_id in (owned, scheduled))
@@ -160,7 +160,7 @@ def test_a_sequences_task_and_a_scheduled_one_are_told_apart() -> None:
 
 
 def test_a_deleted_task_is_missing() -> None:
-    world = World()
+    world = ReplyWorld()
     task_id = world.crm.person_creates(None, "Call", DUE)
     world.crm.person_deletes(task_id)
     for call in (world.reply.get_task(ref(task_id)), world.reply.complete_task(ref(task_id))):
@@ -169,7 +169,7 @@ def test_a_deleted_task_is_missing() -> None:
 
 
 def test_a_key_that_is_refused_stops_every_call() -> None:
-    world = World(sandbox={"api_key": "another"})
+    world = ReplyWorld(sandbox={"api_key": "another"})
     with pytest.raises(Unauthorized) as caught:
         asyncio.run(world.reply.identity())
     assert (caught.value.status, caught.value.words) == (401, "Unauthorized")
@@ -184,7 +184,7 @@ def test_a_user_that_cannot_be_read_is_a_bad_answer(body: Any) -> None:
 
 
 def test_contacts_are_read_by_id_and_created_once() -> None:
-    world = World()
+    world = ReplyWorld()
     wanted = Record("highlevel", "h1", "Asha B", ("+919876543210",), ("asha@example.com",))
     made = asyncio.run(world.reply.create_contact(wanted))
     assert made == Record("reply", made.remote_id, wanted.name, wanted.phones, wanted.emails)
@@ -196,7 +196,7 @@ def test_contacts_are_read_by_id_and_created_once() -> None:
 
 
 def test_a_contact_is_not_created_where_two_have_its_email_or_reply_refuses() -> None:
-    world = World()
+    world = ReplyWorld()
     for name in ("Asha", "Ben"):
         world.crm.add_contact(name, "asha@example.com")
     with pytest.raises(Ambiguous, match="2 contacts") as caught:
@@ -220,7 +220,7 @@ def test_a_contacts_answer_about_somebody_else_is_in_doubt() -> None:
 
 
 def test_a_contact_that_is_there_is_not_changed() -> None:
-    world = World()
+    world = ReplyWorld()
     there = world.crm.add_contact("Asha", "asha@example.com", "+919876543210")
     before = world.crm.contacts()
     wanted = Record("", "", "Somebody Else", ("+919876543211",), ("asha@example.com",))
@@ -229,7 +229,7 @@ def test_a_contact_that_is_there_is_not_changed() -> None:
 
 
 def test_the_checks_of_a_good_key() -> None:
-    checks = asyncio.run(World().reply.check())
+    checks = asyncio.run(ReplyWorld().reply.check())
     assert [(check.what, check.ok) for check in checks] == [
         ("key", True),
         ("tasks", True),
@@ -259,7 +259,7 @@ def test_the_checks_say_what_to_do(status: int, body: Any, advice: str) -> None:
 
 
 def test_the_check_finds_a_dialect_that_reply_does_not_take() -> None:
-    world = World(sandbox={"dialect": "strings", "strict": True}, dialect="integers")
+    world = ReplyWorld(sandbox={"dialect": "strings", "strict": True}, dialect="integers")
     checks = {check.what: check for check in asyncio.run(world.reply.check())}
     assert not checks["tasks"].ok
     assert "set dialect" in checks["tasks"].advice
@@ -281,12 +281,12 @@ def test_the_check_of_the_team_takes_any_shape(team: Any) -> None:
 
 
 def test_the_capabilities_follow_the_settings() -> None:
-    usual = World().reply.capabilities
+    usual = ReplyWorld().reply.capabilities
     assert (usual.lists_tasks, usual.completes, usual.creates) == (ListsTasks.ALL, Completes.TASK, frozenset(Kind))
     assert usual.completes_sequences
     assert Kind.EMAIL not in usual.completes_kinds
     assert (usual.exclusive, usual.lane, usual.contact_keys) == (frozenset(), None, ("email",))
-    narrow = World(sequence_tasks="read_only", complete_kinds=["email"]).reply.capabilities
+    narrow = ReplyWorld(sequence_tasks="read_only", complete_kinds=["email"]).reply.capabilities
     assert not narrow.completes_sequences
     assert narrow.completes_kinds == {Kind.EMAIL}
 

@@ -11,12 +11,12 @@ from adapters.sandbox import Call, Fault
 from syncer.contract.adapter import InDoubt, NotSent, Refused
 from syncer.domain.model import State
 from tests.support.clock import run_virtual
-from tests.support.reply_world import DUE, WHOLE, World, answering, ref
+from tests.support.reply_world import DUE, WHOLE, ReplyWorld, answering, ref
 
 
 @pytest.mark.parametrize("status", [400, 409])
 def test_completing_what_somebody_has_closed_is_its_reading(status: int) -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.finished_status = status
     done, cancelled = (world.crm.person_creates(None, "Call", DUE) for _ in range(2))
     world.crm.person_completes(done)
@@ -26,7 +26,7 @@ def test_completing_what_somebody_has_closed_is_its_reading(status: int) -> None
 
 
 def test_a_refused_completion_of_an_open_task_is_refused_in_replys_words() -> None:
-    world = World()
+    world = ReplyWorld()
     task_id = world.crm.person_creates(None, "Call", DUE)
     refuse_completions(world)
     with pytest.raises(Refused, match=r"is Archived task\.cannotComplete"):
@@ -34,7 +34,7 @@ def test_a_refused_completion_of_an_open_task_is_refused_in_replys_words() -> No
 
 
 def test_a_task_that_moves_to_its_next_date_comes_back_open() -> None:
-    world = World()
+    world = ReplyWorld()
     task_id = world.crm.person_creates(None, "Call", DUE, every=timedelta(days=7))
     after = asyncio.run(world.reply.complete_task(ref(task_id)))
     assert (after.state, after.due) == (State.OPEN, DUE + timedelta(days=7))
@@ -52,7 +52,7 @@ def test_an_open_task_that_cannot_be_read_again_is_in_doubt(again: object) -> No
         asyncio.run(answering(WHOLE, again).complete_task(ref("5")))
 
 
-def refuse_completions(world: World) -> None:
+def refuse_completions(world: ReplyWorld) -> None:
     """Somebody reopens the task right after Reply has refused to complete it."""
 
     def finish(call: Call) -> None:
@@ -68,7 +68,7 @@ def refuse_completions(world: World) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.GARBAGE])
 def test_a_refused_completion_that_cannot_be_looked_into_is_in_doubt(fault: Fault) -> None:
-    world = World()
+    world = ReplyWorld()
     task_id = world.crm.person_creates(None, "Call", DUE)
     world.crm.person_completes(task_id)
     world.crm.fault = lambda call: fault if call.method == "GET" else None
@@ -78,7 +78,7 @@ def test_a_refused_completion_that_cannot_be_looked_into_is_in_doubt(fault: Faul
 
 @pytest.mark.parametrize(("given_resolution", "sent"), [(2, 2), ("negative", 2), ("toCall", 1), (0, 0)])
 def test_a_call_resolution_is_sent_for_calls_only(given_resolution: object, sent: int) -> None:
-    world = World(call_resolution=given_resolution)
+    world = ReplyWorld(call_resolution=given_resolution)
     call, visit = (world.crm.person_creates(None, kind, DUE) for kind in ("Call", "Meeting"))
     asyncio.run(world.reply.complete_task(ref(call)))
     asyncio.run(world.reply.complete_task(ref(visit)))
@@ -87,7 +87,7 @@ def test_a_call_resolution_is_sent_for_calls_only(given_resolution: object, sent
 
 
 def test_without_a_configured_resolution_none_is_sent() -> None:
-    world = World()
+    world = ReplyWorld()
     call = world.crm.person_creates(None, "Call", DUE)
     asyncio.run(world.reply.complete_task(ref(call)))
     assert world.paths() == [f"POST /tasks/{call}/complete"]
@@ -95,7 +95,7 @@ def test_without_a_configured_resolution_none_is_sent() -> None:
 
 
 def test_a_completion_that_needs_the_type_first_is_not_sent_where_it_cannot_be_read() -> None:
-    world = World(call_resolution=1)
+    world = ReplyWorld(call_resolution=1)
     done, other = (world.crm.person_creates(None, "Call", DUE) for _ in range(2))
     world.crm.person_completes(done)
     assert asyncio.run(world.reply.complete_task(ref(done))).state is State.DONE

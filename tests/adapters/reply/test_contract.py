@@ -16,7 +16,7 @@ from adapters.reply.adapter import ReplyAdapter
 from syncer.contract.adapter import AdapterError
 from syncer.domain.model import Kind, Record
 from tests.support.clock import run_virtual
-from tests.support.reply_world import WHOLE, World, answering, draft, ref
+from tests.support.reply_world import WHOLE, ReplyWorld, answering, draft, ref
 
 
 def every_call(adapter: ReplyAdapter) -> list[Callable[[], Coroutine[Any, Any, object]]]:
@@ -39,7 +39,7 @@ def every_call(adapter: ReplyAdapter) -> list[Callable[[], Coroutine[Any, Any, o
 
 
 def test_nothing_that_we_do_sends_a_message_or_takes_a_prospect_out_of_a_sequence() -> None:
-    world = World(call_resolution=0, complete_kinds=list(Kind))
+    world = ReplyWorld(call_resolution=0, complete_kinds=list(Kind))
     contact = world.crm.add_contact("Asha", "asha@example.com")
     for kind in Kind:
         made = asyncio.run(world.reply.create_task(draft(contact, kind=kind)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.reply.edits import check_fields, replacement, rewritten, same_in_reply
 from adapters.reply.mapping import read_text, to_reading, write_text
-from adapters.reply.wire import Task
+from adapters.reply.wire import WireTask
 from syncer.contract.adapter import Refused
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Edit, Kind, Marker
@@ -39,7 +39,7 @@ def edit(wanted: dict[TaskField, Any], marker: Marker | None = None) -> Edit:
 
 def replaced(wanted: dict[TaskField, Any], **changes: Any) -> dict[str, Any]:
     raw = {**RAW, **changes}
-    return replacement(raw, Task.model_validate(raw), edit(wanted), "integers")
+    return replacement(raw, WireTask.model_validate(raw), edit(wanted), "integers")
 
 
 def title_of(text: str) -> dict[TaskField, Any]:
@@ -95,7 +95,7 @@ def test_an_origin_gets_no_marker_and_a_copy_keeps_or_gets_its_own() -> None:
     ("change", "words"), [({"sequenceId": 7}, "customer"), ({"taskType": 7}, "customer"), ({"taskType": 8}, "customer")]
 )
 def test_what_goes_to_a_customer_is_never_changed(change: dict[str, Any], words: str) -> None:
-    reading = to_reading(Task.model_validate({**RAW, **change}), whole=True)
+    reading = to_reading(WireTask.model_validate({**RAW, **change}), whole=True)
     check_fields(edit({TaskField.DUE: DUE}), reading)
     for wanted in (title_of("x"), body_of("x")):
         with pytest.raises(Refused, match=words):
@@ -104,7 +104,7 @@ def test_what_goes_to_a_customer_is_never_changed(change: dict[str, Any], words:
 
 def test_an_assignee_cannot_be_changed() -> None:
     with pytest.raises(Refused, match="assignee"):
-        check_fields(edit({TaskField.ASSIGNEE: "3"}), to_reading(Task.model_validate(RAW), whole=True))
+        check_fields(edit({TaskField.ASSIGNEE: "3"}), to_reading(WireTask.model_validate(RAW), whole=True))
 
 
 raws = st.one_of(

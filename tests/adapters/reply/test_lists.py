@@ -11,12 +11,12 @@ from adapters.sandbox import Call, Fault, Reply
 from syncer.contract.adapter import Ambiguous, BadAnswer, Missing, Unavailable
 from syncer.domain.model import Kind, State
 from tests.support.clock import run_virtual
-from tests.support.reply_world import DUE, World, answering, due_in, page, row
+from tests.support.reply_world import DUE, ReplyWorld, answering, due_in, page, row
 
 
 @pytest.mark.parametrize("order", ["id", "reversed", "shuffled"])
 def test_more_rows_than_a_page_are_all_read_once(order: str) -> None:
-    world = World(sandbox={"order": order, "seed": 3})
+    world = ReplyWorld(sandbox={"order": order, "seed": 3})
     contact = world.crm.add_contact("Asha")
     ids = {world.crm.person_creates(contact, "Call", DUE) for _ in range(1203)}
     found = asyncio.run(world.reply.list_tasks())
@@ -26,7 +26,7 @@ def test_more_rows_than_a_page_are_all_read_once(order: str) -> None:
 
 
 def test_a_server_that_gives_shorter_pages_is_read_to_the_end() -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.top_cap = 7
     contact = world.crm.add_contact("Asha")
     for _ in range(22):
@@ -36,7 +36,7 @@ def test_a_server_that_gives_shorter_pages_is_read_to_the_end() -> None:
 
 
 def test_rows_that_shift_between_pages_are_listed_once() -> None:
-    world = World(sandbox={"order": "reversed"})
+    world = ReplyWorld(sandbox={"order": "reversed"})
     world.crm.top_cap = 3
     contact = world.crm.add_contact("Asha")
     ids = {world.crm.person_creates(contact, "Call", DUE) for _ in range(5)}
@@ -54,7 +54,7 @@ def test_rows_that_shift_between_pages_are_listed_once() -> None:
 
 @pytest.mark.parametrize("closings", [1, 2])
 def test_a_row_that_moves_up_while_the_list_is_read_is_not_lost(closings: int) -> None:
-    world = World(sandbox={"order": "id"})
+    world = ReplyWorld(sandbox={"order": "id"})
     world.crm.top_cap = 3
     contact = world.crm.add_contact("Asha")
     ids = [world.crm.person_creates(contact, "Call", DUE) for _ in range(8)]
@@ -71,7 +71,7 @@ def test_a_row_that_moves_up_while_the_list_is_read_is_not_lost(closings: int) -
 
 @pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_BEFORE, Fault.NO_CONNECTION])
 def test_a_list_that_breaks_off_is_not_read(fault: Fault) -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.top_cap = 2
     contact = world.crm.add_contact("Asha")
     for _ in range(5):
@@ -83,7 +83,7 @@ def test_a_list_that_breaks_off_is_not_read(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.GARBAGE, Fault.TRUNCATED])
 def test_a_page_that_cannot_be_understood_is_a_bad_answer(fault: Fault) -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.person_creates(None, "Call", DUE)
     world.crm.fault = lambda _call: fault
     with pytest.raises(BadAnswer):
@@ -204,14 +204,14 @@ def test_what_a_row_says_of_itself() -> None:
 
 
 def test_a_task_that_starts_in_years_is_listed() -> None:
-    world = World()
+    world = ReplyWorld()
     far = due_in(24 * 900)
     task_id = world.crm.person_creates(None, "Call", far, start=far - timedelta(days=1))
     assert [reading.remote_id for reading in asyncio.run(world.reply.list_tasks()).rows] == [task_id]
 
 
 def test_a_contacts_tasks_are_listed_whatever_their_status_newest_first() -> None:
-    world = World()
+    world = ReplyWorld()
     contact, other = world.crm.add_contact("Asha"), world.crm.add_contact("Ben")
     ids = [world.crm.person_creates(contact, "Call", DUE) for _ in range(3)]
     world.crm.person_creates(other, "Call", DUE)
@@ -231,7 +231,7 @@ def test_another_contacts_rows_are_left_out_where_the_filter_is_ignored() -> Non
 
 
 def test_a_contact_without_tasks_is_told_from_one_that_is_not_there() -> None:
-    world = World()
+    world = ReplyWorld()
     contact = world.crm.add_contact("Asha")
     assert asyncio.run(world.reply.list_contact_tasks(contact)).rows == ()
     with pytest.raises(Missing):
@@ -239,7 +239,7 @@ def test_a_contact_without_tasks_is_told_from_one_that_is_not_there() -> None:
 
 
 def test_contacts_are_read_with_their_keys_normalised() -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.top_cap = 2
     world.crm.add_contact("Asha B", "Asha@Example.com", "98765 43210")
     world.crm.add_contact("Ben", None, "+1-415-555-0123")
@@ -259,7 +259,7 @@ def test_a_contact_that_cannot_be_read_is_reported() -> None:
 
 
 def test_a_contact_is_found_by_its_exact_email() -> None:
-    world = World()
+    world = ReplyWorld()
     asha = world.crm.add_contact("Asha", "Asha@Example.com")
     world.crm.add_contact("Ben", "ben@example.com")
     found = asyncio.run(world.reply.find_contacts("asha@example.com"))
@@ -287,7 +287,7 @@ def test_contacts_that_do_not_show_the_email_are_ambiguous(count: int) -> None:
 
 
 def test_a_contact_is_not_lost_though_another_leaves_the_list() -> None:
-    world = World()
+    world = ReplyWorld()
     world.crm.top_cap = 2
     made = [world.crm.add_contact(f"Asha {n}") for n in range(6)]
     gone: list[str] = []
@@ -303,7 +303,7 @@ def test_a_contact_is_not_lost_though_another_leaves_the_list() -> None:
 
 
 def test_a_429_is_waited_out() -> None:
-    world = World()
+    world = ReplyWorld()
     throttled = iter([Fault.THROTTLED, Fault.THROTTLED])
     world.crm.fault = lambda _call: next(throttled, None)
 

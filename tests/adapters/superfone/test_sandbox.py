@@ -10,7 +10,7 @@ import pytest
 
 from adapters.sandbox import Call, Reply
 from adapters.superfone.sandbox import SuperfoneSandbox
-from tests.support.superfone_kit import DUE, NOW, PHONE, Clock, sandbox
+from tests.support.superfone_kit import DUE, NOW, PHONE, SuperfoneClock, sandbox
 
 API = "/enterprise/api/lead"
 ALLOWED = "FOLLOW_UP_CALL, FIRST_CALL, CALLBACK_REQUEST, SITE_VISIT, REMINDER, BOOKING"
@@ -98,7 +98,7 @@ def test_a_full_account_refuses_tasks(room: SuperfoneSandbox) -> None:
 
 
 def test_a_created_task_looks_like_the_documented_sample() -> None:
-    room = SuperfoneSandbox(Clock(NOW, timedelta(0)))
+    room = SuperfoneSandbox(SuperfoneClock(NOW, timedelta(0)))
     lead = room.add_lead("Asha", [PHONE])
     assert data(send(room, "POST", f"{API}/{lead}/task", {**TASK, "customer_note": "Asked for a discount."})) == {
         "id": 4567,
@@ -137,7 +137,7 @@ def test_a_completed_task_looks_like_the_documented_sample(room: SuperfoneSandbo
     ],
 )
 def test_default_notifications(raw_type: str, notify_at: str) -> None:
-    room = SuperfoneSandbox(Clock(NOW, timedelta(0)))
+    room = SuperfoneSandbox(SuperfoneClock(NOW, timedelta(0)))
     lead = room.add_lead("Asha", [PHONE])
     assert data(send(room, "POST", f"{API}/{lead}/task", {**TASK, "type": raw_type}))["notify_at"] == notify_at
 

@@ -23,7 +23,7 @@ from tests.support.superfone_kit import (
     NOW,
     PHONE,
     ROW,
-    Clock,
+    SuperfoneClock,
     Work,
     add,
     against,
@@ -53,7 +53,7 @@ def test_a_created_task_comes_back_as_it_was_meant(room: SuperfoneSandbox, kind:
 
 
 def test_a_reminder_that_is_too_late_by_their_clock_is_left_out() -> None:
-    room = SuperfoneSandbox(Clock(NOW + timedelta(minutes=10)))
+    room = SuperfoneSandbox(SuperfoneClock(NOW + timedelta(minutes=10)))
     room.add_lead("Asha", [PHONE])
     wanted = draft(12345, notify_at=NOW + timedelta(minutes=5))
     made = within(room, lambda adapter: adapter.create_task(wanted))

@@ -9,11 +9,11 @@ from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import MARKER, SAME_DUE, Copy
 from tests.simulation.outcome import Outcome
-from tests.simulation.sight import Seen, called, is_for_customers
+from tests.simulation.sight import SeenTask, called, is_for_customers
 from tests.simulation.story import UNTOLD, Story
 
 
-def written(facts: Facts, system: str, remote_id: str, before: Seen, now: Seen) -> None:
+def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: SeenTask) -> None:
     """One edit of ours: of an open task that nobody has finished, to a value that somebody typed for it."""
     copy, story = (system, remote_id), facts.stories.get(before.name or "")
     if facts.stage.arriving and not before.open:
@@ -141,7 +141,7 @@ def _is_judged(facts: Facts, name: str, story: Story) -> bool:
     return bool(copies) and known and one and not (apart or away or ill) and story.person not in facts.unsure
 
 
-def _shown(copy: Copy, task: Seen, field: str) -> object:
+def _shown(copy: Copy, task: SeenTask, field: str) -> object:
     """What it shows, ``None`` where there is no place for it, or nothing there."""
     if field == "due":
         return task.due

@@ -10,7 +10,7 @@ from tests.simulation.facts import Facts
 from tests.simulation.laws import edits
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import MARKER, Copy
-from tests.simulation.sight import Seen, contacts_of, is_message, is_read_only
+from tests.simulation.sight import SeenTask, contacts_of, is_message, is_read_only
 from tests.simulation.stage import PROCESS
 from tests.simulation.story import UNTOLD, Story
 
@@ -20,8 +20,8 @@ class Write:
     """What a CRM had before one write of ours, and after it."""
 
     system: str
-    before: dict[str, Seen]
-    after: dict[str, Seen]
+    before: dict[str, SeenTask]
+    after: dict[str, SeenTask]
 
     @cached_property
     def created(self) -> list[str]:
@@ -95,7 +95,7 @@ def l6_hands_off(facts: Facts, write: Write) -> None:
             edits.written(facts, write.system, remote_id, task, now)
 
 
-def _was_taken_for_another(facts: Facts, task: Seen, now: Seen) -> bool:
+def _was_taken_for_another(facts: Facts, task: SeenTask, now: SeenTask) -> bool:
     """Whether nothing connects the copies of either any more, and one was taken for the other's: its name follows."""
     stories = [facts.stories.get(name or "") for name in (task.name, now.name)]
     if not any(story is not None and story.excused >= UNTOLD for story in stories):
@@ -106,12 +106,12 @@ def _was_taken_for_another(facts: Facts, task: Seen, now: Seen) -> bool:
     return True
 
 
-def _as_it_is(task: Seen) -> Seen:
+def _as_it_is(task: SeenTask) -> SeenTask:
     # A CRM may fill in the variables of a text when its task is closed.
     return task._replace(open=False, text=re.sub(r"{{.*?}}", "", task.text))
 
 
-def _without_edits(task: Seen) -> Seen:
+def _without_edits(task: SeenTask) -> SeenTask:
     return task._replace(open=False, due=None, text="", title="")
 
 
@@ -241,20 +241,20 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
     return sum(one.we_closed[system] for one in group) < may_be_closed and (story.many > 1 or bool(story.alike))
 
 
-def _may_replace(facts: Facts, ours: Story, new: Seen) -> bool:
+def _may_replace(facts: Facts, ours: Story, new: SeenTask) -> bool:
     """What is ours gives way to what is put back, and, unless the slot is held, to what is due earlier."""
     if facts.stories[new.name or ""].to_put_back:
         return True
     return not facts.holds and new.due is not None and new.due < max(ours.dues)
 
 
-def _was_made_since_read(facts: Facts, copy: Copy, task: Seen) -> bool:
+def _was_made_since_read(facts: Facts, copy: Copy, task: SeenTask) -> bool:
     """Whether another machine made it after the one that writes had read the lane."""
     read_at = facts.read_by.get((PROCESS.get(), task.contact))
     return read_at is not None and facts.changed_at.get(copy, read_at) > read_at
 
 
-def _raced(facts: Facts, copy: Copy, task: Seen, *, by_create: bool) -> bool:
+def _raced(facts: Facts, copy: Copy, task: SeenTask, *, by_create: bool) -> bool:
     """Whether somebody changed what decides after the lane was last read, or the request came late.
 
     A create closes what is in the slot by then; a completion the newest one, if what was meant is closed by then.

@@ -103,14 +103,14 @@ class Person(BaseModel):
         return Record(SYSTEM, self.id, self.name, (phone,) if phone else (), (email,) if email else ())
 
 
-class Page(BaseModel):
+class TodoPage(BaseModel):
     """A page of any list; ``next`` is what to ask for, ``None`` on the last one."""
 
     items: list[dict[str, Any]]
     next: StrictStr | None
 
 
-class Changes(BaseModel):
+class TodoChanges(BaseModel):
     """Whose to-dos changed; ``next`` is what to ask with afterwards, ``latest`` the number of the last change."""
 
     people: list[Id]
@@ -118,7 +118,7 @@ class Changes(BaseModel):
     latest: StrictStr
 
 
-class Account(BaseModel):
+class TodoAccount(BaseModel):
     """Whose key it is."""
 
     account: Id
@@ -163,7 +163,7 @@ class TodoListAdapter(Adapter):
 
     async def identity(self) -> Identity:
         """The account that the key opens."""
-        account = (await self._read("/me")).parse(Account).account
+        account = (await self._read("/me")).parse(TodoAccount).account
         return Identity(account, f"to-do list {account}")
 
     async def list_tasks(self) -> Listing[Reading]:
@@ -179,10 +179,10 @@ class TodoListAdapter(Adapter):
     async def list_changed(self, cursor: str | None) -> Changed:
         """Whose to-dos changed since a number that counts changes."""
         if cursor is None:
-            return Changed(frozenset(), (await self._read("/changes")).parse(Changes).latest)
+            return Changed(frozenset(), (await self._read("/changes")).parse(TodoChanges).latest)
         found = set[str]()
         while True:
-            page = (await self._read("/changes", since=cursor)).parse(Changes)
+            page = (await self._read("/changes", since=cursor)).parse(TodoChanges)
             found.update(page.people)
             if not page.people or page.next == cursor:
                 return Changed(frozenset(found), cursor)
@@ -250,7 +250,7 @@ class TodoListAdapter(Adapter):
 
     async def _try(self, path: str) -> Check:
         try:
-            (await self._read(path)).parse(Account if path == "/me" else Page)
+            (await self._read(path)).parse(TodoAccount if path == "/me" else TodoPage)
         except AdapterError as error:
             return Check(f"read {path}", ok=False, detail=error.words, advice="check todolist.key and the network")
         return Check(f"read {path}", ok=True)
@@ -276,11 +276,11 @@ class TodoListAdapter(Adapter):
         """All pages, or an error: a list that names a page for the second time has no end."""
         rows: list[dict[str, Any]] = []
         seen: set[str | None] = {None}
-        page = (await self._read(path, **wanted)).parse(Page)
+        page = (await self._read(path, **wanted)).parse(TodoPage)
         while page.next not in seen:
             seen.add(page.next)
             rows += page.items
-            page = (await self._read(path, **wanted, after=page.next or "")).parse(Page)
+            page = (await self._read(path, **wanted, after=page.next or "")).parse(TodoPage)
         if page.next is not None:
             raise BadAnswer("the list has no end: it names the same page again", system=SYSTEM)
         return rows + page.items
