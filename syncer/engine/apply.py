@@ -1,9 +1,9 @@
-"""Carry out a plan: one durable step for each operation, recorded before its request and settled after its answer.
+"""Carry out a plan. Each operation is stored before its request is sent, and settled after the answer.
 
-Dependencies, which are all there is to the order of things:
+Only these rules decide the order:
 
-- completions are sent before edits, and these before creates, creates by due date
-- one contact's operations never overlap, nor do one task's; everything else may
+- completions are sent before edits, and edits before creates; creates are sent by due date
+- operations of one contact never overlap, nor do operations of one task; everything else may
 - a lane is read again before each of its operations, and after each create
 - an operation in doubt is settled by reading, at once if that tells; nothing is ever repeated in the run
 """
@@ -30,15 +30,15 @@ from syncer.reconcile.plan import ORDER, Planned, plan_one_lane
 
 LANE_STEPS = 50
 LANES_AT_ONCE = 4
-"""Few, so that where requests are scarce the first lanes are finished before the last ones are read."""
+"""How many lanes are worked on at once. With few, the first are finished before the budget is spent on reading more."""
 
 
 async def apply_plan(context: RunContext, operations: Collection[Planned]) -> None:
-    """Send what was planned, and nothing else; what cannot be sent now stays for the next run."""
+    """Send the planned operations and nothing else. What cannot be sent now is left to the next run."""
     applier = _Applier(context, operations)
     for action in ORDER:
         due = [operation for operation in operations if operation.action is action or operation.lane]
-        # Each CRM has a queue of its own: one that is slow holds up no other.
+        # Each CRM has a queue of its own, so that a slow CRM delays no other.
         await together(_work_off(applier, system, due, action) for system in context.connections)
 
 
@@ -59,13 +59,13 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
 
 
 class _Applier:
-    """Operations of one run: those that the plan, and so the guard, has let through."""
+    """The operations of one run. Only slots of the plan are sent, because only the plan has passed the guard."""
 
     def __init__(self, context: RunContext, operations: Collection[Planned]) -> None:
         self._context = context
         self.progress = context.progress
         self._approved = {operation.slot for operation in operations}
-        # What is made again in a lane is a create, too.
+        # An edit in a lane is a create, too: it replaces the copy.
         making = [op for op in operations if op.action is Action.CREATE or (op.action is Action.EDIT and op.lane)]
         self._creates = {(op.system, op.contact) for op in making}
         self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)
@@ -79,7 +79,8 @@ class _Applier:
         self._newcomers = NewContacts(context, self._requests, self._contact_lock, self._may_create)
 
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
-        """One lane, or one operation outside any lane."""
+        """Carry out the operations of one lane, or one operation outside lanes."""
+        # A contact that is created first may be in a CRM with lanes. Then the operation becomes part of a lane.
         if isinstance(work, Planned) and work.contact is None:
             planned, work = work, await self._newcomers.with_contact(work)
             if isinstance(work, tuple):
@@ -106,6 +107,7 @@ class _Applier:
     async def _single(self, connection: Connection, planned: Planned, contact: str) -> None:
         context = self._context
         task = context.base.tasks[planned.task]
+        # Other operations ran since the plan was made, so the base is asked again.
         if planned.action is Action.COMPLETE:
             replica = context.base.replicas.get((planned.system, planned.remote_id or ""))
             if task.state is not State.OPEN and replica is not None and replica.state is ReplicaState.OPEN:
@@ -120,7 +122,7 @@ class _Applier:
             await to_the_end(self._requests.create(connection, self._requests.operation(planned, contact)))
 
     async def _surely_absent(self, connection: Connection, task: Task, contact: str) -> bool:
-        """Where lists lag, read the one contact's tasks before anything is created for it, unless they just were."""
+        """Whether the task has no copy there. If lists lag, the contact's own tasks are read first."""
         if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
             try:
                 listing = await connection.read_contact(contact)
@@ -132,7 +134,7 @@ class _Applier:
         return contact not in connection.seen.unread and self._still_wanted(task.id, connection.system)
 
     def _is_put_back(self, task_id: str, system: str) -> bool:
-        """Whether the task only comes back to where it was: that needs nobody to be the same person."""
+        """Whether the task is put back where it came from. Then it does not matter whose contact this is."""
         task = self._context.base.tasks[task_id]
         return task.put_back and task.origin == system
 
@@ -144,15 +146,16 @@ class _Applier:
     # one lane --------------------------------------------------------------------------------------
 
     def has_work(self, lane: tuple[str, str], action: Action) -> bool:
-        """Whether anything that was planned in this lane may be done in this phase, and was not tried yet."""
+        """Whether an untried operation of this lane may be done in this phase."""
         left = {planned.action for planned in self._in_lane[lane] if planned.slot not in self._requests.tried}
         if action is Action.CREATE or Action.COMPLETE in left:
             return bool(left)
+        # Before the phase of creates, a create is sent only if it closes a task that is done: that is its completion.
         open_here = [copy for copy in self._context.base.replicas_of(*lane) if copy.state is ReplicaState.OPEN]
         return bool(left) and any(self._is_done(*copy.key) for copy in open_here)
 
     async def _lane(self, connection: Connection, contact: str, action: Action) -> None:
-        """Read, merge, decide, act, until nothing is left that may be done now."""
+        """Read, merge, plan and send one step, and repeat this until no step is left that may be done now."""
         lane = (connection.system, contact)
         creates = lane in self._creates
         same_person = not creates or await still_one_person(self._context, connection, contact)
@@ -172,7 +175,7 @@ class _Applier:
                     return
 
     def _next_step(self, system: str, contact: str, action: Action) -> Step | None:
-        """The lane's first step, if it was approved and belongs to this phase."""
+        """Return the lane's first step, if it was approved and belongs to this phase."""
         context = self._context
         link = context.base.links.get((system, contact))
         here = [replica.task for replica in context.base.replicas_of(system, contact)]
@@ -188,6 +191,8 @@ class _Applier:
         )
         for step in plan.steps:
             slot = (step.task, system, _action(step))
+            # The lane may have changed since the plan was made. A step that the guard has not counted is never sent,
+            # and the steps after it depend on it.
             if slot not in self._approved or slot in self._requests.tried:
                 return None
             if isinstance(step, CreateTask) and system in self._requests.full:
@@ -202,7 +207,7 @@ class _Applier:
         return replica is not None and self._context.base.tasks[replica.task].state is not State.OPEN
 
     async def _take(self, connection: Connection, contact: str, step: Step, listing: Listing[Reading]) -> bool:
-        """One step of a lane; whether the lane may go on."""
+        """Send one step of a lane. Returns whether the lane may go on."""
         task = self._context.base.tasks[step.task]
         before = tuple(row.remote_id for row in listing.rows if row.state is State.OPEN)
         seen = tuple(row.remote_id for row in listing.rows)
@@ -219,10 +224,10 @@ class _Applier:
         return await self._requests.create(connection, operation, listing)
 
     def _remember_closed(self, connection: Connection, contact: str, listing: Listing[Reading]) -> None:
-        """Note what is closed already: by its times alone it would look later as if our create had closed it."""
+        """Note which tasks are closed already. Judged by times alone, our create would seem to have closed them."""
         context = self._context
         closed = [row for row in listing.rows if row.exclusive and row.state is not State.OPEN]
-        # By the CRM's own clock, which may be far from ours.
+        # Only times of the CRM are compared: its clock may differ from ours.
         latest = max((time for row in listing.rows for time in (row.created_at, row.updated_at) if time), default=None)
         lately = [row.key for row in closed if row.updated_at and latest and latest - row.updated_at < CLOCKS_DIFFER_BY]
         if lately:

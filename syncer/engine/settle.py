@@ -1,4 +1,4 @@
-"""Operations in doubt: find out by reading whether they were carried out. Nothing is ever repeated here."""
+"""Settle operations in doubt: find out by reading whether they were carried out. No request is repeated here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 _log = structlog.get_logger("syncer.settle")
 
 LATEST_CLOSED = 5
-"""How many of a contact's closed tasks are read, one request each, for a create in doubt."""
+"""How many closed tasks of a contact are read for a create in doubt, with one request each."""
 
 _STATE_OF = {
     State.DONE: ReplicaState.DONE,
@@ -38,9 +38,9 @@ _STATE_OF = {
 
 
 async def settle_doubts(context: RunContext) -> None:
-    """Settle every operation whose request may have been carried out, before anything new is looked at.
+    """Settle every operation whose request may have been carried out, before the CRMs are read.
 
-    Those of one contact one after another; all else side by side, for each may have to wait for its answer.
+    Operations of one contact are settled one after another, everything else at the same time.
     """
     _date_anew(context)
     doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]
@@ -56,7 +56,7 @@ async def settle_doubts(context: RunContext) -> None:
 
 
 def _date_anew(context: RunContext) -> None:
-    """Date what may still arrive by our clock as it is now, if it was set since: no grace ends early, or never."""
+    """Correct the times of unsettled requests after our clock was set, so that no grace ends too early or never."""
     now, forward, changes = context.clock(), context.base.put_forward, Changes()
     for operation in context.base.operations.values():
         if operation.state in UNSETTLED and (sent_at := min(operation.sent_at + forward, now)) != operation.sent_at:
@@ -82,7 +82,7 @@ async def _settle_edit(context: RunContext, connection: Connection, operation: O
 
 
 async def settle(context: RunContext, operation: Operation) -> None:
-    """Read what the request was about; if that cannot be read, the operation stays in doubt."""
+    """Read what the request concerned. If that cannot be read, the operation stays in doubt."""
     connection = context.connections.get(operation.system)
     if connection is None or not connection.usable:
         return
@@ -101,10 +101,10 @@ async def settle(context: RunContext, operation: Operation) -> None:
 
 
 def created(context: RunContext, operation: Operation, reading: Reading, how: str, *, found: bool = False) -> Changes:
-    """What is to be stored once it is known which task a create made.
+    """Return the changes to store when it is known which task a create made.
 
-    The replica is recorded as open, whatever it is by now: the merge then sees who closed it. A task that
-    was put back counts as theirs. ``found`` says that it was not answered, but read later.
+    The replica is stored as open even if it is closed now: the merge then finds out who closed it. A task that was
+    put back counts as theirs. ``found`` is true if the answer was lost and the task was found by reading.
     """
     task = context.base.tasks[operation.task]
     put_back = task.put_back and context.capabilities[operation.system].lane is not None
@@ -127,9 +127,9 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
 
 
 def completed(context: RunContext, operation: Operation, reading: Reading, how: str) -> Changes:
-    """What is to be stored once the replica is known to be closed."""
+    """Return the changes to store when the replica is known to be closed."""
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
-    # One that is open again has moved to its next date, where the next merge finds it as a new task.
+    # A recurring task is open again with its next date. The next merge stores that as a new task.
     state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]
     closed = replace(replica, state=state, misses=0)
     changes = Changes(replicas={closed.key: closed})
@@ -140,9 +140,9 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
 
 
 def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
-    """Whether the task that was completed is a recurring one: it is open again, with another due.
+    """Whether the completed task is a recurring one: it is open again with another due date.
 
-    A lane's tasks do not recur, and its answers may be about another task.
+    Tasks in a lane do not recur, and the answer there may be about another task.
     """
     if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
         return False
@@ -157,7 +157,7 @@ def _item(ref: TaskRef, need: Need) -> ReadItem:
 
 
 async def _read(connection: Connection, item: ReadItem, reading: Awaitable[_T]) -> _T | None:
-    """Read it; what fails is counted like all else that fails, and not asked for a second time in this run."""
+    """Read an item. A failure counts like any other, and the item is not read a second time in this run."""
     answer = await connection.attempt(reading, item)
     if answer is None:
         connection.asked.add(item.place)
@@ -196,12 +196,12 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
 
 
 def _may_be_made(context: RunContext, operation: Operation, row: Unreadable) -> bool:
-    """Whether it may be what the request made: it was not there before, and it may be due then."""
+    """Whether the request may have made this row: it was not there before, and it may have the due date."""
     return row.remote_id not in operation.seen and (row.due is None or context.is_due(operation, row.due))
 
 
 def _failed_before(context: RunContext, operation: Operation, row: Reading) -> bool:
-    """Whether it could not be read before the request was sent already: so it was there, and is not what that made."""
+    """Whether the row could not be read before the request was sent, so that it existed and is not what was made."""
     failing = context.base.failing.get((row.system, What.TASK.value, row.remote_id))
     return failing is not None and failing.since < operation.sent_at
 
@@ -209,7 +209,7 @@ def _failed_before(context: RunContext, operation: Operation, row: Reading) -> b
 async def _find_marker(
     context: RunContext, connection: Connection, operation: Operation, unknown: list[Reading]
 ) -> tuple[Reading | None, bool]:
-    """The unknown task that carries the operation's marker, and whether all that are likely could be read."""
+    """Return the unknown task with the operation's marker, and whether all likely rows could be read."""
     likely = [row for row in unknown if row.state is State.OPEN or context.is_due(operation, row.due)]
     likely.sort(key=lambda row: not context.is_due(operation, row.due))
     read_all = True
@@ -222,7 +222,7 @@ async def _find_marker(
     for row in _moved_and_closed(context, operation, unknown):
         reading = await _with_body(connection, operation, row)
         if reading is None:
-            # Nothing waits for what is unlikely, and failing again and again must not stop the connection.
+            # Nothing waits for unlikely rows, and their failures must not make the connection count as broken.
             break
         if _is_marked(reading, operation):
             return reading, True
@@ -234,7 +234,7 @@ def _is_marked(reading: Reading, operation: Operation) -> bool:
 
 
 async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:
-    """The whole task; the row as it is if the task is gone by now, ``None`` if it could not be read."""
+    """Return the task read in full, the row itself if the task is gone, or ``None`` if it could not be read."""
     if row.whole:
         return row
     ref = TaskRef(row.system, row.remote_id, row.contact or operation.contact)
@@ -245,10 +245,10 @@ async def _with_body(connection: Connection, operation: Operation, row: Reading)
 
 
 def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[Reading]) -> list[Reading]:
-    """Closed tasks that are due at another time: one may be ours, if somebody moved and closed it since.
+    """Return closed tasks with another due date: somebody may have rescheduled and closed the one that we made.
 
-    Or it is a copy that somebody made of an earlier replica, with its marker, or from before a lost ledger: so only
-    where there was no such replica, and nothing can arrive any more.
+    A person may also have copied an earlier replica with its marker, or it may be from before a lost ledger. So they
+    are returned only if there was no earlier replica and the request can no longer arrive.
     """
     if _may_still_arrive(context, operation) or context.ledger.had_copy(operation.task, operation.system):
         return []
@@ -259,14 +259,14 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
 
 
 def _is_edited(found: Reading) -> bool:
-    """Whether somebody has changed it since it was made, and before we knew of it: from then on it is theirs."""
+    """Whether somebody changed the task after we made it and before we found it. Then it counts as theirs."""
     if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
         return False
     return found.updated_at > found.created_at
 
 
 def _without_theirs(context: RunContext, operation: Operation, rows: list[Reading]) -> list[Reading]:
-    """The rows without those that were made with another title, as long as nothing tells who we are."""
+    """Drop the rows that were created with another title, as long as our user is unknown."""
     if context.base.cursors.get(OUR_USER + operation.system) is not None:
         return rows
     title = context.base.tasks[operation.task].title
@@ -274,16 +274,16 @@ def _without_theirs(context: RunContext, operation: Operation, rows: list[Readin
 
 
 def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
-    """The users who are not us, of those that made these tasks.
+    """Return the creators of these tasks who are not our user.
 
-    As long as nothing tells who we are, they are those who made what was there before, except copies.
+    As long as our user is unknown, these are the creators of tasks that were there before and are not copies.
     """
     makers = {row.created_by for row in rows} - {None}
     us = context.base.cursors.get(OUR_USER + operation.system)
     if us is not None:
         return makers - {us}
     known = {row.key: context.base.replicas.get(row.key) for row in rows}
-    # What is held may be a copy of ours, too, and so may what is finished, unless it has a title.
+    # A held task may be a copy of ours, too, and so may a finished task without a title.
     copies = {
         row.key
         for row in rows
@@ -297,9 +297,9 @@ def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) 
 def _find_new(
     dues: Dues, operation: Operation, unknown: list[Reading], others: Collection[str | None]
 ) -> Reading | None:
-    """Where no marker can be read back: the task of that type and due that was not there before the request.
+    """Return the task with the operation's type and due date that is new since the request, in a CRM without markers.
 
-    What a person made in the same moment is theirs, though it is as ours would be.
+    A task that a person created at the same moment is theirs, even if it looks like ours.
     """
     fitting = [
         reading
@@ -322,7 +322,7 @@ async def _settle_complete(context: RunContext, connection: Connection, operatio
         _not_carried_out(context, operation, "the task is still open")
         return
     if reading.state is State.OPEN and _may_still_arrive(context, operation):
-        # Somebody may have put it off, and the request closes it yet.
+        # A person may have rescheduled the task, and the request may still arrive and close it.
         _stays_in_doubt(context, operation)
         return
     context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
@@ -356,15 +356,15 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
 
 
 def _surely_ours(context: RunContext, after: LaneCompletion) -> bool:
-    """Whether our request closed what it meant: if it was seen open since, somebody else may have."""
+    """Whether our request closed the task that was meant. In a later run, somebody else may have closed it."""
     at_once = after.operation.run == context.run
     return after.closed_by_us or (at_once and not after.closed_by_another)
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:
-    """Whether it was sent so lately. What seems to be sent later than now was, before our clock was set back.
+    """Whether the request was sent so recently that it may still arrive.
 
-    Then the grace begins anew, so that nobody waits for our clock to come there.
+    If it seems to be sent in the future, our clock was set back. Then the grace begins again now.
     """
     now, sent_at = context.clock(), context.base.operations[operation.id].sent_at
     if sent_at > now:
@@ -380,7 +380,7 @@ def _stays_in_doubt(context: RunContext, operation: Operation) -> None:
 
 
 def _not_carried_out(context: RunContext, operation: Operation, words: str) -> None:
-    """Finding nothing proves nothing until the grace has passed since the request."""
+    """Store that the operation was not carried out, once the grace has passed. Before that, it stays in doubt."""
     if _may_still_arrive(context, operation):
         _stays_in_doubt(context, operation)
         return
@@ -390,7 +390,7 @@ def _not_carried_out(context: RunContext, operation: Operation, words: str) -> N
 
 
 def failed_again(context: RunContext, operation: Operation, words: str) -> Operation:
-    """The operation, having ended badly once more: after five times in a row it is tried once an hour."""
+    """Return the operation with one more failure. After five failures in a row it is tried once an hour."""
     failures = operation.failures + 1
     often = failures >= FAILURES_UNTIL_ATTENTION
     return replace(

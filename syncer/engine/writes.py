@@ -1,4 +1,4 @@
-"""One write each: its intent stored before, its outcome after, and how it may go wrong."""
+"""Send one write: store its intent before and its outcome after, and handle its failures."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ _log = structlog.get_logger("syncer.apply")
 
 
 class Requests:
-    """The writes of one run. ``tried`` are the slots of which a request was sent: none is sent twice in a run.
+    """The writes of one run. ``tried`` are the slots for which a request was sent: none is sent twice in a run.
 
-    ``full`` are the CRMs that had no room for a create of this run.
+    ``full`` are the CRMs whose storage was full when this run tried a create.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -52,7 +52,7 @@ class Requests:
         self._counted_to = _counted_to(context)
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
-        """All tasks of a lane, merged: read now, unless they were just listed."""
+        """Read all tasks of a lane and merge them. A list that was just read is used instead."""
         if connection.was_just_listed(contact):
             return Listing(connection.seen.lanes[contact])
         try:
@@ -74,7 +74,7 @@ class Requests:
         context, task = self._context, self._context.base.tasks[planned.task]
         latest = max(context.base.operations_in(planned.slot), key=lambda op: (op.created_at, op.id), default=None)
         now = context.clock()
-        # The latest one decides what happens next, also where the clock was set back.
+        # The latest operation of a slot decides what happens next, so its order must survive a clock that was set back.
         after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
         connection = context.connections[planned.system]
         return Operation(
@@ -119,7 +119,10 @@ class Requests:
         return listing is None or await self._see_what_it_closed(connection, operation, reading, listing)
 
     def _another_task(self, operation: Operation, draft: Draft, reading: Reading) -> str | None:
-        """Why the answer to a create cannot be what was made: a known replica never changes its task."""
+        """Return why the answer to a create cannot be the new task, or ``None``.
+
+        A replica that took over another task's remote id would connect two tasks that have nothing in common.
+        """
         self._context.extend([reading], whole=True)
         connection = self._context.connections[operation.system]
         if reading.key in self._context.base.replicas or connection.seen.has(reading.remote_id):
@@ -141,9 +144,9 @@ class Requests:
     async def _see_what_it_closed(
         self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
     ) -> bool:
-        """List the lane again: what was open before a create and is closed after it was closed by it.
+        """List the lane again after a create, and store what the create closed.
 
-        Whether the lane may go on: what was made is there, as far as that could be read.
+        Returns whether the lane may go on: the new task is there, or the lane could not be read.
         """
         try:
             after = await connection.read_contact(operation.contact)
@@ -164,7 +167,10 @@ class Requests:
     async def _made_again(
         self, connection: Connection, operation: Operation, made: Reading, before: Listing[Reading]
     ) -> bool:
-        """A copy was made in place of another one: both are stored at once, when the lane shows what was closed."""
+        """Store that a copy replaced another one, when the lane shows that the old one is closed.
+
+        Both are stored at once: two open copies of one task are never stored.
+        """
         words = f"made again as {made.remote_id}, but what that closed could not be read"
         try:
             after = await connection.read_contact(operation.contact)
@@ -183,7 +189,7 @@ class Requests:
         return True
 
     async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:
-        """The answer named a task that its lane does not have, so nobody knows what was made."""
+        """Put a create in doubt whose answer named a task that the lane does not have."""
         self._context.created[operation.system] -= 1
         named = self._context.base.replicas[made.key]
         self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
@@ -211,7 +217,7 @@ class Requests:
         return await self.went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
 
     async def _closed_another(self, connection: Connection, operation: Operation, closed: Reading) -> None:
-        """A race: somebody made a newer task after our read, and the request closed that one."""
+        """Store a race: somebody created a newer task after our read, and our request closed it."""
         failed = failed_again(self._context, operation, f"it closed {closed.remote_id} instead")
         self._context.merge_contact(
             operation.system,
@@ -227,7 +233,7 @@ class Requests:
     # outcomes --------------------------------------------------------------------------------------
 
     async def went_wrong(self, connection: Connection, operation: Operation, error: AdapterError) -> bool:
-        """Store how a write ended badly; whether its lane may go on."""
+        """Store how a write failed. Returns whether its lane may go on."""
         _log.warning(
             "operation.failed",
             task=operation.task,
@@ -247,7 +253,7 @@ class Requests:
             case Refused() | Missing():
                 self.park(operation, error)
             case Forbidden() if connection.answers:
-                # The key may read what it needs, so this is about the one task.
+                # The API key can read other things, so the refusal is about this task only.
                 self.park(operation, error)
             case BudgetSpent() | Unauthorized():
                 self.settle_as(operation, OpState.FAILED, error, count=False)
@@ -260,7 +266,7 @@ class Requests:
         return False
 
     async def _in_doubt(self, operation: Operation, error: AdapterError) -> None:
-        """Try at once to settle it by reading; what stays in doubt waits for the next run."""
+        """Try at once to settle the operation by reading. If it stays in doubt, it waits for the next run."""
         doubtful = replace(operation, state=OpState.IN_DOUBT, sent_at=self._context.clock(), words=error.words)
         event = self._context.event(operation, "in_doubt", error.words)
         self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))
@@ -269,7 +275,7 @@ class Requests:
             self._context.failed.append(Item(operation.task, operation.system, Reason.IN_DOUBT, error.words))
 
     def hold(self, operation: Operation, error: AdapterError) -> None:
-        """Create nothing more there in this run, and one thing in the next; nothing is wrong with the task."""
+        """Create nothing more in this full CRM. The next run tries one create; the task itself is not at fault."""
         self.full.add(operation.system)
         settled = replace(operation, state=OpState.FAILED, words=error.words)
         changes = Changes(operations={settled.id: settled}, cursors={FULL + operation.system: "1"})
@@ -315,7 +321,7 @@ class Requests:
 
 
 def _sent(draft: Draft) -> tuple[Change, ...]:
-    """What a create writes, with which what is found after a lost answer is compared."""
+    """Return what a create writes. A task that is found after a lost answer is compared with it."""
     return (
         Change(TaskField.DUE, None, draft.due),
         Change(TaskField.TITLE, None, draft.title),
