@@ -31,21 +31,23 @@ _T = TypeVar("_T")
 _log = structlog.get_logger("syncer.run")
 
 FAILURES_UNTIL_UNAVAILABLE: Final = 24
-"""So many things, one after another, none of which was known to fail, and the CRM itself is taken to be out of order.
-Some of a run's items may fail for good, so fewer say nothing: what fails stands at the end of the next run's list."""
+"""After so many failures in a row the CRM counts as unavailable. Items that failed in earlier runs do not count.
+
+Some items may fail for good, so a few failures show nothing. They come last in the next run."""
 HANGS: Final = 10.0
-"""Seconds after which what has no answer, when the time for reading ends, goes to the end of the next run's list."""
+"""An item without an answer for so many seconds when the time for reading ends counts as failed, so that it comes last
+in the next run."""
 LEAST_WAIT: Final = 0.1
 JUST_LISTED: Final = 60.0
-"""Seconds for which a listing of one contact's tasks may serve the next step there: the daemon's usual pause."""
+"""Seconds for which a list of one contact's tasks may be used for the next step there: the daemon's usual pause."""
 
 
 @dataclass(slots=True)
 class Connection:
     """One CRM during one run: its adapter, what was seen of it, and whether it can still be used.
 
-    ``failing`` is what could not be read in earlier runs. ``asked`` is what was tried in this one, with ``answered``
-    and ``failed`` as its outcomes; ``answers`` counts everything that could be read.
+    ``failing`` are the items that could not be read in earlier runs. ``asked`` are those that were tried in this run,
+    and ``answered`` and ``failed`` are their outcomes. ``answers`` counts everything that could be read.
     """
 
     adapter: Adapter
@@ -61,7 +63,7 @@ class Connection:
     failures: dict[object, Failure] = field(default_factory=dict)
     in_a_row: set[object] = field(default_factory=set)
     listed_at_once: dict[str, Listing[Reading]] = field(default_factory=dict)
-    """By contact, what was read of several of them by the same requests, until it is used."""
+    """By contact: lists that the same requests read for several contacts, until they are used."""
     _just_listed: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -73,11 +75,10 @@ class Connection:
         return self.seen.state is ConnectionState.OK
 
     async def attempt(self, reading: Awaitable[_T], what: str | ReadItem, *, whole: bool = False) -> _T | None:
-        """Read; ``None`` if that failed, which is remembered and reported, and from which nothing follows.
+        """Await a read. Returns ``None`` if it failed; the failure is noted and reported, and nothing follows from it.
 
-        ``whole`` marks a read without which the connection is of no use in this run. What goes wrong with any other
-        one, a refused permission too, is about that one thing and stops nobody else, unless nothing at all can be
-        read. `Missing` goes through.
+        ``whole`` marks a read that the connection cannot do without in this run. Any other failure, including a
+        refused permission, concerns only its item, unless nothing at all can be read. `Missing` is raised.
         """
         began = asyncio.get_running_loop().time()
         try:
@@ -112,7 +113,7 @@ class Connection:
         return None
 
     async def read_contact(self, contact: str) -> Listing[Reading] | None:
-        """One contact's tasks, every one of them; ``None`` if that failed. `Missing` goes through."""
+        """Read all tasks of one contact; ``None`` if that failed. Raises `Missing`."""
         listing = await self.attempt(self.adapter.list_contact_tasks(contact), f"the tasks of contact {contact}")
         if listing is not None and listing.unreadable:
             self.seen.unreadable += listing.unreadable
@@ -120,38 +121,38 @@ class Connection:
         return listing
 
     def has_listed(self, contact: str) -> None:
-        """All tasks of this contact were just read, and are in ``seen``: its next step need not ask again."""
+        """Note that all tasks of this contact were just read into ``seen``: the next step need not read them again."""
         self._just_listed[contact] = asyncio.get_running_loop().time()
 
     def was_just_listed(self, contact: str) -> bool:
-        """Whether that is so. It serves one step alone: whatever follows reads again, or has what this step read."""
+        """Whether the contact's tasks were just read. True only once: the steps after the next one read again."""
         at = self._just_listed.pop(contact, None)
         return at is not None and asyncio.get_running_loop().time() - at < JUST_LISTED
 
     def note(self, item: ReadItem, words: str) -> None:
-        """It was answered, and cannot be used all the same."""
+        """Note an answer that cannot be used."""
         self.answered.discard(item.place)
         self.failed[item.place] = Failure(words, garbled=True)
 
     def stop(self, state: ConnectionState, words: str) -> None:
-        """Use this connection no more in this run; nothing is inferred from that."""
+        """Stop using this connection in this run. Nothing is concluded from that."""
         if self.usable:
             self.seen.state = state
             self.seen.message = words
             _log.warning("connection.stopped", system=self.system, state=state.value, words=words)
 
     def stop_if_silent(self) -> None:
-        """A CRM of which nothing could be read is out of order, however little was asked."""
+        """Mark the CRM as unavailable if nothing could be read, even after a few requests."""
         if self.failures and not self.answers:
             self._out_of_order()
 
     async def while_it_answers(
         self, work: Coroutine[Any, Any, None], *, patience: Callable[[int], float], seconds: float | None = None
     ) -> bool:
-        """Do this work, and whether it came to its end.
+        """Do this work. Returns whether it was finished.
 
-        It is cancelled after ``seconds``, or when answers have been awaited for longer, in all, than ``patience`` has
-        for so many requests. A pause that the CRM asked for, or a budget's, tries nobody's patience.
+        It is cancelled after ``seconds``, or when its answers took longer in total than ``patience`` allows for that
+        number of requests. Pauses for a request budget, or that the CRM asked for, do not count.
         """
         wire, loop = self.adapter.wire, asyncio.get_running_loop()
         started, waited, reads = loop.time(), wire.waited(), wire.reads

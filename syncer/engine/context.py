@@ -1,4 +1,4 @@
-"""What one run has in hand: connections, base, what was seen, and the one door to the ledger."""
+"""The state of one run: connections, base, what was seen, and the only way to write to the ledger."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _T = TypeVar("_T")
 
 
 class Clock(Protocol):
-    """Our own wall clock; a simulation has another one."""
+    """Our wall clock. A simulation brings its own."""
 
     def __call__(self) -> datetime:
-        """The present instant, in UTC."""
+        """Return the current time in UTC."""
 
 
 @dataclass(slots=True)
 class RunContext:
-    """One run of one account. ``token`` is the lease's; without one nothing is stored, as in a plan."""
+    """One run of one account. ``token`` is the token of the lease. Without one nothing is stored, as in a plan."""
 
     run: str
     started_at: datetime
@@ -54,19 +54,19 @@ class RunContext:
     progress: Progress = field(default_factory=Progress)
     ambiguities: tuple[Ambiguity, ...] = ()
     ambiguous: tuple[Ambiguity, ...] = ()
-    """Those of them that the records show."""
+    """The ambiguities that the records show."""
     learned: Changes = field(default_factory=Changes)
-    """What was learned of contacts, and is stored with more of it."""
+    """What was learned of contacts and is not stored yet. It is stored in batches."""
     changed_records: set[tuple[str, str]] | None = None
-    """Whose keys or links changed since everybody was looked at to find who is one person; ``None`` if none was."""
+    """The records whose keys or links changed since they were last linked; ``None`` if all are to be linked anew."""
     doubts: list[Ambiguity] = field(default_factory=list)
-    """Ambiguities that only a search of this run has shown: what is known by heart does not."""
+    """Ambiguities that only a search of this run has shown. The stored records do not show them."""
     confirmed: set[tuple[str, str]] = field(default_factory=set)
-    """(system, contact) whose keys were read in this run."""
+    """The (system, contact) whose keys were read in this run."""
     visits: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    """Which contacts' tasks were read and when, to be stored with what is merged from them."""
+    """When each contact's tasks were read, to be stored with what is merged from them."""
     named: set[tuple[str, str]] = field(default_factory=set)
-    """The places that the markers name which were read before anybody's tasks are read in full."""
+    """The places named by the markers that were read before any person's tasks are read in full."""
     incidents: list[Item] = field(default_factory=list)
     waiting: list[Item] = field(default_factory=list)
     attention: list[Item] = field(default_factory=list)
@@ -74,11 +74,11 @@ class RunContext:
     created: Counter[str] = field(default_factory=Counter)
     completed: Counter[str] = field(default_factory=Counter)
     delays: list[tuple[str, float]] = field(default_factory=list)
-    """Of each confirmed operation, its CRM and the seconds since what it carries over was done."""
+    """For each confirmed operation: its CRM, and the seconds since the change that it copies."""
     edited: Counter[str] = field(default_factory=Counter)
     overwritten: list[Overwritten] = field(default_factory=list)
     turned: dict[str, str] = field(default_factory=dict)
-    """By CRM: the last of the tasks whose texts were read again in this run, in turn."""
+    """By CRM: the last task whose texts were read again in this run. The next run continues after it."""
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:
@@ -93,49 +93,49 @@ class RunContext:
         return self.deadline is not None and asyncio.get_running_loop().time() >= self.deadline
 
     def time_left(self, share: float = 1.0) -> float | None:
-        """Seconds until the run's end, or a share of them; ``None`` without a limit."""
+        """Return the seconds until the run's end, or a share of them; ``None`` without a limit."""
         if self.deadline is None:
             return None
         return max(0.0, self.deadline - asyncio.get_running_loop().time()) * share
 
     def is_due(self, operation: Operation, due: datetime | None) -> bool:
-        """Whether this is the due that was sent, as its CRM keeps it."""
+        """Whether this is the due date that was sent, as its CRM stores it."""
         return self.policy.dues_of(operation.system).same(due, operation.due)
 
     def record(self, changes: Changes) -> None:
-        """Store, then believe: nothing is sent that rests on more than the ledger holds."""
+        """Store the changes, then update the base. So no request depends on anything that a crash could lose."""
         noted = self.noted(changes)
         self.store(noted)
         self.base.update(noted)
 
     def noted(self, changes: Changes) -> Changes:
-        """The changes, with what follows from them for who is to be looked at again."""
+        """Return the changes, and add which records are to be linked again."""
         return self._note_records(changes) if changes.records or changes.links or changes.merged else changes
 
     def store(self, changes: Changes) -> None:
-        """Write them, without believing anything."""
+        """Write the changes to the ledger and leave the base as it is."""
         if self.token is not None:
             self.ledger.store(changes, token=self.token, now=self.clock())
 
     @contextmanager
     def learning(self) -> Iterator[None]:
-        """What is learned of contacts meanwhile is stored at the end, however that comes."""
+        """Store what is learned of contacts in this block when it ends, also after an error."""
         try:
             yield
         finally:
             self.store_learned()
 
     def store_learned(self, *, at_least: int = 1) -> None:
-        """Store what was learned of contacts, if it is so much."""
+        """Store what was learned of contacts, if there is at least so much."""
         learned = self.learned
         if len(learned.records) + len(learned.lookups) >= at_least:
             self.learned = Changes()
             self.record(learned)
 
     def _note_records(self, changes: Changes) -> Changes:
-        """Remember whose keys or links change, and who shares those that they have until then.
+        """Note the records whose keys or links change, and those that share their old keys.
 
-        A run that breaks off here tells the next one that everybody is to be looked at.
+        If the run ends before they are linked, the next run links all records.
         """
         if self.changed_records is not None:
             for key in {*changes.records, *changes.links}:
@@ -147,9 +147,10 @@ class RunContext:
         return replace(changes, cursors={**changes.cursors, LINKED: ""})
 
     def extend(self, rows: Iterable[Reading], *, whole: bool = False) -> None:
-        """Load what the ledger knows of these tasks, of their places, and of the markers that they carry.
+        """Load what the ledger knows of these tasks, of their places, and of the tasks that their markers name.
 
-        Of closed tasks, only those that a newer one may have closed can still mean something; ``whole`` loads all.
+        Closed tasks are loaded only if a newer task may have closed them, because others change nothing. ``whole``
+        loads all.
         """
         rows = list(rows)
         suspects = set[str]()
@@ -165,14 +166,14 @@ class RunContext:
         self._load(unknown, self._unknown(tasks))
 
     def _load(self, replicas: set[tuple[str, str]], tasks: set[str]) -> None:
-        """Load these, and where a task of a place was there before, those that followed at the same place."""
+        """Load these tasks, and the later tasks of the same places."""
         while (replicas or tasks) and not self.base.is_whole:
             self.ledger.extend(self.base, replicas=replicas, tasks=tasks)
             replicas = set()
             tasks = self._unknown(next_task_id(task) for task in tasks if task in self.base.tasks)
 
     def _unknown(self, tasks: Iterable[str]) -> set[str]:
-        # A difference from the keys of a dictionary would walk over all of them.
+        # A set difference with the keys would walk over all tasks of the base.
         return {task for task in tasks if task not in self.base.tasks}
 
     def merge_contact(
@@ -186,10 +187,10 @@ class RunContext:
         also: Changes | None = None,
         whole: bool = True,
     ) -> None:
-        """Merge one contact's tasks as just read, storing with it, in one transaction, what led to the reading.
+        """Merge one contact's tasks that were just read, and store the result.
 
-        ``effects`` is what our own writes did to them since they were read before. They are all of the contact's tasks,
-        unless it is not ``whole``.
+        ``operation`` and ``also`` are stored in the same transaction. ``effects`` are what our own writes did since the
+        tasks were last read. ``whole`` is false if these are not all tasks of the contact.
         """
         self.extend(listing.rows)
         changes = also or Changes()
@@ -224,7 +225,7 @@ class RunContext:
         self.believe(merged)
 
     def believe(self, merged: Merged) -> None:
-        """Go on by what a merge found, once it is stored."""
+        """Take over the result of a merge after it was stored."""
         self.incidents += merged.incidents
         self.overwritten += merged.overwritten
         self.base.recent.update(merged.base.recent)
@@ -232,16 +233,16 @@ class RunContext:
         self.leave_alone(merged.undecided)
 
     def leave_alone(self, contacts: Iterable[tuple[str, str]]) -> None:
-        """Make nothing for these (system, contact) in this run: something of theirs could not be told yet."""
+        """Create nothing for these (system, contact) in this run, because one of their tasks is still unclear."""
         for system, contact in contacts:
             self.connections[system].seen.unread.add(contact)
 
     def records_of(self, link: str) -> list[Record]:
-        """What every CRM knows of one person."""
+        """Return the records of one person in all CRMs."""
         return self.base.records_of(link)
 
     def event(self, operation: Operation, what: str, detail: str, remote_id: str | None = None) -> Event:
-        """A line of history about one operation."""
+        """Return a line of history about one operation."""
         return Event(
             self.clock(),
             what,
@@ -255,7 +256,7 @@ class RunContext:
 
 
 def _both(first: Changes, second: Changes) -> Changes:
-    """What both say, the second having the last word."""
+    """Join two sets of changes. The second one wins."""
     return Changes(
         tasks={**first.tasks, **second.tasks},
         replicas={**first.replicas, **second.replicas},
@@ -274,7 +275,7 @@ def _both(first: Changes, second: Changes) -> Changes:
 
 
 class Locks:
-    """One lock for each name, made when it is first asked for."""
+    """One lock for each name, created when it is first used."""
 
     def __init__(self) -> None:
         self._locks: dict[object, asyncio.Lock] = {}
@@ -284,7 +285,7 @@ class Locks:
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Do all of this at once; the first error ends the rest and is raised as it is."""
+    """Await all of these at the same time. The first error cancels the others and is raised unchanged."""
     try:
         async with asyncio.TaskGroup() as group:
             for one in work:
@@ -294,7 +295,7 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
 
 
 async def for_each(items: Iterable[_T], work: Callable[[_T], Awaitable[None]], *, at_once: int = 8) -> None:
-    """Do the work for every item, a few at a time, started in order."""
+    """Do the work for every item, a few at a time. Items are started in order."""
     todo = list(items)
     waiting = iter(todo)
 
@@ -306,7 +307,8 @@ async def for_each(items: Iterable[_T], work: Callable[[_T], Awaitable[None]], *
 
 
 async def to_the_end(step: Coroutine[Any, Any, _T]) -> _T:
-    """Finish this step even if the run is told to stop in the middle of it."""
+    """Finish this step even if the run is cancelled in the middle of it."""
+    # A write that is cut off between its request and its outcome would be in doubt for no reason.
     task = asyncio.ensure_future(step)
     try:
         return await asyncio.shield(task)

@@ -1,11 +1,10 @@
-"""Read every connection of an account into observations.
+"""Read every connection of an account into ``seen``.
 
-What has to be read is chosen by need, for the CRMs' request budgets are what is scarce: see
-`syncer.reconcile.reading_list`. An absence is always turned into a read of the one task that is absent; nothing else
-may be concluded from it.
+What to read is chosen by need, because the request budgets of the CRMs are small: see `syncer.reconcile.reading_list`.
+A task that is absent from a list is read by itself. Nothing else follows from its absence.
 
-Each connection reads beside the others, in its own share of the run's time: what is known of one from earlier runs is
-read at once, and what is to be learned from the others' lists waits for these until they are there or given up.
+The connections are read at the same time, each within its share of the run's time. Items known from earlier runs are
+read at once. Items that depend on the lists of other CRMs wait until these were read or given up.
 """
 
 from __future__ import annotations
@@ -51,15 +50,15 @@ from syncer.reconcile.standing import Standing
 _log = structlog.get_logger("syncer.observe")
 
 READING_SHARE: Final = 0.5
-"""Of a run's time: so that a first run with much to read still writes something."""
+"""The share of a run's time for reading, so that a first run with much to read still writes something."""
 PERSONS_SHARE: Final = 0.2
-"""Of what is left of it then, at least, for reading everything of those whose tasks the ledger may not know."""
+"""The least share of the time left then for reading persons whose tasks the ledger may not know."""
 TEXTS_SHARE: Final = 0.05
-"""Of a run's time, at most, for reading texts again in turn."""
+"""The largest share of a run's time for reading texts again in turn."""
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
-"""Seconds for which the answers to one list are awaited, in all, and how many more for each request: a CRM that hangs,
-or dribbles, is unavailable in this run."""
+"""Seconds for all answers to one list, and so many more for each request. A CRM that takes longer is unavailable in
+this run."""
 _WORDS: Final = {
     What.TASK: "tasks",
     What.CONTACT: "contacts",
@@ -68,17 +67,17 @@ _WORDS: Final = {
     What.PERSON: "all tasks of contacts",
 }
 SILENCE: Final = 35.0
-"""Seconds for which the first answer about any one thing is awaited."""
+"""Seconds for which the first answer about any one item is awaited."""
 LEAST_SHARE: Final = 60.0
-"""Seconds for which reading goes on at least, however short a run may be, where no budget has to be waited for."""
+"""The least seconds for reading, even in a short run, if no request budget has to be waited for."""
 FAILING_SHARE: Final = 15.0
-"""Seconds, at least, for what failed before: it comes last."""
+"""The least seconds for items that failed before, which are read last."""
 
 
 async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, int] | None = None) -> None:
-    """Fill every connection's ``seen``. Of ``pause``, the time between two runs, quiet contacts may take half.
+    """Fill every connection's ``seen``. ``pause`` is the time between two runs; quiet contacts may take half of it.
 
-    ``turns`` is, by CRM, how many tasks may be read again for texts that its lists do not show.
+    ``turns`` is by CRM how many tasks may be read again for texts that its lists do not show.
     """
     observer = _Observer(context, pause.total_seconds() / 2, turns or {})
     connections = list(context.connections.values())
@@ -93,12 +92,12 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     _remember_failing(context, observer)
     for connection in connections:
         connection.adapter.wire.set_deadline(context.time_left())
-        # What was spent is the share for reading: the rest of the run's time is for writing.
+        # Only the time for reading is spent. The rest of the run's time is for writing.
         connection.spent = False
 
 
 def _remember_failing(context: RunContext, observer: _Observer) -> None:
-    """Count what could not be read, for the next run's list, and tell of it."""
+    """Count and report what could not be read, so that the next run reads it last."""
     before, now, changes = context.base.failing, context.clock(), Changes()
     for connection in context.connections.values():
         system = connection.system
@@ -120,22 +119,22 @@ def _patient(requests: int) -> float:
 
 @dataclass(slots=True)
 class _Observer:
-    """The reading of one run. ``allowance`` are the seconds that what is not urgent may take."""
+    """The reading of one run. ``allowance`` is the number of seconds for items that are not urgent."""
 
     context: RunContext
     allowance: float
     turns: Mapping[str, int]
     listed: set[Place] = field(default_factory=set)
-    """All that was on any of the run's lists."""
+    """Everything that was on one of the run's reading lists."""
     cut: set[str] = field(default_factory=set)
-    """CRMs of which not all could be tried."""
+    """CRMs in which not every item could be tried."""
     persons: list[str] = field(default_factory=list)
     gone: set[tuple[str, str]] = field(default_factory=set)
-    """(system, contact) of which the CRM says that there is no such contact, until that is looked into."""
+    """The (system, contact) that their CRM reports as missing. `_let_go` checks them at the end."""
     _began: float = field(init=False)
     _until: float | None = field(init=False)
     _lists: dict[str, asyncio.Event] = field(init=False)
-    """Set once a connection's lists are there, or given up."""
+    """By system: set once the lists were read or given up."""
 
     def __post_init__(self) -> None:
         context = self.context
@@ -148,20 +147,20 @@ class _Observer:
         return asyncio.get_running_loop().time()
 
     def _left(self, share: float = 1.0) -> float | None:
-        """Seconds left for reading, or for the first part of it."""
+        """Return the seconds left for reading, or for the first part of it."""
         if self._until is None:
             return None
         return max(0.0, (self._until - self._now()) * share)
 
     def _longest(self) -> float | None:
-        """Seconds after which reading is broken off: the share of a short run would end before anything is read."""
+        """Return the seconds after which reading ends. The share of a short run would be too short to read anything."""
         left = self._left()
         return None if left is None else max(left, self._began + LEAST_SHARE - self._now())
 
     # one connection --------------------------------------------------------------------------------
 
     async def read(self, connection: Connection) -> None:
-        """All that this connection can be asked without knowing the others' people."""
+        """Read everything from this connection that does not depend on people in other CRMs."""
         connection.adapter.wire.set_deadline(self._left())
         if not lists_all(connection):
             await self._in_time(connection, self._read_lanes(connection))
@@ -173,7 +172,7 @@ class _Observer:
         await self._in_time(connection, self._read_listed(connection))
 
     async def read_rest(self, connection: Connection) -> None:
-        """Contacts that only another CRM told of; then what failed before, which holds up nothing else."""
+        """Read contacts that only another CRM showed, then the items that failed before."""
         await self._in_time(connection, find_missing(self.context, connection))
         spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
@@ -188,7 +187,7 @@ class _Observer:
         self._mention_unread(connection)
 
     async def _read_failing(self, connection: Connection) -> None:
-        """What failed before, then what that led to: the tasks of a contact that was found at last."""
+        """Read the items that failed before, then what follows from them, such as the tasks of a contact now found."""
         stages = TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET
         await self._by_need(connection, stages | TEXTS_IN_TURN, failing=True)
         if self._has_failing(connection):
@@ -198,22 +197,22 @@ class _Observer:
         return any(system == connection.system for system, _, _ in self.context.base.failing)
 
     async def _read_texts(self, connection: Connection) -> None:
-        """Some of the texts that no list shows, in turn; what is read anyway in this run counts."""
+        """Read some of the texts that no list shows, in turn. Tasks that this run read anyway count as read."""
         if not lists_all(connection) or not connection.usable or connection.spent:
             return
         items = [item for item in self._items(connection, TEXTS_IN_TURN) if not is_failing(self.context.base, item)]
-        # One by one, so that it ends in time: nobody waits for them.
+        # One by one, so that this ends in time: texts are never urgent.
         for item in items:
             self.context.turned[connection.system] = item.key
             if item.place not in connection.asked:
                 await self._batch(connection, [item])
 
     async def read_persons(self, connection: Connection) -> None:
-        """Everything of those of whom that is asked for."""
+        """Read all tasks of the persons whom the ledger may not know in full."""
         if self.persons:
             connection.spent = False
             left, run = self._left(), self.context.time_left(PERSONS_SHARE)
-            # Whoever has to wait for this has a part of the run's time in any case.
+            # Nothing is written for these persons before they are read, so they always get a part of the time.
             seconds = None if left is None or run is None else max(left, run)
             self._allow(connection, seconds)
             await self._in_time(connection, self._read_all_of_them(connection), seconds)
@@ -227,7 +226,7 @@ class _Observer:
     async def _in_time(
         self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None = None
     ) -> None:
-        """Do this in the time for reading; what is not done by then is left for the next run."""
+        """Do this within the time for reading. What is not read by then is left to the next run."""
         left = [some for some in (self._longest(), seconds) if some is not None]
         limit = min(left) if left else None
         ended = await connection.while_it_answers(
@@ -242,12 +241,12 @@ class _Observer:
             connection.stop(ConnectionState.UNAVAILABLE, words)
 
     def _allow(self, connection: Connection, seconds: float | None) -> None:
-        """From now on, waits for the CRM's budget may take this long."""
+        """Limit how long requests may wait for the CRM's budget from now on."""
         left = [some for some in (self._left(), seconds) if some is not None]
         connection.adapter.wire.set_deadline(min(left) if left else None)
 
     async def _by_need(self, connection: Connection, stages: Collection[int], *, failing: bool | None = False) -> None:
-        """Read what the list has of these stages, each item once a run; it may grow by what is learned on the way."""
+        """Read the items of these stages, each once a run. What is read may add items to the list."""
         failing_here = self._has_failing(connection)
         while connection.usable and not connection.spent and (failing_here or not failing):
             items = [
@@ -258,7 +257,7 @@ class _Observer:
             ]
             if not items:
                 return
-            # What failed before runs side by side, whatever it is.
+            # Items that failed before are read at the same time, so that one that hangs delays no other.
             await self._batch(connection, [item for item in items if failing or item.stage == items[0].stage])
 
     def _items(self, connection: Connection, stages: Collection[int]) -> list[ReadItem]:
@@ -301,7 +300,7 @@ class _Observer:
             link(self.context)
 
     async def _let_go(self, connection: Connection) -> None:
-        """Who is gone is known best once others were read: a CRM that has lost everybody has lost nobody."""
+        """Unlink contacts that are gone. This comes last, because a CRM that misses all its contacts is not believed."""
         for system, contact in sorted(self.gone):
             if system == connection.system:
                 self.gone.discard((system, contact))
@@ -310,7 +309,7 @@ class _Observer:
     # CRMs that list all tasks ----------------------------------------------------------------------
 
     async def _read_lists(self, connection: Connection) -> None:
-        """The lists of contacts and tasks; where they do not come, the connection is of no use in this run."""
+        """Read the lists of contacts and tasks. Without them the connection cannot be used in this run."""
         before = connection.adapter.wire.reads
         with self.context.progress.work(
             connection.system, "reading its lists", counted=lambda: connection.adapter.wire.reads - before
@@ -322,11 +321,11 @@ class _Observer:
                     connection.stop(ConnectionState.UNAVAILABLE, words)
 
     async def _read_listed(self, connection: Connection) -> None:
-        """What the lists lead to: copies that they no longer show, rows that say something new, unknown contacts."""
+        """Read what the lists lead to: copies that they no longer show, rows with something new, unknown contacts."""
         await self._by_need(connection, TASKS | CONTACTS)
 
     def _mention_unread(self, connection: Connection) -> None:
-        """Unknown tasks that are not read yet: nothing is made for their contacts, unless they failed for long."""
+        """Note unknown tasks that were not read yet: nothing is created for their contacts, unless they fail for long."""
         context, seen, system = self.context, connection.seen, connection.system
         if not lists_all(connection) or not seen.listed:
             return
@@ -347,7 +346,7 @@ class _Observer:
         }
         everybody = (system, EVERYBODY)
         if not blocking and everybody not in base.visits:
-            # Known from the next run on: in this one, nothing of the list had been read before.
+            # It counts from the next run on: in this run no row of the list had been read before.
             context.visits[everybody] = context.clock()
         if connection.spent or not connection.usable:
             reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
@@ -356,11 +355,11 @@ class _Observer:
     # CRMs that list one contact's tasks ------------------------------------------------------------
 
     async def _read_lanes(self, connection: Connection) -> None:
-        """What may hold a completion is read first; new contacts are looked for, and quiet ones read, with the rest."""
+        """Read lanes that may hold a completion first. The rest of the time is for new contacts and quiet ones."""
         if not connection.usable:
             return
         connection.seen.listed = True
-        # Each has a part of the time for reading, or many leads in use would keep new ones from ever being found.
+        # Each kind has its part of the time. Otherwise many busy leads would keep new ones from ever being found.
         connection.adapter.wire.set_deadline(self._left(0.5))
         await self._by_need(connection, URGENT)
         await together(arrived.wait() for arrived in self._lists.values())  # type: ignore[misc]
@@ -390,7 +389,7 @@ async def _list_tasks(context: RunContext, connection: Connection) -> None:
     context.extend(listing.rows)
     seen.rows = {row.remote_id: row for row in listing.rows}
     base = context.base
-    # Until the task itself confirms it, a list's row changes nothing.
+    # A row of a list may be old. Until the task itself was read, the row changes nothing.
     seen.readings = {
         row.remote_id: row
         for row in listing.rows

@@ -1,4 +1,4 @@
-"""Who is there: the contacts of each CRM, read and found by their keys."""
+"""Read the contacts of each CRM, and search for contacts by their keys."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
 
 CONTACTS_EVERY = timedelta(seconds=30)
-"""Contacts are listed again after this long for each page but the first: a small list with every run."""
+"""Contacts are listed again after this time for each page but the first, so a small list is read in every run."""
 MISSING_RECHECK = timedelta(minutes=10)
 AT_ONCE = 100
-"""Answers to look-ups that are stored together: one that is lost with its process is asked for again."""
+"""How many answers to lookups are stored together. Answers lost with a process are asked for again."""
 RECHECKS = 50
-"""Of contacts in doubt that a run asks for again, one request each: there may be many, for as long as nobody cares."""
+"""How many ambiguous contacts a run asks for again, with one request each. There may be many for a long time."""
 
 
 async def refresh_contacts(context: RunContext, connection: Connection) -> None:
-    """The list of all contacts, the more seldom the longer it is."""
+    """Read the list of all contacts. The longer it is, the less often it is read."""
     capabilities = connection.adapter.capabilities
     if not capabilities.lists_contacts or not connection.usable:
         return
@@ -44,7 +44,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     connection.seen.unreadable += listing.unreadable
     context.confirmed |= {row.key for row in listing.rows}
     changed = {row.key: row for row in listing.rows if context.base.records.get(row.key) != row}
-    # A single page is read with every run: storing when would make a quiet run write.
+    # A single page is read in every run anyway. Storing the time would make every quiet run write.
     cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
     if changed or cursors:
         context.record(Changes(records=changed, cursors=cursors))
@@ -52,7 +52,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
 
 
 async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
-    """Contacts that make a key ambiguous but are no longer listed: if they are gone, their keys are free."""
+    """Read contacts that make a key ambiguous and are no longer listed. If they are deleted, their keys are free."""
     doubtful = {key for doubt in ambiguous_now(context) for key in doubt.records if key[0] == connection.system}
     for key in sorted(doubtful - listed):
         try:
@@ -66,9 +66,9 @@ async def _recheck_doubtful(context: RunContext, connection: Connection, listed:
 
 
 def _take_away(context: RunContext, record: Record) -> None:
-    """A contact that is gone is its person's no longer, and its keys may be another one's now.
+    """Unlink a deleted contact. Its keys may belong to another contact now.
 
-    By its keys others may have been joined who share none: they are its person's still.
+    Other records may have been linked only through its keys. They stay linked.
     """
     gone = replace(record, phones=(), emails=())
     link = context.base.links.get(record.key)
@@ -79,7 +79,7 @@ def _take_away(context: RunContext, record: Record) -> None:
 
 
 async def read_record(context: RunContext, connection: Connection, item: ReadItem) -> None:
-    """One contact, of a task that no list of contacts has shown yet."""
+    """Read one contact whose task was seen and that no list of contacts has shown yet."""
     try:
         record = await connection.attempt(connection.adapter.get_contact(item.key), item)
     except Missing:
@@ -90,7 +90,7 @@ async def read_record(context: RunContext, connection: Connection, item: ReadIte
 
 
 async def find_missing(context: RunContext, connection: Connection) -> None:
-    """Contacts of open tasks that this CRM seems not to have: asked for by key, where its list may be old."""
+    """Search by key for contacts of open tasks that this CRM seems not to have, because its list may be old."""
     capabilities = connection.adapter.capabilities
     if not capabilities.contact_keys or not capabilities.lists_contacts:
         return
@@ -106,11 +106,11 @@ async def find_missing(context: RunContext, connection: Connection) -> None:
 
 
 async def let_go(context: RunContext, connection: Connection, contact: str) -> None:
-    """Take a contact that is gone from its person, whose number may have another one now.
+    """Unlink contacts that are gone.
 
-    Its CRM must say so twice: that it has no such contact, and that none of its numbers leads to it. And it must know
-    any other contact, though that one's tasks cannot be read: one that knows nobody is another CRM than before. If the
-    contact turns up again, by its number, it is joined again.
+    The CRM must confirm this twice: the contact does not exist, and none of its phone numbers leads to it. The CRM must
+    also still know some other contact; if it knows none, it is probably another account. A contact that is found again
+    by its number is linked again.
     """
     record = context.base.records.get((connection.system, contact))
     if record is None:
@@ -130,7 +130,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
 
 
 async def _knows_an_unread_one(context: RunContext, connection: Connection) -> bool:
-    """Whether the number of a contact whose tasks could not be read in this run leads to somebody."""
+    """Whether the CRM finds somebody by the number of a contact whose tasks could not be read in this run."""
     unread = [(system, key) for system, what, key in sorted(connection.failed) if what == What.LANE.value]
     records = [context.base.records[key] for key in unread if key in context.base.records]
     for phone in (phone for record in records for phone in record.phones):
@@ -141,11 +141,12 @@ async def _knows_an_unread_one(context: RunContext, connection: Connection) -> b
 
 
 async def look_up(context: RunContext, connection: Connection, keys: Iterable[str], *, recheck: timedelta) -> None:
-    """Ask for contacts by key, none again before ``recheck``, unless it was too early to see what we had made."""
+    """Search for contacts by key. No key is searched for again before ``recheck``, unless the last search was too early
+    to find the contact that we created."""
     now, base, grace = context.clock(), context.base, context.policy.doubt_grace
     due = [key for key in keys if lookup_is_due(base, connection.system, key, now, recheck, grace)]
     items = [ReadItem(connection.system, What.LOOKUP, key, Need.OPEN) for key in due]
-    # What failed before holds up nothing else.
+    # Keys that failed before come last, so that they delay no others.
     items.sort(key=lambda item: item.place in base.failing)
 
     async def look(item: ReadItem) -> None:
@@ -158,7 +159,7 @@ async def look_up(context: RunContext, connection: Connection, keys: Iterable[st
 
 
 async def ask(context: RunContext, connection: Connection, item: ReadItem) -> None:
-    """Ask for the contacts with one key."""
+    """Search for the contacts with one key."""
     now, key = context.clock(), item.key
     found = await connection.attempt(find(context, connection, key), item)
     if found is None:
@@ -172,9 +173,9 @@ async def ask(context: RunContext, connection: Connection, item: ReadItem) -> No
 
 
 async def find(context: RunContext, connection: Connection, key: str) -> tuple[Record, ...] | None:
-    """The contacts with this key; ``None`` where that is ambiguous, which is told. Raises what `find_contacts` raises.
+    """Return the contacts with this key, or ``None`` if that is ambiguous; the ambiguity is reported.
 
-    A search that lags may find what is deleted by now: only the contact itself tells.
+    A search may lag and find a deleted contact, so each contact is read by itself. Raises what `find_contacts` raises.
     """
     try:
         found = await connection.adapter.find_contacts(key)
@@ -189,7 +190,7 @@ async def find(context: RunContext, connection: Connection, key: str) -> tuple[R
 
 
 def tell(context: RunContext, doubt: Ambiguity) -> None:
-    """List what only a search of this run has shown: the records that are known do not tell it."""
+    """Report an ambiguity that only a search of this run has shown. The stored records do not show it."""
     if doubt not in context.doubts:
         context.doubts.append(doubt)
         context.ambiguities += (doubt,)
@@ -203,7 +204,7 @@ async def _as_it_is(connection: Connection, record: Record) -> Record | None:
 
 
 def _with_key(record: Record, key: str) -> Record:
-    """A record has the key by which its CRM found it, however that CRM writes it."""
+    """Return the record with the key by which its CRM found it, even if the CRM writes that key in another way."""
     if key in (*record.phones, *record.emails):
         return record
     if key.startswith("+"):
@@ -212,7 +213,7 @@ def _with_key(record: Record, key: str) -> Record:
 
 
 async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
-    """Contacts in doubt of a CRM that has no list of them: by each of the keys in question, who has it now."""
+    """Find out who has the keys of ambiguous contacts now, in a CRM without a list of contacts."""
     system = connection.system
     doubtful = [doubt for doubt in context.ambiguities if any(where == system for where, _ in doubt.records)]
     theirs = {key for doubt in doubtful for key in doubt.records if key[0] == system}
@@ -237,7 +238,7 @@ async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
 
 
 def see_who_has(context: RunContext, connection: Connection, key: str, found: Collection[Record]) -> None:
-    """Believe who has a key now, and that nobody else has; that nobody at all was found proves nothing."""
+    """Store who has a key now, and that no other contact has it. If nobody was found, nothing follows."""
     records = {record.key: record for record in found}
     if not records:
         return

@@ -1,4 +1,4 @@
-"""Read one item of the list into what was seen."""
+"""Read one item of the reading list into ``seen``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from syncer.reconcile.standing import with_times
 
 
 def lists_all(connection: Connection) -> bool:
-    """Whether one list has all tasks of the account; else each contact's are asked for."""
+    """Whether one list shows all tasks of the account. Otherwise each contact's tasks are read."""
     return connection.adapter.capabilities.lists_tasks is ListsTasks.ALL
 
 
 async def read_item(context: RunContext, connection: Connection, item: ReadItem, gone: list[str]) -> None:
-    """Whatever it is. Contacts that their CRM does not have any more are added to ``gone``."""
+    """Read an item of any kind. Contacts that their CRM reports as missing are added to ``gone``."""
     match item.what:
         case What.TASK:
             await _read_task(context, connection, item)
@@ -38,7 +38,7 @@ async def read_item(context: RunContext, connection: Connection, item: ReadItem,
 
 
 async def _read_task(context: RunContext, connection: Connection, item: ReadItem) -> None:
-    """One task, also where its contact was merged into another one, which is the person's by now."""
+    """Read one task, even if its contact was merged into another contact of the person."""
     seen, reading = connection.seen, None
     refs = [TaskRef(item.system, item.key, item.contact)]
     for ref in refs:
@@ -55,7 +55,7 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
 
 
 def _elsewhere(context: RunContext, item: ReadItem) -> str | None:
-    """The contact of a task's person, where it is another one than the task was last seen with."""
+    """Return the contact of the task's person if the task was last seen with another contact."""
     base = context.base
     replica = base.replicas.get((item.system, item.key))
     if replica is None:
@@ -93,9 +93,9 @@ async def _read_lane(context: RunContext, connection: Connection, item: ReadItem
 
 
 def _read_damaged(context: RunContext, connection: Connection, item: ReadItem, listing: Listing[Reading]) -> None:
-    """Of a lane with rows that cannot be understood, what follows from the others all the same.
+    """Use the readable rows of a lane that also has rows that could not be understood.
 
-    It is no lane to write in: what is on top of it, and in its slot, is not known.
+    Nothing is written in such a lane, because its top and its slot are not known.
     """
     seen = connection.seen
     seen.unreadable += listing.unreadable

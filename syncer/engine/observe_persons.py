@@ -1,4 +1,4 @@
-"""Everything of one person in one CRM: open and closed tasks, with their texts, as far as that is wanted."""
+"""Read all tasks of one person in one CRM: open and closed ones, with the texts that are needed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from syncer.reconcile.reading_list import Need, ReadItem, What
 from syncer.reconcile.standing import with_times
 
 CLOSED_READ: Final = 20
-"""So many closed tasks of one contact are read by themselves, the newest first: each takes a request."""
+"""How many closed tasks of one contact are read by themselves, the newest first. Each takes a request."""
 
 AT_ONCE: Final = 8
-"""From so many contacts on it is tried whether their tasks come together: they may not, and that takes requests."""
+"""From so many contacts on, their tasks are read together if the CRM can. The attempt itself costs requests."""
 
 
 async def read_at_once(connection: Connection, contacts: Collection[str]) -> None:
-    """The lists of these contacts, where their CRM gives them by fewer requests; it may give none."""
+    """Read the lists of these contacts with fewer requests, if their CRM can. It may return none of them."""
     if len(contacts) >= AT_ONCE and connection.usable:
         reading = connection.adapter.list_tasks_of(contacts)
         connection.listed_at_once = await connection.attempt(reading, "the tasks of several contacts") or {}
 
 
 async def read_person(context: RunContext, connection: Connection, item: ReadItem) -> None:
-    """All tasks of a contact into ``seen.persons``, where all that are wanted could be read.
+    """Read all tasks of a contact into ``seen.persons``, if everything that is needed could be read.
 
-    Rows that lack the text and that no replica knows are read one by one: open ones always, closed ones unless a
-    sequence made them. Other rows stay as they were listed. Beside rows that cannot be understood they are read, too:
-    whatever fails is counted from its first run on, so that two failures take no longer than one.
+    Unknown rows without their text are read one by one: open rows always, closed rows unless a sequence created them.
+    Other rows stay as they were listed. This happens even if some rows could not be understood, so that every failure
+    counts from its first run on and two failures take no more runs than one.
     """
     seen, contact = connection.seen, item.key
     try:
@@ -77,7 +77,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
 
 
 def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:
-    """What was read by itself counts for more than a list's row, which alone tells when a task was made."""
+    """Replace the list's rows by the tasks that were read by themselves. Only the list shows their creation times."""
     seen = connection.seen
     for remote_id, row in rows.items():
         known = seen.readings.get(remote_id)
@@ -93,9 +93,10 @@ def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[
 
 
 def _forget_what_is_gone(context: RunContext, seen: Seen, contact: str, rows: Collection[str]) -> None:
-    """What the list of all tasks showed before, and this contact's own list does not, is deleted or another one's.
+    """Drop unknown tasks that the list of all tasks showed and this contact's own list does not show.
 
-    Of a task that the ledger knows, only its own read says so. Any other is looked at again by the next run.
+    They are deleted, or another contact's. The next run reads them again. A task that the ledger knows is never
+    dropped, because only its own read shows that it is missing.
     """
     known = context.base.replicas
     not_understood = {row.remote_id for row in seen.unreadable}
@@ -110,7 +111,7 @@ def _ref(row: Reading, contact: str) -> TaskRef:
 
 
 def _wanted(context: RunContext, rows: tuple[Reading, ...]) -> list[Reading]:
-    """Rows to be read by themselves: the place that a marker names can be read, however long it was closed."""
+    """Return the rows to be read by themselves. A place that a marker names is read, no matter when it was closed."""
     unknown = [row for row in rows if not row.whole and row.mirrored and row.key not in context.base.replicas]
     always = [row for row in unknown if row.state is State.OPEN or row.key in context.named]
     closed = [row for row in unknown if not (row.state is State.OPEN or row.key in context.named or row.sequence)]

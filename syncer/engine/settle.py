@@ -71,7 +71,7 @@ def _date_anew(context: RunContext) -> None:
 
 
 async def _settle_edit(context: RunContext, connection: Connection, operation: Operation) -> None:
-    # What sends edits settles them, too.
+    # Imported here because `syncer.engine.edits` imports this module.
     from syncer.engine.edits import settle_edit
 
     ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
