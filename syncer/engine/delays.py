@@ -1,4 +1,4 @@
-"""How long it took until what somebody did in one CRM was confirmed in another one."""
+"""Measure the time between a person's change in one CRM and its confirmed copy in another."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _CLOSED: Final = frozenset({"done", "cancelled"})
 
 
 def note_delay(context: RunContext, operation: Operation) -> None:
-    """An operation is known to be carried out: note how long after its cause, in seconds.
+    """Note for an operation that was carried out how many seconds passed since its cause.
 
-    The cause is dated by its CRM where that was read in this run, else by when we saw it.
+    The time of the cause is the CRM's if it was read in this run, else the time when we first saw it.
     """
     began = (_made_at if operation.action is Action.CREATE else _closed_at)(context, operation) or operation.created_at
     context.delays.append((operation.system, max(0.0, (context.clock() - began).total_seconds())))
@@ -45,7 +45,7 @@ def _closed_at(context: RunContext, operation: Operation) -> datetime | None:
 
 
 def _read(context: RunContext, system: str, remote_id: str) -> Iterator[Reading]:
-    """What was read of one task in this run."""
+    """Return what was read of one task in this run."""
     connection = context.connections.get(system)
     if connection is None:
         return

@@ -1,4 +1,4 @@
-"""Edits of one copy each: sent against what the copy is known to show, and what becomes of them."""
+"""Send edits, each to one copy, with the values that the copy is expected to show; store and settle their outcome."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncer.reconcile.edits.travel import can_change, changes_owed, in_words, va
 from syncer.reconcile.plan import Planned
 
 TRIES: Final = 3
-"""So often what somebody changes meanwhile is merged and the rest sent, in one run."""
+"""How often in one run an edit is tried again after somebody changed the copy."""
 
 
 class Edits:
@@ -32,7 +32,7 @@ class Edits:
         self._requests = requests
 
     async def send(self, connection: Connection, planned: Planned) -> None:
-        """Give one copy what it is owed, as the base has it now, unless it, or the task, is closed by now."""
+        """Send one copy the values that it is owed now, unless the copy or its task was closed meanwhile."""
         for _ in range(TRIES):
             replica = self._context.base.replicas.get((planned.system, planned.remote_id or ""))
             task = self._context.base.tasks[planned.task]
@@ -49,7 +49,7 @@ class Edits:
                 return
 
     async def _read(self, connection: Connection, replica: Replica) -> bool:
-        """Read what was never read: nothing is overwritten that is not known."""
+        """Read fields that were never read, because a value that is not known must not be overwritten."""
         ref = TaskRef(replica.system, replica.remote_id, replica.contact)
         try:
             reading = await connection.attempt(connection.adapter.get_task(ref), f"task {replica.remote_id}")
@@ -64,7 +64,7 @@ class Edits:
     async def _try(
         self, connection: Connection, planned: Planned, replica: Replica, changes: tuple[Change, ...]
     ) -> bool:
-        """One request; whether to look again, for the copy was not as expected and nothing was sent."""
+        """Send one request. Returns whether to try again, because the copy was not as expected and nothing was sent."""
         requests = self._requests
         operation = replace(requests.operation(planned, replica.contact), changes=changes)
         requests.store_intent(operation)
@@ -79,7 +79,7 @@ class Edits:
         except (BudgetSpent, NoConnection) as error:
             await requests.went_wrong(connection, operation, error)
         except (Unread, BadAnswer) as error:
-            # The one task could not be read, and so nothing was sent: that holds up nothing else.
+            # Only this task could not be read, and nothing was sent, so nothing else has to wait.
             requests.settle_as(operation, OpState.FAILED, error, count=True)
         except AdapterError as error:
             await requests.went_wrong(connection, operation, error)
@@ -125,7 +125,7 @@ def _possible(context: RunContext, task: Task, replica: Replica) -> tuple[Change
 
 
 def edited(context: RunContext, operation: Operation, reading: Reading, written: Iterable[Change], how: str) -> Changes:
-    """What is to be stored once these fields are known to be written: their base is what was answered."""
+    """Return the changes to store when these fields are known to be written. Their base is what the CRM answered."""
     written = tuple(written)
     fields = [change.field for change in written]
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
@@ -146,7 +146,7 @@ def edited(context: RunContext, operation: Operation, reading: Reading, written:
 
 
 def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:
-    """Store what became of an edit in doubt; whether that can be told by now."""
+    """Store what became of an edit in doubt. Returns whether that is known."""
     changes = _settled(context, operation, reading, final=final)
     if changes is None:
         return False
@@ -156,10 +156,10 @@ def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, 
 
 
 def _settled(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> Changes | None:
-    """What the reading of a task says of an edit in doubt, field by field; ``None`` where that cannot be told yet.
+    """Return what a reading shows of an edit in doubt, field by field, or ``None`` if that is not known yet.
 
-    The new value is there: it was carried out. The old one: it was not, or will be as long as it is not ``final``. Any
-    other people typed since, and it wins.
+    If the copy shows the new value, the edit was carried out. If it shows the old one, it was not; but as long as the
+    reading is not ``final``, the request may still arrive. Any other value was typed by people since, and wins.
     """
     can = context.connections[operation.system].adapter.capabilities
     there = {one.field: reading.shown(one.field) for one in operation.changes}
@@ -172,7 +172,7 @@ def _settled(context: RunContext, operation: Operation, reading: Reading, *, fin
     if not done:
         changes.events.clear()
     replica = next(iter(changes.replicas.values()))
-    # As if it had been written, and changed by people then.
+    # This is treated as if our value had been written and then changed by people.
     written = {one.field.value: one.new for one in theirs}
     replica = with_owed(replace(replica, **written), {one.field: Owed.NO for one in theirs})  # type: ignore[arg-type]
     changes.replicas[replica.key] = replica

@@ -1,7 +1,7 @@
-"""Who is one person: the records of all CRMs joined, as far as anything about them has changed.
+"""Link the records of all CRMs that are one person, as far as something about them has changed.
 
-Everybody is looked at once for an account. From then on it is enough to look at those whom a change leads to, by a key
-or a link, however often removed, and at those who were ambiguous: nobody else's keys meet theirs.
+All records of an account are linked once. After that, only some can change: those that a changed record is connected to
+by keys and links, directly or through others, and those that were ambiguous.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from syncer.engine.context import RunContext
 from syncer.reconcile.contact_linking import Ambiguity, Linked, RecordKey, link_records
 
 MOST_IN_DOUBT = 1000
-"""So many records are remembered by name to be looked at again; where there are more, everybody is."""
+"""How many ambiguous records are stored by id to be linked again. If there are more, all records are linked again."""
 
 
 def link(context: RunContext) -> None:
-    """Join the records that are one person, and remember what is ambiguous.
+    """Link the records that are one person, and store what is ambiguous.
 
-    What was known of a CRM that is in the account file no longer joins nobody, and is in nobody's way.
+    Records of a CRM that is no longer in the account file are ignored.
     """
     who, linked = _linked(context)
     context.ambiguous = _with_those_of_others(context, who, linked.ambiguities)
@@ -34,20 +34,20 @@ def link(context: RunContext) -> None:
 
 
 def ambiguous_now(context: RunContext) -> tuple[Ambiguity, ...]:
-    """What `link` would tell; nothing is joined, and nothing remembered."""
+    """Return the ambiguities that `link` would find, without linking or storing anything."""
     who, linked = _linked(context)
     return _with_those_of_others(context, who, linked.ambiguities)
 
 
 def begin(context: RunContext) -> None:
-    """Take up what the last run left: whom it could not tell apart, where it looked at all that is known now."""
+    """Load which records the last run found ambiguous, if it linked everything that is known now."""
     accounts, _, doubtful = context.base.cursors.get(LINKED, "").partition(" ")
     if accounts == _accounts(context):
         context.changed_records = {(system, remote_id) for system, remote_id in json.loads(doubtful)}
 
 
 def leave_for_the_next_run(context: RunContext) -> None:
-    """Store what `begin` takes up; `RunContext.record` takes it back with whatever changes a contact afterwards."""
+    """Store what `begin` loads. `RunContext.record` deletes it with any later change of a contact."""
     again = {record for doubt in context.ambiguous for record in doubt.records} | (context.changed_records or set())
     if context.changed_records is None or len(again) > MOST_IN_DOUBT:
         return
@@ -57,7 +57,7 @@ def leave_for_the_next_run(context: RunContext) -> None:
 
 
 def around(base: Base, records: Iterable[RecordKey]) -> set[RecordKey]:
-    """These, and everybody to whom keys and links lead from them, one after another."""
+    """Return these records and all that keys and links connect to them, directly or through others."""
     found = set(records)
     todo = list(found)
     while todo:
@@ -68,7 +68,7 @@ def around(base: Base, records: Iterable[RecordKey]) -> set[RecordKey]:
 
 
 def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
-    """Those who were looked at, ``None`` for everybody, and who of them is one person."""
+    """Return the records that were linked again (``None`` for all of them), and the result."""
     base, changed = context.base, context.changed_records
     if changed is not None and not changed:
         return set(), Linked()
@@ -89,13 +89,13 @@ def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
 def _with_those_of_others(
     context: RunContext, who: set[RecordKey] | None, found: tuple[Ambiguity, ...]
 ) -> tuple[Ambiguity, ...]:
-    """What is ambiguous of these, and what was of everybody else."""
+    """Return the ambiguities of these records, and the earlier ones of all others."""
     others = () if who is None else [doubt for doubt in context.ambiguous if who.isdisjoint(doubt.records)]
     return tuple(sorted((*others, *found), key=lambda doubt: (doubt.link or "", doubt.records, doubt.keys)))
 
 
 def _left_by_link(base: Base, links: Collection[str] | None) -> dict[str, dict[str, list[str]]]:
-    """By link and CRM, the keys of contacts that are gone; of all links, or of these."""
+    """Return the keys of deleted contacts by link and CRM, for all links or for these."""
     names = base.cursors if links is None else (name for link in links for name in base.cursors_about(link))
     left: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for name in names:
@@ -106,6 +106,6 @@ def _left_by_link(base: Base, links: Collection[str] | None) -> dict[str, dict[s
 
 
 def _accounts(context: RunContext) -> str:
-    """Of which CRMs everybody was looked at, and by which keys they find people."""
+    """Return for which CRMs all records were linked, and by which keys those find people."""
     able = context.capabilities.items()
     return ",".join(sorted(f"{system}:{'+'.join(sorted(can.contact_keys))}" for system, can in able))

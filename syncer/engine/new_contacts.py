@@ -1,4 +1,4 @@
-"""Contacts that are to be made, where an account asks for it: looked for by their keys first, made if not there."""
+"""Create missing contacts, if the account asks for it. Each is searched for by its keys first."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from syncer.reconcile.plan import Planned
 
 
 class NewContacts:
-    """The contacts that one run makes. ``may_create`` is asked before each, with the name of its CRM."""
+    """The contacts that one run creates. ``may_create`` is called with the system before each."""
 
     def __init__(
         self, context: RunContext, requests: Requests, contact_lock: Locks, may_create: Callable[[str], bool]
@@ -42,9 +42,9 @@ class NewContacts:
         self._may_create = may_create
 
     async def with_contact(self, planned: Planned) -> Planned | tuple[str, str]:
-        """The same work once its contact is there; unchanged, without a contact, if that failed.
+        """Return the operation with its contact, or unchanged if there is none yet.
 
-        In a CRM with lanes it is the lane, ``(system, contact)``, that has work now.
+        In a CRM with lanes the result is the lane, ``(system, contact)``.
         """
         connection = self._context.connections[planned.system]
         async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
@@ -56,7 +56,7 @@ class NewContacts:
         return replace(planned, contact=contact)
 
     async def _contact_of(self, connection: Connection, planned: Planned) -> str | None:
-        """Find or create the contact, and link it to the task's person."""
+        """Find or create the contact, link it to the task's person, and return its id."""
         if (known := self._linked_contact(connection, planned)) is not None:
             return known
         try:
@@ -68,7 +68,7 @@ class NewContacts:
         except (Refused, Missing) as error:
             self._requests.park(self._requests.operation(planned, ""), error)
         except (InDoubt, BadAnswer) as error:
-            # Looking the contact up comes first the next time, when it can no longer arrive late.
+            # The next attempt searches first, when this request can no longer arrive late.
             self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
             self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
         except (Unavailable, Unauthorized, NotSent) as error:
@@ -76,17 +76,20 @@ class NewContacts:
         return None
 
     def _linked_contact(self, connection: Connection, planned: Planned) -> str | None:
-        """Who is linked to the task's person there, by now."""
+        """Return the contact that is linked to the task's person there now."""
         known = self._context.records_of(self._context.base.tasks[planned.task].contact)
         return next((record.remote_id for record in known if record.system == connection.system), None)
 
     def _cannot_tell(self, planned: Planned, error: Ambiguous) -> None:
-        """Nothing was made and nothing is guessed: tried again when the task or the contact changes, or in an hour."""
+        """Park an ambiguous contact. It is tried again when the task or the contact changes, or after an hour."""
         operation = replace(self._requests.operation(planned, ""), reason=Reason.AMBIGUOUS_CONTACT.value)
         self._requests.settle_as(operation, OpState.PARKED, error, count=False)
 
     async def _find_or_create(self, connection: Connection, planned: Planned) -> str | None:
-        """``None`` where it is ambiguous who it is, or what was sent before may still arrive: nobody is made twice."""
+        """Find or create the contact. Returns ``None`` if it is ambiguous, or if an earlier request may still arrive.
+
+        So no contact is created twice.
+        """
         context, system = self._context, connection.system
         link_id = context.base.tasks[planned.task].contact
         known = context.records_of(link_id)
@@ -117,12 +120,12 @@ class NewContacts:
         try:
             return await connection.adapter.create_contact(record)
         except Refused:
-            # It surely was not made, so nothing of it can arrive any more.
+            # The contact was certainly not created, so nothing can arrive later.
             context.record(Changes(cursors=dict.fromkeys(names, (now - grace).isoformat())))
             raise
 
     async def _find(self, connection: Connection, keys: Iterable[str]) -> tuple[Record, ...] | None:
-        """Who has these keys; ``None`` where the CRM cannot tell. A key that names one contact alone is enough."""
+        """Return the contacts with these keys, or ``None`` if the CRM cannot tell. One clear key is enough."""
         there: dict[str, Record] = {}
         for key in keys:
             found = await find(self._context, connection, key)
@@ -134,7 +137,7 @@ class NewContacts:
         return tuple(there.values())
 
     def _join(self, connection: Connection, planned: Planned, found: Collection[Record]) -> str | None:
-        """Who is joined with whom is decided for what was found as for all others; what is not joined is told."""
+        """Link the contacts that were found by the usual rules. Ambiguous ones are reported."""
         context = self._context
         if found:
             context.record(Changes(records={record.key: record for record in found}))

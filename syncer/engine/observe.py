@@ -300,7 +300,7 @@ class _Observer:
             link(self.context)
 
     async def _let_go(self, connection: Connection) -> None:
-        """Unlink contacts that are gone. This comes last, because a CRM that misses all its contacts is not believed."""
+        """Unlink contacts that are gone. This comes last, as a CRM that misses all its contacts is not believed."""
         for system, contact in sorted(self.gone):
             if system == connection.system:
                 self.gone.discard((system, contact))
@@ -325,7 +325,7 @@ class _Observer:
         await self._by_need(connection, TASKS | CONTACTS)
 
     def _mention_unread(self, connection: Connection) -> None:
-        """Note unknown tasks that were not read yet: nothing is created for their contacts, unless they fail for long."""
+        """Note unknown tasks that were not read yet: nothing is created for their contacts, unless they fail long."""
         context, seen, system = self.context, connection.seen, connection.system
         if not lists_all(connection) or not seen.listed:
             return

@@ -1,4 +1,4 @@
-"""What surrounds a run: the lease, the connections, the accounts on the other side, the run's row in the ledger."""
+"""What a run needs around it: the lease, the connections, the CRM accounts, and the run's row in the ledger."""
 
 from __future__ import annotations
 
@@ -34,27 +34,30 @@ if TYPE_CHECKING:
     from syncer.ledger import Ledger, Owner
 
 LOCK_PATIENCE = timedelta(seconds=20)
-"""How long a run waits for another process that keeps the ledger locked; it is then made again at the next interval."""
+"""How long a run waits for a ledger that another process keeps locked. After that, the next interval tries again."""
 SELDOM = (50_000, 20, 100)
-"""When Python looks for garbage that refers to itself: of the hundred thousands of values of a run nothing does, and to
-look at them again and again takes a third of a run's time. It is set for the process: runs of several accounts meet."""
+"""The thresholds of Python's garbage collector during runs.
+
+A run holds hundreds of thousands of values without reference cycles. Scanning them with the default thresholds takes a
+third of a run's time. They are set for the process, because runs of several accounts overlap.
+"""
 _BELIEVED = timedelta(days=8)
 _AT_ONCE = 0.0
 _LOCK_PAUSE = 0.3
 IDENTITY_PATIENCE = 15.0
-"""Seconds for which the answer to whose account it is is awaited, while all connections wait for it."""
+"""Seconds to wait for a CRM's answer to whose account this is. All connections wait for it."""
 
 _log = structlog.get_logger("syncer.run")
 
 
 def utc_now() -> datetime:
-    """The system's clock."""
+    """Return the current time of the system's clock, in UTC."""
     return datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class AccountInHand:
-    """An account with its connections and its ledger open; a simulation brings its own clock, ids and liveness."""
+    """An account with its connections and its ledger open. A simulation brings its own clock, ids and liveness."""
 
     settings: Account
     adapters: Mapping[str, Adapter]
@@ -65,19 +68,19 @@ class AccountInHand:
     progress: Progress = field(default_factory=Progress)
 
     def new_id(self) -> str:
-        """A ULID: sorts by time, 26 characters."""
+        """Return a new ULID: 26 characters that sort by time."""
         milliseconds = int(self.clock().timestamp() * 1000)
         return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + self.random_bytes(10)))
 
 
 def seeded_bytes(seed: int) -> Callable[[int], bytes]:
-    """A source of ids that is the same every time, for simulations."""
+    """Return a source of random bytes that is the same every time, for simulations."""
     return random.Random(seed).randbytes  # noqa: S311 - no secret depends on it
 
 
 @asynccontextmanager
 async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
-    """Hold the account's lease for one run; raises `Busy`. The lease is kept alive while requests wait."""
+    """Hold the account's lease for one run, and renew it while requests wait. Raises `Busy`."""
     token, run = account.new_id(), account.new_id()
     gc.set_threshold(*SELDOM)
     base = await _acquire(account, token, run)
@@ -94,7 +97,7 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
 
 
 async def tend(account: AccountInHand) -> None:
-    """After the first run of a day: forget what is old, and copy the ledger. What fails there fails no run."""
+    """After the first run of a day, delete old entries and back up the ledger. A failure here does not fail the run."""
     from syncer.ledger import LedgerError, make_daily_copy
 
     now, settings = account.clock(), account.settings
@@ -104,7 +107,7 @@ async def tend(account: AccountInHand) -> None:
         before = account.ledger.begin_day(today)
         if before == today:
             return
-        # A clock that was set years ahead, or is not set yet, must not make us forget what is not old.
+        # If our clock is years ahead, or not set yet, it must not make us delete entries that are not old.
         more = timedelta(0) < today - before < _BELIEVED
         while more:
             more = account.ledger.forget(settings.ledger_keep, now)
@@ -118,13 +121,13 @@ async def tend(account: AccountInHand) -> None:
 
 
 def unleased(account: AccountInHand) -> RunContext:
-    """A context for reading only: whatever it records stays in memory."""
+    """Return a context that stores nothing: what it records stays in memory."""
     base = account.ledger.foresee(account.clock(), account.random_bytes)
     return _context(account, account.new_id(), base, None)
 
 
 async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
-    """Take the lease; while others write, wait beside the event loop, so that nobody else does. Raises `Locked`."""
+    """Take the lease. If another process writes, wait without blocking the other accounts. Raises `Locked`."""
     from syncer.ledger import Locked, current_owner
 
     alive = {} if account.alive is None else {"alive": account.alive}
@@ -148,7 +151,7 @@ async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
 
 
 def _release(account: AccountInHand, token: str) -> None:
-    """Give the lease back; where that cannot be written, the next run of this process takes it all the same."""
+    """Release the lease. If that cannot be written, the next run of this process can take it anyway."""
     from syncer.ledger import LedgerError
 
     try:
@@ -158,7 +161,7 @@ def _release(account: AccountInHand, token: str) -> None:
 
 
 async def _keep_alive(account: AccountInHand, token: str) -> None:
-    """Renew the lease until it is lost, which the run learns by itself before its next write."""
+    """Renew the lease until it is lost. The run notices the loss itself, before its next write."""
     from syncer.ledger import LeaseLost, LedgerError, LedgerReplaced
 
     while True:
@@ -203,7 +206,7 @@ TURNS_SHARE: Final = 0.05
 
 
 def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
-    """What the account file, and how its CRMs keep dues, mean to the engine."""
+    """Return the policy: the account's settings, and how its CRMs store due dates."""
     sync = settings.sync
     return Policy(
         systems=tuple(settings.connections),
@@ -225,7 +228,10 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
 
 
 def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> tuple[str, ...]:
-    """Where a kind goes: nobody who chose nothing is told, task by task, that a CRM has no such kind."""
+    """Return the CRMs that a kind is copied to.
+
+    Without a route in the account file, CRMs that have no such kind are left out, so that not every task is reported.
+    """
     route = settings.routes[kind]
     if kind in settings.chosen_routes:
         return route
@@ -233,7 +239,7 @@ def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> t
 
 
 def turns_of(account: AccountInHand) -> dict[str, int]:
-    """How many tasks a run may read again, in turn, for their texts: a twentieth of a CRM's budget, one at least."""
+    """Return by CRM how many tasks a run may read again for their texts: 5 % of the request budget, at least one."""
     seconds = account.settings.sync.interval.total_seconds()
     return {
         system: max(1, int(TURNS_SHARE * min(rate.requests * seconds / rate.seconds for rate in connection.rate)))
@@ -242,14 +248,14 @@ def turns_of(account: AccountInHand) -> dict[str, int]:
 
 
 async def verify_identities(context: RunContext) -> None:
-    """Refuse, before anything is read further, a key that opens another account than the ledger's."""
+    """Refuse an API key that opens another account than the ledger's, before anything else is read."""
 
     async def verify(connection: Connection) -> None:
         adapter = connection.adapter
         adapter.wire.set_deadline(context.time_left())
         expected = context.base.cursors.get(IDENTITY + connection.system)
         if expected is not None and adapter.expected_identity == expected:
-            # Asked when this process opened the connection; its key has not changed since.
+            # This was checked when the process opened the connection, and the key has not changed since.
             return
         adapter.expected_identity = expected
         identity = await connection.attempt(adapter.identity(), "the account", whole=True)
@@ -268,7 +274,7 @@ async def verify_identities(context: RunContext) -> None:
 
 
 def remember_identities(context: RunContext) -> None:
-    """Store which accounts the ledger now belongs to."""
+    """Store which CRM accounts the ledger belongs to."""
     learned = {
         IDENTITY + system: connection.adapter.expected_identity
         for system, connection in context.connections.items()

@@ -1,9 +1,9 @@
-"""A run for a few persons of whom a CRM said that something happened: the same steps on a small part of the world.
+"""Run for a few persons for whom a CRM reported an event. The steps are those of a whole run, on less data.
 
     hints ─► persons ─► each one's tasks, in every CRM ─► merge ─► plan ─► guard ─► apply
 
-An event is never believed, it only says whom to look at. Whoever cannot be told from what the ledger knows of them
-alone (unknown, not read in full yet, with a write in doubt) is left to the next whole run.
+Nothing in an event is trusted: it only says which person to read. A person for whom the ledger is not complete is left
+to the next whole run: one who is unknown, was not read in full yet, or has a write in doubt.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from syncer.reconcile.plan import Planned, make_plan
 from syncer.reconcile.reading_list import says_something_new
 
 PERSONS: Final = 20
-"""Of one such run: it must not hold up the whole ones."""
+"""The most persons of one such run, so that it does not delay whole runs."""
 
 
 @dataclass(slots=True)
 class Part:
-    """What came of it: ``report`` is what was done, ``unknown`` the hints of whom only a whole run can tell.
+    """The result. ``report`` is what was done. ``unknown`` are the hints that need a whole run.
 
     ``unresolved`` are tasks whose contact could not be found yet.
     """
@@ -50,7 +50,7 @@ class Part:
 
 
 async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limits) -> Part:
-    """Look at the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
+    """Run for the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
     part = Part()
     async with opening.leased(account) as context:
         await opening.verify_identities(context)
@@ -69,7 +69,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
 
 
 async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:
-    """The (system, contact) that each hint is about; a task without one is looked for in its CRM's list of all."""
+    """Return the (system, contact) of each hint. A task without a contact is searched for in its CRM's task list."""
     found: dict[tuple[str, str], Hint] = {}
     for hint in hints:
         if hint.system not in context.connections:
@@ -101,7 +101,7 @@ async def _list_tasks(adapter: Adapter) -> Listing[Reading]:
 
 
 def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: Part) -> list[str]:
-    """Whom they belong to, as far as the ledger alone can tell; the others are for a whole run."""
+    """Return the persons of these contacts that the ledger alone can tell. The others need a whole run."""
     persons: dict[str, None] = {}
     for key, hint in contacts.items():
         person = context.base.links.get(key)
@@ -113,14 +113,14 @@ def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: P
 
 
 def _is_settled(base: Base, person: str) -> bool:
-    """Whether the ledger knows all that was written for them, and nothing is in doubt."""
+    """Whether the ledger knows everything that was written for this person, and no operation is in doubt."""
     if person in base.behind or base.cursors.get(BEHIND + person):
         return False
     return not any(base.unsettled(system, contact) for system, contact in base.contacts_of(person))
 
 
 async def _look_at(context: RunContext, person: str) -> list[Planned]:
-    """Read, merge and plan one person; the operations that what was read allows."""
+    """Read, merge and plan one person. Returns the operations that are possible with what was read."""
     contacts = context.base.contacts_of(person)
     seen = {system: Seen(connection.seen.state) for system, connection in context.connections.items()}
 
@@ -132,7 +132,7 @@ async def _look_at(context: RunContext, person: str) -> list[Planned]:
     await for_each(contacts, read)
     for system, one in seen.items():
         mine = [contact for where, contact in contacts if where == system]
-        # Of the small world that is merged here, this is every task.
+        # The merge gets only this person's base, and for that these are all tasks.
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
     _merge(context, person, contacts, seen)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
@@ -141,12 +141,12 @@ async def _look_at(context: RunContext, person: str) -> list[Planned]:
 
 
 async def _read(context: RunContext, connection: Connection, contact: str, seen: Seen) -> None:
-    """One contact's tasks, with the texts of those that are new or say something new."""
+    """Read one contact's tasks, with the texts of tasks that are new or show something new."""
     read_at = context.clock()
     try:
         listing = await connection.read_contact(contact)
     except Missing:
-        # Only a whole run finds out what has become of a contact that is gone.
+        # Only a whole run can check whether a missing contact was deleted or merged.
         return
     if listing is None:
         return
@@ -163,7 +163,7 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
             del rows[row.remote_id]
             continue
         if whole is None:
-            # What is not whole could be a copy of anything: nothing is made for this contact.
+            # A task without its text could be a copy of any task, so nothing is created for this contact.
             connection.seen.unread.add(contact)
             del rows[row.remote_id]
         else:
@@ -177,7 +177,7 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
 
 
 def _is_news(context: RunContext, connection: Connection, row: Reading) -> bool:
-    """Whether it has to be read by itself before anything is concluded from it."""
+    """Whether the row must be read by itself before anything is concluded from it."""
     if row.key not in context.base.replicas:
         return row.state is State.OPEN
     return says_something_new(context.base, row, connection.adapter.capabilities, context.policy.edits)

@@ -1,6 +1,6 @@
-"""What a run is doing now: how many of how many, and how long that takes at the CRM's rate.
+"""The progress of a run: how much is done of how much, and how long the rest takes at the CRM's rate.
 
-Whoever shows it looks when it likes; the run waits for nobody.
+A display reads these values when it wants to. The run never waits for it.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ Rates = Sequence[Rate]
 
 
 def least_seconds(requests: int, rates: Rates) -> float:
-    """The least time that so many requests take at these rates, all of which hold at once."""
+    """Return the least seconds that this number of requests takes. All rates apply at the same time."""
     return max((max(requests - 1, 0) // rate.requests * rate.seconds for rate in rates), default=0.0)
 
 
 @dataclass(slots=True)
 class Work:
-    """So many things that are read from, or written to, one CRM: ``done`` of ``total``.
+    """Items that are read from or written to one CRM: ``done`` of ``total``.
 
-    A ``total`` of 0 is one that nobody knows; then ``counted`` tells how many requests were sent so far. ``began`` is
-    monotonic.
+    ``total`` is 0 if it is not known; then ``counted`` is the number of requests so far. ``began`` is a time of the
+    monotonic clock.
     """
 
     system: str
@@ -38,17 +38,17 @@ class Work:
 
     @property
     def count(self) -> int:
-        """How much of it is done."""
+        """How many items are done."""
         return self.done if self.counted is None else self.counted()
 
     @property
     def seconds(self) -> float:
-        """For how long it has been under way."""
+        """The seconds since it began."""
         return time.monotonic() - self.began
 
     @property
     def seconds_left(self) -> float | None:
-        """As the CRM's rate lets it, and never faster than it went so far; ``None`` where nothing can be told yet."""
+        """The seconds left, by the CRM's rate and the speed so far; ``None`` if that is not known yet."""
         left = self.total - self.done
         at_rate = least_seconds(left, self.rates)
         if not self.done:
@@ -57,7 +57,7 @@ class Work:
 
 
 class Progress:
-    """The stage that a run is in, and what is under way in it. ``rates`` are the CRMs', by system."""
+    """The stage of a run and the work in it. ``rates`` are the request rates by system."""
 
     def __init__(self, rates: Mapping[str, Rates] | None = None) -> None:
         self.stage = ""
@@ -65,14 +65,14 @@ class Progress:
         self._rates = rates or {}
 
     def __call__(self, stage: str) -> None:
-        """From now on, the run is in this stage."""
+        """Begin this stage."""
         self.stage = stage
 
     @contextmanager
     def work(
         self, system: str, what: str, total: int = 0, *, counted: Callable[[], int] | None = None
     ) -> Iterator[Work]:
-        """So many things are under way; whoever does one of them counts it in ``done``."""
+        """Begin work on this number of items. The caller counts each finished one in ``done``."""
         work = Work(system, what, total, self._rates.get(system, ()), counted=counted)
         self.works.append(work)
         try:

@@ -1,4 +1,4 @@
-"""From a finished run, or plan, to its report."""
+"""Make the report of a finished run or plan."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from syncer.reconcile.guard import Excess
 from syncer.reconcile.plan import Plan, Planned
 
 _PLACE: Final = re.compile(r"\b([a-z][a-z0-9_]*):([0-9A-Za-z_-]+)")
-"""A contact's place as sentences tell it."""
+"""A contact's place as it is written in sentences."""
 
 
 def left_over(context: RunContext, plan: Plan) -> Plan:
-    """A plan made after the run: what could still be done and was not stands under waiting, with its reason."""
+    """Plan again after the run. Operations that are possible and were not done are listed as waiting, with a reason."""
     still = [
         Item(operation.task, operation.system, _why_not_done(context, operation), operation.reason)
         for operation in plan.operations
@@ -52,7 +52,7 @@ def _why_not_done(context: RunContext, operation: Planned) -> Reason:
 
 
 def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
-    """What a run did; stored with the run."""
+    """Return the report of what a run did. It is stored with the run."""
     troubled = [c for c in context.connections.values() if c.seen.state is not ConnectionState.OK]
     report = _report(
         account,
@@ -68,14 +68,14 @@ def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repor
 
 
 def stopped_report(account: AccountInHand, context: RunContext, plan: Plan, excess: Excess) -> Report:
-    """What a run that a limit stopped would have done."""
+    """Return the report of what a run would have done that a limit stopped."""
     report = _report(account, context, plan, Exit.LIMIT, operations=_operations(context, plan), message=excess.sentence)
     _store(account, context, report)
     return report
 
 
 def plan_report(account: AccountInHand, context: RunContext, plan: Plan) -> Report:
-    """What a run would do, and what it would cost."""
+    """Return the report of what a run would do, and how many requests it would take."""
     troubled = any(connection.seen.state is not ConnectionState.OK for connection in context.connections.values())
     return _report(
         account,
@@ -144,7 +144,7 @@ def _describe(remote_id: str | None, detail: str, received: str) -> str:
 
 
 def _with_people(context: RunContext, item: Item) -> Item:
-    """The same, with the name of each person whose id is told."""
+    """Return the report with the name of each person whose id it contains."""
     if item.reason is not Reason.AMBIGUOUS_CONTACT:
         return item
 
@@ -183,7 +183,7 @@ def _connection(connection: Connection, opened: int) -> ConnectionReport:
 
 
 def _people(context: RunContext) -> dict[str, str]:
-    """A name for each link that has one."""
+    """Return a name for each link that has one."""
     people: dict[str, str] = {}
     for key, record in sorted(context.base.records.items()):
         link = context.base.links.get(key)
@@ -193,7 +193,7 @@ def _people(context: RunContext) -> dict[str, str]:
 
 
 def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName]:
-    """What people know these by: a task by its title or kind, also one that is done, and whoever it is about."""
+    """Return the names of these tasks and contacts: a task's title or kind, and its contact's name."""
     items = tuple(items)
     wanted = {item.task for item in items if item.task is not None}
     if unknown := wanted - context.base.tasks.keys():
@@ -237,7 +237,7 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
 
 
 def overwritten(context: RunContext) -> tuple[Overwrite, ...]:
-    """What people typed and was not taken, once each."""
+    """Return the values that people typed and that lost against another change, each once."""
     people = _people(context) if context.overwritten else {}
     found = []
     for one in dict.fromkeys(context.overwritten):
@@ -250,13 +250,13 @@ def overwritten(context: RunContext) -> tuple[Overwrite, ...]:
 
 
 def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, Cost]:
-    """What the reading took and the operations would take in each CRM, in requests and as a share of its budgets."""
+    """Return the cost for each CRM: requests for reading and for the operations, and their share of its budgets."""
     cost = {}
     for system, connection in context.connections.items():
         capabilities = connection.adapter.capabilities
         mine = [planned for planned in plan.operations if planned.system == system]
         each = 1 + (2 if capabilities.lane is not None else int(capabilities.listing_lags))
-        # Where a task is changed, it is read just before.
+        # An edit reads the task just before it writes.
         edits = sum(planned.action is Action.EDIT and capabilities.lane is None for planned in mine)
         operations = (len(mine) - edits) * each + edits * 2
         requests = connection.adapter.wire.reads - connection.reads_before + operations

@@ -10,8 +10,8 @@
                                                                       │
                                        report, events ◄─ ledger ◄─────┘
 
-Observe and apply touch the network; merge, plan and guard are functions of values. What is in doubt from an earlier
-run is settled before anything new is looked at.
+Observe and apply use the network. Merge, plan and guard are functions of values. Operations in doubt from an earlier
+run are settled first.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ from syncer.reconcile.plan import Plan, Planned, make_plan
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run is allowed beyond its account's settings.
+    """What one run may do beyond its account's settings.
 
-    ``select`` takes from a fresh plan what an earlier, saved one named.
+    ``select`` takes from the plan only the operations that an earlier, saved plan names.
     """
 
     allow_creates: int | None = None
@@ -62,7 +62,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, merged)
         if excess is not None:
-            # Nothing that was read is stored: it may have been read in another way than before.
+            # Nothing that was read is stored: values that are read in another way must not become the base.
             return stopped_report(account, context, plan, excess)
         context.store(learned)
         linking.leave_for_the_next_run(context)
@@ -74,7 +74,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
 
 
 async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
-    """What `run` would do now. Writes nothing, neither to a CRM nor to the ledger."""
+    """Return the report of what `run` would do now. Writes nothing to a CRM or to the ledger."""
     context = opening.unleased(account)
     merged, _ = await _read_and_merge(context, account)
     finished = _plan(context)
@@ -96,7 +96,7 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[
 
 
 def _merge(context: RunContext) -> tuple[Merged, Changes]:
-    """Believe what was read, and what is to be stored of it once no limit stops the run."""
+    """Merge what was read. Returns what is to be stored of it if no limit stops the run."""
     merged = merge(
         context.base,
         context.seen,

@@ -1,4 +1,4 @@
-"""Whether a contact is still the person for whom something is about to be made in it: asked just before."""
+"""Check just before a create whether its contact is still the same person."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from syncer.reconcile.plan import Planned
 
 
 async def still_one_person(context: RunContext, connection: Connection, contact: str) -> bool:
-    """Whether what this contact and its person's others show today still makes them one person.
+    """Whether the contact and the other contacts of its person are still one person.
 
-    What was read in this run is believed. Of the others, a CRM that lists its contacts is asked for the contact itself:
-    a long list is not read in every run. One that does not list them never says by itself that a number moved to
-    somebody else: it is asked who has the number by which the contact is its person's. If the contact itself could not
-    be read, nothing is made now; one of another CRM that cannot be read holds nothing up. What is found to be otherwise
-    is told by what links them then.
+    Contacts that were read in this run are not read again. A CRM that lists contacts is asked for the contact itself,
+    because a long list is not read in every run. A CRM without such a list is asked who has the phone number that
+    links the contact, because it never reports by itself that a number moved to somebody else.
+
+    If the contact itself cannot be read, the answer is false. A contact of another CRM that cannot be read changes
+    nothing. Contradictions are reported by the linking that follows.
     """
     key = (connection.system, contact)
     link_id = context.base.links.get(key)
@@ -53,7 +54,7 @@ def contradicted(context: RunContext, link_id: str) -> bool:
 
 
 def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:
-    """The contacts that are asked for once more, by a number, before something is made for them."""
+    """Return the contacts that are searched for once more by phone number before a create."""
     return {
         planned.contact
         for planned in operations
@@ -65,7 +66,7 @@ def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:
 
 
 async def _as_it_is(context: RunContext, connection: Connection, record: Record) -> Record | None:
-    """The contact as it is now, stored; as it was, where it is gone: what is made for it will be refused."""
+    """Read the contact and store it. A contact that is gone stays as it was, because the CRM will refuse the create."""
     try:
         now = await connection.attempt(connection.adapter.get_contact(record.remote_id), f"contact {record.remote_id}")
     except Missing:
@@ -80,7 +81,7 @@ async def _as_it_is(context: RunContext, connection: Connection, record: Record)
 async def _as_its_number_says(
     context: RunContext, connection: Connection, record: Record, link_id: str
 ) -> Record | None:
-    """The contact as it is now, by the number that joins it with others of its person; as it was, if none does."""
+    """Read the contact by the phone number that links it with its person. Without such a number it stays as it was."""
     others = [other for other in context.records_of(link_id) if other.system != record.system]
     theirs = {phone for other in others for phone in other.phones}
     phone = next((phone for phone in record.phones if phone in theirs), None)
@@ -90,7 +91,7 @@ async def _as_its_number_says(
     if found is None:
         return None
     if not found:
-        # Nobody has it: that alone proves little, but nothing is made by it.
+        # A search that finds nobody proves little, but it is reason enough to create nothing.
         who = (record.key, *(other.key for other in others if phone in other.phones))
         tell(context, Ambiguity(tuple(sorted(who)), (phone,), link_id))
     see_who_has(context, connection, phone, found)

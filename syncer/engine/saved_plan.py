@@ -1,4 +1,4 @@
-"""A plan in a file: saved by ``syncer plan --out``, and done by ``syncer apply`` as far as it is still true."""
+"""A plan in a file: ``syncer plan --out`` saves it, and ``syncer apply`` carries out what is still possible."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FORMAT: Final = 1
 _LONGEST: Final = 256 * 1024 * 1024
 _SHOWN_PROBLEMS: Final = 5
 _ONE_READING: Final = timedelta(minutes=10)
-"""A due that we made ourselves counts from when its task was first read: within a plan, that is not one instant."""
+"""How much a made-up due date may differ from the plan: it depends on when the task was first read."""
 
 
 class _Saved(BaseModel):
@@ -61,7 +61,11 @@ class SavedAccount(_Saved):
     operations: tuple[SavedOperation, ...]
 
     def select(self, context: RunContext, plan: Plan, done: list[SavedOperation] | None = None) -> tuple[Planned, ...]:
-        """Of a fresh plan, what this one names. ``done`` gets what was done since; what has moved waits."""
+        """Select the operations of a fresh plan that this one names.
+
+        Operations that were done since are added to ``done``. Tasks that changed since are skipped and listed as
+        waiting.
+        """
         copies = _copies(context)
         left = {planned.slot: planned for planned in plan.operations}
         chosen = set()
@@ -87,7 +91,7 @@ class SavedAccount(_Saved):
             return False
         if {one.field.value: as_text(one.new) for one in planned.changes} != _new_values(saved):
             return False
-        # A task that only the plan had seen has another id by now; its copies tell which one is meant.
+        # A task that only the plan had seen may have another id now. Its copies show which one is meant.
         same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)
         return same_task and self._is_due(context, saved, planned)
 
@@ -124,7 +128,7 @@ def load(path: Path) -> SavedPlan:
 
 
 def save(path: Path, reports: Iterable[Report]) -> None:
-    """Write the plans, readable by their owner alone: whole, or not at all. Raises `PlanFileError`."""
+    """Write the plans in one step, readable only by their owner. Raises `PlanFileError`."""
     content = json.dumps({"format": FORMAT, "accounts": [_as_json(report) for report in reports]}, indent=1)
     try:
         files.write_private(path, f"{content}\n".encode())
@@ -133,7 +137,7 @@ def save(path: Path, reports: Iterable[Report]) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raise `PlanFileError` where nothing can be saved, before time is spent on a plan."""
+    """Raise `PlanFileError` if no file can be saved there. This is checked before time is spent on a plan."""
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - raises nothing
         msg = f"{path}: the plan cannot be saved: the folder {path.absolute().parent} does not exist"
         raise PlanFileError(msg)
@@ -170,7 +174,7 @@ def _copies(context: RunContext) -> dict[str, set[str]]:
 
 
 def _is_done(context: RunContext, saved: SavedOperation) -> bool:
-    """Whether there is by now what the operation was to bring about, whoever did it."""
+    """Whether the result of the operation exists now, whoever brought it about."""
     context.ledger.extend(context.base, tasks=[saved.task])
     copies = [copy for copy in context.base.copies_of(saved.task) if copy.system == saved.system]
     if saved.action is Action.COMPLETE:

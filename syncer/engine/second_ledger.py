@@ -1,7 +1,7 @@
-"""Two ledgers for one account: which of them goes on, and what both say.
+"""Two ledgers for one account: which of them goes on, and what both report.
 
-They cannot exclude each other, for neither can see the other. A marker of another ledger, in a task that was made after
-this one, tells that both write. The younger ledger then writes nothing until ``syncer ledger take-over``.
+They cannot exclude each other, because neither can see the other. If another ledger's marker is in a task that is newer
+than this ledger, both write. Then the younger ledger writes nothing until ``syncer ledger take-over``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from syncer.engine.context import RunContext
 
 
 def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
-    """Remember the oldest of these ledgers, and say so in every run from now on."""
+    """Store the oldest of these ledgers, and report it in every run from now on."""
     others = {ledger for ledger in (*found, context.base.cursors.get(OTHER_LEDGER, "")) if _is_id(ledger)}
     if not others:
         return
@@ -28,7 +28,7 @@ def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
 
 
 def is_younger(context: RunContext) -> bool:
-    """Whether this ledger is the younger one, which writes nothing any more."""
+    """Whether this ledger is the younger one, which must not write."""
     return bool(oldest := context.base.cursors.get(OTHER_LEDGER, "")) and oldest < context.base.ledger_id
 
 
