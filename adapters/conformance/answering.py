@@ -34,7 +34,7 @@ from adapters.conformance.trial import (
     writes_of,
 )
 from adapters.sandbox import Call, Fault, Reply, json_reply
-from syncer.contract.adapter import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
 from syncer.domain.model import Record
 
 _SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')

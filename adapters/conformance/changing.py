@@ -9,7 +9,7 @@ import pytest
 from adapters.conformance.bench import Bench
 from adapters.conformance.trial import EMAIL, Trials, Trouble, a_moment, must_raise, need, some_tasks, somebody, trial
 from adapters.sandbox import Fault
-from syncer.contract.adapter import BadAnswer, Unavailable
+from syncer.contract.errors import BadAnswer, Unavailable
 
 
 def _tells(bench: Bench) -> None:

@@ -20,7 +20,7 @@ from adapters.conformance.trial import (
     trial,
 )
 from adapters.sandbox import Fault
-from syncer.contract.adapter import BadAnswer, Missing, Refused, Unavailable
+from syncer.contract.errors import BadAnswer, Missing, Refused, Unavailable
 from syncer.domain.model import Record
 
 _KEY = {"email": EMAIL, "phone": PHONE}

@@ -26,7 +26,7 @@ from adapters.conformance.trial import (
     somebody,
     trial,
 )
-from syncer.contract.adapter import Missing, Moved, Refused
+from syncer.contract.errors import Missing, Moved, Refused
 from syncer.domain.dues import DAY
 from syncer.domain.fields import TaskField, Value
 from syncer.domain.model import Edit, Kind, Marker, Reading, State

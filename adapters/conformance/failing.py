@@ -32,7 +32,7 @@ from adapters.conformance.trial import (
     writes_of,
 )
 from adapters.sandbox import Call, Fault, Reply, json_reply
-from syncer.contract.adapter import AdapterError, BadAnswer, BudgetSpent, InDoubt, NotSent, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, NotSent, Unauthorized, Unavailable
 from syncer.domain.model import Record
 
 READS: Final[dict[Fault, type[AdapterError]]] = {

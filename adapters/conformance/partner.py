@@ -8,17 +8,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
-from syncer.contract.adapter import (
-    Adapter,
-    Capabilities,
-    Check,
-    Completes,
-    Identity,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    Refused,
-)
+from syncer.contract.adapter import Adapter, Capabilities, Check, Completes, Identity, ListsTasks
+from syncer.contract.errors import InDoubt, Missing, Refused
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
 
 SYSTEM = "partner"

@@ -33,7 +33,8 @@ from adapters.conformance.trial import (
     with_field,
 )
 from adapters.sandbox import Call, Fault, Reply
-from syncer.contract.adapter import BadAnswer, ListsTasks, Missing, Unauthorized, Unavailable
+from syncer.contract.adapter import ListsTasks
+from syncer.contract.errors import BadAnswer, Missing, Unauthorized, Unavailable
 from syncer.domain.model import Kind, Listing, Reading, State
 
 _BREAKS = {

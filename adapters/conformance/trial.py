@@ -20,7 +20,8 @@ from adapters.conformance.bench import Bench
 from adapters.conformance.clockwork import now, run_in_virtual_time
 from adapters.conformance.order import missing_in
 from adapters.sandbox import Call, Fault, Reply, Sandbox
-from syncer.contract.adapter import Adapter, AdapterError, ListsTasks, Missing
+from syncer.contract.adapter import Adapter, ListsTasks
+from syncer.contract.errors import AdapterError, Missing
 from syncer.domain.model import Draft, Kind, Listing, Marker, Reading, State, TaskRef
 
 P = ParamSpec("P")

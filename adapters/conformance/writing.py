@@ -31,16 +31,8 @@ from adapters.conformance.trial import (
     with_field,
 )
 from adapters.sandbox import Lie
-from syncer.contract.adapter import (
-    AdapterError,
-    Capabilities,
-    Completes,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    NothingOpen,
-    Refused,
-)
+from syncer.contract.adapter import Capabilities, Completes, ListsTasks
+from syncer.contract.errors import AdapterError, InDoubt, Missing, NothingOpen, Refused
 from syncer.domain.dues import DAY, SECOND
 from syncer.domain.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
 

@@ -55,23 +55,8 @@ from adapters.highlevel.wire import (
 from adapters.http.client import Answer, Http, Limits, Rule, Transport, Window
 from adapters.http.paging import until_still
 from adapters.text import same_text_value
-from syncer.contract.adapter import (
-    Adapter,
-    AdapterError,
-    Ambiguous,
-    BadAnswer,
-    Capabilities,
-    Check,
-    Completes,
-    Forbidden,
-    Identity,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    Moved,
-    Refused,
-    TeamMember,
-)
+from syncer.contract.adapter import Adapter, Capabilities, Check, Completes, Identity, ListsTasks, TeamMember
+from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, Forbidden, InDoubt, Missing, Moved, Refused
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from adapters.highlevel.paging import CONTACT_SEARCH, Rows, contact_rows, task_rows, task_search
 from adapters.http.client import Answer, Http
-from syncer.contract.adapter import AdapterError, Check, Unavailable
+from syncer.contract.adapter import Check
+from syncer.contract.errors import AdapterError, Unavailable
 
 _WHERE: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
 _SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"

@@ -15,7 +15,7 @@ from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import SYSTEM, own_error
 from adapters.http.authorization import Granted, RotatingTokens
 from adapters.http.client import Http, Rule, Transport
-from syncer.contract.adapter import Refused, Unauthorized
+from syncer.contract.errors import Refused, Unauthorized
 
 LIFETIME: Final = 86_399.0
 """The documented lifetime of an access token in seconds. It is used if the answer has none."""

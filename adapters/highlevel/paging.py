@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.highlevel.wire import SYSTEM, ContactRows, TaskRows, row_id, row_key
 from adapters.http.client import MAX_PAGES, Answer
-from syncer.contract.adapter import BadAnswer
+from syncer.contract.errors import BadAnswer
 
 TASK_PAGE: Final = 100
 CONTACT_PAGE: Final = 500

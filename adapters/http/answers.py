@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from adapters.http.arriving import STEP, check_depth, is_wide
-from syncer.contract.adapter import AdapterError
+from syncer.contract.errors import AdapterError
 from syncer.domain.redact import longest_form, redact
 
 EXCERPT: Final = 300

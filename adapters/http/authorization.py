@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from syncer.contract.adapter import AdapterError, NotSent, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, NotSent, Unauthorized, Unavailable
 from syncer.contract.settings import read_secret_file
 from syncer.domain.redact import protect
 from syncer.files import refuse_link, write_private

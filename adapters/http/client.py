@@ -25,7 +25,7 @@ from adapters.http.network import CONNECTIONS, Arrived, Ask, NotBegun, exchange,
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
 from adapters.http.rules import DEFAULT_RULES, Rule, meaning
 from syncer import __version__
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     AdapterError,
     BadAnswer,
     BudgetSpent,

@@ -15,7 +15,7 @@ from typing import Final
 from pyrate_limiter import InMemoryBucket, RateItem
 from pyrate_limiter import Rate as BucketRate
 
-from syncer.contract.adapter import BudgetSpent
+from syncer.contract.errors import BudgetSpent
 from syncer.contract.settings import Rate
 
 SLICE: Final = 1.0

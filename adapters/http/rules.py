@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from syncer.contract.adapter import AdapterError, Forbidden, InDoubt, Missing, Refused, Unauthorized
+from syncer.contract.errors import AdapterError, Forbidden, InDoubt, Missing, Refused, Unauthorized
 
 
 @dataclass(frozen=True, slots=True)

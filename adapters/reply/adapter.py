@@ -28,21 +28,17 @@ from adapters.reply.settings import ReplySettings
 from adapters.reply.team import read_team
 from adapters.reply.wire import Contact, Page, WhoAmI, WireTask, number, row_id, row_key
 from adapters.reply.words import CALL_RESOLUTION, STATUS
-from syncer.contract.adapter import (
-    Adapter,
+from syncer.contract.adapter import Adapter, Capabilities, Check, Identity, TeamMember
+from syncer.contract.errors import (
     AdapterError,
     Ambiguous,
     BadAnswer,
     BudgetSpent,
-    Capabilities,
-    Check,
-    Identity,
     InDoubt,
     Missing,
     Moved,
     NotSent,
     Refused,
-    TeamMember,
     Unavailable,
 )
 from syncer.domain.contact_keys import email_key

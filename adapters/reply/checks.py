@@ -12,7 +12,8 @@ from adapters.http.client import Http, excerpt
 from adapters.reply.team import read_team
 from adapters.reply.wire import Page, WhoAmI
 from adapters.reply.words import STATUS, Dialect
-from syncer.contract.adapter import AdapterError, Check, Refused, Unauthorized, Unavailable
+from syncer.contract.adapter import Check
+from syncer.contract.errors import AdapterError, Refused, Unauthorized, Unavailable
 
 _KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and check the setting auth"
 _SHOWN_USERS: Final = 20

@@ -17,7 +17,7 @@ from adapters.reply.mapping import SYSTEM, TYPES, cleaned, is_as_written, neutra
 from adapters.reply.wire import WireTask, instant
 from adapters.reply.words import TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, plain_words, same_text_value
-from syncer.contract.adapter import Refused
+from syncer.contract.errors import Refused
 from syncer.domain.fields import TaskField, Value
 from syncer.domain.model import MESSAGE_KINDS, Edit, Kind, Reading, split_marker
 

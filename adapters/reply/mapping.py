@@ -13,7 +13,7 @@ from typing import Any, Final
 from adapters.reply.wire import Contact, WireTask, instant, number
 from adapters.reply.words import LINKEDIN_TYPE, TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, title_text
-from syncer.contract.adapter import Refused
+from syncer.contract.errors import Refused
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.model import MARKER_PREFIX, MARKER_TOKEN, Draft, Kind, Marker, Reading, Record, State, split_marker
 

@@ -30,14 +30,11 @@ from adapters.superfone.wire import (
     describe,
     row_key,
 )
-from syncer.contract.adapter import (
-    Adapter,
+from syncer.contract.adapter import Adapter, Capabilities, Check, Identity
+from syncer.contract.errors import (
     Ambiguous,
     BadAnswer,
-    Capabilities,
-    Check,
     Full,
-    Identity,
     InDoubt,
     Missing,
     NothingOpen,

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from adapters.superfone.wire import BAD_REQUEST
-from syncer.contract.adapter import AdapterError, Check, Missing, Unauthorized
+from syncer.contract.adapter import Check
+from syncer.contract.errors import AdapterError, Missing, Unauthorized
 
 PROBE_PHONE: Final = "+910000000000"
 PROBE_LEAD: Final = "1"

@@ -35,7 +35,7 @@ from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd
 from syncer.config.clashes import known_clashes
 from syncer.config.schema import Account
-from syncer.contract.adapter import WrongAccount
+from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options

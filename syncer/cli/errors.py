@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from syncer.cli.screens import plain
 from syncer.config.problems import ConfigError
-from syncer.contract.adapter import AdapterError, WrongAccount
+from syncer.contract.errors import AdapterError, WrongAccount
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
 from syncer.engine.errors import PlanFileError

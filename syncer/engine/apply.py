@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
 
-from syncer.contract.adapter import Missing
+from syncer.contract.errors import Missing
 from syncer.domain.base import Action
 from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
 from syncer.engine.connection import Connection

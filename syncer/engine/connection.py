@@ -9,8 +9,8 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from syncer.contract.adapter import (
-    Adapter,
+from syncer.contract.adapter import Adapter
+from syncer.contract.errors import (
     BadAnswer,
     BudgetSpent,
     Forbidden,

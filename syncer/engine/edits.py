@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-from syncer.contract.adapter import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
-from syncer.contract.adapter import Unavailable as Unread
+from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
+from syncer.contract.errors import Unavailable as Unread
 from syncer.domain.base import Changes, Operation, OpState
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Edit, Listing, Marker, Reading, Replica, ReplicaState, State, Task, TaskRef

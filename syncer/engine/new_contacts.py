@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     Ambiguous,
     BadAnswer,
     Full,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncer.contract.adapter import Ambiguous, Missing
+from syncer.contract.errors import Ambiguous, Missing
 from syncer.domain.base import Changes, within
 from syncer.domain.cursors import LEFT
 from syncer.domain.model import Record

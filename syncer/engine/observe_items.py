@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from syncer.contract.adapter import ListsTasks, Missing
+from syncer.contract.adapter import ListsTasks
+from syncer.contract.errors import Missing
 from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext

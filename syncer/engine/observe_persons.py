@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from syncer.contract.adapter import Missing
+from syncer.contract.errors import Missing
 from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.snapshot import Seen
 from syncer.engine.connection import Connection

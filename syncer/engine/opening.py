@@ -18,7 +18,8 @@ import structlog
 from ulid import ULID
 
 from syncer.config.schema import Account
-from syncer.contract.adapter import Adapter, WrongAccount
+from syncer.contract.adapter import Adapter
+from syncer.contract.errors import WrongAccount
 from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import IDENTITY
 from syncer.domain.model import Kind

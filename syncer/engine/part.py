@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from syncer.contract.adapter import Adapter, Missing
+from syncer.contract.adapter import Adapter
+from syncer.contract.errors import Missing
 from syncer.domain.base import Base
 from syncer.domain.cursors import BEHIND
 from syncer.domain.model import Listing, Reading, State, TaskRef

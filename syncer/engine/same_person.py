@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncer.contract.adapter import Missing
+from syncer.contract.errors import Missing
 from syncer.domain.base import Action, Changes
 from syncer.domain.model import Record
 from syncer.engine.connection import Connection

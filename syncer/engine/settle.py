@@ -10,7 +10,8 @@ from typing import TypeVar
 
 import structlog
 
-from syncer.contract.adapter import Completes, Missing
+from syncer.contract.adapter import Completes
+from syncer.contract.errors import Missing
 from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
 from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.dues import Dues

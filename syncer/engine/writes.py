@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import structlog
 
-from syncer.contract.adapter import (
+from syncer.contract.adapter import Completes
+from syncer.contract.errors import (
     AdapterError,
     BudgetSpent,
-    Completes,
     Forbidden,
     Full,
     InDoubt,

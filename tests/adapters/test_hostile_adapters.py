@@ -16,7 +16,7 @@ import adapters.highlevel.paging
 import adapters.reply.adapter
 import adapters.superfone.adapter
 from adapters.reply.mapping import read_text, write_text
-from syncer.contract.adapter import AdapterError, BadAnswer, InDoubt
+from syncer.contract.errors import AdapterError, BadAnswer, InDoubt
 from syncer.domain.model import Listing, Reading, Record, State
 from tests.support import highlevel_kit, reply_world, superfone_kit
 from tests.support.hostile import (

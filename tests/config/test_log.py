@@ -16,7 +16,7 @@ import stamina.instrumentation
 import structlog
 
 from syncer.config import log
-from syncer.contract.adapter import Unavailable
+from syncer.contract.errors import Unavailable
 from syncer.domain import redact
 from tests.support.clock import run_virtual
 from tests.support.http_client import answers, http

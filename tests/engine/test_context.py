@@ -11,7 +11,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from adapters.superfone.adapter import SuperfoneAdapter
-from syncer.contract.adapter import BadAnswer, BudgetSpent, Forbidden, Missing, NoConnection, Unauthorized, Unavailable
+from syncer.contract.errors import BadAnswer, BudgetSpent, Forbidden, Missing, NoConnection, Unauthorized, Unavailable
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import FAILURES_UNTIL_UNAVAILABLE, Connection
 from syncer.reconcile.reading_list import Need, Place, ReadItem, What

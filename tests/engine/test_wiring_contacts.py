@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncer.contract.adapter import Unavailable
+from syncer.contract.errors import Unavailable
 from syncer.domain.base import Changes
 from syncer.domain.model import Record
 from syncer.domain.snapshot import ConnectionState

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from adapters.sandbox import Fault
-from syncer.contract.adapter import AdapterError, BudgetSpent, Forbidden, NotSent, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, BudgetSpent, Forbidden, NotSent, Unauthorized, Unavailable
 from syncer.domain.base import Action, OpState
 from syncer.domain.dues import Dues
 from syncer.domain.model import Reading, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.sandbox import Fault
-from syncer.contract.adapter import WrongAccount
+from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
 from syncer.ledger import Busy, Owner

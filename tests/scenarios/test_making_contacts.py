@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from adapters.highlevel.adapter import HighLevelAdapter
-from syncer.contract.adapter import Ambiguous
+from syncer.contract.errors import Ambiguous
 from tests.support.people import AMBIGUOUS, NEW, OFFICE, RAVI
 from tests.support.scenario import PHONE, Make, attention, details, waiting
 

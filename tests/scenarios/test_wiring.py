@@ -16,7 +16,7 @@ from adapters.reply.adapter import ReplyAdapter
 from adapters.sandbox import Call, Fault
 from adapters.superfone.sandbox_store import API_USER, PERSON
 from syncer.cli.signals import Stop, Stopped
-from syncer.contract.adapter import BadAnswer
+from syncer.contract.errors import BadAnswer
 from syncer.domain.base import Changes, OpState
 from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Draft, Reading

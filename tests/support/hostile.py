@@ -16,7 +16,8 @@ from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.reply.adapter import ReplyAdapter
 from adapters.sandbox import Call, Reply, Sandbox
 from adapters.superfone.adapter import SuperfoneAdapter
-from syncer.contract.adapter import Adapter, AdapterError
+from syncer.contract.adapter import Adapter
+from syncer.contract.errors import AdapterError
 from syncer.domain.model import Draft, Kind, Record, TaskRef
 from tests.support import highlevel_kit, reply_world, superfone_kit
 from tests.support.clock import START, run_virtual

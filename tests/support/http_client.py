@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from adapters.http.client import Http, Rule
-from syncer.contract.adapter import AdapterError
+from syncer.contract.errors import AdapterError
 from syncer.contract.settings import Rate
 from tests.support.clock import run_virtual
 

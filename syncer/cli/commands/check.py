@@ -16,7 +16,8 @@ from syncer.cli.screens import Screen
 from syncer.cli.session import Session, known_identities
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
-from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Check, TeamMember, WrongAccount
+from syncer.contract.adapter import Adapter, Capabilities, Check, TeamMember
+from syncer.contract.errors import AdapterError, WrongAccount
 from syncer.domain.dues import DAY, SECOND
 from syncer.domain.model import Kind
 from syncer.domain.redact import redact

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from syncer.cli.commands.check import try_connection, without_retries
 from syncer.config.problems import Complaints
 from syncer.config.registry import make_adapter, settings_model
-from syncer.contract.adapter import Adapter, AdapterError, Check, ListsTasks, TeamMember
+from syncer.contract.adapter import Adapter, Check, ListsTasks, TeamMember
+from syncer.contract.errors import AdapterError
 from syncer.contract.settings import ConnectionSettings
 from syncer.domain.model import Kind
 

@@ -20,7 +20,8 @@ from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import to_reading
 from adapters.reply.wire import WireTask
 from adapters.superfone.adapter import SuperfoneAdapter
-from syncer.contract.adapter import BadAnswer, Capabilities, Completes, InDoubt, Missing, NotSent, Refused, Unavailable
+from syncer.contract.adapter import Capabilities, Completes
+from syncer.contract.errors import BadAnswer, InDoubt, Missing, NotSent, Refused, Unavailable
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
 from tests.support.crm_benches import KEY, HighLevelBench, ReplyBench, SuperfoneBench
 

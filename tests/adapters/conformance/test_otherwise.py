@@ -14,7 +14,8 @@ from typing import Any, ClassVar
 from adapters.conformance import AdapterConformance, Bench, WholeRuns
 from adapters.http.client import Http, Rule
 from adapters.sandbox import Call, Lie, Reply, json_reply
-from syncer.contract.adapter import AdapterError, BudgetSpent, Capabilities, InDoubt, Missing, Refused
+from syncer.contract.adapter import Capabilities
+from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt, Missing, Refused
 from syncer.domain.dues import DAY, Dues
 from syncer.domain.model import Draft, Kind, Reading, Record, TaskRef
 from tests.adapters.conformance.test_todolist import TodoListBench

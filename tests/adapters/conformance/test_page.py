@@ -12,7 +12,8 @@ import pytest
 from adapters.conformance import Bench
 from adapters.skeleton import STEPS
 from syncer.contract import adapter as contract
-from syncer.contract.adapter import Adapter, AdapterError, Capabilities, Completes, ListsTasks
+from syncer.contract.adapter import Adapter, Capabilities, Completes, ListsTasks
+from syncer.contract.errors import AdapterError
 from syncer.contract.profile import Profile
 from syncer.domain.model import Draft, Kind, Reading, Record, Unreadable
 

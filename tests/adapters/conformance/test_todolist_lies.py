@@ -12,7 +12,8 @@ import pytest
 from adapters.conformance import Bench, WholeRuns
 from adapters.conformance.clockwork import run_in_virtual_time
 from adapters.skeleton import STEPS, AdapterSkeleton
-from syncer.contract.adapter import Changed, Check, InDoubt, Missing
+from syncer.contract.adapter import Changed, Check
+from syncer.contract.errors import InDoubt, Missing
 from syncer.domain.model import Draft, Listing, Reading, Record, State, TaskRef
 from tests.adapters.conformance.test_conformance_lies import Suspect, caught, claiming
 from tests.adapters.conformance.test_todolist import TodoListBench

@@ -8,9 +8,7 @@ import pytest
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Fault
-from syncer.contract.adapter import (
-    BudgetSpent,
-)
+from syncer.contract.errors import BudgetSpent
 from tests.support.clock import virtual_loop
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
     a_clock,

@@ -10,13 +10,7 @@ import pytest
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call, Reply
-from syncer.contract.adapter import (
-    Ambiguous,
-    BadAnswer,
-    InDoubt,
-    Missing,
-    Refused,
-)
+from syncer.contract.errors import Ambiguous, BadAnswer, InDoubt, Missing, Refused
 from syncer.domain.model import Record
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
     HighLevelClock,

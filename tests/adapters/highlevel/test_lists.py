@@ -12,15 +12,8 @@ from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.http.client import HEADERS
 from adapters.sandbox import Call
-from syncer.contract.adapter import (
-    AdapterError,
-    BadAnswer,
-    Completes,
-    ListsTasks,
-    Missing,
-    Unauthorized,
-    Unavailable,
-)
+from syncer.contract.adapter import Completes, ListsTasks
+from syncer.contract.errors import AdapterError, BadAnswer, Missing, Unauthorized, Unavailable
 from syncer.domain.model import Kind, Reading, State
 from tests.support.clock import START
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures

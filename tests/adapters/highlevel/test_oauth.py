@@ -18,7 +18,7 @@ from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Fault
-from syncer.contract.adapter import Forbidden, NotSent, Unauthorized, Unavailable
+from syncer.contract.errors import Forbidden, NotSent, Unauthorized, Unavailable
 from syncer.domain.redact import redact
 from tests.support.clock import run_virtual, virtual_loop
 from tests.support.highlevel_kit import LOCATION, draft

@@ -17,7 +17,7 @@ from openapi_spec_validator import validate
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call, Reply
-from syncer.contract.adapter import AdapterError
+from syncer.contract.errors import AdapterError
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Edit, Kind, Record
 from tests.support.highlevel_kit import DUE, MARKER, HighLevelClock, asking, draft, ref

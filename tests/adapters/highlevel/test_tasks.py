@@ -10,7 +10,7 @@ import pytest
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.settings import KindRule, compile_expression
 from adapters.sandbox import Fault
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     AdapterError,
     BadAnswer,
     Forbidden,

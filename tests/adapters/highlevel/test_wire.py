@@ -18,7 +18,7 @@ from adapters.highlevel.paging import CONTACT_PAGE, ContactPager, Pager, TaskPag
 from adapters.highlevel.settings import SEARCHED, HighLevelSettings, KindRule, compile_expression
 from adapters.highlevel.wire import WireTask
 from adapters.text import body_text, plain_text
-from syncer.contract.adapter import AdapterError, BadAnswer
+from syncer.contract.errors import AdapterError, BadAnswer
 from syncer.domain.model import Kind, Reading, Record, Unreadable, split_marker
 from tests.support.highlevel_kit import DUE, LOCATION, MARKER, TASK, draft, ref, using
 

@@ -22,7 +22,7 @@ from adapters.http import arriving
 from adapters.http.answers import EXCERPT, excerpt, readable
 from adapters.http.arriving import LARGEST, STEP, Unfit, receive
 from adapters.http.client import Http
-from syncer.contract.adapter import AdapterError, BadAnswer, InDoubt, Unavailable
+from syncer.contract.errors import AdapterError, BadAnswer, InDoubt, Unavailable
 from tests.support.clock import run_virtual
 from tests.support.http_client import KEY, WIDE, Thing, answers, got, http, nested, outcome, read
 
@@ -273,7 +273,7 @@ PROGRAM = """
 import asyncio, gzip, resource, sys
 import structlog
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-from syncer.contract.adapter import AdapterError
+from syncer.contract.errors import AdapterError
 from adapters.http.client import Http
 from syncer.contract.settings import Rate
 

@@ -14,11 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.http.client import MAX_THROTTLES, Rule
 from adapters.http.pace import Limits, Pace, Window
-from syncer.contract.adapter import (
-    AdapterError,
-    BudgetSpent,
-    InDoubt,
-)
+from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt
 from syncer.contract.settings import Rate
 from syncer.ledger import LeaseLost
 from tests.support.clock import START, run_virtual

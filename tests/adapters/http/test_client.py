@@ -11,7 +11,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from adapters.http.client import READ_ATTEMPTS, Rule, excerpt, said
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     AdapterError,
     BadAnswer,
     Forbidden,

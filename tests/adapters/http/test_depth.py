@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from adapters.http import arriving
 from adapters.http.arriving import DEEPEST, STEP, Depth, Unfit
-from syncer.contract.adapter import BadAnswer
+from syncer.contract.errors import BadAnswer
 from tests.support.http_client import nested, read
 
 

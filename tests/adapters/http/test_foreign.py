@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     AdapterError,
     Forbidden,
     InDoubt,

@@ -10,7 +10,7 @@ import pytest
 import adapters.http.client
 from adapters.http.client import Http
 from syncer.config.loader import ConfigError, build_adapters
-from syncer.contract.adapter import NotSent
+from syncer.contract.errors import NotSent
 from tests.support.account_files import ALL, KEYS, load
 from tests.support.http_client import KEY, WIDE
 

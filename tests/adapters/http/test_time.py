@@ -10,7 +10,7 @@ import pytest
 
 import adapters.http.network
 from adapters.http.client import Http
-from syncer.contract.adapter import AdapterError, InDoubt, NoConnection, NotSent, Unavailable
+from syncer.contract.errors import AdapterError, InDoubt, NoConnection, NotSent, Unavailable
 from tests.support.clock import run_virtual
 from tests.support.http_client import KEY, WIDE, answers, http
 

@@ -11,18 +11,8 @@ from pydantic import ValidationError
 
 from adapters.reply.adapter import ReplyAdapter
 from adapters.sandbox import Fault
-from syncer.contract.adapter import (
-    AdapterError,
-    Ambiguous,
-    BadAnswer,
-    Completes,
-    InDoubt,
-    ListsTasks,
-    Missing,
-    NotSent,
-    Refused,
-    Unauthorized,
-)
+from syncer.contract.adapter import Completes, ListsTasks
+from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, InDoubt, Missing, NotSent, Refused, Unauthorized
 from syncer.contract.settings import Rate
 from syncer.domain.model import Kind, Record, State
 from tests.support import reply_world

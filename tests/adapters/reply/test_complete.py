@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Call, Fault
-from syncer.contract.adapter import InDoubt, NotSent, Refused
+from syncer.contract.errors import InDoubt, NotSent, Refused
 from syncer.domain.model import State
 from tests.support.clock import run_virtual
 from tests.support.reply_world import DUE, WHOLE, ReplyWorld, answering, ref

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import adapters.reply
 from adapters.reply.adapter import ReplyAdapter
-from syncer.contract.adapter import AdapterError
+from syncer.contract.errors import AdapterError
 from syncer.domain.model import Kind, Record
 from tests.support.clock import run_virtual
 from tests.support.reply_world import WHOLE, ReplyWorld, answering, draft, ref

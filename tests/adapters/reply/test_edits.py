@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from adapters.reply.edits import check_fields, replacement, rewritten, same_in_reply
 from adapters.reply.mapping import read_text, to_reading, write_text
 from adapters.reply.wire import WireTask
-from syncer.contract.adapter import Refused
+from syncer.contract.errors import Refused
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Edit, Kind, Marker
 from tests.support.texts import bodies, titles

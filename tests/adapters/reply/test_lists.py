@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Call, Fault, Reply
-from syncer.contract.adapter import Ambiguous, BadAnswer, Missing, Unavailable
+from syncer.contract.errors import Ambiguous, BadAnswer, Missing, Unavailable
 from syncer.domain.model import Kind, State
 from tests.support.clock import run_virtual
 from tests.support.reply_world import DUE, ReplyWorld, answering, due_in, page, row

@@ -22,7 +22,7 @@ from adapters.reply.mapping import (
 from adapters.reply.wire import instant
 from adapters.reply.words import CALL_RESOLUTION, CREATION_SOURCE, LINKEDIN_TYPE, STATUS, TASK_TYPE, Vocabulary
 from adapters.text import body_text, title_text
-from syncer.contract.adapter import Refused
+from syncer.contract.errors import Refused
 from syncer.domain.model import Kind, Record
 from tests.support.reply_world import MARKER, draft
 from tests.support.strategies import marker_of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from adapters.sandbox import Fault
 from adapters.superfone.sandbox import SuperfoneSandbox
-from syncer.contract.adapter import (
+from syncer.contract.errors import (
     AdapterError,
     BadAnswer,
     BudgetSpent,

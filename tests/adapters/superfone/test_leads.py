@@ -9,13 +9,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from adapters.superfone.sandbox import SuperfoneSandbox
-from syncer.contract.adapter import (
-    Ambiguous,
-    BadAnswer,
-    Full,
-    InDoubt,
-    Refused,
-)
+from syncer.contract.errors import Ambiguous, BadAnswer, Full, InDoubt, Refused
 from syncer.domain.model import Record
 from tests.support.clock import run_virtual
 from tests.support.superfone_kit import (

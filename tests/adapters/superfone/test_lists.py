@@ -7,10 +7,7 @@ import pytest
 
 from adapters.sandbox import Call, Fault, Reply
 from adapters.superfone.sandbox import SuperfoneSandbox
-from syncer.contract.adapter import (
-    BadAnswer,
-    Unavailable,
-)
+from syncer.contract.errors import BadAnswer, Unavailable
 from syncer.domain.model import Kind, Listing
 from tests.support.superfone_kit import (
     DUE,

@@ -10,13 +10,8 @@ import pytest
 from adapters.sandbox import Fault, json_reply
 from adapters.superfone.adapter import SuperfoneAdapter
 from adapters.superfone.sandbox import SuperfoneSandbox
-from syncer.contract.adapter import (
-    Identity,
-    InDoubt,
-    NothingOpen,
-    Refused,
-    WrongAccount,
-)
+from syncer.contract.adapter import Identity
+from syncer.contract.errors import InDoubt, NothingOpen, Refused, WrongAccount
 from syncer.domain.model import Kind, Listing, Reading, State, TaskRef
 from tests.support.superfone_kit import (
     DUE,

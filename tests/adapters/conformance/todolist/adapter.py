@@ -13,19 +13,8 @@ from pydantic import BaseModel, BeforeValidator, StrictBool, StrictStr, StringCo
 from adapters.http.client import Answer, Http, Transport, excerpt
 from adapters.instants import read_day, read_instant, write_instant
 from adapters.text import plain_text, title_text
-from syncer.contract.adapter import (
-    Adapter,
-    AdapterError,
-    BadAnswer,
-    Capabilities,
-    Changed,
-    Check,
-    Completes,
-    Identity,
-    ListsTasks,
-    Missing,
-    Refused,
-)
+from syncer.contract.adapter import Adapter, Capabilities, Changed, Check, Completes, Identity, ListsTasks
+from syncer.contract.errors import AdapterError, BadAnswer, Missing, Refused
 from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.contact_keys import email_key, phone_key
