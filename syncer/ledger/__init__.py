@@ -1,6 +1,6 @@
 """The ledger: an account's state between runs, and the only code that knows SQL.
 
-What is named here is imported when it is asked for: to look at a ledger takes none of what writes it.
+The names here are imported on first use, so that reading a ledger does not import what writes one.
 """
 
 from __future__ import annotations

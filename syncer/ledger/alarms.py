@@ -1,4 +1,4 @@
-"""The alarms that are on, and the messages about them that somebody has not got yet."""
+"""Active alarms, and the messages about them that were not delivered yet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LATER: Final = (
 
 
 class Telling(NamedTuple):
-    """One message, JSON, for one way of telling; not to be tried before an instant."""
+    """One message (JSON) for one receiver, and the time before which it is not tried."""
 
     id: int
     alarm: str
@@ -56,7 +56,7 @@ class AlarmBook:
     def change(
         self, begun: Iterable[Alarm], ended: Iterable[str], messages: Iterable[tuple[str, str, str]], now: datetime
     ) -> None:
-        """Store which alarms began and ended, with the messages to be told: (alarm, way, JSON)."""
+        """Store which alarms began and ended, and the messages to send: (alarm, way, JSON)."""
         with self._database.writing() as connection:
             for name in (*ended, *(alarm.name for alarm in begun)):
                 connection.execute(_OFF, {"of_name": name})
@@ -70,7 +70,7 @@ class AlarmBook:
                 connection.execute(insert(_telling), tellings)
 
     def tellings(self) -> list[Telling]:
-        """What nobody has got yet, in order; of each alarm and way only the first may be told now."""
+        """Return the undelivered messages in order. For each alarm and way only the first may be sent now."""
         with self._database.reading() as connection:
             rows = [Telling(*row) for row in connection.execute(_TELLINGS)]
         first: dict[tuple[str, str], Telling] = {}
@@ -79,11 +79,11 @@ class AlarmBook:
         return list(first.values())
 
     def told(self, telling: Telling) -> None:
-        """It was told, or will not be any more."""
+        """Delete a message that was delivered or was given up."""
         with self._database.writing() as connection:
             connection.execute(delete(_telling).where(_telling.c.id == telling.id))
 
     def tell_later(self, telling: Telling, not_before: datetime) -> None:
-        """It was tried, and could not be told."""
+        """Note that a message could not be delivered, and when to try again."""
         with self._database.writing() as connection:
             connection.execute(_LATER, {"of_id": telling.id, "later": not_before})

@@ -1,4 +1,4 @@
-"""What a ledger answers to people, however it was opened."""
+"""The questions that people ask of a ledger, independent of how it was opened."""
 
 from __future__ import annotations
 
@@ -17,103 +17,103 @@ from syncer.ledger.values import Counts, Incidents, Run, TaskView
 
 
 class Answers(ABC):
-    """Each question is asked of one consistent view of the ledger, and raises `LedgerError`. ``where`` names it."""
+    """Each method reads one consistent view of the ledger, and raises `LedgerError`. ``where`` names the ledger."""
 
     @property
     @abstractmethod
     def where(self) -> str:
-        """The path or the address, without a password."""
+        """The ledger's path or address, without a password."""
 
     @abstractmethod
     def _asking(self) -> AbstractContextManager[Ask]:
-        """One consistent view."""
+        """Open one consistent view."""
 
     @abstractmethod
     def _present(self, ask: Ask) -> Now:
-        """Now, by the clocks that leases are held against."""
+        """Return the current time by the clocks that decide about leases."""
 
     @abstractmethod
     def _judge(self, alive: Callable[[Owner], bool]) -> Judge:
-        """Who tells whether a lease is lost."""
+        """Return the judge of whether a lease is lost."""
 
     def tasks(self, contact: str | None = None, state: str | None = None, system: str | None = None) -> list[TaskView]:
-        """Tasks by due; ``contact`` is part of a name, a phone number, an e-mail or a link, ``system`` has a copy."""
+        """Return tasks by due date. ``contact`` is part of a name, phone, e-mail or link; ``system`` has a copy."""
         with self._asking() as ask:
             return questions.tasks(ask, contact=contact, state=state, system=system)
 
     def views_of(self, tasks: Collection[str]) -> list[TaskView]:
-        """These tasks, as far as they are known."""
+        """Return those of these tasks that the ledger knows."""
         with self._asking() as ask:
             return questions.views_of(ask, tasks)
 
     def history(self, task: str) -> list[Event]:
-        """One task's events, oldest first."""
+        """Return one task's events, oldest first."""
         with self._asking() as ask:
             return questions.history(ask, task)
 
     def open_operations(self, task: str) -> list[Operation]:
-        """What is not settled of one task, and what failed or was refused last."""
+        """Return one task's unsettled operations, and those that failed or were refused last."""
         with self._asking() as ask:
             return questions.open_operations(ask, task)
 
     def had_copy(self, task: str, system: str) -> bool:
-        """Whether a copy of the task was ever known there, also one that was forgotten since."""
+        """Whether a copy of the task was ever known there, even if it was deleted from the ledger since."""
         with self._asking() as ask:
             return questions.had_copy(ask, task, system)
 
     def find(self, reference: str) -> str | None:
-        """A task's id, by itself, by its unambiguous beginning (6 characters or more), or by ``system:remote id``."""
+        """Return a task's id, given the id, an unambiguous prefix (6 characters or more), or ``system:remote id``."""
         with self._asking() as ask:
             return questions.find(ask, reference)
 
     def beginning_with(self, reference: str) -> list[TaskView]:
-        """The tasks whose ids begin so (6 characters or more), by due, without their copies."""
+        """Return the tasks whose ids have this prefix (6 characters or more), by due date, without their copies."""
         with self._asking() as ask:
             return questions.beginning_with(ask, reference)
 
     def alarms_on(self) -> dict[str, Alarm]:
-        """The alarms that are on, by name, the oldest first."""
+        """Return the active alarms by name, oldest first."""
         with self._asking() as ask:
             return questions.alarms_on(ask)
 
     def good_at(self) -> datetime | None:
-        """When a run last ended well: ``ok`` or ``partial``."""
+        """Return when a run last ended with ``ok`` or ``partial``."""
         with self._asking() as ask:
             return questions.good_at(ask)
 
     def incidents(self, since: datetime) -> Incidents | None:
-        """Those of since then; ``None`` if there were none."""
+        """Return the incidents since then, or ``None`` if there were none."""
         with self._asking() as ask:
             return questions.incidents(ask, since)
 
     def counts(self) -> Counts:
-        """How many there are of everything."""
+        """Return how many tasks, copies, contacts and operations there are."""
         with self._asking() as ask:
             return questions.counts(ask)
 
     def cursors(self) -> dict[str, str]:
-        """The small values by name, without all the rest."""
+        """Return the cursors by name."""
         with self._asking() as ask:
             return questions.cursors(ask)
 
     def last_run(self) -> Run | None:
-        """The run that began last, finished or not."""
+        """Return the run that began last, finished or not."""
         return next(iter(self.runs(1)), None)
 
     def runs(self, limit: int = 20, alive: Callable[[Owner], bool] = process_alive) -> list[Run]:
-        """The last runs, the newest first."""
+        """Return the last runs, newest first."""
         with self._asking() as ask:
             found = self._running(ask, alive)
             return questions.recent_runs(ask, limit, None if found is None else found[1])
 
     def running(self, alive: Callable[[Owner], bool] = process_alive) -> Owner | None:
-        """The process that runs the account now."""
+        """Return the process that runs the account now, or ``None``."""
         with self._asking() as ask:
             found = self._running(ask, alive)
         return None if found is None else found[0]
 
     def _running(self, ask: Ask, alive: Callable[[Owner], bool]) -> tuple[Owner, str | None] | None:
-        """Who holds the lease and has not lost it, with its run, as far as this process can tell."""
+        """Return the current holder of the lease and its run, as far as this process can tell."""
         held = questions.lease(ask)
         if held is None or self._judge(alive).has_lost(held, current_owner(""), self._present(ask)):
             return None

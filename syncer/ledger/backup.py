@@ -1,4 +1,4 @@
-"""Copies of a ledger's file: made while it is in use, and put back when it is not."""
+"""Back up a ledger's file while it is in use, and restore it when it is not."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KEPT: Final = 2
-"""How many daily copies stay."""
+"""How many daily backups are kept."""
 
 _PAGES: Final = 2000
 _AS_COPY: Final = (
-    # So that whoever opens it, wherever that is, knows that it is a copy, and that nobody runs it.
+    # A program that opens the backup anywhere must see that it is a copy, and that no run holds it.
     "UPDATE cursor SET value = '' WHERE name IN ('fingerprint', 'daemon')",
     f"DELETE FROM lease WHERE name = '{LEASE}'",  # noqa: S608 - a constant
 )
@@ -33,13 +33,13 @@ _IDENTITY: Final = "SELECT name, value FROM cursor WHERE name LIKE 'identity:%'"
 
 
 class Ended(Exception):
-    """Somebody asked for the end before the copy was whole."""
+    """The backup was stopped before it was complete."""
 
 
 def copy(source: Path, target: Path, *, ended: Callable[[], bool] = lambda: False) -> None:
-    """A consistent copy, with what lies in a log beside it, in one step; who writes meanwhile is not held up.
+    """Make a consistent copy, including what is in the log. Writers are not delayed.
 
-    What is at ``target`` must be a ledger, or nothing. Raises `LedgerError`, and `Ended`.
+    ``target`` must be a ledger or not exist. Raises `LedgerError`, and `Ended`.
     """
     _check_target(source, target)
     with _told(target), _draft(target) as draft:
@@ -50,9 +50,9 @@ def copy(source: Path, target: Path, *, ended: Callable[[], bool] = lambda: Fals
 
 
 def daily(place: Place, day: date, *, ended: Callable[[], bool] = lambda: False) -> Path | None:
-    """The day's copy beside the ledger, and no more than `KEPT` of them; ``None`` if there was one already.
+    """Make the day's backup beside the ledger and keep the last `KEPT`; ``None`` if there was one already.
 
-    A server's ledger is copied by its own tools.
+    A ledger on a server is backed up by the server's own tools.
     """
     if not isinstance(place, FilePlace):
         return None
@@ -60,7 +60,7 @@ def daily(place: Place, day: date, *, ended: Callable[[], bool] = lambda: False)
     if target.is_file() and not target.is_symlink():
         return None
     copy(place.path, target, ended=ended)
-    # What is dated later was made by a clock that was ahead.
+    # A backup with a later date was made while our clock was ahead.
     made = sorted(place.backups(), key=lambda path: (path.name <= target.name, path.name))
     for old in made[:-KEPT]:
         with suppress(OSError):
@@ -69,10 +69,10 @@ def daily(place: Place, day: date, *, ended: Callable[[], bool] = lambda: False)
 
 
 def put_back(source: Path, place: FilePlace) -> Path | None:
-    """Put a copy in the ledger's place; where the present one is now. Nobody may have the ledger open.
+    """Restore a backup. Returns where the present ledger was moved to. No process may have the ledger open.
 
-    Raises `LedgerError` for what is no ledger, for a damaged one, and for one of another account; `Locked` where
-    somebody has it open.
+    Raises `LedgerError` if the backup is no ledger, damaged, or another account's, and `Locked` if a process has the
+    ledger open.
     """
     _check_source(source)
     _check_account(source, place.path)
@@ -90,7 +90,7 @@ def put_back(source: Path, place: FilePlace) -> Path | None:
 
 def _swap(draft: Path, path: Path) -> Path:
     kept = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
-    # Its log goes with it: the two are one ledger.
+    # The log is moved, too, because it is part of the ledger.
     os.link(path, kept)
     log = stale.log_of(path)
     if log.exists():
@@ -136,7 +136,7 @@ def _check_ledger(path: Path, what: str) -> None:
 
 
 def _check_account(source: Path, present: Path) -> None:
-    """Refuse a ledger that belongs to other remote accounts, where both say to which they belong."""
+    """Refuse a ledger that belongs to other CRM accounts, if both ledgers tell which ones they belong to."""
     here, there = _identities(present), _identities(source)
     for name in sorted(here.keys() & there.keys()):
         if here[name] != there[name]:
@@ -155,13 +155,13 @@ def _identities(path: Path) -> Mapping[str, str]:
         with closing(sqlite3.connect(f"{stale.uri_of(path)}?mode=ro", uri=True)) as connection:
             return dict(connection.execute(_IDENTITY).fetchall())
     except sqlite3.Error:
-        # A damaged one cannot tell, and is what a copy is put back for.
+        # A damaged ledger cannot tell, and is the reason to restore a backup.
         return {}
 
 
 @contextmanager
 def _draft(target: Path) -> Iterator[Path]:
-    """A new file beside the target, ours alone, which is gone afterwards if it was not put there."""
+    """Open a new private file beside the target. It is deleted afterwards if it was not moved to the target."""
     draft = beside(target)
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
@@ -181,7 +181,7 @@ def _copy_pages(source: Path, draft: Path, ended: Callable[[], bool]) -> None:
         closing(sqlite3.connect(f"{stale.uri_of(source)}?mode=ro", uri=True, isolation_level=None)) as reader,
         closing(sqlite3.connect(draft, isolation_level=None)) as writer,
     ):
-        # Within one reading what others write is not seen, so that the copy need never begin anew.
+        # Within one read transaction the writes of others are not seen, so that the copy never has to start again.
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reader.backup(writer, pages=_PAGES, progress=step, sleep=0)
@@ -199,7 +199,7 @@ def _copy_pages(source: Path, draft: Path, ended: Callable[[], bool]) -> None:
 
 @contextmanager
 def _told(where: Path) -> Iterator[None]:
-    """Turn what the disk and SQLite raise into `LedgerError`."""
+    """Turn errors of the disk and of SQLite into `LedgerError`."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

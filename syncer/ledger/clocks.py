@@ -1,6 +1,6 @@
-"""What was dated by a wall clock that was set since: no wait lasts longer than it was meant to, and none is cut short.
+"""Correct stored times after the wall clock was set, so that no wait takes longer or shorter than intended.
 
-A clock that nobody sets goes on through all runs of one boot. It tells by how much the wall clock was put forward.
+The steady clock of a boot is never set. Compared with it, the wall clock shows by how much it was put forward.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from sqlalchemy import Connection, update
 from syncer.ledger.tables import METADATA
 
 CLOCKS: Final = "clocks"
-"""The cursor that has what both clocks said when the last run began, and of which boot the steady one is."""
+"""The cursor with both clocks at the start of the last run, and the boot of the steady clock."""
 _visit: Final = METADATA.tables["visit"]
 _DRIFT: Final = timedelta(seconds=1)
-"""Two clocks never go exactly alike."""
+"""A smaller difference is no change of the clock: two clocks never run at exactly the same speed."""
 _JUST_BEFORE: Final = timedelta.resolution
 
 
 def noted(machine: str, now: datetime, steady: float) -> dict[str, str]:
-    """The cursor to be stored at the start of a run."""
+    """Return the cursor to store at the start of a run."""
     return {CLOCKS: f"{now.isoformat()} {steady!r} {machine}"}
 
 
 def put_forward(cursors: Mapping[str, str], machine: str, now: datetime, steady: float) -> timedelta:
-    """By how much the wall clock was put forward since the last run; zero if it was not, or nothing tells."""
+    """Return by how much the wall clock was put forward since the last run; zero if it was not or is not known."""
     then, seconds, boot = (*cursors.get(CLOCKS, "").split(" ", 2), "", "", "")[:3]
     if boot != machine or float(seconds) > steady:
         return timedelta(0)
@@ -36,5 +36,5 @@ def put_forward(cursors: Mapping[str, str], machine: str, now: datetime, steady:
 
 
 def bring_back(connection: Connection, now: datetime) -> None:
-    """Readings that are dated ahead were made before this run: else they would count as the latest for years."""
+    """Correct visits that are dated in the future. Otherwise they would count as the latest for years."""
     connection.execute(update(_visit).where(_visit.c.read_at >= now).values(read_at=now - _JUST_BEFORE))

@@ -1,4 +1,4 @@
-"""From a URL to a database."""
+"""Open a database from its URL."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _PATIENCE: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "30000",
 }
-"""How soon a PostgreSQL server that says nothing is given up: without these after minutes, or hours."""
+"""Settings for a PostgreSQL server that does not answer. Without them, a connection would wait for minutes or hours."""
 
 ABANDONED: Final = "60s"
-"""After how long the server ends a transaction in which nothing happens: else what it locked would stay locked for
-hours where the machine has lost its power or its network."""
+"""After this time the server ends an idle transaction. Otherwise its locks would last for hours after our machine lost
+its power or network."""
 
 
 def connect(url: str, *, read_only: bool = False) -> Database:
-    """A database for ``sqlite:///path`` or ``postgresql+psycopg://…``; a SQLite file is created if need be.
+    """Open ``sqlite:///path`` or ``postgresql+psycopg://…``. A missing SQLite file is created.
 
-    With ``read_only`` a SQLite file that is not there is an empty ledger in memory. Raises `LedgerError`.
+    With ``read_only``, a missing SQLite file is opened as an empty ledger in memory. Raises `LedgerError`.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite":
-        # Taken as it is: SQLAlchemy would decode percent signs, which are part of a file's name.
+        # The path is taken as it is: SQLAlchemy would decode percent signs, which are part of a file's name.
         return open_file(rest.removeprefix("/"), read_only=read_only)
     if scheme in {"postgresql", "postgresql+psycopg"}:
         return _connect_postgres(_parse(url), read_only=read_only)
@@ -45,12 +45,12 @@ def connect(url: str, *, read_only: bool = False) -> Database:
 
 
 def locate(url: str) -> FilePlace | None:
-    """Where the ledger's file is, or would be; ``None`` for a server's. Raises `LedgerError` for what is not ours."""
+    """Return the path of the ledger's file, or ``None`` for a server. Raises `LedgerError` if it is not ours."""
     scheme, _, name = url.partition("://")
     if scheme != "sqlite":
         return None
     place = FilePlace(Path(name.removeprefix("/")))
-    # Where it is damaged, or no database at all, a copy can be put there, and what is there is kept.
+    # A damaged file, or one that is no database, can still be replaced by a backup, and is kept.
     with suppress(sqlite3.Error):
         look_at(place)
     return place
@@ -64,7 +64,7 @@ def _parse(url: str) -> URL:
 
 
 def _bad_url() -> LedgerError:
-    # Without the URL, which may hold a password.
+    # The message leaves out the URL, which may contain a password.
     return LedgerError("the ledger's url must begin with sqlite:/// or postgresql+psycopg://")
 
 
@@ -81,7 +81,7 @@ def _connect_postgres(url: URL, *, read_only: bool) -> Database:
 
 
 def _patient(url: URL) -> URL:
-    """With the settings that keep a server that fell silent from stopping everything; the URL may have others."""
+    """Return the URL with `_PATIENCE`, unless it has settings of its own."""
     missing = {name: value for name, value in _PATIENCE.items() if name not in url.query}
     return url.set(drivername="postgresql+psycopg").update_query_dict(missing)
 

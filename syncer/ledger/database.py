@@ -1,4 +1,4 @@
-"""Transactions, and errors that say what to do."""
+"""Transactions, and database errors as messages that say what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RULES: Final = {
     "operation.task, operation.system, operation.action": "one_unsettled_operation",
 }
 _LOCK: Final = 0x5359_4E43
-"""Our advisory locks on a PostgreSQL server; the second half of their key is the ledger's schema."""
+"""The first half of the key of our advisory locks on PostgreSQL. The second half is the ledger's schema."""
 _LOCK_TIMEOUT: Final = "55P03"
 _DAMAGE: Final = "malformed"
 _ADVICE: Final = {
@@ -47,16 +47,16 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """One consistent view of the ledger. Raises `LedgerError`."""
+        """Open one consistent view of the ledger. Raises `LedgerError`."""
         with self.translated(), self._readers.begin() as connection:
             _begin(connection, write=False)
             yield connection
 
     @contextmanager
     def writing(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
-        """One transaction that waits so many seconds for other writers first.
+        """Open one write transaction. It first waits for other writers for up to this number of seconds.
 
-        Raises `LedgerError`, `Conflict`, `LedgerReplaced` where the file is no longer the one that was opened.
+        Raises `LedgerError`, `Conflict`, and `LedgerReplaced` if the file is no longer the one that was opened.
         """
         if self.read_only:
             msg = f"the ledger {self.where} was opened for reading only"
@@ -68,7 +68,7 @@ class Database:
 
     @contextmanager
     def changing(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
-        """What `writing` does, for the schema: also in a copy that is for reading only, and errors as they are."""
+        """Open a write transaction for the schema: also in a read-only copy, and without translating errors."""
         with self.engine.begin() as connection:
             _begin(connection, write=True, patience=patience)
             yield connection
@@ -79,7 +79,7 @@ class Database:
 
     @contextmanager
     def translated(self) -> Iterator[None]:
-        """Turn what the driver raises into `LedgerError` and `Conflict`; a bug of ours stays what it is."""
+        """Turn the driver's errors into `LedgerError` and `Conflict`. Errors of our own code are not changed."""
         try:
             yield
         except DBAPIError as error:
@@ -107,7 +107,7 @@ def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerE
 
 
 def damaged(where: str, words: str, place: Place) -> LedgerError:
-    """What to tell about a ledger that the disk has damaged."""
+    """Return the message for a damaged ledger."""
     copies = place.backups()
     remedy = f"put its last copy back: syncer ledger restore {copies[-1]}" if copies else "restore a copy"
     return LedgerError(
@@ -117,7 +117,7 @@ def damaged(where: str, words: str, place: Place) -> LedgerError:
 
 
 def asking(connection: Connection) -> Ask:
-    """What asks this connection in plain SQL."""
+    """Return a function that asks this connection in plain SQL."""
 
     def ask(sql: str, /, **values: object) -> Sequence[Sequence[Any]]:
         return connection.execute(_statement(sql), values).all()
@@ -131,19 +131,19 @@ def _statement(sql: str) -> TextClause:
 
 
 def _begin(connection: Connection, *, write: bool, patience: float = BUSY_SECONDS) -> None:
-    """Begin by ourselves, so that writers wait for each other, and for no longer than told."""
+    """Begin the transaction ourselves, so that writers wait for each other, but not longer than this."""
     if connection.dialect.name == "sqlite":
         _begin_sqlite(connection, "BEGIN IMMEDIATE" if write else "BEGIN", patience)
     elif write:
-        # Rows are locked one by one there: two writers would see each other's work half done.
+        # PostgreSQL locks single rows, so two writers would see each other's half-finished work.
         wait = f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}"
         connection.exec_driver_sql(f"{wait}; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
 
 
 def _begin_sqlite(connection: Connection, how: str, patience: float) -> None:
-    """The driver would begin late, and a reader that starts to write cannot wait.
+    """Begin at once. The driver would begin with the first write, and then SQLite cannot wait for other writers.
 
-    Neither through SQLAlchemy's statements nor its events, either of which costs more than SQLite's own work.
+    This bypasses SQLAlchemy's statements and events, because either costs more time than SQLite's own work.
     """
     cursor = connection.connection.cursor()
     if patience == BUSY_SECONDS:

@@ -18,11 +18,11 @@ from syncer.ledger.owner import Owner
 
 
 class LedgerError(Exception):
-    """The ledger cannot be used; the text is a sentence for people, without any secret."""
+    """The ledger cannot be used. The text is a sentence for people and contains no secret."""
 
 
 class Conflict(LedgerError):
-    """A rule of the ledger refused a value; ``constraint`` names it. Nothing of the transaction was stored."""
+    """A rule of the ledger refused a value. ``constraint`` is its name. Nothing of the transaction was stored."""
 
     def __init__(self, where: str, constraint: str) -> None:
         super().__init__(f"the ledger {where} refused a value: {constraint}")
@@ -30,7 +30,7 @@ class Conflict(LedgerError):
 
 
 class LeaseLost(LedgerError):
-    """The lease is not, or no longer, held by this token. Nothing was stored."""
+    """The lease is not held by this token. Nothing was stored."""
 
     def __init__(self) -> None:
         super().__init__("the lease was lost: another process runs this account now")

@@ -1,4 +1,4 @@
-"""What CRMs have told by events and no run has looked at yet: contacts, not deliveries, so that it stays small."""
+"""Hints: what CRMs reported by events and no run has read yet. They are stored by contact, so that there are few."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncer.ledger.store import Ledger
 from syncer.ledger.tables import METADATA
 
 MOST: Final = 20_000
-"""Hints that wait at once; regular runs read everything sooner or later."""
+"""The most hints that may wait. More are refused, since regular runs read everything sooner or later."""
 KNOWN_FOR: Final = timedelta(days=7)
 _hint: Final = METADATA.tables["hint"]
 _delivery: Final = METADATA.tables["delivery"]
@@ -22,7 +22,7 @@ _LAST: Final = select(func.coalesce(func.max(_hint.c.number), 0))
 
 
 class Hint(NamedTuple):
-    """A contact of whom something happened, or a task whose contact is not known; ``number`` grows with each."""
+    """A contact for which an event was reported, or a task whose contact is not known. ``number`` grows with each."""
 
     system: str
     what: str
@@ -36,7 +36,7 @@ TASK: Final = "task"
 
 
 class Delivered(NamedTuple):
-    """One delivery to be stored: (what, key) of each of its hints, and the CRM's own id of it."""
+    """One received delivery: the (what, key) of each of its hints, and the id that its CRM gave it."""
 
     system: str
     hints: tuple[tuple[str, str], ...]
@@ -44,7 +44,7 @@ class Delivered(NamedTuple):
 
 
 class NoRoom(Exception):
-    """So many hints wait that no more are taken."""
+    """Too many hints wait, so no more are accepted."""
 
 
 class HintBook:
@@ -54,7 +54,7 @@ class HintBook:
         self._database = ledger.database
 
     def store(self, deliveries: Sequence[Delivered], now: datetime) -> list[bool]:
-        """Store what they tell; for each, whether it is new, and not a repetition. Raises `NoRoom`."""
+        """Store these deliveries. Returns for each whether it is new and not a repetition. Raises `NoRoom`."""
         with self._database.writing() as connection:
             known = _known(connection, deliveries)
             new = []
@@ -71,12 +71,12 @@ class HintBook:
         return new
 
     def waiting(self, limit: int) -> list[Hint]:
-        """The oldest that wait."""
+        """Return the oldest waiting hints."""
         with self._database.reading() as connection:
             return [Hint(*row) for row in connection.execute(_WAITING.order_by(_hint.c.number).limit(limit))]
 
     def done(self, hints: Iterable[Hint]) -> None:
-        """Forget these, unless the same was told again since."""
+        """Delete these hints, unless the same was reported again since."""
         with self._database.writing() as connection:
             columns = tuple_(_hint.c.system, _hint.c.what, _hint.c.key, _hint.c.number)
             for part in chunks(tuple(hint[:4]) for hint in hints):

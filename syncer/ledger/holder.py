@@ -1,4 +1,4 @@
-"""Who holds the lease, and whether that one has lost it."""
+"""Who holds the lease, and whether the holder has lost it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Final, NamedTuple, Protocol
 from syncer.ledger.owner import Owner
 
 LEASE: Final = "run"
-"""A ledger has one lease. It is not the account's name, which may be changed while a daemon runs."""
+"""The name of a ledger's only lease. The account's name is not used: it may change while a daemon runs."""
 
 
 class Held(Protocol):
-    """A lease as it stands in its row."""
+    """A lease as it is stored."""
 
     @property
     def token(self) -> str: ...
@@ -31,7 +31,7 @@ class Held(Protocol):
 
 
 class HeldRow(NamedTuple):
-    """The same, with the run that is made under it."""
+    """A stored lease with its run."""
 
     token: str
     machine: str
@@ -43,7 +43,7 @@ class HeldRow(NamedTuple):
 
 
 class Now(NamedTuple):
-    """The present by both clocks, and how long a lease is good from then on."""
+    """The current time by both clocks, and the term of a lease that is taken now."""
 
     at: datetime
     steady: float
@@ -56,10 +56,10 @@ class Now(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Who else may still hold a lease. ``alive`` is asked about processes of this machine.
+    """Decides whether a holder has lost its lease. ``alive`` is called for processes of this machine.
 
-    ``going`` are the tokens of this process whose runs have not ended; ``local`` says that nobody on another machine
-    can have the ledger open.
+    ``going`` are the tokens of this process whose runs have not ended. ``local`` is true if no process of another
+    machine can have the ledger open.
     """
 
     alive: Callable[[Owner], bool]
@@ -67,12 +67,12 @@ class Judge:
     local: bool = False
 
     def has_lost(self, held: Held, owner: Owner, now: Now) -> bool:
-        """Whether the holder of this row has lost its lease to the owner: by its end, or by the end of its term."""
+        """Whether the holder of this lease has lost it to the owner: its process ended, or the term is over."""
         holder = holder_of(held)
         if held.token == owner.token:
             return True
         if holder.process == owner.process and held.token not in self.going:
-            # An earlier run of ours ended, and its lease could not be given back: the disk was full, for one.
+            # An earlier run of this process ended, and its lease could not be released, for example on a full disk.
             return True
         if holder.machine == owner.machine:
             return held.steady_until <= now.steady or not self.alive(holder)
@@ -82,5 +82,5 @@ class Judge:
 
 
 def holder_of(held: Held) -> Owner:
-    """The process that took it."""
+    """Return the process that took the lease."""
     return Owner(held.token, held.machine, held.pid, held.started)

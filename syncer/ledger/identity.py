@@ -1,4 +1,4 @@
-"""Which ledger this is: its id, whether its file is a copy of another one, and since when it is."""
+"""The identity of a ledger: its id, and whether and since when its file is a copy of another one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RUNS: Final = "runs"
 _FORMER: Final = "former"
 _TENDED: Final = "tended"
 OWN: Final = frozenset({_ID, _RESTORED, _FINGERPRINT, _FORMER, _RUNS, _TENDED, CLOCKS})
-"""The cursors that are the ledger's own: `Base` has them in fields of their own."""
+"""The cursors about the ledger itself. `Base` has fields for them."""
 
 Random = Callable[[int], bytes]
 
@@ -42,68 +42,68 @@ Random = Callable[[int], bytes]
 def identify(
     cursors: Mapping[str, str], fingerprint: str, noted: int, now: datetime, random_bytes: Random
 ) -> dict[str, str]:
-    """The cursors to be stored at the start of a run.
+    """Return the cursors to store at the start of a run.
 
-    A ledger without an id gets one. One whose file is another one than it remembers was copied, restored or moved to
-    another machine; one that counts fewer runs than are noted beside it is an old copy, put over the file. Either is
-    another ledger from now on: it gets a new id, and is marked as restored. ``fingerprint`` is its place's, ``noted``
-    the number of runs that was noted there.
+    A ledger without an id gets one. If its fingerprint has changed, it was copied, restored or moved to another
+    machine. If it counts fewer runs than are noted beside its file, an old copy was put over the file. In both cases it
+    is another ledger from now on: it gets a new id and is marked as restored. ``fingerprint`` belongs to its place, and
+    ``noted`` is the number of runs that is noted there.
     """
     runs = _number(cursors.get(_RUNS, ""))
     found = {_FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
     if not _is_id(cursors.get(_ID, "")):
-        # One that never had an id held nothing; what is noted beside it is of one that was lost.
+        # A ledger without an id is empty, so the number beside it is that of a lost ledger.
         return {**found, _ID: new(now, random_bytes).id, _RUNS: "1"}
     if cursors.get(_FINGERPRINT) != fingerprint or runs < noted:
         return {**found, **as_copy(cursors, now, random_bytes)}
     if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:
-        # Found while the clock was ahead: what was read since would count as read before, for years.
+        # The copy was noticed while our clock was ahead. Everything read since would count as read before, for years.
         found[_RESTORED] = now.isoformat()
     return found
 
 
 def as_copy(cursors: Mapping[str, str], now: datetime, random_bytes: Random) -> dict[str, str]:
-    """The cursors of a ledger that was put back, or copied, now. It remembers what it was called before."""
+    """Return the cursors of a ledger that was restored or copied now. It keeps its former ids."""
     former = [*cursors.get(_FORMER, "").split(), cursors.get(_ID, "")]
     names = " ".join(dict.fromkeys(name for name in former if _is_id(name)))
     return {_ID: new(now, random_bytes).id, _RESTORED: now.isoformat(), _FORMER: names}
 
 
 def as_only_one(ledger: LedgerIdentity) -> dict[str, str]:
-    """The cursors of a ledger that took over with this identity. What is known of others is from before."""
+    """Return the cursors of a ledger that took over with this identity. What it knows of other ledgers is deleted."""
     return {_ID: ledger.id, OTHER_LEDGER: "", COMPANY: ""}
 
 
 def runs_of(cursors: Mapping[str, str]) -> int:
-    """How many runs the ledger counts."""
+    """Return how many runs the ledger counts."""
     return _number(cursors.get(_RUNS, ""))
 
 
 def is_copy(cursors: Mapping[str, str]) -> bool:
-    """Whether this is how a ledger begins that was just found to be a copy."""
+    """Whether these cursors are those of a ledger that was just found to be a copy."""
     return _RESTORED in cursors
 
 
 def tended(day: date) -> dict[str, str]:
-    """The cursors of a ledger that is copied, and forgets, on this day."""
+    """Return the cursors of a ledger that is backed up and cleaned up on this day."""
     return {_TENDED: day.isoformat()}
 
 
 def tended_on(cursors: Mapping[str, str]) -> date | None:
-    """The last day on which that was done."""
+    """Return the last day on which the ledger was backed up and cleaned up."""
     day = cursors.get(_TENDED)
     return None if day is None else date.fromisoformat(day)
 
 
 def fill(base: Base, cursors: Mapping[str, str]) -> None:
-    """Give the base its ledger's id, and the other cursors."""
+    """Fill the base with the ledger's id and the other cursors."""
     ledger, restored = cursors.get(_ID, ""), cursors.get(_RESTORED)
     if _is_id(ledger):
         base.ledger_id, base.ledger_made_at = ledger, parse(ledger)
     base.former_ids = frozenset(cursors.get(_FORMER, "").split())
     base.restored_at = datetime.fromisoformat(restored) if restored else None
     if base.restored_at is not None:
-        # Whom a CRM did not know when the copy was made, it may know since.
+        # A contact that a CRM did not have when the copy was made may exist now.
         base.lookups = {key: asked for key, asked in base.lookups.items() if asked >= base.restored_at}
     base.cursors.clear()
     base.cursors.update((name, value) for name, value in cursors.items() if name not in OWN)

@@ -1,4 +1,4 @@
-"""One run at a time: the lease that a dead owner loses by itself."""
+"""The lease: one run at a time. A dead owner loses it without any action."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RELEASE: Final = delete(_lease).where(_lease.c.name == LEASE, _lease.c.token ==
 
 
 def acquire(connection: Connection, owner: Owner, now: Now, judge: Judge, run: str | None = None) -> None:
-    """Take the lease if it is free, or its holder has lost it; else raise `Busy`."""
+    """Take the lease if it is free or its holder has lost it, else raise `Busy`."""
     row: dict[str, Any] = {
         "name": LEASE,
         "token": owner.token,
@@ -46,7 +46,7 @@ def acquire(connection: Connection, owner: Owner, now: Now, judge: Judge, run: s
     }
     while not _insert(connection, row):
         held = connection.execute(_HELD).first()
-        # On PostgreSQL it may be released between the two statements.
+        # On PostgreSQL another process may release it between the two statements.
         if held is None:
             continue
         if not judge.has_lost(held, owner, now):
@@ -56,13 +56,13 @@ def acquire(connection: Connection, owner: Owner, now: Now, judge: Judge, run: s
 
 
 def renew(connection: Connection, token: str, now: Now) -> None:
-    """Keep the lease for another term; raise `LeaseLost` if it is not held by this token."""
+    """Renew the lease for another term. Raises `LeaseLost` if it is not held by this token."""
     if connection.execute(_RENEW, {"held": token, **now.end}).rowcount != 1:
         raise LeaseLost
 
 
 def shorten(connection: Connection, token: str, until: datetime) -> None:
-    """Let the lease end then: a clock that was ahead took it. Its holder, if it lives, renews it long before."""
+    """Shorten a lease that was taken while a clock was ahead. If its holder lives, it renews it long before the end."""
     connection.execute(_SHORTEN, {"held": token, "until": until})
 
 
@@ -74,13 +74,13 @@ def look(connection: Connection, token: str) -> None:
 
 
 def check(connection: Connection, token: str) -> None:
-    """Raise `LeaseLost` if the lease is not held by this token; nobody can take it before the transaction ends."""
+    """Raise `LeaseLost` if the lease is not held by this token. Nobody can take it before this transaction ends."""
     if connection.execute(_CHECK).scalar() != token:
         raise LeaseLost
 
 
 def release(connection: Connection, token: str) -> None:
-    """Give the lease back, if this token holds it."""
+    """Release the lease if this token holds it."""
     connection.execute(_RELEASE, {"held": token})
 
 

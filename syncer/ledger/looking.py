@@ -1,8 +1,8 @@
-"""A ledger opened to be looked at, by whoever shows something and changes nothing.
+"""Open a ledger read-only, for commands that show something.
 
-A SQLite file of today's schema is read by the standard library alone: to import what writes ledgers takes ten times as
-long as to answer. Whatever else there is, a server, an older or a damaged ledger or none, is opened as for a run, and
-what is wrong with it is told as it is then.
+A SQLite file with the current schema is read with the standard library alone, because importing the code that writes
+ledgers takes ten times as long as the answer. Anything else (a server, an older, damaged or missing ledger) is opened
+as for a run, and has the same errors.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FILE: Final = "sqlite:///"
 
 @contextmanager
 def look(url: str, name: str) -> Iterator[Answers]:
-    """The ledger of the account of this name, for reading only. Raises `LedgerError`."""
+    """Open the ledger of this account for reading only. Raises `LedgerError`."""
     file = _open(url)
     if file is not None:
         try:
@@ -41,7 +41,7 @@ def look(url: str, name: str) -> Iterator[Answers]:
 
 
 class FileAnswers(Answers):
-    """What a SQLite file answers; what goes wrong meanwhile is told by opening it as for a run."""
+    """Answers from a SQLite file. After an error the ledger is opened as for a run, which reports what is wrong."""
 
     def __init__(self, file: sqlite3.Connection, url: str) -> None:
         self._file = file
@@ -75,7 +75,7 @@ class FileAnswers(Answers):
 
 
 def _open(url: str) -> sqlite3.Connection | None:
-    """A connection to the file, if it is a ledger of today."""
+    """Return a connection to the file, or ``None`` if it is no ledger with the current schema."""
     path = Path(url.removeprefix(_FILE))
     if not url.startswith(_FILE) or not path.is_file() or path.is_symlink():
         return None

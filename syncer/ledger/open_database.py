@@ -16,7 +16,7 @@ from syncer.ledger.sqlite import memory
 
 
 def open_database(url: str, *, read_only: bool) -> Database:
-    """The database behind a URL, created or upgraded if need be, unless ``read_only``. Raises `LedgerError`."""
+    """Open the database of a URL. It is created or upgraded if needed, unless ``read_only``. Raises `LedgerError`."""
     database = connect(url, read_only=read_only)
     try:
         with database.translated():
@@ -30,7 +30,7 @@ def open_database(url: str, *, read_only: bool) -> Database:
 
 
 def _as_it_should_be(database: Database) -> Database:
-    """A database to read from, with today's schema, without a change to the one that is stored."""
+    """Return a database with the current schema to read from. The stored one is not changed."""
     stored = version(database.engine)
     if stored == HEAD:
         return database

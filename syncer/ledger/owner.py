@@ -1,4 +1,4 @@
-"""Who holds a lease, and whether that process still lives."""
+"""The process that holds a lease, and whether it still runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PROC: Final = Path("/proc")
 _SAME_START: Final = 0.01
 _PARTS: Final = 3
 LEASE_TERM: Final = timedelta(minutes=2)
-"""So long after it was last renewed a lease holds whose owner cannot be asked."""
+"""How long a lease lasts after it was renewed, if nobody can check whether its owner still runs."""
 CLOCK_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", None)
 
 
@@ -37,33 +37,33 @@ class Owner:
 
     @property
     def host(self) -> str:
-        """The name of its host."""
+        """The name of the owner's host."""
         return self.machine.partition("/")[0]
 
     @property
     def process(self) -> tuple[str, int, float]:
-        """What all leases of one process have in common."""
+        """The part that all leases of one process share."""
         return (self.machine, self.pid, self.started)
 
     def is_of_an_earlier_boot(self, now: Owner) -> bool:
-        """Whether it ran on the other one's host, under another boot: then it is dead."""
+        """Whether it ran on the other one's host before a reboot, so that it is dead."""
         mine, yours = self.machine.split("/"), now.machine.split("/")
         return len(mine) == len(yours) == _PARTS and mine[0] == yours[0] and mine[1] != yours[1]
 
 
 def steady_clock() -> float:
-    """Seconds by a clock that nobody sets and that goes on while the machine sleeps; one for all of a boot."""
+    """Return seconds of a clock that is never set, also runs while the machine sleeps, and is the same for one boot."""
     return clock_gettime(CLOCK_BOOTTIME) if CLOCK_BOOTTIME is not None else monotonic()
 
 
 def current_owner(token: str) -> Owner:
-    """This process as an owner."""
+    """Return this process as an owner."""
     pid = os.getpid()
     return Owner(token, _machine(), pid, _own_start(pid))
 
 
 def process_alive(owner: Owner) -> bool:
-    """Whether the owner's process, started when it says, still runs. Only for owners on this machine."""
+    """Whether the owner's process still runs and is the one that took the lease. Only for owners on this machine."""
     started = _started(owner.pid)
     if started is None:
         return _hidden(owner.pid)
@@ -96,7 +96,7 @@ def _namespace() -> str:
 
 
 def _started(pid: int) -> float | None:
-    """When the process started; ``None`` if it is gone, has ended without being reaped, or cannot be seen."""
+    """Return when the process started, or ``None`` if it does not exist, is a zombie, or is hidden."""
     if (_PROC / "self/stat").exists():
         # Ticks since the boot do not move when the system's clock is set; psutil's creation time does, and an
         # owner that lives would then be taken for dead.
@@ -115,7 +115,7 @@ def _stat_fields(pid: int) -> list[str]:
 
 
 def _psutil_started(pid: int) -> float | None:
-    # Only where there is no /proc: its import costs more than opening a ledger.
+    # Used only without /proc, because the import takes longer than opening a ledger.
     psutil = import_module("psutil")
     try:
         process = psutil.Process(pid)
@@ -125,7 +125,7 @@ def _psutil_started(pid: int) -> float | None:
 
 
 def _hidden(pid: int) -> bool:
-    """Whether the process exists though we may not look at it: then nobody may take its lease."""
+    """Whether the process exists, although we have no permission to see it. Then nobody may take its lease."""
     if os.name != "posix" or pid <= 0:
         return False
     try:

@@ -1,6 +1,6 @@
-"""What the daemon's pages ask of a ledger: a part of the tasks, one task, and what the runs since a moment did.
+"""The queries of the daemon's pages: a part of the tasks, one task, and what the runs since a given time did.
 
-Nothing here reads more than it shows, however large the ledger is.
+No query reads more than the page shows, so that large ledgers stay fast.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LEAST_DIGITS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks: in this state, with a copy in this CRM, with this text in title, name, phone number or e-mail."""
+    """A filter for tasks: by state, by a CRM with a copy, and by text in title, name, phone number or e-mail."""
 
     state: str = ""
     system: str = ""
@@ -45,7 +45,7 @@ class TaskFilter:
 
 
 class RunLine(NamedTuple):
-    """One run that ended: what it reported, without its lists but for the delays of its writes."""
+    """One finished run: its report without the lists, except the delays of its writes."""
 
     number: int
     id: str
@@ -57,7 +57,7 @@ class RunLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskStory:
-    """One task, its copies, what is open of it, and all that was written about it."""
+    """One task with its copies, its open operations and its history."""
 
     view: TaskView
     operations: list[Operation] = field(default_factory=list)
@@ -65,13 +65,13 @@ class TaskStory:
 
 
 class Pages:
-    """A ledger's door for pages. Every method is one transaction, and raises `LedgerError`."""
+    """The queries of the pages. Every method is one transaction, and raises `LedgerError`."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._database = ledger.database
 
     def tasks(self, wanted: TaskFilter, offset: int, limit: int) -> tuple[list[TaskView], int]:
-        """A part of the tasks, by due, and how many there are in all."""
+        """Return a part of the tasks by due date, and the number of all."""
         query = _wanted(select(_task.c.id), wanted)
         with self._database.reading() as connection:
             total = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
@@ -82,7 +82,7 @@ class Pages:
         return sorted(views, key=lambda view: place[view.task.id]), total
 
     def story(self, task: str) -> TaskStory | None:
-        """One task's whole story; ``None`` if there is no such task."""
+        """Return everything about one task, or ``None`` if there is no such task."""
         base = Base()
         with self._database.reading() as connection:
             reading.extend(connection, base, replicas=(), tasks=[task])
@@ -92,12 +92,12 @@ class Pages:
             return TaskStory(view, base.operations_of(task), questions.history(asking(connection), task))
 
     def open_tasks(self) -> int:
-        """How many tasks are open."""
+        """Return how many tasks are open."""
         with self._database.reading() as connection:
             return int(connection.execute(_OPEN).scalar_one())
 
     def last_report(self, known: str = "") -> RunLine | None:
-        """The last run that ended with a report, with its whole report; ``None`` if it is the one that is ``known``."""
+        """Return the last run with a report, and its whole report; ``None`` if the caller has it as ``known``."""
         with self._database.reading() as connection:
             for row in connection.execute(_NEWEST):
                 report = json.loads(row.report)
@@ -109,7 +109,7 @@ class Pages:
         return None
 
     def runs(self, after: int, since: datetime, limit: int) -> list[RunLine]:
-        """The runs that ended, numbered above ``after`` and begun since, oldest first; the newest ``limit`` of them."""
+        """Return finished runs numbered above ``after`` and begun since, oldest first; at most the newest ``limit``."""
         query = (
             _RUNS.where(_run.c.number > after, _run.c.started_at >= since, _run.c.finished_at.is_not(None))
             .order_by(_run.c.number.desc())

@@ -1,4 +1,4 @@
-"""What broken-off runs saw, and what `syncer retry` does."""
+"""Incidents of runs that broke off, and what `syncer retry` does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _cursor = METADATA.tables["cursor"]
 
 
 def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
-    """The incidents that these runs saw, oldest first."""
+    """Return the incidents of these runs, oldest first."""
     if not seen_by:
         return []
     found = EVENTS.select.where(_event.c.what == "incident", _event.c.run.in_(seen_by)).order_by(_event.c.id)
@@ -34,9 +34,9 @@ def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
 
 
 def free(connection: Connection, task: str | None, now: datetime) -> int:
-    """Let what is parked, failed, gone or held be tried again, of one task or of all; how many things were freed.
+    """Let parked, failed, gone and held items of one task or of all be tried again. Returns how many there were.
 
-    That a whole CRM is full is forgotten too, and an event is written for each thing.
+    Full CRMs are tried again, too. An event is written for each item.
     """
     events = [
         *_free_operations(connection, task, now),
@@ -69,9 +69,9 @@ def _forget_gone(connection: Connection, task: str | None, now: datetime) -> lis
 
 
 def _release(connection: Connection, task: str | None, now: datetime) -> list[Event]:
-    """Tasks that are held under attention count as tasks of their own from now on, of which copies are made.
+    """Release held tasks: from now on they are copied like any other task.
 
-    Duplicates are let go one by one, by their ids: most are to be deleted, and all at once would double what is there.
+    Duplicates are released only by id, one at a time. Most of them should be deleted, and not be copied.
     """
     kept = ("", Reason.DUPLICATE) if task is None else ("",)
     query = TASKS.select.where(_task.c.held.not_in(kept), _of_task(_task.c.id, task))

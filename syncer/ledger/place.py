@@ -1,4 +1,4 @@
-"""Where a ledger lies: whether that is still what is open, and by what a copy of it is told from it."""
+"""The place of a ledger: whether it still holds what was opened, and how a copy is recognised."""
 
 from __future__ import annotations
 
@@ -28,51 +28,51 @@ _NUMBERS: Final = (
 
 
 class Place:
-    """Nowhere in particular: in memory."""
+    """A ledger in memory, and the base class of other places."""
 
     local = False
     """Whether only processes of this machine can have it open."""
 
     def check(self) -> None:
-        """Raise `LedgerReplaced` where what is open is no longer what the account names."""
+        """Raise `LedgerReplaced` if the open ledger is no longer the one that the account names."""
 
     def wrote(self) -> None:
-        """A transaction of ours was just committed."""
+        """Called after a transaction of ours was committed."""
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Around each opening of a connection."""
+        """Wrap each opening of a connection."""
         yield
 
     def leave(self) -> None:
-        """All connections are about to be closed."""
+        """Called before all connections are closed."""
 
     def fingerprint(self, connection: Connection) -> str:
-        """What tells this place from all others; a ledger that remembers another one is a copy."""
+        """Return a text that identifies this place. A ledger that has stored another one is a copy."""
         del connection
         return ""
 
     def runs_noted(self) -> int:
-        """How many runs were noted beside the ledger, 0 if that is not known; one that counts fewer is an old copy."""
+        """Return the number of runs noted beside the ledger, or 0. A ledger that counts fewer is an old copy."""
         return 0
 
     def note_runs(self, runs: int) -> None:
-        """Note that there were so many runs."""
+        """Note this number of runs beside the ledger."""
 
     def backups(self) -> list[Path]:
-        """The copies that we made beside it, the oldest first."""
+        """Return the backups that we made beside the ledger, oldest first."""
         return []
 
 
 class ServerPlace(Place):
-    """A PostgreSQL server: a restored dump makes the tables anew, and they get new numbers."""
+    """A PostgreSQL server. A restored dump creates the tables again, so that they get new object ids."""
 
     def fingerprint(self, connection: Connection) -> str:
         return str(connection.exec_driver_sql(_NUMBERS).scalar_one())
 
 
 class _File(NamedTuple):
-    """Which file it is, and when and how long it was last written."""
+    """The identity of a file: which one it is, and when and at what size it was last written."""
 
     device: int
     number: int
@@ -110,7 +110,7 @@ class FilePlace(Place):
         if found is None or found.key != self._open.key or self._log not in {None, _key(self._log_path)}:
             raise LedgerReplaced(str(self.named))
         if found != self._open:
-            # Another process of ours may have tidied the log up.
+            # Another process of ours may have moved the log into the file.
             if (age := stale.age_of(self.path)) < self._age:
                 self._overwritten = True
                 raise LedgerReplaced(str(self.named))
@@ -130,7 +130,7 @@ class FilePlace(Place):
         if after is None or expected is None or after.key != expected.key:
             raise LedgerReplaced(str(self.named))
         if self._open is None:
-            # SQLite writes into a new file when it is opened.
+            # SQLite writes into a new file as soon as it is opened.
             self._open, self._age = after, stale.age_of(self.path)
             stale.opened(after.key)
 
@@ -141,13 +141,13 @@ class FilePlace(Place):
             self.check()
         except LedgerReplaced:
             if self._overwritten:
-                # SQLite would write what is left of its log into a file to which that does not belong.
+                # SQLite would write the rest of its log into a file that the log does not belong to.
                 stale.take_what_is_there(self.path)
         stale.closed(self._open.key)
         self._open, self._log, self._overwritten = None, None, False
 
     def fingerprint(self, connection: Connection) -> str:
-        """Of the machine and the file's number on its disk, hashed: a machine's id is not for others to read."""
+        """Return a hash of the machine's id and the file's inode. It is hashed because a machine's id is private."""
         del connection
         words = f"syncer ledger {_machine()} {self.path.stat().st_ino}"
         return hashlib.sha256(words.encode()).hexdigest()[:24]
@@ -156,7 +156,7 @@ class FilePlace(Place):
         return self._noted()[0]
 
     def note_runs(self, runs: int) -> None:
-        """Note them; where that cannot be, an old copy is told by its file's number alone."""
+        """Note the number of runs. If that fails, an old copy can be recognised only by its inode."""
         try:
             write_private(self._side, b"%d %d %d\n" % (runs, *self._age), durable=False)
         except OSError as error:
@@ -166,7 +166,7 @@ class FilePlace(Place):
         return sorted(self.path.parent.glob(f"{_plain(self.path.name)}.backup-????-??-??"))
 
     def settle(self) -> None:
-        """Before it is opened: put a log aside that does not belong to it. Raises `OSError`."""
+        """Before the file is opened, put aside a log that does not belong to it. Raises `OSError`."""
         stale.settle(self.path, self._noted()[1])
 
     def _noted(self) -> tuple[int, stale.Age]:
@@ -200,18 +200,18 @@ def _key(path: Path) -> tuple[int, int] | None:
 
 
 def _plain(name: str) -> str:
-    """For a pattern: the characters that mean something there stand for themselves."""
+    """Escape the characters of a file name that have a meaning in a glob pattern."""
     return "".join(f"[{letter}]" if letter in "[*?" else letter for letter in name)
 
 
 @cache
 def _machine() -> str:
-    """What stays the same for this machine, also after another boot."""
+    """Return an id of this machine that survives a reboot."""
     try:
         if text := _MACHINE_ID.read_text("ascii").strip():
             return text
     except (OSError, UnicodeDecodeError):
         pass
     node = uuid.getnode()
-    # Python's documentation: with this bit the number is a random one, another at each start.
+    # Python's documentation: with this bit set, the number is random and changes with each start.
     return "" if node >> 40 & 1 else f"{node:012x}"

@@ -1,4 +1,4 @@
-"""Questions that people ask, in SQL that both databases understand; whoever has a ledger open can ask them."""
+"""The questions that people ask, in SQL that both databases understand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _RECORDS: Final = PlainShape("record", Record, phones=TEXTS, emails=TEXTS)
 
 
 class Ask(Protocol):
-    """Asks one question in SQL, whose ``:names`` are given as ``values``; its rows as the driver gives them."""
+    """Run one SQL query with ``:name`` parameters from ``values``. Returns the rows as the driver gives them."""
 
     def __call__(self, sql: str, /, **values: object) -> Sequence[Sequence[Any]]: ...
 
@@ -49,7 +49,7 @@ class Ask(Protocol):
 def tasks(
     ask: Ask, *, contact: str | None = None, state: str | None = None, system: str | None = None
 ) -> list[TaskView]:
-    """Tasks by due, of a ``contact`` (part of a name, phone number, e-mail or link's id), with a copy in ``system``."""
+    """Return tasks by due date. ``contact`` is part of a name, phone, e-mail or link; ``system`` has a copy."""
     people = _people(ask)
     wanted = None if contact is None else {link for link in people if _matches(contact, link, people[link])}
     having = ""
@@ -63,7 +63,7 @@ def tasks(
 
 
 def views_of(ask: Ask, ids: Collection[str]) -> list[TaskView]:
-    """These tasks, as far as they are known."""
+    """Return those of these tasks that the ledger knows."""
     if not ids:
         return []
     found = [task for part in _parts(ids) for task in _tasks(ask, f"task.id IN ({_names(part)})", **part)]
@@ -71,7 +71,7 @@ def views_of(ask: Ask, ids: Collection[str]) -> list[TaskView]:
 
 
 def beginning_with(ask: Ask, reference: str) -> list[TaskView]:
-    """The tasks whose ids begin so, by due; none where fewer than 6 characters are given."""
+    """Return the tasks whose ids have this prefix, by due date; none if it has fewer than 6 characters."""
     begin = storable(reference.strip()).upper()
     if len(begin) < _LEAST_PREFIX:
         return []
@@ -81,9 +81,9 @@ def beginning_with(ask: Ask, reference: str) -> list[TaskView]:
 
 
 def find(ask: Ask, reference: str) -> str | None:
-    """The id of a task: as it stands, by a copy's ``system:remote id``, or by an unambiguous beginning (6 characters).
+    """Return a task's id, given the id, a copy's ``system:remote id``, or an unambiguous prefix (6 characters).
 
-    A replica that was forgotten is still found by what was written about it.
+    A replica that was deleted from the ledger is still found by its history.
     """
     reference = storable(reference.strip())
     task = _one(ask("SELECT id FROM task WHERE id = :id", id=reference))
@@ -98,20 +98,20 @@ def find(ask: Ask, reference: str) -> str | None:
 
 
 def history(ask: Ask, task: str) -> list[Event]:
-    """One task's events, oldest first."""
+    """Return one task's events, oldest first."""
     return _EVENTS.values(
         ask(f"SELECT {_EVENTS.columns} FROM event WHERE task = :task ORDER BY event.id", task=storable(task))
     )
 
 
 def had_copy(ask: Ask, task: str, system: str) -> bool:
-    """Whether a copy of the task was ever known there, also one that was forgotten since."""
+    """Whether a copy of the task was ever known there, even if it was deleted from the ledger since."""
     told = "SELECT id FROM event WHERE task = :task AND system = :system AND remote_id IS NOT NULL LIMIT 1"
     return bool(ask(told, task=storable(task), system=storable(system)))
 
 
 def open_operations(ask: Ask, task: str) -> list[Operation]:
-    """What is not settled of one task, and what failed or was refused last."""
+    """Return one task's unsettled operations, and those that failed or were refused last."""
     rows = ask(f"SELECT {_OPERATIONS.columns} FROM operation WHERE task = :task", task=storable(task))
     found = sorted(_OPERATIONS.values(rows), key=lambda one: (one.created_at, one.id))
     latest = {operation.slot: operation for operation in found}
@@ -120,7 +120,7 @@ def open_operations(ask: Ask, task: str) -> list[Operation]:
 
 
 def counts(ask: Ask) -> Counts:
-    """Numbers for ``syncer status``."""
+    """Return the numbers for ``syncer status``."""
     replicas: dict[str, dict[str, int]] = {}
     for system, state, number in ask("SELECT system, state, count(*) FROM replica GROUP BY system, state"):
         replicas.setdefault(system, {})[state] = number
@@ -134,12 +134,12 @@ def counts(ask: Ask) -> Counts:
 
 
 def cursors(ask: Ask) -> dict[str, str]:
-    """All small values, the ledger's own ones too."""
+    """Return all cursors, including those about the ledger itself."""
     return {row[0]: row[1] for row in ask("SELECT name, value FROM cursor")}
 
 
 def recent_runs(ask: Ask, limit: int, going: str | None) -> list[Run]:
-    """The last runs of the whole account, the newest first; ``going`` is the one that holds the lease."""
+    """Return the last runs of the whole account, newest first. ``going`` is the one that holds the lease."""
     wanted = (
         "SELECT id, started_at, finished_at, status, report, lists FROM run"
         " WHERE status <> :part ORDER BY number DESC LIMIT :limit"
@@ -148,7 +148,7 @@ def recent_runs(ask: Ask, limit: int, going: str | None) -> list[Run]:
 
 
 def lease(ask: Ask) -> HeldRow | None:
-    """The lease as it stands, if somebody took it and did not give it back."""
+    """Return the stored lease, or ``None`` if it was released."""
     columns = "token, machine, pid, started, expires_at, steady_until, run"
     for row in ask(f"SELECT {columns} FROM lease WHERE name = :name", name=LEASE):
         held = HeldRow(*row)
@@ -157,24 +157,24 @@ def lease(ask: Ask) -> HeldRow | None:
 
 
 def put_back(ask: Ask, report: dict[str, Any], lists: dict[str, int]) -> dict[str, Any]:
-    """The whole report, with its long lists."""
+    """Return the whole report, with its long lists."""
     return report | {name: report_list(ask, number) for name, number in lists.items()}
 
 
 def alarms_on(ask: Ask) -> dict[str, Alarm]:
-    """The alarms that are on, by name, the oldest first."""
+    """Return the active alarms by name, oldest first."""
     rows = ask("SELECT name, since, detail, remedy FROM alarm ORDER BY since")
     return {name: Alarm(name, _surely(since), detail, remedy) for name, since, detail, remedy in rows}
 
 
 def good_at(ask: Ask) -> datetime | None:
-    """When a run last ended well: ``ok`` or ``partial``."""
+    """Return when a run last ended with ``ok`` or ``partial``."""
     ((found,),) = ask("SELECT max(finished_at) FROM run WHERE status IN ('ok', 'partial')")
     return instant(found)
 
 
 def incidents(ask: Ask, since: datetime) -> Incidents | None:
-    """Those of since then; ``None`` if there were none."""
+    """Return the incidents since then, or ``None`` if there were none."""
     sql = (
         "SELECT event.at, task.put_back FROM event LEFT JOIN task ON task.id = event.task"
         " WHERE event.what = 'incident' ORDER BY event.id"
@@ -185,7 +185,7 @@ def incidents(ask: Ask, since: datetime) -> Incidents | None:
 
 
 def report_list(ask: Ask, number: int | None) -> list[Any]:
-    """A long list of a report, which is stored as what changed since the one before."""
+    """Return a long list of a report. It is stored as the difference to the list before."""
     changes = []
     while number is not None:
         [(number, content)] = ask("SELECT base, content FROM report_list WHERE id = :id", id=number)
@@ -197,7 +197,7 @@ def report_list(ask: Ask, number: int | None) -> list[Any]:
 
 
 def patched(before: list[Any], change: dict[str, Any]) -> list[Any]:
-    """The list after this change: what was removed from it, and what was added where."""
+    """Apply a difference to a list: the entries that were removed, and those that were added with their positions."""
     gone = set(change["removed"])
     after = [item for place, item in enumerate(before) if place not in gone]
     for place, item in change["added"]:
@@ -228,7 +228,7 @@ def _one(rows: Sequence[Sequence[Any]]) -> str | None:
 
 
 def _parts(ids: Iterable[str]) -> Iterable[dict[str, str]]:
-    """These ids, named, as many at once as every database takes."""
+    """Yield these ids as named parameters, no more at once than every database accepts."""
     every = [storable(one) for one in ids]
     for start in range(0, len(every), _AT_ONCE):
         yield {f"id{number}": one for number, one in enumerate(every[start : start + _AT_ONCE])}
@@ -266,7 +266,7 @@ def _find_replica(ask: Ask, system: str, remote_id: str) -> str | None:
 
 
 def _people(ask: Ask, links: Collection[str] | None = None) -> dict[str, list[Record]]:
-    """The contacts of everybody, or of these links."""
+    """Return the contacts of all links, or of these."""
     sql = f"SELECT {_RECORDS.columns}, record.link FROM record WHERE"
     if links is None:
         rows = [*ask(f"{sql} record.link IS NOT NULL")]
@@ -293,6 +293,6 @@ def _matches(text: str, link: str, records: Iterable[Record]) -> bool:
 
 
 def _name(task: Task, records: Iterable[Record] | None) -> str:
-    """The name that the task's origin knows the person by, else any other."""
+    """Return the person's name in the CRM of the task's origin, else any other name."""
     names = {record.system: record.name for record in records or () if record.name}
     return names.get(task.origin) or next(iter(names.values()), "")

@@ -1,4 +1,4 @@
-"""What a run reads: everything that may still matter, in a few statements."""
+"""Load what a run needs: everything that may still matter, in a few statements."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Key = tuple[str, str]
 
 CHUNK: Final = 500
 RECENTLY: Final = timedelta(days=1)
-"""How long tasks that are alike are counted."""
+"""For how long equal tasks are counted, to detect loops."""
 
 _task = TASKS.table
 _replica = REPLICAS.table
@@ -67,7 +67,7 @@ LIVE: Final = (
 )
 """The ids of the tasks that may still matter."""
 
-# That we made a copy of a task tells that it was open, also once people reopened that copy, which is another task then.
+# A copy that we made shows that the task was open, even after people reopened the copy, which made it another task.
 _MADE: Final = and_(_operation.c.action == literal_column("'create'"), _operation.c.state == literal_column("'done'"))
 _RELEVANT: Final = or_(_UNSETTLED, and_(STALLED, LATEST), _MADE)
 _IDS: Final[BindParameter[str]] = bindparam("ids", expanding=True)
@@ -78,7 +78,7 @@ _LIVE_OPERATIONS: Final = OPERATIONS.select.where(or_(_UNSETTLED, and_(STALLED, 
 _RECORDS: Final = RECORDS.select.add_columns(_record.c.link)
 _RECENT: Final = (
     select(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due, func.count())
-    # A task that was reopened was there before, under an id without a number.
+    # A reopened task has an earlier task at its place, whose id has no number.
     .where(_task.c.first_seen > bindparam("since"), ~_task.c.id.contains("~"))
     .group_by(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due)
 )
@@ -97,7 +97,7 @@ _REPLICAS_BY_KEY: Final = REPLICAS.select.where(
 
 
 def load(connection: Connection, now: datetime) -> Base:
-    """Everything that a run starts from, as `Base` describes it."""
+    """Load everything that a run starts from, as `Base` describes it."""
     since = {"since": now - RECENTLY}
     operations = OPERATIONS.each(connection.execute(_LIVE_OPERATIONS))
     base = Base(
@@ -121,15 +121,15 @@ def load(connection: Connection, now: datetime) -> Base:
 
 
 def cursors(connection: Connection) -> dict[str, str]:
-    """All small values, the ledger's own ones too."""
+    """Return all cursors, including those about the ledger itself."""
     return {row[0]: row[1] for row in connection.execute(_CURSORS)}
 
 
 def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:
-    """Add these replicas with their tasks, and these tasks, where they exist.
+    """Add these tasks, and these replicas with their tasks, to the base, if they exist.
 
-    A task comes with its replicas, its unsettled or stalled operations, and the creates that made its copies. What
-    `base` has already is left as it is.
+    A task is added with its replicas, its unsettled or stalled operations, and the creates of its copies. What `base`
+    has already is not changed.
     """
     by_system: dict[str, list[str]] = {}
     for system, remote_id in dict.fromkeys(replicas):
@@ -153,13 +153,13 @@ def _add_tasks(connection: Connection, base: Base, ids: list[str]) -> None:
 
 
 def _add_replica(base: Base, row: Row[Any]) -> str:
-    """Its task."""
+    """Add a replica and return the id of its task."""
     replica = REPLICAS.value(row)
     return base.replicas.setdefault(replica.key, replica).task
 
 
 def chunked(connection: Connection, statement: Select[Any], ids: Iterable[str], **more: str) -> Iterator[Row[Any]]:
-    """The rows of a statement with a list ``ids``, asked for in parts that every database takes."""
+    """Return the rows of a statement with a list ``ids``, in parts that are small enough for every database."""
     for part in chunks(ids):
         yield from connection.execute(statement, {"ids": part, **more})
 

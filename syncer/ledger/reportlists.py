@@ -1,4 +1,4 @@
-"""The long lists of reports, stored once: most runs see what the run before them saw."""
+"""Store the long lists of reports once, because most runs report the same as the run before."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from syncer.ledger.tables import METADATA
 from syncer.ledger.values import to_json
 
 LONG: Final = 200
-"""A list whose JSON has fewer characters stays in its report."""
+"""A list whose JSON has fewer characters stays in the report."""
 
 DEEPEST: Final = 100
-"""After so many changes in a row a list is stored whole again: to read it takes as many steps."""
+"""After so many differences in a row a list is stored in full again, because reading it takes as many steps."""
 
 _list: Final = METADATA.tables["report_list"]
 _BY_HASH: Final = select(_list.c.id).where(_list.c.hash == bindparam("hash"))
@@ -30,7 +30,7 @@ List = list[Any]
 def take_out(
     connection: Connection, report: dict[str, Any], before: dict[str, int]
 ) -> tuple[dict[str, Any], dict[str, int]]:
-    """The report without its long lists, and their ids. ``before`` are those of the run before, to compare with."""
+    """Return the report without its long lists, and their ids. ``before`` are the ids of the run before."""
     rest, lists = dict(report), {}
     for name, value in report.items():
         if isinstance(value, list) and len(text := to_json(value)) > LONG:
@@ -40,7 +40,7 @@ def take_out(
 
 
 def difference(before: List, after: List) -> dict[str, Any] | None:
-    """What `questions.patched` needs to make the one of the other; ``None`` if that is more than half of it."""
+    """Return the difference for `questions.patched`, or ``None`` if it is longer than half of the list."""
     keys = [to_json(item) for item in after]
     wanted = set(keys)
     kept = [to_json(item) for item in before]
@@ -54,7 +54,7 @@ def difference(before: List, after: List) -> dict[str, Any] | None:
         else:
             added.append([place, after[place]])
     if following is not None or 2 * len(added) > len(after):
-        # In another order, or nearly all new.
+        # The order changed, or nearly everything is new.
         return None
     return {"removed": removed, "added": added}
 

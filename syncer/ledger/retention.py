@@ -1,4 +1,4 @@
-"""What a ledger forgets: runs, events and closed tasks that are older than it is told to keep, a few at a time."""
+"""Delete runs, events and closed tasks that are older than the account keeps them, a few at a time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from syncer.ledger.writing import store_cursors
 
 BATCH: Final = 500
 KEPT_FROM: Final = "kept_from"
-"""The cursor that lets events be deleted that are older than it says; there only within one transaction."""
+"""The cursor that allows events older than its value to be deleted. It exists only within one transaction."""
 
 _QUIET_DAYS: Final = timedelta(days=1)
 _run = METADATA.tables["run"]
@@ -28,7 +28,7 @@ _task, _replica, _operation, _event = TASKS.table, REPLICAS.table, OPERATIONS.ta
 
 
 def forget(connection: Connection, now: datetime, keep: timedelta) -> bool:
-    """One batch of what is no longer kept; whether there may be more."""
+    """Delete one batch of what is no longer kept. Returns whether there may be more."""
     limit = now - keep
     return any(step(connection, now, limit) for step in _STEPS)
 
@@ -38,7 +38,7 @@ def _old_runs(connection: Connection, _now: datetime, limit: datetime) -> int:
 
 
 def _quiet_runs(connection: Connection, now: datetime, limit: datetime) -> int:
-    """Of runs in which nothing happened one an hour is enough, once a day has passed."""
+    """Delete runs in which nothing happened: after a day, one for each hour is kept."""
     quiet = select(_run.c.id, _run.c.started_at).where(
         _run.c.quiet.is_(True), _run.c.started_at >= limit, _run.c.started_at < now - _QUIET_DAYS
     )
@@ -53,7 +53,7 @@ def _quiet_runs(connection: Connection, now: datetime, limit: datetime) -> int:
 
 
 def _unused_lists(connection: Connection, _now: datetime, _limit: datetime) -> int:
-    """Lists that neither a run nor another list needs."""
+    """Delete report lists that neither a run nor another list needs."""
     used = {
         number
         for text in connection.execute(select(_run.c.lists).distinct()).scalars()
@@ -66,7 +66,7 @@ def _unused_lists(connection: Connection, _now: datetime, _limit: datetime) -> i
 
 
 def _old_events(connection: Connection, _now: datetime, limit: datetime) -> int:
-    # As the database itself writes an instant, for it compares the two.
+    # The instant is written as the database writes it, because the database compares the two.
     text = limit.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     zone = "+00" if connection.dialect.name == "postgresql" else ""
     store_cursors(connection, {KEPT_FROM: text + zone})
@@ -76,9 +76,9 @@ def _old_events(connection: Connection, _now: datetime, limit: datetime) -> int:
 
 
 def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> int:
-    """Tasks of which nothing is open or unsettled, and nothing was heard or done for so long.
+    """Delete tasks that have nothing open or unsettled and no event since then.
 
-    Run when old events are gone already: whatever happened to a task since left one.
+    Old events are deleted before this, so a task without any event had none recently.
     """
     done = select(_task.c.id).where(
         _task.c.state != "open",

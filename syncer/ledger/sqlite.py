@@ -1,4 +1,4 @@
-"""SQLite files: ours alone to read, and none but ours is changed."""
+"""SQLite files. Ours are readable by their owner only, and files that are not ours are never changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def memory(
 
 
 def open_file(name: str, *, read_only: bool) -> Database:
-    """A ledger's file, made if need be, unless ``read_only``. Raises `LedgerError`."""
+    """Open a ledger's file. It is created if it is missing, unless ``read_only``. Raises `LedgerError`."""
     if name in {"", ":memory:"}:
         return memory("in memory", read_only=read_only)
     named = Path(name)
@@ -67,12 +67,12 @@ def is_ledger(path: Path) -> bool:
 
     Raises `sqlite3.Error` for what is no database, `LedgerError` for the database of something else.
     """
-    # What a log adds is seen too; but only if there is one are files of SQLite's own made to read it.
+    # With a log, SQLite must create its own files to see what the log adds. Without one, it need not.
     log = log_of(path)
     how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
     ours, tables = _look_into(path, how)
     if not ours and "alembic_version" in tables:
-        # Another process may be making a ledger of it in this very moment: this look waits until it has.
+        # Another process may be creating the ledger right now. This waits until it has finished.
         ours, tables = _look_into(path, "mode=ro")
     if tables and not ours:
         words = ", ".join(sorted(tables)[:5])
@@ -89,14 +89,14 @@ def _look_into(path: Path, how: str) -> tuple[bool, list[str]]:
 
 
 def check_whole(connection: Connection, where: str, place: Place) -> None:
-    """Raise `LedgerError` if the file is damaged: to be asked where it is not the one that it was."""
+    """Raise `LedgerError` if the file is damaged. This is checked if the file was replaced."""
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
     if found != "ok":
         raise damaged(where, " ".join(str(found).split()), place)
 
 
 def look_at(place: FilePlace) -> bool:
-    """Whether there is something; raises `LedgerError` for what is not ours, which is then left as it is."""
+    """Whether a ledger exists there. Raises `LedgerError` for a file that is not ours, without changing it."""
     named, path = place.named, place.path
     linked = named.is_symlink()
     if not path.exists() and not linked:
@@ -111,7 +111,7 @@ def look_at(place: FilePlace) -> bool:
 
 
 def _make_ready(place: FilePlace) -> None:
-    """Create the file before SQLite does, for its owner alone; SQLite gives its -wal and -shm the same mode."""
+    """Create the file before SQLite does, readable by its owner only. SQLite gives its -wal and -shm the same mode."""
     path = place.path
     _refuse_links(path)
     try:
@@ -131,7 +131,7 @@ def _make_ready(place: FilePlace) -> None:
 
 
 def _refuse_links(path: Path) -> None:
-    """What SQLite writes beside the file is refused where it is a link: its mode would be set, which is not ours."""
+    """Refuse links at the paths of SQLite's own files: SQLite would change the mode of a file that is not ours."""
     for suffix in ("-wal", "-shm", "-journal"):
         file = Path(f"{path}{suffix}")
         try:
@@ -154,7 +154,7 @@ def _tighten(path: Path) -> None:
 
 
 def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callable[[], sqlite3.Connection]:
-    """What opens a connection to the file."""
+    """Return a function that opens a connection to the file."""
     uri = f"{uri_of(path)}?mode={'ro' if read_only else 'rw'}"
     place = place or Place()
 
@@ -178,7 +178,7 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
 
 
 def _keep_log(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging. A new file changes over once, and then SQLite does not wait for others by itself."""
+    """Switch to write-ahead logging. A new file is switched once, and SQLite does not wait for other processes then."""
     end = monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -192,5 +192,5 @@ def _keep_log(connection: sqlite3.Connection) -> None:
 
 
 def sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePool | StaticPool]) -> Engine:
-    """An engine with these connections."""
+    """Return an engine with these connections."""
     return create_engine("sqlite+pysqlite://", creator=creator, poolclass=pool, hide_parameters=True)

@@ -1,7 +1,7 @@
-"""A write-ahead log that does not belong to the file it lies beside: somebody put an older copy there.
+"""Put aside a write-ahead log that does not belong to the file beside it, because somebody put an older copy there.
 
-SQLite takes such a log for the file's own, and so makes one database of two. The log is never thrown away: it is
-put aside, as ``<file>-wal.stale-<time>``.
+SQLite would apply such a log to the file and mix two databases. The log is never deleted, but renamed to
+``<file>-wal.stale-<time>``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _open: Final[Counter[tuple[int, int]]] = Counter()
 
 
 def opened(key: tuple[int, int]) -> None:
-    """This process has the file with this device and number open."""
+    """Note that this process has the file with this device and inode open."""
     _open[key] += 1
 
 
@@ -42,9 +42,9 @@ def closed(key: tuple[int, int]) -> None:
 
 @contextmanager
 def alone(path: Path) -> Iterator[bool]:
-    """Whether nobody has the database open, who could not open it either meanwhile."""
+    """Hold the database so that no process can open it. Yields whether no process has it open."""
     found = path.stat()
-    # To close a file drops all locks that this process has on it, SQLite's too.
+    # Closing a file drops all locks of this process on it, including SQLite's.
     if fcntl is None or _open[(found.st_dev, found.st_ino)] > 0:
         yield False
         return
@@ -61,9 +61,9 @@ def alone(path: Path) -> Iterator[bool]:
 
 
 class Age(NamedTuple):
-    """How far a file has come, whatever lies in a log beside it: its runs and the last event that it ever had.
+    """The age of a file without its log: the number of its runs, and its last event.
 
-    SQLite moves what is in the log into the file again and again, so that this only ever grows.
+    It only grows, because SQLite regularly moves the log into the file.
     """
 
     runs: int = -1
@@ -71,9 +71,9 @@ class Age(NamedTuple):
 
 
 def age_of(path: Path) -> Age:
-    """The least of all ages for what is no ledger.
+    """Return the age of a file, and the lowest age if it is no ledger.
 
-    SQLite reads it without locks, for to close a file that one has opened oneself drops the locks of one's process.
+    SQLite reads it without locks. Opening and closing the file ourselves would drop the locks of this process.
     """
     try:
         with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as connection:
@@ -84,20 +84,20 @@ def age_of(path: Path) -> Age:
 
 
 def settle(path: Path, least: Age) -> None:
-    """Put the log aside if the file was once as old as this and no longer is. Raises `OSError`."""
+    """Put the log aside if the file is younger than the age that it once had. Raises `OSError`."""
     try:
         if log_of(path).stat().st_size == 0 or age_of(path) >= least:
             return
     except FileNotFoundError:
         return
     with alone(path) as nobody_else:
-        # A process that has it open notices by itself.
+        # A process that has the file open notices the change itself.
         if nobody_else:
             put_log_aside(path)
 
 
 def put_log_aside(path: Path) -> Path | None:
-    """Where the file's log is now, if there was one. Raises `OSError`."""
+    """Put the file's log aside. Returns its new path, or ``None`` if there was none. Raises `OSError`."""
     log, aside = log_of(path), None
     if log.exists():
         aside = log.with_name(f"{log.name}.stale-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
@@ -109,9 +109,10 @@ def put_log_aside(path: Path) -> Path | None:
 
 
 def take_what_is_there(path: Path) -> None:
-    """Make a file of its own of what was copied over an open ledger; whoever has the old one open is cut off from it.
+    """Replace a ledger that was copied over by a new file with the same content.
 
-    SQLite leaves a file alone that is no longer where it was opened. Where that cannot be done, nothing is.
+    This cuts off processes that still have the old ledger open: SQLite does not write to a file that is no longer at
+    the path where it was opened. On errors nothing is changed.
     """
     draft = beside(path)
     try:
@@ -131,7 +132,7 @@ def take_what_is_there(path: Path) -> None:
 
 
 def uri_of(path: Path) -> str:
-    """The path as SQLite takes it, without options."""
+    """Return the path as a URI for SQLite, without options."""
     return f"file:{quote(os.fspath(path.absolute()))}"
 
 
@@ -140,7 +141,7 @@ def log_of(path: Path) -> Path:
 
 
 def logger() -> Any:
-    """The ledger's log, imported when there is something to tell: to look at a ledger tells nothing."""
+    """Return the ledger's logger. It is imported on first use, because commands that only read log nothing."""
     import structlog
 
     return structlog.get_logger("syncer.ledger")

@@ -1,4 +1,4 @@
-"""The ledger of one account: the only door to what the engine remembers."""
+"""The ledger of one account: the only way to read and write what the engine stores."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def utc_now() -> datetime:
 class Ledger(Answers):
     """One account's state, in SQLite or PostgreSQL. Every method is one transaction, and raises `LedgerError`.
 
-    ``name`` is the account's. ``clock`` dates what the caller gives no instant for.
+    ``name`` is the account's name. ``clock`` gives the time where the caller passes none.
     """
 
     _going: ClassVar[set[str]] = set()
-    """The leases of this process whose runs have not ended."""
+    """The tokens of this process whose runs have not ended."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Ledger(Answers):
         self.name = name
         self._database = database
         self._clock = clock
-        # Whoever brings a clock of its own has time stand still, or jump, and steady time with it.
+        # A caller with its own clock, such as a test, lets time jump. The steady clock must jump with it.
         self._steady = steady or (steady_clock if clock is utc_now else lambda: clock().timestamp())
         self._reopen = reopen
         self._moved = False
@@ -82,7 +82,7 @@ class Ledger(Answers):
         return cls(reopen(), name, clock, steady=steady, reopen=reopen)
 
     def reopen_if_moved(self) -> bool:
-        """Open what is there now, if the file was removed, replaced or restored; whether it was. `acquire` does so."""
+        """Open the file again if it was removed, replaced or restored. Returns whether it was. `acquire` calls this."""
         if not self._moved:
             try:
                 self._database.place.check()
@@ -104,7 +104,7 @@ class Ledger(Answers):
 
     @property
     def database(self) -> Database:
-        """For the other doors of this room: `AlarmBook`, `HintBook`, `Pages`."""
+        """The database, for `AlarmBook`, `HintBook` and `Pages`."""
         return self._database
 
     @property
@@ -125,12 +125,12 @@ class Ledger(Answers):
         self.close()
 
     def load(self) -> Base:
-        """What a run starts from, without a lease: see `Base`."""
+        """Load what a run starts from, without a lease. See `Base`."""
         with self._database.reading() as connection:
             return reading.load(connection, self._clock())
 
     def extend(self, base: Base, *, replicas: Iterable[tuple[str, str]] = (), tasks: Iterable[str] = ()) -> None:
-        """Add to ``base`` these tasks and those of these replicas, where they exist, with all `Base` has for a task."""
+        """Add these tasks, and the tasks of these replicas, to ``base`` with everything that `Base` has for a task."""
         with self._database.reading() as connection:
             reading.extend(connection, base, replicas=replicas, tasks=tasks)
 
@@ -193,7 +193,7 @@ class Ledger(Answers):
         return base
 
     def foresee(self, now: datetime, random_bytes: Callable[[int], bytes] = os.urandom) -> Base:
-        """What `acquire` would give, though nothing is taken and nothing written."""
+        """Return what `acquire` would return, without taking or writing anything."""
         with self._database.reading() as connection:
             base = reading.load(connection, now)
             base.put_forward = self._put_forward(connection, current_owner(""), now)
@@ -208,9 +208,9 @@ class Ledger(Answers):
         alive: Callable[[Owner], bool] = process_alive,
         random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> LedgerIdentity:
-        """Say that this ledger is its account's only one from now on: its id sorts before all others'.
+        """Make this ledger the only one of its account: its new id sorts before all others.
 
-        Raises `Busy` while a run is under way, which goes by another id.
+        Raises `Busy` during a run, because the run uses the old id.
         """
         self.reopen_if_moved()
         own = identity.taking_over(now, random_bytes)
@@ -247,13 +247,13 @@ class Ledger(Answers):
         return Judge(alive, self._going, local=self._database.place.local)
 
     def _now(self, ask: Ask, now: datetime, term: timedelta) -> Now:
-        """By our own clock; on a server that others use too, by its clock, so that ours need not agree."""
+        """Return the current time: the server's, if several machines may use the ledger, else our own."""
         if self._database.engine.dialect.name == "postgresql" and self._clock is utc_now:
             [(now,)] = ask("SELECT clock_timestamp()")
         return Now(now, self._steady(), term)
 
     def _bound(self, busy: Busy, now: datetime, term: timedelta) -> None:
-        """Nobody is locked out for longer than a term, whatever the holder's clock said."""
+        """Shorten a lease that lasts longer than a term, because its holder's clock was wrong."""
         with self._database.reading() as connection:
             latest = self._now(asking(connection), now, term).at + term
         if busy.expires_at is not None and busy.expires_at > latest:
@@ -261,13 +261,13 @@ class Ledger(Answers):
                 lease.shorten(connection, busy.owner.token, latest)
 
     def renew(self, token: str, now: datetime, term: timedelta) -> None:
-        """Keep the lease until ``now + term``; raise `LeaseLost` if it is not held by ``token``."""
+        """Renew the lease until ``now + term``. Raises `LeaseLost` if it is not held by ``token``."""
         with self._database.writing() as connection:
             until = self._renew(connection, token, now, term)
         self._token, self._term, self._until = token, term, until
 
     def _renew(self, connection: Connection, token: str, now: datetime, term: timedelta) -> float:
-        """When it ends, by the steady clock."""
+        """Renew the lease, and return its end by the steady clock."""
         present = self._now(asking(connection), now, term)
         lease.renew(connection, token, present)
         return present.steady + term.total_seconds()
@@ -288,7 +288,7 @@ class Ledger(Answers):
             lease.look(connection, token)
 
     def release(self, token: str) -> None:
-        """Give the lease back; nothing happens if it is not held by ``token``."""
+        """Release the lease. Nothing happens if it is not held by ``token``."""
         if token != self._token:
             return
         self._end_lease(token)
@@ -296,7 +296,7 @@ class Ledger(Answers):
             lease.release(connection, token)
 
     def _end_lease(self, token: str | None) -> None:
-        """The run that held it has ended: who comes next in this process may take it, even if it stays written."""
+        """Note that this run has ended, so that this process can take the lease even if it is still stored."""
         if token is not None:
             self._going.discard(token)
         if token == self._token:
@@ -305,9 +305,9 @@ class Ledger(Answers):
     def finish_run(
         self, run: str, finished_at: datetime, status: str, report: dict[str, Any], *, token: str | None = None
     ) -> None:
-        """The run has ended, and gives its lease back. ``report`` is whatever JSON can hold.
+        """Store the report of a finished run and release its lease, in one transaction. ``report`` must be valid JSON.
 
-        Both or neither: the next run tells what this one saw, unless this one still can.
+        If neither was stored, the next run reports the incidents of this one.
         """
         with self._database.writing() as connection:
             runs.finish(connection, run, finished_at, status, report)
@@ -316,7 +316,7 @@ class Ledger(Answers):
         self._end_lease(token)
 
     def begin_day(self, day: date) -> date:
-        """Note that the ledger is tended on this day, and tell on which it was before; `date.min` for never."""
+        """Note that the ledger is backed up and cleaned up today. Returns the day before that; `date.min` for never."""
         with self._database.reading() as connection:
             before = identity.tended_on(reading.cursors(connection))
         if before != day:
@@ -325,12 +325,12 @@ class Ledger(Answers):
         return before or date.min
 
     def forget(self, keep: timedelta, now: datetime) -> bool:
-        """Forget some of what is older than ``keep``, and need not be kept; whether there may be more."""
+        """Delete some of what is older than ``keep``. Returns whether there may be more."""
         with self._database.writing() as connection:
             return retention.forget(connection, now, keep)
 
     def exchange(self, name: str, before: str, after: str) -> bool:
-        """Set a small value that is ``before`` (empty: none), and say whether it was; only one of two can succeed."""
+        """Set a cursor if its value is ``before`` (empty: none). Returns whether it was: of two, only one succeeds."""
         with self._database.writing() as connection:
             return standing.exchange(connection, name, before, after)
 
@@ -343,6 +343,6 @@ class Ledger(Answers):
         return self._now(ask, self._clock(), timedelta(0))
 
     def free(self, task: str | None = None) -> int:
-        """Let what is parked, failed, gone or held be tried again; how many things were freed."""
+        """Let parked, failed, gone and held items be tried again. Returns how many there were."""
         with self._database.writing() as connection:
             return people.free(connection, task, self._clock())
