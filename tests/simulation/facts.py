@@ -81,15 +81,15 @@ class Facts(Memory):
             # Its create may be in doubt, and what it would be known by is gone: what it closed, they have superseded.
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
-        if deed in {"edited", "deleted"} and self.rebuilding and copy not in self.known:
-            ours_there = deed == "edited" and copy[0] == "superfone" and copy not in self.by_people
+        begins_anew = self.rebuilding or self.closed_there is not None
+        if deed in {"edited", "deleted"} and begins_anew and copy not in self.known:
+            ours_there = self.rebuilding and deed == "edited" and copy[0] == "superfone" and copy not in self.by_people
             name, gone = self.tasks(copy[0])[copy[1]].name or "", copy if deed == "deleted" else None
             if ours_there or self._is_named_no_more(name, story, gone):
                 story.excused |= UNTOLD
         if deed == "edited" and self.is_closed(story) and (self.doubts is None or self._id_in(copy) in self.doubts):
             # It looks like a recurring one that our completion moved on.
             story.excused |= UNTOLD
-        begins_anew = self.rebuilding or self.closed_there is not None
         if deed == "edited" and begins_anew and any(self.ailing[other] is story for other in self.ailing):
             # What cannot be read is told from others by its due alone.
             story.excused |= UNTOLD

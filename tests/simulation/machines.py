@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from tests.simulation.facts import Facts
@@ -88,9 +89,10 @@ class Machines(Facts):
         return (changed and not marked) or self.is_untold(name, story)
 
     def _may_be_doubled(self) -> None:
-        """What two ledgers make in the same moment is there twice, once for each of them."""
+        """What two ledgers make in the same moment is there twice, once for each of them: what a CRM lacks by then."""
         for name, story in self.stories.items():
-            if {system for system, _ in self.open_copies(name)} != set(story.systems):
+            there = Counter(system for system, _ in self.open_copies(name))
+            if there.keys() != set(story.systems) or len(set(there.values())) > 1:
                 story.extra = 1
 
     def made_in_superfone(self, copy: Copy, story: Story) -> None:
