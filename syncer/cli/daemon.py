@@ -7,7 +7,6 @@ that account's alone, and is tried again after its interval. Account files are l
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +33,7 @@ from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd
 from syncer.config.clashes import known_clashes
+from syncer.config.log import silenced
 from syncer.config.schema import Account
 from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit
@@ -58,13 +58,13 @@ _log = structlog.get_logger("syncer.daemon")
 def run_daemon(session: Session, listening: Listening | None = None) -> int:
     """Serve all accounts until a signal; 2, or 4, if none of them can be served, 2 if the address is taken."""
     session.configure_log(least=1, as_json=session.json)
-    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     wait_for_no_reader(_STALLED_READER)
     try:
         listener = None if listening is None else open_socket(listening)
     except CannotListen as error:
         return session.fail(None, UsageError(str(error)))
-    return asyncio.run(serve(session, Watch(apart, listening, listener)))
+    with silenced("apscheduler"):
+        return asyncio.run(serve(session, Watch(apart, listening, listener)))
 
 
 async def serve(session: Session, watch: Watch | None = None) -> Exit:

@@ -10,8 +10,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from syncer.domain.redact import redact
 from syncer.files import refuse_link
 
-__all__ = ["LEVELS", "about", "configure", "write_error"]
+__all__ = ["LEVELS", "about", "configure", "silenced", "write_error"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 _LARGEST: Final = 64
@@ -133,6 +133,18 @@ def configure(level: str, *, json: bool, file: Path | None = None) -> None:
     )
     _adopt_other_libraries(max(number, logging.WARNING), common, renderer, stream)
     _log_retries()
+
+
+@contextmanager
+def silenced(library: str) -> Iterator[None]:
+    """Nothing below ``critical`` is told by this library's logger for as long as the block lasts."""
+    logger = logging.getLogger(library)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _renderer(*, json: bool, stream: _Stream) -> Processor:

@@ -131,6 +131,16 @@ def test_other_libraries_speak_from_warnings_on(capsys: pytest.CaptureFixture[st
     assert json.loads(line)["event"] == "missed a run"
 
 
+def test_a_library_is_silenced_for_a_while_and_not_for_good(capsys: pytest.CaptureFixture[str]) -> None:
+    log.configure("debug", json=True)
+    library = logging.getLogger("apscheduler.executors.default")
+    with log.silenced("apscheduler"):
+        library.error("unheard")
+    library.error("heard")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "heard"
+
+
 def test_a_retry_is_one_line_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info", json=True)
     with pytest.raises(Unavailable):
