@@ -14,7 +14,7 @@ from syncer import __version__
 from syncer.cli.app import app
 from tests.support import cli_kit
 from tests.support.account_files import ALL, KEYS
-from tests.support.cli_kit import ROOT, Served
+from tests.support.cli_kit import PATIENCE, ROOT, Served
 
 HEAVY = (
     "sqlmodel",
@@ -35,7 +35,13 @@ ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNI
 
 def python(*args: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own program
-        [sys.executable, *args], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=20
+        [sys.executable, *args],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
     )
 
 
@@ -64,7 +70,9 @@ def test_the_shell_can_complete_commands_and_values() -> None:
     for typed, word in (("syncer expl", "explain"), ("syncer tasks --system re", "reply")):
         words = {"COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" ")), "_SYNCER_COMPLETE": "complete_bash"}
         command = [sys.executable, "-m", "syncer"]
-        done = subprocess.run(command, env=ENVIRONMENT | words, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603
+        done = subprocess.run(  # noqa: S603
+            command, env=ENVIRONMENT | words, capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
         assert done.stdout.split() == [word]
 
 
@@ -159,7 +167,9 @@ def test_a_folder_that_is_gone(tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
     command = ["bash", "-c", f"rmdir {folder}; {sys.executable} -m syncer status"]
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=20)  # noqa: S603
+    done = subprocess.run(  # noqa: S603
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
     assert done.returncode == 2
     assert done.stderr == "the current folder is not there any more; go to another one with cd, and type it again\n"
 
@@ -170,6 +180,6 @@ def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
     program = f"{sys.executable} -m syncer check"
     command = f"{{ {program}; echo $? > status; }} | head -1 > {out}"
     env = {**ENVIRONMENT, **cli_kit.SECRETS}
-    subprocess.run(["bash", "-c", command], cwd=served.folder, env=env, check=True, timeout=20)  # noqa: S603, S607
+    subprocess.run(["bash", "-c", command], cwd=served.folder, env=env, check=True, timeout=PATIENCE)  # noqa: S603, S607
     assert out.read_text() == "acme: everything that can be tried works\n"
     assert (served.folder / "status").read_text() == "0\n"

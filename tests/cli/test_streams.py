@@ -11,7 +11,7 @@ import pytest
 
 from syncer.cli import streams
 from syncer.cli.streams import _lossy
-from tests.support.cli_kit import ROOT, Served
+from tests.support.cli_kit import PATIENCE, ROOT, Served
 
 SYNCER = f"{sys.executable} -m syncer"
 
@@ -20,7 +20,7 @@ def shell(served: Served, command: str) -> int:
     """A command line of a shell, where `syncer` is the program; its exit status."""
     env = {**served.env, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
     script = ["bash", "-c", command.replace("syncer", SYNCER)]
-    return subprocess.run(script, cwd=served.folder, env=env, check=False, timeout=30).returncode  # noqa: S603
+    return subprocess.run(script, cwd=served.folder, env=env, check=False, timeout=PATIENCE).returncode  # noqa: S603
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from syncer.cli.systemd import Systemd
-from tests.support.cli_kit import Served
+from tests.support.cli_kit import PATIENCE, Served
 from tests.support.clock import run_virtual
 
 
@@ -20,7 +20,7 @@ from tests.support.clock import run_virtual
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ours:
         ours.bind(str(tmp_path / "notify"))
-        ours.settimeout(20)
+        ours.settimeout(PATIENCE)
         yield ours
 
 

@@ -31,7 +31,7 @@ from syncer.demo.desks import LABELS
 from syncer.demo.server import SandboxServer, serve
 from syncer.demo.world import JOURNAL, DemoAct, DemoWorld, Journal, Written
 from syncer.domain.reasons import Reason
-from tests.support.cli_kit import ROOT, Zygote, until
+from tests.support.cli_kit import PATIENCE, ROOT, Zygote, until
 
 KEYS = {"superfone": "sf-key", "reply": "re-key", "highlevel": "hl-key"}
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "NO_COLOR": "1"}
@@ -68,7 +68,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
     place = tmp_path_factory.mktemp("newcomer")
     with usual_ports():
         done = subprocess.run(  # noqa: S603
-            [*SYNCER, "demo"], cwd=place, env=ENVIRONMENT, capture_output=True, text=True, timeout=60, check=False
+            [*SYNCER, "demo"], cwd=place, env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE, check=False
         )
     assert (done.returncode, done.stderr) == (0, "")
     return Told(done.stdout, place / "syncer-demo")

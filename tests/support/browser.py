@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from tests.support.cli_kit import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -56,7 +58,7 @@ class Visit:
         self.url = url
         self._context = browser.new_context(**context)
         self.page: Page = self._context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(PATIENCE * 1000)
         self.trouble: list[str] = []
         self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog {dialog.message}"))
         self.page.on("pageerror", lambda error: self.trouble.append(f"error {error}"))

@@ -28,7 +28,8 @@ from adapters.superfone.sandbox import SuperfoneSandbox
 
 ROOT = Path(__file__).parents[2]
 SECRETS = {"SF_KEY": "superfone-key", "RE_KEY": "reply-key", "HL_KEY": "highlevel-token"}
-PATIENCE = 20.0
+PATIENCE = 120.0
+"""Seconds after which something hangs, on a machine however busy: no test that passes is timed by it."""
 
 ACCOUNT = """
 [account]

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.cli_kit import Command, Served, runs, until
+from tests.support.cli_kit import PATIENCE, Command, Served, runs, until
 
 ANY = "127.0.0.1:0"
 
@@ -27,7 +27,7 @@ def address(daemon: Command) -> str:
 
 def ask(url: str, fields: dict[str, str] | None = None, **headers: str) -> tuple[int, str]:
     """Status and text, without following where it leads."""
-    answer = httpx.request("GET" if fields is None else "POST", url, data=fields, headers=headers, timeout=10)
+    answer = httpx.request("GET" if fields is None else "POST", url, data=fields, headers=headers, timeout=PATIENCE)
     return answer.status_code, answer.text
 
 
