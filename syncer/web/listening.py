@@ -16,7 +16,8 @@ from syncer.domain.redact import protect
 
 _TOKEN: Final = TypeAdapter(Secret)
 _LEAST_TOKEN: Final = 16
-_BACKLOG: Final = 512
+_BACKLOG: Final = 16_384
+"""Connections that wait to be accepted. The system keeps as many as it allows, and may reset who comes then."""
 _LAST_PORT: Final = 65535
 
 

@@ -5,13 +5,25 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from typing import Final
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 AT_ONCE: Final = 1000
-"""Connections; whoever comes then gets 503, so that memory stays bounded."""
+"""Connections, at most. Whoever comes then waits in the system's queue: neither memory nor open files grow."""
+OF_FILES: Final = 4
+"""Of the files that this process may open, connections take one in so many: a run needs files, too."""
+ASKS_WITHIN: Final = 20.0
+"""Seconds within which whoever has connected must have sent a request's head.
+
+Of many who connect at once the system may lose what they send first, and gets it again only after 13 seconds.
+"""
+_AGAIN: Final = 0.5
+"""Seconds until a connection is accepted again, when the system could not."""
 _FAREWELL: Final = 2.0
 
 
@@ -24,15 +36,13 @@ class WebThread:
             log_level="critical",
             access_log=False,
             lifespan="off",
-            http="h11",
             ws="none",
-            limit_concurrency=AT_ONCE,
             timeout_graceful_shutdown=1,
             server_header=False,
         )
         self._server = uvicorn.Server(config)
         self._listener = listener
-        self._thread = threading.Thread(target=self._serve, name="web", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -43,5 +53,90 @@ class WebThread:
         self._thread.join(_FAREWELL)
         self._listener.close()
 
-    def _serve(self) -> None:
-        asyncio.run(self._server.serve(sockets=[self._listener]))
+    def _run(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        accepting = asyncio.create_task(_accept(self._server, self._listener))
+        try:
+            # It is given no socket: we accept ourselves.
+            await self._server.serve(sockets=[])
+        finally:
+            accepting.cancel()
+            with suppress(asyncio.CancelledError):
+                await accepting
+
+
+async def _accept(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Accept connections as long as there is room for them, until it is cancelled."""
+    loop = asyncio.get_running_loop()
+    room = asyncio.Semaphore(connections_at_once())
+    listener.settimeout(0.0)
+    while not server.should_exit:
+        await room.acquire()
+        connection = None
+        try:
+            connection, _ = await loop.sock_accept(listener)
+            await loop.connect_accepted_socket(lambda: _Protocol(server, room.release), connection)
+        except OSError:
+            # Whoever waited has gone, or no more files may be opened.
+            room.release()
+            if connection is not None:
+                connection.close()
+            else:
+                await asyncio.sleep(_AGAIN)
+
+
+def connections_at_once() -> int:
+    """How many connections there may be, by how many files this process may open, which it raises if it can."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return AT_ONCE
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return AT_ONCE
+    wanted = AT_ONCE * OF_FILES
+    if files < wanted:
+        allowed = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, most))
+            files = allowed
+    return max(1, min(AT_ONCE, files // OF_FILES))
+
+
+class _Protocol(H11Protocol):
+    """One connection, which is closed if nothing is asked on it for long. ``gone`` is called when it has ended."""
+
+    def __init__(self, server: uvicorn.Server, gone: Callable[[], None]) -> None:
+        super().__init__(config=server.config, server_state=server.server_state, app_state={})
+        self._gone = gone
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._await_request()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        self._gone()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait_no_more()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_request()
+
+    def _await_request(self) -> None:
+        self._wait_no_more()
+        if not self.transport.is_closing():
+            self._patience = self.loop.call_later(ASKS_WITHIN, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None

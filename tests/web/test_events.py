@@ -177,6 +177,16 @@ def test_what_cannot_be_stored_is_said(shown: ShownPage, world: World, monkeypat
     assert counted(shown)["acme", "superfone", "full"] == 2
 
 
+def test_whoever_waits_is_answered_whatever_happens(
+    shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_book: HintBook, _new: Sequence[Delivered], _now: datetime) -> list[bool]:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(HintBook, "store", broken)
+    assert shown.client.post("/events/acme/superfone", content=lead(0), headers=SUPERFONE).status_code == 503
+
+
 def test_a_hint_that_comes_again_while_it_is_looked_at_stays(tmp_path: Path) -> None:
     with Ledger.open(f"sqlite:///{tmp_path / 'a.db'}", name="a") as ledger:
         book = HintBook(ledger)

@@ -9,15 +9,18 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 
 from syncer.config.schema import Account
+from syncer.domain.redact import redact
 from syncer.ledger import HintBook, Ledger, LedgerError
 from syncer.ledger.hints import Delivered, NoRoom
 
 MOST: Final = 2000
 """Deliveries that wait to be stored; whoever comes then is told to come again."""
 AT_ONCE: Final = 500
+_log: Final = structlog.get_logger("syncer.events")
 
 
 class NotStored(Exception):
@@ -48,7 +51,9 @@ class Inbox:
             part = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             try:
                 new = await run_in_threadpool(partial(self._store, [delivered for delivered, _ in part]))
-            except (LedgerError, NoRoom):
+            except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits is answered
+                if not isinstance(error, LedgerError | NoRoom):
+                    _log.error("events.not_stored", account=self._account.name, words=redact(repr(error)))
                 for _, stored in part:
                     if not stored.done():
                         stored.set_exception(NotStored())
