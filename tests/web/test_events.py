@@ -178,7 +178,7 @@ def test_what_cannot_be_stored_is_said(shown: ShownPage, world: World, monkeypat
 
 
 def test_whoever_waits_is_answered_whatever_happens(
-    shown: Shown, world: World, monkeypatch: pytest.MonkeyPatch
+    shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_book: HintBook, _new: Sequence[Delivered], _now: datetime) -> list[bool]:
         raise OSError("too many open files")
