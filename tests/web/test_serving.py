@@ -127,7 +127,9 @@ def test_alarms_are_told_once_shown_everywhere_and_over_a_restart_too(served: Se
     assert "A CRM rejects the key" in ask(url)[1]
     checked = served.do("status", "--check", "--json")
     assert (checked.status, [alarm["alarm"] for alarm in checked.answer["alarms"]]) == (1, ["unauthorized"])
-    assert "A CRM rejects the key" in served.do("status").stdout
+    in_words = served.do("status").stdout
+    assert "A CRM rejects the key" in in_words
+    assert "\n    Put a valid key" in in_words
     assert served.do("status").status == 0
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143

@@ -124,7 +124,8 @@ def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
     screen.say(_last_run(standing), indent=2)
     for alarm in standing.alarms:
         began = f"since {moment(alarm.since, account.zone)}"
-        screen.say(f"alarm: {alarm.heading}, {began}: {alarm.detail} {alarm.remedy}", "bold red", indent=2)
+        screen.say(f"alarm: {alarm.heading}, {began}: {alarm.detail}", "bold red", indent=2)
+        screen.say(alarm.remedy, "red", indent=4)
     if standing.last is not None:
         _show_systems(screen, standing)
         show_items(screen, standing.last.report, names)
