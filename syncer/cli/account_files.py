@@ -15,10 +15,14 @@ from syncer.config.schema import Account
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found. ``new`` are troubles that the look before did not have; ``broken`` files cannot be used now."""
+    """What was found. ``new`` are troubles that the look before did not have, ``over`` those that only it had.
+
+    ``broken`` files cannot be used now.
+    """
 
     accounts: Mapping[Path, Account]
     new: list[ConfigError]
+    over: list[str]
     broken: frozenset[Path]
 
 
@@ -37,9 +41,11 @@ class AccountFiles:
         self._looked_at = {**_signatures(found.files), **before}
         troubles = {str(error): error for error in found.broken}
         new = [error for words, error in troubles.items() if words not in self.troubles]
+        over = [words for words in self.troubles if words not in troubles]
         self.troubles = troubles
         accounts = {account.path: account for account in found.accounts}
-        return Look(accounts, new, frozenset(path for path in before if path not in accounts and _is_there(path)))
+        broken = frozenset(path for path in before if path not in accounts and _is_there(path))
+        return Look(accounts, new, over, broken)
 
     async def have_changed(self) -> bool:
         """Whether another look may find something else. What a broken file lacks may have come from elsewhere."""

@@ -361,7 +361,10 @@ class _Daemon:
         self._files.forget()
 
     def _tell_broken(self, look: Look) -> list[Exit]:
-        """Say what is wrong with account files, each thing once."""
+        """Say what is wrong with account files, each thing once when it begins and once when it is over."""
+        for words in look.over:
+            _log.info("account_file.mended", was=words)
+        self._watch.board.broken_files = tuple(self._files.troubles)
         told = [self._session.fail(None, error, event="account_file.broken") for error in look.new]
         going_on = sorted(service.account.name for path, service in self._services.items() if path in look.broken)
         if look.new and going_on:

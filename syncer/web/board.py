@@ -47,10 +47,11 @@ class Control(Protocol):
 
 
 class Board:
-    """The accounts by name, and when the daemon's loop last turned."""
+    """The accounts by name, what is wrong with account files, and when the daemon's loop last turned."""
 
     def __init__(self) -> None:
         self._states: dict[str, AccountState] = {}
+        self.broken_files: tuple[str, ...] = ()
         self.beaten_at = time.monotonic()
 
     def beat(self) -> None:

@@ -63,7 +63,8 @@ class PageRoutes:
     async def _overview(self, request: Request) -> Response:
         states = self._site.board.states()
         cards = await asyncio.gather(*(self._card(state) for state in states))
-        return self._live(request, "overview.html", cards=cards)
+        broken = [redact(words) for words in self._site.board.broken_files]
+        return self._live(request, "overview.html", cards=cards, broken=broken)
 
     async def _card(self, state: AccountState) -> dict[str, Any]:
         reader = self._site.reader(state.name)

@@ -61,11 +61,15 @@ def test_of_a_file_that_is_broken_the_last_good_form_goes_on(served: Served) -> 
     until(lambda: len(told(daemon, "a")) > seen + 1)
     assert told(daemon, "a")[-1]["status"] == "ok"
     assert "account.left" not in daemon.stderr
+    assert "account_file.mended" not in daemon.stderr
+    file.write_text(good)
+    until(lambda: "account_file.mended" in daemon.stderr)
     file.write_text(good.replace('name = "a"', 'name = "z"'))
     until(lambda: told(daemon, "z"))
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143
-    assert daemon.stderr.count("a.toml: this is not TOML") == 1
+    assert daemon.stderr.count("account_file.broken") == 1
+    assert daemon.stderr.count("account_file.mended") == 1
 
 
 def test_a_key_file_that_is_mended_is_taken_up(served: Served) -> None:

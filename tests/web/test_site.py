@@ -103,6 +103,15 @@ def test_the_overview_has_every_account(shown: ShownPage) -> None:
     assert "Slot taken Call again" in words
 
 
+def test_the_overview_names_the_files_that_cannot_be_used(shown: ShownPage) -> None:
+    shown.board.broken_files = ("b.toml: this is not TOML",)
+    words = words_of(shown.get("/"))
+    assert "b.toml: this is not TOML" in words
+    assert "goes on with the file's last valid content" in words
+    shown.board.broken_files = ()
+    assert "last valid content" not in words_of(shown.get("/"))
+
+
 def test_an_account_tells_what_waits_why_and_what_frees_it(shown: ShownPage) -> None:
     words = words_of(shown.get(shown.home))
     assert "Call again Asha" in words
