@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show_connections, show_items
 from syncer.domain.times import span
+from syncer.domain.titles import short
 
 _COLUMNS: Final = ("do", "what", "for", "due", "because", "ID")
 _SHOWN: Final = 40
@@ -62,12 +63,12 @@ def _whose(operation: Mapping[str, Any], zone: tzinfo) -> str:
 
 def _what(operation: Mapping[str, Any], zone: tzinfo) -> str:
     """The task, and of an edit what the copy has and what it gets: ``Ring (due 19 May 14:00 → 20 May 14:00)``."""
-    title = operation["title"] or operation["kind"]
+    title = short(operation["title"] or operation["kind"])
     changes = [
         f"{name} {' → '.join(_value(name, value, zone) for value in values)}"
         for name, values in operation.get("changes", {}).items()
     ]
-    return f"{title} ({'; '.join(changes)})" if changes else str(title)
+    return f"{title} ({'; '.join(changes)})" if changes else title
 
 
 def _value(name: str, value: str | None, zone: tzinfo) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import moment_at, span
+from syncer.domain.titles import short
 
 if TYPE_CHECKING:
     from syncer.cli.terminal import Terminal
@@ -128,7 +129,7 @@ class TaskNames:
         if task is None:
             return ""
         who = self.person(task.contact)
-        return ", ".join(part for part in (task.title or task.kind.label, who, moment(task.due, self._zone)) if part)
+        return ", ".join(part for part in (task.name, who, moment(task.due, self._zone)) if part)
 
 
 def clean(text: str) -> str:
@@ -262,7 +263,9 @@ def _show_reasons(
 
 def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str]) -> str:
     # A task that only a plan has seen stands in no ledger yet.
-    name = names(item["task"]) or ", ".join(part for part in (item.get("title"), item.get("contact")) if part)
+    name = names(item["task"]) or ", ".join(
+        part for part in (short(item.get("title") or ""), item.get("contact")) if part
+    )
     task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
     detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)

@@ -23,6 +23,7 @@ from typing import Final, Generic, TypeVar
 from urllib.parse import quote, unquote
 
 from syncer.domain.fields import TaskField, Value
+from syncer.domain.titles import short
 
 T = TypeVar("T")
 
@@ -189,6 +190,11 @@ class Task:
     put_back: bool = False
     held: str = ""
     first_seen: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it, cut where it is long."""
+        return short(self.title or self.kind.label)
 
 
 @dataclass(frozen=True, slots=True)

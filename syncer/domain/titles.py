@@ -1,11 +1,13 @@
-"""Compare two titles of one task in two CRMs (pure)."""
+"""Titles: whether two of them are one, and how a long one is shown (pure)."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Final
 
 _BREAK = re.compile(r"\s+|(?<=[^\W\d_])-(?=[^\W\d_])")
+SHOWN: Final = 80
 _AROUND = ".,;:!?…'\"“”‘’()[]{}<>«»-–—_*।"
 
 
@@ -17,6 +19,12 @@ def same_title(one: str | None, other: str | None) -> bool:
     """
     plain_one, plain_other = _plain(one), _plain(other)
     return not plain_one or not plain_other or plain_one == plain_other
+
+
+def short(text: str) -> str:
+    """A text as people see it among others: on one line, and not longer than `SHOWN` characters."""
+    line = " ".join(text.split())
+    return f"{line[:SHOWN]}…" if len(line) > SHOWN else line
 
 
 def _plain(title: str | None) -> str:

@@ -356,7 +356,7 @@ class _Planner:
                     break
             else:
                 return ""
-        name = f"“{task.title or task.kind.label}”" if task else "a task"
+        name = f"“{task.name}”" if task else "a task"
         return f"{name} has the place ({place})"
 
     def _mention_unlisted(self, system: str, lane: _Lane, stack: list[OpenTask]) -> None:

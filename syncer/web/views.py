@@ -17,6 +17,7 @@ from syncer.domain.model import Task
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import span
+from syncer.domain.titles import short
 from syncer.ledger import RunLine, Story, TaskView
 from syncer.web.board import AccountState
 
@@ -207,7 +208,7 @@ def _line_of(item: Mapping[str, Any]) -> Line:
     sentence = Reason(item["reason"]).sentence if known else ""
     return Line(
         task=item["task"],
-        title=item.get("title") or "",
+        title=short(item.get("title") or ""),
         person=item.get("contact") or "",
         system=label_of(item["system"]),
         detail=item["detail"].removesuffix(sentence).strip(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.domain.titles import same_title
+from syncer.domain.titles import same_title, short
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_one_title(one: str | None, other: str) -> None:
 def test_two_titles(one: str, other: str) -> None:
     assert not same_title(one, other)
     assert not same_title(other, one)
+
+
+def test_a_long_title_is_cut_where_people_read_it() -> None:
+    assert short("x" * 80) == "x" * 80
+    assert short("x" * 81) == "x" * 80 + "…"
+    assert short(" Call\n Asha ") == "Call Asha"

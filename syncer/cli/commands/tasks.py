@@ -86,7 +86,7 @@ def _line(account: Account, view: TaskView, systems: Iterable[str], shown: str) 
     for copy in _in_order(view.replicas):
         states.setdefault(copy.system, _CLOSED.get(copy.state, copy.state.value))
     # Whose it is comes first: what gives way is the end.
-    name = ": ".join(part for part in (view.contact, task.title or task.kind.label) if part)
+    name = ": ".join(part for part in (view.contact, task.name) if part)
     return [moment(task.due, account.zone), name, *(states.get(system, "") for system in systems), shown]
 
 
@@ -95,5 +95,5 @@ def _row(account: Account, view: TaskView, systems: Iterable[str]) -> list[str]:
     copies = {system: [copy for copy in _in_order(view.replicas) if copy.system == system] for system in systems}
     cells = [", ".join(f"{copy.state} {copy.remote_id}" for copy in copies[system]) for system in systems]
     state = "" if task.state is State.OPEN else task.state.value
-    parts = (task.title or task.kind.label, view.contact, moment(task.due, account.zone), state, task.id)
+    parts = (task.name, view.contact, moment(task.due, account.zone), state, task.id)
     return [", ".join(part for part in parts if part), *cells]

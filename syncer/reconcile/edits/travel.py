@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from syncer.domain.fields import Change, TaskField, Value
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, place_of
 from syncer.domain.policy import Policy
+from syncer.domain.titles import short
 from syncer.reconcile.edits.base import (
     base_of,
     is_known,
@@ -193,8 +194,8 @@ def in_words(value: Value) -> str:
     """A value for people, in one short line."""
     if isinstance(value, datetime):
         return f"{value:%FT%TZ}"
-    text = " ".join((value or "").split())
-    return "empty" if not text else f"“{text[:80]}…”" if len(text) > 80 else f"“{text}”"
+    text = short(value or "")
+    return f"“{text}”" if text else "empty"
 
 
 def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
