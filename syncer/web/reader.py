@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from syncer.config.schema import Account
-from syncer.ledger import Ledger, Pages, RunLine, Story, TaskFilter, TaskView
+from syncer.ledger import Ledger, Pages, RunLine, TaskFilter, TaskStory, TaskView
 from syncer.web.day import Day, Hour
 
 RUNS: Final = 20
@@ -61,7 +61,7 @@ class Reader:
         with self._open() as ledger:
             return Pages(ledger).tasks(wanted, offset, limit)
 
-    def story(self, reference: str) -> Story | None:
+    def story(self, reference: str) -> TaskStory | None:
         """One task's story, by its id or a copy's place."""
         with self._open() as ledger:
             task = ledger.find(reference)

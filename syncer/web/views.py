@@ -18,7 +18,7 @@ from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import span
 from syncer.domain.titles import short
-from syncer.ledger import RunLine, Story, TaskView
+from syncer.ledger import RunLine, TaskStory, TaskView
 from syncer.web.board import AccountState
 
 SHOWN: Final = 5
@@ -216,7 +216,7 @@ def _line_of(item: Mapping[str, Any]) -> Line:
     )
 
 
-def steps_of(story: Story) -> list[Step]:
+def steps_of(story: TaskStory) -> list[Step]:
     """A task's timeline, oldest first."""
     bad = {"incident", "failed", "parked", "in_doubt", "gone"}
     return [
@@ -232,7 +232,7 @@ def steps_of(story: Story) -> list[Step]:
     ]
 
 
-def questions_of(story: Story) -> list[tuple[str, str, str]]:
+def questions_of(story: TaskStory) -> list[tuple[str, str, str]]:
     """What is open of a task: (CRM, sentence, the CRM's own words)."""
     wanted = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
     return [
