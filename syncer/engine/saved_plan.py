@@ -137,14 +137,29 @@ def save(path: Path, reports: Iterable[Report]) -> None:
 
 
 def check_place(path: Path) -> None:
-    """Raise `PlanFileError` if no file can be saved there. This is checked before time is spent on a plan."""
+    """Raise `PlanFileError` if no plan can be saved there, or another file is there.
+
+    This is checked before time is spent on a plan.
+    """
     if not os.path.isdir(path.absolute().parent):  # noqa: PTH112 - raises nothing
         msg = f"{path}: the plan cannot be saved: the folder {path.absolute().parent} does not exist"
         raise PlanFileError(msg)
     try:
         files.refuse_link(path)
+        holds_something = path.exists() and path.stat().st_size > 0
     except OSError as error:
         raise _not_saved(path, error) from error
+    if holds_something:
+        _refuse_another_file(path)
+
+
+def _refuse_another_file(path: Path) -> None:
+    """An account file, say, whose name was typed by mistake."""
+    try:
+        load(path)
+    except PlanFileError:
+        msg = f"{path} is no saved plan; it is not overwritten; name another file"
+        raise PlanFileError(msg) from None
 
 
 def _not_saved(path: Path, error: OSError) -> PlanFileError:

@@ -61,6 +61,18 @@ def test_a_plan_that_could_not_read_everything_is_1(served: Served) -> None:
     assert "not everything could be read" in done.stdout
 
 
+def test_a_plan_takes_no_other_file_s_place(served: Served) -> None:
+    config = served.folder / "config.toml"
+    before = config.read_bytes()
+    refused = served.do("plan", "--out", "config.toml")
+    assert refused.status == 2
+    assert "is no saved plan; it is not overwritten" in refused.stderr
+    assert config.read_bytes() == before
+    (served.folder / "plan.json").touch()
+    assert served.do("plan", "--out", "plan.json").status == 0
+    assert served.do("plan", "--out", "plan.json").status == 0
+
+
 def test_apply_does_what_the_plan_says_and_nothing_that_came_after(served: Served) -> None:
     _, _, contact = served.person()
     first, moved = served.task(contact, "Call first"), served.task(contact, "Call later", hours=7)
