@@ -135,6 +135,27 @@ def test_superfone_has_no_id_of_a_delivery(shown: ShownPage, world: World, monke
     assert shown.wishes.woken == ["acme"] * 2
 
 
+def test_what_is_said_again_may_be_news_and_is_looked_at_later(
+    shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake.Intake, "_is_repeated", lambda *_: True)
+    monkeypatch.setattr(intake, "SAME_WITHIN", 0.01)
+
+    woken = asyncio.Event()
+    monkeypatch.setattr(shown.wishes, "wake", lambda _: woken.set())
+
+    async def deliver_twice() -> None:
+        transport = httpx.ASGITransport(app=shown.client.app)
+        async with asyncio.timeout(20), httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+            for _ in range(2):
+                answer = await client.post("/events/acme/superfone", content=lead(7), headers=SUPERFONE)
+                assert answer.status_code == 202
+            await woken.wait()
+
+    asyncio.run(deliver_twice())
+    assert waiting(world) == [("superfone", "7")]
+
+
 def test_an_account_without_events_has_no_such_address(tmp_path: Path, simulation: None) -> None:
     world = World(tmp_path)
     shown = ShownPage(world)

@@ -66,6 +66,7 @@ class Intake:
         self._site = site
         self._doors: dict[str, _Door] = {}
         self._lately: OrderedDict[bytes, float] = OrderedDict()
+        self._to_wake: set[str] = set()
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
 
     def routes(self) -> list[Route]:
@@ -124,8 +125,7 @@ class Intake:
             if body is None:
                 return "too_large", False
             told = reader.read(request.headers, body)
-            if told.delivery is None and self._is_repeated(door.account.name, system, body):
-                return "accepted", False
+            repeated = told.delivery is None and self._is_repeated(door.account.name, system, body)
             new = await door.inbox.put(_delivered(system, told))
         except Forged as error:
             _log.warning("event.forged", account=door.account.name, system=system, words=str(error))
@@ -139,7 +139,20 @@ class Intake:
             return "full", False
         except (ClientDisconnect, TimeoutError):
             return "broken", False
+        if repeated:
+            self._wake_later(door.account.name)
+            return "accepted", False
         return ("accepted", True) if new else ("known", False)
+
+    def _wake_later(self, account: str) -> None:
+        """Wake the daemon once for all that is repeated meanwhile: it may also tell of something that came after."""
+        if account not in self._to_wake:
+            self._to_wake.add(account)
+            asyncio.get_running_loop().call_later(SAME_WITHIN, self._wake, account)
+
+    def _wake(self, account: str) -> None:
+        self._to_wake.discard(account)
+        self._site.control.wake(account)
 
     async def _body(self, request: Request) -> bytes | None:
         """The whole body; ``None`` if it is too large after all."""
