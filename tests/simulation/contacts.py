@@ -1,4 +1,4 @@
-"""What people do to contacts: add, correct, enter twice, merge and delete them, and give a number to somebody else."""
+"""What people do to contacts: add, correct, duplicate, merge and delete them, and move a number to another person."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DIRTY: tuple[tuple[tuple[int, str, str, str], ...], ...] = (
 
 
 class Contacts:
-    """Those who keep the contacts of the three CRMs."""
+    """The people who maintain the contacts of the three CRMs."""
 
     def __init__(self, stage: SimulationStage, oracle: Oracle, tell: Callable[[str], None]) -> None:
         self._stage = stage

@@ -1,4 +1,4 @@
-"""Histories: what people do, what goes wrong and when runs happen, drawn from a seed."""
+"""Histories, drawn from a seed: what people do, which faults occur, and when runs happen."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from tests.simulation.dimensions import with_dimensions
 PERSONS = 3
 DEEDS = 29
 RUNS = 11
-"""Four more follow in peace."""
+"""Four more runs follow in peace."""
 MOMENTS = 40
 
-# A refused key is rare: it stops a connection for the whole run, and little else could happen in it.
+# A rejected key is rare, because it stops a connection for the whole run, and then little else can happen.
 _COMMON = (
     Fault.NO_CONNECTION,
     Fault.LOST_REQUEST,

@@ -24,7 +24,7 @@ WITHIN = 60
 
 
 def hunt(name: str) -> int:
-    """Play until the mutant is caught: 0 if it was, 1 if no seed caught it."""
+    """Play seeds until one notices the fault. Returns 0 if one does, else 1."""
     mutant = next(mutant for mutant in MUTANTS if mutant.name == name)
     plant(mutant)
     for seed in range(WITHIN):
@@ -38,9 +38,9 @@ def hunt(name: str) -> int:
 
 
 def serve() -> None:
-    """Hunt for the mutant that each line of standard input names, in a fork of a process that is warm."""
+    """Test the fault that each line of standard input names, in a fork of a process that has imported everything."""
     play(make_history(0))
-    # No connection may pass from a process to its child.
+    # A child process must not share a database connection with its parent.
     ledger_file().database.dispose()
     for line in sys.stdin:
         child = os.fork()

@@ -1,4 +1,4 @@
-"""What lies between the engine and a CRM: time, answers that are not the CRM's, and items that fail for good."""
+"""The network between the engine and a CRM: delays, answers of proxies, and items that always fail."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Network:
         return frozenset(system for system, item in self.ailing if item)
 
     def answer(self, sandbox: Sandbox, call: Call, exchange: Callable[[Call], Reply]) -> Reply:
-        """One call as it goes through the network; raises `Broken`."""
+        """Send one call through the network. Raises `Broken`."""
         failed = self._fails(sandbox.system, call)
         if failed is not None:
             sandbox.calls.append((call, failed.status))
@@ -149,7 +149,7 @@ def _another(reply: Reply, strange: str, ids: list[int]) -> Reply:
 
 
 class SlowTransport(SandboxTransport):
-    """Answers after a moment of virtual time, so that what may overlap does."""
+    """Answers after some virtual time, so that requests that may overlap do overlap."""
 
     def __init__(self, sandbox: Sandbox, network: Network, chance: Callable[[], float]) -> None:
         super().__init__(_Door(sandbox, network))  # type: ignore[arg-type]

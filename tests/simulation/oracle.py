@@ -42,7 +42,7 @@ class Oracle(Machines):
             self._judge(Write(system, self._before, self.tasks(system)))
             return
         lead = re.search(r"/lead/(\d+)/task$", call.path)
-        # The first page: what changes while the others are read is not seen.
+        # A list is dated by its first page: changes during the other pages may be missed.
         if lead and reply.status == 200 and call.query.get("page") == "1":
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
             for remote_id, task in self.tasks(system).items() if system == "superfone" else ():
@@ -65,7 +65,7 @@ class Oracle(Machines):
         writes.l6_hands_off(self, write)
         writes.read_only(self, write)
         if self.stage.arriving or self.at_once:
-            # A run that is under way, another machine's too, may have looked before.
+            # A run that is in progress, also on another machine, may have read this before.
             changed = [(write.system, remote_id) for remote_id in (*write.created, *write.closed)]
             self.changed_at |= dict.fromkeys(changed, self.stage.now())
         for remote_id in write.created:
@@ -91,7 +91,7 @@ class Oracle(Machines):
             writes.l3_no_false_completion(self, write, remote_id)
 
     def after_run(self, outcome: Outcome, *, machine: int = OURS, beside: Outcome | None = None) -> None:
-        """The laws that hold at any time, and what the run has seen; ``beside`` is another machine's."""
+        """Check the laws that hold at any time, and note what the run has seen. ``beside`` is another machine's run."""
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)
@@ -107,7 +107,7 @@ class Oracle(Machines):
             self._has_seen(beside, ANOTHER)
 
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
-        """What this machine's run has seen."""
+        """Note what this machine's run has seen."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
         doubtful = None if outcome.report is None else [i for i in outcome.report.waiting if i.reason == "in_doubt"]
         self.doubts = None if doubtful is None else {(item.task, item.system) for item in doubtful}

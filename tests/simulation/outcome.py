@@ -8,12 +8,12 @@ from syncer.domain.report import Report
 
 
 class ProcessKilled(BaseException):
-    """The process ended here: nothing that it still does reaches the world."""
+    """The process was killed here. Nothing that it does after this has an effect."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended: with a report, killed, or turned away because another one holds the lease."""
+    """How a run ended: with a report, killed, or rejected because another run holds the lease."""
 
     report: Report | None = None
     killed: bool = False
@@ -23,7 +23,7 @@ class Outcome:
 
     @property
     def undisturbed(self) -> bool:
-        """Whether it ended by itself, and no request of it met a fault."""
+        """Whether the run ended by itself, and none of its requests met a fault."""
         return self.report is not None and not self.faulty
 
     @property

@@ -1,4 +1,4 @@
-"""What people do in a history, in the CRMs themselves, and what they tell the judge of it."""
+"""What people do in a history, directly in the CRMs. Each action is also reported to the oracle."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWINS = {"superfone": "FOLLOW_UP_CALL", "reply": "Call", "highlevel": "Ring"}
 
 
 class People:
-    """Those who work in the three CRMs. ``tell`` is given a sentence for everything that they do."""
+    """The people who work in the three CRMs. ``tell`` gets a sentence for each action."""
 
     def __init__(self, history: History, stage: SimulationStage, oracle: Oracle, tell: Callable[[str], None]) -> None:
         self._history = history
@@ -37,7 +37,7 @@ class People:
         stage.automation = self.automate
 
     def act(self, deed: object) -> None:
-        """What one of them does."""
+        """Carry out one action."""
         if isinstance(deed, Make):
             self._make(deed)
         elif isinstance(deed, Act):
@@ -333,7 +333,7 @@ class People:
         return f"#{self._names}"
 
     def _new_due(self, minutes: int) -> datetime:
-        """A due that no other task has, to the quarter of an hour."""
+        """A due that no other task has, rounded to 15 minutes."""
         due = (self._stage.now() + timedelta(minutes=minutes)).replace(second=0, microsecond=0)
         while due in self._dues:
             due += timedelta(minutes=3)

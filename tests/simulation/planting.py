@@ -1,4 +1,4 @@
-"""How a fault is planted: the text of a module is changed, and what was compiled of it."""
+"""Plant a fault: change the source text of a module, and replace the compiled functions of the running process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Mutant:
 
 
 def changed_codes(mutant: Mutant) -> dict[str, CodeType]:
-    """The functions of its module with the mutant in them; raises `LookupError` where its place is gone."""
+    """The functions of its module with the fault in them. Raises `LookupError` if the text is not found."""
     path = Path(str(importlib.import_module(mutant.module).__file__))
     sound = path.read_text("utf-8")
     text = sound
@@ -46,7 +46,7 @@ def changed_codes(mutant: Mutant) -> dict[str, CodeType]:
 
 
 def plant(mutant: Mutant) -> None:
-    """Change the functions of its module where they are: to import the engine anew takes longer than most hunts."""
+    """Replace the functions of its module in place. Importing the engine again would take longer than most searches."""
     changed = changed_codes(mutant)
     path = str(Path(str(importlib.import_module(mutant.module).__file__)))
     for thing in gc.get_objects():

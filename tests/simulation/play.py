@@ -1,4 +1,4 @@
-"""Play a history on a stage, under the oracle's eyes."""
+"""Play a history on a stage, while the oracle checks the laws."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ MEETS = "create_missing_contacts = true"
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
 BETWEEN = 4.0
 TRIED_AGAIN = timedelta(minutes=61)
-"""What failed in five runs in a row is tried once an hour."""
+"""An operation that failed in five runs in a row is tried once an hour."""
 UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000, allow_edits=10_000)
 
 
 class Play:
-    """One history being played. ``tell`` is given a sentence for everything that happens."""
+    """Plays one history. ``tell`` gets a sentence for each event."""
 
     def __init__(self, history: History, tell: Callable[[str], None] = lambda _sentence: None) -> None:
         self._history = history
@@ -76,7 +76,7 @@ class Play:
         self._ran = False
 
     def play(self) -> None:
-        """All of it, then peace; raises `Violation`."""
+        """Play the whole history, then peace. Raises `Violation`."""
         try:
             for action in self._history.actions:
                 self._do(action)
@@ -127,7 +127,7 @@ class Play:
             self.people.name_again()
 
     def _ail(self, action: Ail) -> None:
-        """From now on an item fails for good, or until peace."""
+        """From now on an item always fails, or fails until peace."""
         if action.what == "lead":
             items = [("superfone", str(lead.id)) for lead in self.stage.superfone.leads()]
         elif action.what == "bom":
@@ -285,7 +285,7 @@ def _unmarked(readings: Iterable[Reading]) -> list[Reading]:
 
 
 def play(history: History, tell: Callable[[str], None] = lambda _sentence: None) -> Violation | None:
-    """The law that the history breaks, if any; a bug of the engine counts as one."""
+    """The law that the history breaks, if any. An unexpected exception of the engine counts as one."""
     try:
         with _without(history.without):
             Play(history, tell).play()

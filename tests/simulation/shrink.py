@@ -1,4 +1,4 @@
-"""Make a failing history shorter: leave out what it fails without, first in large parts, then one by one."""
+"""Shorten a failing history: remove everything without which it still fails, first large parts, then single actions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def shrink(history: History, fails: Callable[[History], bool]) -> History:
 
 
 def _calmer_run(history: History, index: int, action: Run, fails: Callable[[History], bool]) -> History:
-    """The same history with less happening in one of its runs."""
+    """The same history, with fewer events in one of its runs."""
 
     def with_run(at: Sequence[tuple[int, Happening]]) -> History:
         actions = list(history.actions)
@@ -33,7 +33,7 @@ def _calmer_run(history: History, index: int, action: Run, fails: Callable[[Hist
 
 
 def _without(items: Sequence[T], fails: Callable[[Sequence[T]], bool]) -> Sequence[T]:
-    """Delta debugging: drop parts, half as large each time, for as long as the rest fails."""
+    """Delta debugging: remove parts, half as large each time, while the rest still fails."""
     size = max(1, len(items) // 2)
     while True:
         start = 0

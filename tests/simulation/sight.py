@@ -1,4 +1,4 @@
-"""What there is in the CRMs, as the judge sees it: read from the sandboxes themselves, not through their API."""
+"""The content of the CRMs, read by the oracle from the sandboxes directly and not through their API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CALLED = re.compile(r"#\d+!?(?: v\d+)?")
 
 
 class SeenTask(NamedTuple):
-    """One task in a CRM, as the judge sees it: with all that the CRM knows and its API may not tell."""
+    """One task in a CRM, including facts that its API does not return."""
 
     open: bool
     contact: str
@@ -34,7 +34,7 @@ class SeenTask(NamedTuple):
 
 
 def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
-    """Every task of a CRM by remote id; deleted ones are left out."""
+    """All tasks of a CRM by remote id, without deleted ones."""
     if system == "superfone":
         return {
             str(task.id): SeenTask(
@@ -90,7 +90,7 @@ def contacts_of(stage: SimulationStage, system: str) -> dict[str, str]:
 
 
 def is_message(stage: SimulationStage, copy: tuple[str, str]) -> bool:
-    """Whether to complete this one would record a message that was never sent."""
+    """Whether completing this task would record a message that was never sent."""
     tasks = stage.reply.tasks() if copy[0] == "reply" else ()
     return any(str(task.id) == copy[1] and task.task_type in MESSAGES for task in tasks)
 
@@ -108,7 +108,7 @@ def called(title: str) -> str:
 
 
 def is_for_customers(stage: SimulationStage, copy: tuple[str, str]) -> bool:
-    """Whether the text of this one goes to a customer: a message, or what a sequence made."""
+    """Whether the text of this task is sent to a customer: a message, or a task of a sequence."""
     tasks = stage.reply.tasks() if copy[0] == "reply" else ()
     mine = [task for task in tasks if str(task.id) == copy[1]]
     return any(task.task_type in MESSAGES or task.sequence_id is not None for task in mine)

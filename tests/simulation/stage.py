@@ -95,11 +95,11 @@ class SimulationStage:
         return START + timedelta(seconds=self.loop.time())
 
     def ours_now(self) -> datetime:
-        """By our own machine's clock."""
+        """The time by our machine's clock."""
         return self.now() + self._ours
 
     def _steady(self) -> float:
-        """A clock that nobody sets."""
+        """A monotonic clock."""
         return self.loop.time()
 
     def set_our_clock(self, seconds: float) -> bool:
@@ -123,11 +123,11 @@ class SimulationStage:
 
     @property
     def on_its_way(self) -> bool:
-        """Whether a request will still arrive."""
+        """Whether a delayed request has not arrived yet."""
         return any(timer.when() > self.loop.time() and not timer.cancelled() for timer, _ in self._underway)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass, and what was under way arrive."""
+        """Let time pass, and let delayed requests arrive."""
         asyncio.set_event_loop(self.loop)
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
@@ -143,11 +143,11 @@ class SimulationStage:
         self._hands.clear()
 
     def retry(self, task: str) -> None:
-        """As ``syncer retry``: what is parked of this task is free again."""
+        """Like ``syncer retry`` for one task."""
         self._hand(0).ledger.free(task)
 
     def put_aside(self) -> None:
-        """The ledger's file is copied."""
+        """Copy the ledger's file."""
         self._files[0].put_aside()
 
     def put_back(self, *, under: bool) -> bool:
@@ -175,7 +175,7 @@ class SimulationStage:
     # runs ------------------------------------------------------------------------------------------
 
     def run(self, *, ledger: int = 0, options: Options = NO_OPTIONS) -> Outcome:
-        """One run of the machine with this ledger."""
+        """One run on the machine with this ledger."""
         self._begin(ledger)
         outcome: Outcome = self._finish(self._one(self._hand(ledger), options))
         return outcome
@@ -287,7 +287,7 @@ class SimulationStage:
     # doors -----------------------------------------------------------------------------------------
 
     def kill(self) -> None:
-        """End the process at this instant."""
+        """Kill the process at this moment."""
         self._dead = True
         raise ProcessKilled
 
@@ -317,7 +317,7 @@ class SimulationStage:
         self._sleeps, self._guest_runs, lapsed = None, True, self.lapsed
         self.lapsed = False
         for timer, arrive in self._underway:
-            # What is on its way does not sleep.
+            # A request that was sent already is not suspended with the process.
             if fell_asleep < timer.when() <= wakes and not timer.cancelled():
                 timer.cancel()
                 arrive()

@@ -23,7 +23,7 @@ GRAVE: Final = frozenset({"serious", "critical"})
 
 
 def find() -> str:
-    """The path of a browser; skips or fails the test where there is none."""
+    """The path of a browser. Skips or fails the test if there is none."""
     found = os.environ.get("SYNCER_TEST_BROWSER") or next(filter(None, map(shutil.which, _NAMES)), None)
     try:
         import playwright  # noqa: F401
@@ -83,7 +83,7 @@ class Visit:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))
 
     def barriers(self) -> list[str]:
-        """What keeps people out, in axe's words, where it is serious."""
+        """The serious accessibility problems that axe finds, in its words."""
         from axe_playwright_python.sync_playwright import Axe
 
         found = Axe().run(self.page).response["violations"]

@@ -25,7 +25,7 @@ class Deadlock(RuntimeError):
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits for threads only; every other wait moves the clock instead."""
+    """Really waits for threads only. Every other wait moves the virtual clock instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping.now += seconds
 
     def run_in_executor(self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts) -> asyncio.Future[T]:
-        """As ever; until it is done the clock stands still."""
+        """Run in a thread as usual. The virtual clock does not move until it is done."""
         future = super().run_in_executor(executor, func, *args)
         self._jumping.in_threads += 1
         future.add_done_callback(self._thread_done)
@@ -91,6 +91,6 @@ def virtual_loop() -> VirtualLoop:
 
 
 def run_virtual(main: Coroutine[Any, Any, T], *, start: datetime = START) -> T:
-    """Run to the end in virtual time, then cancel what is left, as ``asyncio.run`` does."""
+    """Run to the end in virtual time, then cancel the remaining tasks, as ``asyncio.run`` does."""
     with asyncio.Runner(loop_factory=lambda: VirtualLoop(start)) as runner:
         return runner.run(main)

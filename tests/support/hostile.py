@@ -1,4 +1,4 @@
-"""Servers that answer with anything: values that fit nowhere, good answers with something broken in them, raw bytes."""
+"""Hostile servers: unexpected values, valid answers with one broken part, raw bytes."""
 
 from __future__ import annotations
 

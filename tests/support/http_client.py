@@ -1,4 +1,4 @@
-"""An HTTP client before a CRM that answers as it is told."""
+"""An HTTP client with a CRM whose answers the test chooses."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Thing(BaseModel):
 
 
 def http(handler: Handler, *, rates: Sequence[Rate] = WIDE, rules: Sequence[Rule] = (), **options: Any) -> Http:
-    """A client of the CRM that this handler is; all its windows are wide unless told otherwise."""
+    """A client whose CRM is this handler. Its rates are high unless the test sets them."""
     return Http(
         system="acme",
         base_url="https://crm.example/api",

@@ -39,5 +39,5 @@ def crowd(world: Stage, count: int) -> list[tuple[str, str, str]]:
 
 
 def named(report: Report, system: str, reason: str) -> list[str]:
-    """The details of what is under attention for this reason."""
+    """The details of the items under attention with this reason."""
     return [item.detail for item in report.attention if (item.system, item.reason) == (system, reason)]

@@ -38,7 +38,7 @@ def make_operation(name: str = "op1", task: str = "01A", state: OpState = OpStat
 
 @contextmanager
 def database_url(kind: str, folder: Path, *, tables: bool = True) -> Iterator[str]:
-    """The URL of an empty ledger, on PostgreSQL with its ``tables`` or without; skips where there is no PostgreSQL."""
+    """The URL of an empty ledger, on PostgreSQL with or without its ``tables``. Skips if there is no PostgreSQL."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'acme.db'}"
         return
@@ -67,7 +67,7 @@ def open_at(path: Path, *, read_only: bool = False) -> Ledger:
 
 
 def tidied(path: Path) -> None:
-    """As another process does now and then: what is in the log goes into the file."""
+    """Write the write-ahead log into the file, as another process may do at any time."""
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint").fetchall()
 

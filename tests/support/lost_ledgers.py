@@ -6,7 +6,7 @@ from tests.support.scenario import Stage
 
 
 def lost(world: Stage, *, tasks: int) -> None:
-    """Lose the ledger; the next runs write nothing and know so many open tasks again."""
+    """Lose the ledger. The next runs must write nothing and find this many open tasks again."""
     world.lose_ledger()
     world.quiet(2)
     with world.open_ledger() as ledger:
@@ -14,7 +14,7 @@ def lost(world: Stage, *, tasks: int) -> None:
 
 
 def task_without_a_due(world: Stage) -> None:
-    """Somebody makes one in HighLevel."""
+    """Somebody creates a task in HighLevel."""
     if not world.highlevel.contacts():
         world.everywhere()
     world.highlevel.person_creates(world.highlevel.contacts()[0].id, "Ring Asha", None, "about parking")

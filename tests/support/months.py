@@ -24,7 +24,7 @@ Look = Callable[[int], None]
 
 
 def serve_for(folder: Path, runs: int, look: Look) -> None:
-    """So many runs of the daemon, a minute apart; every tenth has something to do, and one of its tasks is finished."""
+    """This many runs of the daemon, a minute apart. Every tenth run has something to do, and completes a task."""
     world = World(folder, sync='interval = "60s"')
     people = [world.everywhere(f"Asha{number}", f"+9198765{number:05d}") for number in range(5)]
     done = 0

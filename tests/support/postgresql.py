@@ -59,7 +59,7 @@ def end() -> None:
 
 
 def leave() -> None:
-    """Once for each worker: leave a server as it was, unless it is one of ours, which is deleted with all it holds."""
+    """Once for each worker: clean up the server. One that the tests started is deleted."""
     if not _server.cache_info().currsize:
         return
     engine = _server()[1]
@@ -127,7 +127,7 @@ def _server() -> tuple[URL, Engine]:
 
 
 def find_server() -> URL:
-    """Where the server is; skips where there is none."""
+    """The address of the server. Skips the test if there is none."""
     named = os.environ.get(NAMED)
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing and not named:

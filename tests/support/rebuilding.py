@@ -45,7 +45,7 @@ def copies_of(task: Task, systems: Iterable[str] = SYSTEMS, **changes: Any) -> l
 
 
 def rebuilt(*rows: Reading, base: Base | None = None, **given: Any) -> Merged:
-    """One merge in which everybody was read in full, as the run then notes; the next one finds nothing to do."""
+    """One merge after all persons were read in full. A second merge must find nothing to do."""
     seen = read_in_full(*rows)
     found = merged(base or a_base(), seen, **given)
     visits = dict.fromkeys(found.base.links, START)

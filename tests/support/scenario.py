@@ -89,7 +89,7 @@ class Heart:
         return self.stops_at is not None and self.steps >= self.stops_at
 
     def beat(self) -> None:
-        """One step; raises `Killed` at the last one."""
+        """Count one step. Raises `Killed` at the last one."""
         self.steps += 1
         self.check()
 
@@ -269,7 +269,7 @@ class Stage(World):
         super().close()
 
     def sync_until_killed(self, step: int) -> bool:
-        """One run whose process dies at this step; whether it did. The lease is left behind, its owner dead."""
+        """One run whose process dies at this step; returns whether it did. Its lease stays, with a dead owner."""
         self.fragile, self.heart = True, Heart()
         self.heart.stops_at = step
         try:
@@ -291,7 +291,7 @@ class Stage(World):
         return report
 
     def quiet(self, runs: int = 1, **span: float) -> Report:
-        """Runs that must go well and write nothing; the last report."""
+        """Runs that must succeed and write nothing. Returns the last report."""
         for _ in range(runs):
             written = self.written()
             report = self.good(None, **span)
@@ -299,7 +299,7 @@ class Stage(World):
         return report
 
     def again(self, runs: int = 1, **span: float) -> Report:
-        """Runs that may write and may go wrong; the last report."""
+        """Runs that may write and may fail. Returns the last report."""
         for _ in range(runs):
             self.wait(**(span or {"minutes": 1}))
             report = self.sync()
@@ -319,7 +319,7 @@ class Stage(World):
         return sum(name_of(system, call) == name for call, _ in self.sandboxes[system].calls)
 
     def retry(self, task: str | None = None) -> int:
-        """As ``syncer retry``; how many things were freed."""
+        """Like ``syncer retry``. Returns how many items were freed."""
         with self.open_ledger() as ledger:
             return ledger.free(task)
 
@@ -362,7 +362,7 @@ def waiting(report: Report) -> set[tuple[str, str]]:
 
 
 def attention(report: Report) -> set[tuple[str, str]]:
-    """(system, reason) of what is under attention."""
+    """(system, reason) of all items under attention."""
     return {(item.system, item.reason.value) for item in report.attention}
 
 

@@ -1,4 +1,4 @@
-"""Building blocks for the proofs of the pure parts: three made-up CRMs, and random pasts and presents."""
+"""Hypothesis strategies for the pure parts: three invented CRMs, random ledgers and random snapshots."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def a_reading(system: str, remote_id: str, **fields: Any) -> Reading:
 
 
 def read_back(replica: Replica, task: Task, **changes: Any) -> Reading:
-    """What a CRM says of a copy that nobody has touched."""
+    """The reading of a copy that nobody has changed."""
     reading = a_reading(
         replica.system,
         replica.remote_id,
@@ -283,7 +283,7 @@ def _is_open(replica: Replica) -> bool:
 
 
 def _past_replica(draw: st.DrawFn, task: Task, system: str) -> Replica:
-    """Mostly open; closed only in ways that leave the task as it is."""
+    """Mostly open. It is closed only in ways that do not change the task."""
     possible = [ReplicaState.GONE]
     if system == LANE:
         possible.append(ReplicaState.SUPERSEDED)
@@ -328,7 +328,7 @@ def worlds(draw: st.DrawFn) -> RandomWorld:
 
 
 def _present(draw: st.DrawFn, replica: Replica, task: Task) -> Reading | None:
-    """What has become of one copy; ``None`` if it was not read."""
+    """The current state of one copy; ``None`` if it was not read."""
     reading = read_back(replica, task, created_at=draw(_INSTANTS) if replica.system == LANE else None)
     was_open = replica.state is ReplicaState.OPEN
     now = draw(st.sampled_from(["same", "edited", "done", "cancelled", "unread"] if was_open else ["closed", "same"]))

@@ -9,7 +9,7 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.outcome import Outcome
 
 LIMIT = 3
-"""The exit status of a run that a limit stopped."""
+"""The exit status of a run that was stopped by a limit."""
 
 
 def l2_one_open_copy(facts: Facts) -> None:
@@ -50,7 +50,7 @@ def l6_races_are_told_there(facts: Facts, *outcomes: Outcome) -> None:
 
 
 def note_incidents(facts: Facts, outcome: Outcome) -> None:
-    """What this run's report tells of needs to be told by no other."""
+    """An incident that is in this run's report need not be in another one."""
     told = {item.task for item in outcome.report.incidents if item.task} if outcome.report is not None else set()
     for copy in facts.due_incidents | facts.late_incidents | facts.incidents_there:
         if facts.task_id(copy) in told:

@@ -1,4 +1,4 @@
-"""What a broken law is."""
+"""The exception for a broken law."""
 
 from __future__ import annotations
 

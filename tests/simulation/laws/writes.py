@@ -1,4 +1,4 @@
-"""The laws that each single write is held to, at the moment in which it takes effect."""
+"""The laws that are checked with each single write, at the moment in which it is carried out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.story import UNTOLD, Story
 
 @dataclass(frozen=True)
 class Write:
-    """What a CRM had before one write of ours, and after it."""
+    """The content of a CRM before and after one write of ours."""
 
     system: str
     before: dict[str, SeenTask]
@@ -249,7 +249,7 @@ def _may_replace(facts: Facts, ours: Story, new: SeenTask) -> bool:
 
 
 def _was_made_since_read(facts: Facts, copy: Copy, task: SeenTask) -> bool:
-    """Whether another machine made it after the one that writes had read the lane."""
+    """Whether another machine created it after the writing machine had read the lane."""
     read_at = facts.read_by.get((PROCESS.get(), task.contact))
     return read_at is not None and facts.changed_at.get(copy, read_at) > read_at
 
