@@ -1,6 +1,6 @@
 """The command line: commands, the daemon, what is shown, and signals.
 
-Nothing imports it. What a command needs is imported when it runs, so that help needs none of it.
+Nothing imports it. A command imports what it needs when it runs, so that help is fast.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The account and secret files of a daemon: whether they have changed, and what they say now."""
+"""The account and secret files of a daemon: whether they have changed, and their current content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Look:
 
 
 class AccountFiles:
-    """What was found when the files were last looked at."""
+    """The account files as they were last read."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -35,7 +35,7 @@ class AccountFiles:
         self.troubles: Mapping[str, ConfigError] = {}
 
     async def look(self) -> Look:
-        """Read all of them, beside the event loop."""
+        """Read all files without blocking the event loop."""
         before = _signatures(self._session.files())
         found = await apart(lambda: self._session.find(secrets=True))
         self._looked_at = {**_signatures(found.files), **before}
@@ -48,11 +48,11 @@ class AccountFiles:
         return Look(accounts, new, over, broken)
 
     async def have_changed(self) -> bool:
-        """Whether another look may find something else. What a broken file lacks may have come from elsewhere."""
+        """Whether the files must be read again. A broken file counts as changed: what it lacks may exist now."""
         return bool(self.troubles) or await apart(self._differ)
 
     def forget(self) -> None:
-        """Let the next look be made in any case."""
+        """Make the next check read the files in any case."""
         self._looked_at = {}
 
     def _differ(self) -> bool:
@@ -64,7 +64,7 @@ def _is_there(path: Path) -> bool:
 
 
 def _signatures(files: Iterable[Path]) -> dict[Path, object]:
-    """What tells a file that was changed, replaced or removed from what it was."""
+    """Return values that differ after a file was changed, replaced or removed."""
     return {file: _signature(file) for file in files}
 
 

@@ -61,7 +61,7 @@ app.add_typer(app_ledger.app, name="ledger")
 def main() -> None:
     """Run the command line and end the process."""
     protect_streams()
-    # None is used, and to look for plugins among all that is installed takes longer than to read an account file.
+    # No plugins are used, and searching all installed packages for them takes longer than reading an account file.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
@@ -80,7 +80,7 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _last_resort(error: Exception) -> NoReturn:
-    """What nobody foresaw: one sentence, and with ``-v`` where it came from, without the keys that may be in it."""
+    """Report an unexpected error in one sentence, and with ``-v`` its traceback, without any API keys."""
     from syncer.cli.errors import failure_of, traceback_of
 
     if any(argument == "--verbose" or argument.startswith("-v") for argument in sys.argv):
@@ -177,7 +177,7 @@ def apply(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Do exactly what a saved plan says. What has moved since is left out and named."""
+    """Carry out a saved plan. Tasks that changed since are skipped and listed."""
     from syncer.cli.commands.runs import apply_plan
     from syncer.engine.run import Options
 
@@ -275,7 +275,7 @@ def explain(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Tell one task's whole history. Who did what where, and why we did what we did."""
+    """Show one task's whole history: who did what where, and why we did what we did."""
     from syncer.cli.commands.explain import explain
 
     raise typer.Exit(explain(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -292,7 +292,7 @@ def retry(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Let refused, failing, missing or held tasks be tried again. The next run does it."""
+    """Try refused, failing, missing or held tasks again in the next run."""
     from syncer.cli.commands.retry import retry
 
     raise typer.Exit(retry(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -307,7 +307,7 @@ def service(
     public_url: PublicUrl = None,
     config: Configs = None,
 ) -> None:
-    """Print what starts the daemon with the machine: a hardened systemd unit for these accounts."""
+    """Print a hardened systemd unit that starts the daemon for these accounts with the machine."""
     from syncer.cli.commands.service import print_service
 
     options = {"--listen": listen, "--token": token, "--public-url": public_url}

@@ -38,7 +38,7 @@ def restore(
     config: Configs = None,
     json: Json = False,
 ) -> None:
-    """Put a copy in place, when nothing runs. The ledger that was there is kept beside it."""
+    """Restore a copy while nothing runs. The present ledger is kept beside it."""
     from syncer.cli.commands.ledger import restore
 
     raise typer.Exit(restore(session_of(config, json=json), file))
@@ -46,7 +46,7 @@ def restore(
 
 @app.command()
 def take_over(*, config: Configs = None, json: Json = False) -> None:
-    """Make this ledger the account's only one from now on. Any other one writes nothing any more."""
+    """Make this ledger the account's only one. Any other ledger of the account stops writing."""
     from syncer.cli.commands.ledger import take_over
 
     raise typer.Exit(take_over(session_of(config, json=json)))

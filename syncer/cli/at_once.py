@@ -1,4 +1,4 @@
-"""Work that needs the network: all accounts at once, each with its connections and its ledger open."""
+"""Work that needs the network: all accounts at the same time, each with its connections and its ledger open."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Work(Protocol):
-    """What a command does for one account. It awaits ``turn`` before it says anything, so that answers keep order."""
+    """The work of a command for one account. It awaits ``turn`` before it prints, so that the output is in order."""
 
     def __call__(self, account: Account, stop: Stop, turn: Turn, /) -> Coroutine[Any, Any, Exit]: ...
 
@@ -31,7 +31,7 @@ Turn = Callable[[], Awaitable[None]]
 
 
 def run_accounts(session: Session, work: Work, found: Found | None = None) -> int:
-    """Do this for all accounts at once, whatever happens to any of them; the gravest exit status."""
+    """Do the work for all accounts at the same time. Failures stay apart. Returns the gravest exit status."""
     session.configure_log()
     found = found or session.find(secrets=True)
     statuses = session.fail_all(found.broken)
@@ -54,7 +54,7 @@ async def _end_of(before: list[asyncio.Task[Exit]]) -> None:
 
 
 async def _outcome(session: Session, account: Account, work: Work, stop: Stop, turn: Turn) -> Exit:
-    """How this account's work ended; a task of its own keeps whatever it raises to itself."""
+    """Return how this account's work ended. An exception in it does not affect other accounts."""
     task = asyncio.ensure_future(work(account, stop, turn))
     await asyncio.wait({task})
     error = task.exception()
@@ -68,11 +68,11 @@ async def _outcome(session: Session, account: Account, work: Work, stop: Stop, t
 async def in_hand(
     session: Session, account: Account, stop: Stop, *, read_only: bool = False
 ) -> AsyncIterator[AccountInHand]:
-    """The account with its connections and its ledger open, all of which are closed again.
+    """Open the account's connections and ledger, and close them afterwards.
 
     Raises `ConfigError`, `LedgerError`, `Stopped`.
     """
-    # Commands that make no run load no engine: it takes longer than all that they do.
+    # Commands without a run do not load the engine, because that takes longer than their own work.
     from syncer.cli.progress_bars import rates_of, shown_progress
     from syncer.engine.opening import AccountInHand
 
@@ -85,7 +85,7 @@ async def in_hand(
 
 @asynccontextmanager
 async def connected(account: Account) -> AsyncIterator[Mapping[str, Adapter]]:
-    """The account's connections, open. Raises `ConfigError`."""
+    """Open the account's connections. Raises `ConfigError`."""
     adapters = build_adapters(account)
     try:
         yield adapters
@@ -96,7 +96,7 @@ async def connected(account: Account) -> AsyncIterator[Mapping[str, Adapter]]:
 
 @asynccontextmanager
 async def ledger_of(account: Account, stop: Stop, *, read_only: bool = False) -> AsyncIterator[Ledger]:
-    """The account's ledger, opened beside the event loop, for it may be locked, or far away.
+    """Open the account's ledger without blocking the event loop, because it may be locked or on a slow server.
 
     Raises `LedgerError`, `Stopped`.
     """

@@ -1,7 +1,7 @@
-"""``syncer sync``: one run for each account, again one interval after it ended, until SIGTERM or SIGINT.
+"""``syncer sync``: run each account, and again one interval after the run ended, until SIGTERM or SIGINT.
 
-Connections stay open between runs, the ledger is opened for each. What goes wrong with one account is told once, is
-that account's alone, and is tried again after its interval. Account files are looked at again every few seconds.
+Connections stay open between runs. The ledger is opened for each run. An error of one account is reported once, affects
+no other account, and the run is tried again after the interval. Account files are checked every few seconds.
 """
 
 from __future__ import annotations
@@ -44,19 +44,19 @@ from syncer.web.listening import CannotListen, Listening, open_socket
 from syncer.web.watch import LoopControl, Watch
 
 LOOK_AGAIN: Final = 10.0
-"""Seconds after which, at the latest, a changed account file is taken up."""
+"""The most seconds until the daemon uses a changed account file."""
 JITTER: Final = 0.05
-"""The part of its interval by which a pause may be shorter or longer."""
+"""The share of the interval by which a pause may be shorter or longer."""
 _STALLED_READER: Final = 1.0
 _FAREWELL: Final = 2.0
-# The scheduler goes by the wall clock, which people set: an instant that is always past means *now* by any clock.
+# The scheduler uses the wall clock, which people set. A time that is always past means *now* by any clock.
 _NOW: Final = DateTrigger(datetime(1971, 1, 1, tzinfo=UTC))
 
 _log = structlog.get_logger("syncer.daemon")
 
 
 def run_daemon(session: Session, listening: Listening | None = None) -> int:
-    """Serve all accounts until a signal; 2, or 4, if none of them can be served, 2 if the address is taken."""
+    """Serve all accounts until a signal. Returns 2 or 4 if none can be served, and 2 if the address is in use."""
     session.configure_log(least=1, as_json=session.json)
     wait_for_no_reader(_STALLED_READER)
     try:
@@ -68,13 +68,13 @@ def run_daemon(session: Session, listening: Listening | None = None) -> int:
 
 
 async def serve(session: Session, watch: Watch | None = None) -> Exit:
-    """The daemon in a running loop."""
+    """Run the daemon in a running event loop."""
     with Stop() as stop:
         return await _Daemon(session, stop, watch or Watch(apart)).serve()
 
 
 class _Daemon:
-    """All accounts that are served, by their files."""
+    """All accounts that are served, by account file."""
 
     def __init__(self, session: Session, stop: Stop, watch: Watch) -> None:
         self._session = session
@@ -88,7 +88,7 @@ class _Daemon:
         self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     async def serve(self) -> Exit:
-        """Until somebody asks for the end, or no account is left; then until the runs under way have ended."""
+        """Serve until the end is asked for or no account is left, and then wait for the current runs."""
         self._scheduler.start()
         self._watch.open(LoopControl(asyncio.get_running_loop(), self.run_now, self.wake))
         try:
@@ -118,7 +118,7 @@ class _Daemon:
     # one account ---------------------------------------------------------------------------------------
 
     async def _begin(self, account: Account) -> Exit | None:
-        """Take an account up; how it failed, if waiting does not help, though it is tried again all the same."""
+        """Begin to serve an account. Returns the failure if waiting does not help; it is tried again anyway."""
         service = self._services[account.path] = Service(account)
         self._watch.take_up(account)
         failed = None
@@ -128,7 +128,7 @@ class _Daemon:
                 pass
         except (Stopped, Locked):
             pass
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is this account's alone
+        except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others
             self._fail(service, error)
             await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
             failed = failure_of(error).exit_status
@@ -155,7 +155,7 @@ class _Daemon:
             yield ledger
 
     def _plan_turn(self, service: Service, seconds: float) -> None:
-        """The next run begins so many seconds from now, whatever anybody does to the system's clock."""
+        """Plan the next run in this number of seconds, independent of changes to the system's clock."""
         if not service.ended and self._stop.exit_status is None:
             self._watch.planned(service.account.name, seconds)
             service.timer = asyncio.get_running_loop().call_later(seconds, self._begin_turn, service)
@@ -188,7 +188,7 @@ class _Daemon:
             self._end_if_none_is_left()
 
     def run_now(self, name: str) -> None:
-        """Begin a run of this account at once, or as soon as the one under way has ended."""
+        """Begin a run of this account now, or as soon as the current one has ended."""
         for service in self._services.values():
             if service.account.name != name or service.ended:
                 continue
@@ -204,7 +204,7 @@ class _Daemon:
     # events --------------------------------------------------------------------------------------------
 
     def wake(self, name: str) -> None:
-        """A CRM told of something in this account."""
+        """Note that a CRM reported an event for this account."""
         for service in self._services.values():
             if service.account.name == name and not service.hinted:
                 service.hinted = True
@@ -215,14 +215,14 @@ class _Daemon:
             asyncio.get_running_loop().call_later(seconds, self._begin_look, service)
 
     def _begin_look(self, service: Service) -> None:
-        # After the run under way it is begun again.
+        # After the current run it is started again.
         if service.hinted and not (service.is_busy or service.ended) and self._stop.exit_status is None:
             service.hinted = False
             service.busy = asyncio.get_running_loop().create_future()
             self._scheduler.add_job(self._look, _NOW, args=[service], misfire_grace_time=None)
 
     async def _look(self, service: Service) -> None:
-        """A run for those of whom the CRMs told; a whole one that became due meanwhile goes before the next."""
+        """Run for the contacts that events name. A whole run that became due meanwhile comes before the next one."""
         looked = hints.Looked()
         try:
             await self._connect(service)
@@ -232,7 +232,7 @@ class _Daemon:
             self._watch.looked(service.account.name, looked.report)
         except Stopped as stopped:
             _log.info("run.stopped", account=service.account.name, words=str(stopped))
-        except Exception as error:  # noqa: BLE001 - the next whole run reads all the same
+        except Exception as error:  # noqa: BLE001 - the next whole run reads everything anyway
             self._fail(service, error)
         finally:
             if service.busy is not None:
@@ -268,7 +268,7 @@ class _Daemon:
         numbers = {name: len(report[name]) for name in ("waiting", "attention", "incidents")}
         done = {name: sum(report.get(name, {}).values()) for name in ("created", "completed", "edited")}
         about = {"account": account.name, "run": report["run"], "status": report["status"]}
-        # On a terminal, the line below says the same in words.
+        # On a terminal, the line printed below says the same.
         say = _log.debug if sys.stdout.isatty() and sys.stderr.isatty() else _log.info
         say("run.ended", **about, duration_s=report["duration_s"], **done, **numbers)
         if self._session.json:
@@ -279,14 +279,14 @@ class _Daemon:
             self._session.screen.say(f"{moment(datetime.now(UTC), account.zone)}  {words}{message}")
 
     def _fail(self, service: Service, error: Exception) -> None:
-        """Say what is wrong with an account, and not again with every run."""
+        """Report what is wrong with an account, but not again in every run."""
         told = f"busy: {error.owner}" if isinstance(error, Busy) else failure_of(error).message
         if told != service.told:
             service.told = told
             self._session.fail(service.account.name, error, event="account.failed")
 
     def _refuse_clashes(self) -> None:
-        """Take out accounts that turn out to be the same remote one."""
+        """Stop serving accounts that turn out to open the same CRM account."""
         served = [service for service in self._services.values() if not service.ended]
         if len(served) < 2:
             return
@@ -298,7 +298,7 @@ class _Daemon:
                 service.out, service.ended = Exit.WRONG, True
 
     async def _end(self, service: Service) -> None:
-        """Let go of an account once its run under way has ended."""
+        """Stop serving an account after its current run."""
         service.ended = True
         if service.timer is not None:
             service.timer.cancel()
@@ -312,7 +312,7 @@ class _Daemon:
             async with asyncio.timeout(_FAREWELL):
                 await apart(partial(withdrawn, service.account))
         except (LedgerError, TimeoutError) as error:
-            # Nobody believes a process that is gone.
+            # If this fails, nothing is lost: other processes see that this one no longer runs.
             _log.warning("daemon.not_withdrawn", account=service.account.name, words=str(error))
 
     def _end_if_none_is_left(self) -> None:
@@ -326,14 +326,14 @@ class _Daemon:
     # all accounts --------------------------------------------------------------------------------------
 
     async def _watch_files(self) -> None:
-        """Take up what has changed in the account files."""
+        """Use changes of the account files while the daemon runs."""
         while True:
             await asyncio.sleep(min((LOOK_AGAIN, *(service.interval for service in self._services.values()))))
             try:
                 if not await self._files.have_changed():
                     continue
                 look = await self._files.look()
-            except Exception as error:  # noqa: BLE001 - what is served already goes on
+            except Exception as error:  # noqa: BLE001 - accounts that are served go on
                 _log.error("account_files.not_read", words=failure_of(error).message)
                 continue
             self._tell_broken(look)
@@ -341,14 +341,14 @@ class _Daemon:
             self._end_if_none_is_left()
 
     def _take_up(self, look: Look) -> None:
-        """Serve the files as they are now; of one that is broken, the last good form goes on."""
+        """Serve the files as they are now. If a file is broken, its last valid content stays in use."""
         for path in {*look.accounts, *self._services} - self._moving.keys() - look.broken:
             served, wanted = self._services.get(path), look.accounts.get(path)
             if served is None or served.account != wanted:
                 self._moving[path] = asyncio.ensure_future(self._move(path, served, wanted))
 
     async def _move(self, path: Path, served: Service | None, wanted: Account | None) -> None:
-        """Serve a file as it is now, after the run under way has ended; no other account waits for that."""
+        """Serve a file as it is now, after its current run has ended. No other account waits for that."""
         if served is not None:
             _log.info("account.left", account=served.account.name)
             await self._end(served)
@@ -357,7 +357,7 @@ class _Daemon:
             _log.info("account.taken_up", account=wanted.name)
             await self._begin(wanted)
         del self._moving[path]
-        # It may have changed again meanwhile: whether any account is left is told by the next look.
+        # The file may have changed again meanwhile. The next check finds out whether any account is left.
         self._files.forget()
 
     def _tell_broken(self, look: Look) -> list[Exit]:
@@ -372,17 +372,17 @@ class _Daemon:
         return told
 
     async def _stay_present(self) -> None:
-        """Go on saying that we are there, also in the middle of a long run or a long pause."""
+        """Keep storing in the ledger that we are running, also during a long run or a long pause."""
         while True:
             await asyncio.sleep(presence.TERM.total_seconds() / 3)
             for service in list(self._services.values()):
                 if service.out is None and not service.ended:
-                    # What is wrong is told by the next run.
+                    # The next run reports what is wrong.
                     with suppress(LedgerError, ServedElsewhere, Stopped):
                         async with self._ledger(service):
                             pass
 
 
 def _pause(interval: float) -> float:
-    """Seconds until the next run: accounts that began together do not stay together."""
+    """Return the seconds until the next run. They vary, so that accounts do not all run at the same moment."""
     return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret

@@ -1,4 +1,4 @@
-"""From exceptions to advice and exit statuses: the only place that decides what a failure looks like to people."""
+"""Turn exceptions into messages and exit statuses. Only this module decides how a failure is shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from syncer.engine.errors import PlanFileError
 from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
 
 GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)
-"""From harmless to grave, where several accounts end differently: what another process is doing anyway weighs
-least, what waits for a person most."""
+"""Exit statuses from harmless to grave, for several accounts that end differently. Least grave is work that another
+process does anyway, and gravest is what waits for a person."""
 
 
 class BrokenOff(LedgerError):
@@ -26,7 +26,7 @@ class BrokenOff(LedgerError):
 
 
 class Stopped(Exception):
-    """The work was ended by a signal; ``exit_status`` says which one."""
+    """A signal ended the work. ``exit_status`` says which one."""
 
     def __init__(self, exit_status: Exit) -> None:
         super().__init__(f"stopped by {exit_status.name}; everything is stored")
@@ -34,23 +34,23 @@ class Stopped(Exception):
 
 
 class ServedElsewhere(Exception):
-    """Another process is the daemon of this account; the text says which one, and what to do."""
+    """Another process is the daemon of this account. The text says which one, and what to do."""
 
 
 class UsageError(Exception):
-    """The command cannot do what it was asked for; the text says what to type instead."""
+    """The command cannot do what was asked. The text says what to type instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandFailure:
-    """How an account's command ended badly."""
+    """How a command failed for one account."""
 
     exit_status: Exit
     message: str
 
     @property
     def status(self) -> str:
-        """``error`` where something is wrong, ``stopped`` where somebody or something held it back."""
+        """``error`` if something is wrong, ``stopped`` if a signal, a limit or another process stopped it."""
         return "error" if self.exit_status in {Exit.PARTIAL, Exit.WRONG} else "stopped"
 
     def as_json(self, account: str | None) -> dict[str, Any]:
@@ -63,12 +63,12 @@ class CommandFailure:
 
 
 def worst(statuses: Iterable[Exit]) -> Exit:
-    """The gravest of several accounts' exit statuses."""
+    """Return the gravest exit status."""
     return max(statuses, key=GRAVITY.index, default=Exit.DONE)
 
 
 def failure_of(error: BaseException) -> CommandFailure:
-    """What to tell people about it; an exception that nobody foresaw is a bug of ours, and says where."""
+    """Return what to tell people about an exception. An unexpected one is a bug, and the message says where."""
     match error:
         case Stopped():
             return CommandFailure(error.exit_status, str(error))
@@ -93,7 +93,7 @@ def failure_of(error: BaseException) -> CommandFailure:
 
 
 def traceback_of(error: BaseException) -> str:
-    """Where an error came from, line by line: no secrets, nothing that a terminal would obey."""
+    """Return the lines of a traceback without secrets and without control characters."""
     lines = redact("".join(traceback.format_exception(error))).splitlines()
     return "".join(plain(line) + "\n" for line in lines)
 

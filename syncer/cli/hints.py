@@ -1,4 +1,4 @@
-"""What the daemon does about events: a run for the contacts that they name, between its whole runs."""
+"""Handle events in the daemon: run for the contacts that they name, between whole runs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from syncer.ledger import HintBook
 from syncer.reconcile.guard import Limits
 
 SOON: Final = 0.5
-"""Seconds from an event to its run: what is told twice, or of one contact by several events, is looked at once."""
+"""Seconds from an event to its run, so that several events of one contact lead to one run."""
 AGAIN: Final = 3.0
-"""Seconds until a task that its CRM's search does not show yet is looked for again."""
+"""Seconds until a task is searched for again that its CRM's search does not show yet."""
 FORWARD_EVERY: Final = 10.0
-"""Seconds, at least, between two whole runs that events bring forward."""
+"""The least seconds between two whole runs that events bring forward."""
 _LOOKED_FOR: Final = timedelta(minutes=1)
 
 
 @dataclass(slots=True)
 class Looked:
-    """What came of it: ``more`` waits, ``whole`` asks for a whole run soon, ``later`` for another look in a while."""
+    """The result. ``more``: hints wait. ``whole``: a whole run is needed soon. ``later``: try again after a while."""
 
     report: dict[str, Any] = field(default_factory=dict)
     more: bool = False
@@ -32,9 +32,9 @@ class Looked:
 
 
 async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -> Looked:
-    """Look at whom the CRMs told of. ``done`` counts what such runs wrote since the last whole one.
+    """Run for the contacts that hints name. ``done`` counts what such runs wrote since the last whole run.
 
-    That counts against the limits of a run: many small runs may not do what a whole one must not.
+    It counts against the limits of a run, so that many small runs cannot do more than a whole one.
     """
     book = HintBook(hand.ledger)
     hints = book.waiting(PERSONS)

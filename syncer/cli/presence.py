@@ -1,4 +1,4 @@
-"""Whether a daemon serves an account: it writes into the ledger which process it is, and goes on saying so."""
+"""Whether a daemon serves an account. The daemon stores its process in the ledger and renews the entry."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from syncer.ledger import Ledger
 
 TERM: Final = LEASE_TERM
-"""For how long a daemon on another machine is believed after it last said that it is there."""
+"""How long a daemon on another machine counts as running after its last entry."""
 _BELIEVABLE: Final = timedelta(hours=1)
-"""Of a clock that is ahead of ours."""
+"""How far another machine's clock may be ahead of ours. An entry further ahead does not count."""
 _CURSOR: Final = "daemon"
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """The daemon's process, since when it runs, and until when it is believed from afar."""
+    """The daemon's process, since when it runs, and until when other machines count it as running."""
 
     owner: Owner
     since: datetime
@@ -42,13 +42,13 @@ class Presence:
         return self.owner == current_owner("")
 
     def lives(self, now: datetime) -> bool:
-        """Whether that process is still there. On one machine no clock is asked, and on another one nothing else."""
+        """Whether that process still runs. On this machine the process is checked, on another one only the time."""
         here = current_owner("").machine
         if self.owner.machine == here:
             return process_alive(self.owner)
         (host, boot), (our_host, our_boot) = _host_and_boot(self.owner.machine), _host_and_boot(here)
         if host == our_host and boot != our_boot:
-            # The machine was started again since.
+            # The machine was rebooted since.
             return False
         return now < self.until < now + _BELIEVABLE
 
@@ -71,7 +71,7 @@ def announce(ledger: Ledger, since: datetime) -> None:
 
 
 def withdraw(ledger: Ledger) -> None:
-    """Write down that this process is the account's daemon no more."""
+    """Store that this process is no longer the account's daemon."""
     said = ledger.cursors().get(_CURSOR, "")
     found = _read(said)
     if found is not None and found.is_ours:
@@ -79,7 +79,7 @@ def withdraw(ledger: Ledger) -> None:
 
 
 def find(ledger: Answers) -> Presence | None:
-    """The account's daemon; ``None`` if there is none, or its process died."""
+    """Return the account's daemon, or ``None`` if there is none or its process died."""
     found = _read(ledger.cursors().get(_CURSOR, ""))
     return found if found is not None and found.lives(datetime.now(UTC)) else None
 

@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM: the first one ends the work after the request in flight, a second one ends the process.
+"""SIGINT and SIGTERM. The first ends the work after the current request, the second ends the process at once.
 
-Everything that matters is stored before it is sent, so that even the second one loses nothing.
+Everything important is stored before it is sent, so that even the second signal loses nothing.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _OF_A_SIGNAL: Final = 128
 _SHOW_CURSOR: Final = "\x1b[?25h"
 LAST_MOMENT: Final = 9.0
-"""Seconds after which a process that was told to stop is gone, whatever hangs."""
+"""Seconds after which a process exits after a signal, even if something hangs."""
 
 
 class _Apart(Executor):
-    """A thread for each piece of work, which the end of the process does not wait for."""
+    """An executor with one thread for each piece of work. The process does not wait for these threads when it exits."""
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         future: Future[_T] = Future()
@@ -38,7 +38,7 @@ class _Apart(Executor):
                 return
             try:
                 future.set_result(fn(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - it is raised where the result is waited for
+            except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
                 future.set_exception(error)
 
         threading.Thread(target=work, daemon=True).start()
@@ -49,12 +49,12 @@ _APART: Final = _Apart()
 
 
 async def apart(work: Callable[[], _T]) -> _T:
-    """Do beside the event loop what may have to wait for other processes."""
+    """Run in a thread what may have to wait for other processes, so that the event loop goes on."""
     return await asyncio.get_running_loop().run_in_executor(_APART, work)
 
 
 class Stop:
-    """While entered, takes the two signals over from the running event loop."""
+    """A context manager that handles the two signals of the running event loop."""
 
     def __init__(self) -> None:
         self.exit_status: Exit | None = None
@@ -80,12 +80,12 @@ class Stop:
             signal.signal(number, handler)
 
     def ask(self, number: int) -> None:
-        """Stop after the request in flight; asked a second time, at once."""
+        """Stop after the current request. The second call stops at once."""
         if self.exit_status is not None:
             _end_process(number)
         self.exit_status = Exit(_OF_A_SIGNAL + number)
         self._asked.set()
-        # In a thread: what hangs may be the event loop itself. What was sent and not answered is stored as that.
+        # This runs in a thread, because the event loop itself may hang. A request without an answer is stored as sent.
         self._last_moment = threading.Timer(LAST_MOMENT, os._exit, (_OF_A_SIGNAL + number,))
         self._last_moment.daemon = True
         self._last_moment.start()
@@ -94,15 +94,15 @@ class Stop:
         )
 
     def end(self) -> None:
-        """Wake whoever waits, without a signal: there is nothing left to do."""
+        """End the waiting without a signal, because there is nothing left to do."""
         self._asked.set()
 
     async def wait(self) -> None:
-        """Return once somebody has asked for the end."""
+        """Wait until the end is asked for."""
         await self._asked.wait()
 
     async def finish(self, work: Coroutine[Any, Any, _T], adapters: Iterable[Adapter]) -> _T:
-        """The work's result; when the end is asked for, the work is cancelled and waited for. Raises `Stopped`."""
+        """Return the result of the work. If the end is asked for, cancel the work and await it. Raises `Stopped`."""
         if self.exit_status is not None:
             work.close()
             raise Stopped(self.exit_status)

@@ -1,4 +1,4 @@
-"""Standard output and error that cannot end the work: what cannot be written there is lost, and nothing else."""
+"""Standard output and error that never fail: what cannot be written is lost, and nothing else."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PIECE: Final = 4096
 
 
 class _Lossy(io.RawIOBase):
-    """Writes to a file descriptor; closed, full and abandoned ones swallow what they are given.
+    """Writes to a file descriptor. If it is closed, full or has no reader, the text is lost.
 
-    ``patience`` is for how many seconds a reader may keep us waiting, ``None`` for as long as it likes.
+    ``patience`` is how many seconds to wait for a slow reader, or ``None`` for no limit.
     """
 
     patience: float | None = None
@@ -43,7 +43,7 @@ class _Lossy(io.RawIOBase):
         return True
 
     def write(self, content: Buffer, /) -> int:
-        """All of it, as far as anybody is told."""
+        """Write the text, and report success even if some of it was lost."""
         left = memoryview(content).cast("B")
         size = len(left)
         with suppress(OSError, ValueError):
@@ -56,14 +56,14 @@ class _Lossy(io.RawIOBase):
             return True
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        # Who has kept us waiting once is not waited for again before there is room.
+        # After one timeout there is no more waiting until there is room again.
         wait = None if self.patience is None else 0.0 if self._stalled else self.patience * 1000
         self._stalled = not poll.poll(wait)
         return not self._stalled
 
 
 def protect_streams() -> None:
-    """From now on, nothing that is printed can fail, whatever becomes of standard output and error."""
+    """Replace standard output and error, so that printing never fails."""
     for number in _STANDARD:
         _reserve(number)
     sys.stdout = _lossy(1, sys.stdout)
@@ -71,12 +71,12 @@ def protect_streams() -> None:
 
 
 def wait_for_no_reader(seconds: float) -> None:
-    """A process that serves for days does not wait for somebody who has stopped reading what it prints."""
+    """Never wait for a reader. A daemon runs for days, and its reader may have stopped."""
     _Lossy.patience = seconds
 
 
 def _reserve(number: int) -> None:
-    """A standard stream that is closed would give its number to the next file that is opened: the ledger, say."""
+    """Reserve the numbers of closed standard streams. Otherwise the next open file, such as the ledger, gets them."""
     try:
         os.fstat(number)
     except OSError:
@@ -88,7 +88,7 @@ def _lossy(number: int, before: TextIO | None) -> TextIO:
         with suppress(OSError, ValueError):
             before.flush()
     encoding = getattr(before, "encoding", None) or "utf-8"
-    # A terminal that cannot show a name must not end a run.
+    # A terminal that cannot encode a name must not end a run.
     return io.TextIOWrapper(
         io.BufferedWriter(_Lossy(number)), encoding=encoding, errors="backslashreplace", line_buffering=True
     )

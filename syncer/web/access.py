@@ -1,4 +1,4 @@
-"""Who may see and do what: hosts, token, cookie, form token, origin (pure)."""
+"""Access to the page: hosts, token, cookie, form token, origin (pure)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEADERS: Final = {
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    # With no-referrer a browser would also hide the origin of our own forms.
+    # With no-referrer, browsers would also hide the origin of our own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -35,7 +35,7 @@ HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The rules for one way of listening. ``key`` signs form tokens, and is new with each process."""
+    """The access rules of one listening address. ``key`` signs form tokens and is new in each process."""
 
     listening: Listening
     key: bytes = field(default_factory=lambda: token_bytes(32), repr=False)
@@ -43,8 +43,8 @@ class Access:
     def knows_host(self, host: str, reached: str) -> bool:
         """Whether a ``Host`` header names us: loopback, the address listened on, or the public one.
 
-        ``reached`` is the address at which the request arrived: where all are listened on, it is one of them. A name
-        that leads here from elsewhere is not ours, so that no other page can read this one by pointing its name at us.
+        ``reached`` is the address at which the request arrived, which matters if we listen on all addresses. Any other
+        name is refused, so that no other site can read this page by pointing its name at us (DNS rebinding).
         """
         name = _name(host)
         if not name:
@@ -55,7 +55,7 @@ class Access:
         return hmac.compare_digest(token.encode(), self.listening.token.encode())
 
     def lets_in(self, headers: Mapping[str, str], cookie: str) -> bool:
-        """Whether a request may see the page: it has the token, or the cookie that was given for it."""
+        """Whether a request may see the page: it has the token, or the cookie that replaces it."""
         if not self.listening.token:
             return True
         told = headers.get("authorization", "")
@@ -65,31 +65,31 @@ class Access:
 
     @property
     def cookie(self) -> str:
-        """What a browser keeps in place of the token."""
+        """The cookie that a browser stores instead of the token."""
         return _signed(self.listening.token.encode(), b"page") if self.listening.token else ""
 
     @property
     def form_token(self) -> str:
-        """What every form of ours carries. Other pages cannot read it."""
+        """The token in each of our forms. Other sites cannot read it."""
         return _signed(self.key, b"form:" + self.cookie.encode())
 
     def is_form_token(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self.form_token.encode())
 
     def is_own_origin(self, headers: Mapping[str, str]) -> bool:
-        """Whether a form was sent from a page of ours, as far as the browser says where it was sent from."""
+        """Whether a form was sent from one of our pages, if the browser says where it was sent from."""
         if headers.get("sec-fetch-site", "") not in _OWN:
             return False
         origin = headers.get("origin")
         if origin is None:
             return True
         ours = {headers.get("host", "").lower(), urlsplit(self.listening.public_url).netloc.lower()} - {""}
-        # Whole, and not taken apart: what is sent there need not be an address.
+        # The header is compared as a whole: it need not be a valid address.
         return origin.lower() in {f"{scheme}://{host}" for scheme in ("http", "https") for host in ours}
 
 
 def _name(host: str) -> str:
-    """The host of a ``Host`` header, without its port; empty where it is none."""
+    """Return the host of a ``Host`` header without its port, or an empty text if it is invalid."""
     try:
         parts = urlsplit(f"//{host}")
         name, _port = parts.hostname or "", parts.port

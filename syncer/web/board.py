@@ -1,6 +1,6 @@
-"""What the daemon shows of itself while it runs: one value for each account, and its heartbeat.
+"""The board: what the daemon passes to the thread that serves the page, with one value for each account.
 
-The daemon writes it, the thread that serves reads it. Values are replaced whole and never changed.
+The daemon writes it and the other thread reads it. Values are replaced and never changed, so no lock is needed to read.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from syncer.domain.alarms import Alarm
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """One account that is served. ``trouble`` says why it could not be run, ``elsewhere`` that another process has it.
+    """One account. ``trouble`` says why it could not be run. ``elsewhere`` is true if another process serves it.
 
-    ``budgets`` are by system and window, from 0 to 1. ``had_run`` is true once a run has ended with a report.
+    ``budgets`` are by system and window, from 0 to 1. ``had_run`` is true after the first run with a report.
     """
 
     account: Account
@@ -37,13 +37,13 @@ class AccountState:
 
 
 class Control(Protocol):
-    """What the thread that serves may ask of the daemon."""
+    """What the thread that serves the page can ask the daemon to do."""
 
     def run_now(self, account: str) -> None:
-        """Begin a run as soon as none is under way."""
+        """Begin a run as soon as the current one has ended."""
 
     def wake(self, account: str) -> None:
-        """Look at what the CRMs have told since."""
+        """Process the events that were received."""
 
 
 class Board:
@@ -55,19 +55,19 @@ class Board:
         self.beaten_at = time.monotonic()
 
     def beat(self) -> None:
-        """The daemon's loop turns."""
+        """Note a heartbeat of the daemon's loop."""
         self.beaten_at = time.monotonic()
 
     def put(self, account: Account) -> None:
-        """An account is served from now on."""
+        """Add an account that is served from now on."""
         self._states = {**self._states, account.name: AccountState(account)}
 
     def drop(self, name: str) -> None:
-        """An account is served no more."""
+        """Remove an account that is no longer served."""
         self._states = {other: state for other, state in self._states.items() if other != name}
 
     def change(self, name: str, **fields: Any) -> None:
-        """Replace fields of one account's state, if it is there."""
+        """Replace fields of one account's state, if the account is on the board."""
         if (state := self._states.get(name)) is not None:
             self._states = {**self._states, name: replace(state, **fields)}
 
@@ -75,5 +75,5 @@ class Board:
         return self._states.get(name)
 
     def states(self) -> tuple[AccountState, ...]:
-        """All of them, by name."""
+        """Return the states of all accounts by name."""
         return tuple(state for _, state in sorted(self._states.items()))

@@ -1,4 +1,4 @@
-"""What every request passes first: our headers on the answer, the host that it was sent to, and the token."""
+"""The checks of every request: the host and the token. Every answer gets our headers."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ _RUN_SECONDS: Final = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _DELAY_SECONDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
 _DONE: Final = {"created": Action.CREATE.value, "completed": Action.COMPLETE.value, "edited": "edit"}
 
-# They would double the lines, and no rule of ours asks when a counter began.
+# The time series of creation times would double the lines, and no rule uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """Counted up as runs end; what is true now is taken from the board when somebody asks."""
+    """The daemon's metrics. Counters grow when runs end; gauges are read from the board on request."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -66,13 +66,13 @@ class Metrics:
         self._seen: dict[int, Tally[str]] = {}
 
     def begin(self, account: str) -> None:
-        """An account is served: what was never counted of it is 0, not missing."""
+        """Begin the counters of an account with 0, so that they exist before the first event."""
         self.incidents.labels(account)
         for status in ("ok", "partial", "stopped", "failed"):
             self.runs.labels(account, status)
 
     def note_run(self, account: str, report: Mapping[str, Any], ended_at: float) -> None:
-        """A run ended with this report, at this instant since 1970."""
+        """Count a run that ended with this report, at this time in seconds since 1970."""
         status = report["status"]
         self.runs.labels(account, status).inc()
         self.run_seconds.observe(report["duration_s"])
@@ -97,11 +97,11 @@ class Metrics:
                 self.propagation.labels(system).observe(seconds)
 
     def note_part(self, account: str, report: Mapping[str, Any]) -> None:
-        """A run for a few contacts ended: what it did counts, and it says nothing of how the account stands."""
+        """Count what a run for a few contacts did. It says nothing about the state of the whole account."""
         self._note_writes(account, report)
 
     def note_failure(self, account: str) -> None:
-        """A run ended without a report."""
+        """Count a run that ended without a report."""
         self.runs.labels(account, "failed").inc()
 
     def note_requests(self, account: str, adapters: Mapping[str, Adapter]) -> None:
@@ -114,21 +114,21 @@ class Metrics:
                 self.requests.labels(account, system, outcome).inc(number)
 
     def forget_adapters(self, adapters: Mapping[str, Adapter]) -> None:
-        """These are closed; others may get their place in memory."""
+        """Forget closed adapters, because new objects may get the same id."""
         for adapter in adapters.values():
             self._seen.pop(id(adapter), None)
 
     def note_event(self, account: str, system: str, outcome: str) -> None:
-        """A delivery came, to an account or, if ``account`` is empty, to none that there is."""
+        """Count a delivery for an account, or for an unknown one if ``account`` is empty."""
         self.events.labels(account, system, outcome).inc()
 
     def end(self, account: str) -> None:
-        """An account is served no more: nothing is true of it now."""
+        """Remove the gauges of an account that is no longer served."""
         for gauge in (self.last_success, self.open_tasks, self.waiting, self.attention):
             _forget(gauge, account)
 
     def text(self, states: Iterable[AccountState]) -> bytes:
-        """All numbers in Prometheus' text format."""
+        """Return all metrics in the Prometheus text format."""
         self.alarm.clear()
         self.budget.clear()
         for state in states:
@@ -142,5 +142,5 @@ class Metrics:
 
 
 def _forget(gauge: Gauge, account: str) -> None:
-    """Remove what a gauge says of one account."""
+    """Remove one account from a gauge."""
     gauge.remove_by_labels({"account": account})

@@ -1,4 +1,4 @@
-"""One account's ledger, as the pages read it: what has not changed since is not read again."""
+"""Read one account's ledger for the pages. What has not changed is not read again."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from syncer.web.day import Day, Hour
 RUNS: Final = 20
 _DAY: Final = timedelta(days=1)
 _MOST: Final = 20_000
-"""Runs of one day that are added up; more than one every four seconds."""
+"""The most runs of one day that are added up: more than one every four seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What one page of an account is made from; ``runs`` are the newest first, ``hours`` the oldest first.
+    """The data of an account's page. ``runs`` are sorted newest first, ``hours`` oldest first.
 
-    ``eventful`` are those of the last day in which something happened, the newest first.
+    ``eventful`` are the runs of the last day in which something happened, newest first.
     """
 
     last: RunLine | None
@@ -43,7 +43,7 @@ class Reader:
         self._last: RunLine | None = None
 
     def picture(self, now: datetime) -> Picture:
-        """How the account stands."""
+        """Return the data of the account's page."""
         with self._lock, self._open() as ledger:
             pages = Pages(ledger)
             new = pages.runs(self._day.seen, now - _DAY, _MOST)
@@ -57,7 +57,7 @@ class Reader:
             return Picture(self._last, self._runs, pages.open_tasks(), self._day.hours(now), self._eventful)
 
     def tasks(self, wanted: TaskFilter, offset: int, limit: int) -> tuple[list[TaskView], int]:
-        """A part of the tasks, and how many there are in all."""
+        """Return a part of the tasks, and the number of all."""
         with self._open() as ledger:
             return Pages(ledger).tasks(wanted, offset, limit)
 
@@ -68,7 +68,7 @@ class Reader:
             return None if task is None else Pages(ledger).story(task)
 
     def free(self, reference: str) -> int | None:
-        """Free one task, or all where none is named; how many things were freed, ``None`` if there is no such task."""
+        """Let one task be tried again, or all if none is named. Returns the number of items, or ``None`` if unknown."""
         with Ledger.open(self.account.ledger_url, name=self.account.name) as ledger:
             if not reference:
                 return ledger.free()

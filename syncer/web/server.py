@@ -1,4 +1,4 @@
-"""The thread that serves: a page that is slow to make, or many at once, hold up no run."""
+"""The thread that serves the page. Slow pages, or many at the same time, delay no run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 AT_ONCE: Final = 1000
-"""Connections, at most. Whoever comes then waits in the system's queue: neither memory nor open files grow."""
+"""The most connections. Further ones wait in the system's queue, so that memory and open files stay bounded."""
 OF_FILES: Final = 4
 """Of the files that this process may open, connections take one in so many: a run needs files, too."""
 ASKS_WITHIN: Final = 20.0
@@ -48,7 +48,7 @@ class WebThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """End it, and do not wait for long: whoever reads slowly holds up nobody's end."""
+        """End the thread without waiting long, so that a slow reader does not delay the end of the process."""
         self._server.should_exit = True
         self._thread.join(_FAREWELL)
         self._listener.close()

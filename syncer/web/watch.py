@@ -1,7 +1,6 @@
-"""What the daemon tells of itself: to the board and the numbers that others read, and to the keepers of alarms.
+"""Pass what happens in the daemon to the board, the metrics and the keepers of alarms.
 
-The one thing of this room that the daemon holds. Without an address to listen on nothing is served, and alarms are
-judged and told all the same.
+The daemon uses only this class of the package. Without an address to listen on, no page is served, but alarms work.
 """
 
 from __future__ import annotations
@@ -24,14 +23,14 @@ from syncer.web.board import Board, Control
 from syncer.web.listening import Listening
 
 BEAT: Final = 1.0
-"""Seconds between two looks at what is due."""
+"""Seconds between two checks of what is due."""
 JUDGED_EVERY: Final = 30.0
-"""Seconds after which alarms are judged at the latest, for one may begin while nothing happens."""
+"""The most seconds between two checks of alarms, because one may begin while nothing happens."""
 _log: Final = structlog.get_logger("syncer.web")
 
 
 class LoopControl:
-    """What the thread that serves asks of the daemon, handed over to the daemon's own loop."""
+    """Hands requests of the thread that serves the page over to the daemon's event loop."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, run: Callable[[str], None], look: Callable[[str], None]
@@ -50,7 +49,7 @@ class LoopControl:
 
 
 class Watch:
-    """Told by the daemon of each account and run."""
+    """The daemon calls these methods for each account and run."""
 
     def __init__(self, apart: Apart, listening: Listening | None = None, listener: socket.socket | None = None) -> None:
         self.board = Board()
@@ -66,13 +65,13 @@ class Watch:
         self._telling: set[asyncio.Task[None]] = set()
 
     def open(self, control: Control) -> None:
-        """Serve, if there is an address for it, and begin to look after alarms."""
+        """Serve the page, if there is an address for it, and begin to check alarms."""
         if self._listening is not None and self._listener is not None:
             self._serve(control, self._listening, self._listener)
         self._beating = asyncio.create_task(self._beat())
 
     def _serve(self, control: Control, listening: Listening, listener: socket.socket) -> None:
-        # Whoever serves nothing need not load what serving takes.
+        # Without a page, the web framework is not loaded.
         from syncer.web.access import Access
         from syncer.web.app import make_app
         from syncer.web.metrics import Metrics
@@ -87,7 +86,7 @@ class Watch:
         _log.info("daemon.listening", address=address, public_url=listening.public_url or None)
 
     async def close(self) -> None:
-        """Serve no more. What could not be told yet is told by the next daemon."""
+        """Stop serving. The next daemon sends the messages that could not be sent yet."""
         for task in (self._beating, *self._telling):
             if task is not None:
                 task.cancel()
@@ -99,14 +98,14 @@ class Watch:
     # accounts ------------------------------------------------------------------------------------------
 
     def take_up(self, account: Account) -> None:
-        """An account file is there; whether it can be served is not known yet."""
+        """Note an account file. Whether the account can be served is not known yet."""
         self.board.put(account)
         self._keepers[account.name] = AlarmKeeper(account, self._apart)
         if self._metrics is not None:
             self._metrics.begin(account.name)
 
     async def begin(self, account: Account, adapters: Mapping[str, Adapter]) -> None:
-        """The account is ours to serve: its ledger can be used, and nobody else has it."""
+        """Begin to serve an account: its ledger can be used, and no other process serves it."""
         name = account.name
         self._adapters[name] = adapters
         self.board.change(name, elsewhere=False)
@@ -118,12 +117,12 @@ class Watch:
         self._show_alarms(name)
 
     def elsewhere(self, name: str) -> None:
-        """Another process serves the account."""
+        """Note that another process serves the account."""
         self._ours.discard(name)
         self.board.change(name, elsewhere=True, alarms=())
 
     def leave(self, name: str) -> None:
-        """The account is served no more."""
+        """Stop serving the account."""
         self._keepers.pop(name, None)
         self._ours.discard(name)
         adapters = self._adapters.pop(name, None)
@@ -135,31 +134,31 @@ class Watch:
     # runs ----------------------------------------------------------------------------------------------
 
     def started(self, name: str) -> None:
-        """A run begins."""
+        """Note that a run begins."""
         self.board.change(name, running=True)
 
     async def ended(self, name: str, report: dict[str, Any]) -> None:
-        """A run came to its end."""
+        """Note that a run has ended."""
         if self._metrics is not None:
             self._metrics.note_run(name, report, datetime.now(UTC).timestamp())
         self.board.change(name, running=False, had_run=True, trouble="")
         await self._after_run(name, "")
 
     def looked(self, name: str, report: dict[str, Any]) -> None:
-        """A run for those of whom CRMs told has ended; ``report`` is empty if nobody was waiting."""
+        """Note that a run for a few contacts has ended. ``report`` is empty if there was no hint."""
         if self._metrics is not None and report:
             self._metrics.note_part(name, report)
             self._note_traffic(name)
 
     async def failed(self, name: str, words: str, trouble: str | None) -> None:
-        """A run could not be made, or broke off. ``trouble`` is what is wrong with the ledger, ``None`` if unknown."""
+        """Note that a run failed. ``trouble`` is what is wrong with the ledger, or ``None`` if unknown."""
         if self._metrics is not None:
             self._metrics.note_failure(name)
         self.board.change(name, running=False, trouble=redact(words))
         await self._after_run(name, trouble)
 
     def planned(self, name: str, seconds: float) -> None:
-        """The next run begins so many seconds from now."""
+        """Note in how many seconds the next run begins."""
         self.board.change(name, running=False, next_at=datetime.now(UTC) + timedelta(seconds=seconds))
 
     async def _after_run(self, name: str, trouble: str | None) -> None:
@@ -194,7 +193,7 @@ class Watch:
         self._show_alarms(name)
 
     def _begin_telling(self, keeper: AlarmKeeper) -> None:
-        """Beside the beat: a command or a webhook takes its time."""
+        """Send messages without delaying the heartbeat, because a command or a webhook may take long."""
         if keeper.has_news:
             task = asyncio.create_task(keeper.tell())
             self._telling.add(task)
@@ -210,7 +209,7 @@ class Watch:
             self.board.change(name, alarms=tuple(keeper.on.values()))
 
     def _note_traffic(self, name: str) -> None:
-        """The requests since, and the budgets of now."""
+        """Count the requests since the last call, and note the current budgets."""
         adapters = self._adapters.get(name)
         if self._metrics is None or not adapters:
             return
