@@ -122,7 +122,7 @@ class AnswerTrials(Trials):
     @pytest.mark.parametrize("status", _PAGES)
     @trial
     async def test_a_gateways_page_says_nothing(self, bench: Bench, status: int) -> None:
-        """What stands before a CRM may answer in its place: no contact is missing by that, and no key is wrong."""
+        """A gateway may answer instead of the CRM. Then no contact is missing and no API key is wrong."""
         contact = somebody(bench)
         task = some_tasks(bench, contact, 1)[0]
         page = Reply(status, _PAGE, {"content-type": "text/html"})

@@ -78,11 +78,11 @@ class Bench(ABC):
         """Every task that is there, by id."""
 
     def reopen(self, task: str) -> None:
-        """Somebody opens a completed task again; leave it out where nobody can."""
+        """A person reopens a completed task. Do not override this if the CRM cannot do it."""
         raise NotImplementedError
 
     def delete(self, task: str) -> None:
-        """Somebody deletes a task; leave it out where nobody can."""
+        """A person deletes a task. Do not override this if the CRM cannot do it."""
         raise NotImplementedError
 
     def add_task_of_day(self, contact: str, day: date, title: str) -> str:
@@ -100,5 +100,5 @@ class Bench(ABC):
         return [call for call in self.calls if self.sandbox.is_write(call)]
 
     def open_tasks(self) -> set[str]:
-        """The ids of what is open."""
+        """Return the ids of the open tasks."""
         return {task for task, shown in self.tasks().items() if shown.open}

@@ -1,4 +1,4 @@
-"""Trials of the change cursor: nobody whose tasks changed may be left out."""
+"""Trials of the change cursor: no contact whose tasks changed may be left out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ChangeTrials(Trials):
 
     @trial
     async def test_whose_tasks_changed_is_told_since_the_cursor(self, bench: Bench) -> None:
-        """A task that is made, closed, reopened or deleted is a change; the cursor moves on."""
+        """Creating, closing, reopening or deleting a task is a change, and moves the cursor."""
         _tells(bench)
         contact = somebody(bench)
         tasks = some_tasks(bench, contact)

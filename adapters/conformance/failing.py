@@ -77,7 +77,7 @@ def _open_after(bench: Bench, before: set[str], name: str) -> int:
 
 
 class FailureTrials(Trials):
-    """What goes wrong with a request, and what is said of it."""
+    """How a request can fail, and how that is reported."""
 
     @pytest.mark.parametrize("fault", READS, ids=str)
     @trial

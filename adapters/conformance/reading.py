@@ -1,4 +1,4 @@
-"""Trials of reading tasks: lists are whole or no lists, what is gone is missing, what is strange is named."""
+"""Trials of reading tasks: lists are complete or fail, deleted tasks are missing, and strange rows are reported."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_the_tasks_of_nobody_are_missing(self, bench: Bench) -> None:
-        """An empty list would say that somebody is there and has nothing to do."""
+        """An empty list would mean that the contact exists and has no tasks."""
         await must_raise(bench.adapter.list_contact_tasks(bench.no_contact), Missing, "the tasks of nobody")
 
     @trial
@@ -202,7 +202,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_a_due_that_is_a_day_is_the_last_minute_of_that_day(self, bench: Bench) -> None:
-        """In the account's time zone: so it is like what is due that day elsewhere, and overdue only in the evening."""
+        """In the account's time zone: so it equals tasks of that day elsewhere, and is overdue only after that day."""
         contact = somebody(bench)
         tomorrow = in_hours(24).date()
         task = ""
@@ -220,7 +220,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_a_type_that_is_not_known_is_a_to_do_kept_verbatim(self, bench: Bench) -> None:
-        """A CRM may get new types any day; which one it was is told to people."""
+        """A CRM may add new types at any time. The report shows people which type it was."""
         if not bench.type_field:
             pytest.skip("its tasks have no types")
         contact = somebody(bench)
@@ -234,7 +234,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_a_task_of_nobody_is_given_to_nobody(self, bench: Bench) -> None:
-        """It is read without a contact, or named as unreadable, and spoils no other row."""
+        """It is read without a contact or reported as unreadable. Other rows are not affected."""
         if not bench.contact_fields or bench.adapter.capabilities.lists_tasks is not ListsTasks.ALL:
             pytest.skip("no list has tasks without a contact")
         contact = somebody(bench)
@@ -269,7 +269,7 @@ class ReadingTrials(Trials):
     @pytest.mark.parametrize("none", _NO_DUES, ids=str)
     @trial
     async def test_a_due_that_stands_for_none_is_none(self, bench: Bench, none: datetime) -> None:
-        """Taken at its word, it would be overdue by two thousand years, or due in eight thousand."""
+        """As a real date it would be overdue by two thousand years, or due in eight thousand."""
         contact = somebody(bench)
         task = bench.add_task(contact, a_kind(bench), none, TITLE)
         reading = await read_back(bench, task, contact)
