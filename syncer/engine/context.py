@@ -200,6 +200,7 @@ class RunContext:
         keys = (*(reading.key for reading in listing.rows), *(marker.place for marker in markers))
         named = {base.replicas[key].task for key in keys if key in base.replicas} | {marker.task for marker in markers}
         contacts = [(system, contact), *((system, row.contact or contact) for row in listing.rows)]
+        # Only this person's part of the base is merged: merging everything after each write would take far too long.
         narrow = base.narrowed(base.links.get((system, contact)), [*named, *changes.tasks], contacts)
         narrow.tasks.update(changes.tasks)
         narrow.replicas.update(changes.replicas)
@@ -208,6 +209,7 @@ class RunContext:
             readings={reading.remote_id: reading for reading in listing.rows},
             lanes={contact: listing.rows} if whole else {},
         )
+        # The other CRMs must be present, or their copies would count as unread. Their readings were merged before.
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
         merged = merge(
             narrow,

@@ -89,6 +89,7 @@ async def settle(context: RunContext, operation: Operation) -> None:
         return
     in_lane = connection.adapter.capabilities.completes is Completes.TOP_OF_LANE
     try:
+        # An edit in a lane was sent as a create.
         if operation.action is Action.CREATE or (operation.action is Action.EDIT and in_lane):
             await _settle_create(context, connection, operation)
         elif operation.action is Action.EDIT:

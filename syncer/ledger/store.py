@@ -163,12 +163,12 @@ class Ledger(Answers):
         random_bytes: Callable[[int], bytes] = os.urandom,
         patience: float = BUSY_SECONDS,
     ) -> Base:
-        """Take the lease until ``now + term``, if it is free, has expired, or its owner is dead; else raise `Busy`.
+        """Take the lease until ``now + term`` if it is free, has expired, or its owner is dead, else raise `Busy`.
 
-        Gives what a run starts from, and notes that ``run`` has begun. ``alive`` is asked about an owner on the same
-        machine only; elsewhere an owner loses it with its term. A ledger that has no id yet, or is found to be a copy,
-        gets one, of ``now`` and ``random_bytes``. A file that is no longer the one that is open is opened anew. Raises
-        `Locked` if other writers take longer than ``patience`` seconds.
+        Returns what a run starts from, and notes that ``run`` has begun. ``alive`` is called only for an owner on the
+        same machine; any other owner loses the lease when its term ends. A ledger without an id, or one that is a copy,
+        gets a new id from ``now`` and ``random_bytes``. A file that was replaced is opened again. Raises `Locked` if
+        other writers take longer than ``patience`` seconds.
         """
         self.reopen_if_moved()
         end = self._steady() + term.total_seconds()
@@ -275,8 +275,8 @@ class Ledger(Answers):
     def hold(self, token: str) -> None:
         """Raise `LeaseLost` unless the lease is still held by ``token``, `LedgerReplaced` if the file was replaced.
 
-        The lease is kept only if its term is over: until then nobody can have taken it, though somebody may have
-        put it out of the ledger. A process that slept for longer, with its machine or by itself, so learns of it.
+        The lease is renewed only if its term is over. Before that, no other process can have taken it, but it may have
+        been deleted from the ledger. After that, for example when the machine slept, the renewal finds out.
         """
         self._database.place.check()
         if self._term is None:
