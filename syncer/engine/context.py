@@ -209,7 +209,7 @@ class RunContext:
             readings={reading.remote_id: reading for reading in listing.rows},
             lanes={contact: listing.rows} if whole else {},
         )
-        # The other CRMs must be present, or their copies would count as unread. Their readings were merged before.
+        # The other CRMs are passed without their readings, which were merged before.
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
         merged = merge(
             narrow,

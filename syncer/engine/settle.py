@@ -142,10 +142,8 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
 
 
 def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
-    """Whether the completed task is a recurring one: it is open again with another due date.
-
-    Tasks in a lane do not recur, and the answer there may be about another task.
-    """
+    """Whether the completed task is a recurring one: it is open again with another due date."""
+    # Tasks in a lane do not recur, and the answer there may be about another task.
     if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
         return False
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
@@ -299,10 +297,8 @@ def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) 
 def _find_new(
     dues: Dues, operation: Operation, unknown: list[Reading], others: Collection[str | None]
 ) -> Reading | None:
-    """Return the task with the operation's type and due date that is new since the request, in a CRM without markers.
-
-    A task that a person created at the same moment is theirs, even if it looks like ours.
-    """
+    """Return the task with the operation's type and due date that is new since the request, without using markers."""
+    # A task that a person created at the same moment is theirs, even if it looks like ours.
     fitting = [
         reading
         for reading in unknown
@@ -364,10 +360,8 @@ def _surely_ours(context: RunContext, after: LaneCompletion) -> bool:
 
 
 def _may_still_arrive(context: RunContext, operation: Operation) -> bool:
-    """Whether the request was sent so recently that it may still arrive.
-
-    If it seems to be sent in the future, our clock was set back. Then the grace begins again now.
-    """
+    """Whether the request was sent so recently that it may still arrive."""
+    # If it seems to be sent in the future, our clock was set back. Then the grace begins again now.
     now, sent_at = context.clock(), context.base.operations[operation.id].sent_at
     if sent_at > now:
         context.record(Changes(operations={operation.id: replace(operation, sent_at=now)}))
