@@ -7,10 +7,11 @@ the pure parts alone.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import stamina.instrumentation
@@ -95,6 +96,19 @@ def _log_as_it_was() -> Iterator[None]:
     yield
     structlog.configure(**before)
     stamina.instrumentation.set_on_retry_hooks(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_wait_for_the_disk() -> Iterator[None]:
+    """A killed process loses nothing without it; only a power cut would, which no test is."""
+    # Fast tests do not load it.
+    sqlite: Any = sys.modules.get("syncer.ledger.sqlite")
+    if sqlite is None:
+        yield
+        return
+    before, sqlite.SYNCHRONOUS = sqlite.SYNCHRONOUS, "OFF"
+    yield
+    sqlite.SYNCHRONOUS = before
 
 
 @pytest.fixture

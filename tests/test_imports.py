@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,11 @@ NAMES_CRMS = ("syncer.config.events", "syncer.config.registry", "syncer.demo", "
 
 SOURCES = sorted(path for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py"))
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
-TREES = {module: ast.parse(path.read_text("utf-8")) for module, path in MODULES.items()}
+
+
+@cache
+def tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text("utf-8"))
 
 
 def room(module: str) -> str:
@@ -64,7 +69,7 @@ def room(module: str) -> str:
 def imports(module: str) -> set[str]:
     """Every module that this one imports, at its top, inside a function or for its types alone."""
     found: set[str] = set()
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree(module)):
         if isinstance(node, ast.Import):
             found.update(name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -112,12 +117,12 @@ def test_values_and_decisions_reach_no_io_and_no_log(module: str) -> None:
 @pytest.mark.parametrize("module", [module for module in MODULES if room(module) in PURE])
 def test_values_and_decisions_ask_no_clock(module: str) -> None:
     clocks = {f"{name}.{asked}" for name in ("datetime", "date") for asked in ("now", "utcnow", "today")}
-    asked = {ast.unparse(node) for node in ast.walk(TREES[module]) if isinstance(node, ast.Attribute)}
+    asked = {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}
     assert asked & clocks == set()
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(NAMES_CRMS)])
 def test_no_other_folder_names_a_crm(module: str) -> None:
     """What a CRM can do is asked of its adapter, never which CRM it is."""
-    for node in ast.walk(TREES[module]):
+    for node in ast.walk(tree(module)):
         assert not (isinstance(node, ast.Constant) and node.value in CRMS), f"{module}:{node.lineno}"

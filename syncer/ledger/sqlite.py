@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Final
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy.pool import QueuePool, StaticPool
@@ -18,6 +19,9 @@ from syncer.ledger.errors import LedgerError
 from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS
 from syncer.ledger.place import FilePlace, Place
 from syncer.ledger.stale import log_of, uri_of
+
+SYNCHRONOUS: Final = "FULL"
+"""What is committed has reached the disk, and outlives a power cut."""
 
 
 def memory(
@@ -165,7 +169,7 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
             )
         try:
             connection.execute("PRAGMA foreign_keys=ON").close()
-            connection.execute("PRAGMA synchronous=FULL").close()
+            connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}").close()
             if not read_only:
                 _keep_log(connection)
                 place.wrote()

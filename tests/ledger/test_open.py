@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import sqlite3
 import subprocess
 import sys
@@ -83,7 +84,9 @@ def test_what_is_stored_is_there_after_closing(path: Path) -> None:
         assert ledger.where == str(path)
 
 
-def test_sqlite_is_set_up_to_lose_nothing(path: Path) -> None:
+def test_sqlite_is_set_up_to_lose_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As the program has it, and not as our tests do.
+    monkeypatch.setattr(sqlite, "SYNCHRONOUS", runpy.run_path(str(sqlite.__file__))["SYNCHRONOUS"])
     with open_at(path) as ledger, ledger._database.writing() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()

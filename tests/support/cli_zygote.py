@@ -23,6 +23,10 @@ import syncer.web.app
 import syncer.web.server
 from syncer.cli import app
 from syncer.cli.commands import check, explain, init, retry, runs, status, tasks
+from syncer.ledger import sqlite
+
+# A killed process loses nothing without waiting for the disk.
+sqlite.SYNCHRONOUS = "OFF"  # type: ignore[misc]
 
 WARM = (
     adapters,
