@@ -173,22 +173,10 @@ MUTANTS = (
     ),
     Mutant(
         "a completion is forgotten once it failed",
-        "L7",
+        "L4",
         "syncer.reconcile.obstacles",
         "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
         "        return Tried(False, Obstacle(Reason.RETRY_LATER",
-    ),
-    Mutant(
-        "a crash leaves nothing in doubt",
-        "L6",
-        "syncer.engine.settle",
-        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
-        "    for op in context.base.operations.values():\n"
-        "        if op.state is OpState.SENT:\n"
-        "            context.record(Changes(operations={op.id: replace(op, state=OpState.FAILED)}))\n"
-        "            break\n"
-        "    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]\n",
-        without="twins",
     ),
     Mutant(
         "history is done anew",
