@@ -14,6 +14,7 @@ MUTANTS = (
         "again_after=(NotSent,), attempts",
         "again_after=(NotSent, InDoubt), attempts",
         having=("lost_answers",),
+        first=23,
     ),
     Mutant(
         "supersession is taken for completion",
@@ -177,6 +178,7 @@ MUTANTS = (
         "syncer.reconcile.obstacles",
         "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
         "        return Tried(False, Obstacle(Reason.RETRY_LATER",
+        first=16,
     ),
     Mutant(
         "history is done anew",

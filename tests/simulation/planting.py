@@ -15,7 +15,8 @@ class Mutant:
     """``old`` stands once in the module and becomes ``new``, which breaks the law ``breaks``.
 
     ``without`` takes the other net away that would hide the fault; ``having`` are dimensions of every history that is
-    played, so that what is rare need not be waited for.
+    played, so that what is rare need not be waited for. ``first`` is the seed that is played first: one that is known
+    to show it, as long as histories stay as they are.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Mutant:
     new: str
     without: str = ""
     having: tuple[str, ...] = ()
+    first: int = 0
     also: tuple[tuple[str, str], ...] = ()
 
 
