@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from functools import cache
 from pathlib import Path
 
@@ -93,6 +94,16 @@ def reached(module: str) -> set[str]:
 def test_each_folder_is_known() -> None:
     folders = {".".join(path.parent.relative_to(ROOT).parts[:2]) for path in SOURCES}
     assert folders <= BELOW.keys(), "a new folder needs a line in BELOW"
+
+
+def test_every_module_can_be_imported() -> None:
+    """Also those that nothing else imports before they are needed, and whatever a folder offers only when asked."""
+    for name in MODULES:
+        # Alembic runs its scripts by itself, in a context of its own.
+        if ".migrations." not in name and not name.endswith("__main__"):
+            module = importlib.import_module(name)
+            for offered in getattr(module, "__all__", ()):
+                getattr(module, offered)
 
 
 @pytest.mark.parametrize("module", MODULES)
