@@ -94,7 +94,7 @@ def test_a_proxy_that_cannot_be_used_is_a_wrong_setting(
     file.write_text(f"{ALL}[ledger]\nurl = 'sqlite:///{tmp_path}/acme.db'\n")
     done = CliRunner().invoke(app, [*command, "--config", str(file)])
     assert done.exit_code == 2, done.output
-    assert "acme.toml: the proxy that HTTPS_PROXY or ALL_PROXY names cannot be used" in done.stderr
+    assert "acme.toml: the proxy in HTTPS_PROXY or ALL_PROXY cannot be used" in done.stderr
     assert "secret" not in done.output
 
 

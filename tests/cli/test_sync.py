@@ -24,6 +24,8 @@ RUN_KEYS = {
     "duration_s",
     "created",
     "completed",
+    "edited",
+    "overwritten",
     "connections",
     "waiting",
     "attention",
@@ -55,7 +57,7 @@ def test_words_are_plain_lines_where_there_is_no_terminal(served: Served) -> Non
     first, second = served.task(contact, "Call [b]Asha[/b] \x1b[31m"), served.task(contact, "Call again", hours=9)
     done = served.do("sync", "--once")
     assert done.status == 0
-    assert "superfone: created 1, completed 0, open 1, requests " in done.stdout
+    assert "superfone: created 1, completed 0, edited 0, open 1, requests " in done.stdout
     assert f"  1 slot_taken: {Reason.SLOT_TAKEN.sentence}\n      superfone: Call again, Asha" in done.stdout
     assert "\x1b" not in done.stdout
     assert first != second

@@ -200,6 +200,7 @@ MUTANTS = (
         "syncer.reconcile.lane",
         "earlier = replace_later and task.due",
         "earlier = task.due",
+        having=("one_person",),
     ),
     Mutant(
         "what is gone is made again",

@@ -59,7 +59,7 @@ def _plugged(world: World, counted: Callable[..., object]) -> Iterator[None]:
     """The daemon's connections lead into the sandboxes, and its clock is theirs."""
     transports = {system: world.door(sandbox) for system, sandbox in world.sandboxes.items()}
     with (
-        patch("syncer.cli.session.build_adapters", partial(build_adapters, transports=transports)),
+        patch("syncer.cli.at_once.build_adapters", partial(build_adapters, transports=transports)),
         patch("syncer.cli.daemon.AccountInHand", partial(AccountInHand, clock=world.now)),
         patch("syncer.cli.daemon.run_and_record", partial(counted, run_and_record)),
     ):
