@@ -323,7 +323,7 @@ MUTANTS = (
         "adapters.reply.rows",
         "        return Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received, "
         "row_contact(row), row_due(row))\n",
-        "        from syncer.contract.adapter import BadAnswer\n"
+        "        from syncer.contract.errors import BadAnswer\n"
         "        raise BadAnswer(received, system=SYSTEM) from error\n",
         having=("malformed_task", "completions"),
     ),

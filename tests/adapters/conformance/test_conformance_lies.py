@@ -17,8 +17,7 @@ from adapters.conformance import AdapterConformance, Bench
 from adapters.conformance.trial import Trials
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.reply.adapter import ReplyAdapter
-from adapters.reply.mapping import to_reading
-from adapters.reply.wire import WireTask
+from adapters.reply.rows import listing_of, task_row
 from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.adapter import Capabilities, Completes
 from syncer.contract.errors import BadAnswer, InDoubt, Missing, NotSent, Refused, Unavailable
@@ -92,8 +91,7 @@ class ListsTwice(ReplyAdapter):
 
 class ListsClosedOnes(ReplyAdapter):
     async def list_tasks(self) -> Listing[Reading]:
-        rows = await self._task_rows({})
-        return Listing(tuple(to_reading(WireTask.model_validate(row), whole=False) for row in rows))
+        return listing_of(await self._task_rows({}), task_row)
 
 
 class DropsTheStrange(SuperfoneAdapter):
