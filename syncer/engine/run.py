@@ -62,7 +62,10 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, merged)
         if excess is not None:
-            # Nothing that was read is stored: values that are read in another way must not become the base.
+            # Values that are read in another way must not become the base. If nothing reads as edited, what was read is
+            # stored: a task that somebody replaces before the next run would never have been seen.
+            if not any(merged.edited.values()):
+                context.store(learned)
             return stopped_report(account, context, plan, excess)
         context.store(learned)
         linking.leave_for_the_next_run(context)

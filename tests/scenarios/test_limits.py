@@ -43,6 +43,18 @@ def test_too_many_creates_stop_the_run_before_its_first_write(stage: Make) -> No
     world.quiet()
 
 
+def test_what_a_stopped_run_has_seen_and_somebody_replaced_since_is_still_open(stage: Make) -> None:
+    """In Superfone a newer task closes the one before: a task that was never seen open would be history."""
+    world = stage(sync="max_creates_per_run = 1")
+    [(lead, _, _)] = some(world, 1)
+    assert world.again().exit is Exit.LIMIT
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(hours=9))
+
+    world.good(Options(allow_creates=6))
+
+    assert world.open() == (1, 2, 2)
+
+
 def test_too_many_completions_stop_the_run_before_its_first_write(stage: Make) -> None:
     world = stage(sync="max_completions_per_run = 3")
     some(world, 2)
