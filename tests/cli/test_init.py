@@ -8,6 +8,7 @@ import select
 import signal
 import stat
 import sys
+import termios
 import time
 import tomllib
 from collections.abc import Iterator
@@ -203,13 +204,17 @@ class Conversation:
         self.shown = ""
         self._terminal = terminal
 
-    def type(self, answer: str, *, after: str) -> None:
+    def type(self, answer: str, *, after: str, hidden: bool = False) -> None:
         """Wait until this is asked, then answer."""
         start = len(self.shown)
         end = time.monotonic() + PATIENCE
         while after not in self.shown[start:]:
             assert time.monotonic() < end, self.shown
             self._read(0.1)
+        # What is typed before the echo is off would be thrown away.
+        while hidden and termios.tcgetattr(self._terminal)[3] & termios.ECHO:
+            assert time.monotonic() < end, self.shown
+            time.sleep(0.01)
         os.write(self._terminal, f"{answer}\n".encode())
 
     def end(self) -> int:
@@ -249,7 +254,7 @@ def test_a_pasted_key_is_never_shown_and_a_killed_init_leaves_nothing(served: Se
         for answer, asked in zip(ACCOUNT, ("Name", "Time zone", "Region"), strict=True):
             talk.type(answer, after=asked)
         talk.type("y", after="Connect Superfone?")
-        talk.type("superfone-key", after="Key:")
+        talk.type("superfone-key", after="Key:", hidden=True)
         talk.type("y", after="Connect Reply.io?")
         assert "superfone: ok" in talk.shown
         assert "superfone-key" not in talk.shown
