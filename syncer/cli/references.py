@@ -43,5 +43,5 @@ class Reference:
 def in_one_line(view: TaskView, zone: tzinfo) -> str:
     """A task by its id and by what people know it by."""
     task = view.task
-    parts = (task.title or task.kind.label, view.contact, moment(task.due, zone))
+    parts = (task.full_name, view.contact, moment(task.due, zone))
     return f"{task.id}  {', '.join(part for part in parts if part)}"

@@ -318,6 +318,10 @@ class Base:
         """The operations of one slot."""
         return [operation for operation in self.operations_of(slot[0]) if operation.slot == slot]
 
+    def latest(self, slot: tuple[str, str, Action]) -> Operation | None:
+        """The latest operation of a slot, which decides what happens next there."""
+        return max(self.operations_in(slot), key=lambda op: (op.created_at, op.id), default=None)
+
     def unsettled(self, system: str, contact: str) -> list[Operation]:
         """The operations on one contact's tasks of which it is not known whether they were carried out."""
         found = as_table(self.operations).by(_by_its_contact, (system, contact))

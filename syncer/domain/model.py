@@ -194,7 +194,12 @@ class Task:
     @property
     def name(self) -> str:
         """What people call it, cut where it is long."""
-        return short(self.title or self.kind.label)
+        return short(self.full_name)
+
+    @property
+    def full_name(self) -> str:
+        """What people call it: its title, else its kind."""
+        return self.title or self.kind.label
 
 
 @dataclass(frozen=True, slots=True)

@@ -168,7 +168,7 @@ class Report:
         if self.operations is not None:
             done |= {"operations": [operation.as_json() for operation in self.operations], "cost": self._cost()}
         if self.delays:
-            done["delays"] = {system: self._delays(system) for system in dict(self.delays)}
+            done["delays"] = delays_by_system(self.delays)
         return {
             **head,
             **done,
@@ -178,9 +178,6 @@ class Report:
             "incidents": self._items(self.incidents),
             "overwritten": [one.as_json() for one in self.overwritten],
         }
-
-    def _delays(self, wanted: str) -> list[float]:
-        return [round(seconds, 1) for system, seconds in self.delays if system == wanted]
 
     def _cost(self) -> dict[str, Any]:
         return {system: cost._asdict() for system, cost in self.cost.items()}
@@ -197,6 +194,14 @@ class Report:
             }
             for item in items
         ]
+
+
+def delays_by_system(delays: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    """The delays of confirmed writes as a report has them, by CRM: seconds, with one decimal."""
+    found: dict[str, list[float]] = {}
+    for system, seconds in delays:
+        found.setdefault(system, []).append(round(seconds, 1))
+    return found
 
 
 def as_instant(moment: datetime) -> str:

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from syncer.contract.adapter import Adapter
 from syncer.contract.errors import Missing
 from syncer.domain.base import Base
 from syncer.domain.cursors import BEHIND
-from syncer.domain.model import Listing, Reading, State, TaskRef
+from syncer.domain.model import Reading, State, TaskRef
+from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
 from syncer.engine.apply import apply_plan
@@ -91,14 +91,10 @@ async def _contact_of(context: RunContext, hint: Hint) -> str | None:
         return context.base.replicas[key].contact
     connection = context.connections[hint.system]
     if not connection.seen.rows and connection.usable:
-        listing = await connection.attempt(_list_tasks(connection.adapter), "the tasks")
+        listing = await connection.attempt(connection.adapter.list_tasks(), "the tasks")
         connection.seen.rows = {row.remote_id: row for row in listing.rows} if listing is not None else {}
     row = connection.seen.rows.get(hint.key)
     return None if row is None else row.contact
-
-
-async def _list_tasks(adapter: Adapter) -> Listing[Reading]:
-    return await adapter.list_tasks()
 
 
 def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: Part) -> list[str]:
@@ -207,15 +203,12 @@ def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str
 
 
 def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:
-    delays: dict[str, list[float]] = {}
-    for system, seconds in context.delays:
-        delays.setdefault(system, []).append(round(seconds, 1))
     return {
         "created": dict(context.created),
         "completed": dict(context.completed),
         "edited": dict(context.edited),
         "overwritten": [one.as_json() for one in overwritten(context)],
-        "delays": delays,
+        "delays": delays_by_system(context.delays),
         "hit": bool(context.incidents),
         "duration_s": (account.clock() - context.started_at).total_seconds(),
     }

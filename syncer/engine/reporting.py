@@ -203,7 +203,7 @@ def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName
     def name(item: Item) -> TaskName:
         task = context.base.tasks.get(item.task or "")
         if task is not None:
-            return TaskName(task.title or task.kind.label, people.get(task.contact, ""))
+            return TaskName(task.full_name, people.get(task.contact, ""))
         record = context.base.records.get(item.person) if item.person else None
         return TaskName(item.title, record.name if record else "")
 
@@ -227,7 +227,7 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
                 contact=people.get(task.contact, ""),
                 due=task.due,
                 reason=planned.reason,
-                title=task.title or task.kind.label,
+                title=task.full_name,
                 remote_id=planned.remote_id,
                 sources=tuple(sorted(sources.get(task.id, ()))),
                 changes={one.field.value: (as_text(one.old), as_text(one.new)) for one in planned.changes},
@@ -242,9 +242,7 @@ def overwritten(context: RunContext) -> tuple[Overwrite, ...]:
     found = []
     for one in dict.fromkeys(context.overwritten):
         task = context.base.tasks.get(one.task)
-        name = (
-            TaskName("", "") if task is None else TaskName(task.title or task.kind.label, people.get(task.contact, ""))
-        )
+        name = TaskName("", "") if task is None else TaskName(task.full_name, people.get(task.contact, ""))
         found.append(Overwrite(one.task, one.system, one.field.value, as_text(one.value) or "", one.by, name))
     return tuple(found)
 

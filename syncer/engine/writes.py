@@ -72,7 +72,7 @@ class Requests:
 
     def operation(self, planned: Planned, contact: str) -> Operation:
         context, task = self._context, self._context.base.tasks[planned.task]
-        latest = max(context.base.operations_in(planned.slot), key=lambda op: (op.created_at, op.id), default=None)
+        latest = context.base.latest(planned.slot)
         now = context.clock()
         # The latest operation of a slot decides what happens next, so its order must survive a clock that was set back.
         after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
@@ -156,10 +156,7 @@ class Requests:
             return await self._is_not_there(connection, operation, made)
         if after is None:
             return True
-        lane_policy = connection.adapter.capabilities.lane
-        window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
-        closed = closed_by_create(made, before.rows, after.rows, window)
-        effects = Effects(closed=frozenset(closed))
+        effects = _effects(connection, made, before, after)
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
         connection.has_listed(operation.contact)
         return True
@@ -180,9 +177,7 @@ class Requests:
         old = rows.get(operation.remote_id or "")
         if after is None or made.remote_id not in rows or (old is not None and old.state is State.OPEN):
             return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
-        lane_policy = connection.adapter.capabilities.lane
-        window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
-        effects = Effects(closed=frozenset(closed_by_create(made, before.rows, after.rows, window)))
+        effects = _effects(connection, made, before, after)
         self._context.edited[operation.system] += 1
         changes = created(self._context, operation, made, f"made again in {operation.system}, with the new due")
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects, also=changes)
@@ -318,6 +313,13 @@ class Requests:
             assignee=context.policy.user_id(operation.system, task.assignee),
             notify_at=task.notify_at if task.put_back else None,
         )
+
+
+def _effects(connection: Connection, made: Reading, before: Listing[Reading], after: Listing[Reading]) -> Effects:
+    """Return what a create closed, given the lane before and after it."""
+    lane_policy = connection.adapter.capabilities.lane
+    window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
+    return Effects(closed=frozenset(closed_by_create(made, before.rows, after.rows, window)))
 
 
 def _sent(draft: Draft) -> tuple[Change, ...]:

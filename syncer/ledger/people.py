@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
@@ -11,17 +10,14 @@ from syncer.domain.base import Event
 from syncer.domain.cursors import FULL
 from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks
-from syncer.ledger.rows import EVENTS, OPERATIONS, RECORDS, REPLICAS, TASKS
+from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 
-_LEAST_PREFIX: Final = 6
-_LEAST_DIGITS: Final = 3
 _task = TASKS.table
 _replica = REPLICAS.table
 _operation = OPERATIONS.table
 _event = EVENTS.table
-_record = RECORDS.table
 _cursor = METADATA.tables["cursor"]
 
 

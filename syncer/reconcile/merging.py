@@ -40,6 +40,11 @@ class Inputs:
     new_id: Callable[[], str]
     effects: Mapping[str, Effects] = field(default_factory=dict)
 
+    @property
+    def made_up_due(self) -> datetime:
+        """The due date of a task without one that is first seen now, in whole seconds."""
+        return (self.now + self.policy.default_due).replace(microsecond=0)
+
 
 class Merging:
     """The new base. Only these methods change its replicas and tasks, so that ``changes`` is complete."""
@@ -178,7 +183,7 @@ class Merging:
             kind=reading.kind,
             title=reading.title,
             body=reading.body,
-            due=reading.due or (inputs.now + inputs.policy.default_due).replace(microsecond=0),
+            due=reading.due or inputs.made_up_due,
             due_synthetic=reading.due is None,
             origin=reading.system,
             assignee=inputs.policy.users.get((reading.system, reading.assignee or "")),

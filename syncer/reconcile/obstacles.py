@@ -62,7 +62,6 @@ class Obstacles:
         self._capabilities = capabilities
         self._policy = policy
         self._now = now
-        self._latest = {op.slot: op for op in sorted(base.operations.values(), key=lambda op: (op.created_at, op.id))}
         self._namesakes = Namesakes(base.records)
         self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
         self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
@@ -108,12 +107,12 @@ class Obstacles:
 
     def lingering(self, task: Task, system: str) -> Obstacle | None:
         """Return the create in doubt of a closed task as an obstacle: its copy may exist and would stay open."""
-        create = self._latest.get((task.id, system, Action.CREATE))
+        create = self._base.latest((task.id, system, Action.CREATE))
         return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.state in UNSETTLED else None
 
     def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
         """Return what earlier attempts mean for this operation."""
-        last = self._latest.get(slot)
+        last = self._base.latest(slot)
         if last is None or last.state is OpState.DONE:
             return Tried(free=True)
         if last.state in UNSETTLED:
@@ -156,7 +155,7 @@ class Obstacles:
         visited = (system, contact) in self._base.visits
         if seen is None or seen.lacks(contact, lists_all=True, visited=visited):
             return Obstacle(Reason.UNREAD)
-        create = self._latest.get((task.id, system, Action.CREATE))
+        create = self._base.latest((task.id, system, Action.CREATE))
         in_doubt = create is not None and create.state in UNSETTLED
         # A task that cannot be read and has this due date may be its copy.
         dues = self._policy.dues_of(system, task.origin)

@@ -10,7 +10,7 @@ from itertools import takewhile
 from typing import Final
 
 from syncer.contract.adapter import Capabilities, LanePolicy
-from syncer.domain.base import UNSETTLED, Action, Base
+from syncer.domain.base import Action, Base
 from syncer.domain.fields import Change
 from syncer.domain.model import Kind, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
@@ -131,11 +131,7 @@ class _Planner:
         self._waiting: list[Item] = []
         self._attention: list[Item] = []
         self._lanes: dict[tuple[str, str], _Lane] = defaultdict(_Lane)
-        self._replicas: dict[tuple[str, str], list[Replica]] = defaultdict(list)
-        for replica in base.replicas.values():
-            self._replicas[replica.task, replica.system].append(replica)
         self._obstacles = Obstacles(base, seen, capabilities, policy, ambiguities, now)
-        self._unsettled = {(op.system, op.contact) for op in base.operations.values() if op.state in UNSETTLED}
         for one in ambiguities:
             person = (one.others or one.records)[0]
             system = one.system or person[0]
@@ -165,7 +161,7 @@ class _Planner:
             self._attend(task, task.origin, Reason(task.held))
             return
         for system in self._policy.systems:
-            replicas = self._replicas.get((task.id, system), [])
+            replicas = self._base.copies(task.id, system)
             shown = [replica for replica in replicas if replica.state is ReplicaState.OPEN]
             if task.state is not State.OPEN:
                 for replica in shown:
@@ -279,7 +275,7 @@ class _Planner:
         why = f"made in {task.origin}, not yet in {system}"
         if task.put_back and self._capabilities[system].lane is not None:
             why = f"closed in {system} by a race, to be put back"
-        elif any(r.state is ReplicaState.SUPERSEDED for r in self._replicas.get((task.id, system), ())):
+        elif any(r.state is ReplicaState.SUPERSEDED for r in self._base.copies(task.id, system)):
             why = f"superseded in {system} while open elsewhere"
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
@@ -323,7 +319,7 @@ class _Planner:
         lane = self._lanes[system, contact]
         listing = self._seen[system].lanes.get(contact)
         asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
-        if listing is None or (system, contact) in self._unsettled:
+        if listing is None or self._base.unsettled(system, contact):
             for task in asked:
                 reason = Reason.UNREAD if listing is None else Reason.LANE_BLOCKED
                 self._wait(self._base.tasks[task], system, reason)

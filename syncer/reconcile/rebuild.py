@@ -203,7 +203,7 @@ class _Conclusion:
         group, inputs = self._group, self._work.inputs
         first = group.origin or next(iter(in_order(group.open.values())), None) or group.readings[0]
         dues = [row.due for row in (first, *group.readings) if row.due is not None]
-        due = dues[0] if dues else (inputs.now + inputs.policy.default_due).replace(microsecond=0)
+        due = dues[0] if dues else inputs.made_up_due
         titles = [row.title for row in (first, *group.readings) if row.title is not None]
         # Without an origin and without a CRM that keeps kinds, the kind is a guess: people have to look.
         lost = group.origin is None and not any(row.kind_known for row in group.readings)

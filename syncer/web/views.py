@@ -252,4 +252,4 @@ def copies_of(view: TaskView) -> list[tuple[str, str, str, str]]:
 
 def title_of(task: Task) -> str:
     """What people call it."""
-    return task.title or task.kind.label
+    return task.full_name

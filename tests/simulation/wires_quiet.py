@@ -80,7 +80,7 @@ QUIET: Final = (
     Wire(
         "a plan does not name the title",
         "syncer.engine.reporting",
-        "                title=task.title or task.kind.label,\n",
+        "                title=task.full_name,\n",
         "",
         "tests/engine/test_wiring_parts.py::test_a_plan_says_of_each_operation_what_it_is_about",
     ),
