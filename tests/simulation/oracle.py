@@ -118,11 +118,25 @@ class Oracle(Machines):
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
             # Each of these begins with the words that name the task.
             not_looked_at = {" ".join(item.detail.split()[:3]).rstrip(":") for item in waiting if item.task is None}
+            not_looked_at |= self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
             self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread), machine)
+
+    def _failed(self, items: set[tuple[str, str]]) -> set[str]:
+        """The copies, by their words in a report, that a run listed as unread (system, words), or whose contact.
+
+        A process that stands still hears no answer to what it was reading, though nothing else is wrong.
+        """
+        return {
+            f"{system} task {remote_id}"
+            for system in self.stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            for words in (f"task {remote_id}", f"contact {task.contact}", f"the tasks of contact {task.contact}")
+            if (system, words) in items
+        }
 
     def _unread(self, items: set[tuple[str, str]]) -> set[str]:
         """The copies, by their words in a report, of tasks (id, system) of which a run could not read that CRM."""

@@ -153,6 +153,9 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
         if system == "superfone" and _has_anothers(facts, name, story):
             continue
         reasons = {reason for where, reason in listed if where == system}
+        if there:
+            # Of equal tasks, one is there, and its copy may be the one that keeps an old value.
+            reasons.discard("not_editable")
         if not reasons:
             raise Violation("L8", f"{name} is open, is not in {system}, and stands nowhere with a reason")
         if not reasons <= _true_reasons(facts, system, story):

@@ -37,10 +37,11 @@ class Write:
 
     @cached_property
     def edited(self) -> list[str]:
+        # What a completion changes, such as variables that its CRM fills in, is no edit.
         return [
             remote_id
             for remote_id, task in self.before.items()
-            if remote_id in self.after and self.after[remote_id]._replace(open=task.open) != task
+            if remote_id in self.after and remote_id not in self.closed and self.after[remote_id] != task
         ]
 
 
