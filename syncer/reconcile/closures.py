@@ -144,6 +144,8 @@ def maybe_superseded(rows: Iterable[Reading], window: timedelta) -> list[Reading
 
 def closed_by_create(made: Reading, before: Iterable[Reading], after: Iterable[Reading], window: timedelta) -> set[str]:
     """Return the ids of the tasks that a create of ours closed: open in the list before it, closed in the one after."""
+    if not made.exclusive:
+        return set()
     was_open = {row.remote_id: row for row in before if row.state is State.OPEN and row.exclusive}
     return {
         row.remote_id

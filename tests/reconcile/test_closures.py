@@ -238,3 +238,11 @@ def test_what_our_create_closed_was_closed_by_us_also_where_the_crm_says_so() ->
         after = [replace(closed, updated_by=who), made]
         assert closed_by_create(made, [old], after, window) == ours, who
     assert closed_by_create(made, [old], [replace(closed, updated_at=at(minutes=2), updated_by=API)], window) == set()
+
+
+def test_a_reminder_that_we_create_closes_nothing() -> None:
+    """What a person's newer task closed at that moment would count as an accident of ours."""
+    old = replace(a_reminder("1", at(), PERSON), exclusive=True, updated_at=at())
+    made = a_reminder("3", at(minutes=5), API)
+    closed = replace(old, state=State.DONE, updated_at=at(minutes=5), updated_by=None)
+    assert closed_by_create(made, [old], [closed, made], timedelta(seconds=5)) == set()

@@ -90,3 +90,23 @@ def test_done_and_followed_by_a_new_task_a_little_later(stage: Make) -> None:
     assert dict(report.completed) == {"superfone": 0, "reply": 1, "highlevel": 1}
     assert world.open() == (1, 1, 1)
     world.quiet()
+
+
+@pytest.mark.parametrize("superseded", ["keep", "complete"])
+def test_superseded_by_a_person_just_before_our_reminder_is_created(stage: Make, superseded: str) -> None:
+    """A reminder closes nothing, so this was no accident of ours, and nothing is put back over the newer task."""
+    world = stage(superfone=f'superseded = "{superseded}"')
+    world.superfone.sibling_actor = False
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.good()
+    world.reply.person_creates(contact, "ToDo", world.due(hours=8), "Remind")
+    world.meanwhile("superfone", "create", lambda: world.superfone.person_creates(lead, "BOOKING", world.due(hours=9)))
+
+    report = world.again()
+    world.again(2)
+
+    assert report.incidents == ()
+    assert world.lane(lead) == ["REMINDER", "BOOKING"]
+    assert world.open() == ((2, 3, 3) if superseded == "keep" else (2, 2, 2))
+    world.quiet()
