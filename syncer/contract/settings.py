@@ -256,6 +256,12 @@ class ConnectionSettings(StrictModel):
     create_missing_contacts: StrictBool = False
 
     @property
+    def usual_rate(self) -> Rates:
+        """The limits that apply if the account file names none."""
+        usual = type(self).model_fields["rate"]
+        return self.rate if usual.is_required() else usual.default
+
+    @property
     def place(self) -> str | None:
         """The remote account, if the settings name it. ``None`` if only the key decides."""
         return None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Base, Changes, Event, Operation
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from syncer.ledger import Ledger
 
 _T = TypeVar("_T")
+
+AT_ONCE: Final = 8
+"""How many items of one CRM are read or written at the same time."""
 
 
 class Clock(Protocol):
@@ -296,7 +299,7 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise _first(errors) from None
 
 
-async def for_each(items: Iterable[_T], work: Callable[[_T], Awaitable[None]], *, at_once: int = 8) -> None:
+async def for_each(items: Iterable[_T], work: Callable[[_T], Awaitable[None]], *, at_once: int = AT_ONCE) -> None:
     """Do the work for every item, a few at a time. Items are started in order."""
     todo = list(items)
     waiting = iter(todo)

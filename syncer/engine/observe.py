@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import takewhile
 from math import inf
 from typing import Any, Final
 
@@ -23,10 +24,10 @@ from syncer.domain.model import Reading, Unreadable
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Untold
 from syncer.engine.connection import Connection
-from syncer.engine.context import RunContext, for_each, together
+from syncer.engine.context import AT_ONCE, RunContext, for_each, together
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find_missing, let_go, recheck_doubtful, refresh_contacts
-from syncer.engine.observe_items import lists_all, read_item
+from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
 from syncer.reconcile.failing import failing_after, is_given_up, told
 from syncer.reconcile.reading_list import (
@@ -37,13 +38,11 @@ from syncer.reconcile.reading_list import (
     TASKS,
     TEXTS_IN_TURN,
     URGENT,
-    Need,
     Place,
     ReadItem,
     What,
     is_failing,
     items_of,
-    says_something_new,
 )
 from syncer.reconcile.standing import Standing
 
@@ -201,11 +200,13 @@ class _Observer:
         if not lists_all(connection) or not connection.usable or connection.spent:
             return
         items = [item for item in self._items(connection, TEXTS_IN_TURN) if not is_failing(self.context.base, item)]
-        # One by one, so that this ends in time: texts are never urgent.
-        for item in items:
-            self.context.turned[connection.system] = item.key
-            if item.place not in connection.asked:
-                await self._batch(connection, [item])
+        asked = connection.asked
+        try:
+            # One by one, so that this ends in time: texts are never urgent.
+            await self._batch(connection, [item for item in items if item.place not in asked], at_once=1)
+        finally:
+            for item in takewhile(lambda item: item.place in asked, items):
+                self.context.turned[connection.system] = item.key
 
     async def read_persons(self, connection: Connection) -> None:
         """Read all tasks of the persons whom the ledger may not know in full."""
@@ -277,7 +278,9 @@ class _Observer:
         self.listed.update(item.place for item in items)
         return items
 
-    async def _batch(self, connection: Connection, items: list[ReadItem]) -> None:
+    async def _batch(self, connection: Connection, items: list[ReadItem], *, at_once: int = AT_ONCE) -> None:
+        if not items:
+            return
         gone: list[str] = []
 
         async def read(item: ReadItem) -> None:
@@ -287,15 +290,18 @@ class _Observer:
             work.done += 1
 
         what = _WORDS.get(items[0].what, "things") if len({item.what for item in items}) == 1 else "things"
-        with (
-            self.context.progress.work(connection.system, f"reading {what}", len(items)) as work,
-            self.context.learning(),
-        ):
-            await for_each(items, read)
+        try:
+            with (
+                self.context.progress.work(connection.system, f"reading {what}", len(items)) as work,
+                self.context.learning(),
+            ):
+                await for_each(items, read, at_once=at_once)
+        finally:
+            # Also when the time for reading is over: what was read is merged.
+            self.context.extend(connection.seen.readings.values())
         self.gone.update((connection.system, contact) for contact in gone)
         if connection.seen.lanes:
             await self._let_go(connection)
-        self.context.extend(connection.seen.readings.values())
         if any(item.what is What.LOOKUP for item in items):
             link(self.context)
 
@@ -314,7 +320,7 @@ class _Observer:
         with self.context.progress.work(
             connection.system, "reading its lists", counted=lambda: connection.adapter.wire.reads - before
         ):
-            for read in (refresh_contacts, _list_tasks):
+            for read in (refresh_contacts, list_tasks):
                 reading = read(self.context, connection)
                 if not await connection.while_it_answers(reading, patience=_patient, seconds=self._longest()):
                     words = "a list did not come in the time that it may take; the other CRMs went on without it"
@@ -374,25 +380,3 @@ class _Observer:
             self._allow(connection, self.allowance)
             await self._by_need(connection, QUIET)
         await self._let_go(connection)
-
-
-async def _list_tasks(context: RunContext, connection: Connection) -> None:
-    if not connection.usable:
-        return
-    item = ReadItem(connection.system, What.LIST, "tasks", Need.OPEN)
-    listing = await connection.attempt(connection.adapter.list_tasks(), item, whole=True)
-    if listing is None:
-        return
-    seen = connection.seen
-    seen.listed = True
-    seen.unreadable += listing.unreadable
-    context.extend(listing.rows)
-    seen.rows = {row.remote_id: row for row in listing.rows}
-    base = context.base
-    # A row of a list may be old. Until the task itself was read, the row changes nothing.
-    seen.readings = {
-        row.remote_id: row
-        for row in listing.rows
-        if row.key not in base.replicas
-        or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
-    }

@@ -1,4 +1,4 @@
-"""Read one item of the reading list into ``seen``."""
+"""Read one item of the reading list, or a list of all tasks, into ``seen``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.reading_list import Need, ReadItem, What, told_apart
+from syncer.reconcile.reading_list import Need, ReadItem, What, says_something_new, told_apart
 from syncer.reconcile.standing import with_times
 
 
@@ -123,4 +123,27 @@ async def _read_person_by_lane(context: RunContext, connection: Connection, cont
 def _open_replicas(context: RunContext, system: str, contact: str) -> set[str]:
     return {
         replica.remote_id for replica in context.base.replicas_of(system, contact) if replica.state is ReplicaState.OPEN
+    }
+
+
+async def list_tasks(context: RunContext, connection: Connection) -> None:
+    """Read the list of all tasks. Rows that agree with the ledger are taken as read."""
+    if not connection.usable:
+        return
+    item = ReadItem(connection.system, What.LIST, "tasks", Need.OPEN)
+    listing = await connection.attempt(connection.adapter.list_tasks(), item, whole=True)
+    if listing is None:
+        return
+    seen = connection.seen
+    seen.listed = True
+    seen.unreadable += listing.unreadable
+    context.extend(listing.rows)
+    seen.rows = {row.remote_id: row for row in listing.rows}
+    base = context.base
+    # A row of a list may be old. Until the task itself was read, the row changes nothing.
+    seen.readings = {
+        row.remote_id: row
+        for row in listing.rows
+        if row.key not in base.replicas
+        or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
     }

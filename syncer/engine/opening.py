@@ -242,10 +242,12 @@ def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> t
 def turns_of(account: AccountInHand) -> dict[str, int]:
     """Return by CRM how many tasks a run may read again for their texts: 5 % of the request budget, at least one."""
     seconds = account.settings.sync.interval.total_seconds()
-    return {
-        system: max(1, int(TURNS_SHARE * min(rate.requests * seconds / rate.seconds for rate in connection.rate)))
-        for system, connection in account.settings.connections.items()
-    }
+    turns = {}
+    for system, connection in account.settings.connections.items():
+        # A rate above the CRM's usual one is for what is urgent. With it, all texts would be read in every run.
+        rates = (*connection.rate, *connection.usual_rate)
+        turns[system] = max(1, int(TURNS_SHARE * min(rate.requests * seconds / rate.seconds for rate in rates)))
+    return turns
 
 
 async def verify_identities(context: RunContext) -> None:

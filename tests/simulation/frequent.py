@@ -85,6 +85,12 @@ def _one_person(_rng: random.Random, history: History) -> History:
     return replace(history, actions=tuple(actions))
 
 
+def _held(_rng: random.Random, history: History) -> History:
+    """Whoever has a lead's place keeps it."""
+    settings = {section: lines.replace('"earliest_due"', '"hold"') for section, lines in history.settings}
+    return replace(history, settings=tuple(sorted(settings.items())))
+
+
 def _edits(rng: random.Random, history: History) -> History:
     """Most of what people do is to change a task: its due, its title, its text, also while a run is under way."""
     actions = [
@@ -134,4 +140,5 @@ FREQUENT = {
     "cancellations": Dimension(0, _cancellations),
     "messages": Dimension(0, _messages),
     "one_person": Dimension(0, _one_person),
+    "held": Dimension(0, _held),
 }

@@ -71,6 +71,7 @@ MUTANTS = (
         "syncer.engine.writes",
         "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
         "if reading.state is not State.OPEN:",
+        having=("rushes", "one_person"),
     ),
     Mutant(
         "the lane's top is not looked at",
@@ -100,7 +101,7 @@ MUTANTS = (
         "adapters.http.client",
         "                effort.fence()\n",
         "                pass\n",
-        having=("sleeps",),
+        having=("sleeps", "one_person"),
     ),
     Mutant(
         "a 404 closes the others",
@@ -133,6 +134,7 @@ MUTANTS = (
         "syncer.reconcile.merging",
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
+        having=("rushes",),
     ),
     Mutant(
         "a race is not mended",
@@ -200,7 +202,7 @@ MUTANTS = (
         "syncer.reconcile.lane",
         "earlier = replace_later and task.due",
         "earlier = task.due",
-        having=("one_person",),
+        having=("one_person", "held"),
     ),
     Mutant(
         "what is gone is made again",
