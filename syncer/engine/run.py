@@ -57,15 +57,12 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
     another account than the ledger belongs to, `LedgerError` if the ledger cannot be used.
     """
     async with opening.leased(account) as context:
-        merged, learned = await _read_and_merge(context, account)
+        merged, learned, newcomers = await _read_and_merge(context, account)
         plan = _plan(context)
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, merged)
         if excess is not None:
-            # Values that are read in another way must not become the base. If nothing reads as edited, what was read is
-            # stored: a task that somebody replaces before the next run would never have been seen.
-            if not any(merged.edited.values()):
-                context.store(learned)
+            context.store(_of_a_stopped_run(learned, newcomers, merged, excess))
             return stopped_report(account, context, plan, excess)
         context.store(learned)
         linking.leave_for_the_next_run(context)
@@ -79,13 +76,13 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
 async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
     """Return the report of what `run` would do now. Writes nothing to a CRM or to the ledger."""
     context = opening.unleased(account)
-    merged, _ = await _read_and_merge(context, account)
+    merged, _, _ = await _read_and_merge(context, account)
     finished = _plan(context)
     excess = _guard(account, options, context, finished.operations, merged)
     return plan_report(account, context, finished), excess
 
 
-async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[Merged, Changes]:
+async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[Merged, Changes, set[str]]:
     linking.begin(context)
     account.progress("opening the connections")
     await opening.verify_identities(context)
@@ -93,13 +90,13 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[
     await settle_doubts(context)
     account.progress("reading the CRMs")
     await observe(context, pause=account.settings.sync.interval, turns=opening.turns_of(account))
-    merged, learned = _merge(context)
+    merged, learned, newcomers = _merge(context)
     opening.remember_identities(context)
-    return merged, learned
+    return merged, learned, newcomers
 
 
-def _merge(context: RunContext) -> tuple[Merged, Changes]:
-    """Merge what was read. Returns what is to be stored of it if no limit stops the run."""
+def _merge(context: RunContext) -> tuple[Merged, Changes, set[str]]:
+    """Merge what was read. Returns what is to be stored of it if no limit stops the run, and the ids of new tasks."""
     merged = merge(
         context.base,
         context.seen,
@@ -110,11 +107,29 @@ def _merge(context: RunContext) -> tuple[Merged, Changes]:
         new_id=context.new_id,
     )
     learned = context.noted(_learned(context, merged))
+    reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
+    newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
     context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
-    return merged, learned
+    return merged, learned, newcomers
+
+
+def _of_a_stopped_run(learned: Changes, newcomers: Collection[str], merged: Merged, excess: Excess) -> Changes:
+    """What a run that a limit stops may store. New tasks count as seen: one that somebody replaces before the next run
+    would never have been open. But a value that reads as edited must not become the base."""
+    if not any(merged.edited.values()):
+        return learned
+    if excess.shift is not None:
+        return Changes()
+    return Changes(
+        tasks={task: learned.tasks[task] for task in newcomers},
+        replicas={key: replica for key, replica in learned.replicas.items() if replica.task in newcomers},
+        events=[event for event in learned.events if event.task in newcomers],
+        records=learned.records,
+        links=learned.links,
+    )
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:

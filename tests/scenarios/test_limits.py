@@ -55,6 +55,25 @@ def test_what_a_stopped_run_has_seen_and_somebody_replaced_since_is_still_open(s
     assert world.open() == (1, 2, 2)
 
 
+def test_what_a_stopped_run_has_seen_is_still_open_where_another_task_was_edited(stage: Make) -> None:
+    """The edited value does not become the base: the next run finds the edit again."""
+    world = stage(sync="max_creates_per_run = 1")
+    some(world, 1)
+    world.good(Options(allow_creates=6))
+    [edited] = world.highlevel_open()
+    later = world.due(hours=30)
+    world.highlevel.person_reschedules(edited.id, later)
+    second, _, _ = world.everywhere("Meera", "+919876512345")
+    world.superfone.person_creates(second, "BOOKING", world.due())
+    assert world.again().exit is Exit.LIMIT
+    world.superfone.person_creates(second, "FOLLOW_UP_CALL", world.due(hours=9))
+
+    world.good(Options(allow_creates=6))
+
+    assert world.open() == (2, 3, 3)
+    assert later in {task.due_to for task in world.reply_open()}
+
+
 def test_too_many_completions_stop_the_run_before_its_first_write(stage: Make) -> None:
     world = stage(sync="max_completions_per_run = 3")
     some(world, 2)

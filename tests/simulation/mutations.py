@@ -50,7 +50,7 @@ MUTANTS = (
         "        replica = replace(replica, state=type(replica.state).DONE)\n"
         "        self._context.record(Changes(replicas={replica.key: replica}))\n"
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
-        having=("errors", "completions"),
+        having=("errors", "completions", "pairs"),
     ),
     Mutant(
         "what a list does not show is done",
@@ -64,6 +64,7 @@ MUTANTS = (
         "                connection.seen.readings[item.key] = Reading(item.system, item.key, item.contact, "
         "State.DONE, self.context.base.tasks[task].kind, '')\n"
         "        await self._by_need(connection, CONTACTS)\n",
+        having=("deletions",),
     ),
     Mutant(
         "whatever a completion closed was meant",
@@ -110,7 +111,7 @@ MUTANTS = (
         "        misses = replica.misses + 1\n",
         "        misses = replica.misses + 1\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
-        having=("gateway",),
+        having=("deletions",),
     ),
     Mutant(
         "a twin may be another person's",

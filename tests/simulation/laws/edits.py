@@ -16,7 +16,10 @@ from tests.simulation.story import UNTOLD, Story
 def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: SeenTask) -> None:
     """One edit of ours: of an open task that nobody has finished, to a value that somebody typed for it."""
     copy, story = (system, remote_id), facts.stories.get(before.name or "")
-    if facts.stage.arriving and not before.open:
+    read_at, closed_at = facts.task_read_at.get(copy), facts.closed_at.get(copy)
+    # Between our read and our write, which no CRM can prevent, or before a request that came late.
+    unseen = read_at is not None and closed_at is not None and closed_at >= read_at
+    if not before.open and (unseen or facts.stage.arriving):
         return
     if story is None or not before.open:
         raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
