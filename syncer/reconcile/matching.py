@@ -37,6 +37,7 @@ class Matching:
         self._policy = work.inputs.policy
         self._link = link
         self._readings = readings
+        self._claimed: set[str] = set()
         self.groups = groups
 
     def match(self) -> None:
@@ -108,17 +109,32 @@ class Matching:
             self._mark_unsure(row)
         elif target is not None and (target.open or ours):
             self._join(row, target)
-        elif any(not other.open for other in alike):
+        elif self._claim([other for other in alike if not other.open and not other.shows(row.system)]):
             # The task that it looks like is finished. This may be our copy of it, or a new task of a person.
             group.held = Reason.DONE_OR_REOPENED
-        elif self._is_behind and any(is_second_copy(row, other) for other in alike):
-            group.held = Reason.DUPLICATE
+        elif any(self._is_one_too_many(row, other) for other in alike) and not (
+            self._may_be_ours(row) and self._lacking(row)
+        ):
+            group.held = Reason.DONE_OR_REOPENED if any(not other.open for other in alike) else Reason.DUPLICATE
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
         elif (us is None or ours) and self._is_finished_elsewhere(row):
             # A task that agrees so closely with a finished one is usually our own copy of it.
             group.held = Reason.DONE_OR_REOPENED
+
+    def _claim(self, finished: list[Group]) -> bool:
+        """Take a row for the missing copy of one of these tasks. Returns whether one was free."""
+        free = [other.task for other in finished if other.task not in self._claimed]
+        self._claimed.update(free[:1])
+        return bool(free)
+
+    def _is_one_too_many(self, row: Reading, other: Group) -> bool:
+        """Whether the task that this row looks like has a copy there already.
+
+        So the row may also be the copy of another task: a task in a lane keeps the due date of before.
+        """
+        return not other.open or (self._is_behind and is_second_copy(row, other))
 
     def _is_finished_elsewhere(self, row: Reading) -> bool:
         return any(is_finished_before(self._policy, row, other) for other in self.groups.values())

@@ -210,10 +210,23 @@ class _FirstSight:
             work.begin(reading, held=Reason.DUPLICATE)
             return True
         if not work.is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):
-            return False
+            return self._hold_if_another_may_have_made_it(reading, task)
         adopt(work, reading, task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
         return True
+
+    def _hold_if_another_may_have_made_it(self, reading: Reading, task: Task) -> bool:
+        """Hold the reading if it may be the only copy there of a finished task. Returns whether it is held.
+
+        Another ledger made it, and nobody could read it when the task was finished, or changed; or people copied a text
+        with its marker. Nothing tells which.
+        """
+        work, marker = self._work, reading.marker
+        another = marker is not None and marker.ledger != work.base.ledger_id
+        held = another and task.state is not State.OPEN and not work.base.copies(task.id, reading.system)
+        if held:
+            work.begin(reading, held=Reason.DONE_OR_REOPENED)
+        return held
 
     def _place_by_user(self, reading: Reading) -> bool:
         """Join a task of our user to the task that lacks a copy here, in a CRM that keeps no markers.

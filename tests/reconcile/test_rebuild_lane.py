@@ -153,6 +153,20 @@ def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> Non
     assert all(one.held for one in found.base.tasks.values() if one.id != task.id)
 
 
+@pytest.mark.parametrize("is_done", [False, True])
+def test_what_looks_like_a_second_copy_and_may_be_the_first_of_a_task_that_was_moved_is_unmatched(
+    is_done: bool,
+) -> None:
+    """A reminder in a lane cannot be moved and keeps the due of before; of the moved task no other copy is made."""
+    tasks = [a_task(f"{TYPED}:{n}", origin=TYPED, kind=Kind.TODO, title="Note") for n in (1, 2)]
+    moved = [row if row.system == LANE else replace(row, due=at(days=9)) for row in copies_of(tasks[0])]
+    others = [done(row) if is_done and row.system != LANE else row for row in copies_of(tasks[1])]
+    found = rebuilt(*moved, *others)
+    held = [task.held for task in found.base.tasks.values() if task.id.startswith(LANE)]
+    assert held == ([Reason.DONE_OR_REOPENED] if is_done else []) + [Reason.UNMATCHED]
+    assert found.base.tasks[tasks[0].id].held == Reason.DONE_OR_REOPENED
+
+
 @pytest.mark.parametrize("us", [None, API])
 def test_two_that_our_user_made_at_one_due_stay_with_the_two_tasks_that_have_it(us: str | None) -> None:
     tasks = [a_task(f"{TYPED}:{n}", origin=TYPED, kind=Kind.TODO, title="Note") for n in (1, 2)]

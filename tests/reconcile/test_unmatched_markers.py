@@ -130,6 +130,30 @@ def test_what_another_ledger_made_of_a_task_that_is_done_is_its_copy(
     assert merged(a_base(task), read_in_full(reading)).base.replicas[PLAIN, "x"].task == copy_of
 
 
+@pytest.mark.parametrize(
+    ("ledger", "copies", "held"),
+    [
+        (OTHER_LEDGER, [LANE, TYPED], Reason.DONE_OR_REOPENED),
+        (OTHER_LEDGER, [LANE, TYPED, PLAIN], ""),
+        (LEDGER, [LANE, TYPED], ""),
+    ],
+    ids=["another ledger's", "beside the copy that is known", "of our own making nothing is unknown"],
+)
+@pytest.mark.parametrize("changes", [{"title": "Ring"}, {"due": at(days=9)}], ids=["renamed", "moved"])
+def test_what_another_ledger_may_have_made_of_a_task_that_is_done_is_held(
+    changes: dict[str, Any], ledger: str, copies: list[str], held: str
+) -> None:
+    """It could not be read when the task was changed and done, or people copied a text: no copies of it are made."""
+    task = replace(TASK, title="Ring at noon", state=State.DONE)
+    closed = [a_replica(task, system, title=task.title, state=ReplicaState.DONE) for system in copies]
+    reading = a_reading(
+        PLAIN, "x", marker=marker_of(task, ledger), **({"title": task.title, "due": task.due} | changes)
+    )
+    found = merged(a_base(task, replicas=closed), read_in_full(reading))
+    assert found.base.tasks[NEW].held == held
+    assert found.base.tasks[task.id] == task
+
+
 @pytest.mark.parametrize("moved", [False, True])
 def test_of_two_with_one_marker_the_one_that_is_called_as_the_task_is_ours(moved: bool) -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", due=at(days=2) if moved else at(hours=5))
