@@ -159,6 +159,7 @@ MUTANTS = (
         "syncer.reconcile.merge",
         "        same = task.state is State.OPEN or gone\n",
         "        same = task.state is State.OPEN or gone\n        if not same:\n            return\n",
+        having=("recurring",),
     ),
     Mutant(
         "what is kept when cancelled is closed",
@@ -268,7 +269,7 @@ MUTANTS = (
         "syncer.reconcile.unmatched",
         "or task.held or not work.has_room(task.id, reading.system):",
         "or task.held:",
-        having=("equal",),
+        having=("equal", "one_person"),
     ),
     Mutant(
         "a due is enough for a twin",
@@ -318,7 +319,7 @@ MUTANTS = (
         "syncer.domain.contact_keys",
         "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
         "return number is None",
-        having=("dirty",),
+        having=("dirty", "completions"),
     ),
     Mutant(
         "one row that cannot be understood spoils the list",
