@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, LanePolicy
+from syncer.domain.altering import altered
 from syncer.domain.base import Base, Changes
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
@@ -181,7 +182,7 @@ class _Known:
     def _still_open(self, replica: Replica, reading: Reading) -> None:
         title = _title_of(replica, reading)
         self._work.put_replica(
-            replace(
+            altered(
                 replica,
                 contact=reading.contact or replica.contact,
                 ours=_still_ours(self._work.inputs.policy, replica, reading),

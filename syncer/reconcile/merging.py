@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, LanePolicy
+from syncer.domain.altering import altered
 from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
 from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
 from syncer.domain.fields import TaskField
@@ -211,18 +212,18 @@ class Merging:
         ``anew`` is true if the origin was not known before.
         """
         travels = frozenset[TaskField]() if anew else self.inputs.policy.edits
-        followed = replace(
+        followed = altered(
             task,
             contact=self._person_of(task, reading),
             title=task.title if TaskField.TITLE in travels else title or task.title,
             notify_at=reading.notify_at or task.notify_at,
         )
         if reading.whole and TaskField.BODY not in travels:
-            followed = replace(followed, body=reading.body or task.body)
+            followed = altered(followed, body=reading.body or task.body)
         if TaskField.DUE not in travels:
             synthetic = task.due_synthetic and reading.due is None
-            followed = replace(followed, due=self._due_of(task, reading), due_synthetic=synthetic)
-        if followed != task:
+            followed = altered(followed, due=self._due_of(task, reading), due_synthetic=synthetic)
+        if followed is not task:
             self.put_task(followed)
             self.event("changed", "them", "person, title, body or due follow the origin", followed.id, reading)
 
@@ -319,7 +320,7 @@ class Merging:
             # Settling compares the copy with this base. A new due date shows that the completion of a recurring task
             # was carried out, and a new text shows that an edit was.
             replica = replace(replica, due=old.due, title=old.title, body=old.body, assignee=old.assignee)
-        if old == replica:
+        if old is replica or old == replica:
             return
         if old is not None and self._open_in.get((old.task, old.system)) == old.remote_id:
             del self._open_in[old.task, old.system]

@@ -196,11 +196,13 @@ def items_of(
     elif not seen[system].listed:
         items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
     else:
-        items += _vanished(system, base, seen[system])
-        items += _changed(base, seen[system], capabilities, edits)
-        rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
-        items += [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows[:turns]]
-        items += _contacts(system, base, seen[system])
+        # Each of these walks over all rows, so it is skipped if nobody asks for it.
+        items += _vanished(system, base, seen[system]) if TASKS & set(stages) else ()
+        items += _changed(base, seen[system], capabilities, edits) if TASKS & set(stages) else ()
+        if TEXTS_IN_TURN & set(stages):
+            rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
+            items += [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows[:turns]]
+        items += _contacts(system, base, seen[system]) if CONTACTS & set(stages) else ()
     items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)
     return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from syncer.domain.altering import altered
 from syncer.domain.fields import Change, TaskField, Value
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, place_of
 from syncer.domain.policy import Policy
@@ -201,7 +202,7 @@ def in_words(value: Value) -> str:
 def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
     """A copy with what was just read as its base; what is switched off, or never read, follows without more ado."""
     policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
-    now = replace(replica, **base_of(reading))
+    now = altered(replica, **base_of(reading))
     if not reading.whole:
         # A row tells what was never read, where lists show it.
         if now.assignee is None and reading.assignee is not None:
