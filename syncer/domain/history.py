@@ -23,7 +23,7 @@ _WORDS: Final = {
     "created": "created it",
     "completed": "completed it",
     "edited": "changed it",
-    "overwritten": "changed it, and that gave way",
+    "overwritten": "changed it, but another change replaced that",
     "in_doubt": "lost the answer",
     "not_carried_out": "found that nothing had happened",
     "parked": "had the request rejected",

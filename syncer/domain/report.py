@@ -79,7 +79,7 @@ class OperationReport:
 
 @dataclass(frozen=True, slots=True)
 class Overwrite:
-    """A value that somebody typed in ``system``, and that gave way to what was typed in ``by``; a due is ISO 8601."""
+    """A value that somebody typed in ``system``, and that the value typed in ``by`` replaced. A due is ISO 8601."""
 
     task: str
     system: str

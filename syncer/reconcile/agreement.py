@@ -78,6 +78,7 @@ def join(one: Record, other: Record) -> bool:
     """Whether these two records would be joined today by their keys alone."""
     if any(email in other.emails for email in one.emails):
         return True
+    # Different e-mails outweigh a number that an office may share. A missing e-mail contradicts nothing.
     alike = [phone for phone in one.phones if phone in other.phones]
     if not one.emails or not other.emails:
         return bool(alike)
@@ -132,6 +133,7 @@ class Agreement:
             return False
         if not key.startswith("+"):
             return True
+        # Colleagues share the number of their office. It does not make them one person.
         if differ(holder.emails, other.emails) and many_share(key):
             return False
         return not self._by_phone.isdisjoint({own.system, holder.system}) or set(own.emails).isdisjoint(holder.emails)
@@ -139,6 +141,7 @@ class Agreement:
     @staticmethod
     def _connected(shown: list[Record], left: Collection[str]) -> bool:
         if left:
+            # A deleted contact may have been the only connection between the others, who did not change.
             phones = tuple(key for key in left if key.startswith("+"))
             emails = tuple(key for key in left if not key.startswith("+"))
             shown = [*shown, Record("", "", phones=phones, emails=emails)]
@@ -148,4 +151,5 @@ class Agreement:
             for other in rest:
                 (reached if join(one, other) else still).append(other)
             rest = still
+        # The keys of the deleted contact are a record without a system. They need not be connected.
         return not any(record.system for record in rest)

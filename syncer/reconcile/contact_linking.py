@@ -63,6 +63,7 @@ def link_records(
     linked = Linked()
     for group in work.groups():
         name = _name_link(group, links, linked, new_id)
+        # A newcomer may end a contradiction or begin one, so a link that grew is judged again.
         if name is not None and len(group) > len(members.get(name, ())):
             for link in {links[key] for key in group if key in links}:
                 broken.pop(link, None)
@@ -83,6 +84,7 @@ def _name_link(group: Group, links: Mapping[RecordKey, str], linked: Linked, new
     if len(group) < 2:
         return None
     old = sorted({links[key] for key in group if key in links})
+    # The order of the records must not matter: the smallest id stays.
     name = old[0] if old else new_id()
     for absorbed in old[1:]:
         linked.merged[absorbed] = name
@@ -144,6 +146,7 @@ class _Linking:
         self._drop_conflicts(edges)
         self._drop_torn(edges, torn_before)
         self._drop_strangers(edges)
+        # A chain of keys may lead to two records of one CRM, though no single key does. Then nobody in it is joined.
         unfit: dict[Group, Group] = {}
         for component in _components(edges):
             union: Group = frozenset().union(*component)
@@ -171,6 +174,7 @@ class _Linking:
     def _add_edges(self, edges: Edges, key: str, found: list[RecordKey]) -> None:
         groups = {self._group(record) for record in found}
         if not _one_per_system(found) or self._strangers(key, found):
+            # Several contacts of one CRM may share a key. That is unclear only if a record of another CRM has it, too.
             if len({system for system, _ in found}) > 1 and len(groups) > 1:
                 self._doubt(found, {key})
             return

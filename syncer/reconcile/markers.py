@@ -1,4 +1,4 @@
-"""Which task a marker names, and which texts with a marker people copied (pure)."""
+"""Which task a marker names, and whether people copied a text together with its marker (pure)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from syncer.domain.policy import Policy
 from syncer.reconcile.likeness import is_like
 
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
-"""More than a CRM's clock and ours usually do."""
+"""The longest difference between two clocks that is counted on. Usual ones are smaller."""
 
 
 def named_by(base: Base, marker: Marker) -> Task | None:
-    """The task that this marker names; ``None`` where the ledger does not know it.
+    """Return the task that this marker names, or ``None`` if the ledger does not know it.
 
-    Another ledger may have seen a twin first, or have taken a copy of ours for an origin: then the marker names the
-    place of one of our task's other replicas. Where that copy was closed, or may have been since an old ledger was
-    copied, it was reopened, which made it a task that we do not know.
+    A marker names the place of a task's origin. Another ledger may have seen a twin first, or taken a copy of ours for
+    the origin. Then its marker names the place of another replica of our task.
     """
     task = base.tasks.get(marker.task)
     if task is not None:
@@ -26,6 +25,8 @@ def named_by(base: Base, marker: Marker) -> Task | None:
     replica = base.replicas.get(marker.place)
     if replica is None:
         return None
+    # A copy that was closed was reopened since, which began a task that this ledger does not know. After a restored
+    # backup the same may be true of a copy that is stored as open.
     if replica.state is not ReplicaState.OPEN or (replica.made and base.restored_at is not None):
         return None
     same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
@@ -33,9 +34,9 @@ def named_by(base: Base, marker: Marker) -> Task | None:
 
 
 def is_history(base: Base, task: Task) -> bool:
-    """Whether nothing is known of a closed task but that it is closed where it was made: by whom, nobody saw.
+    """Whether the task was closed when it was first seen, so that only its origin is known, and not who closed it.
 
-    That we copied it, or tried to, tells that it was open, whatever became of the copies.
+    A task that we copied, or tried to copy, was open, whatever became of the copies.
     """
     if task.state is State.OPEN or base.operations_of(task.id):
         return False
@@ -44,7 +45,7 @@ def is_history(base: Base, task: Task) -> bool:
 
 
 def is_by_another(base: Base, reading: Reading) -> bool:
-    """Whether another ledger made this task, as its marker says, while this one was there already."""
+    """Whether another ledger created this task after this ledger was created. Its marker shows that."""
     marker, made_at = reading.marker, base.ledger_made_at
     if marker is None or made_at is None or reading.created_at is None:
         return False
@@ -52,10 +53,10 @@ def is_by_another(base: Base, reading: Reading) -> bool:
 
 
 def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
-    """Whether people copied a known task's marker into this task, with a text of ours.
+    """Whether people copied the marker into this task, together with a text of ours.
 
-    They duplicate a task, and finish or delete the one that we made. What a lost or late request made is as the task
-    is; what another ledger made may have been changed since.
+    People duplicate a task, and finish or delete the copy that we made. A copy that a lost or late request made looks
+    like the task. A copy that another ledger made may have been changed since, so its look counts for less.
     """
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had)

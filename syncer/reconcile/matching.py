@@ -104,9 +104,11 @@ class Matching:
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
         target = self._first([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
+        # If the row fits two tasks, neither gets it: closing the wrong one later would be a false completion.
         if target is not None and self._is_contested(row, target):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
+        # To join a group without an open row is to complete the row, so it must certainly be ours.
         elif target is not None and (target.open or ours):
             self._join(row, target)
         elif self._claim([other for other in alike if not other.open and not other.shows(row.system)]):
@@ -155,6 +157,7 @@ class Matching:
         later = row.created_at - min(copy for copy in copies if copy is not None)
         if later < -CLOCKS_DIFFER_BY:
             self._join(row, fitting[0])
+        # The clocks of two CRMs may differ by as much, so the order of the two is unknown.
         elif later <= CLOCKS_DIFFER_BY:
             self._group_of(row).held = Reason.DONE_OR_REOPENED
 
@@ -380,6 +383,7 @@ class Matching:
         if other.marked or other.task in self._work.base.tasks:
             return True
         if self._is_behind:
+            # A single row in the same CRM is another task: our copy is never in the CRM of its origin.
             return not other.is_alone or members[0].system != row.system
         origin = other.origin or members[0]
         if origin.system == row.system or origin.created_at is None or row.created_at is None:

@@ -76,6 +76,7 @@ def merge(
     for link in sorted(read):
         rebuild(work, link)
         work.set_behind(link, behind=False)
+    # A later run may not read the marker again, so it is stored that the person is behind.
     for link in told - read:
         work.set_behind(link, behind=True)
     for link in behind - read:
@@ -156,6 +157,7 @@ class _Known:
         """Whether nothing may be concluded from this: a write is in doubt, or the ledger may not know every write."""
         person = self._work.base.tasks[replica.task].contact
         both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
+        # For its persons the rebuild judges what was closed or reopened, because it knows all rows of the task.
         if person in self._leave or (person in self._rebuilt and reading is not None and not both_open):
             return True
         return self._work.is_doubtful(replica.system, replica.contact)
@@ -163,6 +165,7 @@ class _Known:
     def _known(self, replica: Replica, reading: Reading) -> None:
         if reading.state is State.OPEN:
             self._still_open(replica, reading)
+        # A copy that was reported missing in two runs may show up closed after all. Then it was done, not deleted.
         elif replica.state in {ReplicaState.OPEN, ReplicaState.GONE}:
             self._closed(replica, reading)
         else:
@@ -202,6 +205,7 @@ class _Known:
         task = work.base.tasks[replica.task]
         gone = replica.state is ReplicaState.GONE
         same = task.state is State.OPEN or gone
+        # Without room, keeping the row would give the task two open copies in one CRM.
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
             work.put_replica(replace(replica_of(reading, task.id), made=replica.made))
@@ -289,7 +293,7 @@ class _Known:
             detail = f"its copy in {replica.system} was deleted, so its other copies are completed"
             self._work.event("cancelled", "them", detail, task.id, replica)
 
-    # 2 ---------------------------------------------------------------------------------------------
+    # 3 ---------------------------------------------------------------------------------------------
 
     def closed_unseen(self) -> None:
         for system in self._systems:
@@ -311,7 +315,10 @@ class _Known:
                         self._closed_before_seen(reading)
 
     def _closed_by_others(self, reading: Reading, lane: Iterable[Reading], lane_policy: LanePolicy) -> None:
-        """Remember it; what a newer task of theirs or another ledger closed is not done, should a copy tell of it."""
+        """Store a task that was closed before our write, so that a copy that is found later is known as a copy.
+
+        If a newer task of theirs or another ledger closed it, it is superseded and not done.
+        """
         if self._work.contact_of(reading) is None:
             return
         theirs = (row for row in lane if not self._work.made(row))
@@ -331,7 +338,8 @@ class _Known:
         if self._work.contact_of(reading) is None:
             return
         copied = second_copy_of(self._work, reading)
-        # What another ledger made, or this one before it was put back, is a copy: of what, this one may see elsewhere.
+        # If our user made it before this ledger was restored, or for another ledger, it is a copy. Its origin may be
+        # in another CRM, so it is not put back.
         anothers = self._work.standing.may_lack_writes and is_of_our_user(self._work, reading)
         held = Reason.UNMATCHED if anothers else ""
         task = copied or twin_of(self._work, reading) or self._work.begin(reading, held=held)

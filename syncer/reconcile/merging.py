@@ -149,6 +149,7 @@ class Merging:
             window=None if lane_policy is None else lane_policy.supersede_window,
         )
         by_us = lane_policy is not None and us is not None and closed.updated_by == us
+        # The API key may belong to a person. Without a second ledger, what that user closed and we did not is done.
         return Cause.ANOTHER_LEDGER if cause is Cause.PERSON and by_us and self.may_have_company else cause
 
     def contact_of(self, reading: Reading) -> str | None:
@@ -202,6 +203,7 @@ class Merging:
         """Hold a task that equals so many others that an automation probably copies our copies back."""
         alike = (task.contact, task.kind, task.title, task.due)
         self.base.recent[alike] = self.base.recent.get(alike, 0) + 1
+        # An equal due date that we made up shows nothing: all undated tasks of one run get the same one.
         if task.held or task.due_synthetic or self.base.recent[alike] <= LOOP_AFTER:
             return task
         return replace(task, held=Reason.LOOP)

@@ -99,7 +99,7 @@ class Obstacles:
         return self._unusable(replica.system) or self._behind(task)
 
     def to_make_again(self, task: Task, replica: Replica) -> Obstacle | None:
-        """What is in the way of a new copy in place of an open one: like any create, it needs a certain person."""
+        """Return what prevents replacing an open copy. Like any create, it must be clear whose task it is."""
         doubt = self._contradicted.get(task.contact)
         if doubt is not None:
             return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)

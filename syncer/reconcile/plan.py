@@ -157,6 +157,7 @@ class _Planner:
 
     def plan_task(self, task: Task) -> None:
         """Plan what this task needs in every system."""
+        # A held task may be a copy of another task. A copy of it could be that task's second one.
         if task.held and task.state is State.OPEN:
             self._attend(task, task.origin, Reason(task.held))
             return
@@ -319,6 +320,7 @@ class _Planner:
         lane = self._lanes[system, contact]
         listing = self._seen[system].lanes.get(contact)
         asked = [task for task in (*lane.closes.values(), *lane.wishes) if task not in lane.stuck]
+        # A request in doubt may still arrive, and would then close what this plan has put on top.
         if listing is None or self._base.unsettled(system, contact):
             for task in asked:
                 reason = Reason.UNREAD if listing is None else Reason.LANE_BLOCKED
@@ -331,6 +333,7 @@ class _Planner:
         ]
         self._mention_unlisted(system, lane, stack)
         above = list(takewhile(lambda task: task.close, stack))
+        # Nothing is created on top of a task that is still to be completed: that completion would hit the new one.
         if any(task.task in lane.stuck for task in above):
             return _until_stuck(above, lane.stuck, asked)
         capable = self._capabilities[system].lane
@@ -378,7 +381,9 @@ class _Planner:
 
 
 def _not_editable(changes: Iterable[Change]) -> str:
-    return "; ".join(f"{one.field.value} stays {in_words(one.old)}, and is {in_words(one.new)}" for one in changes)
+    return "; ".join(
+        f"{one.field.value} stays {in_words(one.old)} there; the task has {in_words(one.new)}" for one in changes
+    )
 
 
 def _until_stuck(above: Iterable[OpenTask], stuck: Collection[str], asked: Iterable[str]) -> LanePlan:

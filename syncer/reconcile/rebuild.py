@@ -59,6 +59,7 @@ class _Conclusion:
     def store(self) -> None:
         group, work = self._group, self._work
         if group.is_alone and self._known is None:
+            # Nothing connects this task to another one. First sight decides, because it also looks for twins.
             self._begin_again()
             return
         if not group.open and (self._known is None or self._known.state is not State.OPEN):
@@ -297,6 +298,7 @@ class _Conclusion:
             or task.state is not State.OPEN
         ):
             return
+        # As gone it stands under attention. Without a replica it would be created in the CRM that it was deleted from.
         if system in self._work.inputs.capabilities:
             contact = next((key[1] for key in self._work.standing.contacts_of(task.contact) if key[0] == system), "")
             self._work.put_replica(Replica(system, remote_id, task.id, contact, state=ReplicaState.GONE))

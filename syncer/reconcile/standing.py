@@ -42,6 +42,7 @@ class Standing:
     def told(self, person: str | None = None) -> set[str]:
         """Return the persons (links) for whom a marker shows, or showed, a write that the ledger does not know."""
         cursors = self._base.cursors
+        # A marker may not be read again in this run. Earlier runs stored for whom one told of a write.
         names = [name for name in cursors if name.startswith(BEHIND)] if person is None else [BEHIND + person]
         known = {name.removeprefix(BEHIND) for name in names if cursors.get(name)}
         told = {link for row in self._rows(person) if self._tells(row) and (link := self._link(row))}

@@ -96,6 +96,8 @@ class _FirstSight:
                 for reading in sorted(self._unknown_open(system), key=self._unlikeness)
                 if not (self._is_origin(reading) or self._place_by_marker(reading) or self._place_by_user(reading))
             ]
+        # A marker is certain and a twin only likely, so the markers of all CRMs come first. What is begun for one CRM
+        # is a candidate for the next: two new tasks meet as twins here.
         for readings in unmarked.values():
             twins = self._twins(readings)
             for reading in readings:
@@ -159,6 +161,7 @@ class _FirstSight:
                 self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
             elif self._work.contact_of(reading) in self._leave:
                 self._leave_unread(reading)
+            # The text of other rows was not read yet, and may end with a marker. They are looked at once it was.
             elif reading.whole:
                 found.append(reading)
         return found
@@ -209,6 +212,7 @@ class _FirstSight:
                 return False
             work.begin(reading, held=Reason.DUPLICATE)
             return True
+        # As long as our create is in doubt this may be its result, even if people have changed it since.
         if not work.is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):
             return self._hold_if_another_may_have_made_it(reading, task)
         adopt(work, reading, task, "recognised by its marker", made=True)
@@ -263,6 +267,7 @@ class _FirstSight:
             return ""
         if second_copy_of(work, reading) is not None:
             return Reason.DUPLICATE
+        # A person may work with our API key. Their task is a new one, unless there is a sign that it is a copy.
         return Reason.UNMATCHED if work.may_have_company or self._was_here_lately(reading) else ""
 
     def _was_here_lately(self, reading: Reading) -> bool:
@@ -333,6 +338,7 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
     work.put_replica(replica)
     if made:
         creates = work.base.operations_in((task.id, reading.system, Action.CREATE))
+        # What a create in doubt sent is the base of this copy. Whatever else it shows was typed by people.
         sent = next((one.changes for one in creates if one.state in UNSETTLED), ())
         settle_first(work, task.id, replica, reading, sent)
     elif reading.system == task.origin:

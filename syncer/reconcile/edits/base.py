@@ -1,8 +1,8 @@
-"""The base of a copy, field by field: what it showed last, what it is owed, and what people typed there (pure).
+"""The base of a copy, field by field: what it showed last, which values it is owed, and what people typed (pure).
 
-Words of ``Replica.owed`` are ``"due"`` for a field that is owed, and ``"due?"`` as long as the copy was not read since
-the task took its value. Words of ``Replica.typed`` are ``"due"``, or ``"due 2026-05-19T08:30:00+00:00"`` where its CRM
-told when.
+``Replica.owed`` has the word ``"due"`` if the copy is to get the task's due date, and ``"due?"`` if the copy was not
+read since the task took that value. ``Replica.typed`` has the word ``"due"`` if people typed the value that the copy
+showed last, or ``"due 2026-05-19T08:30:00+00:00"`` if the CRM reported when.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MARK: Final = {Owed.YES: "", Owed.UNSEEN: "?"}
 
 
 def shown(replica: Replica, field: TaskField) -> Value:
-    """What the copy showed last."""
+    """Return what the copy showed last."""
     match field:
         case TaskField.DUE:
             return replica.due
@@ -33,24 +33,24 @@ def shown(replica: Replica, field: TaskField) -> Value:
 
 
 def is_known(replica: Replica, field: TaskField) -> bool:
-    """Whether that is known: a text, or an assignee, that was never read is not."""
+    """Whether it is known what the copy showed last. A text or an assignee that was never read is not known."""
     return field in (TaskField.DUE, TaskField.TITLE) or shown(replica, field) is not None
 
 
 def owed(replica: Replica, field: TaskField) -> Owed:
-    """Whether the copy is yet to be given the task's value."""
+    """Whether the copy is still to get the task's value."""
     if field.value in replica.owed:
         return Owed.YES
     return Owed.UNSEEN if f"{field.value}?" in replica.owed else Owed.NO
 
 
 def owed_fields(replica: Replica) -> list[TaskField]:
-    """All that it is owed."""
+    """Return all fields that the copy is owed."""
     return [field for field in TaskField if owed(replica, field)] if replica.owed else []
 
 
 def with_owed(replica: Replica, changed: Mapping[TaskField, Owed]) -> Replica:
-    """The copy, owed these."""
+    """Return the copy with these fields changed in what it is owed."""
     if not (replica.owed or any(changed.values())):
         return replica
     now = {field: changed.get(field, owed(replica, field)) for field in TaskField}
@@ -59,7 +59,7 @@ def with_owed(replica: Replica, changed: Mapping[TaskField, Owed]) -> Replica:
 
 
 def typed(replica: Replica, field: TaskField) -> tuple[bool, datetime | None]:
-    """Whether people typed there what it showed last, and when, where that was told."""
+    """Whether people typed what the copy showed last, and when, if the CRM reported that."""
     for word in replica.typed:
         name, _, instant = word.partition(" ")
         if name == field.value:
@@ -68,7 +68,7 @@ def typed(replica: Replica, field: TaskField) -> tuple[bool, datetime | None]:
 
 
 def with_typed(replica: Replica, fields: Collection[TaskField], at: datetime | None) -> Replica:
-    """The copy, of which people typed these fields then."""
+    """Return the copy with the note that people typed these fields at that time."""
     if not fields:
         return replica
     when = f" {at.isoformat()}" if at is not None else ""
@@ -77,14 +77,14 @@ def with_typed(replica: Replica, fields: Collection[TaskField], at: datetime | N
 
 
 def without_typed(replica: Replica, fields: Collection[TaskField]) -> Replica:
-    """The copy, of which we wrote these fields."""
+    """Return the copy without that note for these fields, because we wrote them."""
     names = {field.value for field in fields}
     kept = tuple(word for word in replica.typed if word.partition(" ")[0] not in names)
     return replica if kept == replica.typed else replace(replica, typed=kept)
 
 
 def base_of(reading: Reading) -> dict[str, Any]:
-    """What a reading shows, as a copy's base; a list's row tells neither text nor, where there is none, a title."""
+    """Return what a reading shows as fields of a replica. A row of a list shows no text, and not always a title."""
     base: dict[str, Any] = {"due": reading.due}
     if reading.whole or reading.title:
         base["title"] = reading.title

@@ -1,13 +1,16 @@
-"""Merge one field of one task: base, readings and times to its new value, what is owed to whom, what was lost (pure).
+"""Merge one field of one task (pure).
 
-Whoever changed it is found by comparing each copy with its own base. Of several, one wins:
+The input is the task's value, and for each copy its base, what was read and when it was changed. The result is the new
+value, the copies that are to get it, and the values that were overwritten.
 
-1. the origin, where its CRM does not tell when
-2. else the latest of those whose CRM tells when
-3. else any, by its place, so that the same readings give the same result
+A copy was changed if it differs from its own base. If several copies were changed, one of the changes wins:
 
-That is a total order: copies that are read one after another give what copies that are read together give. A change
-that the task took before a copy was read again stands in for the copies that show it.
+1. the origin's, if its CRM does not report when it was made
+2. else the latest one, of those whose CRM reports when
+3. else one that is chosen by its place, so that the same readings give the same result
+
+This is a total order, so copies that are read one after another give the same result as copies that are read together.
+A change that the task took before another copy was read takes part, too.
 """
 
 from __future__ import annotations
@@ -24,22 +27,22 @@ _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Owed(StrEnum):
-    """Whether a copy is yet to be given the task's value."""
+    """Whether a copy is still to get the task's value."""
 
     NO = ""
     YES = "owed"
-    """It was read since the task took that value: what people change there now is newer."""
+    """The copy was read since the task took that value. What people change there now is newer than the value."""
     UNSEEN = "unseen"
-    """It was not: what they changed there meanwhile is another change of the same time."""
+    """The copy was not read since. What people changed there meanwhile competes with the value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One copy, as far as one field is concerned.
+    """One field of one copy.
 
-    ``base`` is what its CRM showed last, ``known`` whether that is known; ``now`` is what was read, if it was ``read``.
-    ``at`` is when the change that was just read was made, where its CRM tells. ``typed`` says that people typed the
-    base there, and ``since`` when. ``shows`` says that the field has a place there; without one nothing is owed.
+    ``base`` is what its CRM showed last, and ``known`` is false if that is not known. ``now`` is what was read, if
+    ``read`` is true, and ``at`` is when that was changed, if the CRM reports it. ``typed`` is true if people typed the
+    base, and ``since`` is when. ``shows`` is false if the CRM has no such field; then the copy is owed nothing.
     """
 
     place: str
@@ -58,13 +61,13 @@ class Side:
 
     @property
     def shown(self) -> Value:
-        """What it shows, as far as is known."""
+        """What the copy shows now, as far as it is known."""
         return self.now if self.read else self.base
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """A value that somebody typed at ``place``, and that gave way to what was typed at ``by``."""
+    """A value that somebody typed at ``place``, and that was overwritten by what was typed at ``by``."""
 
     place: str
     value: Value
@@ -74,9 +77,9 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class FieldMerge:
-    """The task's value of the field. ``winner`` is the place of the change that it took, if it took one.
+    """The task's value of the field. ``winner`` is the place of the change that the task took, or ``None``.
 
-    ``changed`` are the places where it was changed. ``owed`` has every place that was given.
+    ``changed`` are the places where people changed the field. ``owed`` has an entry for each place.
     """
 
     value: Value
@@ -105,7 +108,7 @@ class _Change:
 def is_changed(task_field: TaskField, side: Side) -> bool:
     """Whether people changed the field there since it was last read.
 
-    That a due, a title or an assignee was taken away changes no other copy.
+    Removing a due date, a title or an assignee does not count, so that no other copy loses it.
     """
     if not (side.read and side.known) or side.same(side.base, side.now):
         return False
@@ -113,10 +116,12 @@ def is_changed(task_field: TaskField, side: Side) -> bool:
 
 
 def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> FieldMerge:
-    """What becomes of the field, given the task's ``value`` and all copies, in any order."""
+    """Merge the field, given the task's ``value`` and all copies in any order."""
     sides = sorted(sides, key=lambda side: side.place)
     changed = [side for side in sides if is_changed(task_field, side)]
     changes = [_Change(side, side.now, side.at) for side in changed]
+    # None of these copies was read since the task took its value, so nothing tells which change came first. The value
+    # competes with them, as it would if all copies had been read together.
     if changes and all(side.owed is Owed.UNSEEN for side in changed):
         changes.append(_pending(value, sides))
     best = max(changes, key=lambda change: change.rank, default=None)
@@ -133,7 +138,7 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
 
 
 def _pending(value: Value, sides: list[Side]) -> _Change:
-    """The change that the task took before, which not every copy has yet; known by where it was typed."""
+    """Return the change that the task took before and that not every copy has yet: where it was typed, and when."""
     typed = [_Change(side, value, side.since) for side in sides if side.typed and side.same(side.base, value)]
     return max(typed, key=lambda change: change.rank, default=_Change(None, value, None))
 
@@ -148,6 +153,7 @@ def _owed(side: Side, value: Value, *, taken: bool, changed: bool) -> Owed:
         return Owed.NO
     if (side.known or side.read) and side.same(side.shown, value):
         return Owed.NO
+    # No copy was read after the task took this value, so a change that is read next may be just as old.
     if taken or changed:
         return Owed.UNSEEN
     if side.owed is Owed.UNSEEN and side.read:

@@ -1,4 +1,4 @@
-"""What a row of a list, which need not show everything, says of a copy's fields (pure)."""
+"""What a row of a list shows of the fields of a copy. A row need not show everything (pure)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from syncer.domain.model import Reading, Replica
 
 
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
-    """Whether it shows another value than before of a field that travels; nothing is read for that to be told."""
+    """Whether the row shows a new value of a field that is synced. Fields that it does not show are not compared."""
     return any(
         value != before and not can.alike(field, value, before) for field, value, before in _shown(row, replica, edits)
     )
 
 
 def _shown(row: Reading, replica: Replica, edits: Collection[TaskField]) -> Iterator[tuple[TaskField, Value, Value]]:
-    """What the row shows and what the copy showed last, as far as both are known."""
+    """Yield each field with what the row shows and what the copy showed last, if both are known."""
     bases: dict[TaskField, Value] = {
         TaskField.DUE: replica.due,
         TaskField.TITLE: replica.title if row.title is not None else None,
@@ -33,7 +33,7 @@ def _shown(row: Reading, replica: Replica, edits: Collection[TaskField]) -> Iter
 def in_turn(
     base: Base, rows: Iterable[Reading], can: Capabilities, edits: Collection[TaskField], last: str
 ) -> list[Reading]:
-    """Known tasks whose texts no list shows, in order of their ids, beginning behind the ``last`` one of before."""
+    """Return known tasks whose texts no list shows, in the order of their ids, beginning after the id ``last``."""
     if can.lists_texts or not {TaskField.TITLE, TaskField.BODY} & set(edits):
         return []
     there = [row for row in rows if row.key in base.replicas and row.mirrored]

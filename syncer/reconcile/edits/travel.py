@@ -1,4 +1,4 @@
-"""What people edited in the copies that were read, made the task's, and owed to its other copies (pure)."""
+"""Find what people edited in the copies that were read, store it in the task, and note it for the others (pure)."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from syncer.reconcile.merging import Merging
 
 COMPARED: Final = (TaskField.DUE, TaskField.TITLE, TaskField.BODY)
-"""What a copy shows as the task has it from the beginning: an assignee it may never have been given."""
+"""The fields that every copy gets when it is created. An assignee may never have been written into it."""
 _FILLED_IN: Final = ("{{", "{%")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A copy as it was before, and what was read of it."""
+    """A copy as the ledger knew it, and what was read of it."""
 
     before: Replica
     reading: Reading
@@ -43,7 +43,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Overwritten:
-    """A value that somebody typed in a copy there, and that gave way to what was typed in ``by``."""
+    """A value that somebody typed in ``system``, and that was overwritten by what was typed in ``by``."""
 
     task: str
     system: str
@@ -53,7 +53,7 @@ class Overwritten:
 
 
 def value_of(task: Task, field: TaskField) -> Value:
-    """What the task has."""
+    """Return the task's value of a field."""
     match field:
         case TaskField.DUE:
             return task.due
@@ -66,22 +66,22 @@ def value_of(task: Task, field: TaskField) -> Value:
 
 
 def with_value(task: Task, field: TaskField, value: Value) -> Task:
-    """The task with what people typed."""
+    """Return the task with a value that people typed."""
     if isinstance(value, datetime):
         return replace(task, due=value, due_synthetic=False)
     return replace(task, **{field.value: value or None})  # type: ignore[arg-type]
 
 
 def value_in(system: str, task: Task, field: TaskField, policy: Policy) -> Value:
-    """What a copy there is to show: an assignee by the CRM's own user id, ``None`` where there is nothing to give."""
+    """Return what a copy in this CRM should show. An assignee is the CRM's own user id, or ``None`` if it has none."""
     value = value_of(task, field)
     return policy.user_id(system, task.assignee) if field is TaskField.ASSIGNEE else value
 
 
 def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy) -> tuple[Change, ...]:
-    """What is still to be written into a copy, field by field; nothing that it shows already, as its CRM keeps it.
+    """Return what is still to be written into a copy. A value that it shows already, as its CRM stores it, is left out.
 
-    What is to be closed is not edited.
+    A copy that is to be closed is not edited.
     """
     if task.state is not State.OPEN:
         return ()
@@ -96,13 +96,13 @@ def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy
 
 
 def can_change(task: Task, replica: Replica, can: Capabilities, field: TaskField) -> bool:
-    """Whether a CRM lets this field of a copy be changed."""
+    """Whether this field of a copy can be changed through the CRM's API."""
     kept = replica.sequence and field in can.sequence_keeps
     return task.kind in can.edits.get(field, ()) and not kept
 
 
 def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
-    """Merge every field of one task, given all of its copies that were just read; each has its new base already."""
+    """Merge every field of one task, given all copies that were just read. Their new base is stored already."""
     task = work.base.tasks[task_id]
     by_place = {(one.before.system, one.before.remote_id): one for one in read}
     if task.state is not State.OPEN:
@@ -136,7 +136,7 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
     base, now = shown(before, field), read.reading.shown(field) if read is not None else None
     known, origin = is_known(before, field), copy.system == task.origin and not copy.made
     if field is TaskField.BODY and origin and not known and now:
-        # What was followed before copies had a base.
+        # The text of this origin was stored before copies had a base, so only the task has it.
         base, known = task.body or "", True
     if field is TaskField.ASSIGNEE:
         base, now = _name(policy, copy.system, base), _name(policy, copy.system, now)
@@ -163,7 +163,7 @@ def _name(policy: Policy, system: str, user: Value) -> Value:
 
 
 def _tells(reading: Reading, field: TaskField, base: Value) -> bool:
-    """Whether a reading shows the field as people left it: of a closed task, variables may be filled in."""
+    """Whether a reading shows the field as people left it. In a closed task, the CRM may have filled in variables."""
     if field is TaskField.DUE:
         return True
     if field is TaskField.TITLE and not reading.title:
@@ -175,7 +175,7 @@ def _tells(reading: Reading, field: TaskField, base: Value) -> bool:
 
 
 def _tell(work: Merging, task: Task, field: TaskField, merged: FieldMerge, copies: Mapping[str, Replica]) -> None:
-    """A line of history for what the task took, and for each value that gave way, which the report tells, too."""
+    """Add a line of history for the value that the task took, and one for each value that was overwritten."""
     if merged.winner is not None:
         words = f"{field.value} is {in_words(merged.value)}, and was {in_words(value_of(task, field))}"
         work.event("edited", "them", words, task.id, copies[merged.winner])
@@ -184,15 +184,17 @@ def _tell(work: Merging, task: Task, field: TaskField, merged: FieldMerge, copie
 
 
 def tell_lost(work: Merging, task: str, field: TaskField, lost: Lost, copies: Mapping[str, Replica]) -> None:
-    """That what somebody typed gave way."""
+    """Report a value that somebody typed and that was overwritten, in the history and in the report of the run."""
     by = lost.by.partition(":")[0]
-    words = f"{field.value} was {in_words(lost.value)} there, and gave way to what was typed in {by or 'another CRM'}"
+    words = (
+        f"{field.value} was {in_words(lost.value)} there; the value that was typed in {by or 'another CRM'} replaced it"
+    )
     work.event("overwritten", "them", words, task, copies[lost.place])
     work.overwritten.append(Overwritten(task, copies[lost.place].system, field, lost.value, by))
 
 
 def in_words(value: Value) -> str:
-    """A value for people, in one short line."""
+    """Return a value in one short line, for people."""
     if isinstance(value, datetime):
         return f"{value:%FT%TZ}"
     text = short(value or "")
@@ -200,11 +202,14 @@ def in_words(value: Value) -> str:
 
 
 def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
-    """A copy with what was just read as its base; what is switched off, or never read, follows without more ado."""
+    """Return the copy with what was just read as its base.
+
+    A field that is not synced is owed to nobody. Its base follows, so that nothing is sent when it is switched on.
+    """
     policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
     now = altered(replica, **base_of(reading))
     if not reading.whole:
-        # A row tells what was never read, where lists show it.
+        # As long as no full read has shown a field, the list is taken for its base if it shows the field.
         if now.assignee is None and reading.assignee is not None:
             now = replace(now, assignee=reading.assignee)
         if now.body is None and can.lists_texts:
@@ -214,10 +219,10 @@ def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
 
 
 def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading, sent: Iterable[Change]) -> None:
-    """A copy that is ours, and that this ledger did not know, compared with the task.
+    """Compare a copy that we made and that this ledger did not know with the task.
 
-    ``sent`` is what we wrote into it, where that is known: what it shows else, people typed. Where nothing is known of
-    it, what differs from the task is a change of the same time as the task's own.
+    ``sent`` is what we wrote into it, if that is known. Then every other value was typed by people. If it is not known,
+    a value that differs from the task's competes with it.
     """
     policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
     task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
@@ -234,7 +239,7 @@ def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading
 
 
 def origin_is_read(work: Merging, task_id: str) -> None:
-    """An origin that is read only now: where copies differ from it, it counts."""
+    """Compare the copies with an origin that is read only now. Where they differ, the origin's value counts."""
     for copy in work.base.copies_of(task_id):
         if copy.made and copy.state is ReplicaState.OPEN:
             for field in COMPARED:
@@ -245,10 +250,10 @@ def origin_is_read(work: Merging, task_id: str) -> None:
 def as_created(
     task: Task, replica: Replica, sent: Iterable[Change], can: Capabilities, policy: Policy, *, found: Reading | None
 ) -> Replica:
-    """A copy that our create made, with what it is owed by now.
+    """Return the copy that our create made, with what it is owed by now.
 
-    Its base is what was answered. Where it was ``found`` by reading later, what it shows else than was sent, people
-    typed: there the base is what was sent.
+    Its base is what the CRM answered. If the answer was lost and the copy was ``found`` by reading, people may have
+    changed it since: where it differs from what was sent, its base is what was sent.
     """
     values = {one.field: one.new for one in sent if one.field in can.shows}
     as_sent = replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
@@ -259,7 +264,7 @@ def as_created(
 
 
 def behind(task: Task, copy: Replica, can: Capabilities, policy: Policy) -> dict[TaskField, Owed]:
-    """What the task took since that was sent."""
+    """Return the fields of which the task took another value since this copy was written."""
     found: dict[TaskField, Owed] = {}
     for field in COMPARED:
         value = value_of(task, field)
@@ -270,14 +275,17 @@ def behind(task: Task, copy: Replica, can: Capabilities, policy: Policy) -> dict
 
 
 def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: Value, at: datetime | None) -> None:
-    """A copy of which no base is known: the later value counts where both tell when, else the origin's."""
+    """Merge a copy of which no base is known.
+
+    If both CRMs report when the value was changed, the later one counts, else the origin's.
+    """
     task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[copy.system], work.inputs.policy
     value = value_of(task, field)
     wanted = field in policy.edits and field in can.shows and task.state is State.OPEN
     if not wanted or value is None or now in (None, "") or can.alike(field, now, value):
         return
     if field is TaskField.DUE and task.due_synthetic:
-        # One of the two was made up; it still never goes back.
+        # The task has no due date of its own. It takes the copy's, still as made up, so that it is never sent back.
         work.put_task(replace(task, due=now if isinstance(now, datetime) else task.due))
         return
     copies = {place_of(*one.key): one for one in work.base.copies_of(task_id)}
@@ -285,7 +293,8 @@ def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: V
     seen = work.inputs.seen[origin.system].readings.get(origin.remote_id) if origin is not None else None
     since = seen.updated_at if seen is not None else None
     if field is not TaskField.DUE and (origin is None or shown(origin, field) in (None, "")):
-        # A title that the origin does not have was made up, in each CRM with the contact's name there.
+        # We made up the title that the origin does not have, with the contact's name, which each CRM may write in its
+        # own way. So a difference is no edit.
         return
     there = place_of(*origin.key) if origin is not None else ""
     sides = [Side(place_of(*copy.key), None, now, read=True, at=at)]
