@@ -22,6 +22,8 @@ SECRETS = {
 def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
     """The file for these CRMs; ``settings`` are further lines for its tables."""
     lines = ['[account]\nname = "acme"\n[ledger]\nbackup = "off"', "[sync]", settings.get("sync", "")]
+    # The simulation has few runs: in each of them all texts have their turn.
+    lines.append('interval = "1h"')
     if "max_creates" not in settings.get("sync", ""):
         lines.append("max_creates_per_run = 10000")
     for system in systems:
