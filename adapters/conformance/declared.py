@@ -38,7 +38,8 @@ class DeclarationTrials(Trials):
         profile: Any = getattr(model, "profile", None)
         need(isinstance(profile, Profile), "the settings need a profile: what `syncer init` asks and tells")
         required = {name for name, field in model.model_fields.items() if field.is_required()}
-        unknown = {profile.setting, *profile.more} - model.model_fields.keys()
+        asked = {credential.setting for way in profile.ways for credential in way.credentials}
+        unknown = {*asked, *profile.more} - model.model_fields.keys()
         need(not unknown, f"the profile asks for settings that there are not: {sorted(unknown)}")
         left = required - {profile.setting, *profile.more}
         need(not left, f"the profile asks for all settings that have no default, and leaves out {sorted(left)}")

@@ -304,7 +304,8 @@ class HighLevelAdapter(Adapter):
 
     async def check(self) -> list[Check]:
         """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
-        return await run_checks(self._http, self._settings.location_id)
+        oauth = self._tokens is not None
+        return await run_checks(self._http, self._settings.location_id, oauth=oauth)
 
     async def list_team(self) -> tuple[TeamMember, ...]:
         """The location's users; needs the scope ``users.readonly``."""

@@ -36,6 +36,7 @@ class TokenCalls:
     """The calls that renew the tokens of one location. ``authorization`` provides the headers of all other calls."""
 
     def __init__(self, settings: HighLevelSettings, transport: Transport | None) -> None:
+        self._settings = settings
         self._client_id = settings.client_id or ""
         self._client_secret = _known(settings.client_secret)
         self._location = settings.location_id
@@ -70,10 +71,13 @@ class TokenCalls:
         }
         # A read, so it is retried after a lost answer: within 30 seconds the same token gives the same answer.
         answer = (await self._http.read("POST", "/oauth/token", form=form)).parse(_Answer)
+        granted = Granted(answer.access_token, answer.refresh_token, answer.expires_in)
         if answer.location_id not in (None, self._location):
+            # The refresh token is used up. If the new one were lost, a corrected location_id would not help any more.
+            self.authorization.keep(granted, self._settings.token_file_of(answer.location_id or ""))
             msg = f"the refresh token belongs to location {answer.location_id}, but location_id is {self._location}"
             raise Unauthorized(msg, system=SYSTEM)
-        return Granted(answer.access_token, answer.refresh_token, answer.expires_in)
+        return granted
 
 
 def _known(secret: SecretStr | None) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Final, Self
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo, model_validator
 
-from syncer.contract.profile import Profile
+from syncer.contract.profile import Credential, Profile, WayIn
 from syncer.contract.settings import BaseUrl, ConnectionSettings, OptionalSecret, Rate, Rates, StrictModel
 from syncer.domain.model import Kind
 
@@ -24,6 +24,19 @@ _NOT_LINEAR: Final = (
     (re.compile(r"escape sequence: \\(?:[1-9]|g|k)"), "a back-reference"),
     (re.compile(r"operator: \(\?(?:<?[=!])"), "a part that looks ahead or behind"),
     (re.compile(r"operator: \(\?P$"), "a back-reference"),
+)
+
+
+_OAUTH: Final = WayIn(
+    "OAuth",
+    "the client id and the client secret of an app in HighLevel's marketplace, and the refresh token that HighLevel "
+    "gave when the app was installed in the sub-account",
+    (
+        Credential("client_id", "client id", secret=False),
+        Credential("client_secret", "client secret", "HIGHLEVEL_CLIENT_SECRET"),
+        Credential("refresh_token", "refresh token", "HIGHLEVEL_REFRESH_TOKEN"),
+    ),
+    "The test uses up the refresh token. Its successor is kept in a private file.",
 )
 
 
@@ -79,11 +92,15 @@ def check_location_id(value: str) -> str:
     return value
 
 
+def _token_file_name(location_id: str) -> str:
+    return f"highlevel-{location_id}.tokens"
+
+
 def place_token_file(value: Any, info: ValidationInfo) -> Path:
     """The path of the token file. The default is beside the account file, with the location's id in its name."""
     folder = Path((info.context or {}).get("folder", "."))
     if value == Path():
-        return folder / f"highlevel-{info.data.get('location_id', '')}.tokens"
+        return folder / _token_file_name(info.data.get("location_id", ""))
     if not isinstance(value, (str, Path)) or not str(value).strip():
         msg = "expected a file's name in quotes"
         raise ValueError(msg)
@@ -118,7 +135,9 @@ class HighLevelSettings(ConnectionSettings):
         title="HighLevel",
         setting="token",
         variable="HIGHLEVEL_TOKEN",
-        where="the token of a private integration: Settings > Private Integrations",
+        where="made in HighLevel, inside the sub-account, under Settings > Private Integrations",
+        key="Private Integration Token",
+        other_ways=(_OAUTH,),
         permissions=("locations/tasks.readonly", "contacts.readonly", "contacts.write"),
         team_permissions=("users.readonly",),
         more={"location_id": "the location's id, as in the address of its pages"},
@@ -148,6 +167,12 @@ class HighLevelSettings(ConnectionSettings):
     @property
     def place(self) -> str:
         return self.location_id
+
+    def token_file_of(self, location_id: str) -> Path:
+        """Where a location's tokens are stored: in ``token_file``, unless its name was made from another location."""
+        if self.token_file.name != _token_file_name(self.location_id) or not _URL_SAFE.fullmatch(location_id):
+            return self.token_file
+        return self.token_file.with_name(_token_file_name(location_id))
 
     def kind_of(self, title: str | None) -> Kind:
         """The kind of a task with this title."""

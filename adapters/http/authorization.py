@@ -111,7 +111,7 @@ class RotatingTokens:
         if self._tokens is None or now >= self._renew_after:
             async with self._turn:
                 if self._tokens is None:
-                    self._take(self._stored())
+                    self._take(self._stored(self._file))
                 if self._tokens is None or now >= self._renew_after:
                     await self._renew_in_time(now)
         return self._bearer()
@@ -134,7 +134,7 @@ class RotatingTokens:
 
     async def _renew(self) -> None:
         async with self._alone():
-            stored = self._stored()
+            stored = self._stored(self._file)
             if stored is not None and stored != self._tokens and self._unstored is None:
                 # Another process has renewed the token.
                 self._take(stored)
@@ -143,16 +143,24 @@ class RotatingTokens:
             # Tokens that could not be stored are kept: the old refresh token is used up, so asking again would fail.
             known = self._unstored or stored or self._tokens
             if self._unstored is None:
-                granted = await self._ask(known.refresh_token if known else self._first)
-                for secret in (granted.access_token, granted.refresh_token):
-                    protect(secret)
-                ends = self._clock() + timedelta(seconds=granted.lifetime_s)
-                self._unstored = Tokens(
-                    granted.access_token, granted.refresh_token, ends, granted.lifetime_s, self._seed
-                )
-            self._store(self._unstored)
+                self._unstored = self._tokens_of(await self._ask(known.refresh_token if known else self._first))
+            self._store(self._unstored, self._file)
             self._take(self._unstored)
             self._unstored = None
+
+    def keep(self, granted: Granted, file: Path) -> None:
+        """Store tokens that this connection does not use, so that they are not lost. Raises `NotSent`.
+
+        A file with tokens that come from another refresh token stays as it is.
+        """
+        if not os.path.lexists(file) or self._stored(file) is not None:
+            self._store(self._tokens_of(granted), file)
+
+    def _tokens_of(self, granted: Granted) -> Tokens:
+        for secret in (granted.access_token, granted.refresh_token):
+            protect(secret)
+        ends = self._clock() + timedelta(seconds=granted.lifetime_s)
+        return Tokens(granted.access_token, granted.refresh_token, ends, granted.lifetime_s, self._seed)
 
     async def _ask(self, refresh_token: str) -> Granted:
         try:
@@ -180,12 +188,12 @@ class RotatingTokens:
 
     # the file --------------------------------------------------------------------------------------------
 
-    def _stored(self) -> Tokens | None:
-        """The tokens in the file, whichever process wrote them. ``None`` if the account file has a newer token."""
-        if not os.path.lexists(self._file):
+    def _stored(self, file: Path) -> Tokens | None:
+        """The tokens in a file, whichever process wrote them. ``None`` if the account file has a newer token."""
+        if not os.path.lexists(file):
             return None
         try:
-            found = json.loads(read_secret_file(self._file))
+            found = json.loads(read_secret_file(file))
             tokens = Tokens(
                 str(found["access_token"]),
                 str(found["refresh_token"]),
@@ -197,18 +205,18 @@ class RotatingTokens:
             msg = f"the tokens cannot be read: {error}"
             raise NotSent(msg, system=self._system) from None
         except (KeyError, TypeError):
-            msg = f"the tokens cannot be read: {self._file} is not from syncer; remove it and authorise the app again"
+            msg = f"the tokens cannot be read: {file} is not from syncer; remove it and authorise the app again"
             raise NotSent(msg, system=self._system) from None
         for secret in (tokens.access_token, tokens.refresh_token):
             protect(secret)
         return tokens if tokens.seed == self._seed else None
 
-    def _store(self, tokens: Tokens) -> None:
+    def _store(self, tokens: Tokens, file: Path) -> None:
         content = asdict(tokens) | {"expires_at": tokens.expires_at.isoformat()}
         try:
-            write_private(self._file, f"{json.dumps(content)}\n".encode())
+            write_private(file, f"{json.dumps(content)}\n".encode())
         except OSError as error:
-            msg = f"the new tokens cannot be stored in {self._file}: {error.strerror}; they are not used until then"
+            msg = f"the new tokens cannot be stored in {file}: {error.strerror}; they are not used until then"
             raise NotSent(msg, system=self._system) from error
 
     @asynccontextmanager

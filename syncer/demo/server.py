@@ -299,21 +299,31 @@ def _goes_on(console: Console, server: SandboxServer, journal: Journal) -> None:
 
 
 def _account_file(console: Console, server: SandboxServer) -> None:
-    """Print the account file and the commands for these CRMs."""
-    say(console, "To use it with an account, put this into config.toml,")
+    """Print how to set up an account for these CRMs: by questions, or by a file."""
+    syncer, location = program(Path.cwd()), server.world.highlevel.location_id
+    say(console, "To set up an account for it, type this in another terminal:")
+    say(console, f"  {syncer} init \\")
+    addresses = [f"    --base-url {system}={server.url}/{system}" for system in LABELS]
+    say(console, " \\\n".join(addresses))
+    tell(console, f"It asks for the keys above, and for HighLevel's location_id: {location}")
+    app = server.world.highlevel.oauth
+    tell(console, f"For OAuth: {app.client_id}, {app.client_secret} and {app.refresh_token}.")
+    say(console)
+    say(console, "Or answer no questions, put this into config.toml,")
     say(console)
     say(console, '  [account]\n  name = "sandbox"\n')
     for system, (key, variable) in _SECRETS.items():
         say(console, f'  [{system}]\n  {key} = "env:{variable}"\n  base_url = "{server.url}/{system}"')
-        say(console, f'  location_id = "{server.world.highlevel.location_id}"' if system == "highlevel" else "")
+        say(console, f'  location_id = "{location}"' if system == "highlevel" else "")
     say(console)
-    say(console, "type this in another terminal,")
+    say(console, "and type")
     for system, (_, variable) in _SECRETS.items():
         say(console, f"  export {variable}={server.world.keys[system]}")
-    say(console, "and then")
+    say(console)
+    say(console, "After either:")
     for command in ("check", "plan", "sync --once", "status"):
-        say(console, f"  {program(Path.cwd())} {command}")
-    say(console, "All data is lost when it stops. Then remove sandbox.db* too.")
+        say(console, f"  {syncer} {command}")
+    say(console, "When the sandbox stops, its data is lost. Then remove the ledger too: the file that ends in .db.")
 
 
 def _doors(console: Console, server: SandboxServer) -> None:

@@ -13,16 +13,21 @@ import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from adapters.highlevel import sandbox_oauth
 from tests.support.cli_kit import PATIENCE, ROOT, Command, Served
 
 LOCATION = "ve9EPM428h8vShlRW1KT"
 ACCOUNT = ["acme", "Asia/Kolkata", "IN"]
-ALL = [*ACCOUNT, "y", "env:SF_KEY", "y", "reply-key", "y", "env:HL_KEY", LOCATION]
+TOKEN, OAUTH = "1", "2"
+TWO = [*ACCOUNT, "n", "y", "reply-key"]
+ALL = [*ACCOUNT, "y", "env:SF_KEY", "y", "reply-key", "y", TOKEN, "env:HL_KEY", LOCATION]
+APP = [OAUTH, "client-1", "client-secret", "refresh-0"]
 KEEP, COMPLETE = "1", "2"
 
 
@@ -104,12 +109,44 @@ def test_a_wrong_key_is_asked_for_again_and_one_connection_is_not_enough(served:
 
 
 def test_after_a_wrong_location_the_key_need_not_be_pasted_again(served: Served) -> None:
-    lines = [*ACCOUNT, "n", "y", "reply-key", "y", "highlevel-token", "elsewhere", "y", "", LOCATION, "y"]
+    lines = [*TWO, "y", TOKEN, "highlevel-token", "elsewhere", "y", TOKEN, "", LOCATION, "y"]
     done = init(served, *lines)
     assert done.status == 0
     assert "check location_id" in done.stdout
     assert "highlevel-token" not in done.stdout + done.stderr
     assert tables(served)["highlevel"]["location_id"] == LOCATION
+
+
+def test_highlevel_by_oauth_keeps_each_secret_in_a_private_file(served: Served) -> None:
+    served.highlevel.token = "no static token"
+    done = init(served, *TWO, "y", *APP, LOCATION, "y")
+    assert (done.status, done.stderr) == (0, "")
+    assert "1  Private Integration Token\n  2  OAuth\n" in done.stdout
+    found = tables(served)["highlevel"]
+    assert (found["client_id"], found["location_id"], "token" in found) == ("client-1", LOCATION, False)
+    for setting, secret in (("client_secret", "client-secret"), ("refresh_token", "refresh-0")):
+        file = served.folder / f"acme-highlevel-{setting}.key"
+        assert found[setting] == f"file:{file.name}"
+        assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"{secret}\n", 0o600)
+        assert secret not in done.stdout
+    assert served.do("sync", "--once", "-c", "new.toml").status == 0
+    assert len(served.highlevel.oauth.grants) == 1, "the tokens that the test got are used"
+
+
+def test_after_a_wrong_location_and_a_break_the_refresh_token_still_works(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refresh token works once: what the first test got for it must not be lost."""
+    monkeypatch.setattr(sandbox_oauth, "GRACE", timedelta(0))
+    served.highlevel.token = "no static token"
+    again = ["y", OAUTH, "", "", ""]
+    done = init(served, *TWO, "y", *APP, "elsewhere", *again, LOCATION)
+    assert "check location_id" in done.stdout
+    assert "highlevel: ok" in done.stdout
+    assert done.status != 0, "broken off before the last answer"
+    assert not (served.folder / "new.toml").exists()
+    assert init(served, *TWO, "y", *APP, LOCATION, "y").status == 0
+    assert served.do("sync", "--once", "-c", "new.toml").status == 0
 
 
 def test_an_end_of_the_answers_writes_nothing(served: Served) -> None:
@@ -170,6 +207,17 @@ def test_answers_from_a_file_ask_nothing(served: Served) -> None:
     assert tables(served) == expected
     assert "  syncer plan -c new.toml\n" in done.stdout
     assert served.do("sync", "--once", "-c", "new.toml").status == 0
+
+
+def test_answers_may_name_an_app(served: Served) -> None:
+    served.highlevel.token = "no static token"
+    app = 'client_id = "client-1"\nclient_secret = "env:APP"\nrefresh_token = "env:FRESH"'
+    (served.folder / "answers").write_text(ANSWERS.replace('token = "env:HL_KEY"', app))
+    secrets = {"APP": "client-secret", "FRESH": "refresh-0"}
+    done = served.do("init", "--answers", "answers", "--file", "new.toml", *addresses(served), **secrets)
+    assert (done.status, done.stderr) == (0, "")
+    assert tables(served)["highlevel"]["refresh_token"] == "env:FRESH"
+    assert served.do("sync", "--once", "-c", "new.toml", **secrets).status == 0
 
 
 def test_answers_with_a_secret_or_an_unknown_key_are_refused(served: Served) -> None:

@@ -78,7 +78,7 @@ def run_line(zygote: Zygote, line: str, cwd: Path, *more: str) -> str:
     """What a printed command prints."""
     words = shlex.split(line)
     assert words[:3] == SYNCER
-    done = zygote.start(cwd, ENVIRONMENT, *words[3:], *more)
+    done = zygote.start(cwd, ENVIRONMENT, *words, *more)
     assert done.status == 0, done.stderr
     return done.stdout
 
@@ -252,11 +252,24 @@ def test_the_account_file_that_the_sandbox_prints_works(
     tmp_path: Path, zygote: Zygote, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with sandbox(zygote, "--seed", "7", cwd=tmp_path, ends=signal.SIGINT) as introduction:
-        snippet = introduction.partition("put this into config.toml,")[2].partition("type this")[0]
+        snippet = introduction.partition("put this into config.toml,")[2].partition("and type")[0]
         (tmp_path / "config.toml").write_text("\n".join(line.strip() for line in snippet.splitlines()))
         for line in lines_with(introduction, "export "):
             name, _, value = line.removeprefix("export ").partition("=")
             monkeypatch.setitem(ENVIRONMENT, name, value)
+        asked = introduction.partition("in another terminal:")[2].partition("It asks")[0].replace("\\\n", " ")
+        words = shlex.split(asked)
+        words = words[words.index("init") :]
+        keys = ["y", "", "y", "", "y", "1", "", introduction.partition("location_id: ")[2].split()[0]]
+        made = zygote.start(
+            tmp_path,
+            ENVIRONMENT,
+            *words,
+            "--file",
+            "asked.toml",
+            answers="\n".join(["", "", "", *keys, "", "", "", ""]),
+        )
+        assert made.status == 0, made.stderr + made.stdout
         planned = zygote.start(tmp_path, ENVIRONMENT, "plan", "--json")
         assert planned.status == 0, planned.stderr
         assert len(planned.answer["operations"]) > 5

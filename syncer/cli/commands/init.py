@@ -16,7 +16,18 @@ from syncer.cli.progress_bars import shown_progress
 from syncer.cli.screens import Screen
 from syncer.cli.session import Session
 from syncer.cli.setup.account_file import refuse_existing, write_account
-from syncer.cli.setup.asking import ask_account, ask_choice, ask_each, ask_more, ask_secret, ask_yes, tell_about, wants
+from syncer.cli.setup.asking import (
+    Answered,
+    ask_account,
+    ask_choice,
+    ask_credentials,
+    ask_each,
+    ask_more,
+    ask_way,
+    ask_yes,
+    tell_about,
+    wants,
+)
 from syncer.cli.setup.people import Match, match
 from syncer.cli.setup.trying import KeyTried, settings_of, try_settings
 from syncer.config.loader import LEAST_CONNECTIONS, check_tables
@@ -122,17 +133,19 @@ class _Questions:
         return self._tables, self._keys
 
     def _connect(self, system: str, about: Profile) -> None:
-        secret: str | SecretStr | None = None
+        answered: dict[str, Answered] = {}
         more: dict[str, str] = {}
         while wants(about):
-            secret = ask_secret(about, secret)
+            credentials = ask_credentials(ask_way(about), answered)
+            answered |= credentials
             more = ask_more(about, more)
             address = {"base_url": self._addresses[system]} if system in self._addresses else {}
-            table = {about.setting: secret, **more, **address}
+            table = {**credentials, **more, **address}
             tried = self._try(system, table)
             if tried is not None and tried.works:
-                if isinstance(secret, SecretStr):
-                    self._keys[system, about.setting] = secret.get_secret_value()
+                for setting, answer in credentials.items():
+                    if isinstance(answer, SecretStr):
+                        self._keys[system, setting] = answer.get_secret_value()
                 self._tables[system] = table
                 self._tried[system] = tried
                 return

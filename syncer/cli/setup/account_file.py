@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import chain, count
@@ -37,8 +38,9 @@ def write_account(file: Path, tables: Mapping[str, Any], keys: Mapping[tuple[str
     content = {table: dict(rows) if isinstance(rows, Mapping) else rows for table, rows in tables.items()}
     written: list[Path] = []
     try:
+        several = Counter(table for table, _ in keys)
         for (table, setting), key in keys.items():
-            key_file = _free_name(folder, f"{name}-{table}")
+            key_file = _free_name(folder, "-".join((name, table, *([setting] if several[table] > 1 else []))))
             _write(key_file, key + "\n")
             written.append(key_file)
             content[table][setting] = f"file:{key_file.name}"

@@ -14,12 +14,15 @@ from pydantic import AfterValidator, SecretStr, TypeAdapter, ValidationError
 
 from syncer.cli.screens import Screen
 from syncer.config.schema import check_name, check_region, check_timezone
-from syncer.contract.profile import Choice, Profile
+from syncer.contract.profile import Choice, Credential, Profile, WayIn
 from syncer.domain.redact import protect
 
 _CHECKS: Final = {"name": check_name, "timezone": check_timezone, "region": check_region}
 _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+/.+")
 _ZONES: Final = "zoneinfo/"
+
+Answered = str | SecretStr
+"""A credential as a reference or in plain text, or a secret as it was pasted."""
 
 
 def ask_account(file: Path) -> dict[str, str]:
@@ -55,11 +58,18 @@ def tell_about(screen: Screen, profile: Profile) -> None:
     """Where the key is found, and which permissions it needs."""
     screen.say()
     screen.say(profile.title, "bold")
-    screen.say(f"The key is {profile.where}.", indent=2)
+    for way in profile.ways:
+        screen.say(f"{_what_it_is(way, profile)} {way.where}.", indent=2)
     if profile.permissions:
         screen.say(f"It needs the permissions {', '.join(profile.permissions)}.", indent=2)
     if profile.team_permissions:
         screen.say(f"With {', '.join(profile.team_permissions)}, too, your team is offered here.", indent=2)
+
+
+def _what_it_is(way: WayIn, profile: Profile) -> str:
+    if len(profile.ways) == 1:
+        return f"The {way.title} is"
+    return f"{way.title}:"
 
 
 def wants(profile: Profile) -> bool:
@@ -67,19 +77,47 @@ def wants(profile: Profile) -> bool:
     return typer.confirm(f"Connect {profile.title}?", default=True)
 
 
-def ask_secret(profile: Profile, before: str | SecretStr | None) -> str | SecretStr:
-    """A key as it was pasted, or a reference to one. ``before`` is what was answered when this was asked last."""
-    typer.echo("  Paste it (nothing is shown), or type where it is:")
-    typer.echo("  env:NAME, file:PATH or keyring:SERVICE/USER")
-    default: str | SecretStr | None = before
+def ask_way(profile: Profile) -> WayIn:
+    """The way in, which is asked only where there are several."""
+    ways = profile.ways
+    if len(ways) == 1:
+        return ways[0]
+    typer.echo(f"  How does syncer log in to {profile.title}?")
+    for number, way in enumerate(ways, start=1):
+        typer.echo(f"  {number}  {way.title}")
+    return ways[_number("  Your answer", len(ways)) - 1]
+
+
+def ask_credentials(way: WayIn, before: Mapping[str, Answered]) -> dict[str, Answered]:
+    """The settings of a way in, as they were typed. ``before`` is what was answered when they were asked last."""
+    if any(credential.secret for credential in way.credentials):
+        it = "it" if len(way.credentials) == 1 else "each secret"
+        typer.echo(f"  Paste {it} (nothing is shown), or type where it is:")
+        typer.echo("  env:NAME, file:PATH or keyring:SERVICE/USER")
+    if way.note:
+        typer.echo(f"  {way.note}")
+    return {
+        one.setting: _ask_secret(one, before.get(one.setting)) if one.secret else _ask_plain(one, before)
+        for one in way.credentials
+    }
+
+
+def _ask_plain(credential: Credential, before: Mapping[str, Answered]) -> str:
+    return str(typer.prompt(f"  {_headed(credential)}", default=before.get(credential.setting))).strip()
+
+
+def _ask_secret(credential: Credential, before: Answered | None) -> Answered:
+    """A secret as it was pasted, or a reference to one."""
+    default = before
     if before is not None:
         typer.echo("  Enter keeps the one from before.")
-    elif os.environ.get(profile.variable):
-        default = f"env:{profile.variable}"
-        typer.echo(f"  Enter takes the one in the environment variable {profile.variable}.")
+    elif os.environ.get(credential.variable):
+        default = f"env:{credential.variable}"
+        typer.echo(f"  Enter takes the one in the environment variable {credential.variable}.")
     while True:
         # Without a terminal nothing is shown anyway, and hiding it would fail with a warning.
-        answer = str(typer.prompt("  Key", default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
+        asked = f"  {_headed(credential)}"
+        answer = str(typer.prompt(asked, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
         if not answer and default is not None:
             return default
         if _REFERENCE.fullmatch(answer):
@@ -87,7 +125,11 @@ def ask_secret(profile: Profile, before: str | SecretStr | None) -> str | Secret
         if answer and answer.isascii() and answer.isprintable():
             protect(answer)
             return SecretStr(answer)
-        typer.echo("  That is no key." if answer else "  Nothing arrived.", err=True)
+        typer.echo(f"  That is no {credential.words}." if answer else "  Nothing arrived.", err=True)
+
+
+def _headed(credential: Credential) -> str:
+    return credential.words[:1].upper() + credential.words[1:]
 
 
 def ask_more(profile: Profile, before: Mapping[str, Any]) -> dict[str, str]:
@@ -105,14 +147,14 @@ def ask_choice(screen: Screen, choice: Choice) -> str:
     values = list(choice.answers)
     for number, words in enumerate(choice.answers.values(), start=1):
         screen.say(f"{number}  {words}", indent=2)
-    return values[int(_number("Your answer", len(values))) - 1]
+    return values[_number("Your answer", len(values)) - 1]
 
 
-def _number(text: str, most: int) -> str:
+def _number(text: str, most: int) -> int:
     while True:
         answer = str(typer.prompt(text, default="1")).strip()
         if answer in {str(number) for number in range(1, most + 1)}:
-            return answer
+            return int(answer)
         typer.echo(f"expected a number from 1 to {most}", err=True)
 
 

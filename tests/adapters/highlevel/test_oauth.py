@@ -199,6 +199,40 @@ def test_tokens_of_another_location_are_refused(world: OAuthWorld) -> None:
     played(work)
 
 
+def test_a_wrong_location_costs_no_refresh_token(tmp_path: Path) -> None:
+    """A renewal uses the token up, and its answer says whose it is: the next one is stored for that location."""
+    world = OAuthWorld(tmp_path)
+
+    def adapter(location: str) -> HighLevelAdapter:
+        return world.adapter(location_id=location, token_file=tmp_path / f"highlevel-{location}.tokens")
+
+    async def work() -> None:
+        with pytest.raises(Unauthorized, match="location_id is elsewhere"):
+            await adapter("elsewhere").list_contacts()
+        await asyncio.sleep(3600)
+        await adapter(LOCATION).list_contacts()
+        assert world.renewals == 1
+
+    played(work)
+    assert [file.name for file in tmp_path.glob("highlevel-*")] == [f"highlevel-{LOCATION}.tokens"]
+
+
+def test_tokens_from_another_refresh_token_are_not_replaced_by_a_wrong_location(tmp_path: Path) -> None:
+    world = OAuthWorld(tmp_path)
+    file = tmp_path / f"highlevel-{LOCATION}.tokens"
+
+    async def work() -> None:
+        await world.adapter(token_file=file).list_contacts()
+        before = file.read_text()
+        world.sandbox.oauth.refresh_token = "refresh-x"
+        more = {"location_id": "elsewhere", "token_file": tmp_path / "highlevel-elsewhere.tokens"}
+        with pytest.raises(Unauthorized):
+            await world.adapter(refresh_token=SecretStr("refresh-x"), **more).list_contacts()
+        assert file.read_text() == before
+
+    played(work)
+
+
 def test_a_token_file_that_others_can_read_or_that_is_none_of_ours_is_refused(world: OAuthWorld) -> None:
     async def work() -> None:
         await world.adapter().list_contacts()
