@@ -221,6 +221,7 @@ class HighLevelAdapter(Adapter):
         """Change these fields. If that is rejected, try again with the title and the due that were just read."""
         before = await self.get_task(ref)
         moved = any(not same_text_value(name, value, before.shown(name)) for name, value in edit.expected.items())
+        # HighLevel has no version of a task. Only this read keeps us from overwriting what people just typed.
         if moved or before.state is not State.OPEN:
             raise Moved(before)
         changes = task_changes(edit, before)

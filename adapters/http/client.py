@@ -169,6 +169,7 @@ class Http:
         self._pace.set_deadline(seconds)
         if seconds is not None and seconds <= 0:
             end = asyncio.get_running_loop().time() + LAST_WORDS
+            # Requests in flight get a little longer. To cut off a write at once would put it in doubt for no reason.
             for limit in self._in_flight:
                 if limit.when() is None:
                     limit.reschedule(end)
@@ -235,12 +236,14 @@ class Http:
             headers = await self._all_headers()
             async with self._connections:
                 await self._pace.wait()
+                # The wait may have been long. Another process may have taken the lease since the write was decided on.
                 effort.fence()
                 self._count(effort.unreadable)
                 with self._awaiting:
                     arrived = await self._exchange(ask, headers, effort)
             self._pace.heed(arrived.headers)
             if renewals and self._authorization is not None and self._is_expired(arrived):
+                # Once only: if a new token is rejected as well, its age was not the reason.
                 renewals -= 1
                 if await self._authorization.renew(headers):
                     continue
@@ -290,6 +293,7 @@ class Http:
             _log.info("request.not_sent", **about, error=_describe(error))
             msg = f"no connection to {self._host}: {_describe(error)}"
             raise NotSent(msg, system=self.system) from error
+        # There was a connection, so the request may have arrived and may have been carried out.
         except (httpx.RequestError, TimeoutError) as error:
             self.outcomes["broken"] += 1
             _log.info("request.broken", **about, error=_describe(error))
@@ -310,6 +314,7 @@ class Http:
                 raise unreadable(arrived.unfit, system=self.system, status=status)
             return Answer(self.system, status, arrived.headers, content, unreadable)
         words = arrived.unfit or said(content, self._says) or short(arrived.reason) or f"status {status}"
+        # Only a proxy asks for a proxy's password, so the request has not reached the CRM.
         if status == _PROXY_WANTS_A_KEY:
             msg = f"a proxy did not let the request through: {words}"
             raise NotSent(msg, system=self.system, status=status)

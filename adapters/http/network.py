@@ -74,6 +74,7 @@ def network(base_url: str) -> httpx.AsyncBaseTransport:
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         msg = "the proxy in HTTPS_PROXY or ALL_PROXY cannot be used; it must begin with http:// or https://"
+        # The original error may show the address, and with it the password of the proxy.
         raise ValueError(msg) from None
 
 
@@ -124,6 +125,7 @@ async def exchange(
         async with asyncio.timeout(FIRST_BYTE):
             response = await transport.handle_async_request(request)
     except TimeoutError:
+        # Nothing was sent as long as the connection was being opened, so even a write may be repeated.
         if progress.connecting:
             msg = f"no connection within {FIRST_BYTE:.0f} s"
             raise NotBegun(msg) from None
@@ -160,6 +162,7 @@ class _Progress:
     async def __call__(self, step: str, about: dict[str, Any]) -> None:
         if step == "connection.connect_tcp.started":
             self.connecting = True
+        # CONNECT goes to the proxy and opens the tunnel. Our own request is only sent after it.
         elif step.endswith("send_request_headers.started") and about["request"].method != b"CONNECT":
             if self.connecting:
                 self._fence()

@@ -181,6 +181,7 @@ class Pace:
 
     def pause(self, seconds: float) -> None:
         """Send nothing for this many seconds."""
+        # An answer that asks for a shorter pause must not end a longer one.
         self._not_before = max(self._not_before, asyncio.get_running_loop().time() + seconds)
 
     def heed(self, headers: Mapping[str, str]) -> None:
@@ -200,6 +201,7 @@ class Pace:
 
     async def wait(self) -> None:
         """Wait until a request may be sent, in order of arrival. Raises `BudgetSpent` if that is after the deadline."""
+        # The lock makes a queue. Without it, a new request could pass one that has waited for its turn.
         async with self._turn:
             while (delay := self._delay()) > 0:
                 now = asyncio.get_running_loop().time()

@@ -53,7 +53,6 @@ MOST_IDS: Final = 50
 """The most contact ids in an error."""
 MOST_PAGES: Final = 20
 """The most pages of a list of all tasks, closed ones included. An old account has many, and they are kept in memory."""
-
 # Without "to", Reply leaves out tasks that start more than a year from now.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
@@ -64,7 +63,6 @@ _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "code": (str, int),
     "errors": (list, dict),
 }
-
 
 Known = dict[bytes, tuple[list[tuple[str, Any]], bool]]
 """By the bytes of a page: its rows with their keys, and whether there are more pages."""
@@ -199,7 +197,6 @@ class ReplyAdapter(Adapter):
         """
         found = listing_of(await self._task_rows({"contactId": number(contact)}), task_row)
         theirs = by_contact(found, [contact])[contact]
-        # An unknown contact has an empty list too, so make sure that the contact exists.
         # An unknown contact has an empty list too, so make sure that the contact exists.
         if not theirs.rows:
             await self._http.read("GET", _path("contacts", contact))

@@ -231,11 +231,13 @@ class SuperfoneAdapter(Adapter):
     async def _write(self, path: str, body: object | None) -> Answer:
         try:
             return await self._http.write("POST", path, json=body)
+        # Here the lead is unknown. `Missing` would say that the task does not exist.
         except Missing as error:
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
 
     def _written(self, answer: Answer, lead: str, sent: dict[str, JsonValue]) -> Reading:
         """The task in the answer to a write; missing fields are as sent. Raises `InDoubt` if it cannot be read."""
+        # An empty field says no more than a missing one, and must not hide what was sent.
         data = {name: value for name, value in answer.parse(TaskAnswer).data.items() if value is not None}
         try:
             task = WireTask.model_validate({**sent, **data})
@@ -270,6 +272,7 @@ class SuperfoneAdapter(Adapter):
         try:
             answer = await self._http.read("GET", _tasks_of(lead), params=params, page=True)
         except Refused as error:
+            # A rejected page is no evidence about the lead or its tasks.
             raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
         return answer.parse(PageAnswer).data
 
@@ -314,6 +317,7 @@ class SuperfoneAdapter(Adapter):
         """The lead, if the answer to its creation contains it. Superfone does not document this answer."""
         try:
             created = self._leads(answer)
+        # The lead may have been created although the answer cannot be read. It is looked up next.
         except InDoubt:
             return None
         return next((record for record in created if phone in record.phones), None)

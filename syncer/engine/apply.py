@@ -168,6 +168,7 @@ class _Applier:
             step = self._next_step(connection.system, contact, action)
             if step is None:
                 return
+            # A completion closes what the lane shows, whoever the lead is now. A create would add a task to a stranger.
             if not (isinstance(step, CompleteTop) or same_person or self._is_put_back(step.task, connection.system)):
                 return
             async with self._task_lock(step.task):
@@ -209,6 +210,7 @@ class _Applier:
     async def _take(self, connection: Connection, contact: str, step: Step, listing: Listing[Reading]) -> bool:
         """Send one step of a lane. Returns whether the lane may go on."""
         task = self._context.base.tasks[step.task]
+        # If the answer is lost, these tell what the request hit (it was open before) or made (it was not there).
         before = tuple(row.remote_id for row in listing.rows if row.state is State.OPEN)
         seen = tuple(row.remote_id for row in listing.rows)
         action = _action(step)

@@ -76,6 +76,7 @@ class Edits:
             over = replace(operation, state=OpState.FAILED, words=words, failures=0)
             self._merge(replica, moved.reading, Changes(operations={over.id: over}))
             return True
+        # These are kinds of `Unavailable`, but they concern every request to this CRM.
         except (BudgetSpent, NoConnection) as error:
             await requests.went_wrong(connection, operation, error)
         except (Unread, BadAnswer) as error:
@@ -91,6 +92,7 @@ class Edits:
         context = self._context
         wanted = {change.field: change.new for change in changes}
         expected = {change.field: change.old for change in changes}
+        # The marker says that we made this task, so an origin never gets one.
         marker = Marker(context.base.ledger_id, planned.task) if replica.made else None
         return Edit(wanted, expected, planned.kind, context.clock(), marker)
 
@@ -102,6 +104,7 @@ class Edits:
             if can.alike(change.field, reading.shown(change.field), change.old)
             and not can.alike(change.field, change.new, change.old)
         ]
+        # The answer may be out of date, or the CRM may have ignored the change. Only a read tells which.
         if ignored:
             words = f"the answer shows {' and '.join(ignored)} as before"
             await self._requests.went_wrong(connection, operation, InDoubt(words, system=operation.system))

@@ -80,6 +80,7 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     """
     observer = _Observer(context, pause.total_seconds() / 2, turns or {})
     connections = list(context.connections.values())
+    # Which contacts are one person decides what else is read, so they are linked between the two parts.
     await together(observer.read(connection) for connection in connections)
     link(context)
     await together(observer.read_rest(connection) for connection in connections)
@@ -368,6 +369,7 @@ class _Observer:
         # Each kind has its part of the time. Otherwise many busy leads would keep new ones from ever being found.
         connection.adapter.wire.set_deadline(self._left(0.5))
         await self._by_need(connection, URGENT)
+        # New leads are found by the phone numbers of the other CRMs' contacts, so their lists come first.
         await together(arrived.wait() for arrived in self._lists.values())  # type: ignore[misc]
         link(self.context)
         await self._by_need(connection, URGENT)

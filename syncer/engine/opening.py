@@ -143,6 +143,7 @@ async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
                 **alive,
                 run=run,
                 random_bytes=account.random_bytes,
+                # If SQLite itself waited, the event loop would stand still, and every other account with it.
                 patience=_AT_ONCE,
             )
         except Locked:
@@ -166,6 +167,7 @@ async def _keep_alive(account: AccountInHand, token: str) -> None:
     from syncer.ledger import LeaseLost, LedgerError, LedgerReplaced
 
     while True:
+        # One renewal may fail without the lease being lost.
         await asyncio.sleep(LEASE_TERM.total_seconds() / 3)
         try:
             account.ledger.renew(token, account.clock(), LEASE_TERM)
@@ -196,7 +198,9 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
         clock=account.clock,
         new_id=account.new_id,
         incidents=[
-            Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail) for event in base.unreported
+            # A run that was killed reported nothing, so its incidents are reported by this one.
+            Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail)
+            for event in base.unreported
         ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
         progress=account.progress,

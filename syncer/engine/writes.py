@@ -68,6 +68,7 @@ class Requests:
     def store_intent(self, operation: Operation) -> None:
         self.tried.add(operation.slot)
         event = self._context.event(operation, "sent", f"{operation.action}: {operation.reason}".rstrip(": "))
+        # Stored before the request is sent. After a crash the next run reads what became of it and repeats nothing.
         self._context.record(Changes(operations={operation.id: operation}, events=[event]))
 
     def operation(self, planned: Planned, contact: str) -> Operation:
@@ -89,6 +90,7 @@ class Requests:
             remote_id=planned.remote_id,
             raw_type=connection.adapter.raw_type(task.kind),
             due=task.due,
+            # Rows that could not be read were there before, so the request has not made them.
             seen=tuple(row.remote_id for row in connection.seen.unreadable if row.remote_id and row.contact == contact),
             fingerprint=fingerprint(task, context.base, planned.system, contact),
             failures=latest.failures if latest is not None and latest.state is OpState.FAILED else 0,
@@ -123,6 +125,7 @@ class Requests:
 
         A replica that took over another task's remote id would connect two tasks that have nothing in common.
         """
+        # The base holds only what the run needs, and the answer may name a task that was closed long ago.
         self._context.extend([reading], whole=True)
         connection = self._context.connections[operation.system]
         if reading.key in self._context.base.replicas or connection.seen.has(reading.remote_id):
@@ -158,6 +161,7 @@ class Requests:
             return True
         effects = _effects(connection, made, before, after)
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects)
+        # The lane's next step takes this list, which is as new as one that it would ask for.
         connection.has_listed(operation.contact)
         return True
 
@@ -202,6 +206,7 @@ class Requests:
             self._context.completed[operation.system] += 1
             self._context.record(completed(self._context, operation, reading, f"completed in {operation.system}"))
             return True
+        # A recurring task is open with its next date. That is a new task, and no sign that the completion failed.
         if moved_on(self._context, operation, reading):
             self._context.completed[operation.system] += 1
             self._context.record(completed(self._context, operation, reading, "completed; it moved to its next date"))
@@ -222,6 +227,7 @@ class Requests:
             effects=Effects(hit=frozenset({closed.remote_id})),
         )
         self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
+        # Only the task that was hit is known by now. If the lane cannot be read, nothing more is planned in it.
         if await self.read_lane(connection, operation.contact) is None:
             connection.seen.lanes.pop(operation.contact, None)
 
@@ -242,6 +248,7 @@ class Requests:
                 await self._in_doubt(operation, error)
             case Full():
                 self.hold(operation, error)
+            # Somebody closed the last open task since the lane was read. The lane's next step reads it again.
             case NothingOpen():
                 self.settle_as(operation, OpState.FAILED, error, count=False)
                 return True
@@ -250,12 +257,14 @@ class Requests:
             case Forbidden() if connection.answers:
                 # The API key can read other things, so the refusal is about this task only.
                 self.park(operation, error)
+            # The task is not at fault, so this is not counted among its failures.
             case BudgetSpent() | Unauthorized():
                 self.settle_as(operation, OpState.FAILED, error, count=False)
                 self.stop_for(connection, error)
             case NotSent() | Unavailable():
                 self.settle_as(operation, OpState.FAILED, error, count=True)
                 self.stop_for(connection, error)
+            # An error that was not foreseen does not prove that nothing was sent.
             case _:
                 await self._in_doubt(operation, error)
         return False

@@ -50,6 +50,7 @@ def identify(
     ``noted`` is the number of runs that is noted there.
     """
     runs = _number(cursors.get(_RUNS, ""))
+    # Never below the number that is noted, or the next run would take this ledger for an old copy again.
     found = {_FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
     if not _is_id(cursors.get(_ID, "")):
         # A ledger without an id is empty, so the number beside it is that of a lost ledger.

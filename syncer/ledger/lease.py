@@ -15,6 +15,8 @@ from syncer.ledger.owner import Owner
 from syncer.ledger.tables import METADATA
 
 _lease: Final = METADATA.tables["lease"]
+# FOR UPDATE is for PostgreSQL: two processes that judge the same dead holder must not both take its lease. In SQLite
+# the write transaction itself excludes the second one.
 _HELD: Final = select(_lease).where(_lease.c.name == LEASE).with_for_update()
 _TAKE: Final = update(_lease).where(_lease.c.name == LEASE)
 _RENEW: Final = (
@@ -44,6 +46,7 @@ def acquire(connection: Connection, owner: Owner, now: Now, judge: Judge, run: s
         **now.end,
         "run": run,
     }
+    # The insert decides who takes a free lease. A select before it would leave a gap for a second process.
     while not _insert(connection, row):
         held = connection.execute(_HELD).first()
         # On PostgreSQL another process may release it between the two statements.

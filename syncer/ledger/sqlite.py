@@ -108,6 +108,7 @@ def look_at(place: FilePlace) -> bool:
     if not path.is_file():
         msg = f"the ledger {named} is no file"
         raise LedgerError(msg)
+    # Through a link, SQLite would write our tables into any empty file that the link names.
     if not is_ledger(path) and linked:
         msg = f"the ledger {named} is a link to {path}, which is no ledger; remove the link, or name another ledger"
         raise LedgerError(msg)
@@ -159,6 +160,8 @@ def _tighten(path: Path) -> None:
 
 def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callable[[], sqlite3.Connection]:
     """Return a function that opens a connection to the file."""
+    # Never with mode=rwc: if the file was removed, SQLite would create an empty ledger in its place, and everything
+    # would look new.
     uri = f"{uri_of(path)}?mode={'ro' if read_only else 'rw'}"
     place = place or Place()
 

@@ -94,6 +94,7 @@ class Ledger(Answers):
             raise LedgerReplaced(self.where)
         self._database.dispose()
         self._database = self._reopen()
+        # The lease was stored in the file that is gone.
         self._moved, self._token = False, None
         return True
 
@@ -150,6 +151,7 @@ class Ledger(Answers):
                 lease.check(connection, token)
             writing.store(connection, changes, now)
         if token is not None and self._term is not None:
+            # Only after the commit: what was rolled back has not extended the lease.
             self._token, self._until = token, end
 
     def acquire(
@@ -171,6 +173,7 @@ class Ledger(Answers):
         other writers take longer than ``patience`` seconds.
         """
         self.reopen_if_moved()
+        # Taken before the transaction, so that we never count on the lease for longer than it is stored.
         end = self._steady() + term.total_seconds()
         try:
             with self._database.writing(patience) as connection:
@@ -189,6 +192,7 @@ class Ledger(Answers):
             raise
         self._token, self._term, self._until = owner.token, term, end
         self._going.add(owner.token)
+        # After the commit: a number beside the file that is higher than the ledger's own marks it as an old copy.
         self._database.place.note_runs(identity.runs_of(own))
         return base
 
@@ -229,6 +233,7 @@ class Ledger(Answers):
         place, cursors = self._database.place, reading.cursors(connection)
         own = identity.identify(cursors, place.fingerprint(connection), place.runs_noted(), now, random_bytes)
         if identity.is_copy(own) and connection.dialect.name == "sqlite":
+            # Whoever copied the file may have done so while it was being written.
             check_whole(connection, self.where, place)
         return own
 
@@ -292,6 +297,7 @@ class Ledger(Answers):
         if token != self._token:
             return
         self._end_lease(token)
+        # A file that took the place of ours does not have our lease.
         with suppress(LedgerReplaced), self._database.writing() as connection:
             lease.release(connection, token)
 
