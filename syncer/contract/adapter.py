@@ -65,7 +65,8 @@ class Capabilities:
     due_step             how exactly dues are kept: one minute if seconds are cut off or rounded
     due_zone             the account's time zone, if a due may be a day without a time; with a ``due_step`` of a day
                          every due is one
-    tells_changes        `Adapter.list_changed` works
+    tells_changes        `Adapter.list_changed` works. With ``ListsTasks.PER_CONTACT``, quiet contacts are
+                         then read only once it names them
     shows                the fields that a task has there
     edits                the fields that can be changed, each with the kinds of tasks
     sequence_keeps       the fields that are never changed in a task of a sequence

@@ -37,6 +37,9 @@ FORERUNNER = "forerunner"
 TEXTS = "texts:"
 """Begins the name of the cursor that has the last of a CRM's tasks whose text was read again, in turn."""
 
+CHANGES = "changes:"
+"""``changes:<system>``: the CRM's own cursor of changes, and before it the time from which on it names all changes."""
+
 OTHER_LEDGER = "other_ledger"
 """The id of another ledger that writes to the same account."""
 

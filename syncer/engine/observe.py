@@ -26,6 +26,7 @@ from syncer.domain.snapshot import ConnectionState, Untold
 from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
 from syncer.engine.linking import link
+from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import find_missing, let_go, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
@@ -129,6 +130,8 @@ class _Observer:
     cut: set[str] = field(default_factory=set)
     """CRMs in which not every item could be tried."""
     persons: list[str] = field(default_factory=list)
+    named: set[tuple[str, str]] = field(default_factory=set)
+    """The (system, contact) that a CRM named because a task changed there."""
     gone: set[tuple[str, str]] = field(default_factory=set)
     """The (system, contact) that their CRM reports as missing. `_let_go` checks them at the end."""
     _began: float = field(init=False)
@@ -271,6 +274,7 @@ class _Observer:
             connection.adapter.capabilities,
             now=context.clock(),
             grace=context.policy.doubt_grace,
+            named=self.named,
             persons=self.persons,
             stages=stages,
             edits=context.policy.edits,
@@ -366,6 +370,9 @@ class _Observer:
         if not connection.usable:
             return
         connection.seen.listed = True
+        told = await ask_for_changes(self.context, connection)
+        if told is not None:
+            self.named |= {(connection.system, contact) for contact in told.contacts}
         # Each kind has its part of the time. Otherwise many busy leads would keep new ones from ever being found.
         connection.adapter.wire.set_deadline(self._left(0.5))
         await self._by_need(connection, URGENT)
@@ -382,3 +389,5 @@ class _Observer:
             self._allow(connection, self.allowance)
             await self._by_need(connection, QUIET)
         await self._let_go(connection)
+        if told is not None:
+            all_were_read(self.context, connection, told)

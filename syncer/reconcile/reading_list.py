@@ -25,7 +25,7 @@ from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import UNSETTLED, Base, within
-from syncer.domain.cursors import BEHIND, TEXTS
+from syncer.domain.cursors import BEHIND, CHANGES, TEXTS
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import Seen
@@ -281,9 +281,12 @@ def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 
 def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tuple[str, str]]) -> list[ReadItem]:
     """Return the contacts whose tasks are to be read, within each need those read longest ago first."""
-    needs = {r.contact: Need.COMPLETION for r in base.replicas.values() if _is_open(system, r.system, r.state)}
+    copies = (copy for copy in base.replicas.values() if copy.system == system and copy.state is ReplicaState.OPEN)
+    needs = dict.fromkeys((copy.contact for copy in copies), Need.COMPLETION)
     unsettled = (op for op in base.operations.values() if op.system == system and op.state in UNSETTLED)
     needs |= dict.fromkeys((op.contact for op in unsettled), Need.OPERATION)
+    # Where a CRM names what changed, the tasks of a contact that was read since then need no turn.
+    told_since = base.cursors.get(CHANGES + system, "").partition(" ")[0]
     for where, contact in base.records:
         if where != system or contact in needs:
             continue
@@ -291,18 +294,16 @@ def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tup
             needs[contact] = Need.OPEN
         elif (system, contact) in named:
             needs[contact] = Need.EVENT
-        else:
-            needs[contact] = Need.TURN if (system, contact) in base.visits else Need.NEW
+        elif (visit := base.visits.get((system, contact))) is None:
+            needs[contact] = Need.NEW
+        elif not told_since or visit < datetime.fromisoformat(told_since):
+            needs[contact] = Need.TURN
 
     def longest_unread(contact: str) -> tuple[datetime, str]:
         return (base.visits.get((system, contact), _NEVER), contact)
 
     # One run may not have the time for all urgent contacts. Without this order, the last would never be read.
     return [ReadItem(system, What.LANE, contact, needs[contact]) for contact in sorted(needs, key=longest_unread)]
-
-
-def _is_open(system: str, where: str, state: ReplicaState) -> bool:
-    return where == system and state is ReplicaState.OPEN
 
 
 def _lookups(

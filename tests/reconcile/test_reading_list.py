@@ -10,7 +10,7 @@ import pytest
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Action, Base, Failing, OpState
-from syncer.domain.cursors import BEHIND
+from syncer.domain.cursors import BEHIND, CHANGES
 from syncer.domain.model import Kind, Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import Failure, failing_after, is_given_up, told
@@ -89,6 +89,21 @@ def test_lanes_are_read_by_need_and_within_it_the_longest_unread_first() -> None
         "lane p1-superfone completion",
         "lane p4-superfone new",
         "lane p5-superfone turn",
+    ]
+
+
+def test_where_changes_are_named_only_contacts_read_before_that_have_a_turn() -> None:
+    since = at(hours=-5)
+    base = a_base(people=(), cursors={CHANGES + LANE: f"{since.isoformat()} 17"})
+    for contact, visit in (("before", at(hours=-6)), ("since", at(hours=-4)), ("named", at(hours=-3)), ("never", None)):
+        base.records[LANE, contact] = Record(LANE, contact, contact)
+        if visit is not None:
+            base.visits[LANE, contact] = visit
+
+    assert of(LANE, the_list(base, named=[(LANE, "named")])) == [
+        "lane named event",
+        "lane never new",
+        "lane before turn",
     ]
 
 
