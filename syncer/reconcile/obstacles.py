@@ -45,30 +45,34 @@ def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What a plan is made from: the merged ledger, what this run read of each CRM, and the account's settings."""
+
+    base: Base
+    seen: Mapping[str, Seen]
+    capabilities: Mapping[str, Capabilities]
+    policy: Policy
+    ambiguities: tuple[Ambiguity, ...]
+    now: datetime
+
+
 class Obstacles:
     """What prevents each write, judged by the ledger and what this run read."""
 
-    def __init__(
-        self,
-        base: Base,
-        seen: Mapping[str, Seen],
-        capabilities: Mapping[str, Capabilities],
-        policy: Policy,
-        ambiguities: tuple[Ambiguity, ...],
-        now: datetime,
-    ) -> None:
-        self._base = base
-        self._seen = seen
-        self._capabilities = capabilities
-        self._policy = policy
-        self._now = now
+    def __init__(self, inputs: PlanInputs) -> None:
+        self._base = base = inputs.base
+        self._seen = inputs.seen
+        self._capabilities = inputs.capabilities
+        self._policy = inputs.policy
+        self._now = inputs.now
         self._namesakes = Namesakes(base.records)
         self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
         self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
-        for doubt in ambiguities:
+        for doubt in inputs.ambiguities:
             for record in doubt.records:
                 self._doubts[record].append(doubt)
-        self._contradicted = {doubt.link: doubt for doubt in ambiguities if doubt.link is not None}
+        self._contradicted = {doubt.link: doubt for doubt in inputs.ambiguities if doubt.link is not None}
 
     def contact(self, task: Task, system: str) -> str | None:
         """Return the id of the task's contact in that system, or ``None``."""

@@ -19,7 +19,7 @@ from syncer.domain.snapshot import Seen
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.edits.travel import can_change, changes_owed, in_words
 from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, Wish, plan_lane
-from syncer.reconcile.obstacles import Obstacle, Obstacles
+from syncer.reconcile.obstacles import Obstacle, Obstacles, PlanInputs
 
 ORDER: Final = (Action.COMPLETE, Action.EDIT, Action.CREATE)
 """The order in which operations are sent."""
@@ -82,7 +82,7 @@ def make_plan(
     now: datetime,
 ) -> Plan:
     """Plan everything that can be done now. Tasks are planned in the order of their ids."""
-    planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
+    planner = _Planner(PlanInputs(base, seen, capabilities, policy, ambiguities, now))
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
         planner.plan_task(task)
     planner.plan_lanes()
@@ -105,7 +105,7 @@ def plan_one_lane(
     The ``ambiguities`` must be those of the whole plan. Only steps that are in the whole plan are carried out, so a
     different one would end the work in this lane.
     """
-    planner = _Planner(base, seen, capabilities, policy, ambiguities, now)
+    planner = _Planner(PlanInputs(base, seen, capabilities, policy, ambiguities, now))
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
         planner.plan_task(task)
     return planner.plan_lane(system, contact) or LanePlan((), ())
@@ -114,25 +114,17 @@ def plan_one_lane(
 class _Planner:
     """One plan in the making."""
 
-    def __init__(
-        self,
-        base: Base,
-        seen: Mapping[str, Seen],
-        capabilities: Mapping[str, Capabilities],
-        policy: Policy,
-        ambiguities: tuple[Ambiguity, ...],
-        now: datetime,
-    ) -> None:
-        self._base = base
-        self._seen = seen
-        self._capabilities = capabilities
-        self._policy = policy
+    def __init__(self, inputs: PlanInputs) -> None:
+        self._base = inputs.base
+        self._seen = inputs.seen
+        self._capabilities = inputs.capabilities
+        self._policy = inputs.policy
         self._operations: list[Planned] = []
         self._waiting: list[Item] = []
         self._attention: list[Item] = []
         self._lanes: dict[tuple[str, str], _Lane] = defaultdict(_Lane)
-        self._obstacles = Obstacles(base, seen, capabilities, policy, ambiguities, now)
-        for one in ambiguities:
+        self._obstacles = Obstacles(inputs)
+        for one in inputs.ambiguities:
             person = (one.others or one.records)[0]
             system = one.system or person[0]
             self._attention.append(Item(None, system, Reason.AMBIGUOUS_CONTACT, one.sentence, person=person))
