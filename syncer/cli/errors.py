@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from syncer.cli.screens import plain
 from syncer.config.problems import ConfigError
+from syncer.config.registry import label_of
 from syncer.contract.errors import AdapterError, WrongAccount
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
@@ -88,7 +89,7 @@ def failure_of(error: BaseException) -> CommandFailure:
         case ConfigError() | LedgerError() | PlanFileError() | UsageError():
             return CommandFailure(Exit.WRONG, redact(str(error)))
         case AdapterError():
-            return CommandFailure(Exit.PARTIAL, redact(f"{error.system}: {error.words}; see: syncer check"))
+            return CommandFailure(Exit.PARTIAL, redact(f"{label_of(error.system)}: {error.words}; see: syncer check"))
     return CommandFailure(Exit.PARTIAL, redact(_bug(error)))
 
 
@@ -100,8 +101,9 @@ def traceback_of(error: BaseException) -> str:
 
 def _wrong_account(error: WrongAccount) -> str:
     return (
-        f"the key of {error.system} opens the account {error.found}, but the ledger belongs to {error.expected}; "
-        f"nothing was written; use the key of {error.expected}, or name another file under [ledger] url"
+        f"the key of {label_of(error.system)} opens the account {error.found}, but the ledger belongs to "
+        f"{error.expected}; nothing was written; use the key of {error.expected}, or name another file under "
+        "[ledger] url"
     )
 
 

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show_connections, show_items
+from syncer.config.registry import label_of
 from syncer.domain.times import span
 from syncer.domain.titles import short
 
@@ -34,7 +35,7 @@ def show_plan(
         screen.say(report["message"], "yellow", indent=2)
     _show_operations(screen, operations, zone)
     for system, cost in report.get("cost", {}).items():
-        screen.say(f"{system} costs {cost_in_words(cost)}", indent=2)
+        screen.say(f"{label_of(system)} costs {cost_in_words(cost)}", indent=2)
     show_connections(screen, report)
     show_items(screen, report, names, limit=DETAILS)
 
@@ -43,7 +44,7 @@ def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zo
     """On a terminal those of one reason together, each in one line; elsewhere each with its reason."""
     if not screen.tables:
         for system, of_system in groupby(sorted(operations, key=_system), _system):
-            screen.say(f"{system}:", indent=2)
+            screen.say(f"{label_of(system)}:", indent=2)
             screen.table(_COLUMNS, [_planned(operation, zone) for operation in of_system], indent=4)
         return
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
@@ -52,7 +53,8 @@ def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zo
     whole = [operation["task"] for operation in operations]
     ids = dict(zip(whole, short_ids(whole), strict=True))
     for (system, action, reason), group in groups.items():
-        screen.say(f"{system}: {_VERBS.get(action, action)} {len(group)}, because {reason}", "bold", indent=2)
+        head = f"{label_of(system)}: {_VERBS.get(action, action)} {len(group)}, because {reason}"
+        screen.say(head, "bold", indent=2)
         rows = [[moment(instant(o["due"]), zone), _whose(o, zone), ids[o["task"]]] for o in group]
         screen.table(["due", "task", "ID"], rows, indent=4, elastic="task")
 
@@ -88,7 +90,7 @@ def _in_one_sentence(report: Mapping[str, Any]) -> str:
 
 
 def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """``create 3 tasks (2 in superfone, 1 in reply)``, for each verb."""
+    """``create 3 tasks (2 in Superfone, 1 in Reply.io)``, for each verb."""
     numbers: dict[str, Counter[str]] = {}
     for operation in operations:
         numbers.setdefault(operation["action"], Counter())[operation["system"]] += 1
@@ -96,7 +98,8 @@ def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         found = numbers[action]
         total = found.total()
         where = ", ".join(
-            f"{number} in {system}" if len(found) > 1 else f"in {system}" for system, number in found.items()
+            f"{number} in {label_of(system)}" if len(found) > 1 else f"in {label_of(system)}"
+            for system, number in found.items()
         )
         yield f"{_VERBS.get(action, action)} {total} task{'s' if total != 1 else ''} ({where})"
 

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from syncer.cli.screens import clean, complain
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.times import span
 from syncer.engine.progress import Progress, Rates, Work
@@ -138,7 +139,7 @@ def _long_ones(progress: Progress) -> list[Work]:
 
 
 def _head(account: str, work: Work) -> str:
-    return clean(f"{account}: {work.system}: {work.what}")
+    return clean(f"{account}: {label_of(work.system)}: {work.what}")
 
 
 def _bar(work: Work) -> ProgressBar:

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from syncer.config.registry import label_of
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import moment_at, span
@@ -219,7 +220,7 @@ def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
         ["CRM", *done, "open", "requests", "state"],
         [
             [
-                system,
+                label_of(system),
                 *(str(report[name].get(system, 0)) for name in done),
                 str(found["open"]),
                 str(found["reads"] + found["writes"]),
@@ -231,7 +232,7 @@ def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
     )
     for system, found in on.items():
         if found.get("message"):
-            screen.say(f"{system}: {found['message']}; see: syncer check", "red", indent=2)
+            screen.say(f"{label_of(system)}: {found['message']}; see: syncer check", "red", indent=2)
 
 
 def show_items(
@@ -269,4 +270,4 @@ def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str 
     task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
     detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)
-    return ": ".join(part for part in (item["system"], about) if part)
+    return ": ".join(part for part in (label_of(item["system"]), about) if part)

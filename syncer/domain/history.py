@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from syncer.domain.base import Event, OpState
@@ -40,9 +41,9 @@ OPEN_QUESTIONS: Final = {
 """What an unfinished operation means, for users."""
 
 
-def event_in_words(event: Event) -> str:
-    """``we created it in reply (1007): ...``."""
-    where = f" in {event.system}" if event.system else ""
+def event_in_words(event: Event, crm: Callable[[str], str] = str) -> str:
+    """``we created it in Reply.io (1007): ...``; ``crm`` gives a CRM's name."""
+    where = f" in {crm(event.system)}" if event.system else ""
     which = f" ({event.remote_id})" if event.remote_id else ""
     detail = f": {words}" if (words := more_of(event)) else ""
     return f"{deed_of(event)}{where}{which}{detail}"

@@ -20,7 +20,7 @@ class Policy:
 
     ``systems`` are the active connections; the CRM that knows most kinds comes first. ``routes`` has for each kind
     the systems that show it. ``users`` maps (system, user id) to a name of ``[[users]]``. ``dues`` tells how each
-    system keeps dues.
+    system keeps dues. ``titles`` are the CRMs' names as people write them, by system.
     """
 
     systems: tuple[str, ...]
@@ -34,6 +34,11 @@ class Policy:
     dues: Mapping[str, Dues] = field(default_factory=dict)
     edits: frozenset[TaskField] = frozenset(TaskField)
     deleted_closes: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def crm(self, system: str) -> str:
+        """The name of a CRM in a sentence for people."""
+        return self.titles.get(system, system)
 
     def user_id(self, system: str, name: str | None) -> str | None:
         """The user id of this name in a system; ``None`` if the name is not mapped."""

@@ -361,7 +361,8 @@ class _Observer:
             context.visits[everybody] = context.clock()
         if connection.spent or not connection.usable:
             reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
-            context.waiting += [Item(None, system, reason, f"{system} task {row.remote_id}") for row in blocking]
+            crm = context.policy.crm(system)
+            context.waiting += [Item(None, system, reason, f"{crm} task {row.remote_id}") for row in blocking]
 
     # CRMs that list one contact's tasks ------------------------------------------------------------
 

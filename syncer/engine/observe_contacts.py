@@ -181,7 +181,8 @@ async def find(context: RunContext, connection: Connection, key: str) -> tuple[R
         found = await connection.adapter.find_contacts(key)
     except Ambiguous as error:
         who = sorted(record.key for record in context.base.records_with(key))
-        tell(context, Ambiguity(tuple(who), (key,), system=connection.system, words=error.words))
+        system = connection.system
+        tell(context, Ambiguity(tuple(who), (key,), system=system, words=error.words, crm=context.policy.crm(system)))
         return None
     if connection.adapter.capabilities.listing_lags:
         there = [record for one in found if (record := await _as_it_is(connection, one)) is not None]

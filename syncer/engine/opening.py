@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 from ulid import ULID
 
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
 from syncer.contract.errors import WrongAccount
@@ -229,6 +230,7 @@ def policy_of(settings: Account, adapters: Mapping[str, Adapter]) -> Policy:
         ),
         users={(system, uid): user.name for user in settings.users for system, uid in user.ids.items()},
         dues={system: adapter.capabilities.dues for system, adapter in adapters.items()},
+        titles={system: label_of(system) for system in settings.connections},
     )
 
 

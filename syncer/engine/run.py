@@ -152,4 +152,4 @@ def _guard(
     edits = sync.max_edits_per_run if options.allow_edits is None else options.allow_edits
     limits = Limits(creates, completions, edits, any_shift=options.allow_edits is not None)
     opened = Counter(copy.system for copy in context.base.replicas.values() if copy.state is ReplicaState.OPEN)
-    return exceeds(operations, limits, merged.edited, opened)
+    return exceeds(operations, limits, merged.edited, opened, context.policy.titles)

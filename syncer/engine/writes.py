@@ -183,7 +183,7 @@ class Requests:
             return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
         effects = _effects(connection, made, before, after)
         self._context.edited[operation.system] += 1
-        changes = created(self._context, operation, made, f"made again in {operation.system}, with the new due")
+        changes = created(self._context, operation, made, "created again, with the new due")
         self._context.merge_contact(operation.system, operation.contact, after, effects=effects, also=changes)
         return True
 

@@ -31,8 +31,8 @@ class Ambiguity:
     """Records of which it is unclear which ones are one person. ``keys`` are the keys that they share.
 
     ``link`` is set if the records of this link contradict each other; ``others`` are the records outside the link.
-    ``system`` is set if that CRM reported the ambiguity, with its ``words``; ``records`` are those that it was asked
-    about.
+    ``system`` is set if that CRM, called ``crm``, reported the ambiguity, with its ``words``; ``records`` are those
+    that it was asked about.
     """
 
     records: tuple[RecordKey, ...]
@@ -41,6 +41,7 @@ class Ambiguity:
     others: tuple[RecordKey, ...] = ()
     system: str | None = None
     words: str = ""
+    crm: str = ""
 
     def concerns(self, system: str) -> bool:
         """Whether the ambiguity is about a contact of this CRM."""
@@ -50,7 +51,7 @@ class Ambiguity:
     def sentence(self) -> str:
         keys = " and ".join(self.keys)
         if self.system is not None:
-            return f"{keys} of {_ids(self.records)} is ambiguous in {self.system}: {self.words}"
+            return f"{keys} of {_ids(self.records)} is ambiguous in {self.crm or self.system}: {self.words}"
         if self.link is None:
             return f"{keys} leads to {_ids(self.records)}"
         linked = f"{_ids(record for record in self.records if record not in self.others)} are linked as one person"

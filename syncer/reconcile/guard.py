@@ -35,7 +35,7 @@ class Shift:
     People rarely do this. More likely the CRM began to return the values in another way, or we to read them so.
     """
 
-    system: str
+    crm: str
     field: TaskField
     edited: int
     open: int
@@ -64,7 +64,7 @@ class Excess:
         if self.shift is not None:
             one = self.shift
             return (
-                f"{one.edited} of {one.open} open tasks in {one.system} show another {one.field.value} than before, "
+                f"{one.edited} of {one.open} open tasks in {one.crm} show another {one.field.value} than before, "
                 "all at once, as if it were written or read in another way by now; so nothing was written, and "
                 f"nothing of it was taken over; if people did change them, {how}"
             )
@@ -82,23 +82,27 @@ def exceeds(
     limits: Limits,
     edited: Mapping[tuple[str, TaskField], int] | None = None,
     opened: Mapping[str, int] | None = None,
+    titles: Mapping[str, str] | None = None,
 ) -> Excess | None:
     """Return the excess if the operations of a finished plan exceed a limit, else ``None``.
 
     ``edited`` counts the copies that people changed, by CRM and field. ``opened`` counts the open copies of each CRM.
+    ``titles`` are the CRMs' names for people.
     """
     counts = Counter(operation.action for operation in operations)
     creates, completions, edits = counts[Action.CREATE], counts[Action.COMPLETE], counts[Action.EDIT]
-    shift = None if limits.any_shift else _shift(edited or {}, opened or {})
-    if limits.any_shift and (large := _shift(edited or {}, opened or {})) and large.edited > limits.edits:
-        shift = large
+    shift = _shift(edited or {}, opened or {}, titles or {})
+    if limits.any_shift and shift is not None and shift.edited <= limits.edits:
+        shift = None
     allowed = creates <= limits.creates and completions <= limits.completions and edits <= limits.edits
     return None if allowed and shift is None else Excess(creates, completions, edits, limits, shift)
 
 
-def _shift(edited: Mapping[tuple[str, TaskField], int], opened: Mapping[str, int]) -> Shift | None:
+def _shift(
+    edited: Mapping[tuple[str, TaskField], int], opened: Mapping[str, int], titles: Mapping[str, str]
+) -> Shift | None:
     found = [
-        Shift(system, field, count, opened.get(system, 0))
+        Shift(titles.get(system, system), field, count, opened.get(system, 0))
         for (system, field), count in edited.items()
         if opened.get(system, 0) >= MANY and 2 * count > opened.get(system, 0)
     ]

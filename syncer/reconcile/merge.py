@@ -282,7 +282,8 @@ class _Known:
         state = ReplicaState.GONE if gone else ReplicaState.OPEN
         self._work.put_replica(replace(replica, misses=misses, state=state))
         if gone:
-            detail = f"{replica.system} says, in two runs, that there is no such task"
+            crm = self._work.inputs.policy.crm(replica.system)
+            detail = f"{crm} says, in two runs, that there is no such task"
             self._work.event("gone", "them", detail, replica.task, replica)
             self._is_deleted(replica)
 
@@ -290,7 +291,8 @@ class _Known:
         task = self._work.base.tasks[replica.task]
         if self._work.inputs.policy.deleted_closes and task.state is State.OPEN:
             self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
-            detail = f"its copy in {replica.system} was deleted, so its other copies are completed"
+            crm = self._work.inputs.policy.crm(replica.system)
+            detail = f"its copy in {crm} was deleted, so its other copies are completed"
             self._work.event("cancelled", "them", detail, task.id, replica)
 
     # 3 ---------------------------------------------------------------------------------------------

@@ -249,7 +249,8 @@ class Merging:
 
     def race(self, task: Task, reading: Reading, *, put_back: bool = True) -> None:
         """Note that a write of ours closed the wrong task. The task stays open elsewhere, and is put back if asked."""
-        detail = f"{reading.system} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"
+        crm = self.inputs.policy.crm(reading.system)
+        detail = f"{crm} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"
         if put_back:
             self.put_task(replace(task, put_back=True))
         self.event("incident", "us", detail, task.id, reading)

@@ -90,7 +90,7 @@ class Obstacles:
         """Return what prevents a copy there, given that no copy is open."""
         gone = next((replica for replica in replicas if replica.state is ReplicaState.GONE), None)
         if gone is not None:
-            words = f"{system} task {gone.remote_id} no longer exists"
+            words = f"{self._policy.crm(system)} task {gone.remote_id} no longer exists"
             return Obstacle(Reason.REPLICA_MISSING, words, attention=True)
         if any(replica.state in (ReplicaState.DONE, ReplicaState.CANCELLED) for replica in replicas):
             return Obstacle(Reason.CLOSED_THERE)
@@ -125,7 +125,7 @@ class Obstacles:
             return self._parked(task, last, contact)
         waits = last.not_before is not None and self._is_ahead(last.not_before)
         if last.failures >= FAILURES_UNTIL_ATTENTION:
-            return Tried(not waits, Obstacle(Reason.FAILING, _in_words(last), attention=True))
+            return Tried(not waits, Obstacle(Reason.FAILING, self._in_words(last), attention=True))
         return Tried(not waits, Obstacle(Reason.RETRY_LATER, last.words) if waits else None)
 
     def _parked(self, task: Task, last: Operation, contact: str | None) -> Tried:
@@ -135,7 +135,7 @@ class Obstacles:
         if not waits or last.fingerprint != fingerprint(task, self._base, last.system, contact):
             return Tried(free=True)
         reason = Reason.AMBIGUOUS_CONTACT if ambiguous else Reason.REFUSED
-        return Tried(free=False, obstacle=Obstacle(reason, _in_words(last), attention=True))
+        return Tried(free=False, obstacle=Obstacle(reason, self._in_words(last), attention=True))
 
     def _is_ahead(self, instant: datetime) -> bool:
         """Whether a wait is not over. A wait that is too long was begun while our clock was wrong, so it is over."""
@@ -184,7 +184,8 @@ class Obstacles:
         if system in self._policy.create_missing:
             return self._shared(mine, system) or self._arriving(mine, system)
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
-        return Obstacle(Reason.NO_CONTACT, f"no contact in {system} shares a phone number or e-mail with {names}")
+        crm = self._policy.crm(system)
+        return Obstacle(Reason.NO_CONTACT, f"no contact in {crm} shares a phone number or e-mail with {names}")
 
     def _shared(self, mine: list[tuple[str, str]], system: str) -> Obstacle | None:
         shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)
@@ -195,8 +196,9 @@ class Obstacles:
         keys = [key for record in known for key in (*record.phones, *record.emails)]
         if not self._base.may_arrive(system, keys, self._now, self._policy.doubt_grace):
             return None
-        return Obstacle(Reason.IN_DOUBT, f"{system} was asked to make the contact, and may still do so")
+        crm = self._policy.crm(system)
+        return Obstacle(Reason.IN_DOUBT, f"{crm} was asked to create the contact, and may still do so")
 
-
-def _in_words(operation: Operation) -> str:
-    return f"{operation.action} in {operation.system}: {operation.words}; to try again: syncer retry {operation.task}"
+    def _in_words(self, last: Operation) -> str:
+        where = self._policy.crm(last.system)
+        return f"{last.action} in {where}: {last.words}; to try again: syncer retry {last.task}"

@@ -191,7 +191,7 @@ class _Planner:
             self._operations.append(self._complete(task, replica, lane=False))
 
     def _complete(self, task: Task, replica: Replica, *, lane: bool) -> Planned:
-        why = f"{task.state} elsewhere, still open in {replica.system}"
+        why = f"{task.state} elsewhere, still open in {self._policy.crm(replica.system)}"
         return Planned(
             task.id, replica.system, Action.COMPLETE, task.kind, replica.contact, task.due, why, replica.remote_id, lane
         )
@@ -233,7 +233,7 @@ class _Planner:
 
     def _change(self, task: Task, replica: Replica, changes: tuple[Change, ...], *, lane: bool) -> Planned:
         names = " and ".join(change.field.value for change in changes)
-        why = f"{names} changed elsewhere, not yet in {replica.system}"
+        why = f"{names} changed elsewhere, not yet in {self._policy.crm(replica.system)}"
         return Planned(
             task.id,
             replica.system,
@@ -265,11 +265,12 @@ class _Planner:
             self._operations.append(self._create(task, system, contact, lane=False))
 
     def _create(self, task: Task, system: str, contact: str | None, *, lane: bool) -> Planned:
-        why = f"made in {task.origin}, not yet in {system}"
+        crm = self._policy.crm(system)
+        why = f"created in {self._policy.crm(task.origin)}, not yet in {crm}"
         if task.put_back and self._capabilities[system].lane is not None:
-            why = f"closed in {system} by a race, to be put back"
+            why = f"closed in {crm} by our mistake, to be created again"
         elif any(r.state is ReplicaState.SUPERSEDED for r in self._base.copies(task.id, system)):
-            why = f"superseded in {system} while open elsewhere"
+            why = f"closed in {crm} by a newer task, but still to be done"
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
     def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
@@ -355,7 +356,8 @@ class _Planner:
         for remote_id in sorted(lane.closes.keys() - {task.remote_id for task in stack}):
             task = self._base.tasks[lane.closes[remote_id]]
             if task.id not in lane.stuck:
-                self._wait(task, system, Reason.NEXT_RUN, f"{system} task {remote_id} was not listed")
+                words = f"{self._policy.crm(system)} task {remote_id} was not listed"
+                self._wait(task, system, Reason.NEXT_RUN, words)
 
     def _open_task(self, system: str, remote_id: str, *, exclusive: bool, lane: _Lane) -> OpenTask:
         replica = self._base.replicas.get((system, remote_id))

@@ -158,7 +158,7 @@ class _FirstSight:
                 continue
             reason = unfit(self._work, reading)
             if reason is not None:
-                self._work.waiting.append(Item(None, system, reason, f"{system} task {reading.remote_id}"))
+                self._work.waiting.append(Item(None, system, reason, self._name(reading)))
             elif self._work.contact_of(reading) in self._leave:
                 self._leave_unread(reading)
             # The text of other rows was not read yet, and may end with a marker. They are looked at once it was.
@@ -167,8 +167,11 @@ class _FirstSight:
         return found
 
     def _leave_unread(self, reading: Reading) -> None:
-        words = f"{reading.system} task {reading.remote_id}: every CRM must be read for this person first"
+        words = f"{self._name(reading)}: every CRM must be read for this person first"
         self._work.leave(reading, words)
+
+    def _name(self, reading: Reading) -> str:
+        return f"{self._policy.crm(reading.system)} task {reading.remote_id}"
 
     # origins ---------------------------------------------------------------------------------------
 

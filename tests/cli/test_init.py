@@ -65,8 +65,8 @@ def test_users_of_both_sides_are_offered_as_one_person(served: Served) -> None:
     """The same e-mail, in other letters, is the same person."""
     served.reply.team.append({"userId": 42, "displayName": "Ravi", "email": "ravi@example.com"})
     done = init(served, *ALL, KEEP, "y")
-    assert "Asha: reply 41, highlevel tesTUcmRxWrjqzJS8EjkxNKting" in done.stdout
-    assert "only in reply: Ravi (42)" in done.stdout
+    assert "Asha: Reply.io 41, HighLevel tesTUcmRxWrjqzJS8EjkxNKting" in done.stdout
+    assert "only in Reply.io: Ravi (42)" in done.stdout
     assert tables(served)["users"] == [{"name": "Asha", "reply": 41, "highlevel": "tesTUcmRxWrjqzJS8EjkxNKting"}]
     assert served.do("sync", "--once", "-c", "new.toml").status == 0
 
@@ -83,7 +83,7 @@ def test_the_kinds_that_were_found_are_offered(served: Served) -> None:
     served.reply.person_creates(contact, "Meeting", served.now())
     served.reply.person_creates(contact, "Call", served.now())
     done = init(served, *ALL, KEEP, "n", "y", "n", "y")
-    assert "Follow-up call (follow_up_call): 1 in reply" in done.stdout
+    assert "Follow-up call (follow_up_call): 1 in Reply.io" in done.stdout
     assert tables(served)["routes"] == {"site_visit": []}
 
 
@@ -100,8 +100,8 @@ def test_a_wrong_key_is_asked_for_again_and_one_connection_is_not_enough(served:
     done = init(served, *lines)
     assert done.status == 2
     assert "expected a time zone" in done.stderr
-    assert "superfone: FAILED: look up a lead by phone number: UnAuthorized" in done.stdout
-    assert "superfone: ok" in done.stdout
+    assert "Superfone: FAILED: look up a lead by phone number: UnAuthorized" in done.stdout
+    assert "Superfone: ok" in done.stdout
     assert "NOT_SET is not set" in done.stderr
     assert "at least two connections" in done.stderr
     assert not (served.folder / "new.toml").exists()
@@ -142,7 +142,7 @@ def test_after_a_wrong_location_and_a_break_the_refresh_token_still_works(
     again = ["y", OAUTH, "", "", ""]
     done = init(served, *TWO, "y", *APP, "elsewhere", *again, LOCATION)
     assert "check location_id" in done.stdout
-    assert "highlevel: ok" in done.stdout
+    assert "HighLevel: ok" in done.stdout
     assert done.status != 0, "broken off before the last answer"
     assert not (served.folder / "new.toml").exists()
     assert init(served, *TWO, "y", *APP, LOCATION, "y").status == 0
@@ -235,7 +235,7 @@ def test_answers_whose_key_does_not_work_write_nothing(served: Served) -> None:
     (served.folder / "answers").write_text(ANSWERS)
     done = served.do("init", "--answers", "answers", "--file", "new.toml", *addresses(served), RE_KEY="wrong")
     assert done.status == 1
-    assert "reply: FAILED: key" in done.stdout
+    assert "Reply.io: FAILED: key" in done.stdout
     assert not (served.folder / "new.toml").exists()
     missing = served.do("init", "--answers", "missing", "--file", "new.toml")
     assert (missing.status, missing.stderr) == (2, "missing: the answers cannot be read: No such file or directory\n")
@@ -304,7 +304,7 @@ def test_a_pasted_key_is_never_shown_and_a_killed_init_leaves_nothing(served: Se
         talk.type("y", after="Connect Superfone?")
         talk.type("superfone-key", after="Key:", hidden=True)
         talk.type("y", after="Connect Reply.io?")
-        assert "superfone: ok" in talk.shown
+        assert "Superfone: ok" in talk.shown
         assert "superfone-key" not in talk.shown
         os.kill(talk.pid, signal.SIGKILL)
         assert talk.end() == -signal.SIGKILL

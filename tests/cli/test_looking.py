@@ -118,7 +118,7 @@ def test_a_run_that_a_signal_or_another_account_stopped_broke_off(served: Served
     assert served.do("sync", "--once").status == 2
     told = served.do("status", "--json").answer
     assert "opens the account 99" in told["broken_off"]["message"]
-    assert "broke off: the key of reply opens the account 99" in served.do("status").stdout
+    assert "broke off: the key of Reply.io opens the account 99" in served.do("status").stdout
 
 
 def test_every_item_has_the_name_that_people_know_its_task_by(busy: Served) -> None:
@@ -172,7 +172,7 @@ def test_tasks_and_their_copies_side_by_side(busy: Served) -> None:
     assert [copy["state"] for copy in everything[0]["copies"]["superfone"]] == ["open"]
     assert busy.do("tasks", "--json", "--system", "superfone").answer["tasks"] == everything[:1]
     assert busy.do("tasks", "--json", "--state", "done", "--contact", "asha").answer["tasks"] == []
-    assert f", {everything[1]['task']}: reply open {everything[1]['copies']['reply'][0]['id']}, highlevel open " in (
+    assert f", {everything[1]['task']}: Reply.io open {everything[1]['copies']['reply'][0]['id']}, HighLevel open " in (
         busy.do("tasks").stdout
     )
     wrong = busy.do("tasks", "--system", "superphone")
@@ -216,14 +216,14 @@ def test_a_task_s_story_in_words(busy: Served) -> None:
     done = busy.do("explain", f"highlevel:{task['copies']['highlevel'][0]['id']}")
     assert done.status == 0
     assert done.stdout.startswith("acme: Call again, Asha")
-    assert "came from highlevel" in done.stdout
-    assert "we saw it for the first time in highlevel" in done.stdout
-    assert f"we created it in reply ({task['copies']['reply'][0]['id']})" in done.stdout
-    assert f"superfone: slot_taken: {Reason.SLOT_TAKEN.sentence}" in done.stdout
+    assert "created in HighLevel" in done.stdout
+    assert "we saw it for the first time in HighLevel" in done.stdout
+    assert f"we created it in Reply.io ({task['copies']['reply'][0]['id']})" in done.stdout
+    assert f"Superfone: slot_taken: {Reason.SLOT_TAKEN.sentence}" in done.stdout
     told = busy.do("explain", task["task"], "--json").answer
     assert [event["what"] for event in told["history"]][:3] == ["seen", "sent", "created"]
     assert told["now"][0]["reason"] == "slot_taken"
-    assert "superfone: slot_taken" in done.stdout
+    assert "Superfone: slot_taken" in done.stdout
     assert f"“Call Asha” has the place (superfone:{told_slot(busy)})" in done.stdout
     unknown = busy.do("explain", "superfone:1")
     assert unknown.status == 2
@@ -236,7 +236,9 @@ def test_a_task_s_story_tells_what_is_not_known_yet(served: Served) -> None:
     served.reply.fault = lambda call: Fault.LOST_REQUEST if served.reply.is_write(call) else None
     served.do("sync", "--once")
     words = served.do("explain", f"highlevel:{task}").stdout
-    assert "reply: create: the answer to a request was lost; the next run reads the task to see what happened" in words
+    assert (
+        "Reply.io: create: the answer to a request was lost; the next run reads the task to see what happened" in words
+    )
 
 
 def test_a_task_s_story_has_the_copy_that_is_gone(served: Served) -> None:
@@ -248,7 +250,7 @@ def test_a_task_s_story_has_the_copy_that_is_gone(served: Served) -> None:
     for _ in range(2):
         assert served.do("sync", "--once").status == 0
     assert (
-        f"they removed it in reply ({copy}): reply says, in two runs,"
+        f"they removed it in Reply.io ({copy}): Reply.io says, in two runs,"
         in served.do("explain", f"highlevel:{task}").stdout
     )
 
@@ -266,7 +268,7 @@ def test_retry_frees_what_was_refused_and_says_what(served: Served) -> None:
     assert served.superfone.open_tasks(served.superfone.leads()[0].id) == ()
     freed = served.do("retry", item["task"])
     assert freed.status == 0
-    assert freed.stdout.startswith("acme: 1 freed; the next run tries again\n  superfone: create of Call Asha, Asha")
+    assert freed.stdout.startswith("acme: 1 freed; the next run tries again\n  Superfone: create of Call Asha, Asha")
     assert served.do("retry", "--json").answer == {"account": "acme", "number": 0, "freed": []}
     assert served.do("sync", "--once").status == 0
     assert len(served.superfone.open_tasks(served.superfone.leads()[0].id)) == 1
@@ -299,7 +301,7 @@ def test_check_tries_everything_and_says_what_each_crm_can_do(served: Served) ->
     assert done.answer["capabilities"]["superfone"]["completes"] == "the contact's newest open task"
     words = served.do("check").stdout
     assert words.startswith("acme: everything that can be tried works\n  file: ok: ")
-    assert "What highlevel can do" in words
+    assert "What HighLevel can do" in words
     assert served.writes() == 0
 
 
@@ -312,7 +314,7 @@ def test_check_says_ok_of_nothing_that_it_cannot_know(served: Served) -> None:
 
     writing = {(system, "write tasks") for system in ("superfone", "reply", "highlevel")}
     assert unknown() == {*writing, ("superfone", "account")}
-    assert "superfone: not known: account: an organisation that no answer has named yet" in served.do("check").stdout
+    assert "Superfone: not known: account: an organisation that no answer has named yet" in served.do("check").stdout
     served.person()
     assert served.do("sync", "--once").status == 0
     assert unknown() == {*writing, ("superfone", "account")}
@@ -334,9 +336,9 @@ def test_check_says_what_to_do_about_a_key_and_an_address(served: Served) -> Non
     served.superfone.fault = lambda _call: Fault.ERROR_BEFORE
     done = served.do("check", RE_KEY="a-wrong-key")
     assert done.status == 1
-    assert "reply: FAILED: key" in done.stdout
-    assert "superfone: FAILED: " in done.stdout
-    assert "highlevel: ok: " in done.stdout
+    assert "Reply.io: FAILED: key" in done.stdout
+    assert "Superfone: FAILED: " in done.stdout
+    assert "HighLevel: ok: " in done.stdout
     assert "a-wrong-key" not in done.stdout + done.stderr
     file = served.folder / "config.toml"
     file.write_text(file.read_text().replace(served.url, "http://127.0.0.1:1"))
@@ -356,5 +358,5 @@ def test_check_says_which_setting_is_wrong_before_whose_account_it_is(served: Se
     assert done.status == 1
     first, second, third, *_ = done.stdout.splitlines()
     assert first == "acme: not everything works"
-    assert second.startswith("  highlevel: FAILED: ")
+    assert second.startswith("  HighLevel: FAILED: ")
     assert third.startswith("      check location_id")

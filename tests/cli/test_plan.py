@@ -44,12 +44,12 @@ def test_a_plan_in_words(served: Served) -> None:
     done = served.do("plan")
     assert done.status == 0
     assert done.stdout.startswith(
-        "acme: a run would create 2 tasks (1 in reply, 1 in superfone); this plan has written nothing\n"
+        "acme: a run would create 2 tasks (1 in Reply.io, 1 in Superfone); this plan has written nothing\n"
         "  that takes about 1 s\n"
     )
-    assert "  superfone:\n    create: what Call Asha, for Asha Rao, due " in done.stdout
-    assert ", because made in highlevel, not yet in superfone, ID highlevel:" in done.stdout
-    assert re.search(r"reply costs \d+ requests, about 1 s\n", done.stdout)
+    assert "  Superfone:\n    create: what Call Asha, for Asha Rao, due " in done.stdout
+    assert ", because created in HighLevel, not yet in Superfone, ID highlevel:" in done.stdout
+    assert re.search(r"Reply\.io costs \d+ requests, about 1 s\n", done.stdout)
     assert "syncer sync --once --allow-creates 2" in done.stdout
 
 

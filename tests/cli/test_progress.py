@@ -53,8 +53,8 @@ def test_a_piece_of_work_is_told_once_it_takes_longer_than_a_second(clock: list[
         with progress.work("reply", "reading its lists", counted=lambda: 7):
             clock[0] = 1025.5
             assert lines_of("acme", progress) == [
-                "acme: superfone: reading the tasks of contacts: 120 of 5,000, about 17.3 min left",
-                "acme: reply: reading its lists: 7 requests so far",
+                "acme: Superfone: reading the tasks of contacts: 120 of 5,000, about 17.3 min left",
+                "acme: Reply.io: reading its lists: 7 requests so far",
             ]
     assert lines_of("acme", progress) == ["acme: reading the CRMs"]
 
@@ -93,7 +93,7 @@ def test_on_a_terminal_there_are_bars_which_leave_nothing_behind(
         assert board._live is not None
         board._live.refresh()
         shown = bare(fake.getvalue())
-        assert "acme: reply: creating tasks" in shown
+        assert "acme: Reply.io: creating tasks" in shown
         assert "10 of 40, about 6 s left" in shown
         assert "beta: opening the ledger" in shown
     assert progress_bars._BOARD._live is None

@@ -111,7 +111,7 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     items.append({"task": None, "system": "reply", "reason": "a_word_of_later", "detail": "something"})
     show_items(Screen(), {"waiting": items}, lambda _task: "", limit=DETAILS)
     out = capsys.readouterr().out
-    assert out.count("      reply: T") == DETAILS
+    assert out.count("      Reply.io: T") == DETAILS
     assert "  13 no_contact: This CRM does not have the contact" in out
     assert "  1 a_word_of_later: \n" not in out
     assert "    4 more: syncer status\n" in out
@@ -123,7 +123,7 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
 def test_what_only_a_plan_has_seen_has_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     item = {"task": "reply:5", "system": "superfone", "reason": "slot_taken", "detail": "", "title": "Call"}
     show_items(Screen(), {"waiting": [item | {"contact": "Asha Rao"}]}, lambda _task: "")
-    assert "      superfone: Call, Asha Rao (reply:5)\n" in capsys.readouterr().out
+    assert "      Superfone: Call, Asha Rao (reply:5)\n" in capsys.readouterr().out
 
 
 def test_complaints_wrap_at_words(monkeypatch: pytest.MonkeyPatch) -> None:

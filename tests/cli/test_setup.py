@@ -69,12 +69,15 @@ def test_what_cannot_work_is_doubted(tmp_path: Path) -> None:
     superfone = account.connections["superfone"]
     assert isinstance(superfone, SuperfoneSettings)
     assert doubts(account, {"superfone": capabilities_of(superfone)}, {"reply": [ASHA, RAVI]}) == [
-        Doubt("routes.linkedin", "highlevel is not connected: this file has no table [highlevel]"),
+        Doubt("routes.linkedin", "HighLevel is not connected: this file has no table [highlevel]"),
         Doubt(
             "routes",
-            "superfone cannot show linkedin; such tasks wait there for good (not_supported): leave superfone out of "
+            "Superfone cannot show linkedin, so such tasks wait there forever (not_supported); leave superfone out of "
             "these routes",
         ),
-        Doubt("users.reply", "Asha: reply has no user 9; it has Asha 1, Ravi  Nair 2"),
-        Doubt("users", "Ravi has an id in reply alone, so that nothing can be assigned across CRMs"),
+        Doubt("users.reply", "Asha: Reply.io has no user 9; it has Asha 1, Ravi  Nair 2"),
+        Doubt(
+            "users",
+            "Ravi has an id only in Reply.io: to carry over who a task is assigned to, two CRMs are needed",
+        ),
     ]

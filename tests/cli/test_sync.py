@@ -57,8 +57,8 @@ def test_words_are_plain_lines_where_there_is_no_terminal(served: Served) -> Non
     first, second = served.task(contact, "Call [b]Asha[/b] \x1b[31m"), served.task(contact, "Call again", hours=9)
     done = served.do("sync", "--once")
     assert done.status == 0
-    assert "superfone: created 1, completed 0, edited 0, open 1, requests " in done.stdout
-    assert f"  1 slot_taken: {Reason.SLOT_TAKEN.sentence}\n      superfone: Call again, Asha" in done.stdout
+    assert "Superfone: created 1, completed 0, edited 0, open 1, requests " in done.stdout
+    assert f"  1 slot_taken: {Reason.SLOT_TAKEN.sentence}\n      Superfone: Call again, Asha" in done.stdout
     assert "\x1b" not in done.stdout
     assert first != second
 
@@ -125,7 +125,7 @@ def test_another_account_under_the_same_ledger_is_refused_by_name(served: Served
     done = served.do("sync", "--once", "--json")
     assert done.status == 2
     assert done.answer["status"] == "error"
-    for part in ("reply", "41", "99", "[ledger]"):
+    for part in ("Reply.io", "41", "99", "[ledger]"):
         assert part in done.answer["message"]
     assert done.answer["message"] in done.stderr
     assert served.writes() == writes

@@ -111,11 +111,13 @@ def test_every_operation_says_why() -> None:
     superseded = a_replica(TASK, LANE, state=ReplicaState.SUPERSEDED)
     why = {op.system: op.reason for op in plan(a_base(TASK, replicas=[IN_TYPED, superseded])).operations}
     assert why == {
-        PLAIN: f"made in {TYPED}, not yet in {PLAIN}",
-        LANE: f"superseded in {LANE} while open elsewhere",
+        PLAIN: f"created in {TYPED}, not yet in {PLAIN}",
+        LANE: f"closed in {LANE} by a newer task, but still to be done",
     }
     back = plan(a_base(replace(TASK, put_back=True), replicas=[IN_TYPED, superseded]))
-    assert {op.reason for op in back.operations if op.system == LANE} == {f"closed in {LANE} by a race, to be put back"}
+    assert {op.reason for op in back.operations if op.system == LANE} == {
+        f"closed in {LANE} by our mistake, to be created again"
+    }
     [complete] = plan(a_base(DONE, replicas=[IN_TYPED])).operations
     assert complete.reason == f"done elsewhere, still open in {TYPED}"
 

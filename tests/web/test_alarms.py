@@ -108,7 +108,7 @@ def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(watched: Wat
         watched.wait(minutes=1)
     assert watched.told.states == ["unauthorized begun", "unauthorized ended"]
     assert {one["since"] for one in watched.told} == {"2026-05-19T08:31:00Z"}
-    assert watched.told[0]["detail"] == "reply: no"
+    assert watched.told[0]["detail"] == "Reply.io: no"
 
 
 def test_a_restart_tells_nothing_twice(watched: Watched) -> None:

@@ -15,6 +15,7 @@ from syncer.cli.doubts import Doubt, doubts
 from syncer.cli.screens import Screen
 from syncer.cli.session import Session, known_identities
 from syncer.cli.signals import Stop
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter, Capabilities, Check, TeamMember
 from syncer.contract.errors import AdapterError, WrongAccount
@@ -73,7 +74,7 @@ def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
     """What was tried at one CRM: failures first, with what to do about them; what works in one line each."""
     advice = ""
     for check in sorted(checks, key=_gravity):
-        head = f"{system}: {_WORDS[check.ok]}: {check.what}"
+        head = f"{label_of(system)}: {_WORDS[check.ok]}: {check.what}"
         whole = f"{head}: {check.detail}" if check.detail else head
         if check.ok is False:
             screen.say(whole, "red", indent=2)
@@ -198,7 +199,7 @@ def _show(session: Session, account: Account, adapters: Mapping[str, Adapter], f
         show_checks(screen, system, [check for check in checks if check.ok is not False])
     # Where something is to be mended, that alone is shown.
     for system, adapter in () if found.failed else adapters.items():
-        screen.say(f"What {system} can do", "bold")
+        screen.say(f"What {label_of(system)} can do", "bold")
         for line in _in_words(adapter.capabilities):
             screen.say(line, indent=2)
 

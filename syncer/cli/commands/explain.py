@@ -10,6 +10,7 @@ from syncer.cli.last_run import BrokenRun, broken_off
 from syncer.cli.references import Reference
 from syncer.cli.screens import Screen, TaskNames, ago, moment
 from syncer.cli.session import Session, for_each_account
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.base import Event, Operation
 from syncer.domain.history import OPEN_QUESTIONS, event_in_words
@@ -94,15 +95,15 @@ def _as_json(account: Account, story: _Story) -> dict[str, Any]:
 def _tell(screen: Screen, account: Account, story: _Story) -> None:
     task = story.task
     screen.say(f"{account.name}: {story.name}", "bold")
-    screen.say(f"{task.id}: {task.kind.value}, {task.state.value}, came from {task.origin}", indent=2)
+    screen.say(f"{task.id}: {task.kind.label}, {task.state.value}, created in {label_of(task.origin)}", indent=2)
     if task.due_synthetic:
         screen.say("it has no due of its own; ours is not written back to where it came from", indent=2)
     for copy in story.view.replicas:
         by = "made by us" if copy.made else "theirs"
-        screen.say(f"{copy.system} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
+        screen.say(f"{label_of(copy.system)} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
     screen.say(f"History ({account.timezone})", "bold")
     for event in story.events:
-        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event)}", indent=2)
+        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event, label_of)}", indent=2)
     if not story.events:
         screen.say("nothing was written about it", indent=2)
     _tell_what_is_open(screen, story)
@@ -119,7 +120,9 @@ def _tell_what_is_open(screen: Screen, story: _Story) -> None:
         sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""
         words = item["detail"].removesuffix(sentence).strip()
         detail = f" ({words})" if words else ""
-        screen.say(f"{item['system']}: {item['reason']}: {sentence}{detail}", indent=2)
+        screen.say(f"{label_of(item['system'])}: {item['reason']}: {sentence}{detail}", indent=2)
     for operation in story.questions:
         words = f" ({operation.words})" if operation.words else ""
-        screen.say(f"{operation.system}: {operation.action}: {OPEN_QUESTIONS[operation.state]}{words}", indent=2)
+        screen.say(
+            f"{label_of(operation.system)}: {operation.action}: {OPEN_QUESTIONS[operation.state]}{words}", indent=2
+        )

@@ -32,7 +32,7 @@ from syncer.cli.setup.people import Match, match
 from syncer.cli.setup.trying import KeyTried, settings_of, try_settings
 from syncer.config.loader import LEAST_CONNECTIONS, check_tables
 from syncer.config.problems import Complaints, ConfigError
-from syncer.config.registry import offers, profile
+from syncer.config.registry import label_of, offers, profile
 from syncer.contract.profile import Profile
 from syncer.domain.model import Kind
 from syncer.domain.report import Exit
@@ -70,7 +70,7 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
         tables["account"] = {**tables.get("account", {}), "name": account.name}
         works = True
         for system, settings in account.connections.items():
-            with shown_progress(system, {}, shown=not session.quiet) as progress:
+            with shown_progress(label_of(system), {}, shown=not session.quiet) as progress:
                 progress("trying the key")
                 tried = try_settings(system, settings, region=account.region, timezone=account.timezone)
             show_checks(session.screen, system, tried.checks)
@@ -160,7 +160,7 @@ class _Questions:
             return None
         account = self._tables["account"]
         try:
-            with shown_progress(system, {}, shown=True) as progress:
+            with shown_progress(label_of(system), {}, shown=True) as progress:
                 progress("trying the key, and reading what is open")
                 tried = try_settings(system, settings, region=account["region"], timezone=account["timezone"])
         except ValueError as error:
@@ -179,7 +179,7 @@ class _Questions:
         found: dict[Kind, list[str]] = {}
         for system, tried in self._tried.items():
             for kind, number in (tried.kinds or {}).items():
-                found.setdefault(kind, []).append(f"{number} in {system}")
+                found.setdefault(kind, []).append(f"{number} in {label_of(system)}")
         if not found:
             return
         in_order = sorted(found, key=list(Kind).index)
@@ -202,9 +202,9 @@ class _Questions:
         self._screen.say("These users seem to be one person each, so that a task is assigned to the same one:")
         systems = [system for system in self._tried if any(system in one.ids for one in matches)]
         rows = [[one.name, *(one.ids.get(system, "") for system in systems)] for one in matches]
-        self._screen.table(["person", *systems], rows)
+        self._screen.table(["person", *map(label_of, systems)], rows)
         for system, member in left:
-            self._screen.say(f"only in {system}: {member.name} ({member.id})", indent=2)
+            self._screen.say(f"only in {label_of(system)}: {member.name} ({member.id})", indent=2)
         right = [one.name for one in matches]
         if not ask_yes("Is that right?"):
             right = ask_each({one.name: one.name for one in matches})

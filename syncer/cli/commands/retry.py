@@ -8,6 +8,7 @@ from typing import Any
 from syncer.cli.references import Reference
 from syncer.cli.screens import TaskNames
 from syncer.cli.session import Session, for_each_account
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.base import Base
 from syncer.domain.model import ReplicaState
@@ -68,4 +69,4 @@ def _answer(session: Session, account: Account, number: int, freed: list[dict[st
     session.screen.say(f"{account.name}: {words}", "bold")
     for one in freed:
         about = f" of {names(one['task'])} ({one['task']})" if one["task"] else ""
-        session.screen.say(f"{one['system']}: {one['what']}{about}", indent=2)
+        session.screen.say(f"{label_of(one['system'])}: {one['what']}{about}", indent=2)

@@ -11,6 +11,7 @@ from syncer.cli import last_run, presence
 from syncer.cli.last_run import BrokenRun
 from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items
 from syncer.cli.session import Session, for_each_account
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.domain.report import Exit, as_instant
@@ -165,8 +166,8 @@ def _show_systems(screen: Screen, standing: _Standing) -> None:
         found = standing.last.report["connections"].get(system, {}) if standing.last else {}
         since = standing.in_step(system)
         lag = span(datetime.now(UTC) - since) if since else "never read"
-        rows.append([system, *(str(copies.get(state, 0)) for state in states), lag, found.get("state", "")])
+        rows.append([label_of(system), *(str(copies.get(state, 0)) for state in states), lag, found.get("state", "")])
     screen.table(["CRM", *states, "lag", "state"], rows)
     for system, found in (standing.last.report["connections"] if standing.last else {}).items():
         if found.get("message"):
-            screen.say(f"{system}: {found['message']}; see: syncer check", "red", indent=2)
+            screen.say(f"{label_of(system)}: {found['message']}; see: syncer check", "red", indent=2)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from syncer.cli.errors import UsageError
 from syncer.cli.screens import Screen, moment, short_ids
 from syncer.cli.session import Session, for_each_account
-from syncer.config.registry import installed_systems
+from syncer.config.registry import installed_systems, label_of
 from syncer.config.schema import Account
 from syncer.domain.model import Replica, ReplicaState, State
 from syncer.domain.report import Exit, as_instant
@@ -70,13 +70,13 @@ def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
         return
     systems = tuple(account.connections)
     if screen.tables:
-        columns = ["due", "task", *systems, "ID"]
+        columns = ["due", "task", *map(label_of, systems), "ID"]
         whole = screen.width >= _ROOMY
         ids = [view.task.id for view in found] if whole else short_ids([view.task.id for view in found])
         rows = [_line(account, view, systems, shown) for view, shown in zip(found, ids, strict=True)]
         screen.table(columns, rows, indent=0, elastic="task")
     else:
-        screen.table(["task", *systems], [_row(account, view, systems) for view in found], indent=0)
+        screen.table(["task", *map(label_of, systems)], [_row(account, view, systems) for view in found], indent=0)
 
 
 def _line(account: Account, view: TaskView, systems: Iterable[str], shown: str) -> list[str]:

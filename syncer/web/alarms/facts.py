@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.domain.cursors import AWAITED
@@ -61,7 +62,7 @@ def _latest(*instants: datetime | None) -> datetime | None:
 
 def _refused(report: Mapping[str, Any]) -> dict[str, str]:
     return {
-        system: found.get("message") or "the key is wrong or revoked"
+        label_of(system): found.get("message") or "the key is wrong or revoked"
         for system, found in report.get("connections", {}).items()
         if found["state"] == ConnectionState.UNAUTHORIZED
     }

@@ -23,7 +23,7 @@ class AlarmFacts:
     """What is known of an account at an instant.
 
     ``good_at`` is when a run last ended well, or since when one is awaited; ``None`` if none ever was. ``refused`` has
-    the words of each CRM that refuses the key, by system. ``backlog`` counts what waits for budget or a retry in the
+    the words of each CRM that refuses the key, by its name. ``backlog`` counts what waits for budget or a retry in the
     last runs, the newest last. ``incident`` is when the first of the recent incidents was, with the number of tasks
     that are still to be put back. ``trouble`` is what is wrong with the ledger.
     """
