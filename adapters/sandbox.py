@@ -104,7 +104,9 @@ class Sandbox(ABC):
 
     Permanent faults: ``lasting`` has entries of a method (``""`` is any), a regular expression for the whole path, and
     the fault of such calls. ``garbled`` has, by the id of a task or contact, fields that replace its own in every
-    answer. ``lying_create`` is the field that the answer to a create takes from another task.
+    answer. ``lying_create`` is the field that the answer to a create takes from another task. ``stores_text`` and
+    ``stores_due`` are what the CRM makes of a task's text and due, whoever writes them: whether a text is HTML, and
+    whether fractions of a second are kept, is not documented.
     """
 
     system: ClassVar[str]
@@ -118,6 +120,8 @@ class Sandbox(ABC):
         self.after: Callable[[Call, Reply], None] = lambda _call, _reply: None
         self.calls: list[tuple[Call, int]] = []
         self.lasting: list[tuple[str, str, Fault]] = []
+        self.stores_text: Callable[[str], str] = lambda text: text
+        self.stores_due: Callable[[datetime], datetime] = lambda due: due
         self.garbled: dict[str, Mapping[str, object]] = {}
         self.lying_create: Lie | None = None
 

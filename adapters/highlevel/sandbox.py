@@ -30,6 +30,7 @@ from adapters.highlevel.sandbox_store import (
     wire_instant,
 )
 from adapters.highlevel.wire import SYSTEM
+from adapters.instants import read_iso
 from adapters.sandbox import Call, Lie, Reply, Sandbox, json_reply
 
 VERSION: Final = "2021-07-28"
@@ -278,8 +279,8 @@ class HighLevelSandbox(Contacts, Sandbox):
             make_id(f"{self.location_id}:task", len(self._tasks)),
             contact,
             title,
-            body,
-            due,
+            body and self.stores_text(body),
+            due and wire_instant(self.stores_due(read_iso(due))),
             assigned_to,
             now,
             now,
@@ -291,6 +292,10 @@ class HighLevelSandbox(Contacts, Sandbox):
 
     def _put_task(self, task: str, **changes: Any) -> SandboxTask:
         history, now = self._tasks[task], self.clock()
+        if changes.get("body"):
+            changes["body"] = self.stores_text(changes["body"])
+        if changes.get("due"):
+            changes["due"] = wire_instant(self.stores_due(read_iso(changes["due"])))
         return history.put(now, replace(history.now, updated=now, **changes))
 
     def _need(self, scope: str, location: str | None = None) -> None:

@@ -199,6 +199,7 @@ class ReplySandbox(Sandbox):
             raise invalid("/contactId", "is no contact")
         task = new_task(sent, self.words, task_id=self._last_id + 1, user_id=self.user_id, now=self.clock())
         self._tasks[self._new_id()] = task
+        self._store(task, task.template["body"], task.due_to)
         return task
 
     def _replace(self, task: SandboxTask, sent: Mapping[str, Any]) -> SandboxTask:
@@ -215,7 +216,12 @@ class ReplySandbox(Sandbox):
             raise invalid("/taskType", "and contactId of a sequence's task cannot change")
         for name in ("task_type", "start_at", "due_to", "contact_id", "template", "linkedin_type"):
             setattr(task, name, getattr(new, name))
+        self._store(task, task.template["body"], task.due_to)
         return task
+
+    def _store(self, task: SandboxTask, body: str, due: datetime) -> None:
+        task.template = {**task.template, "body": self.stores_text(body)}
+        task.due_to = self.stores_due(due)
 
     def _complete(self, task: SandboxTask, sent: Mapping[str, Any]) -> SandboxTask:
         resolution = self.words.read(CALL_RESOLUTION, sent, "callResolution")
@@ -319,6 +325,7 @@ class ReplySandbox(Sandbox):
             is_scheduled=scheduled,
             every=every,
         )
+        self._store(self._tasks[task_id], body, due)
         return str(task_id)
 
     def person_completes(self, task_id: str, *, failed: bool = False) -> None:
@@ -334,13 +341,13 @@ class ReplySandbox(Sandbox):
     def person_reschedules(self, task_id: str, due: datetime) -> None:
         """Somebody changes the due, and also the start if it would be after the due."""
         task = self._task(task_id)
-        task.due_to = due
+        task.due_to = self.stores_due(due)
         task.start_at = start_before(due, task.start_at)
 
     def person_edits_body(self, task_id: str, body: str) -> None:
         """Somebody changes the text."""
         task = self._task(task_id)
-        task.template = {**task.template, "body": body}
+        self._store(task, body, task.due_to)
 
     def person_reopens(self, task_id: str) -> None:
         """Somebody reopens a task."""

@@ -36,7 +36,7 @@ class Make:
 class Act:
     """A person does something to an open task.
 
-    ``what`` is complete, cancel, delete, reschedule, rewrite, copy or reopen.
+    ``what`` is complete, cancel, delete, reschedule, rewrite, save (open it, and store it as it is), copy or reopen.
     """
 
     what: str
@@ -185,6 +185,8 @@ class History:
     pages can only be told apart by counting rows, as Reply's and Superfone's always are.
     Every ``undated``-th task that is made in HighLevel has no due, but one for each person at most (0 is all of them
     have one); where somebody ``rewords``, half of what would be rescheduled is given another title instead.
+    ``editors`` are (CRM, what it makes of each text that it stores), see `editors`; where there are any, people also
+    write texts of several lines, and dues with fractions of a second.
     ``systems`` are the account's CRMs. ``dirty`` is which pair of `contacts.DIRTY` is there, if any.
     ``dimensions`` are the names of what was drawn beyond the common ground, see `dimensions`.
     """
@@ -198,6 +200,7 @@ class History:
     newcomer: tuple[str, ...] = ()
     undated: int = 0
     rewords: bool = False
+    editors: tuple[tuple[str, str], ...] = ()
     without: str = ""
     systems: tuple[str, ...] = SYSTEMS
     dirty: int | None = None

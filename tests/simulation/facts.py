@@ -146,6 +146,10 @@ class Facts(Memory):
             story.gets_due(task.due, self.stage.now())
             self._types(story, "due", task.due, copy)
 
+    def saved(self, copy: Copy) -> None:
+        """A person has stored a task as it is: its CRM says that it changed, and nobody typed anything."""
+        self.changed_at[copy] = self.stage.now()
+
     def retitled(self, copy: Copy) -> None:
         """A person has given a task the title that it has now."""
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]

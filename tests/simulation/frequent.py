@@ -19,9 +19,11 @@ from tests.simulation.actions import (
     Outage,
     Run,
 )
-from tests.simulation.drawing import Dimension, Draw, happen, setting, together
+from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together
 
 EDITS = ("reschedule", "rewrite")
+STORED = ("paragraphs", "spaced", "tidied")
+"""What a CRM may make of a text, see `editors`."""
 MESSAGE = 4
 """A kind that `people` makes an e-mail of in Reply."""
 
@@ -107,6 +109,15 @@ def _an_edit(rng: random.Random) -> Act:
     return Act(rng.choice(EDITS), rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(1, 4000))
 
 
+def _editors(rng: random.Random, history: History) -> History:
+    """CRMs store texts as HTML, or with other white space; people also open and save what they do not change."""
+    history = _habit("save", *SYSTEMS[1:])(rng, replace(history, rewords=True))
+    chosen = tuple((system, rng.choice(STORED)) for system in SYSTEMS[1:])
+    writes = [Act("rewrite", rng.choice(SYSTEMS[1:]), rng.randrange(1000)) for _ in range(4)]
+    saves = [Act("save", rng.choice(SYSTEMS[1:]), rng.randrange(1000), rng.randrange(9)) for _ in range(2)]
+    return happen(insert(replace(history, editors=chosen), rng, *writes), rng, [*saves])
+
+
 def _done_while_owed(_rng: random.Random, history: History) -> History:
     """A message of Reply's is put off in HighLevel while Reply is down, and then done, which closes no message."""
     down = Run(((20, Outage("reply", Fault.ERROR_BEFORE, 9)),))
@@ -127,6 +138,7 @@ def _undated(_rng: random.Random, history: History) -> History:
 
 FREQUENT = {
     "edits": Dimension(0.3, _edits),
+    "editors": Dimension(0.15, _editors),
     "done_while_owed": Dimension(0, _done_while_owed),
     "few_edits": Dimension(0, _few_edits),
     "undated": Dimension(0, _undated),

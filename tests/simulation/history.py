@@ -81,7 +81,7 @@ def make_history(seed: int, *, without: str = "", also: Collection[str] = ()) ->
         settings["superfone"] += '\nsuperseded = "complete"'
     undated, rewords = rng.choice([0, 0, 0, 0, 1, 3]), rng.random() < 0.25
     known = tuple(sorted(settings.items()))
-    history = History(seed, known, skew, page, counted, tuple(actions), newcomer, undated, rewords, without)
+    history = History(seed, known, skew, page, counted, tuple(actions), newcomer, undated, rewords, without=without)
     return with_dimensions(history, also)
 
 

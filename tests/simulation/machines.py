@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from tests.simulation.facts import Facts
-from tests.simulation.memory import SAME_DUE, Copy
-from tests.simulation.story import UNTOLD, Story
+from tests.simulation.memory import Copy
+from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 OURS, ANOTHER, BOTH = range(3)
 """Which machine a run is on."""

@@ -11,11 +11,10 @@ from datetime import datetime, timedelta
 
 from tests.simulation.sight import SeenTask, tasks_of
 from tests.simulation.stage import SimulationStage
-from tests.simulation.story import UNTOLD, Story
+from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
 SUPERSEDE_WINDOW = timedelta(seconds=2)
-SAME_DUE = timedelta(seconds=1)
 LEAD_RECHECK = timedelta(hours=25)
 """A number that had no lead is asked again after a day."""
 Copy = tuple[str, str]

@@ -6,6 +6,22 @@ from tests.simulation.planting import Mutant
 
 EDIT_MUTANTS = (
     Mutant(
+        "white space ping-pongs",
+        "L10",
+        "adapters.text",
+        "    return words_of(text)\n",
+        "    return text\n",
+        having=("editors",),
+    ),
+    Mutant(
+        "a due without its fraction of a second is another one",
+        "L10",
+        "syncer.domain.dues",
+        "            return abs(due - other) < self.step\n",
+        "            return due == other\n",
+        having=("editors",),
+    ),
+    Mutant(
         "a made-up due flows back",
         "L10",
         "syncer.reconcile.edits.by_field",

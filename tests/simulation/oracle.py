@@ -45,9 +45,10 @@ class Oracle(Machines):
         # A list is dated by its first page: changes during the other pages may be missed.
         if lead and reply.status == 200 and call.query.get("page") == "1":
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
-            for remote_id, task in self.tasks(system).items() if system == "superfone" else ():
-                if task.contact == lead[1]:
-                    self.task_read_at[system, remote_id] = self.stage.now()
+        listed = re.search(r"/(?:lead|contacts)/(\w+)/tasks?$", call.path)
+        for remote_id, task in self.tasks(system).items() if listed and reply.status == 200 else ():
+            if listed is not None and task.contact == listed[1]:
+                self.task_read_at[system, remote_id] = self.stage.now()
         task_read = re.search(r"/tasks/(\w+)$", call.path)
         if task_read and reply.status == 200 and call.method == "GET":
             self.task_read_at[system, task_read[1]] = self.stage.now()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -12,6 +13,7 @@ from tests.simulation.oracle import Oracle
 from tests.simulation.sight import MESSAGES, called
 from tests.simulation.stage import SimulationStage
 from tests.simulation.story import UNTOLD
+from tests.support.editors import EDITORS
 
 SUPERFONE_TYPES = ("FOLLOW_UP_CALL", "FIRST_CALL", "CALLBACK_REQUEST", "SITE_VISIT", "REMINDER", "BOOKING")
 REPLY_TYPES = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
@@ -31,6 +33,7 @@ class People:
         self._superseded_is_done = 'superseded = "complete"' in dict(history.settings).get("superfone", "")
         self._names = self._texts = 0
         self._dues: set[datetime] = set()
+        self._fraction = timedelta(milliseconds=400) if history.editors else timedelta(0)
         self._undated: set[int] = set()
         self._plain: dict[str, tuple[Copy, str]] = {}
         self._recurring: dict[str, str] = {}
@@ -257,8 +260,7 @@ class People:
         if system == "superfone":
             self._stage.superfone.person_retitles(int(remote_id), f"Task {new}")
         elif system == "reply":
-            text = next(task.template.get("body") for task in self._stage.reply.tasks() if str(task.id) == remote_id)
-            self._stage.reply.person_edits_body(remote_id, (text or "").replace(old, new, 1))
+            self._stage.reply.person_edits_body(remote_id, self._text(copy).replace(old, new, 1))
         else:
             title = self._stage.highlevel.task(remote_id).title
             self._stage.highlevel.person_retitles(remote_id, title.replace(old, new, 1))
@@ -270,19 +272,32 @@ class People:
         if system == "superfone":
             return
         self._texts += 1
-        words = f"words {self._texts} {{{{x}}}}"
+        words = f"words {self._texts} {{{{x}}}}" + ("\n\n  and  so on" if self._history.editors else "")
         self._tell(f"  which says {words!r} from now on")
         self._oracle.touched(copy, "rewritten")
         if system == "reply":
-            text = next(task.template.get("body") for task in self._stage.reply.tasks() if str(task.id) == remote_id)
-            title, *lines = str(text or "").split("\n")
-            marker = [line for line in lines if line.startswith("syncer:")]
-            self._stage.reply.person_edits_body(remote_id, "\n".join([title, words, *marker]))
+            title, *lines = _lines(self._text(copy))
+            self._stage.reply.person_edits_body(remote_id, "\n".join([title, words, *_markers(lines)]))
         else:
-            lines = str(self._stage.highlevel.task(remote_id).body or "").split("\n")
-            marker = [line for line in lines if line.startswith("syncer:")]
-            self._stage.highlevel.person_rewrites(remote_id, "\n".join([words, *marker]))
+            self._stage.highlevel.person_rewrites(remote_id, "\n".join([words, *_markers(_lines(self._text(copy)))]))
         self._oracle.rewritten(copy)
+
+    def _text(self, copy: Copy) -> str:
+        """The text as its CRM stores it."""
+        if copy[0] == "highlevel":
+            return self._stage.highlevel.task(copy[1]).body or ""
+        return next(str(one.template.get("body") or "") for one in self._stage.reply.tasks() if str(one.id) == copy[1])
+
+    def _save(self, copy: Copy, deed: Act) -> None:
+        """Open it in an editor, and save it as it is: the editor's form of the same text is stored."""
+        if copy[0] == "superfone" or not self._text(copy):
+            return
+        text = EDITORS[sorted(EDITORS)[deed.minutes % len(EDITORS)]](self._text(copy))
+        self._oracle.saved(copy)
+        if copy[0] == "reply":
+            self._stage.reply.person_edits_body(copy[1], text)
+        else:
+            self._stage.highlevel.person_rewrites(copy[1], text)
 
     def _copy(self, copy: Copy, deed: Act) -> None:
         """Duplicate a HighLevel task with its text, marker and all, under a new name."""
@@ -338,7 +353,16 @@ class People:
         while due in self._dues:
             due += timedelta(minutes=3)
         self._dues |= {due + timedelta(minutes=offset) for offset in (-2, -1, 0, 1, 2)}
-        return due
+        return due + self._fraction
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, in whatever form its CRM stores it."""
+    return [re.sub(r"<[^>]*>", "", line) for line in re.split(r"</p>\s*|<br>|\r\n|\n", text)]
+
+
+def _markers(lines: list[str]) -> list[str]:
+    return [line for line in lines if line.startswith("syncer:")]
 
 
 def _choose(system: str, number: int) -> str:

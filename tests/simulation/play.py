@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from unittest.mock import patch
 
@@ -44,6 +44,7 @@ from tests.simulation.oracle import GRACE, Oracle
 from tests.simulation.outcome import Outcome
 from tests.simulation.people import People
 from tests.simulation.stage import SimulationStage
+from tests.support.editors import EDITORS
 
 MEETS = "create_missing_contacts = true"
 # Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
@@ -64,6 +65,11 @@ class Play:
         self.stage = SimulationStage(history.seed, settings, history.systems)
         self.stage.skew = timedelta(seconds=history.skew)
         self.stage.shorten_pages(history.page, counted=history.counted)
+        for system, editor in history.editors:
+            sandbox = {"reply": self.stage.reply, "highlevel": self.stage.highlevel}[system]
+            sandbox.stores_text = EDITORS[editor]
+            if history.seed % 2 == (system == "reply"):
+                sandbox.stores_due = _whole_seconds
         self.oracle = Oracle(
             self.stage,
             closes_cancelled="keep" not in settings["sync"],
@@ -261,6 +267,10 @@ class Play:
 
     def writes(self) -> int:
         return sum(s.is_write(call) for s in self.stage.sandboxes.values() for call, _ in s.calls)
+
+
+def _whole_seconds(due: datetime) -> datetime:
+    return due.replace(microsecond=0)
 
 
 def _describe(outcome: Outcome) -> str:

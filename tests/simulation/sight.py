@@ -11,6 +11,7 @@ from tests.simulation.stage import SimulationStage
 MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
 NAME = re.compile(r"#\d+!?")
 WORDS = re.compile(r"words \d+")
+LINE_END = re.compile(r"</p>|\r?\n")
 CALLED = re.compile(r"#\d+!?(?: v\d+)?")
 
 
@@ -60,7 +61,7 @@ def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
                 False,
                 task.created_at,
                 task.template.get("body") or "",
-                str(task.template.get("body") or "").partition("\n")[0],
+                LINE_END.split(task.template.get("body") or "")[0],
             )
             for task in stage.reply.tasks()
         }

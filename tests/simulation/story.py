@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 UNTOLD = frozenset({"L2", "L4", "L7"})
 """The laws that nobody can be held to for a task whose copies nothing connects any more."""
 DEFAULT_DUE = timedelta(days=1)
+SAME_DUE = timedelta(seconds=1)
+"""CRMs drop fractions of a second."""
 WINDOW = timedelta(seconds=60)
 """What is due within it of something else may be taken for it where nothing but the due tells them apart."""
 
@@ -97,7 +99,7 @@ class Story:
 
         ``off``: how much our clock was ever slow, and fast.
         """
-        if due in self.dues:
+        if due is not None and any(abs(due - one) < SAME_DUE for one in self.dues):
             return True
         if due is None or self.undated is None or (self.due_made_up and not self.extra and not self.excused >= UNTOLD):
             return False

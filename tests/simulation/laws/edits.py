@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
-from tests.simulation.memory import MARKER, SAME_DUE, Copy
+from tests.simulation.memory import MARKER, Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import SeenTask, called, is_for_customers
-from tests.simulation.story import UNTOLD, Story
+from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 
 def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: SeenTask) -> None:
@@ -43,13 +44,20 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     markers = [len(MARKER.findall(task.text)) for task in (before, now)]
     if markers[1] > 1 or (markers[1] > markers[0] and copy in facts.by_people):
         raise Violation("L10", f"{copy} carries {markers[1]} markers, and had {markers[0]}: {now.text!r}")
+    if same(before.due, now.due) and _said(before) == _said(now) and not facts.stage.arriving:
+        raise Violation("L10", f"{copy} was edited, and nothing changed but its form: {before}, {now}")
     for field, old, new in (
         ("due", before.due, now.due),
         ("title", called(before.title), called(now.title)),
         ("body", before.words, now.words),
     ):
-        if old != new:
+        if not same(old, new):
             _overwrites(facts, story, copy, field, old, new)
+
+
+def _said(task: SeenTask) -> list[str]:
+    """What it says, without what is only its form: markup and white space, and the marker."""
+    return MARKER.sub("", re.sub(r"<[^>]*>", " ", f"{task.title} {task.text}")).split()
 
 
 def _was_read_closed(facts: Facts, story: Story) -> bool:

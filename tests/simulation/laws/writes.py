@@ -109,7 +109,7 @@ def _was_taken_for_another(facts: Facts, task: SeenTask, now: SeenTask) -> bool:
 
 def _as_it_is(task: SeenTask) -> SeenTask:
     # A CRM may fill in the variables of a text when its task is closed.
-    return task._replace(open=False, text=re.sub(r"{{.*?}}", "", task.text))
+    return task._replace(open=False, text=re.sub(r"{{.*?}}", "", task.text), title=re.sub(r"{{.*?}}", "", task.title))
 
 
 def _without_edits(task: SeenTask) -> SeenTask:
