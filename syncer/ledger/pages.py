@@ -6,7 +6,6 @@ No query reads more than the page shows, so that large ledgers stay fast.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -16,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 from syncer.domain.base import Base, Event, Operation
 from syncer.ledger import questions, reading
 from syncer.ledger.database import asking
+from syncer.ledger.numbers import last_digits
 from syncer.ledger.rows import RECORDS, REPLICAS, TASKS
 from syncer.ledger.store import Ledger
 from syncer.ledger.tables import METADATA
@@ -32,12 +32,12 @@ _LOOK_BACK: Final = 20
 _NEWEST: Final = _RUNS.where(_run.c.finished_at.is_not(None)).order_by(_run.c.number.desc()).limit(_LOOK_BACK)
 _OPEN: Final = select(func.count()).where(_task.c.state == "open")
 _DELAYS: Final = "delays"
-_LEAST_DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """A filter for tasks: by state, by a CRM with a copy, and by text in title, name, phone number or e-mail."""
+    """A filter for tasks: by state, by a CRM with a copy, and by text in title, name or e-mail, or the last digits of a
+    phone number."""
 
     state: str = ""
     system: str = ""
@@ -131,10 +131,10 @@ def _wanted(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
 
 
 def _is_called(text: str) -> ColumnElement[bool]:
-    digits = re.sub(r"[\s().+-]", "", text)
     ways = [_has(_record.c.name, text), _has(_record.c.emails, text)]
-    if digits.isdecimal() and len(digits) >= _LEAST_DIGITS:
-        ways.append(_record.c.phones.contains(digits, autoescape=True))
+    if (digits := last_digits(text)) is not None:
+        # The numbers stand in a JSON list, each in quotes.
+        ways.append(_record.c.phones.contains(f'{digits}"', autoescape=True))
     return or_(*ways)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -14,6 +13,7 @@ from syncer.domain.base import UNSETTLED, Action, Event, Operation, OpState
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.ledger.holder import LEASE, HeldRow
 from syncer.ledger.marks import PART
+from syncer.ledger.numbers import last_digits
 from syncer.ledger.values import (
     CHANGES,
     FEW,
@@ -29,7 +29,6 @@ from syncer.ledger.values import (
 )
 
 _LEAST_PREFIX: Final = 6
-_LEAST_DIGITS: Final = 3
 _AT_ONCE: Final = 500
 _TASKS: Final = PlainShape("task", Task, kind=word(Kind), state=word(State))
 _REPLICAS: Final = PlainShape("replica", Replica, state=word(ReplicaState), owed=FEW, typed=FEW)
@@ -282,12 +281,11 @@ def _matches(text: str, link: str, records: Iterable[Record]) -> bool:
     needle = text.strip().casefold()
     if needle == link.casefold():
         return True
-    digits = re.sub(r"[\s().+-]", "", needle)
-    is_number = digits.isdigit() and len(digits) >= _LEAST_DIGITS
+    digits = last_digits(text)
     return any(
         needle in record.name.casefold()
         or needle in record.emails
-        or (is_number and any(phone.endswith(digits) for phone in record.phones))
+        or (digits is not None and any(phone.endswith(digits) for phone in record.phones))
         for record in records
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from markupsafe import Markup
@@ -15,6 +15,7 @@ from syncer.domain.times import span
 from syncer.web.day import Hour, percentile
 from syncer.web.plots import Series, bars, lines
 
+_CHANGES: Final = ("created", "completed", "edited")
 _LOOKS: Final = ("first", "second", "third", "fourth")
 
 
@@ -30,21 +31,23 @@ class Chart:
 
 def charts_of(hours: Sequence[Hour], account: Account) -> list[Chart]:
     """The plots of the last 24 hours, in the account's time zone."""
-    marks = [f"{hour.begins.astimezone(account.zone):%H:%M}" for hour in hours]
+    marks = [hour.begins.astimezone(account.zone) for hour in hours]
     return [_changes(hours, marks), _delays(hours, marks), _requests(hours, marks, tuple(account.connections))]
 
 
-def _changes(hours: Sequence[Hour], marks: Sequence[str]) -> Chart:
-    created, completed = sum(hour.created for hour in hours), sum(hour.completed for hour in hours)
+def _changes(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
+    created, completed, edited = (sum(getattr(hour, name) for hour in hours) for name in _CHANGES)
     series = [
-        Series("created", "first", [hour.created for hour in hours]),
-        Series("completed", "second", [hour.completed for hour in hours]),
+        Series(name, look, [getattr(hour, name) for hour in hours])
+        for name, look in zip(_CHANGES, _LOOKS, strict=False)
     ]
-    words = f"{created:,} created and {completed:,} completed in the last 24 hours"
-    return _chart("Carried over", series, bars(f"Bar chart by hour: {words}.", marks, series, _count), words)
+    words = f"{created:,} created, {completed:,} completed and {edited:,} edited in the last 24 hours"
+    return _chart(
+        "Changes made in the CRMs", series, bars(f"Bar chart by hour: {words}.", marks, series, _count), words
+    )
 
 
-def _delays(hours: Sequence[Hour], marks: Sequence[str]) -> Chart:
+def _delays(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
     series = [
         Series("half within", "first", [percentile(hour.delays, 0.5) for hour in hours]),
         Series("95 % within", "second", [percentile(hour.delays, 0.95) for hour in hours]),
@@ -57,7 +60,7 @@ def _delays(hours: Sequence[Hour], marks: Sequence[str]) -> Chart:
     return _chart("Delay", series, lines(f"Line chart by hour: {words}.", marks, series, _seconds), words)
 
 
-def _requests(hours: Sequence[Hour], marks: Sequence[str], systems: Sequence[str]) -> Chart:
+def _requests(hours: Sequence[Hour], marks: Sequence[datetime], systems: Sequence[str]) -> Chart:
     series = [
         Series(label_of(system), look, [hour.requests[system] for hour in hours])
         for system, look in zip(systems, _LOOKS, strict=False)

@@ -23,6 +23,7 @@ class Hour:
     requests: Counter[str] = field(default_factory=Counter)
     created: int = 0
     completed: int = 0
+    edited: int = 0
     delays: list[float] = field(default_factory=list)
 
 
@@ -44,6 +45,7 @@ class Day:
                 hour.requests[system] += found["reads"] + found["writes"]
             hour.created += sum(report.get("created", {}).values())
             hour.completed += sum(report.get("completed", {}).values())
+            hour.edited += sum(report.get("edited", {}).values())
             for delays in report.get("delays", {}).values():
                 hour.delays += delays
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import floor, log10
 from typing import Final
@@ -19,6 +20,9 @@ _LEFT: Final = 40
 _TOP: Final = 10
 _FLOOR: Final = HEIGHT - 22
 _MARKS_EVERY: Final = 6
+"""Hours of the day that are named under a plot: midnight, and every so many after it."""
+_EDGE: Final = 16
+_HOUR: Final = timedelta(hours=1)
 _STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 _TIMES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
 
@@ -32,22 +36,25 @@ class Series:
     values: Sequence[float | None]
 
 
-def bars(label: str, hours: Sequence[str], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
-    """Bars, one above the other for each hour. ``label`` tells in words what the plot shows."""
+def bars(label: str, hours: Sequence[datetime], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
+    """Bars, one above the other for each hour, which ``hours`` says by its beginning, oldest first.
+
+    ``label`` tells in words what the plot shows. The hours are in the time zone in which they are named.
+    """
     totals = [sum(one.values[place] or 0 for one in series) for place in range(len(hours))]
     top = _nice(max(totals, default=0))
     return _plot(label, hours, top, unit, Markup("").join(_bars(hours, series, top)))
 
 
-def lines(label: str, hours: Sequence[str], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
+def lines(label: str, hours: Sequence[datetime], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
     """Lines of seconds, with a gap where there is no value."""
     most = max((value for one in series for value in one.values if value is not None), default=0)
     top = next((step for step in _TIMES if step >= most), _nice(most))
     return _plot(label, hours, top, unit, Markup("").join(_lines(hours, series, top)))
 
 
-def _bars(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterator[Markup]:
-    step = (WIDTH - _LEFT) / max(1, len(hours))
+def _bars(hours: Sequence[datetime], series: Sequence[Series], top: float) -> Iterator[Markup]:
+    axis = _Axis(hours)
     for place, hour in enumerate(hours):
         ground = float(_FLOOR)
         for one in series:
@@ -61,21 +68,21 @@ def _bars(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterato
                 "<title>{hour}: {value:g} {name}</title></rect>"
             ).format(
                 look=one.look,
-                x=_LEFT + step * place + step * 0.15,
+                x=axis.x(hour) + axis.step * 0.15,
                 y=ground,
-                width=step * 0.7,
+                width=axis.step * 0.7,
                 height=height,
-                hour=hour,
+                hour=f"{hour:%H:%M}",
                 value=value,
                 name=one.name,
             )
 
 
-def _lines(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterator[Markup]:
-    step = (WIDTH - _LEFT) / max(1, len(hours))
+def _lines(hours: Sequence[datetime], series: Sequence[Series], top: float) -> Iterator[Markup]:
+    axis = _Axis(hours)
     for one in series:
         points = [
-            (place, _LEFT + step * (place + 0.5), _FLOOR - (_FLOOR - _TOP) * value / top)
+            (place, axis.x(hours[place]) + axis.step / 2, _FLOOR - (_FLOOR - _TOP) * value / top)
             for place, value in enumerate(one.values)
             if value is not None
         ]
@@ -88,18 +95,16 @@ def _lines(hours: Sequence[str], series: Sequence[Series], top: float) -> Iterat
                 yield Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(one.look, x, y)
 
 
-def _plot(label: str, hours: Sequence[str], top: float, unit: Callable[[float], str], inside: Markup) -> Markup:
-    step = (WIDTH - _LEFT) / max(1, len(hours))
+def _plot(label: str, hours: Sequence[datetime], top: float, unit: Callable[[float], str], inside: Markup) -> Markup:
     grid = Markup("").join(
         Markup('<line class="grid" x1="{}" y1="{:.1f}" x2="{}" y2="{:.1f}"/>').format(_LEFT, y, WIDTH, y)
         for y in (_TOP, (_TOP + _FLOOR) / 2, _FLOOR)
     )
     marks = Markup("").join(
-        Markup('<text class="mark" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(
-            _LEFT + step * (place + 0.5), HEIGHT - 6, hour
+        Markup('<text class="mark" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
+            x, HEIGHT - 6, _anchor(x), name
         )
-        for place, hour in enumerate(hours)
-        if place % _MARKS_EVERY == _MARKS_EVERY - 1 or place == 0
+        for x, name in _Axis(hours).marks()
     )
     heights = Markup('<text class="mark" x="{0}" y="{1}" text-anchor="end">{2}</text>').format(
         _LEFT - 6, _TOP + 4, unit(top)
@@ -107,6 +112,34 @@ def _plot(label: str, hours: Sequence[str], top: float, unit: Callable[[float], 
     return Markup('<svg class="plot" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>').format(
         WIDTH, HEIGHT, escape(label), grid, inside, marks, heights
     )
+
+
+class _Axis:
+    """The time from left to right: each hour is as wide as any other, whether or not something happened in it."""
+
+    def __init__(self, hours: Sequence[datetime]) -> None:
+        self._begins = hours[0] if hours else None
+        self._hours = 1 + round((hours[-1] - hours[0]) / _HOUR) if hours else 1
+        self.step = (WIDTH - _LEFT) / self._hours
+
+    def x(self, at: datetime) -> float:
+        return _LEFT if self._begins is None else _LEFT + self.step * ((at - self._begins) / _HOUR)
+
+    def marks(self) -> Iterator[tuple[float, str]]:
+        """Where which time of the day is, for round hours."""
+        if self._begins is None:
+            return
+        # Zones may differ from UTC by half an hour, so that no hour of UTC begins at a round one.
+        first = self._begins + (_HOUR - timedelta(minutes=self._begins.minute)) % _HOUR
+        for hour in range(self._hours + 1):
+            at = (first.astimezone(UTC) + hour * _HOUR).astimezone(first.tzinfo)
+            if at.hour % _MARKS_EVERY == 0 and (x := self.x(at)) <= WIDTH:
+                yield x, f"{at:%H:%M}"
+
+
+def _anchor(x: float) -> str:
+    """Names at the edges do not stand out of the plot."""
+    return "start" if x < _LEFT + _EDGE else "end" if x > WIDTH - _EDGE else "middle"
 
 
 def _nice(value: float) -> float:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
 
 from syncer.ledger import RunLine
 from syncer.web.day import HOURS, Day, percentile
 from syncer.web.plots import Series, bars, lines
 
 NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
-MARKS = [f"{hour:02}:00" for hour in range(HOURS)]
+MARKS = [datetime(2026, 5, 19, tzinfo=UTC) + timedelta(hours=hour) for hour in range(HOURS)]
 
 
 def run(number: int, ago: timedelta, **report: object) -> RunLine:
@@ -30,9 +34,11 @@ def test_the_day_adds_up_by_the_hour_and_forgets_what_is_older() -> None:
     day.add(
         [run(3, timedelta(minutes=40), connections=connections, created={"reply": 2}, delays={"reply": [4.0, 8.0]})]
     )
+    day.add([run(4, timedelta(minutes=5), edited={"reply": 1, "highlevel": 2})])
     hours = day.hours(NOW)
     assert len(hours) == HOURS
-    assert day.seen == 3
+    assert day.seen == 4
+    assert hours[-1].edited == 3
     assert sum(hour.created for hour in hours) == 2
     assert hours[-2].requests == {"reply": 8}
     assert hours[-2].delays == [4.0, 8.0]
@@ -60,6 +66,27 @@ def test_a_line_has_gaps_where_nothing_was() -> None:
     drawing = lines("In words.", MARKS, [Series("half", "first", values)], str)
     assert len(shapes(drawing, "polyline")) == 1
     assert len(shapes(drawing, "circle")) == 3
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "Australia/Eucla", "America/New_York"])
+def test_the_hours_are_named_evenly_at_round_times(zone: str) -> None:
+    begins = [hour.begins.astimezone(ZoneInfo(zone)) for hour in Day().hours(NOW)]
+    drawing = bars("In words.", begins, [Series("created", "first", [1.0] * HOURS)], str)
+    marks = [mark for mark in shapes(drawing, "text") if (mark.text or "").endswith(":00")]
+    assert len(marks) in {4, 5}
+    assert {mark.text for mark in marks} == {"00:00", "06:00", "12:00", "18:00"}
+    places = [float(mark.attrib["x"]) for mark in marks]
+    assert {round(after - before) for before, after in pairwise(places)} == {70}
+    assert min(places) >= 40
+    assert max(places) <= 320
+
+
+def test_an_hour_that_is_left_out_keeps_its_place() -> None:
+    some = [MARKS[0], MARKS[1], MARKS[5]]
+    first, second, last = (
+        float(rect.attrib["x"]) for rect in shapes(bars("", some, [Series("n", "first", [1.0] * 3)], str), "rect")
+    )
+    assert last - first == pytest.approx(5 * (second - first), abs=0.5)
 
 
 def test_what_a_crm_is_called_is_text() -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from syncer.domain.alarms import Alarm
 from syncer.domain.reasons import Reason
-from syncer.ledger import Ledger
+from syncer.ledger import Ledger, look
 from syncer.web import pages
 from syncer.web.access import Access
 from syncer.web.app import make_app
@@ -117,7 +117,7 @@ def test_an_account_tells_what_waits_why_and_what_frees_it(shown: ShownPage) -> 
     assert "Call again Asha" in words
     assert Reason.SLOT_TAKEN.sentence in words
     assert "Send the plan Nobody" in words
-    assert "created and 0 completed in the last 24 hours" in words
+    assert "created, 0 completed and 0 edited in the last 24 hours" in words
 
 
 def test_whatever_a_crm_sent_is_text(shown: ShownPage, world: World) -> None:
@@ -142,6 +142,18 @@ def test_a_tasks_story_is_told_across_the_crms(shown: ShownPage) -> None:
     ):
         assert step in words
     assert "About the flat" in words
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"), [("210", 2), ("43210", 2), ("98765 43210", 2), ("10", 0), ("9876", 0), ("3211", 0)]
+)
+def test_a_number_is_found_by_its_last_digits_as_on_the_command_line(
+    world: World, shown: ShownPage, typed: str, found: int
+) -> None:
+    words = words_of(shown.get(f"{shown.home}/tasks?text={quote(typed)}"))
+    assert words.count("Asha") == found
+    with look(world.account.ledger_url, world.account.name) as ledger:
+        assert len(ledger.tasks(typed, "open", None)) == found
 
 
 def test_tasks_are_found_by_name_and_come_page_by_page(shown: ShownPage, monkeypatch: pytest.MonkeyPatch) -> None:
