@@ -350,18 +350,22 @@ class Matching:
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
         """Return the group that the row most probably belongs to, or ``None``.
 
-        The order of preference is the tuple below. A closed row is more often a further copy of a finished task than
-        the only closed copy of an open one. Groups that are equal in all of it are taken in the order of their ids,
-        because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
+        The order of preference is the tuple below. A further copy has the type of the one before. A closed row is more
+        often a further copy of a finished task than the only closed copy of an open one. Groups that are equal in all
+        of it are taken in the order of their ids, because a lane gets its copies in that order
+        (`syncer.reconcile.lane.Wish`).
         """
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, str]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, str]:
+            types = {before.raw_type for before in one.closed.get(row.system, ())}
+            another_type = bool(types) and row.raw_type not in types
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             another_state = self._is_finished(one) is (row.state is State.OPEN)
             later = is_before(row, one, by=timedelta(0))
             shows = one.shows(row.system)
             ends_it = row.state is not State.OPEN and another_state
-            return (ends_it, shows, not one.marked, another_kind, another_state, not one.open, later, one.task)
+            rest = (another_kind, another_state, not one.open, later, one.task)
+            return (another_type, ends_it, shows, not one.marked, *rest)
 
         return min(groups, key=order, default=None)
 

@@ -10,6 +10,7 @@ from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.reasons import Reason
 from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, open_tasks, places, rebuilt
 from tests.support.strategies import (
+    API,
     CAPABILITIES,
     LANE,
     PLAIN,
@@ -200,3 +201,20 @@ def test_what_people_made_after_our_copy_is_another_task_though_that_one_is_fini
     theirs = a_reading(PLAIN, "x", title=rows[1].title, created_at=at(hours=-2))
     found = rebuilt(*(done(row) if row.system == TYPED else row for row in rows), theirs)
     assert (found.base.tasks[theirs.place].state, found.base.tasks[theirs.place].held) == (State.OPEN, "")
+
+
+@pytest.mark.parametrize(("kind", "is_a_new_copy"), [(Kind.FOLLOW_UP_CALL, False), (Kind.CALLBACK, True)])
+def test_what_was_finished_in_the_lane_is_no_new_copy_of_a_superseded_task_of_another_type(
+    kind: Kind, is_a_new_copy: bool
+) -> None:
+    """Two tasks are due together. We make a copy again with the type that it had, so the other one was finished."""
+    first = a_task(f"{LANE}:1", kind=Kind.CALLBACK)
+    second = a_task(f"{PLAIN}:2", origin=PLAIN, title="Ring")
+    superseded, *others = (from_yesterday(row) for row in copies_of(first))
+    superseded = done(superseded, updated_by=API)
+    newer = a_reading(LANE, "9", kind=kind, created_at=at(hours=-1), created_by=API)
+    newer = done(newer, updated_at=at(minutes=-30))
+    found = rebuilt(superseded, newer, *map(done, others), *copies_of(second, (TYPED, PLAIN)))
+    assert found.base.tasks[first.id].state is State.DONE
+    assert found.base.replicas[newer.key].task == (first.id if is_a_new_copy else second.id)
+    assert found.base.tasks[second.id].state is (State.OPEN if is_a_new_copy else State.DONE)
