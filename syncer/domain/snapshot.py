@@ -7,7 +7,7 @@ answer to that read counts.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -48,8 +48,8 @@ class Seen:
     listed      whether the list of all open tasks was read to its end; ``rows`` is that list, by remote id
     lanes       the full list of one contact's tasks, newest first, by contact id
     persons     all open and closed tasks of a contact, by contact id, if all of them were read
-    unread      contacts with an unknown open task that could not be read. Nothing is created for them, because that
-                task may be a copy. Tasks that could not be read for several runs do not count any more
+    unread      contacts with an unknown task that could not be read. Nothing is created for them, because that task
+                may be a copy. Tasks that could not be read for several runs do not count any more
     untold      the tasks that do not count any more. Such a task holds up only tasks with its due
     unreadable  answers that could not be understood
     unreached   requests without an answer
@@ -100,3 +100,10 @@ class Seen:
         if lists_all:
             return not self.listed or contact in self.unread
         return contact is not None and not visited
+
+
+def with_times(row: Reading, listed: Reading | None) -> Reading:
+    """Return the row with the times from the list of all tasks, if the contact's own list does not show them."""
+    if listed is None or row.created_at is not None:
+        return row
+    return replace(row, created_at=listed.created_at, updated_at=listed.updated_at)

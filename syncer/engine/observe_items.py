@@ -7,13 +7,13 @@ from datetime import timedelta
 from syncer.contract.adapter import ListsTasks
 from syncer.contract.errors import Missing
 from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
+from syncer.domain.snapshot import with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
 from syncer.reconcile.failing import is_given_up
 from syncer.reconcile.reading_list import Need, ReadItem, What, says_something_new, told_apart
-from syncer.reconcile.standing import with_times
 
 
 def lists_all(connection: Connection) -> bool:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from syncer.contract.errors import Missing
 from syncer.domain.model import Reading, State, TaskRef
-from syncer.domain.snapshot import Seen
+from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.reading_list import Need, ReadItem, What
-from syncer.reconcile.standing import with_times
+from syncer.reconcile.reading_list import Need, Place, ReadItem, What
 
 CLOSED_READ: Final = 20
 """How many closed tasks of one contact are read by themselves, the newest first. Each takes a request."""
@@ -44,6 +43,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
         _keep(context, connection, contact, {})
         return
     if listing is None:
+        _note_unread(context, connection, contact, [item.place])
         return
     if listing.unreadable:
         seen.unreadable += listing.unreadable
@@ -74,6 +74,15 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     places = [(connection.system, What.TASK.value, remote_id) for remote_id in unread]
     if complete and all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
         _keep(context, connection, contact, rows)
+    else:
+        _note_unread(context, connection, contact, places)
+
+
+def _note_unread(context: RunContext, connection: Connection, contact: str, places: Iterable[Place]) -> None:
+    """Note that nothing may be created for the contact, if one of these items failed and has not for several runs."""
+    failed = [place for place in places if place in connection.failed]
+    if not all(is_given_up(context.base, place, failed_now=True) for place in failed):
+        connection.seen.unread.add(contact)
 
 
 def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:

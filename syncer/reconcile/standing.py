@@ -16,7 +16,7 @@ from syncer.domain.base import EVERYBODY, Base
 from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
-from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.domain.snapshot import ConnectionState, Seen, with_times
 from syncer.reconcile.failing import is_given_up
 from syncer.reconcile.likeness import DueTogether, is_like
 from syncer.reconcile.markers import is_by_another, is_pasted, named_by
@@ -164,11 +164,18 @@ class Standing:
     def persons_to_read(self) -> list[str]:
         """Return the persons whose tasks are to be read in full in this run, in a stable order.
 
-        After a backup was restored everybody is behind, but only persons with an open task need to be read now.
+        After a backup was restored everybody is behind, but only persons with an open task need to be read now. The
+        same holds for persons whose tasks in a CRM were never read: a lost ledger's copy there may be finished.
         """
         busy = {task.contact for task in self._base.tasks.values()}
         busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
-        return sorted((self.behind() & busy) | self.new())
+        return sorted(((self.behind() | self._unvisited()) & busy) | self.new())
+
+    def _unvisited(self) -> set[str]:
+        """Return the persons with a contact whose closed tasks were never read, in a CRM with markers that answers."""
+        answers = {name for name, seen in self._seen.items() if seen.state is ConnectionState.OK} - self._in_lanes
+        unvisited = (key for key in self._base.links if key[0] in answers and key not in self._base.visits)
+        return {self._base.links[key] for key in unvisited}
 
     def named_places(self) -> set[tuple[str, str]]:
         """Return the places of the origins that markers name."""
@@ -390,10 +397,3 @@ class Standing:
             if key[0] in self._capabilities:
                 contacts.setdefault(link, []).append(key)
         return contacts
-
-
-def with_times(row: Reading, listed: Reading | None) -> Reading:
-    """Return the row with the times from the list of all tasks, if the contact's own list does not show them."""
-    if listed is None or row.created_at is not None:
-        return row
-    return replace(row, created_at=listed.created_at, updated_at=listed.updated_at)

@@ -12,8 +12,8 @@ import pytest
 from syncer.domain.base import EVERYBODY, Action, Base, Failing, OpState
 from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Kind, Reading, State
-from syncer.domain.snapshot import ConnectionState, Seen
-from syncer.reconcile.standing import Standing, with_times
+from syncer.domain.snapshot import ConnectionState, Seen, with_times
+from syncer.reconcile.standing import Standing
 from tests.support.clock import START
 from tests.support.strategies import (
     API,
@@ -220,6 +220,16 @@ def test_of_those_who_are_behind_only_who_has_an_open_task_is_read_now() -> None
     assert standing.behind() == {"p1", "p2", "p3"}
     assert standing.persons_to_read() == ["p1", "p3"]
     assert a_standing(visited(KNOWN), seen_of(a_reading(PLAIN, "x"))).persons_to_read() == []
+
+
+@pytest.mark.parametrize(("unvisited", "are_read"), [(TYPED, True), (LANE, False)])
+def test_who_was_never_read_in_a_crm_with_markers_is_read_once_it_answers(unvisited: str, are_read: bool) -> None:
+    base, seen = visited(KNOWN), seen_of()
+    for person in ("p1", "p2"):
+        del base.visits[unvisited, f"{person}-{unvisited}"]
+    assert a_standing(base, seen).persons_to_read() == (["p1"] if are_read else [])
+    seen[unvisited].state = ConnectionState.UNAVAILABLE
+    assert a_standing(base, seen).persons_to_read() == []
 
 
 # who was read --------------------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from unittest.mock import patch
 import pytest
 
 from adapters.sandbox import Call, Fault, Sandbox
+from syncer.domain.report import Exit
+from syncer.engine.run import Options
 from tests.support.lost_ledgers import task_without_a_due
 from tests.support.scenario import PHONE, Make, Stage, waiting
 
@@ -261,3 +263,65 @@ def test_who_is_known_in_one_crm_alone_is_read_elsewhere_first_too(stage: Make) 
     world.superfone.person_completes(task)
     world.again(2)
     assert world.open() == (0, 0, 0)
+
+
+def only_copy_is_finished(world: Stage, *, dated: bool) -> None:
+    """A task whose only copy, in Reply, is finished. The ledger is lost: no other marker tells of it."""
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", world.due() if dated else None)
+    world.fail("superfone", "create", Fault.ERROR_BEFORE)
+    world.again()
+    world.complete_in("reply")
+    world.lose_ledger()
+
+
+@pytest.mark.parametrize(("name", "skip"), [("task", 0), ("tasks", 1)], ids=["the task", "the person's list"])
+@pytest.mark.parametrize("dated", [True, False])
+def test_a_finished_copy_that_fails_to_be_read_at_first_is_not_made_again(
+    stage: Make, dated: bool, name: str, skip: int
+) -> None:
+    world = stage()
+    only_copy_is_finished(world, dated=dated)
+    world.fail("reply", name, Fault.ERROR_BEFORE, times=20, skip=skip)
+    report = world.again()
+    assert ("reply", "unread") in waiting(report)
+    world.heal()
+
+    world.again(3)
+
+    assert world.open()[:2] == (0, 0)
+    assert len(world.reply.tasks()) == 1
+
+
+def test_a_finished_copy_in_a_crm_that_was_down_at_first_is_not_made_again(stage: Make) -> None:
+    world = stage()
+    only_copy_is_finished(world, dated=True)
+    with unreachable(world.reply):
+        world.again()
+
+    world.again(3)
+
+    assert world.open()[:2] == (0, 0)
+    assert len(world.reply.tasks()) == 1
+
+
+def test_what_was_read_before_a_run_was_stopped_does_not_tell_that_all_was_read(stage: Make) -> None:
+    world = stage()
+    only_copy_is_finished(world, dated=True)
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=20)
+    assert world.sync(Options(allow_creates=0)).exit is Exit.LIMIT
+    world.heal()
+
+    world.again()
+
+    assert len(world.reply.tasks()) == 1
+
+
+def test_a_finished_task_that_nobody_can_read_is_not_waited_for_longer_than_three_runs(stage: Make) -> None:
+    world = stage()
+    only_copy_is_finished(world, dated=True)
+    with patch.object(world.reply, "fault", no_single_task):
+        world.again(2)
+        assert world.open() == (1, 0, 1)
+        world.again()
+        assert world.open() == (1, 1, 1)
