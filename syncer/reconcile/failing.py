@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from syncer.domain.base import Base, Changes, Failing
+from syncer.domain.base import Base, Changes, Failing, Operation
+from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.reading_list import RUNS_UNTIL_ATTENTION, Place, What, in_words
@@ -50,6 +51,19 @@ def is_given_up(base: Base, place: Place, *, failed_now: bool) -> bool:
     """Whether the item could not be read in so many runs that nothing else waits for it any longer."""
     known = base.failing.get(place)
     return known is not None and known.failures + failed_now >= RUNS_UNTIL_ATTENTION
+
+
+def wrote_what_is_given_up(base: Base, operation: Operation, seen: Seen, policy: Policy) -> bool:
+    """Whether a task that this operation wrote, or may have created, could not be read for several runs.
+
+    All tasks of its contact were read, except those that are given up.
+    """
+    if operation.remote_id is not None:
+        return is_given_up(base, (operation.system, What.TASK.value, operation.remote_id), failed_now=True)
+    contact, same = operation.contact or "", policy.dues_of(operation.system).same
+    rows = seen.persons.get(contact, ())
+    unread = [row.due for row in rows if not row.whole and row.key not in base.replicas]
+    return any(same(due, operation.due) for due in (*unread, *seen.dues_untold(contact, base.replicas)))
 
 
 def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:

@@ -17,10 +17,9 @@ from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen, with_times
-from syncer.reconcile.failing import is_given_up
+from syncer.reconcile.failing import wrote_what_is_given_up
 from syncer.reconcile.likeness import DueTogether, is_like
 from syncer.reconcile.markers import is_by_another, is_pasted, named_by
-from syncer.reconcile.reading_list import What
 
 
 class Standing:
@@ -184,16 +183,15 @@ class Standing:
     def is_read(self, link: str) -> bool:
         """Whether all tasks of this person, including closed ones, were read in every CRM in this run.
 
-        An operation in doubt makes the answer false: it may have written something that was not read yet. A completion
-        whose task could not be read for several runs is an exception, so that it delays nothing but itself.
+        An operation in doubt makes the answer false: it may have written something that was not read yet. It is an
+        exception if what it wrote could not be read for several runs, so that this delays nothing but itself.
         """
         mine = dict(self._contacts.get(link, ()))
         unsettled = [
             operation for contact in self._contacts.get(link, ()) for operation in self._base.unsettled(*contact)
         ]
         return all(self._is_read_in(system, link, mine.get(system)) for system in self._capabilities) and all(
-            operation.remote_id is not None
-            and is_given_up(self._base, (operation.system, What.TASK.value, operation.remote_id), failed_now=True)
+            wrote_what_is_given_up(self._base, operation, self._seen[operation.system], self._policy)
             for operation in unsettled
         )
 

@@ -272,6 +272,18 @@ def test_a_completion_in_doubt_of_what_cannot_be_read_holds_up_only_itself(failu
     assert a_standing(base, read_in_full()).is_read("p1") is read
 
 
+@pytest.mark.parametrize("state", [State.OPEN, State.DONE])
+@pytest.mark.parametrize(("hours", "read"), [(5, True), (6, False)])
+def test_a_create_in_doubt_holds_up_only_its_task_where_its_copy_cannot_be_read(
+    hours: int, read: bool, state: State
+) -> None:
+    """Its due tells which of the contact's tasks that is. Nothing else of the contact would ever be read."""
+    doubt = an_operation(TASK, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=at(hours=5))
+    base = a_base(TASK, replicas=[ORIGIN], operations=[doubt])
+    row = a_reading(PLAIN, "x", state=state, due=at(hours=hours), whole=False)
+    assert a_standing(base, read_in_full(row)).is_read("p1") is read
+
+
 @pytest.mark.parametrize(
     ("system", "changes", "is_read"),
     [
