@@ -130,9 +130,10 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
 
 
 async def _knows_an_unread_one(context: RunContext, connection: Connection) -> bool:
-    """Whether the CRM finds somebody by the number of a contact whose tasks could not be read in this run."""
-    unread = [(system, key) for system, what, key in sorted(connection.failed) if what == What.LANE.value]
-    records = [context.base.records[key] for key in unread if key in context.base.records]
+    """Whether the CRM finds somebody by the number of a contact whose tasks could not be read when last tried."""
+    unread = sorted(connection.failed.keys() | context.base.failing.keys())
+    lanes = [(system, key) for system, what, key in unread if (system, what) == (connection.system, What.LANE.value)]
+    records = [context.base.records[key] for key in lanes if key in context.base.records]
     for phone in (phone for record in records for phone in record.phones):
         item = ReadItem(connection.system, What.LOOKUP, phone, Need.OPEN)
         if await connection.attempt(connection.adapter.find_contacts(phone), item):
