@@ -165,12 +165,32 @@ class Grouping:
         """Whether the row is a second copy, and not a task that people made by copying a text.
 
         A second copy looks like the first, or each of the two was made by another ledger and people changed one since.
+        A ledger makes one copy, so beside a second copy that looks like the first no other is one.
         """
         if is_like(self._policy, row, first):
             return True
         if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
             return False
+        if self._is_beside_a_second(row, first):
+            return False
         return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
+
+    def _is_beside_a_second(self, row: Reading, first: Reading) -> bool:
+        """Whether the CRM shows a copy of the row's ledger that looks like the first: by its marker, or held as one.
+
+        The marker of a task that the ledger knows may not have been read. Then each task that looks like the first must
+        have a held copy.
+        """
+        alike = [other for other in self.readings[row.system] if is_like(self._policy, other, first)]
+        others = [other for other in alike if other is not first and other.state is State.OPEN]
+        if any(other.marker == row.marker for other in others):
+            return True
+        held = [other for other in others if other.marker is None and self._is_held_as_second(other)]
+        return bool(held) and len(held) > len(others) - len(held)
+
+    def _is_held_as_second(self, row: Reading) -> bool:
+        known = self._work.base.replicas.get(row.key)
+        return known is not None and self._work.base.tasks[known.task].held == Reason.DUPLICATE
 
     def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
         """Whether this open row is a task into which people copied the text of our closed copy.
