@@ -1,4 +1,4 @@
-"""The questions that people ask of a ledger, independent of how it was opened."""
+"""What commands ask of a ledger, however it was opened."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def _check_target(source: Path, target: Path) -> None:
         msg = f"{target} cannot be written: {error.strerror}"
         raise LedgerError(msg) from error
     if not target.parent.is_dir():
-        msg = f"{target} cannot be written: the folder {target.parent} does not exist"
+        msg = f"{target} cannot be written: the folder {target.parent} does not exist; create it"
         raise LedgerError(msg)
     if not target.exists():
         return

@@ -26,10 +26,10 @@ _LOCK_TIMEOUT: Final = "55P03"
 _DAMAGE: Final = "malformed"
 _ADVICE: Final = {
     "not a database": "it is no ledger; check the path, or move the file away and run again",
-    "readonly": "it may not be written; check the owner and the mode of the file and its folder",
+    "readonly": "it cannot be written; check the owner and the mode of the file and its folder",
     "unable to open": "check the owner and the mode of the file and its folder",
     "disk I/O error": "the disk has failed, or there is no room left on it",
-    "is full": "there is no room left on the disk; make some, nothing else is to be done",
+    "is full": "there is no room left on the disk; make room, and the next run goes on",
 }
 
 
@@ -93,7 +93,7 @@ class Database:
 
 
 def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerError:
-    """What the driver raised, in words that say what to do."""
+    """Return the driver's error as a message that says what to do."""
     original = error if isinstance(error, sqlite3.Error) else error.orig
     words = str(original).strip().partition("\n")[0]
     if isinstance(error, IntegrityError):
@@ -135,7 +135,7 @@ def _begin(connection: Connection, *, write: bool, patience: float = BUSY_SECOND
     if connection.dialect.name == "sqlite":
         _begin_sqlite(connection, "BEGIN IMMEDIATE" if write else "BEGIN", patience)
     elif write:
-        # PostgreSQL locks single rows, so two writers would see each other's half-finished work.
+        # PostgreSQL locks single rows. Without this lock, two writers could both pass a check that only one may pass.
         wait = f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}"
         connection.exec_driver_sql(f"{wait}; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
 

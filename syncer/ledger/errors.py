@@ -25,7 +25,9 @@ class Conflict(LedgerError):
     """A rule of the ledger refused a value. ``constraint`` is its name. Nothing of the transaction was stored."""
 
     def __init__(self, where: str, constraint: str) -> None:
-        super().__init__(f"the ledger {where} refused a value: {constraint}")
+        super().__init__(
+            f"the ledger {where} refused a value ({constraint}): two processes wrote at once, or it is a bug of syncer"
+        )
         self.constraint = constraint
 
 
@@ -33,7 +35,7 @@ class LeaseLost(LedgerError):
     """The lease is not held by this token. Nothing was stored."""
 
     def __init__(self) -> None:
-        super().__init__("the lease was lost: another process runs this account now")
+        super().__init__("the lease was lost: another process runs this account now, so this run ends")
 
 
 class LedgerReplaced(LedgerError):
@@ -56,7 +58,7 @@ class Locked(LedgerError):
 
 
 class Busy(LedgerError):
-    """``owner`` holds the lease, at the latest until ``expires_at`` unless it renews it; ``None`` if it keeps none."""
+    """``owner`` holds the lease until ``expires_at``, unless it renews it. ``None`` means that it takes no lease."""
 
     def __init__(self, owner: Owner, expires_at: datetime | None = None) -> None:
         until = "" if expires_at is None else f" (lease until {expires_at:%FT%TZ})"

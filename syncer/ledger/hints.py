@@ -92,7 +92,7 @@ def _known(connection: Connection, deliveries: Iterable[Delivered]) -> set[tuple
 
 
 def _add(connection: Connection, deliveries: Iterable[Delivered], now: datetime) -> None:
-    """Each contact once; one that is told of again moves to the end."""
+    """Store each contact once. If an event is reported for it again, it moves to the end."""
     wanted = {(one.system, what, key): None for one in deliveries for what, key in one.hints}
     if not wanted:
         return

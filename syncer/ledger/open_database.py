@@ -30,7 +30,7 @@ def open_database(url: str, *, read_only: bool) -> Database:
 
 
 def _as_it_should_be(database: Database) -> Database:
-    """Return a database with the current schema to read from. The stored one is not changed."""
+    """Return a database with the current schema, for reading. The stored database is not changed."""
     stored = version(database.engine)
     if stored == HEAD:
         return database

@@ -25,9 +25,9 @@ CLOCK_BOOTTIME: Final = getattr(time, "CLOCK_BOOTTIME", None)
 class Owner:
     """One process that holds, or wants, the lease.
 
-    ``token`` is unique for each taking. ``machine`` names the host, its boot and its process namespace, for a
-    process id means something only there. ``started`` tells two processes apart that got the same id: clock ticks since
-    the boot on Linux, seconds since 1970 elsewhere; it is compared within one machine only.
+    ``token`` is new each time the lease is taken. ``machine`` names the host, its boot and its process namespace,
+    because a process id is unique only there. ``started`` tells processes with the same id apart. It is the number of
+    clock ticks since the boot on Linux, and of seconds since 1970 elsewhere, and is compared within one machine only.
     """
 
     token: str
@@ -46,7 +46,7 @@ class Owner:
         return (self.machine, self.pid, self.started)
 
     def is_of_an_earlier_boot(self, now: Owner) -> bool:
-        """Whether it ran on the other one's host before a reboot, so that it is dead."""
+        """Whether this owner ran on the same host as ``now``, before the last reboot, so that it has ended."""
         mine, yours = self.machine.split("/"), now.machine.split("/")
         return len(mine) == len(yours) == _PARTS and mine[0] == yours[0] and mine[1] != yours[1]
 
@@ -98,8 +98,8 @@ def _namespace() -> str:
 def _started(pid: int) -> float | None:
     """Return when the process started, or ``None`` if it does not exist, is a zombie, or is hidden."""
     if (_PROC / "self/stat").exists():
-        # Ticks since the boot do not move when the system's clock is set; psutil's creation time does, and an
-        # owner that lives would then be taken for dead.
+        # Ticks since the boot stay the same when the clock is set. psutil's creation time changes with it, so a
+        # process that still runs would be taken for another one.
         fields = _stat_fields(pid)
         return None if not fields or fields[0] in "ZX" else float(fields[19])
     return _psutil_started(pid)
@@ -110,7 +110,7 @@ def _stat_fields(pid: int) -> list[str]:
         text = (_PROC / str(pid) / "stat").read_bytes().decode("utf-8", "replace")
     except OSError:
         return []
-    # The second field is the command's name in brackets, which may itself hold spaces and brackets.
+    # The second field is the command's name in brackets, which may itself contain spaces and brackets.
     return text.rpartition(")")[2].split()
 
 

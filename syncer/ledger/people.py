@@ -1,4 +1,4 @@
-"""Incidents of runs that broke off, and what `syncer retry` does."""
+"""Incidents of runs that were interrupted, and what `syncer retry` does."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def _free_operations(connection: Connection, task: str | None, now: datetime) ->
     for part in chunks(operation.id for operation in operations):
         connection.execute(reset.where(_operation.c.id.in_(part)))
     return [
-        Event(now, "freed", "us", f"{o.action} may be tried again", o.task, o.system, o.remote_id) for o in operations
+        Event(now, "freed", "us", f"{o.action} is tried again by the next run", o.task, o.system, o.remote_id)
+        for o in operations
     ]
 
 
@@ -60,12 +61,12 @@ def _forget_gone(connection: Connection, task: str | None, now: datetime) -> lis
     query = REPLICAS.select.where(_replica.c.state == "gone", _of_task(_replica.c.task, task))
     gone = sorted(REPLICAS.values(connection.execute(query)), key=lambda replica: replica.key)
     forget(connection, [replica.key for replica in gone])
-    words = "the copy that is gone was forgotten and may be made again"
+    words = "the copy was deleted there; the next run may create it again"
     return [Event(now, "freed", "us", words, replica.task, *replica.key) for replica in gone]
 
 
 def _release(connection: Connection, task: str | None, now: datetime) -> list[Event]:
-    """Release held tasks: from now on they are copied like any other task.
+    """Release held tasks, so that they are copied like any other task.
 
     Duplicates are released only by id, one at a time. Most of them should be deleted, and not be copied.
     """
@@ -74,7 +75,7 @@ def _release(connection: Connection, task: str | None, now: datetime) -> list[Ev
     held = sorted(TASKS.values(connection.execute(query)), key=lambda one: one.id)
     for part in chunks(one.id for one in held):
         connection.execute(update(_task).where(_task.c.id.in_(part)).values(held=""))
-    words = "it is no longer held, so that copies are made of it"
+    words = "it is no longer held; the next run copies it"
     return [Event(now, "freed", "us", words, one.id, one.origin) for one in held]
 
 
@@ -83,7 +84,12 @@ def _lift_holds(connection: Connection, now: datetime) -> list[Event]:
     names = list(connection.execute(select(_cursor.c.name).where(is_hold).order_by(_cursor.c.name)).scalars())
     if names:
         connection.execute(delete(_cursor).where(is_hold))
-    return [Event(now, "freed", "us", f"no longer full: {name.removeprefix(FULL)}") for name in names]
+    return [
+        Event(
+            now, "freed", "us", f"the next run tries to create tasks in {name.removeprefix(FULL)} again, which was full"
+        )
+        for name in names
+    ]
 
 
 def _of_task(column: ColumnElement[str], task: str | None) -> ColumnElement[bool]:

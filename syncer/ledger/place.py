@@ -1,4 +1,4 @@
-"""The place of a ledger: whether it still holds what was opened, and how a copy is recognised."""
+"""The place of a ledger: whether the file was replaced while it is open, and whether it is a copy."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ class _File(NamedTuple):
 
 
 class FilePlace(Place):
-    """A file of this machine. Beside it lies ``<file>.last``, with the number of its runs, and how old it was itself.
+    """A file of this machine. Beside it is ``<file>.last``, with the number of its runs and its age (`stale.Age`).
 
-    ``named`` is what the account names, ``path`` where that leads. A file that was put in its stead has another number
-    on the disk; one that was copied over it is written at another time, and if it is an old one, younger.
+    ``named`` is the path in the account file, ``path`` is where it leads. A file that was put in its place has another
+    inode. A file that was copied over it has another time of writing, and a lower age if it is an old copy.
     """
 
     local = True
@@ -110,7 +110,7 @@ class FilePlace(Place):
         if found is None or found.key != self._open.key or self._log not in {None, _key(self._log_path)}:
             raise LedgerReplaced(str(self.named))
         if found != self._open:
-            # Another process of ours may have moved the log into the file.
+            # Another process of ours may have moved the log into the file. That never lowers the age; an old copy does.
             if (age := stale.age_of(self.path)) < self._age:
                 self._overwritten = True
                 raise LedgerReplaced(str(self.named))
@@ -126,6 +126,7 @@ class FilePlace(Place):
         before = _look(self.named)
         yield
         after = _look(self.named)
+        # SQLite opens by path. The file may have been replaced in the same moment.
         expected = self._open or before
         if after is None or expected is None or after.key != expected.key:
             raise LedgerReplaced(str(self.named))

@@ -1,4 +1,4 @@
-"""The questions that people ask, in SQL that both databases understand."""
+"""The queries of the commands, in SQL that SQLite and PostgreSQL both understand."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _lookup = METADATA.tables["lookup"]
 _visit = METADATA.tables["visit"]
 _cursor = METADATA.tables["cursor"]
 
-# Literals, not parameters: SQLite uses a partial index only where it can see its condition.
+# Literals, not parameters: SQLite uses a partial index only if the query shows the condition of the index.
 _OPEN: Final[ColumnElement[str]] = literal_column("'open'")
 _UNSETTLED: Final = _operation.c.state.in_([literal_column("'sent'"), literal_column("'in_doubt'")])
 STALLED: Final = _operation.c.state.in_([literal_column("'failed'"), literal_column("'parked'")])

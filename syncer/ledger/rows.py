@@ -1,4 +1,4 @@
-"""The ledger's door: values to rows and back."""
+"""Convert the values of the engine to rows of the ledger's tables, and back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from syncer.ledger.values import CHANGES, FEW, TEXTS, Codec, Shape, word
 V = TypeVar("V")
 
 
-class Door(Shape[V]):
-    """How values of one class pass between the engine and their table, whose columns are the class's fields."""
+class TableShape(Shape[V]):
+    """The shape of one class, with its table and a query for all columns of the class."""
 
     def __init__(self, table: str, value: type[V], **codecs: Codec) -> None:
         super().__init__(value, **codecs)
@@ -24,11 +24,11 @@ class Door(Shape[V]):
         self.select: Select[Any] = select(*self.columns)
 
 
-TASKS: Final = Door("task", Task, kind=word(Kind), state=word(State))
-REPLICAS: Final = Door("replica", Replica, state=word(ReplicaState), owed=FEW, typed=FEW)
-OPERATIONS: Final = Door(
+TASKS: Final = TableShape("task", Task, kind=word(Kind), state=word(State))
+REPLICAS: Final = TableShape("replica", Replica, state=word(ReplicaState), owed=FEW, typed=FEW)
+OPERATIONS: Final = TableShape(
     "operation", Operation, action=word(Action), state=word(OpState), before=TEXTS, seen=TEXTS, changes=CHANGES
 )
-EVENTS: Final = Door("event", Event)
-RECORDS: Final = Door("record", Record, phones=TEXTS, emails=TEXTS)
-FAILING: Final = Door("failing", Failing)
+EVENTS: Final = TableShape("event", Event)
+RECORDS: Final = TableShape("record", Record, phones=TEXTS, emails=TEXTS)
+FAILING: Final = TableShape("failing", Failing)

@@ -1,4 +1,4 @@
-"""The runs and what they reported."""
+"""Store runs and their reports."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def start(connection: Connection, run: str, started_at: datetime) -> None:
 
 
 def finish(connection: Connection, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
-    """Store what it reported; of long lists only what is different from the run before."""
+    """Store the report of a run. Of long lists, only the difference to the run before is stored."""
     before = json.loads(connection.execute(_LISTS_BEFORE).scalar() or "{}")
     rest, lists = reportlists.take_out(connection, report, before)
     done = {"finished_at": finished_at, "status": status, "report": to_json(rest), "lists": to_json(lists)}
@@ -64,6 +64,6 @@ def _is_quiet(status: str, report: dict[str, Any]) -> bool:
 
 
 def unreported(connection: Connection) -> list[str]:
-    """The runs since the last one that reported what it saw: those that broke off, and parts that saw an incident."""
+    """Return the runs whose incidents no report has: interrupted ones, and those for a few contacts."""
     broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
     return [*broken, *connection.execute(_PARTS_THAT_HIT).scalars()]

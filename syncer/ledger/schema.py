@@ -1,4 +1,4 @@
-"""Bring a ledger's schema up to date, or refuse it."""
+"""Create the schema of a ledger, upgrade it, or refuse the ledger."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _NO_TABLE: Final = ("no such table", "UndefinedTable")
 def migrate(database: Database) -> None:
     """Create or upgrade the schema in one transaction. Raises `LedgerError` for a ledger of a newer program.
 
-    A new ledger is made from the tables at once, which a test proves to be the same as all migrations in turn, so that
-    alembic is imported only where an old ledger is upgraded.
+    A new ledger is created from the tables, not by the migrations, so that alembic is imported only to upgrade an old
+    one. A test checks that both ways give the same schema.
     """
     if version(database.engine) == HEAD:
         return
     with database.changing() as connection:
-        # Another process may have been faster while this one waited for the lock.
+        # Another process may have created or upgraded the ledger while this one waited for the lock.
         tables = set(inspect(connection).get_table_names())
         if "alembic_version" in tables:
             upgrade(connection)
@@ -54,7 +54,7 @@ def migrate(database: Database) -> None:
 
 
 def version(engine: Engine) -> str | None:
-    """The ledger's migration; ``None`` where nothing was ever stored."""
+    """Return the newest migration of the ledger, or ``None`` if nothing was ever stored."""
     with engine.connect() as connection:
         try:
             return connection.execute(_STAMP.select()).scalar()
@@ -65,7 +65,7 @@ def version(engine: Engine) -> str | None:
 
 
 def upgrade(connection: Connection) -> None:
-    """Run the migrations that are missing, in the transaction that is under way. Raises `LedgerError`."""
+    """Run the missing migrations in the current transaction. Raises `LedgerError`."""
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -78,14 +78,14 @@ def upgrade(connection: Connection) -> None:
     except CommandError as error:
         msg = (
             "the ledger was written by a newer version of this program; nothing was changed; "
-            f"upgrade syncer, or name another ledger ({error})"
+            f"upgrade syncer, or name another ledger in the account file ({error})"
         )
         raise LedgerError(msg) from error
 
 
 def _create(connection: Connection, tables: set[str]) -> None:
     if strangers := sorted(tables & set(METADATA.tables)):
-        msg = f"the database holds tables of something else ({', '.join(strangers)}); name another ledger"
+        msg = f"the database has tables of another program ({', '.join(strangers)}); name another ledger"
         raise LedgerError(msg)
     for statement in _statements(connection.dialect.name):
         connection.exec_driver_sql(statement)
@@ -96,7 +96,7 @@ def _create(connection: Connection, tables: set[str]) -> None:
 
 @cache
 def _statements(dialect: str) -> tuple[str, ...]:
-    """What makes a new ledger; compiled once, for a simulation makes thousands of them."""
+    """Return the statements that create a ledger. They are compiled once, because a simulation creates thousands."""
     found: list[str] = []
 
     def keep(statement: ExecutableDDLElement, *_: object, **__: object) -> None:

@@ -1,4 +1,4 @@
-"""SQLite files. Ours are readable by their owner only, and files that are not ours are never changed."""
+"""SQLite files. Ours can be read by their owner only. Files that are not ours are never changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncer.ledger.place import FilePlace, Place
 from syncer.ledger.stale import log_of, uri_of
 
 SYNCHRONOUS: Final = "FULL"
-"""What is committed has reached the disk, and outlives a power cut."""
+"""With this setting, what is committed has reached the disk and survives a power cut."""
 
 
 def memory(
@@ -31,7 +31,7 @@ def memory(
     read_only: bool = False,
     place: Place | None = None,
 ) -> Database:
-    """A SQLite database in memory, with a copy of ``content``, which lies at ``place``."""
+    """Return a SQLite database in memory, with a copy of ``content``. ``place`` is where the original is."""
 
     def open_memory() -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
@@ -49,7 +49,7 @@ def open_file(name: str, *, read_only: bool) -> Database:
         return memory("in memory", read_only=read_only)
     named = Path(name)
     if not named.parent.is_dir():
-        msg = f"the ledger {named} cannot be opened: the folder {named.parent} does not exist"
+        msg = f"the ledger {named} cannot be opened: the folder {named.parent} does not exist; create it"
         raise LedgerError(msg)
     place = FilePlace(named)
     database = Database(
@@ -67,11 +67,11 @@ def open_file(name: str, *, read_only: bool) -> Database:
 
 
 def is_ledger(path: Path) -> bool:
-    """Whether the file is a ledger; ``False`` for a database in which there is nothing. It is not changed.
+    """Whether the file is a ledger. An empty database is none. The file is not changed.
 
-    Raises `sqlite3.Error` for what is no database, `LedgerError` for the database of something else.
+    Raises `sqlite3.Error` if it is no database, and `LedgerError` if it is the database of another program.
     """
-    # With a log, SQLite must create its own files to see what the log adds. Without one, it need not.
+    # If there is a log, SQLite has to create files of its own to read it. Else ``immutable`` keeps it from doing so.
     log = log_of(path)
     how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
     ours, tables = _look_into(path, how)
@@ -80,7 +80,7 @@ def is_ledger(path: Path) -> bool:
         ours, tables = _look_into(path, "mode=ro")
     if tables and not ours:
         words = ", ".join(sorted(tables)[:5])
-        msg = f"the database {path} holds tables of something else ({words}); name another ledger"
+        msg = f"the database {path} has tables of another program ({words}); name another ledger"
         raise LedgerError(msg)
     return ours
 
@@ -106,7 +106,7 @@ def look_at(place: FilePlace) -> bool:
     if not path.exists() and not linked:
         return False
     if not path.is_file():
-        msg = f"the ledger {named} is no file"
+        msg = f"the ledger {named} is a folder or a device, not a file; name another ledger"
         raise LedgerError(msg)
     # Through a link, SQLite would write our tables into any empty file that the link names.
     if not is_ledger(path) and linked:
@@ -120,8 +120,8 @@ def _make_ready(place: FilePlace) -> None:
     path = place.path
     _refuse_links(path)
     try:
-        # Only a file that is new may be opened and closed here: closing it drops every lock that this
-        # process, in another thread, holds on it.
+        # Only a new file may be opened and closed here: closing a file drops all locks that this process has on it,
+        # also those of other threads.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
         _tighten(path)
@@ -131,7 +131,7 @@ def _make_ready(place: FilePlace) -> None:
     try:
         place.settle()
     except OSError as error:
-        msg = f"the ledger {path} was put back, and {log_of(path)} of before cannot be moved away: {error.strerror}"
+        msg = f"the ledger {path} was restored; its old log {log_of(path)} cannot be moved away: {error.strerror}"
         raise LedgerError(msg) from error
 
 
@@ -142,7 +142,7 @@ def _refuse_links(path: Path) -> None:
         try:
             refuse_link(file)
         except OSError as error:
-            msg = f"the ledger {path} cannot be opened: {file} is no file of ours ({error.strerror}); remove it"
+            msg = f"the ledger {path} cannot be opened: {file} is not our file ({error.strerror}); remove it"
             raise LedgerError(msg) from error
 
 
@@ -154,7 +154,7 @@ def _tighten(path: Path) -> None:
         except FileNotFoundError:
             continue
         except OSError as error:
-            msg = f"others can read the ledger {file}, and that cannot be changed: {error.strerror}"
+            msg = f"others can read the ledger; run: chmod 600 {file} (we may not: {error.strerror})"
             raise LedgerError(msg) from error
 
 

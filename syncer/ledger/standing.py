@@ -1,4 +1,4 @@
-"""What processes tell each other by way of a ledger: small values that only one of two can change."""
+"""Small values by which processes communicate through the ledger. Of two processes, only one can change a value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SET: Final = update(_cursor).where(_cursor.c.name == bindparam("of_name")).valu
 
 
 def exchange(connection: Connection, name: str, before: str, after: str) -> bool:
-    """Set a small value if it is ``before`` (empty: it may not be there at all), and say whether it was."""
+    """Set a value if it is ``before``; an empty text also stands for no value. Returns whether it was set."""
     connection.execute(_insert(connection.dialect.name), {"name": name, "value": ""})
     if connection.execute(_VALUE, {"of_name": name}).scalar() != before:
         return False

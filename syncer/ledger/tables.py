@@ -1,6 +1,6 @@
 """The ledger's tables. Column names are the field names of the values in `syncer.domain`.
 
-Table classes validate nothing; values are converted in `syncer.ledger.rows`. What is changed here needs a migration.
+The table classes validate nothing. Values are converted in `syncer.ledger.rows`. A change here needs a migration.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ METADATA: Final = MetaData(
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware instant, given back in UTC. SQLite stores no zone, so a naive value is refused with `ValueError`."""
+    """An instant, returned in UTC. SQLite stores no zone, so an instant without one raises `ValueError`."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -58,7 +58,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Words(TypeDecorator[str]):
-    """Text as a CRM sent it. What no database takes, NUL and lone surrogates, is stored as U+FFFD."""
+    """Text as a CRM sent it. NUL and lone surrogates, which no database accepts, are stored as U+FFFD."""
 
     impl = Text
     cache_ok = True
@@ -70,7 +70,7 @@ class Words(TypeDecorator[str]):
 
 
 class Row(SQLModel, registry=registry(metadata=METADATA)):
-    """What all tables share."""
+    """The base class of all tables."""
 
 
 class ContactRow(Row, table=True):
@@ -83,7 +83,7 @@ class ContactRow(Row, table=True):
 
 
 class RecordRow(Row, table=True):
-    """One CRM's contact; ``phones`` and ``emails`` are JSON lists, ``link`` is the person it belongs to."""
+    """One CRM's contact. ``phones`` and ``emails`` are JSON lists; ``link`` is the person."""
 
     __tablename__ = "record"
 
@@ -115,7 +115,7 @@ class TaskRow(Row, table=True):
 
 
 class ReplicaRow(Row, table=True):
-    """``owed`` and ``typed`` are JSON lists, and null where they are empty."""
+    """A task's copy in one CRM. ``owed`` and ``typed`` are JSON lists, or null if they are empty."""
 
     __tablename__ = "replica"
     __table_args__: ClassVar[Any] = (
@@ -149,7 +149,7 @@ class ReplicaRow(Row, table=True):
 
 
 class OperationRow(Row, table=True):
-    """``before`` and ``seen`` are JSON lists, ``changes`` is a JSON object, and null where it is empty."""
+    """One intended write. ``before`` and ``seen`` are JSON lists; ``changes`` is a JSON object, null if empty."""
 
     __tablename__ = "operation"
     __table_args__: ClassVar[Any] = (
@@ -188,8 +188,11 @@ class OperationRow(Row, table=True):
 
 
 class EventRow(Row, table=True):
-    """Append-only: the database itself refuses to change a row, and to delete one that is not older than the cursor
-    ``kept_from`` says, which is there only while the ledger is tidied. No foreign keys: history outlives all."""
+    """One line of history. There are no foreign keys, because history is kept longer than what it is about.
+
+    Triggers refuse to change a row, and to delete one that is newer than the cursor ``kept_from``. That cursor exists
+    only while old events are deleted.
+    """
 
     __tablename__ = "event"
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
@@ -210,9 +213,9 @@ class EventRow(Row, table=True):
 
 
 class RunRow(Row, table=True):
-    """``report`` is a JSON object without its long lists, ``lists`` a JSON object of their ids.
+    """One run. ``report`` is a JSON object without its long lists; ``lists`` is a JSON object with their ids.
 
-    ``quiet`` says that nothing was done and nothing went wrong. ``number`` tells which began later: a clock may be set.
+    ``quiet`` is true if nothing was done and nothing went wrong. Runs are ordered by ``number``: a clock may be set.
     """
 
     __tablename__ = "run"
@@ -228,9 +231,9 @@ class RunRow(Row, table=True):
 
 
 class ReportListRow(Row, table=True):
-    """A list of one or more reports, known by what is in it: whole, or as what is different from ``base``.
+    """A list of one or more reports, found by its hash. It is stored in full, or as the difference to ``base``.
 
-    ``content`` is packed JSON. ``depth`` counts the lists that must be read before it.
+    ``content`` is compressed JSON. ``depth`` is the number of lists that must be read before this one.
     """
 
     __tablename__ = "report_list"
@@ -249,7 +252,7 @@ class ReportListRow(Row, table=True):
 
 
 class LeaseRow(Row, table=True):
-    """``steady_until`` is the end of the term by a clock that nobody sets, which all processes of one boot share."""
+    """Who may run now. ``steady_until`` is the end of the term by the steady clock, which is the same for one boot."""
 
     __tablename__ = "lease"
 
@@ -265,7 +268,7 @@ class LeaseRow(Row, table=True):
 
 
 class LookupRow(Row, table=True):
-    """When a key was last asked for and not found."""
+    """When a phone number or e-mail was last searched for and not found."""
 
     __tablename__ = "lookup"
 
@@ -275,7 +278,7 @@ class LookupRow(Row, table=True):
 
 
 class VisitRow(Row, table=True):
-    """When the tasks of one contact were last read by themselves."""
+    """When the list of one contact's tasks was last read."""
 
     __tablename__ = "visit"
 
@@ -285,7 +288,7 @@ class VisitRow(Row, table=True):
 
 
 class FailingRow(Row, table=True):
-    """What could not be read in this many runs in a row."""
+    """An item that could not be read in the last runs, and in how many."""
 
     __tablename__ = "failing"
 
@@ -306,7 +309,7 @@ class CursorRow(Row, table=True):
 
 
 class AlarmRow(Row, table=True):
-    """An alarm that is on."""
+    """An active alarm."""
 
     __tablename__ = "alarm"
 
@@ -317,9 +320,9 @@ class AlarmRow(Row, table=True):
 
 
 class TellingRow(Row, table=True):
-    """A message about an alarm that somebody has not got yet; ``message`` is JSON, ``way`` how it is told.
+    """A message about an alarm that was not delivered yet. ``message`` is JSON; ``way`` says how it is sent.
 
-    Those of one alarm and way are told in the order of their ids.
+    The messages of one alarm and way are sent in the order of their ids.
     """
 
     __tablename__ = "telling"
@@ -335,7 +338,7 @@ class TellingRow(Row, table=True):
 
 
 class HintRow(Row, table=True):
-    """A contact, or a task whose contact is not known, of which a CRM said that something happened there."""
+    """A contact for which a CRM reported an event, or a task whose contact is not known."""
 
     __tablename__ = "hint"
 
@@ -347,7 +350,7 @@ class HintRow(Row, table=True):
 
 
 class DeliveryRow(Row, table=True):
-    """An event that was received, by the id that its CRM gave to the delivery."""
+    """A received event, by the id that its CRM gave to the delivery."""
 
     __tablename__ = "delivery"
 

@@ -1,4 +1,4 @@
-"""From what a database gives to the values of the engine, whichever way it was asked."""
+"""Convert the rows of a database to the values of the engine, and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 
 
 class TaskView(NamedTuple):
-    """A task as people see it; ``contact`` is the person's name, empty if no CRM gave one."""
+    """A task with its copies. ``contact`` is the person's name, or empty if no CRM has one."""
 
     task: Task
     replicas: list[Replica]
@@ -28,7 +28,7 @@ class TaskView(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many there are: tasks by state, replicas and records by system, operations by state, people."""
+    """Numbers: tasks by state, replicas by system and state, operations by state, records by system, and links."""
 
     tasks: dict[str, int] = field(default_factory=dict)
     replicas: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -38,9 +38,9 @@ class Counts:
 
 
 class Run(NamedTuple):
-    """One run: ``status`` is ``"running"`` until it was finished, ``report`` what it then reported.
+    """One run. ``status`` is ``"running"`` until it has finished; ``report`` is empty until then.
 
-    ``broken_off`` is one that was not finished and is not going on either: its process died, or lost the lease.
+    ``broken_off`` is true if it has not finished and does not run any more: its process ended, or lost the lease.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Run(NamedTuple):
 
 
 class Incidents(NamedTuple):
-    """When the first of the recent ones was, and how many of their tasks wait to be put back."""
+    """When the first of the recent incidents was, and how many of their tasks are still to be put back."""
 
     first: datetime
     open: int
@@ -63,7 +63,7 @@ _decode: Final = json.JSONDecoder().raw_decode
 
 
 def to_json(value: object) -> str:
-    """JSON in ASCII: any text that Python holds comes back as it was."""
+    """Return JSON in ASCII, so that any Python text can be restored from it."""
     return _encode(value)
 
 
@@ -98,12 +98,12 @@ CHANGES: Final[Codec] = (_changes_to_json, _changes)
 
 
 def word(enum: Callable[[str], object]) -> Codec:
-    """An enumeration's words. A ledger is read whole at every run, and an enumeration's own look-up is slow."""
+    """Return the codec of an enumeration. Its values are cached, because the look-up of an enumeration is slow."""
     return str, cache(enum)
 
 
 def instant(value: Any) -> datetime | None:
-    """An aware instant in UTC: SQLite keeps it as text, without a zone."""
+    """Return an instant in UTC. SQLite stores it as text without a zone."""
     if value is None:
         return None
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
@@ -111,7 +111,7 @@ def instant(value: Any) -> datetime | None:
 
 
 def storable(text: str) -> str:
-    """Text as a CRM sent it. What no database takes, NUL and lone surrogates, becomes U+FFFD."""
+    """Return the text with U+FFFD in place of NUL and lone surrogates, which no database accepts."""
     if "\0" in text:
         text = text.replace("\0", "�")
     if text.isascii():
@@ -120,7 +120,7 @@ def storable(text: str) -> str:
 
 
 class Shape(Generic[V]):
-    """How the values of one class lie in a table, whose columns are the class's fields."""
+    """Converts values of one class to rows of a table and back. The columns have the names of the fields."""
 
     def __init__(self, value: type[V], **codecs: Codec) -> None:
         self._value = value
@@ -139,13 +139,13 @@ class Shape(Generic[V]):
         return [self.row(value) for value in values]
 
     def value(self, row: Sequence[Any]) -> V:
-        """The value of a row; further columns are left alone. `LedgerError` for an unknown word."""
+        """Return the value of a row, without further columns. Raises `LedgerError` for an unknown word."""
         cells = list(row[: len(self._names)])
         try:
             for place, decode in self._decoders:
                 cells[place] = decode(cells[place])
         except ValueError as error:
-            msg = f"the ledger holds what this version does not understand: {error}; upgrade syncer"
+            msg = f"the ledger has a value that this version does not know: {error}; upgrade syncer"
             raise LedgerError(msg) from error
         return self._value(*cells)
 
@@ -153,12 +153,12 @@ class Shape(Generic[V]):
         return [*self.each(rows)]
 
     def each(self, rows: Iterable[Sequence[Any]]) -> Iterator[V]:
-        """The values one after another, for those who keep them elsewhere."""
+        """Yield the values one by one, without a list of them."""
         return map(self.value, rows)
 
 
 class PlainShape(Shape[V]):
-    """A shape whose rows come as the driver gives them: instants and truths are told by the fields' types."""
+    """A shape for rows as the driver returns them. Instants and booleans are converted by the types of the fields."""
 
     def __init__(self, table: str, value: type[V], **codecs: Codec) -> None:
         super().__init__(value, **codecs)

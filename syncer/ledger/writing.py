@@ -1,4 +1,4 @@
-"""What a run writes: all changes of one step, in one transaction."""
+"""Write the changes of one step of a run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _APPEND: Final = insert(EVENTS.table).inline()
 
 
 def store(connection: Connection, changes: Changes, now: datetime) -> None:
-    """Write all changes; what is referred to is written before what refers to it."""
+    """Write all changes. A row is written before the rows that refer to it."""
     merged = {absorbed: survivor(absorbed, changes.merged) for absorbed in changes.merged}
     _store_contacts(connection, changes, merged, now)
     _upsert(connection, _task, TASKS.rows(changes.tasks.values()))
@@ -76,7 +76,7 @@ def _store_contacts(connection: Connection, changes: Changes, merged: Mapping[st
     _upsert(connection, _contact, [{"id": link, "created_at": now} for link in sorted(links)], columns=())
     columns = ("name", "phones", "emails")
     _upsert(connection, _record, RECORDS.rows(changes.records.values()), columns=columns)
-    # A link to a record that was never read is kept all the same, as a record without keys.
+    # A link may be stored before its record was read. Then the record has no keys yet.
     blank = {"name": "", "phones": "[]", "emails": "[]"}
     rows = [{"system": key[0], "remote_id": key[1], "link": link, **blank} for key, link in changes.links.items()]
     _upsert(connection, _record, rows, columns=("link",))
@@ -89,12 +89,15 @@ def _store_merges(connection: Connection, merged: Mapping[str, str]) -> None:
 
 
 def _store_replicas(connection: Connection, changes: Changes) -> None:
-    # One may be closed, or become another task's, and another one open in its stead: they never look like two.
+    # In one step a replica may be closed and another one opened in its place. If they were updated one by one, the task
+    # could have two open replicas in between, which `one_open_replica` refuses.
     forget(connection, changes.replicas)
     _upsert(connection, _replica, REPLICAS.rows(changes.replicas.values()))
 
 
 def _store_operations(connection: Connection, changes: Changes) -> None:
+    # Settled ones first: one operation of a slot may be settled and the next one stored as unsettled in the same step,
+    # and `one_unsettled_operation` refuses two.
     for unsettled in (False, True):
         part = [o for o in changes.operations.values() if (o.state in UNSETTLED) is unsettled]
         _upsert(connection, OPERATIONS.table, OPERATIONS.rows(part))
@@ -114,7 +117,7 @@ def _store_small_values(connection: Connection, changes: Changes) -> None:
 def _upsert(
     connection: Connection, table: Table, rows: list[dict[str, Any]], columns: tuple[str, ...] | None = None
 ) -> None:
-    """Insert rows, or update these columns (all, unless told) of those whose primary key is there already."""
+    """Insert rows, or update these columns of rows that exist already. Without ``columns``, all are updated."""
     if rows:
         connection.execute(_upsert_statement(connection.dialect.name, table, columns), rows)
 

@@ -23,7 +23,7 @@ def test_a_link_beside_the_ledger_is_refused(tmp_path: Path, suffix: str, is_new
         ledger.write_bytes(b"")
     (tmp_path / f"acme.db{suffix}").symlink_to(theirs)
 
-    with pytest.raises(LedgerError, match=f"acme.db{suffix} is no file of ours"):
+    with pytest.raises(LedgerError, match=f"acme.db{suffix} is not our file"):
         open_file(str(ledger), read_only=False)
 
     assert theirs.read_text() == "notes"

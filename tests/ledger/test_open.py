@@ -108,7 +108,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_ledger(tmp_path: Path) -> None:
-    with pytest.raises(LedgerError, match="is no file"):
+    with pytest.raises(LedgerError, match="not a file"):
         open_at(tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_a_damaged_ledger_says_what_to_do(path: Path) -> None:
 
 def test_the_database_of_something_else_is_refused(path: Path) -> None:
     execute(path, "CREATE TABLE task (id INTEGER)")
-    with pytest.raises(LedgerError, match=r"tables of something else \(task\)"):
+    with pytest.raises(LedgerError, match=r"tables of another program \(task\)"):
         open_at(path)
 
 

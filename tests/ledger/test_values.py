@@ -17,7 +17,7 @@ from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
 from syncer.ledger import Ledger, LedgerError, questions, reading, writing
 from syncer.ledger.database import asking
-from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, Door
+from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, TableShape
 from syncer.ledger.tables import METADATA, UtcDateTime, Words
 from tests.support.ledgers import DATABASES, NOW, database_url, make_operation, make_replica, make_task
 
@@ -116,7 +116,7 @@ def stored(connection: Connection, changes: Changes, *tasks: str) -> Base:
 
 
 @pytest.mark.parametrize("door", [TASKS, REPLICAS, OPERATIONS, EVENTS, RECORDS, FAILING])
-def test_every_field_of_a_value_has_a_column(door: Door[Any]) -> None:
+def test_every_field_of_a_value_has_a_column(door: TableShape[Any]) -> None:
     beside = {"record": {"link"}, "event": {"id"}}.get(door.table.name, set())
     value: Any = {
         "task": Task,
