@@ -15,9 +15,9 @@ from syncer.config.schema import Account
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What was found. ``new`` are troubles that the look before did not have, ``over`` those that only it had.
+    """The result of a look. ``new`` are errors that the look before did not find; ``over`` are errors that are gone.
 
-    ``broken`` files cannot be used now.
+    ``broken`` are the files that cannot be used now.
     """
 
     accounts: Mapping[Path, Account]

@@ -1,4 +1,4 @@
-"""The command line: parse, call, end with the command's exit status. What a command needs is imported when it runs."""
+"""The command line: parse it, call the command, and exit with its status. Imports of a command are made on use."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from syncer.cli.streams import protect_streams
 
 _EPILOG: Final = (
     "Exit status: 0 done; 1 a connection could not be used or an operation failed; 2 the command line or a "
-    "configuration is wrong, or the ledger belongs to another remote account; 3 stopped by a limit; 4 another process "
-    "is running the account; 130 and 143 stopped by SIGINT and SIGTERM. Of several accounts the gravest counts: "
+    "configuration is wrong, or the ledger belongs to another CRM account; 3 stopped by a limit; 4 another process "
+    "is running the account; 130 and 143 stopped by SIGINT and SIGTERM. With several accounts the gravest counts: "
     "2, 3, 1, 4, 0. New here? Type: syncer demo"
 )
 _CONNECTION: Final = "CONNECTION=URL"
@@ -48,7 +48,7 @@ app = typer.Typer(
     "done in one is done in all.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    # Pretty tracebacks show local variables, and with them keys.
+    # Pretty tracebacks show local variables, which may hold API keys.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -68,7 +68,7 @@ def main() -> None:
     try:
         Path.cwd()
     except OSError:
-        _end("the current folder is not there any more; go to another one with cd, and type it again", 2)
+        _end("the current folder does not exist any more; go to another one with cd, and type the command again", 2)
     try:
         app(prog_name="syncer")
     except Exception as error:  # noqa: BLE001 - typer's own last resort shows tracebacks as they are
@@ -107,7 +107,7 @@ def root(
     *,
     config: Configs = None,
     version: Annotated[
-        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and leave.")
+        bool, typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     del version
@@ -117,13 +117,13 @@ def root(
 @app.command()
 def init(
     *,
-    file: Annotated[Path, typer.Option("--file", "-f", metavar="PATH", help="Where to write it.")] = Path(
+    file: Annotated[Path, typer.Option("--file", "-f", metavar="PATH", help="Where to write the account file.")] = Path(
         "config.toml"
     ),
     answers: Answers = None,
     base_url: Annotated[
         list[str] | None,
-        typer.Option("--base-url", metavar=_CONNECTION, help="Another address of a CRM, such as a sandbox's."),
+        typer.Option("--base-url", metavar=_CONNECTION, help="Another address of a CRM, such as that of a sandbox."),
     ] = None,
 ) -> None:
     """Ask for the connections, test each, and write an account file."""
@@ -142,7 +142,7 @@ def init(
 
 @app.command()
 def check(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, quiet: Quiet = False) -> None:
-    """Check the file, each key and each permission by harmless reads."""
+    """Check the account file, each API key and each permission. Changes nothing."""
     from syncer.cli.commands.check import check_accounts
 
     raise typer.Exit(check_accounts(session_of(config, json=json, verbose=verbose, quiet=quiet)))
@@ -152,14 +152,14 @@ def check(*, config: Configs = None, json: Json = False, verbose: Verbose = 0, q
 def plan(
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan, for: syncer apply FILE")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Save the plan for: syncer apply FILE")
     ] = None,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Print what a run would do, why, and what it costs. It reads everything and writes nothing."""
+    """Show what a run would do, why, and how many requests it needs. Writes nothing."""
     from syncer.cli.commands.runs import make_plan
 
     raise typer.Exit(make_plan(session_of(config, json=json, verbose=verbose, quiet=quiet), out))
@@ -188,7 +188,7 @@ def apply(
 @app.command()
 def sync(
     *,
-    once: Annotated[bool, typer.Option("--once", help="One run for each account, then leave.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Run once for each account, then exit.")] = False,
     allow_creates: Creates = None,
     allow_completions: Completions = None,
     allow_edits: Edits = None,
@@ -201,15 +201,15 @@ def sync(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Run again and again, until Ctrl+C; with --once, one run. The pause is `interval` in the account file."""
+    """Run at every `interval` of the account file until Ctrl+C. With --once, run once."""
     if listen is None and (token is not None or public_url is not None):
-        msg = "say where to listen, too: --listen HOST:PORT"
+        msg = "these options need --listen HOST:PORT"
         raise typer.BadParameter(msg, param_hint="--token, --public-url")
     if once and listen is not None:
-        msg = "only the daemon listens: leave --once out"
+        msg = "only the daemon listens; remove --once"
         raise typer.BadParameter(msg, param_hint="--listen")
     if not once and {allow_creates, allow_completions, allow_edits} != {None}:
-        msg = "the limits are lifted for one run alone: add --once"
+        msg = "limits can be raised for one run only; add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions, --allow-edits")
     session = session_of(config, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
     if once:
@@ -230,13 +230,13 @@ def sync(
 @app.command()
 def status(
     *,
-    check: Annotated[bool, typer.Option("--check", help="End with 1 while an alarm is on.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 while an alarm is active.")] = False,
     config: Configs = None,
     json: Json = False,
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Show the last run, the lag, alarms, and what waits or needs attention. It needs no network."""
+    """Show the last run, the lag, alarms, and what waits or needs attention. Uses no network."""
     from syncer.cli.commands.status import show_status
 
     raise typer.Exit(show_status(session_of(config, json=json, verbose=verbose, quiet=quiet), check=check))
@@ -275,7 +275,7 @@ def explain(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Show one task's whole history: who did what where, and why we did what we did."""
+    """Show the history of one task: who did what, where and why."""
     from syncer.cli.commands.explain import explain
 
     raise typer.Exit(explain(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -284,7 +284,7 @@ def explain(
 @app.command()
 def retry(
     reference: Annotated[
-        str | None, typer.Argument(metavar="ID", help="One task alone, such as superfone:4567.")
+        str | None, typer.Argument(metavar="ID", help="Only this task, such as superfone:4567.")
     ] = None,
     *,
     config: Configs = None,
@@ -292,7 +292,7 @@ def retry(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Try refused, failing, missing or held tasks again in the next run."""
+    """Let the next run try rejected, failing, missing or held tasks again."""
     from syncer.cli.commands.retry import retry
 
     raise typer.Exit(retry(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -301,13 +301,13 @@ def retry(
 @app.command()
 def service(
     *,
-    launchd: Annotated[bool, typer.Option("--launchd", help="For macOS, in place of systemd.")] = False,
+    launchd: Annotated[bool, typer.Option("--launchd", help="Print a launchd property list, for macOS.")] = False,
     listen: Listen = None,
     token: Token = None,
     public_url: PublicUrl = None,
     config: Configs = None,
 ) -> None:
-    """Print a hardened systemd unit that starts the daemon for these accounts with the machine."""
+    """Print a systemd unit that starts the daemon for these accounts with the machine."""
     from syncer.cli.commands.service import print_service
 
     options = {"--listen": listen, "--token": token, "--public-url": public_url}
@@ -317,11 +317,13 @@ def service(
 @app.command()
 def sandbox(
     *,
-    seed: Annotated[int, typer.Option(metavar="N", help="Which people, tasks and faults there are.")] = 0,
-    faults: Annotated[bool, typer.Option("--faults", help="Lose answers, fail and throttle now and then.")] = False,
-    port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Else a free one.", show_default=False)] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Selects the people, tasks and faults.")] = 0,
+    faults: Annotated[bool, typer.Option("--faults", help="Sometimes fail, throttle, or lose an answer.")] = False,
+    port: Annotated[
+        int, typer.Option(metavar="N", min=0, max=65535, help="The port. Default: a free one.", show_default=False)
+    ] = 0,
 ) -> None:
-    """Serve all three CRMs, simulated, on loopback, until stopped."""
+    """Serve simulations of all three CRMs on this machine until Ctrl+C."""
     from rich.console import Console
 
     from syncer.demo.server import serve
@@ -333,10 +335,10 @@ def sandbox(
 def demo(
     *,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="Where its files go; else a new folder.")
+        Path | None, typer.Option("--folder", metavar="DIR", help="Where to put its files. Default: a new folder.")
     ] = None,
 ) -> None:
-    """Watch a day of tasks flow through three simulated CRMs."""
+    """Watch how tasks are synced between three simulated CRMs during a day."""
     from rich.console import Console
 
     from syncer.demo.command import run_demo

@@ -10,7 +10,7 @@ import typer
 from syncer.cli.options import Configs, Json, session_of
 
 app: Final = typer.Typer(
-    help="Copy the ledger, put a copy back, or make it the only one.",
+    help="Back up the ledger, restore a backup, or make this ledger the account's only one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -19,13 +19,13 @@ app: Final = typer.Typer(
 @app.command()
 def backup(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where the copy goes; a ledger that is there is replaced.")
+        Path, typer.Argument(metavar="FILE", help="Where to write the backup. A ledger at this path is replaced.")
     ],
     *,
     config: Configs = None,
     json: Json = False,
 ) -> None:
-    """Copy the ledger, also while the daemon runs."""
+    """Back up the ledger. The daemon may be running."""
     from syncer.cli.commands.ledger import back_up
 
     raise typer.Exit(back_up(session_of(config, json=json), file))
@@ -33,12 +33,12 @@ def backup(
 
 @app.command()
 def restore(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A copy of this account's ledger.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup of this account's ledger.")],
     *,
     config: Configs = None,
     json: Json = False,
 ) -> None:
-    """Restore a copy while nothing runs. The present ledger is kept beside it."""
+    """Restore a backup. Stop the daemon first. The present ledger is kept beside it."""
     from syncer.cli.commands.ledger import restore
 
     raise typer.Exit(restore(session_of(config, json=json), file))

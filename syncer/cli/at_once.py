@@ -31,7 +31,7 @@ Turn = Callable[[], Awaitable[None]]
 
 
 def run_accounts(session: Session, work: Work, found: Found | None = None) -> int:
-    """Do the work for all accounts at the same time. Failures stay apart. Returns the gravest exit status."""
+    """Do the work for all accounts at the same time. A failure affects one account only. Returns the gravest status."""
     session.configure_log()
     found = found or session.find(secrets=True)
     statuses = session.fail_all(found.broken)

@@ -141,7 +141,10 @@ class _Daemon:
 
     @asynccontextmanager
     async def _ledger(self, service: Service) -> AsyncIterator[Ledger]:
-        """The account's ledger, in which stands that we serve it: `ServedElsewhere`, `LedgerError`, `Stopped`."""
+        """Open the account's ledger and store in it that we serve the account.
+
+        Raises `ServedElsewhere`, `LedgerError`, `Stopped`.
+        """
         opening = apart(partial(announced, service.account, self._since))
         try:
             ledger = await self._stop.finish(opening, ())
@@ -361,7 +364,7 @@ class _Daemon:
         self._files.forget()
 
     def _tell_broken(self, look: Look) -> list[Exit]:
-        """Say what is wrong with account files, each thing once when it begins and once when it is over."""
+        """Report what is wrong with account files, once when it begins and once when it is over."""
         for words in look.over:
             _log.info("account_file.mended", was=words)
         self._watch.board.broken_files = tuple(self._files.troubles)

@@ -18,8 +18,8 @@ from syncer.engine.errors import PlanFileError
 from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
 
 GRAVITY: Final = (Exit.DONE, Exit.BUSY, Exit.PARTIAL, Exit.LIMIT, Exit.WRONG, Exit.SIGINT, Exit.SIGTERM)
-"""Exit statuses from harmless to grave, for several accounts that end differently. Least grave is work that another
-process does anyway, and gravest is what waits for a person."""
+"""Exit statuses from harmless to grave, for several accounts that end differently. An account that another process
+runs anyway is harmless. One that a person has to repair is grave."""
 
 
 class BrokenOff(LedgerError):
@@ -35,7 +35,7 @@ class Stopped(Exception):
 
 
 class ServedElsewhere(Exception):
-    """Another process is the daemon of this account. The text says which one, and what to do."""
+    """Another process is the daemon of this account. The text says which process, and what to do."""
 
 
 class UsageError(Exception):
@@ -74,22 +74,23 @@ def failure_of(error: BaseException) -> CommandFailure:
         case Stopped():
             return CommandFailure(error.exit_status, str(error))
         case Busy():
-            advice = "wait until it is done; `syncer status` shows the last run"
+            advice = "wait until it has ended; to see the last run, type: syncer status"
             return CommandFailure(Exit.BUSY, f"{error}; {advice}")
         case Locked():
             return CommandFailure(Exit.BUSY, redact(str(error)))
         case ServedElsewhere():
             return CommandFailure(Exit.BUSY, str(error))
         case LeaseLost():
-            return CommandFailure(Exit.BUSY, f"{error}; what this one had not sent yet is left to it")
+            return CommandFailure(Exit.BUSY, f"{error}; that process also sends what is left")
         case WrongAccount():
             return CommandFailure(Exit.WRONG, redact(_wrong_account(error)))
         case BrokenOff():
-            return CommandFailure(Exit.PARTIAL, redact(f"{error}; what was sent before is found again by the next run"))
+            return CommandFailure(Exit.PARTIAL, redact(f"{error}; the next run finds out what was sent"))
         case ConfigError() | LedgerError() | PlanFileError() | UsageError():
             return CommandFailure(Exit.WRONG, redact(str(error)))
         case AdapterError():
-            return CommandFailure(Exit.PARTIAL, redact(f"{label_of(error.system)}: {error.words}; see: syncer check"))
+            words = f"{label_of(error.system)}: {error.words}; to find out more, type: syncer check"
+            return CommandFailure(Exit.PARTIAL, redact(words))
     return CommandFailure(Exit.PARTIAL, redact(_bug(error)))
 
 
@@ -102,8 +103,7 @@ def traceback_of(error: BaseException) -> str:
 def _wrong_account(error: WrongAccount) -> str:
     return (
         f"the key of {label_of(error.system)} opens the account {error.found}, but the ledger belongs to "
-        f"{error.expected}; nothing was written; use the key of {error.expected}, or name another file under "
-        "[ledger] url"
+        f"{error.expected}; nothing was written; use the key of {error.expected}, or set [ledger] url to another file"
     )
 
 
@@ -111,4 +111,4 @@ def _bug(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
-    return f"unexpected {words}{where}; this is a bug, please report it (-v shows where it came from)"
+    return f"unexpected {words}{where}; this is a bug of syncer, please report it (-v shows where it came from)"

@@ -23,7 +23,7 @@ _LOOKED_FOR: Final = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Looked:
-    """The result. ``more``: hints wait. ``whole``: a whole run is needed soon. ``later``: try again after a while."""
+    """The result. ``more``: more hints wait. ``whole``: a whole run is needed soon. ``later``: try again later."""
 
     report: dict[str, Any] = field(default_factory=dict)
     more: bool = False

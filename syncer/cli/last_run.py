@@ -1,4 +1,4 @@
-"""How the last run stands: under way, ended, or broken off, in which case what stands in the ledger is not the end."""
+"""Whether the last run still runs, has ended, or was interrupted, so that it reported nothing."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from syncer.domain.report import as_instant
 from syncer.ledger import Run
 
-_KILLED = "it did not end: its process was killed, or its ledger could not be written any more"
+_KILLED = "it did not end: its process was killed, or its ledger could not be written"
 
 
 @dataclass(frozen=True, slots=True)
 class BrokenRun:
-    """A run that reported nothing of what it did; the next one takes over where it was."""
+    """A run that was interrupted and reported nothing. The next run continues its work."""
 
     run: str
     started_at: datetime
@@ -26,13 +26,13 @@ class BrokenRun:
 
 
 def under_way(runs: Sequence[Run]) -> Run | None:
-    """The run that a process is making now; ``runs`` are the last ones, the newest first."""
+    """Return the current run, or ``None``. ``runs`` are the last runs, newest first."""
     last = next(iter(runs), None)
     return last if last is not None and last.finished_at is None and not last.broken_off else None
 
 
 def broken_off(runs: Sequence[Run]) -> BrokenRun | None:
-    """The last run, if it broke off."""
+    """Return the last run if it was interrupted, else ``None``."""
     last = next(iter(runs), None)
     if last is None or "connections" in last.report or under_way(runs) is not None:
         return None

@@ -1,4 +1,4 @@
-"""A plan on the screen: what will happen in one sentence, then each operation, then what it costs."""
+"""Show a plan: what a run would do in one sentence, then each operation, then the number of requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def show_plan(
     zone: tzinfo,
     run_limit: timedelta = timedelta(0),
 ) -> None:
-    """What a run would do, by system, and what that would cost. A ``run_limit`` of 0 is none."""
+    """Show what a run would do, by system, and what that would cost. A ``run_limit`` of 0 means no limit."""
     operations = report["operations"]
     trouble = report["status"] == "partial"
     screen.say(f"{report['account']}: {_in_one_sentence(report)}", "bold yellow" if trouble else "bold")
@@ -41,7 +41,7 @@ def show_plan(
 
 
 def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
-    """On a terminal those of one reason together, each in one line; elsewhere each with its reason."""
+    """Show the operations: on a terminal grouped by reason, one line each; elsewhere each with its reason."""
     if not screen.tables:
         for system, of_system in groupby(sorted(operations, key=_system), _system):
             screen.say(f"{label_of(system)}:", indent=2)
@@ -64,7 +64,7 @@ def _whose(operation: Mapping[str, Any], zone: tzinfo) -> str:
 
 
 def _what(operation: Mapping[str, Any], zone: tzinfo) -> str:
-    """The task, and of an edit what the copy has and what it gets: ``Ring (due 19 May 14:00 → 20 May 14:00)``."""
+    """Return the task, and for an edit the old and the new values: ``Ring (due 19 May 14:00 → 20 May 14:00)``."""
     title = short(operation["title"] or operation["kind"])
     changes = [
         f"{name} {' → '.join(_value(name, value, zone) for value in values)}"
@@ -83,10 +83,10 @@ def _value(name: str, value: str | None, zone: tzinfo) -> str:
 
 
 def _in_one_sentence(report: Mapping[str, Any]) -> str:
-    unread = "; not everything could be read" if report["status"] == "partial" else ""
+    unread = "; not everything could be read, see below" if report["status"] == "partial" else ""
     if not report["operations"]:
-        return ("nothing that could be done now" if unread else "nothing to do") + unread
-    return f"a run would {' and '.join(_acts(report['operations']))}; this plan has written nothing{unread}"
+        return ("nothing that can be done now" if unread else "nothing to do") + unread
+    return f"a run would {' and '.join(_acts(report['operations']))}; nothing was written{unread}"
 
 
 def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -105,14 +105,14 @@ def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _duration_in_words(report: Mapping[str, Any], run_limit: timedelta) -> str:
-    """How long it takes: what the rates allow, and never less than reading has taken now."""
+    """Return how long it takes: as long as the request rates require, but not less than the reading of this plan."""
     seconds = max(report["duration_s"], *(cost["seconds"] for cost in report.get("cost", {}).values()), 1.0)
     words = f"that takes about {span(timedelta(seconds=seconds))}"
     limit = run_limit.total_seconds()
     if limit and seconds > limit:
         words += f", or {-int(-seconds // limit)} runs of {span(run_limit)}"
     if any(item["reason"] == "budget" for item in report["waiting"]):
-        words += "; what could not be read yet comes on top of it"
+        words += "; what could not be read yet takes longer"
     return words
 
 

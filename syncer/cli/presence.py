@@ -57,14 +57,14 @@ class Presence:
 
 
 def announce(ledger: Ledger, since: datetime) -> None:
-    """Write down that this process is the account's daemon. `ServedElsewhere` if another one is, or `LedgerError`."""
+    """Store that this process is the account's daemon. Raises `ServedElsewhere` if another one is; `LedgerError`."""
     owner = current_owner("")
     while True:
         now = datetime.now(UTC)
         said = ledger.cursors().get(_CURSOR, "")
         found = _read(said)
         if found is not None and not found.is_ours and found.lives(now):
-            msg = f"{found.in_words}; stop that one first, or make one run beside it: syncer sync --once"
+            msg = f"{found.in_words}; stop it first, or start one run beside it: syncer sync --once"
             raise ServedElsewhere(msg)
         if ledger.exchange(_CURSOR, said, _written(Presence(owner, since, now + TERM))):
             return

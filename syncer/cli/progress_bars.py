@@ -1,4 +1,4 @@
-"""What is under way, on standard error: bars on a terminal, elsewhere a line every ten seconds."""
+"""Show the progress of runs on standard error: bars on a terminal, else a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from syncer.domain.times import span
 from syncer.engine.progress import Progress, Rates, Work
 
 EVERY: Final = 10.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines if there is no terminal."""
 SHOWN_AFTER: Final = 1.0
-"""Seconds after which a piece of work is worth a bar of its own."""
+"""Seconds after which a piece of work gets a bar."""
 _BAR: Final = 20
 _PER_SECOND: Final = 4
 
@@ -35,7 +35,7 @@ _log = structlog.get_logger("syncer.run")
 
 
 class _Board:
-    """All accounts that are under way: several share one terminal."""
+    """The progress of all accounts with a run. They share one terminal."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, Progress] = {}
@@ -89,7 +89,7 @@ _BOARD: Final = _Board()
 
 @contextmanager
 def shown_progress(account: str, rates: Mapping[str, Rates], *, shown: bool) -> Iterator[Progress]:
-    """What the work inside tells is shown while it is under way. ``rates`` are the CRMs', by system."""
+    """Show what the work inside reports, until it ends. ``rates`` are the request rates by system."""
     progress = Progress(rates)
     if not shown:
         yield progress
@@ -103,7 +103,7 @@ def shown_progress(account: str, rates: Mapping[str, Rates], *, shown: bool) -> 
 
 @asynccontextmanager
 async def logged_progress(account: Account) -> AsyncIterator[Progress]:
-    """What the work inside tells is logged now and then, for nobody watches."""
+    """Log what the work inside reports now and then, because nobody watches a daemon."""
     progress = Progress(rates_of(account))
     telling = asyncio.ensure_future(_log_now_and_then(account.name, progress))
     try:
@@ -122,12 +122,12 @@ async def _log_now_and_then(account: str, progress: Progress) -> None:
 
 
 def rates_of(account: Account) -> dict[str, Rates]:
-    """What each CRM of an account allows."""
+    """Return the request rates of each CRM of an account."""
     return {system: settings.rate for system, settings in account.connections.items()}
 
 
 def lines_of(account: str, progress: Progress) -> list[str]:
-    """One line for each piece of work that takes its time; else the stage."""
+    """Return one line for each piece of work that takes longer, or else the stage."""
     works = _long_ones(progress)
     if works:
         return [f"{_head(account, work)}: {_numbers(work)}" for work in works]

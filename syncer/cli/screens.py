@@ -1,4 +1,4 @@
-"""Words on the screen: tables on a terminal, plain lines elsewhere, the same facts in both."""
+"""Show results: as tables on a terminal, as plain lines elsewhere. Both have the same content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DETAILS: Final = 10
 
 _JOINERS: Final = "\u200c\u200d"
 _SHORTEST_ID: Final = 14
-"""Characters of an id in a table, where that many tell it from the others."""
+"""How many characters of an id are shown in a table, if they are enough to tell it from the others."""
 _STATES: Final = {"ok": "green", "unavailable": "red", "unauthorized": "red", "idle": "dim"}
 _DONE: Final = ("created", "completed", "edited")
 _SECTIONS: Final = (("waiting", "Waiting", ""), ("attention", "Attention", "yellow"), ("incidents", "Incidents", "red"))
@@ -47,11 +47,11 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """Characters of a line."""
+        """The number of characters in a line."""
         return self._terminal.width
 
     def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
-        """One line, or one paragraph where a terminal is too narrow."""
+        """Print one line. On a narrow terminal it is wrapped."""
         words = clean(text)
         if self.tables:
             self._terminal.say(words, style, indent=indent)
@@ -67,10 +67,10 @@ class Screen:
         styles: Mapping[str, str] | None = None,
         elastic: str = "",
     ) -> None:
-        """Rows under headings; in plain lines each value has its column's name, and empty ones are left out.
+        """Print rows with headings. In plain lines each value has its column's name, and empty values are left out.
 
-        A cell may have several lines. ``styles`` colour a cell by its whole text. With an ``elastic`` column each row
-        is one line on a terminal: that column gives way, and is cut where there is no room.
+        A cell may have several lines. ``styles`` give a cell a colour by its text. With an ``elastic`` column, each row
+        is one line on a terminal, and that column is shortened if there is no room.
         """
         cells = [[[clean(line) for line in cell.splitlines()] for cell in row] for row in rows]
         if self.tables:
@@ -83,7 +83,7 @@ class Screen:
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
-    """The shortest beginnings, of `_SHORTEST_ID` characters at least, that tell each id from all the others."""
+    """Return the shortest beginnings that differ, with at least `_SHORTEST_ID` characters."""
     in_order = sorted(ids)
     needed = dict.fromkeys(ids, _SHORTEST_ID)
     for one, other in pairwise(in_order):
@@ -95,17 +95,17 @@ def short_ids(ids: Sequence[str]) -> list[str]:
 
 
 class TaskNames:
-    """Names people know a task by, from what the ledger holds."""
+    """The names by which people know a task: title, person and due date."""
 
     def __init__(self, tasks: Mapping[str, Task], people: Mapping[str, str], zone: tzinfo) -> None:
-        """``people`` has the names of linked persons, as far as a CRM gave one."""
+        """``people`` are the names of linked persons, if a CRM has one."""
         self._tasks = tasks
         self._people = people
         self._zone = zone
 
     @classmethod
     def in_base(cls, base: Base, zone: tzinfo) -> Self:
-        """Those of all tasks of a base."""
+        """Return the names of all tasks of a base."""
         people: dict[str, str] = {}
         for key, link in sorted(base.links.items()):
             name = base.records[key].name if key in base.records else ""
@@ -115,17 +115,17 @@ class TaskNames:
 
     @classmethod
     def of(cls, views: Iterable[TaskView], zone: tzinfo) -> Self:
-        """Those of these tasks."""
+        """Return the names of these tasks."""
         views = list(views)
         tasks = {view.task.id: view.task for view in views}
         return cls(tasks, {view.task.contact: view.contact for view in views}, zone)
 
     def person(self, link: str) -> str:
-        """The name of a linked person, empty if no CRM gave one."""
+        """Return the name of a linked person, or an empty text if no CRM has one."""
         return self._people.get(link, "")
 
     def __call__(self, task_id: str | None) -> str:
-        """``Follow-up call, Asha Rao, 19 May 14:00``, or nothing where the task is not known."""
+        """Return ``Follow-up call, Asha Rao, 19 May 14:00``, or an empty text for an unknown task."""
         task = self._tasks.get(task_id or "")
         if task is None:
             return ""
@@ -134,14 +134,15 @@ class TaskNames:
 
 
 def clean(text: str) -> str:
-    """Text that came from anywhere, safe for a terminal: on one line, without control characters or secrets."""
+    """Return a text that is safe on a terminal: one line, without control characters and secrets."""
     return plain(" ".join(redact(text).split()))
 
 
 def plain(text: str) -> str:
-    """The text with a mark in the place of every letter that is none, but commands a terminal or turns words around.
+    """Return the text with a replacement character for everything that cannot be printed.
 
-    Joiners stay: Indian scripts are written with them.
+    Such characters could control a terminal or reverse the order of words. Joiners stay, because Indian scripts need
+    them.
     """
     if text.isprintable():
         return text
@@ -149,7 +150,7 @@ def plain(text: str) -> str:
 
 
 def harmless(value: Any) -> Any:
-    """A JSON value whose texts can be shown anywhere: without secrets, and plain but for their line breaks."""
+    """Return a JSON value whose texts can be shown anywhere: without secrets and control characters but line breaks."""
     if isinstance(value, str):
         return "\n".join(plain(line) for line in redact(value).replace("\r\n", "\n").replace("\t", " ").split("\n"))
     if isinstance(value, Mapping):
@@ -160,7 +161,7 @@ def harmless(value: Any) -> Any:
 
 
 def complain(text: str) -> None:
-    """Words about something that went wrong, on standard error."""
+    """Print an error message on standard error."""
     lines = [clean(line) for line in redact(text).splitlines() or [""]]
     if sys.stderr.isatty():
         from syncer.cli.terminal import wrapped
@@ -170,17 +171,17 @@ def complain(text: str) -> None:
 
 
 def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
-    """``19 May 14:00``, with the year if it is not this one."""
+    """Return ``19 May 14:00``, with the year if it is not the current one."""
     return moment_at(at, zone, datetime.now(UTC), seconds=seconds)
 
 
 def instant(text: str) -> datetime:
-    """An instant as reports write it."""
+    """Return the instant that a report has as text."""
     return datetime.fromisoformat(text)
 
 
 def ago(at: datetime) -> str:
-    """``35 s ago``."""
+    """Return ``35 s ago``."""
     return f"{span(datetime.now(UTC) - at)} ago"
 
 
@@ -188,7 +189,7 @@ def ago(at: datetime) -> str:
 
 
 def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str]) -> None:
-    """What a run did."""
+    """Show what a run did."""
     trouble = report["status"] != "ok"
     screen.say(f"{report['account']}: {run_in_words(report)}", "bold yellow" if trouble else "bold")
     if report.get("message"):
@@ -198,7 +199,7 @@ def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | N
 
 
 def run_in_words(report: Mapping[str, Any]) -> str:
-    """One run in one line."""
+    """Return one run in one line."""
     counts = [(sum(report.get(name, {}).values()), name) for name in _DONE]
     counts += [(len(report[name]), words) for name, words in (("waiting", "waiting"), ("attention", "under attention"))]
     counts += [(len(report["incidents"]), "incidents")]
@@ -208,12 +209,12 @@ def run_in_words(report: Mapping[str, Any]) -> str:
     elif not any(number for number, words in counts if words in _DONE):
         nothing = "nothing to do" if report["status"] == "ok" else "nothing written"
         did = f"{nothing}, {did}" if did else nothing
-    trouble = "; not everything worked" if report["status"] == "partial" else ""
+    trouble = "; not everything worked, see below" if report["status"] == "partial" else ""
     return f"{did}, in {report['duration_s']:.1f} s{trouble}"
 
 
 def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
-    """How each connection fared, and the words of those that could not be used."""
+    """Show the numbers and the state of each connection, and the errors of those that could not be used."""
     on = {system: found for system, found in report["connections"].items() if found["state"] != "off"}
     done = [name for name in _DONE if name in report]
     screen.table(
@@ -232,20 +233,21 @@ def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
     )
     for system, found in on.items():
         if found.get("message"):
-            screen.say(f"{label_of(system)}: {found['message']}; see: syncer check", "red", indent=2)
+            words = f"{label_of(system)}: {found['message']}; to find out more, type: syncer check"
+            screen.say(words, "red", indent=2)
 
 
 def show_items(
     screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], *, limit: int | None = None
 ) -> None:
-    """What waits, what is under attention and what happened, by reason; at most ``limit`` details each."""
+    """Show what waits, what needs attention, and incidents, by reason, with at most ``limit`` details each."""
     for key, title, style in _SECTIONS:
         items = report.get(key, [])
         if items:
             screen.say(f"{title}: {len(items)}", f"bold {style}".strip())
             _show_reasons(screen, items, names, len(items) if limit is None else limit)
             if limit is not None and len(items) > limit:
-                screen.say(f"{len(items) - limit} more: syncer status", "dim", indent=4)
+                screen.say(f"{len(items) - limit} more; to list all, type: syncer status", "dim", indent=4)
 
 
 def _show_reasons(
@@ -263,7 +265,7 @@ def _show_reasons(
 
 
 def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str]) -> str:
-    # A task that only a plan has seen stands in no ledger yet.
+    # A task that only a plan has seen is in no ledger yet.
     name = names(item["task"]) or ", ".join(
         part for part in (short(item.get("title") or ""), item.get("contact")) if part
     )

@@ -1,4 +1,4 @@
-"""One account that the daemon serves, and what its ledger says of that."""
+"""One account that the daemon serves, and the daemon's entry in its ledger."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, 
 
 @dataclass(eq=False, slots=True)
 class Service:
-    """One account that is served. ``out`` is set where it cannot be, until its file changes or the other one ends."""
+    """One account of the daemon. ``out`` is set if it cannot be served before its file changes or another one ends."""
 
     account: Account
     adapters: Mapping[str, Adapter] = field(default_factory=dict)
@@ -37,23 +37,23 @@ class Service:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a run is under way."""
+        """Whether a run is in progress."""
         return self.busy is not None and not self.busy.done()
 
     @property
     def interval(self) -> float:
-        """Seconds between two runs."""
+        """The seconds between two runs."""
         return self.account.sync.interval.total_seconds()
 
 
 def trouble_of(error: Exception) -> str | None:
-    """What is wrong with the ledger, as far as this tells: what passes by itself is nothing wrong."""
+    """Return what is wrong with the ledger, or ``None`` for other errors and for those that pass by themselves."""
     passing = (Busy, LeaseLost, LedgerReplaced, Locked)
     return str(error) if isinstance(error, LedgerError) and not isinstance(error, passing) else None
 
 
 def announced(account: Account, since: datetime) -> Ledger:
-    """The account's ledger, open, with the word that we serve it."""
+    """Open the account's ledger and store that this process serves it."""
     ledger = Ledger.open(account.ledger_url, name=account.name)
     try:
         presence.announce(ledger, since)
@@ -64,6 +64,6 @@ def announced(account: Account, since: datetime) -> Ledger:
 
 
 def withdrawn(account: Account) -> None:
-    """Write down that we serve it no more."""
+    """Store that this process no longer serves the account."""
     with Ledger.open(account.ledger_url, name=account.name) as ledger:
         presence.withdraw(ledger)

@@ -1,4 +1,4 @@
-"""What all commands share: the accounts that are meant, how to answer, and one account's failure at a time."""
+"""What all commands share: which accounts are meant, how results are printed, and how failures are reported."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LEVELS: Final = ("warning", "info", "debug")
 
 @dataclass(frozen=True)
 class Session:
-    """What the command line says to every command."""
+    """The options of the command line that all commands have."""
 
     configs: tuple[Path, ...] = ()
     json: bool = False
@@ -36,7 +36,7 @@ class Session:
     screen: Screen = field(default_factory=Screen)
 
     def configure_log(self, *, least: int = 0, as_json: bool = False) -> None:
-        """Send the log to standard error: warnings, more with each ``-v``, errors alone with ``-q``.
+        """Send the log to standard error: warnings, more with each ``-v``, errors only with ``-q``.
 
         On a terminal, warnings would only repeat what the screen says.
         """
@@ -52,22 +52,22 @@ class Session:
             raise UsageError(msg) from error
 
     def find(self, *, secrets: bool) -> Found:
-        """The accounts that are meant, and what is wrong with the others; with ``secrets`` if they are to be run."""
+        """Return the accounts, and the errors of those that cannot be used. ``secrets`` is true if they will be run."""
         found = find_accounts(self.configs, os.environ, secrets=secrets)
         clashing = known_clashes_of(found.accounts) if secrets else {}
         fine = tuple(account for account in found.accounts if account.path not in clashing)
         return replace(found, accounts=fine, broken=(*found.broken, *clashing.values()))
 
     def files(self) -> list[Path]:
-        """The account files that are meant, whatever is in them."""
+        """Return the account files, whatever is in them."""
         return account_files(self.configs, os.environ)[0]
 
     def answer(self, result: dict[str, Any]) -> None:
-        """One account's result as one line of JSON, at once."""
+        """Print one account's result as one line of JSON, at once."""
         print(json.dumps(harmless(result), ensure_ascii=False), flush=True)
 
     def fail(self, account: str | None, error: BaseException, *, event: str = "") -> Exit:
-        """Say what went wrong, in words and, where asked for, as JSON; where nobody watches, as this ``event``."""
+        """Report an error on the screen, and as JSON if that is asked for. If nobody watches, log it as ``event``."""
         failure = failure_of(error)
         if event and (self.log_file is not None or not sys.stderr.isatty()):
             import structlog
@@ -84,39 +84,39 @@ class Session:
         return failure.exit_status
 
     def fail_all(self, errors: Iterable[ConfigError]) -> list[Exit]:
-        """Say what is wrong with account files; they are left out."""
+        """Report what is wrong with account files. They are skipped."""
         return [self.fail(None, error) for error in errors]
 
 
 def known_clashes_of(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
-    """Accounts that open the same remote one, by what their ledgers know."""
+    """Return the accounts that open the same CRM account, as far as their ledgers know."""
     if len(accounts) < 2:
         return {}
     return known_clashes(accounts, {account.path: _told_identities(account) for account in accounts})
 
 
 def _told_identities(account: Account) -> dict[str, str]:
-    """Those of `known_identities`; what is wrong with the ledger is told later."""
+    """Return `known_identities`, or nothing if the ledger cannot be read. That error is reported later."""
     with suppress(LedgerError):
         return known_identities(account)
     return {}
 
 
 def known_identities(account: Account) -> dict[str, str]:
-    """The remote accounts, by system, that the account's ledger belongs to. Raises `LedgerError`."""
+    """Return the CRM accounts, by system, that the account's ledger belongs to. Raises `LedgerError`."""
     with look(account.ledger_url, account.name) as ledger:
         return identities_of(ledger)
 
 
 def identities_of(ledger: Answers) -> dict[str, str]:
-    """The remote accounts that a ledger belongs to, by system. Raises `LedgerError`."""
+    """Return the CRM accounts that a ledger belongs to, by system. Raises `LedgerError`."""
     return {name.removeprefix(IDENTITY): one for name, one in ledger.cursors().items() if name.startswith(IDENTITY)}
 
 
 def for_each_account(session: Session, work: Callable[[Account], Exit], *, looking: bool = False) -> int:
-    """Do what needs no network, and so no secret, for one account after the other; the gravest exit status.
+    """Do work that needs no network and no secret for each account in turn. Returns the gravest exit status.
 
-    ``looking`` is who changes nothing: nothing is logged then, and the log takes long to import.
+    ``looking`` is true for commands that change nothing. They log nothing, so the slow import of the log is saved.
     """
     if not looking:
         session.configure_log()

@@ -1,4 +1,4 @@
-"""Standard output and error that never fail: what cannot be written is lost, and nothing else."""
+"""Standard output and error that never fail. What cannot be written is lost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _STANDARD: Final = (0, 1, 2)
 _PIECE: Final = 4096
-"""A pipe that has room at all takes this much at once."""
+"""If a pipe has room at all, it accepts this many bytes at once."""
 
 
 class _Lossy(io.RawIOBase):

@@ -1,7 +1,8 @@
-"""Readiness and the watchdog, told to systemd; where it did not start us, nothing is told to anybody.
+"""Tell systemd that the daemon is ready and alive. If systemd did not start the process, nothing is sent.
 
-systemd's documentation, sd_notify(3): a datagram of ``NAME=value`` lines to the socket that ``NOTIFY_SOCKET`` names, a
-leading ``@`` stands for a NUL byte. ``WATCHDOG_USEC`` is how long it waits for a sign of life from ``WATCHDOG_PID``.
+From systemd's documentation, sd_notify(3): a message is a datagram of ``NAME=value`` lines to the socket that
+``NOTIFY_SOCKET`` names, where a leading ``@`` stands for a NUL byte. ``WATCHDOG_USEC`` is the longest time between two
+signs of life of the process ``WATCHDOG_PID``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ _MICROSECONDS: Final = 1_000_000
 
 
 class Systemd:
-    """The service manager that started this process, if it wants to be told."""
+    """The service manager that started this process, if there is one."""
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         named = env.get("NOTIFY_SOCKET", "")
@@ -25,18 +26,18 @@ class Systemd:
         meant = env.get("WATCHDOG_PID", "") in {"", str(os.getpid())}
         limit = env.get("WATCHDOG_USEC", "")
         self.watchdog = int(limit) / _MICROSECONDS if meant and limit.isdigit() else 0.0
-        """Seconds after which it takes a silent process for hung; 0 where it watches none."""
+        """Seconds after which systemd restarts a silent process; 0 if it does not watch this one."""
 
     def ready(self, words: str) -> None:
-        """All that can be served is served."""
+        """Tell that the daemon serves all accounts that it can serve."""
         self._tell("READY=1", f"STATUS={words}")
 
     def stopping(self) -> None:
-        """The end was asked for."""
+        """Tell that the daemon is stopping."""
         self._tell("STOPPING=1", "STATUS=stopping after the request in flight")
 
     async def stay_alive(self) -> None:
-        """Say so, from the event loop, for as long as it turns."""
+        """Send signs of life from the event loop, so that they end if the loop hangs."""
         while self._address and self.watchdog:
             self._tell("WATCHDOG=1")
             await asyncio.sleep(self.watchdog / 3)
@@ -44,7 +45,7 @@ class Systemd:
     def _tell(self, *lines: str) -> None:
         if not self._address:
             return
-        # Whoever does not listen any more is told nothing; the work goes on.
+        # If systemd does not listen any more, the work goes on.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
             sender.settimeout(0)
             sender.connect(self._address)

@@ -1,4 +1,4 @@
-"""Drawing on a terminal: what only a person sees there is imported only there."""
+"""Draw tables and paragraphs on a terminal. This is imported only if there is one."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ _GAP: Final = (0, 1, 0, 0)
 
 
 class Terminal:
-    """Standard output, if it is one."""
+    """Standard output, if it is a terminal."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout, markup=False, emoji=False, highlight=False)
 
     @property
     def width(self) -> int:
-        """Characters of a line."""
+        """The number of characters in a line."""
         return self._console.width
 
     def say(self, words: str, style: str, *, indent: int) -> None:
-        """One paragraph."""
+        """Print one paragraph."""
         self._console.print(Padding(Text(words, style), (0, 0, 0, indent)))
 
     def table(
         self, columns: Sequence[str], rows: Cells, *, indent: int, styles: Mapping[str, str], elastic: str
     ) -> None:
-        """Rows under headings; the ``elastic`` column gives way, and is cut where there is no room."""
+        """Print rows with headings. The ``elastic`` column is shortened if there is no room."""
         gap = _GAP if elastic else (0, 1)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=gap)
         left = self.width - indent - _least_widths(columns, rows, but=elastic) if elastic else None
@@ -52,7 +52,7 @@ class Terminal:
 
 
 def wrapped(lines: Sequence[str]) -> list[str]:
-    """These lines as standard error, which is a terminal, has room for them."""
+    """Wrap these lines to the width of standard error, which is a terminal."""
     console = _standard_error()
     return [part.plain.rstrip() for line in lines for part in Text(line).wrap(console, console.width)]
 
@@ -62,7 +62,7 @@ def _standard_error() -> Console:
 
 
 def _least_widths(columns: Sequence[str], rows: Cells, *, but: str) -> int:
-    """How many characters of a line all columns but one need, with what is between them."""
+    """Return how many characters all columns but one need, with the gaps between them."""
     cells = zip(*rows, strict=True) if rows else [()] * len(columns)
     widths = [
         max(cell_len(text) for text in (column, *(line for cell in one for line in cell)))

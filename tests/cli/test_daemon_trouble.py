@@ -134,7 +134,7 @@ def test_what_was_sent_in_an_earlier_run_does_not_count(served: Served) -> None:
         ledger.execute("CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
         until(lambda: daemon.answers[-1]["status"] == "error")
         first = daemon.answers[-1]
-        assert "is found again by the next run" not in first["message"]
+        assert "the next run finds out what was sent" not in first["message"]
         ledger.execute("DROP TRIGGER full")
         ledger.execute(
             "CREATE TRIGGER full BEFORE UPDATE ON operation WHEN new.state = 'done' "
@@ -142,8 +142,8 @@ def test_what_was_sent_in_an_earlier_run_does_not_count(served: Served) -> None:
         )
         served.task(contact, "Visit Asha", hours=9)
         until(lambda: daemon.answers[-1]["status"] == "error" and daemon.answers[-1] != first)
-        assert "is found again by the next run" in daemon.answers[-1]["message"]
-        assert "is found again by" in served.do("status", "--json").answer["broken_off"]["message"]
+        assert "the next run finds out what was sent" in daemon.answers[-1]["message"]
+        assert "the next run finds out" in served.do("status", "--json").answer["broken_off"]["message"]
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143
 

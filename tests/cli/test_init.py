@@ -91,7 +91,7 @@ def test_nothing_is_overwritten(served: Served) -> None:
     before = (served.folder / "config.toml").read_text()
     done = served.do("init")
     assert done.status == 2
-    assert "config.toml is there already" in done.stderr
+    assert "config.toml exists already" in done.stderr
     assert (served.folder / "config.toml").read_text() == before
 
 

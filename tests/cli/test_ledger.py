@@ -111,7 +111,7 @@ def test_of_several_accounts_one_must_be_named(served: Served) -> None:
     (served.folder / "config.toml").unlink()
     done = served.do("ledger", "take-over", "--config", ".")
     assert done.status == 2
-    assert "say which: --config" in done.stderr
+    assert "with: --config" in done.stderr
 
 
 def removed(path: Path, _copy: Path) -> None:

@@ -300,7 +300,7 @@ def test_check_tries_everything_and_says_what_each_crm_can_do(served: Served) ->
     assert {check["system"] for check in done.answer["checks"]} == {"superfone", "reply", "highlevel"}
     assert done.answer["capabilities"]["superfone"]["completes"] == "the contact's newest open task"
     words = served.do("check").stdout
-    assert words.startswith("acme: everything that can be tried works\n  file: ok: ")
+    assert words.startswith("acme: everything that can be tested works\n  file: ok: ")
     assert "What HighLevel can do" in words
     assert served.writes() == 0
 

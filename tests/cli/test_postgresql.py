@@ -41,7 +41,7 @@ def test_every_day(served: Served) -> None:
     assert served.do("retry").status == 0
     assert served.do("ledger", "take-over").status == 0
     refused = served.do("ledger", "backup", "copy.db")
-    assert (refused.status, "pg_dump makes a copy of it" in refused.stderr) == (2, True)
+    assert (refused.status, "back it up with pg_dump" in refused.stderr) == (2, True)
     assert not list(served.folder.glob("acme*"))
 
 

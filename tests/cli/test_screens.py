@@ -114,7 +114,7 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     assert out.count("      Reply.io: T") == DETAILS
     assert "  13 no_contact: This CRM does not have the contact" in out
     assert "  1 a_word_of_later: \n" not in out
-    assert "    4 more: syncer status\n" in out
+    assert "    4 more; to list all, type: syncer status\n" in out
     show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
     show_items(Screen(), {"waiting": items}, lambda _task: "")
     assert " more: " not in capsys.readouterr().out
@@ -156,7 +156,7 @@ def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:
     report = {"status": "ok", "created": {"reply": 0}, "completed": {}, "duration_s": 1.24}
     report |= {"waiting": [], "attention": [], "incidents": []}
     assert run_in_words(report) == "nothing to do, in 1.2 s"
-    assert run_in_words(report | {"status": "partial"}) == "nothing written, in 1.2 s; not everything worked"
+    assert run_in_words(report | {"status": "partial"}) == "nothing written, in 1.2 s; not everything worked, see below"
     assert run_in_words(report | {"created": {"reply": 2}, "waiting": [1]}) == "2 created, 1 waiting, in 1.2 s"
     assert run_in_words(report | {"edited": {"reply": 1}}) == "1 edited, in 1.2 s"
     assert run_in_words(report | {"status": "stopped"}).startswith("stopped before its first write")

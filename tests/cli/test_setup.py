@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.superfone.settings import SuperfoneSettings, capabilities_of
-from syncer.cli.doubts import Doubt, doubts
+from syncer.cli.file_warnings import FileWarning, warnings_of
 from syncer.cli.setup.account_file import to_toml
 from syncer.cli.setup.people import Match, match
 from syncer.config.loader import check_tables
@@ -54,7 +54,7 @@ def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
     assert tomllib.loads(to_toml(document)) == document
 
 
-def test_what_cannot_work_is_doubted(tmp_path: Path) -> None:
+def test_settings_without_effect_are_told(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("key")
     (tmp_path / "key").chmod(0o600)
     account = check_tables(
@@ -68,16 +68,16 @@ def test_what_cannot_work_is_doubted(tmp_path: Path) -> None:
     )
     superfone = account.connections["superfone"]
     assert isinstance(superfone, SuperfoneSettings)
-    assert doubts(account, {"superfone": capabilities_of(superfone)}, {"reply": [ASHA, RAVI]}) == [
-        Doubt("routes.linkedin", "HighLevel is not connected: this file has no table [highlevel]"),
-        Doubt(
+    assert warnings_of(account, {"superfone": capabilities_of(superfone)}, {"reply": [ASHA, RAVI]}) == [
+        FileWarning(
+            "routes.linkedin",
+            "HighLevel is not connected: add a table [highlevel], or remove highlevel from this route",
+        ),
+        FileWarning(
             "routes",
-            "Superfone cannot show linkedin, so such tasks wait there forever (not_supported); leave superfone out of "
+            "Superfone has no tasks of the kinds linkedin, so they wait there (not_supported); remove superfone from "
             "these routes",
         ),
-        Doubt("users.reply", "Asha: Reply.io has no user 9; it has Asha 1, Ravi  Nair 2"),
-        Doubt(
-            "users",
-            "Ravi has an id only in Reply.io: to carry over who a task is assigned to, two CRMs are needed",
-        ),
+        FileWarning("users.reply", "Asha: Reply.io has no user 9; it has Asha 1, Ravi  Nair 2"),
+        FileWarning("users", "Ravi has an id only in Reply.io; to sync who a task is assigned to, add the other ids"),
     ]

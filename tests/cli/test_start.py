@@ -171,7 +171,10 @@ def test_a_folder_that_is_gone(tmp_path: Path) -> None:
         command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=PATIENCE
     )
     assert done.returncode == 2
-    assert done.stderr == "the current folder is not there any more; go to another one with cd, and type it again\n"
+    assert (
+        done.stderr
+        == "the current folder does not exist any more; go to another one with cd, and type the command again\n"
+    )
 
 
 def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
@@ -181,5 +184,5 @@ def test_a_reader_who_leaves_is_no_failure(served: Served) -> None:
     command = f"{{ {program}; echo $? > status; }} | head -1 > {out}"
     env = {**ENVIRONMENT, **cli_kit.SECRETS}
     subprocess.run(["bash", "-c", command], cwd=served.folder, env=env, check=True, timeout=PATIENCE)  # noqa: S603, S607
-    assert out.read_text() == "acme: everything that can be tried works\n"
+    assert out.read_text() == "acme: everything that can be tested works\n"
     assert (served.folder / "status").read_text() == "0\n"

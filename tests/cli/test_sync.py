@@ -154,7 +154,7 @@ def test_a_ledger_that_fails_after_something_was_sent_is_1(served: Served) -> No
     done = served.do("sync", "--once", "--json")
     assert served.writes() > 0
     assert done.status == 1
-    assert "is found again by the next run" in done.answer["message"]
+    assert "the next run finds out what was sent" in done.answer["message"]
     with closing(sqlite3.connect(served.folder / "acme.db")) as ledger:
         ledger.execute("DROP TRIGGER full")
     assert served.do("sync", "--once").status == 0

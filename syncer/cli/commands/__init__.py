@@ -1,3 +1,3 @@
-"""What each command does; `syncer.cli.app` parses and calls. Imported on use, so that help needs none of it."""
+"""The commands. `syncer.cli.app` parses the command line and calls them. They are imported on use."""
 
 from __future__ import annotations

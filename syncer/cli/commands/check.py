@@ -1,4 +1,4 @@
-"""``syncer check``: the file, each key and each permission, tried by harmless reads; and what each CRM can do."""
+"""``syncer check``: test the account file, each key and each permission by reads, and show what each CRM can do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 import stamina
 
 from syncer.cli.at_once import Turn, connected, run_accounts
-from syncer.cli.doubts import Doubt, doubts
+from syncer.cli.file_warnings import FileWarning, warnings_of
 from syncer.cli.screens import Screen
 from syncer.cli.session import Session, known_identities
 from syncer.cli.signals import Stop
@@ -25,17 +25,19 @@ from syncer.domain.redact import redact
 from syncer.domain.report import Exit
 
 PATIENCE: Final = 20.0
-"""Seconds that a check may wait for its turn where a CRM throttles."""
+"""Seconds that a check may wait if a CRM throttles."""
 _WORDS: Final = {False: "FAILED", None: "not known", True: "ok"}
-_WRITING: Final = Check("write tasks", ok=None, detail="only a write can tell, and a check makes none; a run says so")
+_WRITING: Final = Check(
+    "write tasks", ok=None, detail="only a write would show it, and a check writes nothing; the first run reports it"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was tried at each CRM, and what the account file says in vain."""
+    """The checks of each CRM, and the warnings about the account file."""
 
     checks: Mapping[str, list[Check]]
-    doubts: list[Doubt]
+    warnings: list[FileWarning]
 
     @property
     def failed(self) -> bool:
@@ -43,7 +45,7 @@ class _Found:
 
 
 def check_accounts(session: Session) -> int:
-    """Try everything that a run needs; 1 if anything is missing."""
+    """Test everything that a run needs. Returns 1 if anything is missing."""
 
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
         from syncer.cli.progress_bars import shown_progress
@@ -65,13 +67,13 @@ def check_accounts(session: Session) -> int:
 
 
 async def try_connection(adapter: Adapter) -> list[Check]:
-    """One connection's checks, which wait for no budget for long."""
+    """Run the checks of one connection, without long waits for a request budget."""
     adapter.wire.set_deadline(PATIENCE)
     return await adapter.check()
 
 
 def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
-    """What was tried at one CRM: failures first, with what to do about them; what works in one line each."""
+    """Show the checks of one CRM: first the failures, with what to do, then one line for everything else."""
     advice = ""
     for check in sorted(checks, key=_gravity):
         head = f"{label_of(system)}: {_WORDS[check.ok]}: {check.what}"
@@ -92,7 +94,7 @@ def _gravity(check: Check) -> int:
 
 @contextmanager
 def without_retries() -> Iterator[None]:
-    """Repeat nothing that fails: somebody is watching, and can type the command again."""
+    """Do not retry failed requests: somebody is watching, and can type the command again."""
     stamina.set_active(False)
     try:
         yield
@@ -106,7 +108,7 @@ async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Foun
     async def one(system: str, adapter: Adapter) -> list[Check]:
         checks = await try_connection(adapter)
         if any(check.ok is False for check in checks):
-            # First things first: what could not be known is no news where nothing works.
+            # If something fails, only that matters: checks without a result are left out.
             return [check for check in checks if check.ok is not None]
         account_check = await _check_identity(adapter, known.get(system))
         return [*checks, *account_check, _WRITING]
@@ -116,11 +118,11 @@ async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Foun
     sick = {system for system, tried in checks.items() if any(check.ok is False for check in tried)}
     working = {system: adapter for system, adapter in adapters.items() if system not in sick}
     capabilities = {system: adapter.capabilities for system, adapter in adapters.items()}
-    return _Found(checks, doubts(account, capabilities, await _teams(working) if account.users else {}))
+    return _Found(checks, warnings_of(account, capabilities, await _teams(working) if account.users else {}))
 
 
 async def _teams(adapters: Mapping[str, Adapter]) -> dict[str, tuple[TeamMember, ...]]:
-    """The teams of those CRMs that tell theirs."""
+    """Return the users of the CRMs that list them."""
     found = {}
     for system, adapter in adapters.items():
         with suppress(AdapterError):
@@ -133,7 +135,7 @@ async def _check_identity(adapter: Adapter, expected: str | None) -> list[Check]
     try:
         identity = await adapter.identity()
     except AdapterError:
-        # The key's own check has said what is wrong.
+        # The check of the key has reported this already.
         return []
     if expected is not None and identity.id is not None and identity.id != expected:
         raise WrongAccount(expected, identity.id, system=adapter.system)
@@ -160,7 +162,7 @@ def _as_json(account: Account, adapters: Mapping[str, Adapter], found: _Found, s
             for system, checks in found.checks.items()
             for check in checks
         ],
-        "warnings": [{"key": doubt.key, "words": redact(doubt.words)} for doubt in found.doubts],
+        "warnings": [{"key": warning.key, "words": redact(warning.words)} for warning in found.warnings],
         "capabilities": {system: _abilities(adapter.capabilities) for system, adapter in adapters.items()},
     }
 
@@ -188,16 +190,16 @@ def _kinds(kinds: Iterable[Kind]) -> list[str]:
 
 def _show(session: Session, account: Account, adapters: Mapping[str, Adapter], found: _Found) -> None:
     screen = session.screen
-    words = "not everything works" if found.failed else "everything that can be tried works"
+    words = "not everything works" if found.failed else "everything that can be tested works"
     screen.say(f"{account.name}: {words}", "bold")
     for system, checks in found.checks.items():
         show_checks(screen, system, [check for check in checks if check.ok is False])
-    for doubt in found.doubts:
-        screen.say(f"warning: {doubt.key}: {doubt.words}", "yellow", indent=2)
+    for warning in found.warnings:
+        screen.say(f"warning: {warning.key}: {warning.words}", "yellow", indent=2)
     screen.say(f"file: ok: {account.path}", "green", indent=2)
     for system, checks in found.checks.items():
         show_checks(screen, system, [check for check in checks if check.ok is not False])
-    # Where something is to be mended, that alone is shown.
+    # If something has to be repaired, only that is shown.
     for system, adapter in () if found.failed else adapters.items():
         screen.say(f"What {label_of(system)} can do", "bold")
         for line in _in_words(adapter.capabilities):
@@ -212,11 +214,11 @@ def _in_words(capabilities: Capabilities) -> Iterator[str]:
     if capabilities.exclusive:
         yield f"one open task for a contact among: {_some(capabilities.exclusive)}"
     if capabilities.due_step >= DAY:
-        yield "dues are days without a time"
+        yield "due dates are days without a time"
     elif capabilities.due_step > SECOND:
-        yield f"dues are kept to {capabilities.due_step.total_seconds() / 60:g} min"
+        yield f"due dates are stored in steps of {capabilities.due_step.total_seconds() / 60:g} min"
     if capabilities.listing_lags:
-        yield "lists may lag, so that a contact's tasks are read before anything is created"
+        yield "lists lag behind writes, so a contact's tasks are read before a task is created"
     yield from capabilities.notes.values()
 
 

@@ -1,4 +1,4 @@
-"""``syncer explain``: one task's whole history, in words."""
+"""``syncer explain``: show the history of one task."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from syncer.ledger import Answers, TaskView, look
 
 @dataclass(frozen=True, slots=True)
 class _Story:
-    """One task, all that was written about it, and what is open."""
+    """One task, its events, its unfinished operations, and what the last report says about it."""
 
     task: Task
     view: TaskView
@@ -34,7 +34,7 @@ class _Story:
 
 
 def explain(session: Session, reference: str) -> int:
-    """Tell the story of this task in whichever account has it."""
+    """Show this task's history, whichever account has it."""
     meant, found = Reference(reference), list[str]()
 
     def work(account: Account) -> Exit:
@@ -97,7 +97,7 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
     screen.say(f"{account.name}: {story.name}", "bold")
     screen.say(f"{task.id}: {task.kind.label}, {task.state.value}, created in {label_of(task.origin)}", indent=2)
     if task.due_synthetic:
-        screen.say("it has no due of its own; ours is not written back to where it came from", indent=2)
+        screen.say("it has no due date; the one that we made up is not written to where it came from", indent=2)
     for copy in story.view.replicas:
         by = "made by us" if copy.made else "theirs"
         screen.say(f"{label_of(copy.system)} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
@@ -105,7 +105,7 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
     for event in story.events:
         screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event, label_of)}", indent=2)
     if not story.events:
-        screen.say("nothing was written about it", indent=2)
+        screen.say("no events", indent=2)
     _tell_what_is_open(screen, story)
 
 
@@ -114,7 +114,7 @@ def _tell_what_is_open(screen: Screen, story: _Story) -> None:
         screen.say("Now", "bold")
     if story.broken_off:
         broken = story.broken_off
-        words = "what it last did with this task may not stand here yet, and the next run finds out"
+        words = "what it did last with this task may be missing here; the next run finds out"
         screen.say(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; {words}", indent=2)
     for item in story.items:
         sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""

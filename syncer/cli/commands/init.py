@@ -1,4 +1,4 @@
-"""``syncer init``: ask for the connections, test each, and write an account file that its owner alone can read."""
+"""``syncer init``: ask for the connections, test each, and write an account file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _LONGEST: Final = 1024 * 1024
 
 
 def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
-    """Ask, test, write. ``addresses`` are base URLs other than the CRMs' own, for a sandbox.
+    """Ask, test and write. ``addresses`` are base URLs for a sandbox, by system.
 
-    Nothing is written before the last answer, so that nothing is left where it is broken off.
+    Nothing is written before the last answer, so an interrupted command leaves nothing behind.
     """
     session.configure_log()
     try:
@@ -58,11 +58,11 @@ def init(session: Session, file: Path, addresses: Mapping[str, str]) -> int:
 
 
 def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[str, str]) -> int:
-    """The same without questions: ``answers`` has the tables of an account file; 1 where a connection does not work."""
+    """Do the same without questions, with the tables in ``answers``. Returns 1 if a connection does not work."""
     session.configure_log()
     try:
         refuse_existing(file)
-        tables = _answers(answers, file)
+        tables = _answers(answers)
         for system, address in addresses.items():
             if system in tables:
                 tables[system] = {**tables[system], "base_url": address}
@@ -71,12 +71,14 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
         works = True
         for system, settings in account.connections.items():
             with shown_progress(label_of(system), {}, shown=not session.quiet) as progress:
-                progress("trying the key")
+                progress("testing the key")
                 tried = try_settings(system, settings, region=account.region, timezone=account.timezone)
             show_checks(session.screen, system, tried.checks)
             works &= tried.works
         if not works:
-            session.screen.say(f"{file} was not written: not everything works", "red")
+            session.screen.say(
+                f"{file} was not written, because not everything works; correct {answers} and type it again", "red"
+            )
             return Exit.PARTIAL
         write_account(file, dict(sorted(tables.items(), key=lambda table: table[0] != "account")), {})
     except (UsageError, ConfigError) as error:
@@ -85,14 +87,14 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
     return Exit.DONE
 
 
-def _answers(answers: Path, file: Path) -> dict[str, Any]:
+def _answers(answers: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_whole(answers, limit=_LONGEST).decode("utf-8-sig"))
     except OSError as error:
         msg = f"{answers}: the answers cannot be read: {error.strerror}"
         raise UsageError(msg) from error
     except (ValueError, RecursionError) as error:
-        msg = f"{answers}: this is not TOML: {error}; it has the tables of an account file, as {file} will"
+        msg = f"{answers}: this is not TOML: {error}; it must have the tables of an account file"
         raise UsageError(msg) from error
 
 
@@ -100,15 +102,15 @@ def _tell_what_is_next(screen: Screen, file: Path) -> None:
     option = "" if file == Path("config.toml") else f" -c {file}"
     screen.say()
     screen.say(f"wrote {file}", "bold green")
-    screen.say("look at what a first run would do, which writes nothing:")
+    screen.say("see what a first run would do (this writes nothing):")
     screen.say(f"syncer plan{option}", "bold", indent=2)
-    screen.say("then run once, or for good:")
+    screen.say("then run once, or start the daemon:")
     screen.say(f"syncer sync --once{option}", "bold", indent=2)
     screen.say(f"syncer sync{option}", "bold", indent=2)
 
 
 class _Questions:
-    """One conversation, and what came of it so far."""
+    """The questions, and the answers so far."""
 
     def __init__(self, screen: Screen, file: Path, addresses: Mapping[str, str]) -> None:
         self._screen = screen
@@ -119,13 +121,13 @@ class _Questions:
         self._tried: dict[str, KeyTried] = {}
 
     def ask(self) -> tuple[dict[str, Any], dict[tuple[str, str], str]]:
-        """The tables of an account file, and the keys that were pasted, by table and setting. Raises `UsageError`."""
+        """Return the tables of an account file, and the pasted keys by table and setting. Raises `UsageError`."""
         self._tables["account"] = ask_account(self._file)
         for system, about in offers():
             tell_about(self._screen, about)
             self._connect(system, about)
         if len(self._tried) < LEAST_CONNECTIONS:
-            msg = "an account needs at least two connections; nothing was written, begin again with: syncer init"
+            msg = "an account needs at least two connections; nothing was written; to begin again, type: syncer init"
             raise UsageError(msg)
         self._choose()
         self._offer_kinds()
@@ -149,7 +151,7 @@ class _Questions:
                 self._tables[system] = table
                 self._tried[system] = tried
                 return
-            typer.echo("Answer again, or leave it out for now.", err=True)
+            typer.echo("Answer again, or skip this CRM for now.", err=True)
 
     def _try(self, system: str, table: Mapping[str, Any]) -> KeyTried | None:
         complaints = Complaints(self._file)
@@ -161,7 +163,7 @@ class _Questions:
         account = self._tables["account"]
         try:
             with shown_progress(label_of(system), {}, shown=True) as progress:
-                progress("trying the key, and reading what is open")
+                progress("testing the key and reading open tasks")
                 tried = try_settings(system, settings, region=account["region"], timezone=account["timezone"])
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -169,13 +171,13 @@ class _Questions:
         return tried
 
     def _choose(self) -> None:
-        """What only the account's people can know, and people's work depends on."""
+        """Ask for the settings that depend on how people work."""
         for system in self._tried:
             for choice in profile(system).choices:
                 self._tables[system][choice.setting] = ask_choice(self._screen, choice)
 
     def _offer_kinds(self) -> None:
-        """The kinds of task that are open now; what is left out is named in ``[routes]``."""
+        """Ask which kinds of open tasks to sync. Each of the others gets an empty route in ``[routes]``."""
         found: dict[Kind, list[str]] = {}
         for system, tried in self._tried.items():
             for kind, number in (tried.kinds or {}).items():
@@ -188,18 +190,18 @@ class _Questions:
         self._screen.say("These kinds of task are open now:")
         for text in texts.values():
             self._screen.say(text, indent=2)
-        if not ask_yes("Keep all of them in step?"):
+        if not ask_yes("Sync all of them?"):
             left_out = texts.keys() - set(ask_each(texts))
             if left_out:
                 self._tables["routes"] = {kind: [] for kind in texts if kind in left_out}
 
     def _offer_people(self) -> None:
-        """Who is one person, by e-mail and name; whoever else is meant is named in ``[[users]]`` by hand."""
+        """Ask which users are one person, matched by e-mail and name. Others can be added to ``[[users]]`` by hand."""
         matches, left = match({system: tried.team for system, tried in self._tried.items() if tried.team})
         if not matches:
             return
         self._screen.say()
-        self._screen.say("These users seem to be one person each, so that a task is assigned to the same one:")
+        self._screen.say("Each line seems to be one person, to whom a task is assigned in every CRM:")
         systems = [system for system in self._tried if any(system in one.ids for one in matches)]
         rows = [[one.name, *(one.ids.get(system, "") for system in systems)] for one in matches]
         self._screen.table(["person", *map(label_of, systems)], rows)

@@ -1,4 +1,4 @@
-"""``syncer ledger``: copy it while it is in use, put a copy back, say that it is the account's only one."""
+"""``syncer ledger``: back up the ledger, restore a backup, or make this ledger the account's only one."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from syncer.ledger import Busy, FilePlace, Ledger, LedgerError, copy_ledger, cur
 
 
 def back_up(session: Session, file: Path) -> int:
-    """``syncer ledger backup FILE``: a consistent copy, also while the daemon runs."""
+    """``syncer ledger backup FILE``: make a consistent copy. The daemon may be running."""
 
     def work(account: Account) -> Exit:
-        place = _place(account, "pg_dump makes a copy of it")
+        place = _place(account, "back it up with pg_dump")
         if not place.path.is_file():
-            msg = f"there is no ledger {place.named} yet; `syncer sync --once` makes it"
+            msg = f"there is no ledger {place.named} yet; to create it, type: syncer sync --once"
             raise UsageError(msg)
         copy_ledger(place.path, file.absolute())
         _tell(session, account, f"copied {place.named} to {file}", ledger=str(place.named), copy=str(file))
@@ -32,15 +32,15 @@ def back_up(session: Session, file: Path) -> int:
 
 
 def restore(session: Session, file: Path) -> int:
-    """``syncer ledger restore FILE``: put a copy in place, when nothing runs; what was there is kept beside it."""
+    """``syncer ledger restore FILE``: restore a copy while nothing runs. The present ledger is kept beside it."""
 
     def work(account: Account) -> Exit:
-        place = _place(account, "pg_restore puts a copy of it back")
+        place = _place(account, "restore it with pg_restore")
         _check_idle(account)
         kept = put_ledger_back(file.absolute(), place)
         words = f"restored {place.named} from {file}"
-        words += f"; the one before is kept as {kept}" if kept else ""
-        words += "; the next run brings everybody up to date before it writes"
+        words += f"; the former ledger is kept as {kept}" if kept else ""
+        words += "; the next run reads all tasks of every person before it creates tasks for them"
         _tell(session, account, words, ledger=str(place.named), copy=str(file), kept=str(kept) if kept else None)
         return Exit.DONE
 
@@ -48,7 +48,7 @@ def restore(session: Session, file: Path) -> int:
 
 
 def take_over(session: Session) -> int:
-    """``syncer ledger take-over``: this ledger is the account's only one from now on."""
+    """``syncer ledger take-over``: make this ledger the account's only one."""
 
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name) as ledger:
@@ -57,7 +57,7 @@ def take_over(session: Session) -> int:
             where = ledger.where
         words = (
             f"{where} is the account's only ledger from {moment(own.made_at, account.zone)} on, as {own.id}; "
-            "any other one writes nothing any more"
+            "any other ledger of the account stops writing at its next run"
         )
         _tell(session, account, words, ledger=where, ledger_id=own.id)
         return Exit.DONE
@@ -66,11 +66,11 @@ def take_over(session: Session) -> int:
 
 
 def _for_one(session: Session, work: Callable[[Account], Exit]) -> int:
-    """Do this for the one account that is meant; of several, which one must be said."""
+    """Do this for one account. If there are several, the command line must name one."""
 
     def alone(account: Account) -> Exit:
         if len(session.find(secrets=False).accounts) > 1:
-            msg = f"this is for one account at a time; say which: --config {account.path}"
+            msg = f"this command is for one account; name it, for example with: --config {account.path}"
             raise UsageError(msg)
         return work(account)
 
@@ -91,7 +91,7 @@ def _check_idle(account: Account) -> None:
         with Ledger.open(account.ledger_url, name=account.name, read_only=True) as ledger:
             owner, daemon = ledger.running(), presence.find(ledger)
     except LedgerError:
-        # A damaged one is what a copy is put back for; whether somebody has it open is looked at once more.
+        # A damaged ledger is the reason to restore one. Whether a process has it open is checked again later.
         return
     if daemon is not None:
         msg = f"{daemon.in_words}; stop it first, then type this again"

@@ -1,4 +1,4 @@
-"""``syncer retry``: let what is parked, failing, gone or held be tried again."""
+"""``syncer retry``: let rejected, failing, missing or held items be tried again."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _load(ledger: Ledger, task: str | None) -> Base:
 
 
 def _freed(before: Base, after: Base) -> Iterator[dict[str, Any]]:
-    """What is no longer held back: operations, copies that are gone, tasks under attention, and whole connections."""
+    """Yield what will be tried again: operations, missing copies, held tasks, and creates in a full CRM."""
     for key, operation in before.operations.items():
         if key in after.operations and after.operations[key] != operation:
             yield {"task": operation.task, "system": operation.system, "what": operation.action.value}
@@ -65,7 +65,7 @@ def _answer(session: Session, account: Account, number: int, freed: list[dict[st
     if session.json:
         session.answer({"account": account.name, "number": number, "freed": freed})
         return
-    words = f"{number} freed; the next run tries again" if number else "nothing is held back"
+    words = f"{number} freed; the next run tries again" if number else "nothing has to be freed"
     session.screen.say(f"{account.name}: {words}", "bold")
     for one in freed:
         about = f" of {names(one['task'])} ({one['task']})" if one["task"] else ""

@@ -1,4 +1,4 @@
-"""Commands that go out to the CRMs: plan, apply and one run."""
+"""The commands that send requests to the CRMs: plan, apply and one run."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def sync_once(session: Session, options: Options) -> int:
 
     found = session.find(secrets=True)
     status = Exit(run_accounts(session, work, found))
-    # A first run may have learned that two files lead to one account.
+    # A first run may show that two account files open the same CRM account.
     return worst([status, *session.fail_all(known_clashes_of(found.accounts).values())])
 
 
 def make_plan(session: Session, out: Path | None) -> int:
-    """``syncer plan``: what a run would do. A plan writes nothing, so that an exceeded limit is only said."""
+    """``syncer plan``: show what a run would do. A plan writes nothing, so an exceeded limit is only reported."""
     reports: list[Report] = []
 
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
@@ -71,7 +71,7 @@ def make_plan(session: Session, out: Path | None) -> int:
 
 
 def apply_plan(session: Session, file: Path, options: Options) -> int:
-    """``syncer apply FILE``: what a saved plan says, as far as it is still to be done."""
+    """``syncer apply FILE``: carry out what is left of a saved plan."""
     session.configure_log()
     try:
         loaded = saved_plan.load(file)
@@ -81,7 +81,7 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
     found = session.find(secrets=True)
     known = {account.name for account in found.accounts}
     for name in plans.keys() - known if not found.broken else ():
-        msg = f"{file}: no account file is named {name}; say where it is with: --config PATH"
+        msg = f"{file}: no account file is named {name}; name its file with: --config PATH"
         return session.fail(None, UsageError(msg))
 
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
@@ -108,7 +108,7 @@ def _already(done: int, planned: int) -> str:
 
 
 async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:
-    """One run until its end, or until a signal; a run that broke off is not left standing as under way."""
+    """Run until the end or a signal. An interrupted run is stored as ended, so that it does not seem to be running."""
     began, writes = hand.clock(), _writes(hand)
     try:
         return await stop.finish(run(hand, options), hand.adapters.values())
@@ -116,7 +116,7 @@ async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> R
         raise
     except Exception as error:
         broken = BrokenOff(str(error)) if isinstance(error, LedgerError) and _writes(hand) > writes else None
-        # Where the ledger itself is the trouble, the next run finds that this one did not end.
+        # If the ledger itself fails, the next run notices that this one did not end.
         with suppress(LedgerError):
             _finish(hand, began, broken or error)
         if broken is not None:
@@ -147,4 +147,4 @@ def _save(session: Session, out: Path, reports: list[Report]) -> None:
     saved_plan.save(out, reports)
     if not session.json:
         number = sum(len(report.operations or ()) for report in reports)
-        session.screen.say(f"saved {number} operations to {out}; do exactly these with: syncer apply {out}")
+        session.screen.say(f"saved {number} operations to {out}; to carry out exactly these, type: syncer apply {out}")

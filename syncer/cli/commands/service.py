@@ -1,4 +1,4 @@
-"""``syncer service``: what starts the daemon with the machine: a hardened systemd unit, or a launchd property list."""
+"""``syncer service``: print a systemd unit or a launchd property list that starts the daemon with the machine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ UMask=0077"""
 
 
 def print_service(session: Session, options: Mapping[str, str | None], *, launchd: bool) -> int:
-    """Print it to standard output, for the accounts that are meant; what to do with it goes to standard error.
+    """Print the unit to standard output, and to standard error what to do with it.
 
     ``options`` are those of ``syncer sync``.
     """
@@ -68,7 +68,7 @@ def print_service(session: Session, options: Mapping[str, str | None], *, launch
 
 
 def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> str:
-    """The text of a systemd unit; ``command`` has absolute paths."""
+    """Return the text of a systemd unit. ``command`` has absolute paths."""
     folders = sorted({str(folder) for account in accounts for folder in _written(account)})
     names = ", ".join(account.name for account in accounts)
     variables = sorted({name for account in accounts for name in _variables(account)})
@@ -92,7 +92,7 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
         "SuccessExitStatus=130 143",
         "TimeoutStopSec=15",
         "",
-        "# It reads its account files and keys, and writes beside its ledgers alone.",
+        "# It reads its account files and keys, and writes only beside them and its ledgers.",
         _HARDENING,
         f"ReadWritePaths={' '.join(_quoted(folder) for folder in folders)}",
         *([] if _in_temporary([*folders, *command]) else ["PrivateTmp=yes"]),
@@ -104,7 +104,7 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
 
 
 def property_list(command: Sequence[str], accounts: Sequence[Account]) -> str:
-    """The text of a launchd property list of a user's agent."""
+    """Return the text of a launchd property list for a user's agent."""
     log = str(Path.home() / "Library/Logs/syncer.log")
     content = {
         "Label": LABEL,
@@ -121,20 +121,20 @@ def property_list(command: Sequence[str], accounts: Sequence[Account]) -> str:
 
 
 def _program() -> list[str]:
-    """This program, by its absolute path."""
+    """Return the command of this program with its absolute path."""
     name = Path(sys.argv[0])
     found = shutil.which(name) if name.name != "__main__.py" else None
     return [str(Path(found).absolute())] if found else [sys.executable, "-m", "syncer"]
 
 
 def _configs(session: Session) -> list[Path]:
-    """The files and folders as they were named, for a folder's files may come and go."""
+    """Return the files and folders as they were named, because the files of a folder may change later."""
     named = session.configs or [Path(part) for part in os.environ.get("SYNCER_CONFIG", "").split(os.pathsep) if part]
     return [path.absolute() for path in named or [Path("config.toml")]]
 
 
 def _written(account: Account) -> Iterator[Path]:
-    """The folders that a run writes in: the ledger's, and the account file's, where tokens lie."""
+    """Yield the folders that a run writes in: the ledger's, and the account file's, where tokens are stored."""
     yield account.path.absolute().parent
     place = locate(account.ledger_url)
     if place is not None:
@@ -142,7 +142,7 @@ def _written(account: Account) -> Iterator[Path]:
 
 
 def _variables(account: Account) -> Iterator[str]:
-    """The environment variables that hold the account's keys."""
+    """Yield the environment variables with the account's keys."""
     for _, secret in secrets_of(account):
         scheme, _, name = secret.place.partition(":")
         if scheme == "env":
@@ -159,22 +159,22 @@ def _environment(variables: Sequence[str], accounts: Sequence[Account]) -> Itera
 def _warn_of_variables(accounts: Iterable[Account]) -> None:
     variables = sorted({name for account in accounts for name in _variables(account)})
     if variables:
-        complain(f"launchd does not give it {', '.join(variables)}: name these keys by file: or keyring: instead")
+        complain(f"launchd does not give it {', '.join(variables)}; name these keys with file: or keyring: instead")
 
 
 def _in_temporary(paths: Iterable[str]) -> bool:
-    """Whether any of them would be hidden from a service that has its own folder for temporary files."""
+    """Whether one of these paths is hidden from a service with a private folder for temporary files."""
     temporary = {Path(folder) for folder in ("/tmp", "/var/tmp", tempfile.gettempdir())}  # noqa: S108
     return any(folder in Path(path).parents for folder in temporary for path in paths)
 
 
 def _argument(part: str) -> str:
-    """An argument of a command: there, and there alone, a dollar sign begins a variable."""
+    """Return an argument of a command. Only in arguments a dollar sign begins a variable."""
     return _quoted(part).replace("$", "$$")
 
 
 def _quoted(part: str) -> str:
-    """One word of a list as systemd reads it."""
+    """Return one word of a list in systemd's notation."""
     escaped = _escaped(part)
     if not any(letter.isspace() or letter in "\"'\\;" for letter in part):
         return escaped

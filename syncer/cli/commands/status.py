@@ -1,4 +1,4 @@
-"""``syncer status``: how an account stands, from its ledger alone, also while a run is under way."""
+"""``syncer status``: show the state of an account from its ledger, also during a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SECTIONS: Final = ("waiting", "attention", "incidents")
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """What the ledger says about one account; ``runs`` are the last ones, the newest first."""
+    """What the ledger knows of one account. ``runs`` are the last runs, newest first."""
 
     account: Account
     where: str
@@ -43,12 +43,12 @@ class _Standing:
 
     @property
     def tasks(self) -> set[str]:
-        """The tasks that the last report has something to say of."""
+        """The tasks that the last report names."""
         items = [item for name in _SECTIONS for item in (self.last.report.get(name, []) if self.last else [])]
         return {item["task"] for item in items if item["task"] is not None}
 
     def in_step(self, system: str) -> datetime | None:
-        """What happened in a CRM before this instant has been taken over, or stands under waiting or attention."""
+        """Return until when a CRM is synced: what happened there before is copied, or waits, or needs attention."""
         for run in self.runs:
             found = run.report.get("connections", {}).get(system)
             if found is not None and found["state"] == "ok" and run.status != "stopped":
@@ -57,9 +57,9 @@ class _Standing:
 
 
 def show_status(session: Session, *, check: bool = False) -> int:
-    """Per account: last run, lag, open tasks, alarms, what waits and what is under attention.
+    """Show the last run, the lag, open tasks, alarms, and what waits or needs attention.
 
-    With ``check`` the exit status is 1 while an alarm is on.
+    With ``check`` the exit status is 1 while an alarm is active.
     """
 
     def work(account: Account) -> Exit:
@@ -140,17 +140,17 @@ def _activity(standing: _Standing) -> str:
             f"the daemon has run since {moment(daemon.since, zone)} (process {daemon.owner.pid}, {daemon.host})"
         )
     if under_way is not None:
-        words.append(f"a run is under way, begun {ago(under_way.started_at)}")
+        words.append(f"a run is in progress, begun {ago(under_way.started_at)}")
     if standing.broken_off is not None:
         broken = standing.broken_off
-        words.append(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; the next takes over")
-    return "; ".join(words) or "nothing is running; `syncer sync` starts the daemon"
+        words.append(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; the next run goes on")
+    return "; ".join(words) or "nothing is running; to start the daemon, type: syncer sync"
 
 
 def _last_run(standing: _Standing) -> str:
     last = standing.last
     if last is None or last.finished_at is None:
-        return "no run has ended yet; `syncer sync --once` makes one"
+        return "no run has ended yet; to run once, type: syncer sync --once"
     what = run_in_words({"incidents": [], "waiting": [], "attention": [], **last.report})
     return f"last run {moment(last.finished_at, standing.account.zone)}, {ago(last.finished_at)}: {last.status}; {what}"
 
@@ -170,4 +170,5 @@ def _show_systems(screen: Screen, standing: _Standing) -> None:
     screen.table(["CRM", *states, "lag", "state"], rows)
     for system, found in (standing.last.report["connections"] if standing.last else {}).items():
         if found.get("message"):
-            screen.say(f"{label_of(system)}: {found['message']}; see: syncer check", "red", indent=2)
+            words = f"{label_of(system)}: {found['message']}; to find out more, type: syncer check"
+            screen.say(words, "red", indent=2)

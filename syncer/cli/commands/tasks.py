@@ -1,4 +1,4 @@
-"""``syncer tasks``: the tasks that the ledger knows, and their copies."""
+"""``syncer tasks``: list the tasks of the ledger and their copies."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from syncer.domain.report import Exit, as_instant
 from syncer.ledger import TaskView, look
 
 _ROOMY: Final = 120
-"""Columns of a terminal that has room for whole ids."""
+"""The least width of a terminal for whole ids."""
 _CLOSED: Final = {ReplicaState.SUPERSEDED: "closed", ReplicaState.CANCELLED: "closed"}
 _FIRST: Final = {ReplicaState.OPEN: 0}
 
 
 def list_tasks(session: Session, contact: str | None, state: State | None, system: str | None) -> int:
-    """The tasks and their copies, side by side."""
+    """List the tasks, each with its copies."""
     if system is not None and system not in installed_systems():
         known = ", ".join(installed_systems())
         return session.fail(None, UsageError(f"there is no CRM named {system}; --system is one of {known}"))
@@ -39,7 +39,7 @@ def list_tasks(session: Session, contact: str | None, state: State | None, syste
 
 
 def as_json(view: TaskView) -> dict[str, Any]:
-    """One task with its copies, for programs."""
+    """Return one task with its copies as JSON."""
     task = view.task
     copies: dict[str, list[dict[str, Any]]] = {}
     for replica in _in_order(view.replicas):
@@ -59,7 +59,7 @@ def as_json(view: TaskView) -> dict[str, Any]:
 
 
 def _in_order(replicas: Iterable[Replica]) -> list[Replica]:
-    """The open one of each CRM first."""
+    """Sort copies by CRM, open ones first."""
     return sorted(replicas, key=lambda replica: (replica.system, _FIRST.get(replica.state, 1), replica.remote_id))
 
 
@@ -80,12 +80,12 @@ def _show(screen: Screen, account: Account, found: list[TaskView]) -> None:
 
 
 def _line(account: Account, view: TaskView, systems: Iterable[str], shown: str) -> list[str]:
-    """One task in one line: of the copies in each CRM, how the one that counts stands."""
+    """Return one task in one line, with the state of one copy in each CRM: the open one, if there is one."""
     task = view.task
     states: dict[str, str] = {}
     for copy in _in_order(view.replicas):
         states.setdefault(copy.system, _CLOSED.get(copy.state, copy.state.value))
-    # Whose it is comes first: what gives way is the end.
+    # The person comes first, because the end of the column is cut if there is no room.
     name = ": ".join(part for part in (view.contact, task.name) if part)
     return [moment(task.due, account.zone), name, *(states.get(system, "") for system in systems), shown]
 

@@ -1,3 +1,3 @@
-"""What ``syncer init`` does: ask, try each connection, offer what was found there, write."""
+"""The parts of ``syncer init``: ask, test each connection, offer what was found there, and write the files."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An account file and its key files, written at once, and whole or not at all; all are their owner's alone."""
+"""Write an account file and its key files: all of them or none, and readable by their owner only."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _HEAD: Final = "# Written by `syncer init`. config.example.toml shows every key 
 
 
 def refuse_existing(file: Path) -> None:
-    """Raise `UsageError` where the file cannot be written, before anything is asked."""
+    """Raise `UsageError` if the file cannot be written. This is checked before the first question."""
     if os.path.lexists(file):
-        msg = f"{file} is there already and is not overwritten; name another one with: syncer init --file PATH"
+        msg = f"{file} exists already and is not overwritten; name another file with: syncer init --file PATH"
         raise UsageError(msg)
     if not os.path.isdir(file.absolute().parent):  # noqa: PTH112 - raises nothing
-        msg = f"the folder {file.absolute().parent} does not exist; make it first"
+        msg = f"the folder {file.absolute().parent} does not exist; create it first"
         raise UsageError(msg)
 
 
 def write_account(file: Path, tables: Mapping[str, Any], keys: Mapping[tuple[str, str], str]) -> None:
-    """Write the tables, and each of ``keys``, by table and setting, into a file of this account. Raises `UsageError`.
+    """Write the account file, and each of ``keys`` (by table and setting) into a key file. Raises `UsageError`.
 
-    What was there stays: a key file whose name is taken gets another one.
+    No file is overwritten. If the name of a key file is taken, another name is used.
     """
     folder, name = file.absolute().parent, str(tables["account"]["name"])
     content = {table: dict(rows) if isinstance(rows, Mapping) else rows for table, rows in tables.items()}
@@ -66,7 +66,7 @@ def _write(file: Path, content: str) -> None:
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:
-    """TOML of tables, and of lists of tables, of texts, numbers, truth values, lists of these, and tables again."""
+    """Return TOML of tables and lists of tables. Values are texts, numbers, booleans, lists of these, and tables."""
     return "".join(line + "\n" for name, value in tables.items() for line in _lines(_key(name), value))
 
 
@@ -96,7 +96,7 @@ def _is_table(value: Any) -> bool:
 def _value(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_value(one) for one in value)}]"
-    # JSON's texts, numbers and truth values are TOML's, too, but for DEL.
+    # Texts, numbers and booleans are the same in JSON and TOML, except for DEL.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

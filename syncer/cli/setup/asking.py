@@ -1,4 +1,4 @@
-"""The questions of ``syncer init``. A key is never shown, and stays in memory until everything is answered."""
+"""The questions of ``syncer init``. A key is never shown, and is only written when everything is answered."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _REFERENCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+/.
 _ZONES: Final = "zoneinfo/"
 
 Answered = str | SecretStr
-"""A credential as a reference or in plain text, or a secret as it was pasted."""
+"""A credential: a reference or plain text, or a secret that was pasted."""
 
 
 def ask_account(file: Path) -> dict[str, str]:
-    """The table ``[account]``."""
+    """Ask for the table ``[account]``."""
     name = file.stem if file.stem != "config" else "main"
     return {
         "name": _ask("Name of this account", "name", name),
@@ -45,7 +45,7 @@ def _ask(text: str, key: str, default: str) -> str:
 
 
 def _local_zone() -> str:
-    """The machine's own zone, where it can be told; else UTC."""
+    """Return the machine's time zone if it can be found, else UTC."""
     for named in (os.environ.get("TZ", ""), os.path.realpath("/etc/localtime").partition(_ZONES)[2]):
         try:
             return check_timezone(named)
@@ -55,7 +55,7 @@ def _local_zone() -> str:
 
 
 def tell_about(screen: Screen, profile: Profile) -> None:
-    """Where the key is found, and which permissions it needs."""
+    """Show where the key is found, and which permissions it needs."""
     screen.say()
     screen.say(profile.title, "bold")
     for way in profile.ways:
@@ -63,7 +63,7 @@ def tell_about(screen: Screen, profile: Profile) -> None:
     if profile.permissions:
         screen.say(f"It needs the permissions {', '.join(profile.permissions)}.", indent=2)
     if profile.team_permissions:
-        screen.say(f"With {', '.join(profile.team_permissions)}, too, your team is offered here.", indent=2)
+        screen.say(f"With {', '.join(profile.team_permissions)} as well, your team is offered here.", indent=2)
 
 
 def _what_it_is(way: WayIn, profile: Profile) -> str:
@@ -73,12 +73,12 @@ def _what_it_is(way: WayIn, profile: Profile) -> str:
 
 
 def wants(profile: Profile) -> bool:
-    """Whether this CRM is to be connected."""
+    """Ask whether to connect this CRM."""
     return typer.confirm(f"Connect {profile.title}?", default=True)
 
 
 def ask_way(profile: Profile) -> WayIn:
-    """The way in, which is asked only where there are several."""
+    """Ask how to log in, if there are several ways."""
     ways = profile.ways
     if len(ways) == 1:
         return ways[0]
@@ -89,7 +89,7 @@ def ask_way(profile: Profile) -> WayIn:
 
 
 def ask_credentials(way: WayIn, before: Mapping[str, Answered]) -> dict[str, Answered]:
-    """The settings of a way in, as they were typed. ``before`` is what was answered when they were asked last."""
+    """Ask for the settings of a way to log in. ``before`` are the answers of the last time."""
     if any(credential.secret for credential in way.credentials):
         it = "it" if len(way.credentials) == 1 else "each secret"
         typer.echo(f"  Paste {it} (nothing is shown), or type where it is:")
@@ -107,15 +107,15 @@ def _ask_plain(credential: Credential, before: Mapping[str, Answered]) -> str:
 
 
 def _ask_secret(credential: Credential, before: Answered | None) -> Answered:
-    """A secret as it was pasted, or a reference to one."""
+    """Ask for a secret or a reference to one."""
     default = before
     if before is not None:
-        typer.echo("  Enter keeps the one from before.")
+        typer.echo("  Press Enter to keep the one from before.")
     elif os.environ.get(credential.variable):
         default = f"env:{credential.variable}"
-        typer.echo(f"  Enter takes the one in the environment variable {credential.variable}.")
+        typer.echo(f"  Press Enter to use the environment variable {credential.variable}.")
     while True:
-        # Without a terminal nothing is shown anyway, and hiding it would fail with a warning.
+        # Without a terminal nothing is shown anyway, and hiding the input would print a warning.
         asked = f"  {_headed(credential)}"
         answer = str(typer.prompt(asked, default="", show_default=False, hide_input=sys.stdin.isatty())).strip()
         if not answer and default is not None:
@@ -125,7 +125,12 @@ def _ask_secret(credential: Credential, before: Answered | None) -> Answered:
         if answer and answer.isascii() and answer.isprintable():
             protect(answer)
             return SecretStr(answer)
-        typer.echo(f"  That is no {credential.words}." if answer else "  Nothing arrived.", err=True)
+        typer.echo(
+            f"  That is not a valid {credential.words}; paste it again."
+            if answer
+            else "  Nothing was typed or pasted.",
+            err=True,
+        )
 
 
 def _headed(credential: Credential) -> str:
@@ -133,7 +138,7 @@ def _headed(credential: Credential) -> str:
 
 
 def ask_more(profile: Profile, before: Mapping[str, Any]) -> dict[str, str]:
-    """The other settings that a connection cannot do without."""
+    """Ask for the other required settings of a connection."""
     return {
         key: str(typer.prompt(f"  {key} ({words})", default=before.get(key))).strip()
         for key, words in profile.more.items()
@@ -141,7 +146,7 @@ def ask_more(profile: Profile, before: Mapping[str, Any]) -> dict[str, str]:
 
 
 def ask_choice(screen: Screen, choice: Choice) -> str:
-    """The value of a setting, asked in words of people's work."""
+    """Ask for the value of a setting, in the words of people's work."""
     screen.say()
     screen.say(choice.question)
     values = list(choice.answers)
@@ -155,14 +160,14 @@ def _number(text: str, most: int) -> int:
         answer = str(typer.prompt(text, default="1")).strip()
         if answer in {str(number) for number in range(1, most + 1)}:
             return int(answer)
-        typer.echo(f"expected a number from 1 to {most}", err=True)
+        typer.echo(f"type a number from 1 to {most}", err=True)
 
 
 def ask_yes(text: str) -> bool:
-    """A question that is answered with yes by Enter."""
+    """Ask a question. Enter means yes."""
     return typer.confirm(text, default=True)
 
 
 def ask_each(texts: Mapping[str, str]) -> list[str]:
-    """Those of these, by key, that are answered with yes."""
+    """Ask for each of these. Returns the keys that were answered with yes."""
     return [key for key, text in texts.items() if typer.confirm(f"  {text}?", default=True)]

@@ -1,4 +1,4 @@
-"""One person's users in several CRMs, found by e-mail and name (pure)."""
+"""Match the users of several CRMs that are one person, by e-mail and name (pure)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Teams = Mapping[str, Sequence[TeamMember]]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One person: a name that no other one of the result has, and the user's id by system."""
+    """One person: a name that is unique in the result, and the user ids by system."""
 
     name: str
     ids: Mapping[str, str]
 
 
 def match(teams: Teams) -> tuple[list[Match], list[tuple[str, TeamMember]]]:
-    """Who is one person, by e-mail, else by name, and who is left over, with the CRM.
+    """Match users by e-mail, else by name. Returns the persons, and the users without a match as (system, user).
 
-    A key that two users of one CRM have matches nobody.
+    An e-mail or a name that two users of one CRM share matches nobody.
     """
     left = {system: list(members) for system, members in teams.items()}
     found: list[dict[str, TeamMember]] = []
@@ -43,7 +43,7 @@ def match(teams: Teams) -> tuple[list[Match], list[tuple[str, TeamMember]]]:
 
 
 def _groups(teams: Teams, key: Callable[[TeamMember], str]) -> list[dict[str, TeamMember]]:
-    """Users of several CRMs with the same key, each of which it tells from all others of that CRM."""
+    """Return users of several CRMs with the same key. In each CRM, no other user has this key."""
     by_key: dict[str, dict[str, TeamMember]] = {}
     for system, members in teams.items():
         numbers = Counter(key(member) for member in members)

@@ -1,4 +1,4 @@
-"""One connection, tried before it is written down: its checks, its team, and the kinds of task that are open there."""
+"""Test one connection before it is written: run its checks, read its team and the kinds of its open tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from syncer.domain.model import Kind
 
 @dataclass(frozen=True, slots=True)
 class KeyTried:
-    """How a connection answered. ``kinds`` counts its open tasks, ``None`` where they could not be listed."""
+    """The result of a test. ``kinds`` are the open tasks by kind, or ``None`` if they could not be listed."""
 
     checks: list[Check]
     team: tuple[TeamMember, ...] = ()
@@ -35,7 +35,7 @@ class KeyTried:
 
 
 def settings_of(system: str, table: Mapping[str, Any], complaints: Complaints) -> ConnectionSettings | None:
-    """The table as the adapter's settings; what is wrong with it is noted."""
+    """Return the table as the adapter's settings. Errors are added to ``complaints``."""
     model = settings_model(system)
     try:
         return model.model_validate(table, context={"folder": complaints.path.absolute().parent})
@@ -45,7 +45,7 @@ def settings_of(system: str, table: Mapping[str, Any], complaints: Complaints) -
 
 
 def try_settings(system: str, settings: ConnectionSettings, *, region: str, timezone: str) -> KeyTried:
-    """Ask the CRM, by harmless reads alone. Raises `ValueError` for a proxy that cannot be used."""
+    """Test the connection by reads only. Raises `ValueError` for a proxy that cannot be used."""
     return asyncio.run(_try(system, settings, region, ZoneInfo(timezone)))
 
 
@@ -62,7 +62,7 @@ async def _try(system: str, settings: ConnectionSettings, region: str, zone: Zon
 
 
 async def _team(adapter: Adapter) -> tuple[TeamMember, ...]:
-    """Nobody where it cannot be read: people can be named later."""
+    """Return the team, or nobody if it cannot be read: users can be added to the file later."""
     with suppress(AdapterError):
         return await adapter.list_team()
     return ()
