@@ -349,6 +349,10 @@ class ReplySandbox(Sandbox):
         task = self._task(task_id)
         self._store(task, body, task.due_to)
 
+    def person_assigns(self, task_id: str, user: int) -> None:
+        """Somebody reassigns a task to another user."""
+        self._task(task_id).assigned_user_id = user
+
     def person_reopens(self, task_id: str) -> None:
         """Somebody reopens a task."""
         task = self._task(task_id)

@@ -110,6 +110,10 @@ class Organisation:
         """A person gives a task a title."""
         self.touch(int(task), by, title=title)
 
+    def person_assigns(self, task: int | str, user: int | None, by: int = PERSON) -> None:
+        """A person assigns a task to a colleague, or to nobody."""
+        self.touch(int(task), by, assignee=user)
+
     def person_reopens(self, task: int | str, by: int = PERSON) -> None:
         """A person opens a completed task again."""
         self.touch(int(task), by, open=True)

@@ -358,4 +358,7 @@ def _title_of(replica: Replica, reading: Reading) -> str | None:
 def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
     """Whether we created it and nobody has changed it since."""
     as_read = (reading.raw_type, _title_of(replica, reading))
-    return replica.ours and as_read == (replica.raw_type, replica.title) and policy.same_due(reading, replica)
+    if not replica.ours or as_read != (replica.raw_type, replica.title) or not policy.same_due(reading, replica):
+        return False
+    # Without an assignee in one of the two, nothing is known.
+    return not (reading.assignee and replica.assignee) or reading.assignee == replica.assignee

@@ -231,6 +231,17 @@ def test_a_reminder_of_ours_and_a_task_of_theirs_in_superfone_keep_their_due(sta
     assert datetime.fromisoformat(world.highlevel.task(copy.id).due or "") == world.superfone.task(theirs).due
 
 
+def test_a_copy_of_ours_that_somebody_assigned_in_superfone_is_theirs(stage: Make) -> None:
+    world = stage(more=USERS)
+    task, _, ours = everywhere(world)
+    world.superfone.person_assigns(ours, 679)
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    assert waiting(world.good()) == {("reply", "not_editable"), ("superfone", "not_editable")}
+    assert [one.id for one in world.superfone_open()] == [ours]
+    assert world.highlevel.task(task).assigned_to == "userRavi"
+    world.quiet()
+
+
 def test_with_keep_nothing_is_made_again(stage: Make) -> None:
     world = stage(superfone='reschedule = "keep"')
     task, _, ours = everywhere(world)

@@ -10,6 +10,14 @@ _SECTIONS = {
     "reply": 'api_key = "env:REPLY_API_KEY"\nbase_url = "http://localhost:2"',
     "highlevel": 'token = "env:HIGHLEVEL_TOKEN"\nlocation_id = "ve9EPM428h8vShlRW1KT"\nbase_url = "http://localhost:3"',
 }
+USERS: Mapping[str, Mapping[str, str]] = {
+    "superfone": {"678": "Asha", "679": "Ravi"},
+    "reply": {"41": "Asha", "42": "Ravi"},
+    "highlevel": {"userAsha": "Asha", "userRavi": "Ravi"},
+}
+"""The people by their ids in each CRM."""
+STRANGERS: Mapping[str, str] = {"superfone": "680", "reply": "43", "highlevel": "userMeera"}
+"""Somebody whom the account file does not name."""
 _RULES = '[[highlevel.kind_rules]]\nmatch = "(?i)remind"\nkind = "reminder"\n'
 
 SECRETS = {
@@ -28,7 +36,16 @@ def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
         lines.append("max_creates_per_run = 10000")
     for system in systems:
         lines += [f"[{system}]", _SECTIONS[system], 'rate = "100000/s"', settings.get(system, "")]
-    return "\n".join(lines) + "\n" + (_RULES if "highlevel" in systems else "")
+    return "\n".join([*lines, *([_RULES] if "highlevel" in systems else []), settings.get("users", "")]) + "\n"
+
+
+def users_section() -> str:
+    """The tables of all people."""
+    lines = []
+    for name in USERS["reply"].values():
+        lines += ["[[users]]", f'name = "{name}"']
+        lines += [f'{system} = "{at}"' for system in USERS for at, who in USERS[system].items() if who == name]
+    return "\n".join(lines)
 
 
 def limits_in(settings: Mapping[str, str]) -> dict[str, int]:

@@ -36,7 +36,8 @@ class Make:
 class Act:
     """A person does something to an open task.
 
-    ``what`` is complete, cancel, delete, reschedule, rewrite, save (open it, and store it as it is), copy or reopen.
+    ``what`` is complete, cancel, delete, reschedule, rewrite, save (open it, and store it as it is), assign, copy or
+    reopen.
     """
 
     what: str

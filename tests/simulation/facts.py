@@ -27,9 +27,11 @@ class Facts(Memory):
         self.by_people.add(copy)
         self.rescheduled(copy)
         self.retitled(copy)
+        self.assigned(copy)
         for typed in story.typed:
             # What it is made with is no edit.
-            typed.spread |= typed.copy == copy
+            typed.made |= typed.copy == copy
+            typed.spread |= typed.made
         self._forget(copy)
         if self.rebuilding and any(story.is_like(one) and one.excused >= UNTOLD for one in self.stories.values()):
             # Beside a copy that nothing names any more, it looks like that copy.
@@ -162,13 +164,37 @@ class Facts(Memory):
         if story is not None:
             self._types(story, "body", task.words, copy)
 
+    def assigned(self, copy: Copy, before: str = "") -> None:
+        """A person has given a task to somebody; to nobody, or to a stranger, changes no other copy.
+
+        Given back to whom it was somebody's ``before``, as it was read last, it is as if nobody had done anything.
+        """
+        story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
+        if story is not None:
+            there = [one for one in story.typed if (one.field, one.value) == ("assignee", task.assignee)]
+            changed_at = max(
+                (one.at for one in story.typed if (one.field, one.copy) == ("assignee", copy)), default=None
+            )
+            read_at = self.task_read_at.get(copy)
+            if changed_at is None or (read_at is not None and read_at > changed_at):
+                self.assignee_read[copy] = before
+            self._types(story, "assignee", task.assignee, copy)
+            story.typed[-1].settled |= self.assignee_read[copy] == task.assignee
+            # Given to the same one elsewhere, before or since, it is one value.
+            story.typed[-1].spread |= any(self._shows_still(one) for one in there)
+
+    def _shows_still(self, typed: Typed) -> bool:
+        task = self.tasks(typed.copy[0]).get(typed.copy[1])
+        return task is not None and task.assignee == typed.value
+
     def _types(self, story: Story, field: str, value: object, copy: Copy) -> None:
         for before in story.typed:
             # Who typed it there has changed their mind.
             before.settled |= (before.field, before.copy) == (field, copy)
         self.typed += 1
-        # That a due is taken away changes no other copy.
-        settled = value is None or self.ever_rebuilt
+        # That a due or an assignee is taken away changes no other copy.
+        removed = value is None or (field == "assignee" and not value)
+        settled = removed or self.ever_rebuilt
         story.typed.append(Typed(field, value, copy, self.typed, self.stage.now(), settled=settled))
 
     def met(self, person: int, system: str) -> None:

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 
 from adapters.sandbox import Fault
+from tests.simulation.account import users_section
 from tests.simulation.actions import (
     SYSTEMS,
     Act,
@@ -118,6 +119,14 @@ def _editors(rng: random.Random, history: History) -> History:
     return happen(insert(replace(history, editors=chosen), rng, *writes), rng, [*saves])
 
 
+def _assignees(rng: random.Random, history: History) -> History:
+    """People have their own ids in each CRM, and assign tasks to each other, also while a run is under way."""
+    history = _habit("assign", *SYSTEMS)(rng, setting(history, "users", users_section()))
+    return happen(
+        history, rng, [Act("assign", rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(9)) for _ in range(5)]
+    )
+
+
 def _done_while_owed(_rng: random.Random, history: History) -> History:
     """A message of Reply's is put off in HighLevel while Reply is down, and then done, which closes no message."""
     down = Run(((20, Outage("reply", Fault.ERROR_BEFORE, 9)),))
@@ -139,6 +148,7 @@ def _undated(_rng: random.Random, history: History) -> History:
 FREQUENT = {
     "edits": Dimension(0.3, _edits),
     "editors": Dimension(0.15, _editors),
+    "assignees": Dimension(0.15, _assignees),
     "done_while_owed": Dimension(0, _done_while_owed),
     "few_edits": Dimension(0, _few_edits),
     "undated": Dimension(0, _undated),

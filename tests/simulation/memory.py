@@ -42,8 +42,9 @@ class Memory:
     one saw closed is in ``closed_there``, if it ever ran; what it made is ``made_by_another``, and ``incidents_there``
     are its to report. Once ours has read one of those ``marked_by_another`` alone, it ``knows_another``.
     ``added_at``: when people added a contact. ``typed`` counts what they ever typed; ``task_read_at``: when a task was
-    last read by itself; ``began`` and ``disturbed`` are of the run that is under way; ``ever_rebuilt``: the ledger was
-    lost, or is another one's, at some time.
+    last read by itself; ``assignee_read``: whose it was by then, before people gave it to others.
+    ``began`` and ``disturbed`` are of the run that is under way; ``ever_rebuilt``: the ledger was lost, or is another
+    one's, at some time.
     ``due_incidents`` are to be reported by the run that ends next, ``late_incidents`` by the one after it.
     """
 
@@ -86,6 +87,7 @@ class Memory:
         self.rebuilding = self.at_once = self.ever_rebuilt = False
         self.typed, self.disturbed, self.began = 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
+        self.assignee_read: dict[Copy, str] = {}
         self.ours_alone = True
         self.marked_by_another, self.knows_another = set[Copy](), False
         self.made_by_another, self.incidents_there = set[Copy](), set[Copy]()

@@ -14,6 +14,14 @@ EDIT_MUTANTS = (
         having=("editors",),
     ),
     Mutant(
+        "a colleague is written by the id that another CRM knows",
+        "L10",
+        "syncer.domain.policy",
+        "if where == system and who == name), None)",
+        "if who == name), None)",
+        having=("assignees",),
+    ),
+    Mutant(
         "a due without its fraction of a second is another one",
         "L10",
         "syncer.domain.dues",

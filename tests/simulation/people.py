@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from tests.simulation.account import STRANGERS, USERS
 from tests.simulation.actions import Act, History, Make, Rush
 from tests.simulation.contacts import LAST
 from tests.simulation.memory import Copy
@@ -298,6 +299,22 @@ class People:
             self._stage.reply.person_edits_body(copy[1], text)
         else:
             self._stage.highlevel.person_rewrites(copy[1], text)
+
+    def _assign(self, copy: Copy, deed: Act) -> None:
+        """Assign it to another colleague, now and then to one of whom the account file says nothing, or to nobody."""
+        system, remote_id = copy
+        before = self._oracle.tasks(system)[remote_id].assignee
+        known = sorted(at for at, who in USERS[system].items() if who != before)
+        user = [*known * 3, STRANGERS[system], None][deed.minutes % (3 * len(known) + 1 + (system == "highlevel"))]
+        self._tell(f"  to {user}")
+        self._oracle.touched(copy, "assigned")
+        if system == "superfone":
+            self._stage.superfone.person_assigns(remote_id, int(user or 0))
+        elif system == "reply":
+            self._stage.reply.person_assigns(remote_id, int(user or 0))
+        else:
+            self._stage.highlevel.person_assigns(remote_id, user)
+        self._oracle.assigned(copy, before)
 
     def _copy(self, copy: Copy, deed: Act) -> None:
         """Duplicate a HighLevel task with its text, marker and all, under a new name."""

@@ -6,6 +6,7 @@ import re
 from datetime import datetime
 from typing import NamedTuple
 
+from tests.simulation.account import USERS
 from tests.simulation.stage import SimulationStage
 
 MESSAGES = frozenset({"ManualEmail", "Sms", "WhatsApp", "LinkedIn"})
@@ -26,6 +27,8 @@ class SeenTask(NamedTuple):
     created_at: datetime
     text: str
     title: str
+    assignee: str
+    """By the name that the account file has for them, else empty."""
 
     @property
     def words(self) -> str:
@@ -47,6 +50,7 @@ def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
                 task.created_at,
                 task.note or "",
                 task.title or "",
+                USERS[system].get(str(task.assignee), ""),
             )
             for lead in stage.superfone.leads()
             for task in stage.superfone.tasks(lead.id)
@@ -62,6 +66,7 @@ def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
                 task.created_at,
                 task.template.get("body") or "",
                 LINE_END.split(task.template.get("body") or "")[0],
+                USERS[system].get(str(task.assigned_user_id), ""),
             )
             for task in stage.reply.tasks()
         }
@@ -75,6 +80,7 @@ def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
             task.added,
             task.body or "",
             task.title,
+            USERS[system].get(task.assigned_to or "", ""),
         )
         for task in stage.highlevel.tasks()
         if not task.deleted

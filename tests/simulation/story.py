@@ -20,7 +20,8 @@ class Typed:
     """A value that a person gave to a field of one copy, the ``number``-th that anybody typed.
 
     ``spread``: another copy has shown it since. ``settled``: nobody can be asked for it any more: it was told as
-    overwritten, it gave way to a later one in the same copy, or no engine could have kept it.
+    overwritten, it gave way to a later one in the same copy, or no engine could have kept it. ``made``: the copy was
+    made with it.
     """
 
     field: str
@@ -30,6 +31,7 @@ class Typed:
     at: datetime
     spread: bool = False
     settled: bool = False
+    made: bool = False
 
 
 @dataclass(slots=True)

@@ -44,15 +44,30 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     markers = [len(MARKER.findall(task.text)) for task in (before, now)]
     if markers[1] > 1 or (markers[1] > markers[0] and copy in facts.by_people):
         raise Violation("L10", f"{copy} carries {markers[1]} markers, and had {markers[0]}: {now.text!r}")
-    if same(before.due, now.due) and _said(before) == _said(now) and not facts.stage.arriving:
+    if now.assignee != before.assignee:
+        is_assigned_as_typed(facts, copy, now, story)
+    if (before.assignee, _said(before)) == (now.assignee, _said(now)) and _is_repeated(facts, before, now):
         raise Violation("L10", f"{copy} was edited, and nothing changed but its form: {before}, {now}")
     for field, old, new in (
         ("due", before.due, now.due),
         ("title", called(before.title), called(now.title)),
         ("body", before.words, now.words),
+        ("assignee", before.assignee, now.assignee),
     ):
         if not same(old, new):
             _overwrites(facts, story, copy, field, old, new)
+
+
+def _is_repeated(facts: Facts, before: SeenTask, now: SeenTask) -> bool:
+    """Whether it is due as before, by a request that did not come late."""
+    return same(before.due, now.due) and not facts.stage.arriving
+
+
+def is_assigned_as_typed(facts: Facts, copy: Copy, task: SeenTask, story: Story) -> None:
+    """Somebody gave a task of this name to whom we give it. Elsewhere a copy is the key's user's, or the lead's."""
+    names = {typed.value for typed in story.typed if typed.field == "assignee"}
+    if copy[0] == "highlevel" and task.assignee and task.assignee not in names:
+        raise Violation("L10", f"{copy} is {task.assignee}'s by us, and nobody ever gave it to them: {names}")
 
 
 def _said(task: SeenTask) -> list[str]:
@@ -79,9 +94,13 @@ def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
 def shows(facts: Facts, new: Copy) -> None:
     """What we make shows what was typed elsewhere."""
     story, task = facts.story(new), facts.tasks(new[0])[new[1]]
-    values = {"due": task.due, "title": called(task.title or task.text), "body": task.words}
+    values = _values(task) | {"title": called(task.title or task.text)}
     for typed in story.typed if story is not None else ():
         typed.spread |= same(typed.value, values[typed.field])
+
+
+def _values(task: SeenTask) -> dict[str, object]:
+    return {"due": task.due, "title": called(task.title), "body": task.words, "assignee": task.assignee}
 
 
 def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object, new: object) -> None:
@@ -111,8 +130,7 @@ def note_taken(facts: Facts) -> None:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
             if task is not None and read_at is not None and read_at > typed.at:
-                values = {"due": task.due, "title": called(task.title), "body": task.words}
-                typed.spread |= same(typed.value, values[typed.field])
+                typed.spread |= same(typed.value, _values(task)[typed.field])
 
 
 def note_told(facts: Facts) -> None:
@@ -140,6 +158,7 @@ def nothing_is_lost(facts: Facts, outcome: Outcome) -> None:
         for field in ("due", "title", "body"):
             shown = {copy: _shown(copy, task, field) for copy, task in copies.items()}
             _judge(facts, name, story, field, shown, fixed)
+        _judge_assignee(facts, name, story, copies, fixed)
 
 
 def _is_judged(facts: Facts, name: str, story: Story) -> bool:
@@ -159,6 +178,22 @@ def _shown(copy: Copy, task: SeenTask, field: str) -> object:
     if copy[0] == "superfone":
         return None
     return called(task.title) if field == "title" else task.words
+
+
+def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, SeenTask], fixed: set[str]) -> None:
+    """Only HighLevel lets it be changed; where Reply shows another one than was typed elsewhere, that is listed."""
+    typed = [one for one in story.typed if one.field == "assignee" and not one.made]
+    removed = {one.copy for one in story.typed if one.field == "assignee" and not one.value}
+    shown: dict[Copy, object] = {at: task.assignee or None for at, task in copies.items() if at[0] == "highlevel"}
+    _judge(facts, name, story, "assignee", shown, fixed)
+    latest = max((one for one in typed if one.value and not one.settled), key=lambda one: one.number, default=None)
+    if latest is None or latest.copy not in facts.shown | facts.known or latest.copy not in copies:
+        return
+    # What is made in Reply belongs to the key's user, whoever was to have it by then.
+    there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < latest.at}
+    for copy, task in there.items():
+        if copy[0] not in fixed | {"superfone"} and copy not in removed and task.assignee != latest.value:
+            raise Violation("L10", f"{copy} of {name} is {task.assignee}'s, and was given to {latest.value}")
 
 
 def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, object], fixed: set[str]) -> None:

@@ -113,7 +113,7 @@ def _as_it_is(task: SeenTask) -> SeenTask:
 
 
 def _without_edits(task: SeenTask) -> SeenTask:
-    return task._replace(open=False, due=None, text="", title="")
+    return task._replace(open=False, due=None, text="", title="", assignee="")
 
 
 def read_only(facts: Facts, write: Write) -> None:
@@ -145,6 +145,7 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
     if not story.may_be_due(task.due, facts.stage.now(), facts.stage.ever_off):
         raise Violation("copy", f"{made} is due {task.due}, and no other copy of {task.name} ever was")
+    edits.is_assigned_as_typed(facts, made, task, story)
     markers = [found[0] for found in MARKER.finditer(task.text)]
     if len(markers) != (0 if write.system == "superfone" else 1):
         raise Violation("copy", f"{made} carries {len(markers)} markers: {task.text!r}")
