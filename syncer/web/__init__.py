@@ -1,5 +1,5 @@
-"""What the daemon serves, and its alarms: the page, metrics, health, events.
+"""What the daemon serves (the page, metrics, health, events), and its alarms.
 
-What is decided is pure and apart from what is asked of the network: `syncer.web.alarms.rules`, `syncer.web.access`,
-`syncer.web.health`, `syncer.web.plots`. May import the engine and what is below it, never a command.
+The decisions are pure: `syncer.web.alarms.rules`, `syncer.web.access`, `syncer.web.health`, `syncer.web.plots`. This
+folder may import the engine and what is below it, but no command.
 """

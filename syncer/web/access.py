@@ -14,7 +14,7 @@ from syncer.web.listening import Listening, is_loopback
 
 COOKIE: Final = "syncer_session"
 COOKIE_LASTS: Final = 30 * 86400
-"""Seconds."""
+"""How long the cookie is valid, in seconds."""
 _BEARER: Final = "bearer "
 _OWN: Final = frozenset({"", "same-origin", "none"})
 
@@ -30,7 +30,7 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-"""Stand on every answer."""
+"""The headers of every answer."""
 
 
 @dataclass(frozen=True, slots=True)

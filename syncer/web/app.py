@@ -1,4 +1,4 @@
-"""The application: routes, what stands around them, and what an error looks like."""
+"""The web application: its routes, the access checks around them, and the error pages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log: Final = structlog.get_logger("syncer.web")
 
 
 def make_app(site: Site) -> ASGIApp:
-    """The whole site behind its gate."""
+    """Return the application with its access checks."""
     pages = PageRoutes(site)
 
     def failed(_request: Request, error: Exception) -> Response:
@@ -54,7 +54,7 @@ def make_app(site: Site) -> ASGIApp:
 
 
 class _Static(StaticFiles):
-    """Files that came with the program; their addresses carry its version."""
+    """Serves files that come with the program. They may be cached, because their addresses contain the version."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

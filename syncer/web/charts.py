@@ -1,4 +1,4 @@
-"""The plots of an account's page, with what each says in words."""
+"""The plots of an account's page, each with a sentence that says the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOOKS: Final = ("first", "second", "third", "fourth")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One plot: a heading, its legend (name, look), the drawing, and a line of words under it."""
+    """One plot: a heading, a legend (name, look), the drawing, and a line of text under it."""
 
     heading: str
     legend: list[tuple[str, str]]
@@ -30,7 +30,7 @@ class Chart:
 
 
 def charts_of(hours: Sequence[Hour], account: Account) -> list[Chart]:
-    """The plots of the last 24 hours, in the account's time zone."""
+    """Return the plots of the last 24 hours, in the account's time zone."""
     marks = [hour.begins.astimezone(account.zone) for hour in hours]
     return [_changes(hours, marks), _delays(hours, marks), _requests(hours, marks, tuple(account.connections))]
 
@@ -54,7 +54,7 @@ def _delays(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
     ]
     every = [seconds for hour in hours for seconds in hour.delays]
     middle, late = percentile(every, 0.5), percentile(every, 0.95)
-    words = "nothing was carried over in the last 24 hours"
+    words = "nothing was created or completed in the last 24 hours"
     if middle is not None and late is not None:
         words = f"half within {_seconds(middle)}, 95 % within {_seconds(late)}"
     return _chart("Delay", series, lines(f"Line chart by hour: {words}.", marks, series, _seconds), words)

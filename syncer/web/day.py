@@ -1,4 +1,4 @@
-"""What the runs of the last day did, hour by hour: added up as they end, so that a page reads only the new ones."""
+"""What the runs of the last day did, by hour. New runs are added to the sums, so a page reads only these."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOUR: Final = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Hour:
-    """One hour: ``requests`` by CRM, writes that were confirmed, and their ``delays`` in seconds."""
+    """One hour: ``requests`` by CRM, confirmed writes, and their ``delays`` in seconds."""
 
     begins: datetime
     requests: Counter[str] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class Day:
         self._hours: dict[datetime, Hour] = {}
 
     def add(self, runs: Iterable[RunLine]) -> None:
-        """Add runs that ended since."""
+        """Add runs that ended since the last call."""
         for run in runs:
             self.seen = max(self.seen, run.number)
             begins = run.started_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
@@ -50,7 +50,7 @@ class Day:
                 hour.delays += delays
 
     def hours(self, now: datetime) -> list[Hour]:
-        """The 24 hours that end with the present one, oldest first; what is older is forgotten."""
+        """Return the last 24 hours, oldest first, and forget older ones."""
         last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         wanted = [last - _HOUR * back for back in reversed(range(HOURS))]
         self._hours = {begins: hour for begins, hour in self._hours.items() if begins >= wanted[0]}
@@ -58,6 +58,6 @@ class Day:
 
 
 def percentile(values: Sequence[float], part: float) -> float | None:
-    """The value that this part of all do not exceed; ``None`` of none."""
+    """Return the smallest value that at least this part of the values do not exceed; ``None`` if there are none."""
     ordered = sorted(values)
     return ordered[max(0, ceil(part * len(ordered)) - 1)] if ordered else None

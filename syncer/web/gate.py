@@ -17,7 +17,7 @@ _MISDIRECTED: Final = 421
 
 
 class Gate:
-    """Around the application. ``ask`` answers a request for a page that lacks the token."""
+    """Checks each request before the application gets it. ``ask`` answers requests for a page without the token."""
 
     def __init__(self, app: ASGIApp, access: Access, ask: ASGIApp) -> None:
         self._app = app
@@ -43,7 +43,9 @@ class Gate:
         path = scope["path"]
         reached = (scope.get("server") or ("",))[0]
         if not self._access.knows_host(headers.get("host", ""), reached):
-            return PlainTextResponse("This address is not served here.\n", _MISDIRECTED)
+            return PlainTextResponse(
+                "This host name is not served here. Start the daemon with --public-url to serve it.\n", _MISDIRECTED
+            )
         free = path in _FREE or path.startswith(_FREE_BELOW)
         if free or self._access.lets_in(headers, _cookie(headers.get("cookie", ""))):
             return self._app

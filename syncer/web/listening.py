@@ -1,4 +1,4 @@
-"""Where the daemon listens, and what has to be true for that: address, token, public address."""
+"""Where the daemon listens: the address, the token and the public address, and the checks of these options."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from syncer.domain.redact import protect
 _TOKEN: Final = TypeAdapter(Secret)
 _LEAST_TOKEN: Final = 16
 _BACKLOG: Final = 16_384
-"""Connections that wait to be accepted. The system keeps as many as it allows, and may reset who comes then."""
+"""The most connections that wait to be accepted. The system may allow fewer, and resets further ones."""
 _LAST_PORT: Final = 65535
 
 
 class CannotListen(Exception):
-    """The page cannot be served as it was asked for; the text says why, and what to type instead."""
+    """The page cannot be served with these options. The text says why, and what to type instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """Where to listen and whom to let in. ``token`` is empty where none is needed, ``public_url`` where there is none.
+    """Where to listen, and the token. ``token`` is empty if none is needed, ``public_url`` if there is none.
 
-    ``public_url`` ends without a slash.
+    ``public_url`` has no slash at its end.
     """
 
     host: str
@@ -43,12 +43,12 @@ class Listening:
 
     @property
     def secure(self) -> bool:
-        """Whether others reach it by https."""
+        """Whether others open the page by https."""
         return self.public_url.startswith("https:")
 
 
 def listening_of(listen: str, token: str | None, public_url: str | None) -> Listening:
-    """What the options of the command line ask for. Raises `CannotListen`."""
+    """Check the options of the command line. Raises `CannotListen`."""
     host, port = _address(listen)
     secret = _token(token) if token else ""
     url = _public(public_url) if public_url else ""
@@ -62,7 +62,7 @@ def listening_of(listen: str, token: str | None, public_url: str | None) -> List
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this is a name or an address that only this machine reaches."""
+    """Whether only this machine can reach this name or address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -70,7 +70,7 @@ def is_loopback(host: str) -> bool:
 
 
 def open_socket(listening: Listening) -> socket.socket:
-    """A socket that accepts from now on. Raises `CannotListen`, naming the address."""
+    """Open the listening socket. Raises `CannotListen`, which names the address."""
     where = f"{listening.host}:{listening.port}"
     try:
         found = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -86,7 +86,7 @@ def open_socket(listening: Listening) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        msg = f"cannot listen on {where}: {error.strerror or error}; choose another address, or stop what is there"
+        msg = f"cannot listen on {where}: {error.strerror or error}; choose another address, or stop what uses it"
         raise CannotListen(msg) from error
     return listener
 
@@ -118,7 +118,7 @@ def _token(reference: str) -> str:
 
 def _public(url: str) -> str:
     try:
-        # Plain http is the reader's own choice, such as inside a private network.
+        # Plain http is allowed here, for example inside a private network.
         scheme, _, rest = url.partition("://")
         address = check_base_url(f"https://{rest}")
         plain = scheme in {"http", "https"} and not urlsplit(address).path

@@ -1,4 +1,4 @@
-"""The daemon's numbers for Prometheus, in a registry of its own. Names and labels are a contract."""
+"""The daemon's metrics for Prometheus, in a registry of their own. Dashboards depend on their names and labels."""
 
 from __future__ import annotations
 

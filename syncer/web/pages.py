@@ -1,4 +1,4 @@
-"""The pages for people, and the two buttons: run now, try again."""
+"""The handlers of the pages, and of the two buttons: run now, try again."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from syncer.web.site import Site
 PER_PAGE: Final = 50
 _LONGEST_FORM: Final = 16 * 1024
 _FORM_WITHIN: Final = 10.0
-_LISTS: Final = {"waiting": "What waits", "attention": "What needs a person"}
+_LISTS: Final = {"waiting": "Waiting", "attention": "Needs a person"}
 _SEE_OTHER: Final = 303
 _ERRORS: Final = {
-    401: "A token is needed.",
-    403: "This form is too old, or it was sent from another page. Go back, load the page again, and press once more.",
-    404: "There is no such page. The account may be served no more, or the task may have been forgotten.",
-    405: "That cannot be done here.",
-    413: "That is too much.",
-    500: "This is a bug of syncer, please report it. The log says more.",
+    401: "A token is needed. Open the page / and type the token there.",
+    403: "This form is too old, or another site sent it. Go back, load the page again, and press the button again.",
+    404: "There is no such page. The daemon may no longer serve the account, or the task was too old to be kept.",
+    405: "This page cannot do that. Go back to the accounts.",
+    413: "The form is too large. Nothing was changed.",
+    500: "This is a bug of syncer. Please report it with the last lines of the log.",
 }
 
 
@@ -166,11 +166,11 @@ class PageRoutes:
         return answer
 
     async def ask(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request for a page without the token: the form that takes it."""
+        """Answer a request for a page without the token: show the form for the token."""
         await HTMLResponse(render("token.html", wrong=False), 401)(scope, receive, send)
 
     def error(self, status: int, error: Exception) -> Response:
-        """A page that says what is wrong and what to do."""
+        """Return a page that says what is wrong and what to do."""
         words = _ERRORS.get(status) or redact(str(error))
         return HTMLResponse(render("error.html", status=status, words=words), status)
 
@@ -191,7 +191,7 @@ class PageRoutes:
         return form
 
     def _live(self, request: Request, template: str, **about: Any) -> Response:
-        """A page, or 204 where the browser has what it would show."""
+        """Return a page, or 204 if the browser shows this content already."""
         address = _without_seen(request)
         common = {"form_token": self._site.access.form_token, "address": address, "back": address}
         said = request.query_params.get("said", "")
@@ -203,7 +203,7 @@ class PageRoutes:
 
 
 class _Page:
-    """Which part of a list is shown; ``link`` gives the address of another one."""
+    """Which part of a list is shown. ``link`` returns the address of another part."""
 
     def __init__(self, request: Request, total: int | None) -> None:
         asked = request.query_params.get("page", "1")
@@ -230,7 +230,7 @@ def _without_seen(request: Request) -> str:
 
 
 def _back(account: str, form: dict[str, str], said: str) -> Response:
-    """To the page that the button stands on."""
+    """Redirect to the page with the button."""
     home = f"/accounts/{quote(account)}"
     back = form.get("back", "")
     where = back if back == "/" or (back.startswith("/accounts/") and back.isprintable()) else home
@@ -239,7 +239,7 @@ def _back(account: str, form: dict[str, str], said: str) -> Response:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """A short form's fields. Raises `HTTPException`."""
+    """Read the fields of a short form. Raises `HTTPException`."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > _LONGEST_FORM:
         raise HTTPException(413)

@@ -1,6 +1,6 @@
-"""Small plots as SVG, drawn here so that a page needs no script and no other host (pure).
+"""Small plots as SVG, so that a page needs no script and no other host (pure).
 
-Colours are classes of the style sheet, so that they follow light and dark.
+Colours are classes of the style sheet, which has a light and a dark form.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEFT: Final = 40
 _TOP: Final = 10
 _FLOOR: Final = HEIGHT - 22
 _MARKS_EVERY: Final = 6
-"""Hours of the day that are named under a plot: midnight, and every so many after it."""
+"""Every how many hours, from midnight on, a plot has a mark."""
 _EDGE: Final = 16
 _HOUR: Final = timedelta(hours=1)
 _STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
@@ -29,7 +29,7 @@ _TIMES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One row of values, one for each hour; ``None`` where there is none. ``look`` is its class in the style sheet."""
+    """One value for each hour, or ``None`` for an hour without one. ``look`` is the class in the style sheet."""
 
     name: str
     look: str
@@ -47,7 +47,7 @@ def bars(label: str, hours: Sequence[datetime], series: Sequence[Series], unit: 
 
 
 def lines(label: str, hours: Sequence[datetime], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
-    """Lines of seconds, with a gap where there is no value."""
+    """Draw lines of seconds, with a gap where a value is missing."""
     most = max((value for one in series for value in one.values if value is not None), default=0)
     top = next((step for step in _TIMES if step >= most), _nice(most))
     return _plot(label, hours, top, unit, Markup("").join(_lines(hours, series, top)))
@@ -143,7 +143,7 @@ def _anchor(x: float) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next round number that is not less."""
+    """Return the next round number that is not less."""
     if value <= 1:
         return 1
     scale = 10.0 ** floor(log10(value))

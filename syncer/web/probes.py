@@ -14,7 +14,7 @@ from syncer.web.site import Site
 
 
 def probe_routes(site: Site) -> list[Route]:
-    """The routes that programs ask."""
+    """Return the routes for other programs."""
 
     async def metrics(_request: Request) -> Response:
         return Response(site.metrics.text(site.board.states()), headers={"Content-Type": TYPE})

@@ -62,7 +62,7 @@ class Reader:
             return Pages(ledger).tasks(wanted, offset, limit)
 
     def story(self, reference: str) -> TaskStory | None:
-        """One task's story, by its id or a copy's place."""
+        """Return one task with its copies and history, by its id or the place of a copy."""
         with self._open() as ledger:
             task = ledger.find(reference)
             return None if task is None else Pages(ledger).story(task)

@@ -1,4 +1,4 @@
-"""From values to HTML. Everything is text unless a template of ours says that it is markup."""
+"""Render templates. Every value is escaped, unless it is markup of our own."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _environment: Final = Environment(
 
 
 def render(template: str, **values: Any) -> str:
-    """The template with these values."""
+    """Render a template with these values."""
     return _environment.get_template(template).render(**values)
 
 
 def _time(at: datetime, zone: tzinfo) -> Markup:
-    """An instant as people of the account's time zone read it, and as programs do."""
+    """Return an instant for people, in the account's time zone, and for programs."""
     words = moment_at(at, zone, datetime.now(UTC))
     exact = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Markup('<time datetime="{}">{}</time>').format(exact, words)
@@ -36,7 +36,7 @@ def _ago(at: datetime) -> str:
 
 
 def _sentence(words: str) -> str:
-    """With a capital letter at its beginning; the rest stays as it is."""
+    """Return the words with a capital letter at the beginning."""
     return words[:1].upper() + words[1:]
 
 

@@ -1,4 +1,4 @@
-"""The thread that serves the page. Slow pages, or many at the same time, delay no run."""
+"""The thread that serves the page, so that slow pages or many requests delay no run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 AT_ONCE: Final = 1000
 """The most connections. Further ones wait in the system's queue, so that memory and open files stay bounded."""
 OF_FILES: Final = 4
-"""Of the files that this process may open, connections take one in so many: a run needs files, too."""
+"""Connections get one part in this many of the files that the process may open, because runs need files, too."""
 ASKS_WITHIN: Final = 20.0
-"""Seconds within which whoever has connected must have sent a request's head.
+"""Seconds within which a new connection must send the head of a request.
 
-Of many who connect at once the system may lose what they send first, and gets it again only after 13 seconds.
+If many connect at once, the system may lose their first packets, which are sent again after up to 13 seconds.
 """
 _AGAIN: Final = 0.5
-"""Seconds until a connection is accepted again, when the system could not."""
+"""Seconds until the next try, if the system could not accept a connection."""
 _FAREWELL: Final = 2.0
 
 
@@ -59,7 +59,7 @@ class WebThread:
     async def _serve(self) -> None:
         accepting = asyncio.create_task(_accept(self._server, self._listener))
         try:
-            # It is given no socket: we accept ourselves.
+            # No socket is passed, because `_accept` limits the number of connections.
             await self._server.serve(sockets=[])
         finally:
             accepting.cancel()
@@ -79,7 +79,7 @@ async def _accept(server: uvicorn.Server, listener: socket.socket) -> None:
             connection, _ = await loop.sock_accept(listener)
             await loop.connect_accepted_socket(lambda: _Protocol(server, room.release), connection)
         except OSError:
-            # Whoever waited has gone, or no more files may be opened.
+            # The other side has gone, or the process has no file left to open.
             room.release()
             if connection is not None:
                 connection.close()
@@ -88,7 +88,7 @@ async def _accept(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 def connections_at_once() -> int:
-    """How many connections there may be, by how many files this process may open, which it raises if it can."""
+    """Return the most connections, given how many files this process may open. That limit is raised if possible."""
     try:
         import resource
     except ImportError:  # not on Windows
@@ -106,7 +106,7 @@ def connections_at_once() -> int:
 
 
 class _Protocol(H11Protocol):
-    """One connection, which is closed if nothing is asked on it for long. ``gone`` is called when it has ended."""
+    """One connection. It is closed if no request arrives for long. ``gone`` is called when it has ended."""
 
     def __init__(self, server: uvicorn.Server, gone: Callable[[], None]) -> None:
         super().__init__(config=server.config, server_state=server.server_state, app_state={})

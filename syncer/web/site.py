@@ -1,4 +1,4 @@
-"""What all requests share: the board, who is let in, the numbers, the daemon, and a reader for each account."""
+"""What all requests share: the board, the access rules, the metrics, the daemon, and a reader for each account."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _utc_now() -> datetime:
 
 @dataclass(eq=False, slots=True)
 class Site:
-    """One daemon's site."""
+    """The site of one daemon."""
 
     board: Board
     access: Access
@@ -28,7 +28,7 @@ class Site:
     _readers: dict[str, Reader] = field(default_factory=dict)
 
     def reader(self, name: str) -> Reader | None:
-        """The reader of an account that is served; a new one where its file was changed."""
+        """Return the reader of a served account. If the account file has changed, a new reader is made."""
         state = self.board.get(name)
         if state is None:
             self._readers.pop(name, None)

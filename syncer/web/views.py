@@ -1,4 +1,4 @@
-"""What the pages show, as values, from what the ledger and the board say. Nothing here knows HTML."""
+"""The values that the pages show, made from the ledger and the board. There is no HTML here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from syncer.ledger import RunLine, TaskStory, TaskView
 from syncer.web.board import AccountState
 
 SHOWN: Final = 5
-"""Items of one reason on an account's page; the rest is on a page of its own."""
+"""The most items of one reason on an account's page. A page of its own shows all."""
 _SPAN_WORDS: Final = timedelta(minutes=1)
 _STATES: Final = {"open": "open", "done": "done", "cancelled": "cancelled", "superseded": "replaced", "gone": "missing"}
 _DAY: Final = timedelta(days=1)
@@ -30,7 +30,7 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How an account stands in one word for the eye (``look``) and a few for people."""
+    """The state of an account: a class of the style sheet (``look``) and a few words."""
 
     look: str
     words: str
@@ -38,7 +38,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that waits or needs a person. ``retry`` says that a button frees it."""
+    """One item that waits or needs a person. ``retry`` is true if a button lets it be tried again."""
 
     task: str | None
     title: str
@@ -50,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ReasonGroup:
-    """What waits for the same reason: all ``number`` of it, ``lines`` a part."""
+    """The items with the same reason. ``number`` counts all of them; ``lines`` are some."""
 
     reason: str
     heading: str
@@ -61,7 +61,7 @@ class ReasonGroup:
 
 @dataclass(frozen=True, slots=True)
 class SystemView:
-    """One CRM of an account; ``lag`` is how far back what we know of it is."""
+    """One CRM of an account. ``lag`` is the time since it was last read completely."""
 
     name: str
     label: str
@@ -88,7 +88,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class AccountStanding:
-    """An account as its ledger and the board tell it."""
+    """The state of an account, from its ledger and the board."""
 
     state: AccountState
     health: Health
@@ -102,14 +102,14 @@ class AccountStanding:
 
 
 def about(length: timedelta) -> str:
-    """A length of time that changes once a minute at most, so that a page that shows nothing new stays as it is."""
+    """Return a length of time in whole minutes, so that a page without news changes once a minute at most."""
     return "under 1 min" if length < _SPAN_WORDS else span(timedelta(seconds=length.total_seconds() // 60 * 60))
 
 
 def standing_of(
     state: AccountState, last: RunLine | None, runs: Sequence[RunLine], open_tasks: int, now: datetime
 ) -> AccountStanding:
-    """How an account stands; ``last`` has its whole report, ``runs`` are the last ones, the newest first."""
+    """Return the state of an account. ``last`` has its whole report; ``runs`` are the last runs, newest first."""
     report = last.report if last else {}
     since = {system: _in_step(runs, system) for system in state.account.connections}
     known = [at for at in since.values() if at is not None]
@@ -128,15 +128,15 @@ def standing_of(
 
 
 def health_of(state: AccountState, last: RunLine | None) -> Health:
-    """One word and a few: the gravest thing first."""
+    """Return the state in a few words: the worst that is true."""
     if state.elsewhere:
         return Health("idle", "Served by another process")
     if state.alarms:
         return Health("bad", state.alarms[0].heading)
     if state.trouble:
-        return Health("bad", "The last run could not be made")
+        return Health("bad", "The last run failed")
     if last is None:
-        return Health("idle", "The first run is under way" if state.running else "No run has ended yet")
+        return Health("idle", "The first run is in progress" if state.running else "No run has ended yet")
     if last.status == "stopped":
         return Health("bad", "The last run was stopped by a limit")
     if last.report.get("attention") or last.report.get("incidents"):
@@ -147,7 +147,7 @@ def health_of(state: AccountState, last: RunLine | None) -> Health:
 
 
 def _in_step(runs: Iterable[RunLine], system: str) -> datetime | None:
-    """What happened in a CRM before this instant has been taken over, or stands under waiting or attention."""
+    """Return until when a CRM is synced: what happened there before is copied, or waits, or needs attention."""
     for run in runs:
         found = run.report.get("connections", {}).get(system)
         if found is not None and found["state"] == "ok" and run.status != "stopped":
@@ -161,8 +161,8 @@ def _system(
     found = report.get("connections", {}).get(system, {})
     word = found.get("state", "")
     looks = {"ok": "good", "idle": "idle", "unavailable": "bad", "unauthorized": "bad"}
-    words = {"ok": "works", "idle": "nothing was asked", "unavailable": "cannot be reached"}
-    words |= {"unauthorized": "refuses the key", "": "not read yet"}
+    words = {"ok": "works", "idle": "not needed in the last run", "unavailable": "cannot be reached"}
+    words |= {"unauthorized": "rejects the key", "": "not read yet"}
     rates = {f"{rate.seconds:g}s": rate for rate in state.account.connections[system].rate}
     used = state.budgets.get(system, {})
     return SystemView(
@@ -185,7 +185,7 @@ def _rate_words(rate: Rate) -> str:
 
 
 def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[ReasonGroup]:
-    """Items by reason, the largest group last seen first in the report's own order; a part of each."""
+    """Group items by reason, in the order of the report, with at most ``shown`` lines each."""
     by_reason: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for item in items:
         by_reason[item["reason"]].append(item)
@@ -199,7 +199,7 @@ def _group(reason: str, items: Sequence[Mapping[str, Any]], shown: int) -> Reaso
 
 
 def lines_of(items: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """Items of a report as people read them."""
+    """Return items of a report for people."""
     return [_line_of(item) for item in items]
 
 
@@ -217,7 +217,7 @@ def _line_of(item: Mapping[str, Any]) -> Line:
 
 
 def steps_of(story: TaskStory) -> list[Step]:
-    """A task's timeline, oldest first."""
+    """Return a task's history, oldest first."""
     bad = {"incident", "failed", "parked", "in_doubt", "gone"}
     return [
         Step(
@@ -233,7 +233,7 @@ def steps_of(story: TaskStory) -> list[Step]:
 
 
 def questions_of(story: TaskStory) -> list[tuple[str, str, str]]:
-    """What is open of a task: (CRM, sentence, the CRM's own words)."""
+    """Return the unfinished operations of a task: (CRM, sentence, the CRM's own words)."""
     wanted = (*UNSETTLED, OpState.FAILED, OpState.PARKED)
     return [
         (label_of(operation.system), OPEN_QUESTIONS[operation.state], redact(operation.words))
@@ -243,7 +243,7 @@ def questions_of(story: TaskStory) -> list[tuple[str, str, str]]:
 
 
 def copies_of(view: TaskView) -> list[tuple[str, str, str, str]]:
-    """A task's copies: (CRM, state in a word, id, whose)."""
+    """Return a task's copies: (CRM, state in a word, id, ``ours`` or ``theirs``)."""
     return [
         (label_of(copy.system), _STATES.get(copy.state, copy.state), copy.remote_id, "ours" if copy.made else "theirs")
         for copy in view.replicas
@@ -251,5 +251,5 @@ def copies_of(view: TaskView) -> list[tuple[str, str, str, str]]:
 
 
 def title_of(task: Task) -> str:
-    """What people call it."""
+    """Return the title of a task for people."""
     return task.full_name

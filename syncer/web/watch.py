@@ -40,11 +40,11 @@ class LoopControl:
         self._look = look
 
     def run_now(self, account: str) -> None:
-        """Begin a run as soon as none is under way."""
+        """Begin a run as soon as the current one has ended."""
         self._loop.call_soon_threadsafe(self._run, account)
 
     def wake(self, account: str) -> None:
-        """Look at what the CRMs have told since."""
+        """Process the events that were received."""
         self._loop.call_soon_threadsafe(self._look, account)
 
 

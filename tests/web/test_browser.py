@@ -43,7 +43,7 @@ def test_a_task_that_is_stuck_is_read_of_freed_and_gone(served: Served) -> None:
         assert needs.get_by_text(Reason.REFUSED.sentence).is_visible()
         served.superfone.allowed_types = allowed
         needs.get_by_role("button", name="Try again").click()
-        assert visit.page.get_by_role("status").inner_text() == "It is free: the next run tries again."
+        assert visit.page.get_by_role("status").inner_text() == "The next run tries again."
         until(lambda: not daemon.answers[-1]["attention"])
         visit.renew()
         visit.page.get_by_text("All is well").wait_for()
@@ -112,10 +112,10 @@ def test_with_the_keyboard_alone(shown: ShownPage, url: str) -> None:
         assert here.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
         shown.board.change(shown.name, running=True)
         visit.renew()
-        visit.page.get_by_text("A run is under way").wait_for()
+        visit.page.get_by_text("A run is in progress").wait_for()
         assert here.inner_text().startswith("Try again")
         keyboard.press("Enter")
-        visit.page.get_by_text("It is free: the next run tries again.").wait_for()
+        visit.page.get_by_text("The next run tries again.").wait_for()
         visit.close()
 
 
@@ -127,7 +127,7 @@ def test_without_scripts(shown: ShownPage, url: str) -> None:
         assert visit.page.get_by_role("status").inner_text() == "A run begins now."
         assert shown.wishes.runs == [shown.name]
         visit.page.get_by_role("link", name="All tasks").click()
-        visit.page.get_by_label("Name or title").fill("plan")
+        visit.page.get_by_label("Name, title").fill("plan")
         visit.page.get_by_role("button", name="Show").click()
         assert visit.page.get_by_role("heading", name="Tasks 1").is_visible()
         visit.close()

@@ -107,7 +107,7 @@ def test_the_overview_names_the_files_that_cannot_be_used(shown: ShownPage) -> N
     shown.board.broken_files = ("b.toml: this is not TOML",)
     words = words_of(shown.get("/"))
     assert "b.toml: this is not TOML" in words
-    assert "goes on with the file's last valid content" in words
+    assert "the last valid content stays in use" in words
     shown.board.broken_files = ()
     assert "last valid content" not in words_of(shown.get("/"))
 
@@ -160,7 +160,7 @@ def test_tasks_are_found_by_name_and_come_page_by_page(shown: ShownPage, monkeyp
     tasks = f"{shown.home}/tasks"
     assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=send"))
     assert "Tasks 1" in words_of(shown.get(f"{tasks}?text=nobody@"))
-    assert "No task fits." in words_of(shown.get(f"{tasks}?state=done"))
+    assert "No task matches." in words_of(shown.get(f"{tasks}?state=done"))
     assert "Tasks 1" in words_of(shown.get(f"{tasks}?system=superfone"))
     monkeypatch.setattr(pages, "PER_PAGE", 2)
     first, second = (words_of(shown.get(f"{tasks}?page={number}")) for number in (1, 2))
@@ -168,7 +168,7 @@ def test_tasks_are_found_by_name_and_come_page_by_page(shown: ShownPage, monkeyp
     assert "Previous Page 2 of 2" in second
     assert "Call again" in second
     assert "Call again" not in first
-    assert "No task fits." in words_of(shown.get(f"{tasks}?page=999999"))
+    assert "No task matches." in words_of(shown.get(f"{tasks}?page=999999"))
     shown.get(f"{tasks}?page=x&state=%00&system=%FF")
 
 
@@ -215,7 +215,7 @@ def test_a_bug_of_ours_is_a_page_and_is_logged(shown: ShownPage, monkeypatch: py
     with capture_logs() as logs:
         answer = client.get(shown.home)
     assert answer.status_code == 500
-    assert "The log says more" in words_of(answer.text)
+    assert "with the last lines of the log" in words_of(answer.text)
     assert "Content-Security-Policy" in answer.headers
     (line,) = [line for line in logs if line["event"] == "web.failed"]
     assert "ZeroDivisionError" in line["words"]

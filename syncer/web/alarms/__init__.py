@@ -1,1 +1,1 @@
-"""Alarms: when one begins and ends (`rules`, pure), what that is judged from (`facts`), and who is told (`telling`)."""
+"""Alarms: when they begin and end (`rules`, pure), from which facts (`facts`), and how they are sent (`telling`)."""

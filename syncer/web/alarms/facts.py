@@ -1,4 +1,4 @@
-"""What the alarms are judged from, as the ledger tells it."""
+"""Read the facts for the alarms from the ledger."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 _PILES_UP: Final = frozenset({Reason.BUDGET, Reason.RETRY_LATER})
 _LOOK_BACK: Final = 12
-"""Runs, of which some may have broken off without a report."""
+"""How many runs are read. Some of them may have been interrupted without a report."""
 
 
 def alarms_of(ledger: Answers, account: Account, now: datetime) -> dict[str, Alarm]:
-    """The alarms that are on by what the ledger knows, whether or not a daemon has told them."""
+    """Return the active alarms by what the ledger knows, also those that no daemon has sent."""
     return judge(facts_of(ledger, account, now), ledger.alarms_on())
 
 
 def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = "") -> AlarmFacts:
-    """What is known of the account now. Raises `LedgerError`."""
+    """Return the facts about the account now. Raises `LedgerError`."""
     reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
     last = reports[0] if reports else {}
     incidents = ledger.incidents(now - INCIDENT_LASTS)
@@ -45,7 +45,7 @@ def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = ""
 
 
 def await_a_run(ledger: Ledger, now: datetime) -> None:
-    """A daemon begins to serve the account: from now on a run is awaited that ends well, unless one was already."""
+    """Note that a daemon begins to serve the account, so that a good run is expected from now on."""
     good_at, awaited = ledger.good_at(), _awaited(ledger)
     if awaited is None or (good_at is not None and good_at >= awaited) or awaited > now:
         ledger.exchange(AWAITED, "" if awaited is None else awaited.isoformat(), now.isoformat())
@@ -62,7 +62,7 @@ def _latest(*instants: datetime | None) -> datetime | None:
 
 def _refused(report: Mapping[str, Any]) -> dict[str, str]:
     return {
-        label_of(system): found.get("message") or "the key is wrong or revoked"
+        label_of(system): found.get("message") or "the key is wrong or was revoked"
         for system, found in report.get("connections", {}).items()
         if found["state"] == ConnectionState.UNAUTHORIZED
     }

@@ -1,7 +1,7 @@
-"""One account's alarms while a daemon serves it: judged, stored, told.
+"""One account's alarms while a daemon serves it: check them, store them, send messages.
 
-What is on is stored with the messages about it, in one transaction, so that a restart tells nothing twice. Only an
-alarm about a ledger that cannot be written is kept in memory until it can.
+An alarm and the messages about it are stored in one transaction, so that a restart sends nothing twice. Only if the
+ledger cannot be written, its alarm is kept in memory until it can.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _log: Final = structlog.get_logger("syncer.alarms")
 
 
 class Apart(Protocol):
-    """Does work that may have to wait beside the event loop."""
+    """Does work that may have to wait in a thread, beside the event loop."""
 
     def __call__(self, work: Callable[[], _T], /) -> Coroutine[Any, Any, _T]: ...
 
 
 class AlarmKeeper:
-    """Judges one account's alarms, and tells them."""
+    """Checks one account's alarms and sends messages about them."""
 
     def __init__(
         self, account: Account, apart: Apart, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -54,23 +54,23 @@ class AlarmKeeper:
 
     @property
     def has_news(self) -> bool:
-        """Whether there may be something to tell, and nobody is telling it."""
+        """Whether there may be messages to send, and none are being sent now."""
         return self._pending and not self._telling.locked()
 
     async def begin(self) -> None:
-        """The daemon serves the account from now on."""
+        """Begin: the daemon serves the account from now on."""
         await self._apart(partial(self._in_ledger, lambda ledger: await_a_run(ledger, self._clock())))
         await self.judge()
 
     async def judge(self, trouble: str | None = None) -> None:
-        """Look at how the account stands; ``trouble`` is what a run said of the ledger, empty if nothing was wrong."""
+        """Check the alarms. ``trouble`` is what a run found wrong with the ledger, or empty if it was fine."""
         if trouble is not None:
             self._trouble = trouble
         async with self._judging:
             try:
                 self.on = await self._apart(partial(self._in_ledger, self._judge))
             except Locked:
-                # Somebody else writes; the next look is soon.
+                # Another process writes. The next check is soon.
                 return
             except LedgerError:
                 self._judge_in_memory()
@@ -96,7 +96,7 @@ class AlarmKeeper:
         return after
 
     def _judge_in_memory(self) -> None:
-        """The ledger cannot be used: all that is known is that."""
+        """Check the alarms without the ledger, which cannot be used."""
         alone = AlarmFacts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble)
         after = {**self.on, **judge(alone, self.on)}
         now, new = self._clock(), self._messages(self.on, after)
@@ -107,7 +107,7 @@ class AlarmKeeper:
         self.on = after
 
     def _messages(self, before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> list[tuple[str, str, str]]:
-        """What is to be told to whom: (alarm, way, JSON), ends first."""
+        """Return the messages to send: (alarm, way, JSON). Messages about an end come first."""
         changed = [(alarm, "ended") for name, alarm in before.items() if name not in after]
         changed += [(alarm, "begun") for name, alarm in after.items() if name not in before]
         for alarm, state in changed:
@@ -120,7 +120,7 @@ class AlarmKeeper:
         ]
 
     async def tell(self) -> None:
-        """Tell what is due, all ways at once, and each alarm's messages in order."""
+        """Send the messages that are due: all ways at once, and those of each alarm in order."""
         async with self._telling:
             self._pending = False
             loose = {(one.alarm, one.way): one for one in reversed(self._loose)}
@@ -150,7 +150,7 @@ class AlarmKeeper:
             _log.warning("alarm.not_stored", account=self.account.name, words=str(error))
 
     def _settle_loose(self, telling: Telling, again: datetime | None) -> None:
-        """In memory: what was told need not be stored any more, and what was not will be."""
+        """Settle a message that is only in memory: if it was sent, it need not be stored any more."""
         self._loose.remove(telling)
         if again is None:
             self._unstored.remove((telling.alarm, telling.way, telling.message))
@@ -159,7 +159,7 @@ class AlarmKeeper:
 
 
 def _is_due(telling: Telling, now: datetime) -> bool:
-    """Whether it may be tried now; a clock that was set back since makes nobody wait longer than the longest pause."""
+    """Whether a message may be sent now. If our clock was set back, nobody waits longer than the longest pause."""
     return telling.not_before <= now or telling.not_before > now + LONGEST_WAIT
 
 

@@ -1,4 +1,4 @@
-"""When each alarm is on (pure)."""
+"""When each alarm is active (pure)."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from syncer.domain.times import span
 
 INCIDENT_LASTS: Final = timedelta(days=1)
 BACKLOG: Final = 50
-"""What waits for budget or for a retry may be this many without an alarm."""
+"""This many items may wait for a request budget or a retry without an alarm."""
 GROWN: Final = 3
-"""So many runs in a row it must have grown, or not have grown, before the alarm begins, or ends."""
+"""The backlog must grow in this many runs in a row before the alarm begins, and not grow in as many before it ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmFacts:
-    """What is known of an account at an instant.
+    """The facts about an account at an instant.
 
-    ``good_at`` is when a run last ended well, or since when one is awaited; ``None`` if none ever was. ``refused`` has
-    the words of each CRM that refuses the key, by its name. ``backlog`` counts what waits for budget or a retry in the
-    last runs, the newest last. ``incident`` is when the first of the recent incidents was, with the number of tasks
-    that are still to be put back. ``trouble`` is what is wrong with the ledger.
+    ``good_at`` is when a run last ended well, or since when one is expected; ``None`` if neither is known. ``refused``
+    are the error texts of the CRMs that reject the key, by the CRM's name. ``backlog`` counts the items that wait for a
+    request budget or a retry in the last runs, newest last. ``incident`` is when the first of the recent incidents was,
+    with the number of tasks that are still to be put back. ``trouble`` is what is wrong with the ledger.
     """
 
     now: datetime
@@ -39,7 +39,7 @@ class AlarmFacts:
 
 
 def judge(facts: AlarmFacts, before: Mapping[str, Alarm]) -> dict[str, Alarm]:
-    """The alarms that are on now, by name. One that goes on keeps its beginning; its words are those of now."""
+    """Return the active alarms by name. An alarm that goes on keeps its beginning, and gets new words."""
     found = {}
     for alarm in _on(facts, before):
         since = before[alarm.name].since if alarm.name in before else alarm.since
@@ -49,11 +49,11 @@ def judge(facts: AlarmFacts, before: Mapping[str, Alarm]) -> dict[str, Alarm]:
 
 def _on(facts: AlarmFacts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
     if (detail := _stuck(facts)) is not None:
-        remedy = "See what the last run said: syncer status. Is the daemon running? syncer sync starts it."
+        remedy = "To see what the last run reported, type: syncer status. If no daemon is running, type: syncer sync"
         yield Alarm(AlarmName.STUCK, facts.now, detail, remedy)
     if facts.refused:
         detail = "; ".join(f"{system}: {words}" for system, words in facts.refused.items())
-        remedy = "Put a valid key where the account file says, and try it: syncer check."
+        remedy = "Put a valid key where the account file refers to. To test it, type: syncer check"
         yield Alarm(AlarmName.UNAUTHORIZED, facts.now, detail, remedy)
     if facts.incident is not None:
         first, still = facts.incident
@@ -62,25 +62,25 @@ def _on(facts: AlarmFacts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
             detail = (
                 f"Somebody acted between our read and our write, and an open task was closed; {number} to be put back."
             )
-            remedy = "It is put back by itself; to hear what happened: syncer status."
+            remedy = "The next runs put it back by themselves. To see what happened, type: syncer status"
             yield Alarm(AlarmName.INCIDENT, first, detail, remedy)
     if _piles_up(facts.backlog, on=AlarmName.BACKLOG in before):
         detail = f"{facts.backlog[-1]} operations wait for a CRM's budget or for another try."
-        remedy = "If it goes on: raise run_limit or rate where the CRM allows it, and look at: syncer status."
+        remedy = "If it goes on, raise run_limit, or rate if the CRM allows it. To see the list, type: syncer status"
         yield Alarm(AlarmName.BACKLOG, facts.now, detail, remedy)
     if facts.other_ledger:
         detail = "Another ledger writes for this account."
-        remedy = "Stop the program that uses it; then, where the account is to be served: syncer ledger take-over."
+        remedy = "Stop the program that uses it. Then type, where the account is to be served: syncer ledger take-over"
         yield Alarm(AlarmName.SECOND_LEDGER, facts.now, detail, remedy)
     if facts.trouble:
-        remedy = "Nothing is sent that could not be stored; mend it as the message says, the next run goes on."
+        remedy = "Nothing is sent that could not be stored. Repair it as the message says; then the next run goes on."
         yield Alarm(AlarmName.LEDGER, facts.now, facts.trouble, remedy)
 
 
 def _stuck(facts: AlarmFacts) -> str | None:
     if facts.good_at is None:
         return "No run has ended well yet."
-    # A clock that was set back is not trusted to tell that all is well.
+    # If our clock was set back, the last good run seems to be in the future. That must not hide the alarm.
     silent = abs(facts.now - facts.good_at)
     if silent <= facts.stuck_after:
         return None

@@ -1,4 +1,4 @@
-"""How an alarm is told: a command, a webhook, and the services that the library apprise knows."""
+"""How a message about an alarm is sent: by a command, a webhook, or a service that the library apprise knows."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from syncer.config.schema import AlarmsTable
 from syncer.domain.redact import redact
 
 COMMAND_LASTS: Final = 10.0
-"""Seconds that a command may run."""
+"""The most seconds that a command may run."""
 ANSWER_WITHIN: Final = 10.0
-"""Seconds until a webhook has to answer."""
+"""The most seconds until a webhook answers."""
 FIRST_WAIT: Final = timedelta(seconds=15)
 LONGEST_WAIT: Final = timedelta(hours=1)
 GIVEN_UP_AFTER: Final = timedelta(days=1)
 _LONGEST_ERROR: Final = 200
 
 Way = Callable[[str], Coroutine[Any, Any, None]]
-"""Tells one message, JSON. Raises `NotTold`."""
+"""Sends one message (JSON). Raises `NotTold`."""
 
 
 class NotTold(Exception):
-    """Nobody got the message; the text says why."""
+    """The message was not delivered. The text says why."""
 
 
 def ways_of(alarms: AlarmsTable) -> dict[str, Way]:
-    """How an account's alarms are told, by the name of each way."""
+    """Return how an account's alarms are sent, by the name of each way."""
     ways: dict[str, Way] = {}
     if alarms.command:
         ways["command"] = partial(run_command, alarms.command)
@@ -49,16 +49,16 @@ def ways_of(alarms: AlarmsTable) -> dict[str, Way]:
 
 
 def next_try(made_at: datetime, tries: int, now: datetime) -> datetime | None:
-    """When a message that was tried ``tries`` times without success is tried again; ``None``: not any more."""
+    """Return when to try a message again that failed ``tries`` times, or ``None`` to give it up."""
     wait = min(FIRST_WAIT * 2 ** min(tries, 20), LONGEST_WAIT)
-    # A clock that was set back, or far forward, makes it neither endless nor short.
+    # With ``abs``, a clock that was set back does not lead to tries without end.
     return None if abs(now + wait - made_at) > GIVEN_UP_AFTER else now + wait
 
 
 async def run_command(command: str, message: str) -> None:
-    """Run it with the message on its standard input, for 10 seconds at most. Raises `NotTold`.
+    """Run the command with the message on its standard input, for 10 seconds at most. Raises `NotTold`.
 
-    One that was ended may have told all the same: it is not run again.
+    A command that took longer is killed. It may have delivered the message, so it is not run again.
     """
     quiet = asyncio.subprocess.DEVNULL
     try:
@@ -85,7 +85,7 @@ async def run_command(command: str, message: str) -> None:
 
 
 def post(address: str, message: str) -> None:
-    """Post it as JSON; redirections are not followed. Raises `NotTold`."""
+    """Post the message as JSON. Redirects are not followed. Raises `NotTold`."""
     headers = {"Content-Type": "application/json", "User-Agent": f"syncer/{__version__}"}
     request = urllib.request.Request(address, message.encode(), headers, method="POST")  # noqa: S310 - checked when read
     opener = urllib.request.build_opener(_NoRedirect)
@@ -97,7 +97,7 @@ def post(address: str, message: str) -> None:
         msg = f"{urlsplit(address).hostname} answered with status {error.code}"
         raise NotTold(msg) from error
     except (OSError, HTTPException, ValueError) as error:
-        msg = f"{urlsplit(address).hostname} did not take it: {redact(str(error))[:_LONGEST_ERROR]}"
+        msg = f"{urlsplit(address).hostname} did not accept it: {redact(str(error))[:_LONGEST_ERROR]}"
         raise NotTold(msg) from error
 
 
@@ -109,7 +109,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def notify(address: str, message: str) -> None:
-    """Tell it by apprise, in words. Raises `NotTold`."""
+    """Send the message in words by apprise. Raises `NotTold`."""
     try:
         import apprise
     except ImportError:
@@ -118,17 +118,17 @@ def notify(address: str, message: str) -> None:
     told = json.loads(message)
     sender = apprise.Apprise()
     if not sender.add(address):
-        msg = "apprise does not know this kind of address; look at [alarms] notify"
+        msg = "apprise does not know this kind of address; correct [alarms] notify"
         raise NotTold(msg)
     title, body = in_words(told)
     kind = apprise.NotifyType.SUCCESS if told["state"] == "ended" else apprise.NotifyType.WARNING
     if not sender.notify(body=body, title=title, notify_type=kind):
-        msg = "apprise could not tell it"
+        msg = "apprise could not send it"
         raise NotTold(msg)
 
 
 def in_words(told: dict[str, Any]) -> tuple[str, str]:
-    """A title and a text for people."""
+    """Return a title and a text for people."""
     if told["state"] == "ended":
         return f"syncer: {told['account']}: {told['alarm']} is over", f"It began at {told['since']}."
     title = f"syncer: {told['account']}: {told['alarm']}"

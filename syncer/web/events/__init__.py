@@ -1,1 +1,1 @@
-"""Events that CRMs deliver, each a hint and never a fact: taken in (`intake`), stored many at a time (`inbox`)."""
+"""Receive events of CRMs (`intake`) and store them, many at a time (`inbox`). An event is a hint, never a fact."""

@@ -1,4 +1,4 @@
-"""Stores what was delivered, many deliveries in one transaction, so that ten thousand at once are a few writes."""
+"""Store deliveries, many in one transaction, so that ten thousand at once need only a few writes."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from syncer.ledger import HintBook, Ledger, LedgerError
 from syncer.ledger.hints import Delivered, NoRoom
 
 MOST: Final = 2000
-"""Deliveries that wait to be stored; whoever comes then is told to come again."""
+"""The most deliveries that wait to be stored. Further ones are answered with 503, so that the CRM sends them again."""
 AT_ONCE: Final = 500
 _log: Final = structlog.get_logger("syncer.events")
 
 
 class NotStored(Exception):
-    """The delivery could not be stored: the CRM may deliver it again."""
+    """The delivery could not be stored. The CRM may send it again."""
 
 
 class Inbox:
-    """One account's deliveries on their way into its ledger."""
+    """One account's deliveries that are not stored yet."""
 
     def __init__(self, account: Account, clock: Callable[[], datetime]) -> None:
         self._account = account
@@ -37,7 +37,7 @@ class Inbox:
         self._writing: asyncio.Task[None] | None = None
 
     async def put(self, delivered: Delivered) -> bool:
-        """Store it; whether it is new. Raises `NotStored`."""
+        """Store a delivery. Returns whether it is new. Raises `NotStored`."""
         if len(self._waiting) >= MOST:
             raise NotStored
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()

@@ -1,6 +1,7 @@
-"""``POST /events/NAME/CRM``: answered at once, and looked at by a run for that contact alone.
+"""``POST /events/NAME/CRM``: store the event and answer at once. A run for that contact follows.
 
-Refused in this order: no such account or off (404), too large (413), forged (401), not understood (400), known (409).
+Checks in this order: unknown account or switched off (404), too large (413), forged (401), not understood (400),
+received before (409).
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from syncer.web.events.inbox import Inbox, NotStored
 from syncer.web.site import Site
 
 LARGEST: Final = 1024 * 1024
-"""Bytes of a body."""
+"""The largest body, in bytes."""
 READ_AT_ONCE: Final = 32
-"""Bodies that are read at the same time; the others wait in their sockets, and not in our memory."""
+"""How many bodies are read at the same time. Others wait in their sockets, where they take none of our memory."""
 READ_WITHIN: Final = 10.0
 SAME_WITHIN: Final = 2.0
-"""Seconds in which the same body, of a CRM that gives its deliveries no id, is the same delivery again."""
+"""For this many seconds an equal body counts as a repetition, if the CRM gives its deliveries no id."""
 _REMEMBERED: Final = 1000
 _STATUS: Final = {
     "accepted": 202,
@@ -46,8 +47,8 @@ _STATUS: Final = {
 _log: Final = structlog.get_logger("syncer.events")
 
 
-class _Door:
-    """One account's readers and its inbox, as its file says."""
+class _AccountEvents:
+    """One account's event readers and its inbox, as its file configures them."""
 
     def __init__(self, account: Account, site: Site) -> None:
         self.account = account
@@ -60,11 +61,11 @@ class _Door:
 
 
 class Intake:
-    """The handler of one site."""
+    """The event handler of one site."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._doors: dict[str, _Door] = {}
+        self._by_account: dict[str, _AccountEvents] = {}
         self._lately: OrderedDict[bytes, float] = OrderedDict()
         self._to_wake: set[str] = set()
         self._reading = asyncio.Semaphore(READ_AT_ONCE)
@@ -77,14 +78,14 @@ class Intake:
 
     async def _deliver(self, request: Request) -> Response:
         name, system = request.path_params["name"], request.path_params["system"]
-        door = self._door(name)
-        if door is None:
+        served = self._served(name)
+        if served is None:
             return self._answer("", "", "not_found")
-        reader = door.readers.get(system)
+        reader = served.readers.get(system)
         if reader is None or not reader.is_address(request.path_params.get("rest", "")):
-            # What others write into an address must not become a label.
-            return self._answer(name, system if system in door.account.connections else "", "not_found")
-        outcome, is_news = await self._take(request, door, system, reader)
+            # An unknown name must not become a label of a metric: anybody could add labels without end.
+            return self._answer(name, system if system in served.account.connections else "", "not_found")
+        outcome, is_news = await self._take(request, served, system, reader)
         if is_news:
             self._site.control.wake(name)
         return self._answer(name, system, outcome)
@@ -93,18 +94,18 @@ class Intake:
         self._site.metrics.note_event(account, system, outcome)
         return PlainTextResponse(outcome.replace("_", " ") + "\n", _STATUS[outcome])
 
-    def _door(self, name: str) -> _Door | None:
+    def _served(self, name: str) -> _AccountEvents | None:
         state = self._site.board.get(name)
         if state is None or state.elsewhere:
-            self._doors.pop(name, None)
+            self._by_account.pop(name, None)
             return None
-        found = self._doors.get(name)
+        found = self._by_account.get(name)
         if found is None or found.account != state.account:
-            found = self._doors[name] = _Door(state.account, self._site)
+            found = self._by_account[name] = _AccountEvents(state.account, self._site)
         return found
 
     def _is_repeated(self, account: str, system: str, body: bytes) -> bool:
-        """Whether the same was delivered a moment ago; it is looked at once, then."""
+        """Whether an equal event was delivered a moment ago. Both lead to one run."""
         key, now = hashlib.sha256(f"{account}\0{system}\0".encode() + body).digest(), time.monotonic()
         before = self._lately.get(key)
         if before is not None and now - before < SAME_WITHIN:
@@ -115,8 +116,10 @@ class Intake:
             self._lately.popitem(last=False)
         return False
 
-    async def _take(self, request: Request, door: _Door, system: str, reader: EventReader) -> tuple[str, bool]:
-        """What becomes of a delivery, in a word, and whether there is something to look at."""
+    async def _take(
+        self, request: Request, served: _AccountEvents, system: str, reader: EventReader
+    ) -> tuple[str, bool]:
+        """Return what becomes of a delivery, in a word, and whether a run is needed."""
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST:
             return "too_large", False
@@ -125,27 +128,27 @@ class Intake:
             if body is None:
                 return "too_large", False
             told = reader.read(request.headers, body)
-            repeated = told.delivery is None and self._is_repeated(door.account.name, system, body)
-            new = await door.inbox.put(_delivered(system, told))
+            repeated = told.delivery is None and self._is_repeated(served.account.name, system, body)
+            new = await served.inbox.put(_delivered(system, told))
         except Forged as error:
-            _log.warning("event.forged", account=door.account.name, system=system, words=str(error))
+            _log.warning("event.forged", account=served.account.name, system=system, words=str(error))
             return "forged", False
         except NotUnderstood as error:
-            _log.info("event.not_understood", account=door.account.name, system=system, words=str(error))
+            _log.info("event.not_understood", account=served.account.name, system=system, words=str(error))
             return "not_understood", False
         except NotStored:
-            # What comes again has to be stored.
+            # When these are delivered again, they must be stored and not count as repetitions.
             self._lately.clear()
             return "full", False
         except (ClientDisconnect, TimeoutError):
             return "broken", False
         if repeated:
-            self._wake_later(door.account.name)
+            self._wake_later(served.account.name)
             return "accepted", False
         return ("accepted", True) if new else ("known", False)
 
     def _wake_later(self, account: str) -> None:
-        """Wake the daemon once for all that is repeated meanwhile: it may also tell of something that came after."""
+        """Wake the daemon once for all repetitions until then, because one of them may report something new."""
         if account not in self._to_wake:
             self._to_wake.add(account)
             asyncio.get_running_loop().call_later(SAME_WITHIN, self._wake, account)
@@ -155,7 +158,7 @@ class Intake:
         self._site.control.wake(account)
 
     async def _body(self, request: Request) -> bytes | None:
-        """The whole body; ``None`` if it is too large after all."""
+        """Return the whole body, or ``None`` if it turns out to be too large."""
         body = bytearray()
         async with self._reading, asyncio.timeout(READ_WITHIN):
             async for part in request.stream():
