@@ -165,7 +165,7 @@ class Grouping:
         """Whether the row is a second copy, and not a task that people made by copying a text.
 
         A second copy looks like the first, or each of the two was made by another ledger and people changed one since.
-        A ledger makes one copy, so beside a second copy that looks like the first no other is one.
+        A ledger makes one copy, so if there is one that looks like the first, no other row is a second copy.
         """
         if is_like(self._policy, row, first):
             return True
@@ -176,17 +176,18 @@ class Grouping:
         return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
 
     def _is_beside_a_second(self, row: Reading, first: Reading) -> bool:
-        """Whether the CRM shows a copy of the row's ledger that looks like the first: by its marker, or held as one.
+        """Whether another row is the copy of the row's ledger, open or finished.
 
-        The marker of a task that the ledger knows may not have been read. Then each task that looks like the first must
-        have a held copy.
+        It has the same marker, and it looks like the first or is held as a duplicate. The marker of a task that the
+        ledger knows may not have been read. Then each task that looks like the first must have a held copy.
         """
-        alike = [other for other in self.readings[row.system] if is_like(self._policy, other, first)]
-        others = [other for other in alike if other is not first and other.state is State.OPEN]
-        if any(other.marker == row.marker for other in others):
+        others = [other for other in self.readings[row.system] if other is not row and other is not first]
+        alike = [other for other in others if is_like(self._policy, other, first)]
+        held = [other for other in others if self._is_held_as_second(other)]
+        if any(other.marker == row.marker for other in (*alike, *held)):
             return True
-        held = [other for other in others if other.marker is None and self._is_held_as_second(other)]
-        return bool(held) and len(held) > len(others) - len(held)
+        unmarked = [other for other in held if other.marker is None and other in alike]
+        return bool(unmarked) and len(unmarked) > len(alike) - len(unmarked)
 
     def _is_held_as_second(self, row: Reading) -> bool:
         known = self._work.base.replicas.get(row.key)
