@@ -1,4 +1,4 @@
-"""What the judge knows of another machine, which serves the same account for a while with a ledger of its own."""
+"""What the oracle knows of another machine that serves the same account with a ledger of its own."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MACHINES = ("", " on the second machine", " on both machines")
 
 
 class Machines(Facts):
-    """Ours is the older one. Superfone keeps no markers: what the other one makes there looks as if people made it.
+    """Facts about two machines. Ours has the older ledger.
 
-    What the other CRMs show tells better, where it can be read; else only who has made something in Superfone by
-    itself, and so knows its user there.
+    Superfone keeps no markers, so a copy of the other machine looks as if people made it. A machine can know better
+    from the other CRMs if they can be read, or from its user id in Superfone once it has created a task there alone.
     """
 
     def __init__(self, *given: Any, **named: Any) -> None:
@@ -27,7 +27,7 @@ class Machines(Facts):
         self._machine = OURS
 
     def begins(self, machine: int, *, disturbed: bool) -> None:
-        """A run begins on this machine, in which not everything may be read if it is ``disturbed``."""
+        """Note that a run begins on this machine. If it is ``disturbed``, it may not read everything."""
         self.disturbed, self.began = disturbed, self.stage.now()
         changes, self._machine = machine != self._machine, machine
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
@@ -44,9 +44,9 @@ class Machines(Facts):
                     story.excused |= UNTOLD
 
     def _is_named_by_nothing(self, copy: Copy) -> bool:
-        """Whether it has another due by now than what it was made of, and nothing else tells who made it there.
+        """Whether the copy has another due than its task, and nothing shows that the other machine made it.
 
-        That tells another machine's copy which still has its due, or else a marker of that machine.
+        A marker of that machine would show it, or another copy of that machine that still has the due of its task.
         """
         if self._shows_its_due(copy):
             return False
@@ -55,7 +55,7 @@ class Machines(Facts):
         return not any(self._shows_its_due(other) for other in self.made_by_another)
 
     def _shows_its_due(self, copy: Copy) -> bool:
-        """Whether it is due as another copy of its task."""
+        """Whether another copy of its task has the same due."""
         there = self.tasks(copy[0]).get(copy[1])
         if there is None or there.due is None:
             return False
@@ -63,7 +63,7 @@ class Machines(Facts):
         return any(due is not None and abs(due - there.due) < SAME_DUE for due in dues)
 
     def _only_in_superfone(self) -> None:
-        """After a lost ledger, a copy there is a task of its own if what it was made of, or of which, is not read."""
+        """Excuse tasks that only Superfone shows: after a lost ledger, such a copy may be taken for a new task."""
         for name, story in self.stories.items():
             one_of_two = story.many > 1 or bool(story.alike)
             unread = not self.known.issuperset(self.open_copies(name))
@@ -71,32 +71,32 @@ class Machines(Facts):
                 story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
-        """It knows as little at first as one that begins after a loss."""
+        """Note that the other ledger begins. It knows as little as a ledger that was lost."""
         self.mark_alike()
         if self.closed_there is None:
             self.closed_there, self.ever_rebuilt = set(), True
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():
-                # Nobody who did not know can read all of theirs, or tell whose they are, and so what of it are copies.
+                # A new ledger cannot read all tasks of these persons, or not tell who they are, so it finds no copies.
                 if story.person in ailing | self.unsure or self._tells_nothing(name, story):
                     story.excused |= UNTOLD
 
     def _tells_nothing(self, name: str, story: Story) -> bool:
-        """Whether people changed it, and no copy with a marker is left that tells what the one in Superfone is of."""
+        """Whether people changed it, and no copy with a marker shows which task the Superfone copy belongs to."""
         marked = [copy for copy in self.open_copies(name) if copy[0] != "superfone" and copy not in self.theirs]
         changed = bool(story.deeds or story.done_at_most or story.undated)
         return (changed and not marked) or self.is_untold(name, story)
 
     def _may_be_doubled(self) -> None:
-        """What two ledgers make in the same moment is there twice, once for each of them: what a CRM lacks by then."""
+        """Allow for duplicates: two ledgers may both create a copy that a CRM lacks now."""
         for name, story in self.stories.items():
             there = Counter(system for system, _ in self.open_copies(name))
             if there.keys() != set(story.systems) or len(set(there.values())) > 1:
                 story.extra = 1
 
     def made_in_superfone(self, copy: Copy, story: Story) -> None:
-        """One machine made this copy, or one of both did."""
+        """Note that a machine created this copy. If both run, it is not known which one."""
         if not self.at_once:
             self._knows_its_user.add(OURS if self.ours_alone else ANOTHER)
         elif not self._knows_its_user >= {OURS, ANOTHER}:

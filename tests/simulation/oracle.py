@@ -1,6 +1,6 @@
-"""The judge: holds the engine to the laws, by what it knows (`Facts`). Shares no code with the engine.
+"""The oracle: checks the laws, by what it knows (`Facts`). It shares no code with the engine.
 
-It asks the three sandboxes, and of the ledger's file only which id a copy's task has there.
+It reads the three sandboxes, and from the ledger's file only the task id of a copy.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ZERO = timedelta(0)
 
 
 class Oracle(Machines):
-    """Asks every law when its time comes. ``told`` are the tasks of which the last report says that nobody can tell."""
+    """Checks each law at its time. ``told`` are the tasks that the last report lists as unclear."""
 
     def __init__(self, stage: SimulationStage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
         super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds)
@@ -42,7 +42,7 @@ class Oracle(Machines):
             self._judge(Write(system, self._before, self.tasks(system)))
             return
         lead = re.search(r"/lead/(\d+)/task$", call.path)
-        # A list is dated by its first page: changes during the other pages may be missed.
+        # A list counts as read when its first page was: changes while the other pages are read may be missed.
         if lead and reply.status == 200 and call.query.get("page") == "1":
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
         listed = re.search(r"/(?:lead|contacts)/(\w+)/tasks?$", call.path)
@@ -66,7 +66,7 @@ class Oracle(Machines):
         writes.l6_hands_off(self, write)
         writes.read_only(self, write)
         if self.stage.arriving or self.at_once:
-            # A run that is in progress, also on another machine, may have read this before.
+            # A run in progress, also one of another machine, may have read this before the change.
             changed = [(write.system, remote_id) for remote_id in (*write.created, *write.closed)]
             self.changed_at |= dict.fromkeys(changed, self.stage.now())
         for remote_id in write.created:
@@ -81,7 +81,7 @@ class Oracle(Machines):
             if self.ours_alone:
                 self.known.add((write.system, remote_id))
             elif self.at_once:
-                # Perhaps another machine made it, after ours had looked.
+                # Another machine may have created it after ours had read.
                 self.changed_at[write.system, remote_id] = self.stage.now()
             elif write.system != "superfone":
                 self.marked_by_another.add((write.system, remote_id))
@@ -92,7 +92,7 @@ class Oracle(Machines):
             writes.l3_no_false_completion(self, write, remote_id)
 
     def after_run(self, outcome: Outcome, *, machine: int = OURS, beside: Outcome | None = None) -> None:
-        """Check the laws that hold at any time, and note what the run has seen. ``beside`` is another machine's run."""
+        """Check the laws that hold after every run, and note what the run saw. ``beside`` is another machine's run."""
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)
@@ -108,7 +108,7 @@ class Oracle(Machines):
             self._has_seen(beside, ANOTHER)
 
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
-        """Note what this machine's run has seen."""
+        """Note what this machine's run saw."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
         doubtful = None if outcome.report is None else [i for i in outcome.report.waiting if i.reason == "in_doubt"]
         self.doubts = None if doubtful is None else {(item.task, item.system) for item in doubtful}
@@ -117,7 +117,7 @@ class Oracle(Machines):
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
-            # Each of these begins with the words that name the task.
+            # Each detail begins with the three words that name the task.
             not_looked_at = {" ".join(item.detail.split()[:3]).rstrip(":") for item in waiting if item.task is None}
             not_looked_at |= self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
@@ -127,9 +127,9 @@ class Oracle(Machines):
             self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread), machine)
 
     def _failed(self, items: set[tuple[str, str]]) -> set[str]:
-        """The copies, by their words in a report, that a run listed as unread (system, words), or whose contact.
+        """Return the copies, by their name in a report, that a run listed as unread, or whose contact it listed.
 
-        A process that stands still hears no answer to what it was reading, though nothing else is wrong.
+        A process that was suspended gets no answer to its request, although nothing else is wrong.
         """
         return {
             f"{system} task {remote_id}"
@@ -140,7 +140,7 @@ class Oracle(Machines):
         }
 
     def _unread(self, items: set[tuple[str, str]]) -> set[str]:
-        """The copies, by their words in a report, of tasks (id, system) of which a run could not read that CRM."""
+        """Return the copies, by their name in a report, of tasks (id, system) that a run could not read in that CRM."""
         names = {
             (system, task.name)
             for task_id, system in items

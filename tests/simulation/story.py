@@ -1,4 +1,4 @@
-"""What the judge remembers of one task, or of several that nothing tells apart."""
+"""What the oracle remembers of one task, or of several that cannot be told apart."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 UNTOLD = frozenset({"L2", "L4", "L7"})
-"""The laws that nobody can be held to for a task whose copies nothing connects any more."""
+"""The laws that no engine can keep for a task whose copies nothing connects any more."""
 DEFAULT_DUE = timedelta(days=1)
 SAME_DUE = timedelta(seconds=1)
 """CRMs drop fractions of a second."""
 WINDOW = timedelta(seconds=60)
-"""What is due within it of something else may be taken for it where nothing but the due tells them apart."""
+"""Two tasks whose dues differ by less may be mixed up if only the due tells them apart."""
 
 
 @dataclass(slots=True)
 class Typed:
-    """A value that a person gave to a field of one copy, the ``number``-th that anybody typed.
+    """A value that a person typed into a field of one copy. ``number`` counts all values that anybody typed.
 
-    ``spread``: another copy has shown it since. ``settled``: nobody can be asked for it any more: it was told as
-    overwritten, it gave way to a later one in the same copy, or no engine could have kept it. ``made``: the copy was
-    made with it.
+    ``spread`` is true once another copy has shown the value. ``settled`` is true if nothing more is expected of it: it
+    was reported as overwritten, a later value replaced it in the same copy, or no engine could have kept it. ``made``
+    is true if the copy was created with it.
     """
 
     field: str
@@ -36,17 +36,17 @@ class Typed:
 
 @dataclass(slots=True)
 class Story:
-    """What really happened to one task of a person's.
+    """What really happened to one task.
 
-    ``many`` is how many tasks have this name: equal ones, of which nobody can say which is which. They are judged
-    together, by their number. ``twins`` are the copies that people made of it by hand.
+    ``many`` is how many tasks have this name. They are equal, so only their number is checked. ``twins`` counts the
+    copies that people made by hand.
 
-    ``seen`` and ``noticed``: a clean run has seen it open, and closed. ``deeds`` are what people did to its copies,
-    ``dues`` the dues that they ever gave to one, ``excused`` the laws that no engine could keep for it any more.
-    ``to_put_back``: a race closed it. ``undated``: since when it has no due; ``due_made_up``: one was made up for it.
-    ``they_closed`` and ``we_closed`` count closings, by system. ``alike`` are the names of the stories that nothing
-    but a name tells apart from it in Superfone. ``gone`` are the CRMs
-    where its contact was deleted. ``extra``: how many doubles of each other ledgers may have made at most.
+    ``seen`` and ``noticed`` are true once a clean run has seen it open, or closed. ``deeds`` are what people did to its
+    copies, ``dues`` are all dues that they gave to one, and ``excused`` are the laws that no engine could keep for it.
+    ``to_put_back`` is true if a race closed it. ``undated`` is since when it has no due, and ``due_made_up`` is true if
+    one was made up for it. ``they_closed`` and ``we_closed`` count closings by system. ``alike`` are the names of the
+    stories that differ from it in Superfone by their name only. ``gone`` are the CRMs where its contact was deleted.
+    ``extra`` is how many duplicates of each copy other ledgers may have made at most.
     """
 
     person: int
@@ -76,12 +76,12 @@ class Story:
 
     @property
     def done_at_least(self) -> int:
-        """How many are done: two copies that people closed in one CRM are two tasks."""
+        """How many are certainly done: two copies that people closed in one CRM are two tasks."""
         return min(self.many, max(self.they_closed.values(), default=0))
 
     @property
     def done_at_most(self) -> int:
-        """How many may be done: two copies that people closed in two CRMs may be two tasks, or one."""
+        """How many may be done: two copies that people closed in two CRMs may be one task or two."""
         return min(self.many, self.they_closed.total())
 
     @property
@@ -90,16 +90,16 @@ class Story:
         return self.many * (1 + self.extra)
 
     def gets_due(self, due: datetime | None, now: datetime) -> None:
-        """Somebody gave it this due, or none."""
+        """Note that somebody gave it this due, or removed its due."""
         if due is None:
             self.undated = now.replace(microsecond=0)
         else:
             self.dues.add(due)
 
     def may_be_due(self, due: datetime | None, now: datetime, off: tuple[timedelta, timedelta]) -> bool:
-        """Whether somebody gave it this due or, where nobody gave it any, we did, to all its copies the same.
+        """Whether somebody gave it this due; or nobody gave it one, and we made up the same due for all its copies.
 
-        ``off``: how much our clock was ever slow, and fast.
+        ``off`` is how much our clock was slow and fast at most.
         """
         if due is not None and any(abs(due - one) < SAME_DUE for one in self.dues):
             return True
@@ -111,6 +111,6 @@ class Story:
         return self.due_made_up
 
     def is_like(self, other: Story) -> bool:
-        """Whether both are one person's, and due together: in Superfone nothing else tells them apart."""
+        """Whether both belong to one person and are due together. In Superfone nothing else tells them apart."""
         near = any(abs(mine - theirs) <= WINDOW for mine in self.dues for theirs in other.dues)
         return self is not other and self.person == other.person and near
