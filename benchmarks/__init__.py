@@ -1,1 +1,1 @@
-"""What the engine costs: each module is a command that prints ratios taken in one run. `README.md` tells of them."""
+"""What the engine costs. Each module is a command that prints ratios from one run; see `README.md`."""

@@ -1,4 +1,4 @@
-"""An account between the simulated CRMs: its runs, what they sent, and a ledger that agrees with the CRMs already."""
+"""An account with the simulated CRMs: its runs, their requests, and a ledger that agrees with the CRMs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ run_limit = "0s"
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request as it was sent, to be sent once more by a loop that does nothing else."""
+    """One request. A loop that does nothing else sends it again."""
 
     method: str
     url: str
@@ -57,7 +57,7 @@ class Sent:
 
 
 class Recorder(httpx.AsyncBaseTransport):
-    """The network, with a list of what was sent."""
+    """The network. It notes what was sent."""
 
     def __init__(self, sent: list[Sent]) -> None:
         self._network = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=8, max_keepalive_connections=8))
@@ -72,7 +72,7 @@ class Recorder(httpx.AsyncBaseTransport):
 
 
 class BenchAccount:
-    """One account in ``folder``, of these CRMs at ``url``."""
+    """One account in ``folder`` with these CRMs at ``url``."""
 
     def __init__(self, folder: Path, url: str, systems: Sequence[str] = tuple(TABLES)) -> None:
         os.environ.update(SECRETS)
@@ -85,11 +85,11 @@ class BenchAccount:
         self.sent: list[Sent] = []
 
     def adapters(self) -> dict[str, Adapter]:
-        """One adapter for each CRM, which note what they send."""
+        """Return one adapter for each CRM. They note what they send."""
         return build_adapters(self.settings, {system: Recorder(self.sent) for system in self.settings.connections})
 
     async def run(self, creates: int = 0) -> tuple[float, Report]:
-        """One run: the CPU seconds that it took, and its report. ``sent`` has its requests afterwards."""
+        """Make one run. Returns its CPU seconds and its report. Its requests are in ``sent`` afterwards."""
         self.sent.clear()
         adapters = self.adapters()
         began = time.process_time()
@@ -129,7 +129,7 @@ def _replica(row: Reading, task: Task) -> Replica:
 
 
 async def bare(sent: Sequence[Sent]) -> float:
-    """The CPU seconds of a loop that sends the same requests by httpx, one after another, and reads the answers."""
+    """Send the same requests by httpx, one after another, and read the answers. Returns the CPU seconds."""
     async with httpx.AsyncClient() as client:
         began = time.process_time()
         for one in sent:

@@ -1,6 +1,6 @@
-"""How long commands take that only look at a ledger, against ``syncer --help``, in CPU seconds.
+"""The CPU time of commands that only read a ledger, compared with ``syncer --help``.
 
-``python -m benchmarks.commands [TASKS]``: with a ledger of so many open tasks (1,000).
+``python -m benchmarks.commands [TASKS]``: with a ledger of this many open tasks (default 1,000).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.runs import QUIET
 
 TASKS: Final = 1_000
 TIMES: Final = 5
-"""The cheapest of them counts, the others may have been disturbed."""
+"""How often each command is run. The fastest one counts, because the others may have been disturbed."""
 MODULES: Final = (
     "syncer.cli.app",
     "syncer.config.loader",
@@ -31,7 +31,7 @@ MODULES: Final = (
 
 
 def seconds(*arguments: str) -> float:
-    """The CPU seconds of Python with these arguments."""
+    """Return the CPU seconds of Python with these arguments."""
     return min(_once(arguments) for _ in range(TIMES))
 
 
@@ -43,7 +43,7 @@ def _once(arguments: tuple[str, ...]) -> float:
 
 
 async def prepare(folder: Path, tasks: int) -> tuple[Path, str]:
-    """An account file whose ledger had a run, and the id of one of its tasks."""
+    """Return an account file whose ledger had a run, and the id of one of its tasks."""
     with crms(tasks, settled=True) as url:
         account = BenchAccount(folder, url, QUIET)
         await account.settle()

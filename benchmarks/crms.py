@@ -1,4 +1,4 @@
-"""The three CRMs, simulated, in a process of their own: what they cost themselves is in no figure."""
+"""The three simulated CRMs in a process of their own, so that their own cost is in no figure."""
 
 from __future__ import annotations
 
@@ -23,14 +23,15 @@ from adapters.superfone.sandbox import SuperfoneSandbox
 
 HOST: Final = "127.0.0.1"
 LISTS: Final = ("/tasks/search", "/tasks/filter", "/contacts/search", "/contacts", "/whoami")
-"""Where a page of a list is read; it is the same page every time, as long as nobody acts."""
+"""The paths of lists. As long as nobody acts, a page is the same every time."""
 
 
 @contextmanager
 def crms(tasks: int, *, settled: bool = False) -> Iterator[str]:
-    """Serve them on loopback, with so many tasks; the address under which each has its name.
+    """Serve the CRMs on loopback with this many tasks. Yields the address; each CRM is at its name below it.
 
-    Each person is in all three and has one task, made in turn in one of them. ``settled``: in Reply and HighLevel both.
+    Each person is in all three CRMs and has one task, created in each CRM in turn. If ``settled``, every task is in
+    both Reply and HighLevel.
     """
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
@@ -51,7 +52,7 @@ def _serve(pipe: Connection, tasks: int, settled: bool) -> None:  # noqa: FBT001
             _remember_lists(sandbox)
     app = Starlette(routes=[Mount(f"/{name}", application(sandbox)) for name, sandbox in sandboxes.items()])
     config = uvicorn.Config(app, log_level="critical", access_log=False, lifespan="off", ws="none")
-    # With the protocol's name asyncio switches off Nagle's algorithm.
+    # Only with the protocol's number asyncio switches off Nagle's algorithm.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind((HOST, 0))
     listener.listen()
@@ -80,7 +81,7 @@ def _filled(tasks: int, *, settled: bool) -> Mapping[str, Sandbox]:
 
 
 def _remember_lists(sandbox: Sandbox) -> None:
-    """Answer the same page again as it was: to make it anew takes longer, the more tasks there are."""
+    """Answer an equal request with the stored page, because creating one takes longer the more tasks there are."""
     honest, known = sandbox.handle, dict[tuple[str, bytes], Reply]()
 
     def handle(call: Call) -> Reply:

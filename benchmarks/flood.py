@@ -1,7 +1,7 @@
-"""Deliveries of events, all at once, against a daemon in a process of its own that goes on with its runs.
+"""Many events at once for a daemon in a process of its own, which goes on with its runs.
 
-``python -m benchmarks.flood [DELIVERIES] [FILES]``: so many (10,000), each on a connection of its own, and how many
-files and sockets the daemon may have open (1,024, as most systems have it).
+``python -m benchmarks.flood [DELIVERIES] [FILES]``: the number of deliveries (default 10,000), each on its own
+connection, and how many files and sockets the daemon may have open (default 1,024, as on most systems).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PEOPLE: Final = 300
 TASKS: Final = 30
 PATIENCE: Final = 120.0
 BEAT: Final = 0.1
-"""Seconds between two looks at the daemon."""
+"""Seconds between two checks of the daemon."""
 EVENTS: Final = '[events]\nsuperfone_secret = "env:HOOK"\n'
 
 
 class Daemon:
-    """``syncer sync`` with an address, for one account that takes events and has a run every second."""
+    """``syncer sync --listen`` for one account that accepts events and runs every second."""
 
     def __init__(self, account: Path, files: int) -> None:
         self._out = account.with_suffix(".out")
@@ -45,7 +45,7 @@ class Daemon:
         environment = os.environ | {"SYNCER_CONFIG": str(account), "HOOK": "hook-secret"}
         with self._out.open("w") as out, self._err.open("w") as err:
             before = resource.getrlimit(resource.RLIMIT_NOFILE)
-            # A process that is started has our limits.
+            # A child process inherits our limits.
             resource.setrlimit(resource.RLIMIT_NOFILE, (files, before[1]))
             try:
                 self._process = subprocess.Popen(command, env=environment, stdout=out, stderr=err)  # noqa: S603
@@ -54,7 +54,7 @@ class Daemon:
         self.seen = psutil.Process(self._process.pid)
 
     async def port(self) -> int:
-        """Where it listens, once it has had a run."""
+        """Return the port, after the first run."""
         await self.next_run(0)
         found = re.search(r"http://127\.0\.0\.1:(\d+)", self._err.read_text())
         if found is None:
@@ -62,11 +62,11 @@ class Daemon:
         return int(found[1])
 
     def runs(self) -> list[dict[str, object]]:
-        """The reports of its whole runs."""
+        """Return the reports of its whole runs."""
         return [json.loads(line) for line in self._out.read_text().splitlines() if line.endswith("}")]
 
     async def next_run(self, known: int) -> None:
-        """Wait until there is one more than these."""
+        """Wait until there are more than ``known`` reports."""
         for _ in range(int(PATIENCE / BEAT)):
             if len(self.runs()) > known:
                 return
@@ -80,7 +80,7 @@ class Daemon:
 
 
 async def deliver(port: int, number: int) -> str:
-    """One delivery on a connection of its own: the status, or what became of it instead."""
+    """Make one delivery on its own connection. Returns the status, or the name of the error."""
     body = json.dumps({"event": "TASK_UPDATE", "contact_id": number % PEOPLE, "number": number}).encode()
     head = (
         f"POST /events/bench/superfone HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: hook-secret\r\n"
@@ -100,7 +100,7 @@ async def deliver(port: int, number: int) -> str:
 
 
 async def watch(daemon: Daemon, gaps: list[float], peak: list[int]) -> None:
-    """Note its memory, and the seconds between the ends of its runs."""
+    """Note the daemon's memory, and the seconds between the ends of its runs."""
     known, since = len(daemon.runs()), time.monotonic()
     while True:
         await asyncio.sleep(BEAT)
@@ -121,7 +121,7 @@ async def flood(folder: Path, url: str, deliveries: int, files: int) -> None:
         answers = Counter(await asyncio.gather(*(deliver(port, number) for number in range(deliveries))))
         took = time.monotonic() - began
         spent = sum(daemon.seen.cpu_times()[:2]) - cpu
-        # The next one, which shows how long it had to wait.
+        # The next run shows how long runs had to wait.
         await daemon.next_run(before)
         watching.cancel()
         during = Counter(str(report["status"]) for report in daemon.runs()[before:])

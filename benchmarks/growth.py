@@ -1,8 +1,8 @@
-"""How CPU and memory grow with an account, for a first run and for one that finds nothing new.
+"""How CPU and memory grow with the number of tasks, for a first run and for a run that finds nothing new.
 
-``python -m benchmarks.growth [SMALL LARGE ...]``: numbers of tasks (1,000 and 10,000). Each run has a process of its
-own. A ratio well above that of the tasks means that something looks at everything for each single task. First runs are
-made with a tenth of the tasks: they take as many requests as there are tasks six times over.
+``python -m benchmarks.growth [SMALL LARGE ...]``: numbers of tasks (default 1,000 and 10,000). Each run has its own
+process. If the CPU grows much more than the tasks, something walks over everything for each task. First runs are made
+with a tenth of the tasks, because they send about six requests for each task.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _SPAWN: Final = multiprocessing.get_context("spawn")
 
 
 class Cost(NamedTuple):
-    """CPU seconds of one run, and the most memory that its process had, in MiB."""
+    """The CPU seconds of one run, and the peak memory of its process in MiB."""
 
     seconds: float
     peak: float
 
 
 def first_run(folder: Path, url: str, tasks: int) -> Cost:
-    """The run that copies every task into the two other CRMs."""
+    """Make the run that copies every task into the two other CRMs."""
     seconds, report = asyncio.run(BenchAccount(folder, url).run(creates=3 * tasks))
     if sum(report.created.values()) != 2 * tasks:
         msg = f"{sum(report.created.values())} copies were made of {tasks} tasks"
@@ -43,7 +43,7 @@ def first_run(folder: Path, url: str, tasks: int) -> Cost:
 
 
 def settle(folder: Path, url: str, _tasks: int) -> Cost:
-    """What the runs before have left, and the one that notes the rest of it."""
+    """Fill the ledger as earlier runs would have done, and make the run that notes the rest."""
     account = BenchAccount(folder, url, QUIET)
     asyncio.run(account.settle())
     seconds, _ = asyncio.run(account.run())
@@ -51,7 +51,7 @@ def settle(folder: Path, url: str, _tasks: int) -> Cost:
 
 
 def nothing_new(folder: Path, url: str, _tasks: int) -> Cost:
-    """A run that finds everything as the ledger has it."""
+    """Make a run that finds nothing new."""
     seconds, report = asyncio.run(BenchAccount(folder, url, QUIET).run())
     if report.waiting or report.attention or sum(c.writes for c in report.connections.values()):
         msg = f"it was not quiet: {report}"
@@ -78,7 +78,7 @@ def _send(pipe: Connection, work: Callable[[Path, str, int], Cost], folder: Path
 
 
 def measure(tasks: int) -> dict[str, Cost]:
-    """What each kind of run costs with so many tasks."""
+    """Return what each kind of run costs with this many tasks."""
     found = {}
     with tempfile.TemporaryDirectory() as folder, crms(tasks // FIRST_OF) as url:
         found["first run"] = _apart(first_run, Path(folder), url, tasks // FIRST_OF)

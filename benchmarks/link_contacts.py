@@ -1,4 +1,4 @@
-"""How long it takes to link people across three CRMs: ``python benchmarks/link_contacts.py [PEOPLE]``."""
+"""The time to link people across three CRMs: ``python benchmarks/link_contacts.py [PEOPLE]``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from syncer.reconcile.contact_linking import link_records
 
 
 def address_books(people: int) -> dict[tuple[str, str], Record]:
-    """Each person in all three CRMs, by phone in one, by e-mail in another, by both in the third."""
+    """Return records of each person in three CRMs: with a phone number, with an e-mail, and with both."""
     records = {}
     for number in range(people):
         phones, emails = (f"+9198{number:08d}",), (f"{number}@example.com",)

@@ -1,7 +1,7 @@
-"""What a daemon's memory does in a month.
+"""The memory of a daemon during a month.
 
-``python -W ignore -m benchmarks.month [HOURS]``: a daemon serves one account, a run each minute of a clock that jumps.
-Told are, for each hour of the first day, then for each day, its memory and how many objects there are. A month takes
+``python -W ignore -m benchmarks.month [HOURS]``: a daemon serves one account and runs once a minute of a virtual clock.
+It prints its memory and the number of objects, for each hour of the first day and then for each day. A month takes
 about an hour.
 """
 
@@ -25,7 +25,7 @@ _DAY: Final = 24
 
 
 def main() -> None:
-    """Serve for so many hours, and tell."""
+    """Serve for this many hours and print."""
     hours = int(sys.argv[1]) if len(sys.argv) > 1 else A_MONTH
     os.environ |= SECRETS
     sys.stdout, told = Path(os.devnull).open("w", encoding="utf-8"), sys.stdout  # noqa: SIM115 - until the end

@@ -1,6 +1,6 @@
-"""A first run, and one that finds nothing new, against a loop that only sends the same requests.
+"""A first run, and a run that finds nothing new, compared with a loop that only sends the same requests.
 
-``python -m benchmarks.runs [FIRST QUIET]``: with so many tasks for each of the two (2,000 and 20,000).
+``python -m benchmarks.runs [FIRST QUIET]``: with this many tasks for each of the two (default 2,000 and 20,000).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ QUIET: Final = ("reply", "highlevel")
 
 
 async def first_run(tasks: int) -> None:
-    """The run that copies every task into the two other CRMs, and one after it."""
+    """Measure the run that copies every task into the two other CRMs."""
     with tempfile.TemporaryDirectory() as folder, crms(tasks) as url:
         account = BenchAccount(Path(folder), url)
         seconds, report = await account.run(creates=3 * tasks)
@@ -39,7 +39,7 @@ async def first_run(tasks: int) -> None:
 
 
 async def quiet_run(tasks: int) -> None:
-    """A run that finds everything as the ledger has it."""
+    """Measure a run that finds nothing new."""
     with tempfile.TemporaryDirectory() as folder, crms(tasks, settled=True) as url:
         account = BenchAccount(Path(folder), url, QUIET)
         await account.settle()

@@ -15,9 +15,9 @@ USERS: Mapping[str, Mapping[str, str]] = {
     "reply": {"41": "Asha", "42": "Ravi"},
     "highlevel": {"userAsha": "Asha", "userRavi": "Ravi"},
 }
-"""The people by their ids in each CRM."""
+"""The names of the users, by CRM and user id."""
 STRANGERS: Mapping[str, str] = {"superfone": "680", "reply": "43", "highlevel": "userMeera"}
-"""Somebody whom the account file does not name."""
+"""A user whom the account file does not name."""
 _RULES = '[[highlevel.kind_rules]]\nmatch = "(?i)remind"\nkind = "reminder"\n'
 
 SECRETS = {
@@ -28,9 +28,9 @@ SECRETS = {
 
 
 def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
-    """The file for these CRMs; ``settings`` are further lines for its tables."""
+    """Return the account file for these CRMs. ``settings`` are further lines for its tables."""
     lines = ['[account]\nname = "acme"\n[ledger]\nbackup = "off"', "[sync]", settings.get("sync", "")]
-    # The simulation has few runs: in each of them all texts have their turn.
+    # The simulation has few runs. With a long interval, each run may read all texts.
     lines.append('interval = "1h"')
     if "max_creates" not in settings.get("sync", ""):
         lines.append("max_creates_per_run = 10000")
@@ -40,7 +40,7 @@ def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
 
 
 def users_section() -> str:
-    """The tables of all people."""
+    """Return the tables of all users."""
     lines = []
     for name in USERS["reply"].values():
         lines += ["[[users]]", f'name = "{name}"']
@@ -49,6 +49,6 @@ def users_section() -> str:
 
 
 def limits_in(settings: Mapping[str, str]) -> dict[str, int]:
-    """How many creates and completions of one run these lines allow, where they say so."""
+    """Return the limits of one run that these lines set."""
     found = re.findall(r"max_(\w+)_per_run = (\d+)", settings.get("sync", ""))
     return {what: int(most) for what, most in found}

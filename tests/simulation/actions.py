@@ -1,7 +1,7 @@
-"""What a history is made of: small values that say what people do, what goes wrong and when runs happen.
+"""The parts of a history: what people do, what goes wrong, and when runs happen.
 
-An action names its object by a number that is taken modulo what there is when its time comes, so that any part
-of a history is a history, and a failing one can be made shorter.
+An action names its object by a number, which is taken modulo the number of objects that exist at that time. So any part
+of a history is a valid history, and a failing one can be shortened.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ SYSTEMS = ("superfone", "reply", "highlevel")
 
 @dataclass(frozen=True, slots=True)
 class Make:
-    """A person makes a task in a CRM; ``kind`` and ``minutes`` choose its type and due.
+    """A person creates a task in a CRM. ``kind`` and ``minutes`` select its type and due.
 
-    ``twin_in`` is another CRM where the same is made as well: for the same person, or, as a ``lookalike``, for
-    somebody else, which makes it another task though it looks the same. ``trait`` is ``equal`` (two of them are made,
-    which nothing tells apart), ``same_due`` (it is due with another task of that person), ``recurring`` (it moves to
-    its next date when it is completed) or ``sequence`` (a sequence owns it), each where the CRM has that.
+    ``twin_in`` is another CRM where the person creates it as well. A ``lookalike`` is created there for another person,
+    so it is another task. ``trait`` is ``equal`` (two equal tasks), ``same_due`` (due with another task of the person),
+    ``recurring`` (a completion moves it to its next date) or ``sequence`` (it belongs to a sequence), if the CRM has
+    that.
     """
 
     system: str
@@ -68,14 +68,14 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Strangely:
-    """A request gets an answer that is not the CRM's: see `network.STRANGE`."""
+    """A request gets an answer that does not come from the CRM: see `network.STRANGE`."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The next requests to one CRM all meet a fault: more of them than a read is repeated."""
+    """The next requests to one CRM all fail, more of them than a read has attempts."""
 
     system: str
     fault: Fault
@@ -84,14 +84,14 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """The connection breaks, and the request takes effect only later."""
+    """The connection breaks, and the request takes effect later."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Rush:
-    """Somebody makes a task for a lead at the instant before our next write reaches it."""
+    """Somebody creates a task for a lead just before our next write arrives there."""
 
     kind: int
     minutes: int
@@ -104,7 +104,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """The process stands still, as when its machine sleeps; meanwhile another one starts a run."""
+    """The process is suspended, as when its machine sleeps, and another one starts a run."""
 
     seconds: int
 
@@ -118,22 +118,25 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Jump:
-    """Our own machine's clock is set forward, or back; in peace it is right again."""
+    """Our machine's clock is set forward or back. At the end it is right again."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """From now on HighLevel's search is this late."""
+    """From now on HighLevel's search lags by this many seconds."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ail:
-    """From now on one item fails. ``what`` is lead (always 503), forbidden or malformed (a Reply task), bom (all
-    answers of a CRM begin with a byte order mark, which spoils none of them)."""
+    """From now on one item fails.
+
+    ``what`` is lead (always 503), forbidden or malformed (a Reply task), or bom (all answers of a CRM begin with a byte
+    order mark, which must do no harm).
+    """
 
     what: str
     which: int
@@ -142,7 +145,7 @@ class Ail:
 
 @dataclass(frozen=True, slots=True)
 class LoseLedger:
-    """The database is gone."""
+    """The database is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +155,20 @@ class PutAside:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """The copy is put in the ledger's place: ``in_place`` between two processes, or ``under`` the one that runs."""
+    """The copy replaces the ledger: ``in_place`` between two processes, or ``under`` a running one."""
 
     how: str
 
 
 Happening = Make | Act | Break | Strangely | Outage | Delay | Rush | Kill | Freeze | PutBack
-"""What may come about at a moment within a run."""
+"""What may happen at a moment within a run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run; ``at`` says what happens at which moment of it. ``twice`` starts two at the same instant.
+    """One run. ``at`` says what happens at which moment. With ``twice``, two runs start at the same instant.
 
-    ``ledger`` is which machine's: the first one, a second one with a ledger of its own, or both at once (2).
+    ``ledger`` selects the machine: the first one (0), a second one with its own ledger (1), or both at once (2).
     """
 
     at: tuple[tuple[int, Happening], ...] = ()
@@ -178,18 +181,19 @@ Action = Make | Act | Meet | Wait | Jump | Lag | Ail | LoseLedger | PutAside | P
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Settings of the account, and what happens.
+    """The settings of the account, and what happens.
 
-    ``newcomer`` are the CRMs that do not know the last person, and make them as soon as a task needs it; without any,
-    Superfone does not know them, and nobody is made.
-    ``page`` is the most rows that a CRM puts on one page (0 is as many as it likes); with ``counted``, HighLevel's
-    pages can only be told apart by counting rows, as Reply's and Superfone's always are.
-    Every ``undated``-th task that is made in HighLevel has no due, but one for each person at most (0 is all of them
-    have one); where somebody ``rewords``, half of what would be rescheduled is given another title instead.
-    ``editors`` are (CRM, what it makes of each text that it stores), see `editors`; where there are any, people also
-    write texts of several lines, and dues with fractions of a second.
-    ``systems`` are the account's CRMs. ``dirty`` is which pair of `contacts.DIRTY` is there, if any.
-    ``dimensions`` are the names of what was drawn beyond the common ground, see `dimensions`.
+    - ``newcomer``: the CRMs that do not have the last person. The engine creates the contact when a task needs it. If
+      it is empty, Superfone does not have the person, and no contact is created.
+    - ``page``: the most rows on a page (0 is no limit). With ``counted``, HighLevel has no cursors for its pages, so
+      rows must be counted as in Reply and Superfone.
+    - ``undated``: every such task that is created in HighLevel has no due, at most one for each person (0 is none).
+    - ``rewords``: half of the tasks that would be rescheduled get another title instead.
+    - ``editors``: (CRM, what it does to each text that it stores), see `editors`. If there are any, people also write
+      texts of several lines, and dues with fractions of a second.
+    - ``systems``: the account's CRMs.
+    - ``dirty``: the pair of `contacts.DIRTY` that exists, if any.
+    - ``dimensions``: the names of the special features that were drawn, see `dimensions`.
     """
 
     seed: int

@@ -24,7 +24,7 @@ DIRTY: tuple[tuple[tuple[int, str, str, str], ...], ...] = (
     ((3, "highlevel", "", "447911123456"), (3, "reply", "devi@example.com", "+447911123456")),
     ((3, "highlevel", "", "98765 43219"), (3, "reply", "devi@example.com", "+919876543219")),
 )
-"""(person, CRM, e-mail, number): strangers who share what is no key, and persons whose number is written twice."""
+"""(person, CRM, e-mail, number): two strangers who share an invalid key, or one person with two notations."""
 
 
 class Contacts:
@@ -37,9 +37,9 @@ class Contacts:
         self._numbers = 0
 
     def populate(self, unknown_to: tuple[str, ...], dirty: int | None) -> None:
-        """Persons in all CRMs, except the last one, whom these do not know; and a pair whose keys are dirty.
+        """Create the persons in all CRMs, the last one not in ``unknown_to``, and a pair with dirty keys.
 
-        Of a lead whose number no other CRM shows nobody can know.
+        A lead whose number no other CRM shows cannot be found, so it is left out.
         """
         for person, name in enumerate(NAMES):
             phone, email = _number(person), f"{name.lower()}@example.com"
@@ -65,7 +65,7 @@ class Contacts:
         self._oracle.persons[system, contact] = person
 
     def meet(self, deed: Meet) -> None:
-        """What one of them does."""
+        """Do what one of them does."""
         contact = self._oracle.contact_of(deed.system, deed.person)
         if (contact is None) is not (deed.what == "add") or deed.system not in self._stage.sandboxes:
             return
@@ -79,7 +79,7 @@ class Contacts:
         self._oracle.met(deed.person, deed.system)
 
     def _correct(self, deed: Meet, contact: str) -> None:
-        """Another number: only where a third CRM has the old one too, the two are still known to be one person."""
+        """Give another number. Only if a third CRM has the old one, too, the records are still one person."""
         if len(self._stage.sandboxes) == len(SYSTEMS) and self._is_known_without(deed.system, contact, deed.person):
             self._give(deed.system, contact, self._new_number(deed.person))
 
@@ -92,7 +92,7 @@ class Contacts:
         self._oracle.doubled(deed.person)
 
     def _merge(self, deed: Meet, contact: str) -> None:
-        """HighLevel keeps the first one, and gives it the tasks of the other."""
+        """HighLevel keeps the first contact, and moves the tasks of the other one to it."""
         for second in self._doubles(deed.person):
             for task in self._stage.highlevel.tasks():
                 if task.contact == second and not task.deleted:
@@ -113,7 +113,7 @@ class Contacts:
         del self._oracle.persons[deed.system, contact]
 
     def _move(self, deed: Meet, contact: str) -> None:
-        """The other one of the first two gets the number; whose it was gets a new one."""
+        """Give the number to the other one of the first two persons, and a new number to its owner."""
         other = self._oracle.contact_of(deed.system, 1 - deed.person)
         if other is None or not self._is_known_without(deed.system, other, 1 - deed.person):
             return
@@ -122,10 +122,9 @@ class Contacts:
         self._give(deed.system, other, number)
 
     def _look_again(self) -> None:
-        """Who is who cannot be told of those who are there twice, and of those one of whom has the other's number.
+        """Note which persons are unclear: those with two contacts, and two of whom one has the other's number.
 
-        The latter contradict themselves as far as anybody can know them in Superfone, which finds people by their
-        numbers alone: who has that number by now is who is called there.
+        The latter contradict themselves if they can be found in Superfone, where a call reaches whoever has the number.
         """
         oracle, shown = self._oracle, self._shown()
         moved = {
@@ -140,19 +139,19 @@ class Contacts:
         for has, had in moved:
             oracle.unsure |= {has, had}
             oracle.contradicted |= {has, had} if {has, had} <= leads else {had} & leads
-        # Who is there twice may be linked to neither of them.
+        # A person with two contacts may be linked to neither of them.
         oracle.contradicted = {one for one in oracle.contradicted if len(oracle.contacts_of("highlevel", one)) == 1}
         oracle.seen_contradicted &= oracle.contradicted
 
     def _shown(self) -> dict[tuple[str, str], str]:
-        """The numbers that lists of contacts show, by which leads are found."""
+        """Return the numbers in the lists of contacts. Leads are found by them."""
         found: dict[tuple[str, str], str] = {}
         for system in {"reply", "highlevel"} & self._stage.sandboxes.keys():
             found |= {(system, at): phone for at, phone in contacts_of(self._stage, system).items()}
         return found
 
     def _is_known_without(self, system: str, contact: str, person: int) -> bool:
-        """Whether somebody else shows a lead's number: without one, nobody can know of the lead."""
+        """Whether another contact shows the lead's number. Without one, the lead cannot be found."""
         others = (phone for key, phone in self._shown().items() if key != (system, contact))
         return _number(person) in others
 
@@ -170,5 +169,5 @@ class Contacts:
 
 
 def _number(person: int) -> str:
-    """The number that somebody has at first, in Superfone for good."""
+    """Return a person's first number. In Superfone it never changes."""
     return f"+91987654321{person}"

@@ -1,4 +1,4 @@
-"""Scenarios whose run is killed at every moment: a request's or a transaction's, before, within and after."""
+"""Scenarios whose run is killed at every moment: before, during and after each request and transaction."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GRACE = 31.0
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``before`` are things that people did and that a run has seen, ``then`` what the killed run meets."""
+    """``before`` is what people did and a run has seen. ``then`` is what the killed run meets."""
 
     name: str
     before: tuple[Make | Act, ...]
@@ -97,7 +97,7 @@ class Crash:
             self.stage.wait(4.0)
 
     def run(self, *, killed_at: int | None = None) -> int:
-        """One run under the judge's eyes; how many moments it had."""
+        """Make one run and check the laws. Returns the number of its moments."""
         if killed_at is not None:
             self.stage.at[killed_at] = self._kill
         self.last = self.stage.run()
@@ -110,7 +110,7 @@ class Crash:
         self.stage.kill()
 
     def rest(self, wanted: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
-        """At most three runs until all is as wanted, the laws of the end, and a run that writes nothing."""
+        """Make at most three runs until the open tasks are as wanted, and one that must write nothing. Check the laws."""
         for left in (2, 1, 0):
             self.run()
             try:
@@ -127,7 +127,7 @@ class Crash:
         return self._open()
 
     def _open(self) -> dict[str, list[str]]:
-        """The names of what is open, in each CRM."""
+        """Return the names of the open tasks in each CRM."""
         oracle = self._play.oracle
         return {
             system: sorted(task.name or "" for task in oracle.tasks(system).values() if task.open)

@@ -1,8 +1,8 @@
-"""The stage: three CRMs, one ledger, the real engine, and every place where something may go wrong.
+"""The stage: three CRMs, one ledger and the real engine, with every place where something may go wrong.
 
-The engine meets the world at two doors only: a request to a CRM, and a transaction of the ledger. A *moment*
-is one passage through a door, counted within a run; whatever is to happen at a moment (somebody acts, a fault,
-the end of the process) hangs there.
+The engine meets the world in two places only: a request to a CRM, and a transaction of the ledger. Each time it does is
+a *moment*. Moments are counted within a run, and the history says what happens at which moment: somebody acts, a fault,
+the end of the process.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ PROCESS = ContextVar("process", default=0)
 
 
 class SimulationStage:
-    """One world. ``at`` maps a moment's number in the coming run to what happens there.
+    """One world. ``at`` maps the number of a moment in the coming run to what happens there.
 
-    ``swapped``: another ledger lies under the run; ``sent_swapped``: so it was when the request at the door was sent.
+    ``swapped``: the ledger's file was replaced during the run; ``sent_swapped``: before the current request was sent.
     """
 
     def __init__(self, seed: int, settings: dict[str, str], systems: tuple[str, ...] = SYSTEMS) -> None:
@@ -95,26 +95,26 @@ class SimulationStage:
         return START + timedelta(seconds=self.loop.time())
 
     def ours_now(self) -> datetime:
-        """The time by our machine's clock."""
+        """Return the time by our machine's clock."""
         return self.now() + self._ours
 
     def _steady(self) -> float:
-        """A monotonic clock."""
+        """Return the seconds of a monotonic clock."""
         return self.loop.time()
 
     def set_our_clock(self, seconds: float) -> bool:
-        """Our own machine's clock is this fast from now on; whether that is another time than before."""
+        """Set our machine's clock fast by this many seconds. Returns whether that changed it."""
         moved = self._ours != timedelta(seconds=seconds)
         self._ours = timedelta(seconds=seconds)
         self.ever_off = (min(self.ever_off[0], self._ours), max(self.ever_off[1], self._ours))
         return moved
 
     def true_time(self, ours: datetime) -> datetime:
-        """When ours said so in the run that began last, by the world's clock."""
+        """Convert a time of our clock in the last run to the world's clock."""
         return ours - self._ours_at_start
 
     def shorten_pages(self, rows: int, *, counted: bool) -> None:
-        """Lists of all three CRMs come in pages of so many rows; 0 leaves them as they are."""
+        """Limit the pages of all lists to this many rows; 0 is no limit."""
         if not rows:
             return
         self.superfone.page_clamp = self.reply.top_cap = rows
@@ -138,7 +138,7 @@ class SimulationStage:
         self.loop.close()
 
     def lose_ledger(self) -> None:
-        """The database is gone, though not in the moment in which a request is still under way."""
+        """Delete the database. No run is in progress."""
         self._files[0].lose()
         self._hands.clear()
 
@@ -151,7 +151,7 @@ class SimulationStage:
         self._files[0].put_aside()
 
     def put_back(self, *, under: bool) -> bool:
-        """The copy takes the file's place, between two processes or ``under`` one; whether there was a copy."""
+        """Replace the file by its copy, between two processes or ``under`` a running one. Returns whether it was done."""
         done = self._files[0].put_back(under=under)
         if done and under:
             self.swapped = True
@@ -160,32 +160,32 @@ class SimulationStage:
         return done
 
     def task_of(self, system: str, remote_id: str) -> str | None:
-        """The id by which the ledger that ran last, or else another one, knows the task of a copy."""
+        """Return the task id of a copy in the ledger of the last run, or else in another one."""
         files = [self._files[self._current], *self._files] if len(self._files) > 1 else self._files
         return next((task for file in files if (task := file.task_of(system, remote_id))), None)
 
     def overwritten(self) -> list[tuple[str, str, str]]:
-        """(system, remote id, words) of every value that gave way, as the ledgers have it in their histories."""
+        """Return (system, remote id, words) of every overwritten value in the histories of the ledgers."""
         return [told for file in self._files for told in file.overwritten()]
 
     def is_known_to_all(self, system: str, remote_id: str) -> bool:
-        """Whether each ledger knows the task of a copy."""
+        """Whether every ledger knows the task of a copy."""
         return all(file.task_of(system, remote_id) for file in self._files)
 
     # runs ------------------------------------------------------------------------------------------
 
     def run(self, *, ledger: int = 0, options: Options = NO_OPTIONS) -> Outcome:
-        """One run on the machine with this ledger."""
+        """Make one run on the machine with this ledger."""
         self._begin(ledger)
         outcome: Outcome = self._finish(self._one(self._hand(ledger), options))
         return outcome
 
     def two_runs(self) -> tuple[Outcome, Outcome]:
-        """Two runs that start at the same instant, with one ledger."""
+        """Make two runs at the same instant with one ledger."""
         return self._both(0)
 
     def two_machines(self) -> tuple[Outcome, Outcome]:
-        """Two runs that start at the same instant, each with its own ledger."""
+        """Make two runs at the same instant, each with its own ledger."""
         return self._both(1)
 
     def _both(self, other: int) -> tuple[Outcome, Outcome]:
@@ -216,7 +216,7 @@ class SimulationStage:
                 raise self._verdict
             return outcome
         except BaseException:
-            # The judge has spoken in the middle of a run: nothing of it may go on.
+            # A law was broken in the middle of a run, so the run must not go on.
             self._dead = True
             raise
         finally:
@@ -249,7 +249,7 @@ class SimulationStage:
         return Outcome(report, faulty=self._faulty and not self._guest_runs, ailing=self.network.ailing_systems)
 
     def _bury(self) -> None:
-        """Let what is left of the dead process fail unseen, then start another one."""
+        """End the tasks of the dead process without a trace, then start another one."""
         for task in sorted(asyncio.all_tasks(self.loop), key=lambda task: (len(task.get_name()), task.get_name())):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception, ProcessKilled):
@@ -258,7 +258,7 @@ class SimulationStage:
         self._hands.clear()
 
     def _hand(self, number: int) -> AccountInHand:
-        """The process of this machine; nothing in memory outlives it, and its lease is a dead one's."""
+        """Return the process of this machine. After a kill it is a new one, and the lease is a dead process's."""
         if number not in self._hands:
             if number == len(self._files):
                 self._files.append(ledger_file(number))
@@ -292,21 +292,21 @@ class SimulationStage:
         raise ProcessKilled
 
     def fail(self, fault: Fault) -> Fault:
-        """Let the request that is at the door meet this fault."""
+        """Let the current request meet this fault."""
         self._faulty = True
         return fault
 
     def answer_strangely(self, what: str) -> None:
-        """Let the next request be answered so."""
+        """Let the next request get this answer."""
         self._faulty = True
         self.network.strange = what
 
     def delay(self, seconds: float) -> None:
-        """From here on, let the next write take effect only some time after its connection has broken."""
+        """Let the connection of the next write break, and the write take effect only after this time."""
         self._late = seconds
 
     def freeze(self, seconds: float) -> None:
-        """From the next transaction or answer on, let the process stand still, and another one do a run."""
+        """Suspend the process after the next transaction or answer, and let another one make a run meanwhile."""
         self._sleeps = seconds
 
     def _sleep(self) -> None:
@@ -317,7 +317,7 @@ class SimulationStage:
         self._sleeps, self._guest_runs, lapsed = None, True, self.lapsed
         self.lapsed = False
         for timer, arrive in self._underway:
-            # A request that was sent already is not suspended with the process.
+            # A request that was already sent is not suspended with the process.
             if fell_asleep < timer.when() <= wakes and not timer.cancelled():
                 timer.cancel()
                 arrive()
@@ -327,7 +327,7 @@ class SimulationStage:
             Ledger(self._files[self._current].database, "acme", self.ours_now, steady=self._steady),
             alive=lambda _owner: True,
         )
-        # What sleeps is in the middle of a step of its loop, and a thread steps through one loop at a time.
+        # The suspended loop is in the middle of a step, and a thread can run only one loop at a time.
         asyncio.events._set_running_loop(None)
         try:
             outcome = self.loop.run_until_complete(self._one(guest))

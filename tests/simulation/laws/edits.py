@@ -1,4 +1,4 @@
-"""L10: nothing typed is lost without being told, nothing flows that nobody typed, no older value beats a newer one."""
+"""L10: no typed value is lost unreported, no value travels that nobody typed, no older value replaces a newer one."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 
 def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: SeenTask) -> None:
-    """One edit of ours: of an open task that nobody has finished, to a value that somebody typed for it."""
+    """Check one edit of ours: the task is open, nobody has finished it, and somebody typed the value for it."""
     copy, story = (system, remote_id), facts.stories.get(before.name or "")
     read_at, closed_at = facts.task_read_at.get(copy), facts.closed_at.get(copy)
-    # Between our read and our write, which no CRM can prevent, or before a request that came late.
+    # It was closed between our read and our write, which no CRM can prevent, or before a late request.
     unseen = read_at is not None and closed_at is not None and closed_at >= read_at
     if not before.open and (unseen or facts.stage.arriving):
         return
@@ -32,7 +32,7 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     if before.due is None and copy in facts.by_people and not any(same(due, now.due) for due in dues):
         raise Violation("L10", f"{copy} had no due, and got one that nobody typed: {now.due}")
     bodies = {typed.value for typed in story.typed if typed.field == "body"}
-    # What comes late may still bring back that there was none.
+    # A late request may still bring back the empty text of before.
     none = facts.stage.arriving and not now.words
     if now.words != before.words and now.words not in bodies and not none:
         raise Violation("L10", f"{copy} says {now.words!r} by our edit, and nobody ever wrote that: {bodies}")
@@ -59,24 +59,24 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
 
 
 def _is_repeated(facts: Facts, before: SeenTask, now: SeenTask) -> bool:
-    """Whether it is due as before, by a request that did not come late."""
+    """Whether the due stayed the same, and the request did not come late."""
     return same(before.due, now.due) and not facts.stage.arriving
 
 
 def is_assigned_as_typed(facts: Facts, copy: Copy, task: SeenTask, story: Story) -> None:
-    """Somebody gave a task of this name to whom we give it. Elsewhere a copy is the key's user's, or the lead's."""
+    """Check that somebody typed the assignee that we write. Other CRMs assign a copy by themselves."""
     names = {typed.value for typed in story.typed if typed.field == "assignee"}
     if copy[0] == "highlevel" and task.assignee and task.assignee not in names:
         raise Violation("L10", f"{copy} is {task.assignee}'s by us, and nobody ever gave it to them: {names}")
 
 
 def _said(task: SeenTask) -> list[str]:
-    """What it says, without what is only its form: markup and white space, and the marker."""
+    """Return the words of a task, without markup, white space and the marker."""
     return MARKER.sub("", re.sub(r"<[^>]*>", " ", f"{task.title} {task.text}")).split()
 
 
 def _was_read_closed(facts: Facts, story: Story) -> bool:
-    """Whether people had finished it before this run began, which nothing disturbs, so that the run has read that."""
+    """Whether people finished it before this run began, and nothing disturbs the run, so that it has read that."""
     if not facts.is_closed(story) or not facts.must_be_closed(story) or facts.stage.arriving or facts.disturbed:
         return False
     began = facts.began - facts.stage.highlevel.lag
@@ -85,14 +85,14 @@ def _was_read_closed(facts: Facts, story: Story) -> bool:
 
 
 def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
-    """What ours in a lane showed is gone with it, as by an edit."""
+    """Note that a copy in a lane was replaced: the value that it showed is gone, as after an edit."""
     story, task = facts.story(closed), facts.tasks(closed[0])[closed[1]]
     if story is not None:
         _overwrites(facts, story, closed, "due", task.due, facts.tasks(new[0])[new[1]].due)
 
 
 def shows(facts: Facts, new: Copy) -> None:
-    """What we make shows what was typed elsewhere."""
+    """Note that a new copy shows values that were typed elsewhere."""
     story, task = facts.story(new), facts.tasks(new[0])[new[1]]
     values = _values(task) | {"title": called(task.title or task.text)}
     for typed in story.typed if story is not None else ():
@@ -112,19 +112,19 @@ def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object,
         read_at = facts.task_read_at.get(copy)
         unseen = read_at is None or typed.at >= read_at or facts.stage.arriving
         if (typed.copy == copy and same(typed.value, old)) and unseen:
-            # Between our read and our write, which no CRM can prevent, or over a request that came late.
+            # It was typed between our read and our write, which no CRM can prevent, or overwritten by a late request.
             typed.settled = True
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are one; CRMs drop fractions of a second."""
+    """Whether two values are the same. CRMs drop fractions of a second."""
     if isinstance(one, datetime) and isinstance(other, datetime):
         return abs(one - other) < SAME_DUE
     return one == other
 
 
 def note_taken(facts: Facts) -> None:
-    """What a clean run has read where it was typed, and left there, is the task's: whoever types later moved last."""
+    """Note values that a clean run has read where they were typed: later values replace them."""
     for story in facts.stories.values():
         for typed in story.typed:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
@@ -134,7 +134,7 @@ def note_taken(facts: Facts) -> None:
 
 
 def note_told(facts: Facts) -> None:
-    """What the history says to have given way needs to be told by nothing else."""
+    """Note values that the history reports as overwritten. Nothing more is expected of them."""
     told = facts.stage.overwritten()
     for story in facts.stories.values():
         for typed in story.typed:
@@ -144,7 +144,7 @@ def note_told(facts: Facts) -> None:
 
 
 def nothing_is_lost(facts: Facts, outcome: Outcome) -> None:
-    """At rest all copies that can show a field show the same, and that is what was typed last, or it was told."""
+    """At the end all copies show the same value of a field: the one typed last, or the other was reported."""
     note_told(facts)
     listed: dict[str, set[str]] = defaultdict(set)
     for item in outcome.report.waiting if outcome.report is not None else ():
@@ -172,7 +172,7 @@ def _is_judged(facts: Facts, name: str, story: Story) -> bool:
 
 
 def _shown(copy: Copy, task: SeenTask, field: str) -> object:
-    """What it shows, ``None`` where there is no place for it, or nothing there."""
+    """Return what a copy shows, or ``None`` if its CRM has no such field or it is empty."""
     if field == "due":
         return task.due
     if copy[0] == "superfone":
@@ -181,7 +181,7 @@ def _shown(copy: Copy, task: SeenTask, field: str) -> object:
 
 
 def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, SeenTask], fixed: set[str]) -> None:
-    """Only HighLevel lets it be changed; where Reply shows another one than was typed elsewhere, that is listed."""
+    """Check assignees: only HighLevel's can be changed. If Reply shows another one, that must be listed."""
     typed = [one for one in story.typed if one.field == "assignee" and not one.made]
     removed = {one.copy for one in story.typed if one.field == "assignee" and not one.value}
     shown: dict[Copy, object] = {at: task.assignee or None for at, task in copies.items() if at[0] == "highlevel"}
@@ -189,7 +189,7 @@ def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, Se
     latest = max((one for one in typed if one.value and not one.settled), key=lambda one: one.number, default=None)
     if latest is None or latest.copy not in facts.shown | facts.known or latest.copy not in copies:
         return
-    # What is made in Reply belongs to the key's user, whoever was to have it by then.
+    # A task that we create in Reply belongs to the key's user, whoever the assignee is.
     there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < latest.at}
     for copy, task in there.items():
         if copy[0] not in fixed | {"superfone"} and copy not in removed and task.assignee != latest.value:
@@ -205,7 +205,7 @@ def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, 
     if not typed or not values:
         return
     last = max((one.number for one in typed if same(one.value, values[0])), default=0)
-    # What was deleted before it was read, nobody can know.
+    # Nobody can know a value whose copy was deleted before it was read.
     typed = [one for one in typed if one.copy[1] in facts.tasks(one.copy[0])]
     for one in typed:
         newer = one.number > last and not one.settled and one.copy in facts.shown | facts.known

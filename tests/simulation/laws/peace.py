@@ -1,4 +1,4 @@
-"""What must be true once people and faults have stopped: everything at rest, or listed with a true reason."""
+"""What must be true once people and faults have stopped: every task is synced, or listed with a true reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Listed = set[tuple[str, str]]
 
 
 TOLD = frozenset({"done_or_reopened", "unmatched"})
-"""Under attention with nothing written: what a lost, an old or a second ledger cannot tell."""
+"""Reasons under attention for tasks that a lost, old or second ledger cannot identify. Nothing is written for them."""
 
 
 def l1_no_echo(writes_before: int, writes_after: int) -> None:
@@ -27,7 +27,7 @@ def l1_no_echo(writes_before: int, writes_after: int) -> None:
 
 
 def judge(facts: Facts, outcome: Outcome) -> None:
-    """Hold every task against the report of the last run."""
+    """Compare every task with the report of the last run."""
     if outcome.report is None:
         raise Violation("L7", f"the last run did not end: {outcome}")
     listed: dict[str, Listed] = defaultdict(set)
@@ -60,7 +60,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
 
 
 def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
-    """What two ledgers made in the same moment are duplicates: one more for each ledger, under attention."""
+    """Duplicates that two ledgers made in the same moment must be listed under attention."""
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
             there = [copy for copy in facts.open_copies(name) if copy[0] == system]
@@ -70,19 +70,19 @@ def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
 
 
 def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
-    """Where two ledgers made the person's contact, too, each of the two has a copy of its own."""
+    """Return the reasons that report duplicates. If two ledgers also made the contact twice, each has a copy."""
     return {"duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else [])} if story.extra else set()
 
 
 def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[str]) -> bool:
-    """Whether a copy is listed by its place as one of a person who cannot be read in full, which is true for good."""
+    """Whether a copy is listed as one of a person whose tasks can never be read in full."""
     leads = [copy for copy in facts.persons if copy[0] == "superfone"]
     unreadable = bool(leads) and all(lead in facts.ailing for lead in leads)
     return unreadable and any(f"{system} task {remote_id}" in waits for system, remote_id in copies)
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
-    """A task of which nothing is open any more is lost, unless they deleted it, or no run ever saw it."""
+    """Whether the task is checked. If no copy is open, it is lost, unless people deleted it or no run ever saw it."""
     if "L7" in story.excused:
         return False
     return bool(copies) or story.to_put_back or (story.seen and "deleted" not in story.deeds)
@@ -91,8 +91,8 @@ def _is_judged(story: Story, copies: list[Copy]) -> bool:
 def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
     """Once they close a replica, every other open replica is closed as soon as its CRM allows it.
 
-    Nobody can know of what was closed before any run saw it open: that is history. Of equal tasks, as many are
-    closed as were done. What cannot be closed there yet is listed, with a reason that is true (L8).
+    A task that was closed before any run saw it open is history. Of equal tasks, as many are closed as were done. A
+    copy that cannot be closed yet is listed with a true reason (L8).
     """
     if story.done_at_least and not (story.noticed and "L4" not in story.excused):
         return
@@ -119,15 +119,15 @@ def _is_for_people_to_close(facts: Facts, copy: Copy, listed: Listed) -> bool:
 
 
 def _seems_done(facts: Facts, story: Story, copies: list[Copy], listed: Listed) -> bool:
-    """Whether it was reopened before the ledger was lost or put back, where we may complete nothing.
+    """Whether it was reopened before the ledger was lost or restored, in a CRM where we may not complete it.
 
-    That looks like what was finished elsewhere and stays open there in any case.
+    It then looks like a task that was finished elsewhere and must stay open there.
     """
     return "L3" in story.excused and any(_is_for_people_to_close(facts, copy, listed) for copy in copies)
 
 
 def _is_told(facts: Facts, story: Story, listed: Listed) -> bool:
-    """Whether it stands under attention that nobody can tell what this task is: nothing is then written for it."""
+    """Whether the report lists it as unclear under attention. Then nothing is written for it."""
     return any(reason in TOLD | _told_of_doubles(facts, story) for _, reason in listed)
 
 
@@ -154,7 +154,7 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
             continue
         reasons = {reason for where, reason in listed if where == system}
         if there:
-            # Of equal tasks, one is there, and its copy may be the one that keeps an old value.
+            # One of the equal tasks is there, and its copy may keep an old value.
             reasons.discard("not_editable")
         if not reasons:
             raise Violation("L8", f"{name} is open, is not in {system}, and stands nowhere with a reason")
@@ -163,7 +163,7 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
 
 
 def _has_anothers(facts: Facts, name: str, story: Story) -> bool:
-    """Whether the ledger took for it, in Superfone, what is another task's copy: nothing tells the two apart there."""
+    """Whether the ledger took another task's copy in Superfone for its own. Nothing tells the two apart there."""
     mine = {facts.task_id(copy) for copy in facts.open_copies(name)} - {None}
     others = (copy for other in story.alike for copy in facts.open_copies(other) if copy[0] == "superfone")
     return any(facts.task_id(copy) in mine for copy in others)
@@ -172,7 +172,7 @@ def _has_anothers(facts: Facts, name: str, story: Story) -> bool:
 def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
     """A task of theirs that a race closed is put back, as soon as no task of theirs is in the slot.
 
-    Into a lane that nobody can read nothing is put; it waits, and is told.
+    Nothing is created in a lane that cannot be read. The task waits and is listed.
     """
     if not story.to_put_back or any(where == "superfone" for where, _ in copies):
         return
@@ -187,7 +187,7 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
     if system in story.gone:
         true |= {"no_contact", "replica_missing", "refused"}
     if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):
-        # Nothing else is asked of it, and nothing of it can be read.
+        # All leads fail, and nothing else of Superfone is read.
         true.add("unavailable")
     if any(facts.hides(copy, story, system) for copy in facts.ailing):
         true.add("unread")
@@ -199,7 +199,7 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
 
 
 def slot(facts: Facts, story: Story, *, theirs: bool = False) -> list[str]:
-    """What holds the slot of the task's lead, besides what must be closed and can be."""
+    """Return the tasks in the slot of the task's lead, without those that must and can be closed."""
 
     def may_stay(remote_id: str, name: str) -> bool:
         other = facts.stories[name]

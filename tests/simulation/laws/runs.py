@@ -28,7 +28,7 @@ def l2_one_open_copy(facts: Facts) -> None:
 def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
     """An open task of theirs that a race closed is noticed in the same run, and recorded as an incident.
 
-    A run that a fault disturbed may be the next one's to tell, and so is what arrived late, or cannot be read.
+    If a fault disturbed the run, the next one may report it. So may it if the request came late or cannot be read.
     """
     if outcome.report is None:
         return
@@ -41,7 +41,7 @@ def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
 
 
 def l6_races_are_told_there(facts: Facts, *outcomes: Outcome) -> None:
-    """What another machine closed it tells itself, in the same run, unless a fault disturbed it: nobody else can."""
+    """A machine reports what it closed itself, in the same run, unless a fault disturbed it. No other one can."""
     for outcome in outcomes:
         note_incidents(facts, outcome)
     if facts.incidents_there and all(outcome.undisturbed for outcome in outcomes):
@@ -50,7 +50,7 @@ def l6_races_are_told_there(facts: Facts, *outcomes: Outcome) -> None:
 
 
 def note_incidents(facts: Facts, outcome: Outcome) -> None:
-    """An incident that is in this run's report need not be in another one."""
+    """Note the incidents in this run's report, so that no other report needs them."""
     told = {item.task for item in outcome.report.incidents if item.task} if outcome.report is not None else set()
     for copy in facts.due_incidents | facts.late_incidents | facts.incidents_there:
         if facts.task_id(copy) in told:

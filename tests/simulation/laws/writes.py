@@ -1,4 +1,4 @@
-"""The laws that are checked with each single write, at the moment in which it is carried out."""
+"""The laws that are checked with each write, at the moment when the CRM carries it out."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Write:
 
     @cached_property
     def edited(self) -> list[str]:
-        # What a completion changes, such as variables that its CRM fills in, is no edit.
+        # Changes that a completion causes, such as variables that the CRM fills in, are no edits.
         return [
             remote_id
             for remote_id, task in self.before.items()
@@ -46,7 +46,7 @@ class Write:
 
 
 def lease(facts: Facts, system: str, path: str) -> None:
-    """A process that lost its lease stops before its next write. What was on its way already may still arrive."""
+    """A process that lost its lease stops before its next write. A request that was already sent may still arrive."""
     if facts.stage.lapsed and not facts.stage.arriving:
         raise Violation("lease", f"a process wrote though another one had taken its lease: {system} {path}")
 
@@ -54,16 +54,16 @@ def lease(facts: Facts, system: str, path: str) -> None:
 def ledger(facts: Facts, system: str, path: str) -> None:
     """A ledger that is removed, replaced or restored under a running process is noticed before the next write.
 
-    What was sent already, and is at the door, may still get in.
+    A request that was already sent may still arrive.
     """
     if facts.stage.sent_swapped and not facts.stage.arriving:
         raise Violation("ledger", f"a process wrote though its ledger was another one by then: {system} {path}")
 
 
 def contact(facts: Facts, system: str) -> None:
-    """Whom we make is somebody, was not there, and has a number that is that person's alone.
+    """A contact that we create is a known person, did not exist there, and has a number of that person only.
 
-    Two ledgers may make somebody in the same moment, who is there twice then.
+    Two ledgers may create the same contact in the same moment. Then the person has two.
     """
     for at, phone in contacts_of(facts.stage, system).items():
         if (system, at) in facts.persons:
@@ -75,7 +75,7 @@ def contact(facts: Facts, system: str) -> None:
             facts.unsure.add(person)
         facts.persons[system, at] = person
         if not facts.ours_alone:
-            # Ours asks for a number that had no lead again only after a day.
+            # Ours searches for a number without a lead again only after a day.
             facts.added_at[system, at] = facts.stage.now()
 
 
@@ -97,7 +97,7 @@ def l6_hands_off(facts: Facts, write: Write) -> None:
 
 
 def _was_taken_for_another(facts: Facts, task: SeenTask, now: SeenTask) -> bool:
-    """Whether nothing connects the copies of either any more, and one was taken for the other's: its name follows."""
+    """Whether nothing connects the copies of one of them any more, so that a copy was taken for the other's."""
     stories = [facts.stories.get(name or "") for name in (task.name, now.name)]
     if not any(story is not None and story.excused >= UNTOLD for story in stories):
         return False
@@ -117,7 +117,7 @@ def _without_edits(task: SeenTask) -> SeenTask:
 
 
 def read_only(facts: Facts, write: Write) -> None:
-    """What we may not complete by configuration we do not complete: messages, and tasks of a read-only sequence."""
+    """We do not complete what the configuration forbids: messages, and tasks of a read-only sequence."""
     for remote_id in write.closed:
         copy = (write.system, remote_id)
         if is_read_only(facts.stage, copy) or is_message(facts.stage, copy):
@@ -125,9 +125,9 @@ def read_only(facts: Facts, write: Write) -> None:
 
 
 def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | None:
-    """What we create is a copy of one task: with its name, for its person, in its route, due as it, marked as ours.
+    """A task that we create is a copy of one task: its name, its person, its route, its due, and our marker.
 
-    ``None`` for one that was read in Superfone before people gave it a name.
+    Returns ``None`` for a copy of a task that was read in Superfone before people gave it a name.
     """
     made, task = (write.system, remote_id), write.after[remote_id]
     story = facts.stories.get(task.name or "")
@@ -138,7 +138,7 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
     if facts.persons[write.system, task.contact] != story.person and not _seems_another(facts, story):
         raise Violation("contact", f"{task.name} was made for another person: {made}")
     put_back = story.to_put_back and write.system == "superfone"
-    # What arrives late was sent before that was read.
+    # A late request was sent before that was read.
     if story.person in facts.seen_contradicted and not (put_back or facts.stage.arriving):
         raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
     if write.system not in story.systems and not story.excused >= UNTOLD:
@@ -153,7 +153,7 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
 
 
 def _seems_another(facts: Facts, story: Story) -> bool:
-    """Whether a number went to another person, and a new ledger could not read the contacts that contradict it."""
+    """Whether a number went to another person, and a new ledger could not read the contacts that show it."""
     return facts.rebuilding and story.person in facts.unsure - facts.seen_contradicted
 
 
@@ -176,9 +176,9 @@ def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -
 
 
 def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story: Story) -> None:
-    """A replica that is gone is not made again, until somebody says so. What arrives late was sent before.
+    """A replica that is gone is not created again before ``syncer retry``. A late request was sent before that.
 
-    Another machine's ledger may never have known it: what is gone and what was never made is the same to it.
+    Another machine's ledger may never have known the replica, so it cannot know that it is gone.
     """
     name = write.after[remote_id].name
     ours = facts.ours_alone and not facts.stage.arriving
@@ -189,8 +189,8 @@ def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story:
 def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
     """No task is closed anywhere unless somebody else closed one of its replicas (L3), nor for a new one (L5).
 
-    Ours may give way to what is put back, or is due earlier (slot). In a lane in which somebody acted after it was
-    read, a request may close what it was not meant for: that must be told, and put back (L6).
+    A copy of ours may be replaced by a task that is put back or due earlier (slot). If somebody acted in a lane after
+    it was read, a request may close the wrong task. That must be reported, and the task put back (L6).
     """
     closed, task = (write.system, remote_id), write.before[remote_id]
     story = facts.stories.get(task.name or "")
@@ -198,8 +198,8 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         return
     if write.created and closed not in facts.theirs and not facts.is_closed(story):
         others = [write.after[new] for new in write.created if not _may_replace(facts, story, write.after[new])]
-        # What two ledgers make in the same moment is one task: the later request replaces the earlier one's.
-        # And what is ours is made again with another due.
+        # Two ledgers may create the same task in the same moment, and the later request replaces the earlier copy. A
+        # copy of ours is also replaced by one with a new due.
         others = [new for new in others if new.name != task.name]
         others = [] if facts.at_once and _was_made_since_read(facts, closed, task) else others
         if others and not _was_closed_by_them(facts, write.system, story):
@@ -211,40 +211,40 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         return
     if write.system == "superfone" and _raced(facts, closed, task, by_create=bool(write.created)):
         if facts.at_once and facts.stage.arriving:
-            # Two machines have one user there: whose request it was, and which one came late, neither can tell.
+            # Both machines have the same user there, so neither can tell whose request it was.
             story.excused |= UNTOLD | {"L3"}
             return
-        # What arrives late may do so after the run has looked: the next one tells it.
+        # A late request may arrive after the run has read the lane. Then the next run reports it.
         ours = facts.late_incidents if facts.stage.arriving else facts.due_incidents
         (ours if facts.ours_alone else facts.incidents_there).add(closed)
         story.to_put_back = True
         if not facts.ours_alone:
-            # What another machine is to put back stands in its ledger alone.
+            # Only the other machine's ledger knows what it has to put back.
             story.excused |= UNTOLD
             if not facts.knows_another:
-                # Without a marker of its, what our user has closed and we have not was closed by a person.
+                # Without a marker of that machine, a task that our user closed and we did not seems closed by a person.
                 story.excused.add("L3")
         facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
         return
     if facts.is_unseen_move(closed):
-        # One machine completed it, whereupon it moved to its next date, and so did the other one, which saw it put off.
+        # One machine completed it, and it moved to its next date. The other saw it rescheduled, and completed it again.
         story.excused |= UNTOLD | {"L3"}
         return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
 
 
 def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
-    """Of equal tasks, we close as many in a CRM as may have been done. Those that are alike count as equal."""
+    """Whether people closed enough: of equal and alike tasks, we may close as many in a CRM as may be done."""
     if facts.is_closed(story):
         return True
     group = [story, *(facts.stories[name] for name in story.alike)]
-    # Where two ledgers made copies, each closes its own.
+    # If two ledgers made copies, each closes its own.
     may_be_closed = sum(one.done_at_most * (1 + one.extra) for one in group)
     return sum(one.we_closed[system] for one in group) < may_be_closed and (story.many > 1 or bool(story.alike))
 
 
 def _may_replace(facts: Facts, ours: Story, new: SeenTask) -> bool:
-    """What is ours gives way to what is put back, and, unless the slot is held, to what is due earlier."""
+    """A copy of ours may be replaced by a task that is put back, and by an earlier one unless the slot is held."""
     if facts.stories[new.name or ""].to_put_back:
         return True
     return not facts.holds and new.due is not None and new.due < max(ours.dues)
@@ -257,10 +257,10 @@ def _was_made_since_read(facts: Facts, copy: Copy, task: SeenTask) -> bool:
 
 
 def _raced(facts: Facts, copy: Copy, task: SeenTask, *, by_create: bool) -> bool:
-    """Whether somebody changed what decides after the lane was last read, or the request came late.
+    """Whether somebody changed the lane after it was last read, or the request came late.
 
-    A create closes what is in the slot by then; a completion the newest one, if what was meant is closed by then.
-    Another machine may write in the very moment, too.
+    A create closes what is in the slot when it arrives. A completion closes the newest task, if the one that was meant
+    is closed by then. Another machine may write at the same time, too.
     """
     if facts.stage.arriving or facts.at_once:
         return True
