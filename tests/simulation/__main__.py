@@ -29,16 +29,16 @@ TELL_EVERY = 1000
 
 
 def prepare(*, for_good: bool = True) -> None:
-    """A process that plays: its secrets, and no log; ``for_good`` is faster, and cannot be undone."""
+    """Set up a process that plays histories. ``for_good`` is faster and cannot be undone."""
     os.environ.update(SECRETS)
-    # A power cut is no part of any history.
+    # No history has a power cut, so nothing has to reach the disk.
     sqlite.SYNCHRONOUS = "OFF"  # type: ignore[misc]
     silent = structlog.make_filtering_bound_logger(logging.CRITICAL)
     structlog.configure(wrapper_class=silent, cache_logger_on_first_use=for_good)
 
 
 def failures(seeds: range, without: str = "", also: tuple[str, ...] = ()) -> list[tuple[int, str]]:
-    """The seeds that break a law, with what they break."""
+    """Return the seeds that break a law, each with the violation."""
     found = []
     for seed in seeds:
         violation = play(make_history(seed, without=without, also=also))
@@ -48,7 +48,7 @@ def failures(seeds: range, without: str = "", also: tuple[str, ...] = ()) -> lis
 
 
 def replay(seed: int, *, shrunk: bool, without: str = "", also: tuple[str, ...] = ()) -> bool:
-    """Tell one history in words, made as short as possible first if asked; whether it breaks a law."""
+    """Print one history in words, shortened first if asked. Returns whether it breaks a law."""
     history = make_history(seed, without=without, also=also)
     if shrunk:
         broken = play(history)

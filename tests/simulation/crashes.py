@@ -110,7 +110,7 @@ class Crash:
         self.stage.kill()
 
     def rest(self, wanted: dict[str, list[str]] | None = None) -> dict[str, list[str]]:
-        """Make at most three runs until the open tasks are as wanted, and one that must write nothing. Check the laws."""
+        """Make at most three runs until the open tasks are as wanted, then one that must write nothing."""
         for left in (2, 1, 0):
             self.run()
             try:

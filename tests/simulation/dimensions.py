@@ -1,8 +1,8 @@
-"""The dimensions of a history beyond its common ground: each is drawn from the seed by itself.
+"""The dimensions: special features of a history, each drawn from the seed independently.
 
-A dimension that is ``on`` is in its share of all histories. One that is off is drawn only where it is asked for
-(``python -m tests.simulation --with NAME``): the engine does not yet keep the laws in it. So are those
-of `frequent`, which have no share.
+A dimension that is ``on`` is in its share of all histories. One that is off is drawn only on request
+(``python -m tests.simulation --with NAME``), because the engine does not yet keep the laws in it. The dimensions of
+`frequent` that have no share are also drawn on request only.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tests.simulation.frequent import FREQUENT
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 APART = 10 * MINUTE
-"""By more than this no two clocks differ, as far as a ledger can know."""
+"""The longest difference between two clocks that the engine expects."""
 DIRTY_PAIRS = 8
 """How many there are in `contacts.DIRTY`."""
 
 
 def with_dimensions(history: History, also: Collection[str] = ()) -> History:
-    """The history with the dimensions that its seed draws, and with ``also``."""
+    """Return the history with the dimensions that its seed draws, and with ``also``."""
     for name, dimension in DIMENSIONS.items():
         rng = random.Random(f"{history.seed} {name}")
         lucky = rng.random() < dimension.chance
@@ -57,7 +57,7 @@ def with_dimensions(history: History, also: Collection[str] = ()) -> History:
 
 def _ailing(what: str) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
-        """One or two items that fail for good, or until peace."""
+        """Let one or two items fail for good, or until the end."""
         return insert(
             history, rng, *[Ail(what, rng.randrange(1000), rng.random() < 0.5) for _ in range(rng.choice([1, 1, 2]))]
         )
@@ -66,7 +66,7 @@ def _ailing(what: str) -> Draw:
 
 
 def _malformed(rng: random.Random, history: History) -> History:
-    """A Reply task that is malformed from the first on, for good or until peace; also one that was read before."""
+    """Let a new Reply task be malformed, for good or until the end; sometimes also one that was read before."""
     new = Make("reply", rng.randrange(3), rng.randrange(100), rng.randrange(1, 4000))
     place = rng.randrange(len(history.actions) + 1)
     pair = (new, Ail("malformed", -1, rng.random() < 0.3))
@@ -75,17 +75,17 @@ def _malformed(rng: random.Random, history: History) -> History:
 
 
 def _equal(rng: random.Random, history: History) -> History:
-    """Two tasks of one person that nothing tells apart."""
+    """Create two equal tasks of one person."""
     return traits(history, rng, "equal", 0.3)
 
 
 def _same_due(rng: random.Random, history: History) -> History:
-    """Tasks of one person that are due together."""
+    """Create tasks of one person that are due together."""
     return traits(history, rng, "same_due", 0.4)
 
 
 def _dirty(rng: random.Random, history: History) -> History:
-    """Two more contacts whose keys are dirty; half of what is made is for them."""
+    """Add two contacts with dirty keys, who get many of the tasks."""
     actions = [
         replace(action, person=rng.choice([3, 4])) if isinstance(action, Make) and rng.random() < 0.4 else action
         for action in history.actions
@@ -102,7 +102,7 @@ def _contacts(rng: random.Random, history: History) -> History:
 
 
 def _merged_contacts(rng: random.Random, history: History) -> History:
-    """People enter somebody twice, and merge the two later; sometimes not before peace."""
+    """People enter somebody twice, and often merge the two contacts later."""
     person = rng.randrange(3)
     deeds = [Meet("double", "highlevel", person), Meet("merge", "highlevel", person)]
     return replace(insert(history, rng, *deeds[: rng.choice([1, 2, 2])]), newcomer=())
@@ -122,40 +122,41 @@ def _moved_numbers(rng: random.Random, history: History) -> History:
 def _two_ledgers(rng: random.Random, history: History) -> History:
     """Another machine with a ledger of its own runs for a while, in turn with ours or at the same time."""
     if _is_young(history) or any(isinstance(action, Jump | PutAside) for action in history.actions):
-        # By our clock, or for it was put back, ours might be the younger one.
+        # With a wrong clock or a restored copy, our ledger might be the younger one.
         return history
     actions = list(history.actions)
     runs = [index for index, action in enumerate(actions) if isinstance(action, Run)]
-    # Ours is the older one, which goes on. What the other one cannot read at first, `_rebuilt_in_an_outage` is about.
+    # Our ledger is the older one, which goes on. The other one can read everything in its first run; for outages see
+    # `_rebuilt_in_an_outage`.
     first = rng.randrange(1, len(runs) - 2)
     for index in runs[first : first + rng.randrange(1, 6)]:
         run = actions[index]
         assert isinstance(run, Run)
         at = run.at if index > runs[first] else ()
         actions[index] = replace(run, at=at, ledger=rng.choice([1, 1, 2]), twice=False)
-    # Clocks differ: which of the two is the older one can be told only where ten minutes lie between them.
+    # Clocks differ, so it is certain which ledger is older only if ten minutes lie between them.
     actions.insert(runs[first], Wait(20 * MINUTE))
     return replace(history, actions=tuple(action for action in actions if not isinstance(action, LoseLedger)))
 
 
 def _is_young(history: History) -> bool:
-    """Whether a ledger that begins anew would look younger than what was made before: by a wrong clock, ours or theirs.
+    """Whether, with a wrong clock, a new ledger would seem older than the tasks that were created before it.
 
-    It then takes that for another ledger's, stops, and says so until somebody types ``take-over``.
+    It would take them for another ledger's, and report that until somebody types ``take-over``.
     """
     slow = any(isinstance(action, Jump) and action.seconds < 0 for action in history.actions)
     return slow or abs(history.skew) > APART
 
 
 def _old_ledger(rng: random.Random, history: History) -> History:
-    """The ledger's file is copied, and the copy put back later."""
+    """The ledger's file is copied, and the copy is restored later."""
     if _is_young(history):
         return history
     return insert(_unlost(history), rng, PutAside(), PutBack("in_place"))
 
 
 def _swapped(rng: random.Random, history: History) -> History:
-    """The ledger is swapped under the run that is under way."""
+    """The ledger is replaced by its copy during a run."""
     if _is_young(history):
         return history
     history = insert(_unlost(history), rng, PutAside())
@@ -167,15 +168,15 @@ def _unlost(history: History) -> History:
 
 
 def _skewed(rng: random.Random, history: History) -> History:
-    """A CRM's clock is a quarter of an hour off.
+    """The clocks of two CRMs are a quarter of an hour off.
 
-    By ten minutes more than the two differ, a lost ledger would look younger than what it made itself.
+    This is more than the ten minutes that the engine allows for, so the ledger must not be lost as well.
     """
     return replace(_unlost(history), skew=rng.choice([15 * MINUTE, -15 * MINUTE]))
 
 
 def _clocks(rng: random.Random, history: History) -> History:
-    """Our clock jumps by an hour or a day, sometimes while a request is under way."""
+    """Our clock jumps by an hour or a day, sometimes before a late request arrives."""
     if rng.random() < 0.5:
         new = Make("highlevel", rng.randrange(2), rng.randrange(100), rng.randrange(1, 4000))
         late = (new, Run(((1, Delay(25)),)), Jump(DAY), Run())
@@ -192,7 +193,7 @@ def _ten_years(rng: random.Random, history: History) -> History:
 
 def _strange(*whats: str) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
-        """Answers that are not the CRM's, or not to what was asked."""
+        """Answers that do not come from the CRM, or do not fit the request."""
         return happen(history, rng, [Strangely(rng.choice(whats)) for _ in range(rng.randrange(1, 5))])
 
     return draw
@@ -210,7 +211,7 @@ def _sequences(rng: random.Random, history: History) -> History:
 
 
 def _limits(rng: random.Random, history: History) -> History:
-    """Few creates, completions or edits are allowed in one run; in peace all are."""
+    """Few creates, completions or edits are allowed in one run; at the end all are."""
     what = rng.choice(["creates", "completions", "edits"])
     return setting(history, "sync", f"max_{what}_per_run = {rng.choice([1, 2, 4])}")
 
@@ -228,12 +229,12 @@ def _pairs(rng: random.Random, history: History) -> History:
 
 
 def _rushes(rng: random.Random, history: History) -> History:
-    """Somebody is there just before our write, again and again."""
+    """Somebody creates a task just before our write, again and again."""
     return happen(history, rng, [Rush(rng.randrange(100), rng.randrange(1, 4000)) for _ in range(5)])
 
 
 def _late_contacts(rng: random.Random, history: History) -> History:
-    """The request that makes a contact arrives only after the next run has asked for it again."""
+    """The request that creates a contact arrives only after the next run has searched for the contact again."""
     newcomer = rng.choice([("reply",), ("superfone", "reply")])
     new = Make("highlevel", 2, rng.randrange(100), rng.randrange(1, 4000))
     late = Run(((1, Delay(25)),))

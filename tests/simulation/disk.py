@@ -1,4 +1,4 @@
-"""The disk of the simulation: a ledger that can be lost, and whose transactions pass a door."""
+"""The disk of the simulation: a ledger that can be lost, and in which something can happen at each transaction."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND ta
 
 
 class Shelf(Place):
-    """Where the simulated file lies: whether it is another one than before, and how many runs are noted beside it.
+    """The place of the simulated file: which file it is, and how many runs are noted beside it.
 
-    ``swapped`` is true from when somebody put another file there until the ledger is opened anew.
+    ``swapped`` is true after the file was replaced, until the ledger is opened again.
     """
 
     local = True
@@ -55,8 +55,10 @@ class Shelf(Place):
 
 
 class LedgerFile:
-    """One SQLite file that can be lost, behind an engine that lives as long as the process: compiling its
-    statements anew for every history would take longer than the histories. ``number`` is which machine's it is."""
+    """One SQLite file that can be lost. ``number`` is its machine.
+
+    Its SQLAlchemy engine is used for all histories, because compiling the statements takes longer than a history.
+    """
 
     def __init__(self, number: int) -> None:
         shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
@@ -76,7 +78,7 @@ class LedgerFile:
         return opener(self._path, read_only=False)()
 
     def lose(self) -> None:
-        """Back to a ledger that never held anything."""
+        """Replace the ledger by an empty one."""
         self._clear()
         shutil.copyfile(self._template, self._path)
         self.shelf.number, self.shelf.noted, self.shelf.swapped = self._number * 1000, 0, False
@@ -90,7 +92,7 @@ class LedgerFile:
             self._aside = copied.serialize()
 
     def put_back(self, *, under: bool) -> bool:
-        """Put the copy in the file's place, if there is one: another file, also ``under`` who has it open."""
+        """Replace the file by the copy, if there is one, also ``under`` a process that has it open."""
         if self._aside is None:
             return False
         self._clear()
@@ -100,7 +102,7 @@ class LedgerFile:
         return True
 
     def open_again(self) -> None:
-        """Whoever comes next opens what is there now."""
+        """Let the next process open the present file."""
         self.database.engine.dispose()
         self.shelf.swapped = False
 
@@ -113,7 +115,7 @@ class LedgerFile:
             file.unlink()
 
     def task_of(self, system: str, remote_id: str) -> str | None:
-        """The id of the task whose copy this is, or was when it was last told of: read without the engine."""
+        """Return the task id of a copy, from the replicas or else from the history, without the engine."""
         if self._reader is None:
             self._reader = sqlite3.connect(self._path)
         for query in (_IS_COPY_OF, _WAS_COPY_OF):
@@ -122,17 +124,17 @@ class LedgerFile:
         return None
 
     def overwritten(self) -> list[tuple[str, str, str]]:
-        """(system, remote id, words) of every value that gave way: read without the engine."""
+        """Return (system, remote id, words) of every overwritten value, without the engine."""
         if self._reader is None:
             self._reader = sqlite3.connect(self._path)
         return [tuple(row) for row in self._reader.execute(_GAVE_WAY).fetchall()]
 
 
 class _Doored(Database):
-    """A database whose transactions pass a door just before they are committed: who dies there loses them.
+    """A database that calls ``door`` just before each commit. A process that is killed there loses the transaction.
 
-    For who dies, what is true after a commit is true until the next door, so that it needs none of its own.
-    ``stored`` is called there, for who only sleeps.
+    A kill after a commit has the same effect as one at the next door, so there is no door after it. ``stored`` is
+    called there to suspend the process.
     """
 
     door: Callable[[], None] = staticmethod(lambda: None)
@@ -147,7 +149,7 @@ class _Doored(Database):
 
 
 class ProcessLedger(Ledger):
-    """Remembers which leases its process took: all others are dead ones'."""
+    """Remembers which leases its process took. All others belong to dead processes."""
 
     def __init__(self, file: LedgerFile, name: str, clock: Callable[[], datetime], steady: Callable[[], float]) -> None:
         def reopen() -> Database:
@@ -167,7 +169,7 @@ _files: dict[int, LedgerFile] = {}
 
 
 def ledger_file(number: int = 0) -> LedgerFile:
-    """This process's, for each of the simulated machines; one world at a time has it."""
+    """Return the file of a simulated machine. One world at a time uses it."""
     if number not in _files:
         _files[number] = LedgerFile(number)
     return _files[number]

@@ -1,4 +1,4 @@
-"""How what is special about a history is put into it."""
+"""Helpers that put special features into a history."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Draw = Callable[[random.Random, History], History]
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """``chance`` is its share of all histories; ``draw`` puts it into one.
+    """A special feature of histories. ``chance`` is its share of all histories; ``draw`` puts it into one.
 
-    Without a chance it makes frequent what all histories have now and then, for the hunt after a planted fault.
+    With a chance of 0 it makes something frequent that all histories have now and then, to find a planted fault soon.
     """
 
     chance: float
@@ -30,7 +30,7 @@ class Dimension:
 
 
 def insert(history: History, rng: random.Random, *actions: Action) -> History:
-    """The actions in this order, each anywhere after the one before."""
+    """Insert the actions in this order, at random places."""
     mixed = list(history.actions)
     places = sorted(rng.randrange(len(mixed) + 1) for _ in actions)
     for place, action in reversed(list(zip(places, actions, strict=True))):
@@ -39,14 +39,14 @@ def insert(history: History, rng: random.Random, *actions: Action) -> History:
 
 
 def setting(history: History, section: str, line: str) -> History:
-    """One line more in a section of the account's settings."""
+    """Add a line to a section of the account's settings."""
     settings = dict(history.settings)
     settings[section] = f"{settings.get(section, '')}\n{line}"
     return replace(history, settings=tuple(sorted(settings.items())))
 
 
 def traits(history: History, rng: random.Random, trait: str, chance: float, *, only: str = "") -> History:
-    """Give a share of what people make this trait."""
+    """Give this trait to a share of the tasks that people create."""
     actions = [
         replace(action, trait=trait, twin_in=None, system=only or action.system)
         if isinstance(action, Make) and not action.trait and rng.random() < chance
@@ -57,7 +57,7 @@ def traits(history: History, rng: random.Random, trait: str, chance: float, *, o
 
 
 def happen(history: History, rng: random.Random, happenings: list[Happening]) -> History:
-    """Let these come about within runs."""
+    """Let these happen at random moments of runs."""
     actions = list(history.actions)
     runs = [index for index, action in enumerate(actions) if isinstance(action, Run)]
     for happening in happenings:
@@ -70,5 +70,5 @@ def happen(history: History, rng: random.Random, happenings: list[Happening]) ->
 
 
 def together(history: History, place: int, *actions: Action) -> History:
-    """These actions, one right after the other, at this place."""
+    """Insert these actions at this place, one directly after the other."""
     return replace(history, actions=(*history.actions[:place], *actions, *history.actions[place:]))

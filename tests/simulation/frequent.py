@@ -1,4 +1,4 @@
-"""What all histories have now and then, made frequent: for the hunt after a planted fault, which would take long."""
+"""Dimensions that make frequent what all histories have now and then, so that planted faults are found soon."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, t
 
 EDITS = ("reschedule", "rewrite")
 STORED = ("paragraphs", "spaced", "tidied")
-"""What a CRM may make of a text, see `editors`."""
+"""What a CRM may do to a text, see `editors`."""
 MESSAGE = 4
-"""A kind that `people` makes an e-mail of in Reply."""
+"""The kind that becomes an e-mail in Reply."""
 
 
 def _often(*happenings: Happening) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
-        """Within runs, these come about again and again."""
+        """Let these happen in runs again and again."""
         return happen(history, rng, [rng.choice(happenings) for _ in range(10)])
 
     return draw
@@ -39,7 +39,7 @@ def _often(*happenings: Happening) -> Draw:
 
 def _while_we_write(*happenings: Happening) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
-        """Each run follows a deed of people, so has something to write, and about then this comes about."""
+        """Let this happen while a run writes: each run follows an action of people, so it has something to write."""
         actions: list[Action] = []
         for action in history.actions:
             actions.append(action)
@@ -53,7 +53,7 @@ def _while_we_write(*happenings: Happening) -> Draw:
 
 def _habit(what: str, *systems: str) -> Draw:
     def draw(rng: random.Random, history: History) -> History:
-        """Half of what people do with a task is this."""
+        """Let half of what people do with tasks be this."""
         actions = [
             replace(action, what=what, system=rng.choice(systems))
             if isinstance(action, Act) and rng.random() < 0.5
@@ -66,7 +66,7 @@ def _habit(what: str, *systems: str) -> Draw:
 
 
 def _messages(rng: random.Random, history: History) -> History:
-    """Half of what people make is a message to be sent from Reply, half of what they do is to close it in HighLevel."""
+    """People often create a message in Reply, and often complete a task in HighLevel."""
     actions = [
         replace(action, system="reply", kind=MESSAGE, twin_in=None)
         if isinstance(action, Make) and rng.random() < 0.5
@@ -77,25 +77,25 @@ def _messages(rng: random.Random, history: History) -> History:
 
 
 def _cancellations(rng: random.Random, history: History) -> History:
-    """Half of what people do is to cancel a task in Reply, which leaves its copies open."""
+    """People often cancel a task in Reply, and its copies stay open."""
     settings = {section: lines.replace('"close"', '"keep"') for section, lines in history.settings}
     return _habit("cancel", "reply")(rng, replace(history, settings=tuple(sorted(settings.items()))))
 
 
 def _one_person(_rng: random.Random, history: History) -> History:
-    """All that people make is for one person."""
+    """People create all tasks for one person."""
     actions = [replace(action, person=0) if isinstance(action, Make) else action for action in history.actions]
     return replace(history, actions=tuple(actions))
 
 
 def _held(_rng: random.Random, history: History) -> History:
-    """Whoever has a lead's place keeps it."""
+    """The task in a slot keeps it (``slot = "hold"``)."""
     settings = {section: lines.replace('"earliest_due"', '"hold"') for section, lines in history.settings}
     return replace(history, settings=tuple(sorted(settings.items())))
 
 
 def _edits(rng: random.Random, history: History) -> History:
-    """Most of what people do is to change a task: its due, its title, its text, also while a run is under way."""
+    """People mostly change due, title and text, also during a run."""
     actions = [
         replace(action, what=rng.choice(EDITS), system=rng.choice(SYSTEMS))
         if isinstance(action, Act) and rng.random() < 0.7
@@ -111,7 +111,7 @@ def _an_edit(rng: random.Random) -> Act:
 
 
 def _editors(rng: random.Random, history: History) -> History:
-    """CRMs store texts as HTML, or with other white space; people also open and save what they do not change."""
+    """CRMs store texts as HTML or with other white space, and people save tasks without changing them."""
     history = _habit("save", *SYSTEMS[1:])(rng, replace(history, rewords=True))
     chosen = tuple((system, rng.choice(STORED)) for system in SYSTEMS[1:])
     writes = [Act("rewrite", rng.choice(SYSTEMS[1:]), rng.randrange(1000)) for _ in range(4)]
@@ -120,7 +120,7 @@ def _editors(rng: random.Random, history: History) -> History:
 
 
 def _assignees(rng: random.Random, history: History) -> History:
-    """People have their own ids in each CRM, and assign tasks to each other, also while a run is under way."""
+    """Users have ids in each CRM, and people assign tasks to them, also during a run."""
     history = _habit("assign", *SYSTEMS)(rng, setting(history, "users", users_section()))
     return happen(
         history, rng, [Act("assign", rng.choice(SYSTEMS), rng.randrange(1000), rng.randrange(9)) for _ in range(5)]
@@ -128,7 +128,7 @@ def _assignees(rng: random.Random, history: History) -> History:
 
 
 def _done_while_owed(_rng: random.Random, history: History) -> History:
-    """A message of Reply's is put off in HighLevel while Reply is down, and then done, which closes no message."""
+    """A message in Reply is rescheduled in HighLevel while Reply is down, then done there, which closes no message."""
     down = Run(((20, Outage("reply", Fault.ERROR_BEFORE, 9)),))
     put_off, done = Act("reschedule", "highlevel", 0, 1000), Act("complete", "highlevel", 0)
     history = replace(history, rewords=False, undated=0)
@@ -136,12 +136,12 @@ def _done_while_owed(_rng: random.Random, history: History) -> History:
 
 
 def _few_edits(_rng: random.Random, history: History) -> History:
-    """One edit is allowed in a run; in peace all are."""
+    """One edit is allowed in a run; at the end all are."""
     return setting(history, "sync", "max_edits_per_run = 1")
 
 
 def _undated(_rng: random.Random, history: History) -> History:
-    """What people make in HighLevel has no due."""
+    """Tasks that people create in HighLevel have no due."""
     return replace(history, undated=1)
 
 
@@ -152,7 +152,7 @@ FREQUENT = {
     "done_while_owed": Dimension(0, _done_while_owed),
     "few_edits": Dimension(0, _few_edits),
     "undated": Dimension(0, _undated),
-    # Longer than a lease, and not as long as a run may take.
+    # Longer than a lease, but shorter than a run may take.
     "sleeps": Dimension(0, _while_we_write(Freeze(150))),
     "late_writes": Dimension(0, _while_we_write(Delay(25))),
     "lost_answers": Dimension(0, _often(Break(Fault.LOST_ANSWER), Break(Fault.ERROR_AFTER))),

@@ -30,7 +30,7 @@ from tests.simulation.dimensions import with_dimensions
 PERSONS = 3
 DEEDS = 29
 RUNS = 11
-"""Four more runs follow in peace."""
+"""The number of runs. Four more follow at the end."""
 MOMENTS = 40
 
 # A rejected key is rare, because it stops a connection for the whole run, and then little else can happen.
@@ -49,10 +49,10 @@ OUTAGES = [Fault.ERROR_BEFORE, Fault.NO_CONNECTION, Fault.LOST_ANSWER, Fault.GAR
 
 
 def make_history(seed: int, *, without: str = "", also: Collection[str] = ()) -> History:
-    """The history of this seed: always the same. ``also`` names dimensions that it must have.
+    """Return the history of this seed, which is always the same. ``also`` names dimensions that it must have.
 
-    ``without`` leaves one of the nets against doubles away, ``"twins"`` or ``"markers"``, and what only that net
-    could catch.
+    ``without`` switches off one of the ways to avoid duplicates, ``"twins"`` or ``"markers"``, and leaves out what only
+    that way could handle.
     """
     rng = random.Random(seed)
     settings = {
@@ -86,7 +86,7 @@ def make_history(seed: int, *, without: str = "", also: Collection[str] = ()) ->
 
 
 def _rebuilt_at_once(actions: list[Action]) -> list[Action]:
-    """Without twins a lost ledger must be rebuilt in one run: what is read later can't be told from something new."""
+    """Let the run after a lost ledger be undisturbed: without twins, a task that is read later looks new."""
     if LoseLedger() not in actions:
         return actions
     actions = [action for action in actions if not isinstance(action, Lag)]
@@ -128,7 +128,7 @@ def _run(rng: random.Random, *, calm: bool) -> Run:
         if dice < 0.1:
             happening = Rush(rng.randrange(100), rng.randrange(1, 4000))
         elif dice < 0.35:
-            # Not twins: one that appears between our read of its CRM and our create there can't be told in time.
+            # No twins: one that appears between our read of its CRM and our create there cannot be noticed in time.
             happening = replace(_make(rng), twin_in=None) if rng.random() < 0.5 else _act(rng)
         elif dice < 0.63:
             happening = Break(rng.choice(FAULTS))
@@ -141,7 +141,7 @@ def _run(rng: random.Random, *, calm: bool) -> Run:
         else:
             happening = Freeze(rng.choice([30, 150, 400]))
         happenings.append((rng.randrange(1, MOMENTS), happening))
-    # Not twice where one sleeps: the other one may take its lease, and nobody could tell their writes apart.
+    # No second run if one is suspended: it may take the lease, and the oracle cannot tell their writes apart.
     sleeps = any(isinstance(happening, Freeze) for _, happening in happenings)
     twice = rng.random() < 0.05 and not sleeps
     return Run(tuple(sorted(dict(happenings).items(), key=lambda pair: pair[0])), twice=twice)

@@ -1,8 +1,7 @@
 """Planted faults: small changes of the engine that break a law, each of which the simulation must notice.
 
-A mutant is a change of a module's text, planted in the functions of a process of its own:
-``python -m tests.simulation.mutants "a lost answer is repeated"`` plays seeds until one breaks its law. Without a
-name it reads names from standard input.
+A mutant is a change of a module's text, made in a process of its own. ``python -m tests.simulation.mutants "a lost
+answer is repeated"`` plays seeds until one breaks its law. Without a name, names are read from standard input.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from tests.simulation.play import play
 
 END = "the hunt ended: "
 WITHIN = 60
-"""The stated number of seeds, from the mutant's first on."""
+"""How many seeds are played, beginning with the mutant's ``first``."""
 
 
 def hunt(name: str) -> int:

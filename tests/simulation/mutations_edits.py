@@ -1,4 +1,4 @@
-"""The faults that are planted in what edits do: each breaks a law, and every one is noticed by random histories."""
+"""The planted faults in edits. Each breaks a law, and random histories notice every one."""
 
 from __future__ import annotations
 

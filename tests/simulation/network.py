@@ -26,10 +26,10 @@ _ODD_WAITS = ("2026-05-19T08:30:20Z", "Tue, 19 May 2026 08:30:20 GMT", "1.5", "-
 
 
 class Network:
-    """``strange`` is what the next answer is, ``ailing`` what always fails: (system, id) and how.
+    """The network. ``strange`` is the kind of the next answer. ``ailing`` are the items that always fail, and how.
 
-    ``known`` are the numbers of the tasks that were there when the run began: with that of one that people made in the
-    very moment of a create, its answer could not be told from an honest one.
+    ``known`` are the numbers of the tasks that existed when the run began. A wrong answer to a create names one of
+    them: with a task that people created at the same time, nobody could notice it.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Network:
 
     @property
     def ailing_systems(self) -> frozenset[str]:
-        """The CRMs that cannot show something for good. Each answer with a byte order mark can be read."""
+        """The CRMs with an item that always fails. Answers with a byte order mark do not count: they can be read."""
         return frozenset(system for system, item in self.ailing if item)
 
     def answer(self, sandbox: Sandbox, call: Call, exchange: Callable[[Call], Reply]) -> Reply:
@@ -67,11 +67,11 @@ class Network:
         return _another(reply, strange, known) if strange in {"another id", "another due"} else reply
 
     def begin(self, sandboxes: Iterable[Sandbox]) -> None:
-        """A run begins."""
+        """Note that a run begins."""
         self.known = {sandbox.system: _ids(sandbox) for sandbox in sandboxes}
 
     def _take(self, sandbox: Sandbox, call: Call) -> str | None:
-        """What is strange with this one. Only a create can answer with another task."""
+        """Return the kind of this answer. Only the answer to a create can name another task."""
         another = self.strange is not None and self.strange.startswith("another")
         if another and not (sandbox.is_write(call) and call.method == "POST" and call.path.endswith(("task", "tasks"))):
             return None
@@ -90,7 +90,7 @@ class Network:
         return None
 
     def _malformed(self, system: str, reply: Reply) -> Reply:
-        """Reply's answers with a due that is none, or with a text that is none where one task is read by itself."""
+        """Return Reply's answer with an invalid due or text in the malformed tasks."""
         bad = {int(at) for (where, at), how in self.ailing.items() if (where, how) == (system, "malformed")}
         if not bad or not 200 <= reply.status < 300:
             return reply
@@ -109,7 +109,7 @@ class Network:
 
 
 def _read(reply: Reply) -> Any:
-    """What the answer says; ``None`` where it is damaged anyway."""
+    """Return the content of the answer, or ``None`` if it is damaged anyway."""
     try:
         return json.loads(reply.body)
     except ValueError:
@@ -117,9 +117,9 @@ def _read(reply: Reply) -> Any:
 
 
 def _ids(sandbox: Sandbox) -> list[int]:
-    """The numbers of the tasks of a CRM that counts them, but for those that people made a moment ago.
+    """Return the numbers of the tasks, in a CRM that counts them, without those of the last minute.
 
-    Of these nobody can know without reading each answer's task once more.
+    The engine cannot know these without reading each new task once more.
     """
     tasks: list[Any] = []
     if isinstance(sandbox, SuperfoneSandbox):
@@ -130,7 +130,7 @@ def _ids(sandbox: Sandbox) -> list[int]:
 
 
 def _another(reply: Reply, strange: str, ids: list[int]) -> Reply:
-    """The answer to a create, with the latest of these ids, or with another due."""
+    """Return the answer to a create with the latest of these ids, or with another due."""
     if not 200 <= reply.status < 300:
         return reply
     answer = _read(reply)
@@ -149,10 +149,10 @@ def _another(reply: Reply, strange: str, ids: list[int]) -> Reply:
 
 
 class SlowTransport(SandboxTransport):
-    """Answers after some virtual time, so that requests that may overlap do overlap."""
+    """Answers after some virtual time, so that requests that may overlap do so."""
 
     def __init__(self, sandbox: Sandbox, network: Network, chance: Callable[[], float]) -> None:
-        super().__init__(_Door(sandbox, network))  # type: ignore[arg-type]
+        super().__init__(_Behind(sandbox, network))  # type: ignore[arg-type]
         self._chance = chance
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -161,8 +161,8 @@ class SlowTransport(SandboxTransport):
         return response
 
 
-class _Door:
-    """The sandbox as the network shows it."""
+class _Behind:
+    """A sandbox behind the network."""
 
     def __init__(self, sandbox: Sandbox, network: Network) -> None:
         self._sandbox = sandbox

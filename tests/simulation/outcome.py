@@ -28,7 +28,7 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Whether it read everything and did what it meant to, but for what fails for good in a CRM (``ailing``)."""
+        """Whether it read everything and wrote everything, except where an item always fails (``ailing``)."""
         if self.report is None or self.faulty:
             return False
         failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}

@@ -56,7 +56,7 @@ class People:
         name, due = self._new_name(), self._due_of(deed)
         kind = _choose(deed.system, deed.kind)
         if deed.trait == "equal" and deed.system == "superfone":
-            # Another one would close it.
+            # A second call would close the first one.
             kind = "REMINDER"
         copies = [(deed.system, person, name)]
         if deed.twin_in is not None:
@@ -87,11 +87,11 @@ class People:
                 self._oracle.narrow.add(title)
 
     def _is_twice(self, person: int) -> bool:
-        """Whether a CRM has two of them: the one or the other one's task is nobody's twin elsewhere."""
+        """Whether a CRM has two contacts of the person, so that a task there has no certain twin elsewhere."""
         return any(len(self._oracle.contacts_of(system, person)) > 1 for system in self._stage.sandboxes)
 
     def _make_another(self, deed: Make) -> bool:
-        """Make one more of what was made there before and is as it was; whether there is such a one."""
+        """Create an equal task beside one that is unchanged. Returns whether there was one."""
         for name, (copy, word) in self._plain.items():
             story = self._oracle.stories[name]
             task = self._oracle.tasks(copy[0]).get(copy[1])
@@ -106,7 +106,7 @@ class People:
         return False
 
     def _due_of(self, deed: Make) -> datetime:
-        """Its due, which may be that of another task of this person."""
+        """Return its due, which may be that of another task of this person."""
         if deed.trait == "same_due":
             stories = [story for story in self._oracle.stories.values() if story.person == deed.person]
             dues = sorted({due for story in stories for due in story.dues if due > self._stage.now()})
@@ -115,7 +115,7 @@ class People:
         return self._new_due(deed.minutes)
 
     def automate(self, system: str) -> None:
-        """What we complete of these in HighLevel moves to its next date: from now on it is another task."""
+        """Move recurring tasks that we completed in HighLevel to their next date. They are other tasks from now on."""
         for remote_id in sorted(self._recurring) if system == "highlevel" else ():
             task = self._stage.highlevel.task(remote_id)
             if not task.completed or task.deleted:
@@ -135,9 +135,9 @@ class People:
         self._stage.highlevel.person_reschedules(remote_id, self._new_due(7 * 24 * 60))
 
     def _complete_recurring(self, copy: Copy) -> None:
-        """It is open again at once, with its next date: nothing tells that from a task that was put off.
+        """Complete it and open it again with its next date. Nothing tells that from a rescheduled task.
 
-        Of a task that was done elsewhere, it may be our completion that made it move.
+        If it was done elsewhere, our own completion may also have moved it.
         """
         story = self._oracle.story(copy)
         if story is not None and self._oracle.is_closed(story):
@@ -149,19 +149,19 @@ class People:
         self._oracle.rescheduled(copy)
 
     def _is_undated(self, deed: Make) -> bool:
-        """Nobody has two of them: seen together they are due together elsewhere, where only their names differ."""
+        """Whether it gets no due. A person has one such task at most: two would get the same made-up due."""
         every = self._history.undated
         if deed.system != "highlevel" or deed.twin_in is not None or deed.person in self._undated:
             return False
         return every > 0 and self._names % every == 0
 
     def rush(self, rush: Rush, lead: str) -> None:
-        """Somebody is there just before our write."""
+        """Let somebody create a task just before our write."""
         self._tell("  … at that very moment")
         self._make(Make("superfone", self._oracle.persons["superfone", lead], rush.kind, rush.minutes))
 
     def _route(self, person: int, word: str) -> tuple[str, ...]:
-        """Where it is to be: in every CRM that has a place for it, and knows the person or makes them."""
+        """Return the CRMs that must have it: those that show its kind and have the person, or create the contact."""
         places = ("reply", "highlevel") if word in MESSAGES else ("superfone", "reply", "highlevel")
         made = self._history.newcomer if person == LAST else ()
         here = [system for system in places if system in self._stage.sandboxes]
@@ -178,7 +178,7 @@ class People:
         return self._stage.highlevel.person_creates(contact, f"{word} {title}" if word == "Remind" else title, due=due)
 
     def _supersede(self, lead: str) -> None:
-        """Their new task closes what is in the slot, which makes it done only where the account says so."""
+        """Let their new task close the one in the slot, which is done only if the account file says so."""
         for remote_id, task in self._oracle.tasks("superfone").items():
             if task.open and task.exclusive and task.contact == lead:
                 self._tell(f"  which supersedes {task.name} ({remote_id})")
@@ -202,7 +202,7 @@ class People:
         self.name_again()
 
     def name_again(self) -> None:
-        """Give titles to copies in Superfone that only their notes tell apart: the CRM shows notes to people alone."""
+        """Give titles to copies in Superfone that only their notes tell apart. Only people see notes."""
         for remote_id, name in self._oracle.nameless().items():
             if self._stage.superfone.task(int(remote_id)).title is None:
                 note = self._stage.superfone.task(int(remote_id)).note or ""
@@ -268,7 +268,7 @@ class People:
         self._oracle.retitled(copy)
 
     def _rewrite(self, copy: Copy, _deed: Act) -> None:
-        """Write another text, in which the line of a copy's marker stays; Superfone has no place for one."""
+        """Write another text, and keep the marker line. Superfone has no text field."""
         system, remote_id = copy
         if system == "superfone":
             return
@@ -284,13 +284,13 @@ class People:
         self._oracle.rewritten(copy)
 
     def _text(self, copy: Copy) -> str:
-        """The text as its CRM stores it."""
+        """Return the text as its CRM stores it."""
         if copy[0] == "highlevel":
             return self._stage.highlevel.task(copy[1]).body or ""
         return next(str(one.template.get("body") or "") for one in self._stage.reply.tasks() if str(one.id) == copy[1])
 
     def _save(self, copy: Copy, deed: Act) -> None:
-        """Open it in an editor, and save it as it is: the editor's form of the same text is stored."""
+        """Save it unchanged in an editor, which stores its own form of the text."""
         if copy[0] == "superfone" or not self._text(copy):
             return
         text = EDITORS[sorted(EDITORS)[deed.minutes % len(EDITORS)]](self._text(copy))
@@ -301,7 +301,7 @@ class People:
             self._stage.highlevel.person_rewrites(copy[1], text)
 
     def _assign(self, copy: Copy, deed: Act) -> None:
-        """Assign it to another colleague, now and then to one of whom the account file says nothing, or to nobody."""
+        """Assign it to another user, sometimes to one who is not in the account file, or to nobody."""
         system, remote_id = copy
         before = self._oracle.tasks(system)[remote_id].assignee
         known = sorted(at for at, who in USERS[system].items() if who != before)
@@ -331,9 +331,9 @@ class People:
         self._oracle.touched(("highlevel", new), "copied")
 
     def _reopen(self, copy: Copy, _deed: Act) -> None:
-        """Reopen a task, which everybody has seen closed, under a new name: it is another task from now on.
+        """Reopen a task that every run has seen closed, under a new name. It is another task from now on.
 
-        What was cancelled there and kept open elsewhere is the same task again.
+        A task that was cancelled there and stayed open elsewhere is the same task again.
         """
         if copy[0] == "superfone" or not self._oracle.may_reopen(copy):
             return
@@ -357,7 +357,7 @@ class People:
         self._oracle.reopened_as(copy, old, name)
         if word in MESSAGES:
             self._oracle.narrow.add(name)
-        # Its text still carries the marker of the task that it was.
+        # Its text still carries the marker of the old task.
         self._oracle.touched(copy, "copied")
 
     def _new_name(self) -> str:
@@ -374,7 +374,7 @@ class People:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines of a text, in whatever form its CRM stores it."""
+    """Return the lines of a text in any stored form."""
     return [re.sub(r"<[^>]*>", "", line) for line in re.split(r"</p>\s*|<br>|\r\n|\n", text)]
 
 

@@ -12,11 +12,10 @@ from types import CodeType, FunctionType
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``old`` stands once in the module and becomes ``new``, which breaks the law ``breaks``.
+    """A planted fault: ``old``, which is in the module once, becomes ``new``. This breaks the law ``breaks``.
 
-    ``without`` takes the other net away that would hide the fault; ``having`` are dimensions of every history that is
-    played, so that what is rare need not be waited for. ``first`` is the seed that is played first: one that is known
-    to show it, as long as histories stay as they are.
+    ``without`` switches off another part that would hide the fault. ``having`` are dimensions of every history that is
+    played, so that the fault shows soon. ``first`` is the first seed, usually one that is known to show it.
     """
 
     name: str
@@ -31,7 +30,7 @@ class Mutant:
 
 
 def changed_codes(mutant: Mutant) -> dict[str, CodeType]:
-    """The functions of its module with the fault in them. Raises `LookupError` if the text is not found."""
+    """Return the functions of the module with the fault. Raises `LookupError` if the text is not found."""
     path = Path(str(importlib.import_module(mutant.module).__file__))
     sound = path.read_text("utf-8")
     text = sound
@@ -48,7 +47,7 @@ def changed_codes(mutant: Mutant) -> dict[str, CodeType]:
 
 
 def plant(mutant: Mutant) -> None:
-    """Replace the functions of its module in place. Importing the engine again would take longer than most searches."""
+    """Replace the functions in place, because importing the engine again takes longer than most searches."""
     changed = changed_codes(mutant)
     path = str(Path(str(importlib.import_module(mutant.module).__file__)))
     for thing in gc.get_objects():

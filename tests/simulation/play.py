@@ -47,10 +47,10 @@ from tests.simulation.stage import SimulationStage
 from tests.support.editors import EDITORS
 
 MEETS = "create_missing_contacts = true"
-# Nobody does two things to one lead within the window in which a closure counts as caused by a creation.
+# Longer than the supersede window, so that two actions of people do not look like one.
 BETWEEN = 4.0
 TRIED_AGAIN = timedelta(minutes=61)
-"""An operation that failed in five runs in a row is tried once an hour."""
+"""An operation that failed in five runs in a row is tried again after an hour."""
 UNLIMITED = Options(allow_creates=10_000, allow_completions=10_000, allow_edits=10_000)
 
 
@@ -82,7 +82,7 @@ class Play:
         self._ran = False
 
     def play(self) -> None:
-        """Play the whole history, then peace. Raises `Violation`."""
+        """Play the whole history, then the end without people and faults. Raises `Violation`."""
         try:
             for action in self._history.actions:
                 self._do(action)
@@ -133,7 +133,7 @@ class Play:
             self.people.name_again()
 
     def _ail(self, action: Ail) -> None:
-        """From now on an item always fails, or fails until peace."""
+        """Let an item fail for good, or until the end."""
         if action.what == "lead":
             items = [("superfone", str(lead.id)) for lead in self.stage.superfone.leads()]
         elif action.what == "bom":
@@ -152,15 +152,15 @@ class Play:
             self._heals.append(item)
 
     def _heal(self) -> None:
-        """What was wrong with our clock, and with these items, is right again; what waited for hours has its turn."""
+        """Correct our clock and the failing items, and let enough time pass for what waits."""
         for item in self._heals:
             self.stage.network.ailing.pop(item, None)
             self.oracle.ailing.pop(item, None)
         if self.stage.set_our_clock(0):
-            # That it was ahead can only be seen before it gets there.
+            # The engine can notice the correction only while the true time is behind the wrong one.
             self._run(Run())
         if self._heals:
-            # Whoever made it right again types what the report says, but not of what is done that it is to be done.
+            # Somebody types `syncer retry` for these items as the report says, but not for tasks that are done.
             for item in self._heals:
                 story, task = self.oracle.story(item), self.oracle.task_id(item)
                 is_done = story is not None and self.oracle.is_closed(story)
@@ -176,7 +176,7 @@ class Play:
     def _run(self, action: Run) -> None:
         for moment, happening in action.at:
             self.stage.at[moment] = self._happening(happening)
-        # Ours is the older one, also where its first runs were left out.
+        # Our ledger must be the older one, also if shrinking removed its first runs.
         machine = action.ledger if self._ran else OURS
         self._ran = True
         self._tell("a run starts" + (" twice at once" if action.twice else "") + MACHINES[machine])
@@ -248,7 +248,7 @@ class Play:
         return happen
 
     def _peace(self) -> None:
-        """People and faults stop: three runs later everything is at rest, and one more run writes nothing."""
+        """The end, without people and faults: after three runs the laws hold, and one more run writes nothing."""
         self._tell("peace")
         self._heal()
         self.stage.wait(self.stage.highlevel.lag.total_seconds() + GRACE.total_seconds())
@@ -284,7 +284,7 @@ def _describe(outcome: Outcome) -> str:
 
 
 def _without(net: str) -> AbstractContextManager[object]:
-    """Take away the net that catches doubles at first sight by their marker; settling doubts must be enough."""
+    """Hide markers from first sight, so that settling alone must avoid duplicates."""
     if net != "markers":
         return nullcontext()
     return patch.object(unmatched, "in_order", _unmarked)
@@ -295,7 +295,7 @@ def _unmarked(readings: Iterable[Reading]) -> list[Reading]:
 
 
 def play(history: History, tell: Callable[[str], None] = lambda _sentence: None) -> Violation | None:
-    """The law that the history breaks, if any. An unexpected exception of the engine counts as one."""
+    """Return the law that the history breaks, or ``None``. An exception of the engine counts as one."""
     try:
         with _without(history.without):
             Play(history, tell).play()

@@ -1,4 +1,4 @@
-"""Shorten a failing history: remove everything without which it still fails, first large parts, then single actions."""
+"""Shorten a failing history: remove parts as long as it still fails, first large ones, then single actions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def shrink(history: History, fails: Callable[[History], bool]) -> History:
-    """The shortest history found that still fails."""
+    """Return the shortest history found that still fails."""
     kept = _without(history.actions, lambda actions: fails(replace(history, actions=tuple(actions))))
     history = replace(history, actions=tuple(kept))
     for index, action in enumerate(history.actions):
@@ -22,7 +22,7 @@ def shrink(history: History, fails: Callable[[History], bool]) -> History:
 
 
 def _calmer_run(history: History, index: int, action: Run, fails: Callable[[History], bool]) -> History:
-    """The same history, with fewer events in one of its runs."""
+    """Return the same history with fewer events in one of its runs."""
 
     def with_run(at: Sequence[tuple[int, Happening]]) -> History:
         actions = list(history.actions)

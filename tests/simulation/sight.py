@@ -28,17 +28,17 @@ class SeenTask(NamedTuple):
     text: str
     title: str
     assignee: str
-    """By the name that the account file has for them, else empty."""
+    """The user's name in the account file, else empty."""
 
     @property
     def words(self) -> str:
-        """What of its text people change."""
+        """The part of the text that people change."""
         found = WORDS.search(self.text)
         return found[0] if found else ""
 
 
 def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
-    """All tasks of a CRM by remote id, without deleted ones."""
+    """Return all tasks of a CRM by remote id, without deleted ones."""
     if system == "superfone":
         return {
             str(task.id): SeenTask(
@@ -109,7 +109,7 @@ def is_read_only(stage: SimulationStage, copy: tuple[str, str]) -> bool:
 
 
 def called(title: str) -> str:
-    """What of a title people change: its name, and what stands behind it."""
+    """Return the part of a title that people change: the name and what follows it."""
     found = CALLED.search(title)
     return found[0] if found else ""
 

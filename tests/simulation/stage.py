@@ -151,7 +151,7 @@ class SimulationStage:
         self._files[0].put_aside()
 
     def put_back(self, *, under: bool) -> bool:
-        """Replace the file by its copy, between two processes or ``under`` a running one. Returns whether it was done."""
+        """Replace the file by its copy, ``under`` a running process or between two. Returns whether it was done."""
         done = self._files[0].put_back(under=under)
         if done and under:
             self.swapped = True

@@ -1,4 +1,4 @@
-"""Killed at a durable step or a request, and started again: the same end state, and then silence."""
+"""A run is killed at a transaction or a request and started again: the end state is the same, then nothing is sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.simulation.crashes import SCENARIOS, Crash, Scenario
 
 STEP = int(os.environ.get("SYNCER_CRASH_STEP", "9"))
-"""Every how manieth moment of a run is tried: 1 is all of them, which takes minutes."""
+"""Every which moment of a run is tried. 1 tries all, which takes minutes."""
 
 pytestmark = pytest.mark.usefixtures("simulation")
 

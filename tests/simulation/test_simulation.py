@@ -1,4 +1,4 @@
-"""The laws under random histories, and every planted fault noticed."""
+"""Random histories keep the laws, and every planted fault is noticed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_no_history_breaks_a_law(first: int, without: str) -> None:
 
 @pytest.fixture(scope="module")
 def hunter() -> Iterator[subprocess.Popen[str]]:
-    """A warm process that hunts for mutants."""
+    """A process that has imported everything and hunts for mutants."""
     command = [sys.executable, "-W", "ignore", "-m", "tests.simulation.mutants"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         yield process
@@ -41,7 +41,7 @@ def hunter() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("name", DIMENSIONS)
 def test_a_history_with_a_dimension_can_be_played(name: str) -> None:
-    """Also with one that is off: whatever the engine does then, the world itself holds."""
+    """With a dimension that is off the engine may break a law, but the simulation itself must not fail."""
     violation = play(make_history(0, also=(name,)))
     assert violation is None or not (DIMENSIONS[name].on or violation.law == "crash"), violation
 

@@ -10,9 +10,9 @@ from tests.simulation.planting import Mutant
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """``old`` stands once in the module and becomes ``new``; ``noticed_by`` are the tests that fail then.
+    """A planted fault: ``old``, which is in the module once, becomes ``new``. ``noticed_by`` are tests that fail then.
 
-    Without any, the simulation's histories are the test.
+    If it is empty, the simulation's histories must notice it.
     """
 
     name: str

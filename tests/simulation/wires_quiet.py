@@ -1,4 +1,4 @@
-"""And more: what the engine knows, tells or asks for by a line that could be left out without any history noticing."""
+"""More planted faults: lines that could be removed without any history noticing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""More of them: those that no test noticed when they were planted first, and the tests that were written for that."""
+"""More planted faults: those that no test noticed at first, and the tests that were written for them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Faults planted in the connections between modules: an argument, a field or a call that is left out.
 
-Parts that are right may be joined wrongly. Each of these names the tests that notice it:
-``python -m tests.simulation.wiring "two persons are merged, and the tasks of one stay behind"`` plants it and runs
-them; without a name all are planted, one after another.
+Correct parts may be connected wrongly. Each fault names the tests that notice it. ``python -m tests.simulation.wiring
+"two persons are merged, and the tasks of one stay behind"`` plants it and runs them. Without a name, all faults are
+planted one after another.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ WIRES: Final = (*IN_A_RUN, *UNNOTICED_ONCE, *QUIET)
 
 
 def plant_as_told() -> None:
-    """In a process that a test starts: the fault that is planted in the one that started it, if there is one."""
+    """Plant the fault of the parent process, if there is one. Tests call this in the processes that they start."""
     for wire in WIRES:
         if wire.name == os.environ.get(PLANTED):
             plant(wire.mutant)
 
 
 def notice(wire: Wire) -> int:
-    """Plant it in a child of this process, and run what should notice it: 0 if it did."""
+    """Plant a fault in a child process and run its tests. Returns 0 if they notice it."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -55,7 +55,7 @@ def _tests_fail(nodes: list[str]) -> bool:
     import pytest
 
     quiet = ["-q", "-x", "-n0", "-p", "no:cacheprovider", "--no-header", "--tb=no", "--assert=plain"]
-    # A test that failed may leave sockets open: that would be an error of the whole run.
+    # A failed test may leave sockets open, which would be an error of the whole run.
     quiet += ["-p", "no:unraisableexception"]
     return pytest.main([*quiet, *nodes]) is pytest.ExitCode.TESTS_FAILED
 
