@@ -413,7 +413,7 @@ def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
     for _ in range(2):
         stopped = world.sync()
         assert int(stopped.exit) == 3
-        assert "20 of 20 open tasks in highlevel" in stopped.message
+        assert "20 of 20 open tasks in HighLevel" in stopped.message
         assert "--allow-edits 20" in stopped.message
     assert edits(world) == []
     assert len(tasks) == 20

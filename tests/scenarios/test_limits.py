@@ -241,7 +241,7 @@ def test_what_there_was_no_time_to_read_is_named(stage: Make) -> None:
     _, contact, _ = world.everywhere()
     ids = {world.reply.person_creates(contact, "ToDo", world.due(hours=hour)) for hour in range(40)}
     report = world.sync()
-    named = {item.detail.removeprefix("reply task ") for item in report.waiting if item.system == "reply"}
+    named = {item.detail.removeprefix("Reply.io task ") for item in report.waiting if item.system == "reply"}
     with world.open_ledger(read_only=True) as ledger:
         known = {copy.remote_id for view in ledger.tasks() for copy in view.replicas if copy.system == "reply"}
     assert named

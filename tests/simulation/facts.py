@@ -354,12 +354,12 @@ class Facts(Memory):
 
     # what a run has seen ---------------------------------------------------------------------------
 
-    def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[str], machine: int = 0) -> None:
+    def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name, as it was at these times."""
         self.seen_contradicted |= self.contradicted
         for system in self.stage.sandboxes:
             for remote_id, task in self.tasks(system).items():
-                if f"{system} task {remote_id}" not in not_looked_at:
+                if (system, remote_id) not in not_looked_at:
                     self._is_seen((system, remote_id), task, until[system], machine)
 
     def _is_seen(self, copy: Copy, task: SeenTask, seen_until: datetime, machine: int) -> None:

@@ -13,6 +13,7 @@ from tests.simulation.laws import edits, runs, writes
 from tests.simulation.laws.peace import TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
+from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import SeenTask
 from tests.simulation.stage import PROCESS, SimulationStage
@@ -117,30 +118,29 @@ class Oracle(Machines):
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
             self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
-            # Each detail begins with the three words that name the task.
-            not_looked_at = {" ".join(item.detail.split()[:3]).rstrip(":") for item in waiting if item.task is None}
-            not_looked_at |= self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
+            failed = self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
-            self.seen_by_a_clean_run(until, not_looked_at | self._unread(unread), machine)
+            not_looked_at = outcome.waiting_copies | failed | self._unread(unread)
+            self.seen_by_a_clean_run(until, not_looked_at, machine)
 
-    def _failed(self, items: set[tuple[str, str]]) -> set[str]:
-        """Return the copies, by their name in a report, that a run listed as unread, or whose contact it listed.
+    def _failed(self, items: set[tuple[str, str]]) -> set[Copy]:
+        """Return the copies that a run listed as unread, or whose contact it listed.
 
         A process that was suspended gets no answer to its request, although nothing else is wrong.
         """
         return {
-            f"{system} task {remote_id}"
+            (system, remote_id)
             for system in self.stage.sandboxes
             for remote_id, task in self.tasks(system).items()
             for words in (f"task {remote_id}", f"contact {task.contact}", f"the tasks of contact {task.contact}")
             if (system, words) in items
         }
 
-    def _unread(self, items: set[tuple[str, str]]) -> set[str]:
-        """Return the copies, by their name in a report, of tasks (id, system) that a run could not read in that CRM."""
+    def _unread(self, items: set[tuple[str, str]]) -> set[Copy]:
+        """Return the copies of tasks (id, system) that a run could not read in that CRM."""
         names = {
             (system, task.name)
             for task_id, system in items
@@ -149,7 +149,7 @@ class Oracle(Machines):
             if self.task_id((where, remote_id)) == task_id
         }
         return {
-            f"{system} task {remote_id}"
+            (system, remote_id)
             for system in self.stage.sandboxes
             for remote_id, task in self.tasks(system).items()
             if (system, task.name) in names

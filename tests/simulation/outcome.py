@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from syncer.domain.report import Report
+
+_PLACE = re.compile(r"\S+ task ([^\s:]+)")
 
 
 class ProcessKilled(BaseException):
@@ -33,3 +36,10 @@ class Outcome:
             return False
         failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
         return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
+
+    @property
+    def waiting_copies(self) -> set[tuple[str, str]]:
+        """The copies (system, remote id) of no task that the report lists as waiting: the details begin with them."""
+        waiting = () if self.report is None else self.report.waiting
+        places = ((item.system, _PLACE.match(item.detail)) for item in waiting if item.task is None)
+        return {(system, found[1]) for system, found in places if found is not None}

@@ -40,7 +40,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         for copy in facts.copies(story)
         if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate"})
     }
-    waits = {" ".join(item.detail.split()[:3]).rstrip(":") for item in outcome.report.waiting if item.task is None}
+    waits = outcome.waiting_copies
     l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention})
     for name, story in sorted(facts.stories.items()):
         copies = facts.open_copies(name)
@@ -74,11 +74,11 @@ def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
     return {"duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else [])} if story.extra else set()
 
 
-def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[str]) -> bool:
+def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
     """Whether a copy is listed as one of a person whose tasks can never be read in full."""
     leads = [copy for copy in facts.persons if copy[0] == "superfone"]
     unreadable = bool(leads) and all(lead in facts.ailing for lead in leads)
-    return unreadable and any(f"{system} task {remote_id}" in waits for system, remote_id in copies)
+    return unreadable and not waits.isdisjoint(copies)
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
