@@ -12,6 +12,7 @@ from syncer.cli.screens import plain
 from syncer.config.problems import ConfigError
 from syncer.config.registry import label_of
 from syncer.contract.errors import AdapterError, WrongAccount
+from syncer.domain.alarms import AlarmName
 from syncer.domain.redact import redact
 from syncer.domain.report import Exit
 from syncer.engine.errors import PlanFileError
@@ -24,6 +25,13 @@ runs anyway is harmless. One that a person has to repair is grave."""
 
 class BrokenOff(LedgerError):
     """The ledger failed in the middle of a run, after something was sent."""
+
+
+class LedgerAlarm(Exception):
+    """The ledger cannot be read, which is an alarm by itself. The text says why, and what to do."""
+
+    def __init__(self, error: LedgerError) -> None:
+        super().__init__(f"alarm: {AlarmName.LEDGER.heading}: {error}")
 
 
 class Stopped(Exception):
@@ -84,6 +92,8 @@ def failure_of(error: BaseException) -> CommandFailure:
             return CommandFailure(Exit.BUSY, f"{error}; that process also sends what is left")
         case WrongAccount():
             return CommandFailure(Exit.WRONG, redact(_wrong_account(error)))
+        case LedgerAlarm():
+            return CommandFailure(Exit.PARTIAL, redact(str(error)))
         case BrokenOff():
             return CommandFailure(Exit.PARTIAL, redact(f"{error}; the next run finds out what was sent"))
         case ConfigError() | LedgerError() | PlanFileError() | UsageError():

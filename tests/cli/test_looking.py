@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -360,3 +363,25 @@ def test_check_says_which_setting_is_wrong_before_whose_account_it_is(served: Se
     assert first == "acme: not everything works"
     assert second.startswith("  HighLevel: FAILED: ")
     assert third.startswith("      check location_id")
+
+
+def test_a_ledger_that_cannot_be_read_is_an_alarm_to_a_monitor(served: Served) -> None:
+    """2 would say that a file of the user's is wrong, and 0 that all is well."""
+    assert served.do("sync", "--once").status == 0
+    ledger = served.folder / "acme.db"
+    whole = ledger.read_bytes()
+    newer = "UPDATE alembic_version SET version_num = '9999'"
+    for spoil in (lambda: ledger.write_bytes(b"no database" * 1000), lambda: executed(ledger, newer)):
+        spoil()
+        checked = served.do("status", "--check")
+        assert (checked.status, checked.stdout) == (1, "")
+        assert checked.stderr.startswith("acme: alarm: The ledger cannot be used: the ledger")
+        assert served.do("status", "--check", "--json").answer["exit"] == 1
+        assert served.do("status").status == 2
+        ledger.write_bytes(whole)
+    assert served.do("status", "--check").status == 0
+
+
+def executed(ledger: Path, sql: str) -> None:
+    with closing(sqlite3.connect(ledger)) as database, database:
+        database.execute(sql)

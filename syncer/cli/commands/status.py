@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from syncer.cli import last_run, presence
+from syncer.cli.errors import LedgerAlarm
 from syncer.cli.last_run import BrokenRun
 from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items
 from syncer.cli.session import Session, for_each_account
@@ -16,7 +17,7 @@ from syncer.config.schema import Account
 from syncer.domain.alarms import Alarm
 from syncer.domain.report import Exit, as_instant
 from syncer.domain.times import span
-from syncer.ledger import Counts, Run, look
+from syncer.ledger import Counts, LedgerError, Locked, Run, look
 from syncer.web.alarms.facts import alarms_of
 
 _LOOK_BACK: Final = 50
@@ -59,10 +60,21 @@ class _Standing:
 def show_status(session: Session, *, check: bool = False) -> int:
     """Show the last run, the lag, open tasks, alarms, and what waits or needs attention.
 
-    With ``check`` the exit status is 1 while an alarm is active.
+    With ``check`` the exit status is 1 while an alarm is active. A ledger that cannot be read is one, too.
     """
 
     def work(account: Account) -> Exit:
+        try:
+            return look_at(account)
+        except Locked:
+            # Somebody else is writing, and the next check finds out.
+            raise
+        except LedgerError as error:
+            if not check:
+                raise
+            raise LedgerAlarm(error) from error
+
+    def look_at(account: Account) -> Exit:
         with look(account.ledger_url, account.name) as ledger:
             runs = ledger.runs(_LOOK_BACK)
             standing = _Standing(
