@@ -13,13 +13,13 @@ from syncer.domain.model import Kind
 PAGE: Final = 1000
 """The most rows of a page."""
 NOTES: Final = {
-    "start": "Reply requires a start; ours is now, or a minute before a due that has passed, and is never copied",
-    "assignee": "a created task belongs to the key's user, because create and update take no assignee",
-    "title": "a task's title is the first line of its text",
-    "edits": "an edit replaces the whole task; the text of a message, or of a sequence's task, is never changed",
-    "texts": "lists have no texts; texts are read again in turn, with 5 % of the requests",
-    "contacts": "found by e-mail; phone numbers are compared with the contact list",
-    "events": "Reply sends no events about tasks",
+    "start": "Reply requires a start time. Tasks created by syncer start at once; this time is not copied elsewhere.",
+    "assignee": "Tasks created by syncer belong to the user of the key, because Reply's API takes no assignee.",
+    "title": "Reply has no titles. The first line of a task's text is its title.",
+    "edits": "The text of a message, or of a task of a sequence, is never changed.",
+    "texts": "Reply's lists have no texts. Texts are read again one after the other, with 5 % of the requests.",
+    "contacts": "Reply is searched by e-mail. Phone numbers are compared with its list of contacts.",
+    "events": "Reply sends no events about tasks, so a change there is seen in the next run.",
 }
 
 

@@ -115,7 +115,9 @@ class SuperfoneAdapter(Adapter):
         No call of Superfone returns the owner of a key, but every lead and task has its organisation.
         """
         known = self.expected_identity
-        return Identity(known, f"organisation {known}" if known else "an organisation that no answer has named yet")
+        return Identity(
+            known, f"organisation {known}" if known else "its name is known once a lead or a task has been read"
+        )
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The lead with this primary or secondary phone number; empty if there is none.

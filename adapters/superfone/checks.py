@@ -46,9 +46,9 @@ async def _check_tasks(page: Page) -> Check:
     try:
         await page(PROBE_LEAD, 1)
     except Missing:
-        return Check(what, ok=True, detail="the task calls answer")
+        return Check(what, ok=True, detail="it answers")
     except Unauthorized as error:
         return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
     except AdapterError as error:
         return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
-    return Check(what, ok=True, detail="the task calls answer")
+    return Check(what, ok=True, detail="it answers")

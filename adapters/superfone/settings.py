@@ -14,13 +14,12 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Kind
 
 NOTES: Final = {
-    "complete": "Superfone always completes a lead's newest open task. Older ones wait until it is closed.",
     "create": "Creating a task closes the lead's other open tasks, except reminders. A new reminder closes nothing.",
     "title": "Superfone takes no title. Title and text become a note on the lead's timeline.",
     "assignee": "A task is assigned to the person to whom the lead is assigned.",
-    "edits": "Tasks cannot be changed. If the due of our copy changes, the copy is replaced by a new one.",
-    "contacts": "Leads are found by phone number only. Superfone has no list of them.",
-    "rate": "Superfone documents no request limit. superfone.rate is a careful guess.",
+    "edits": "Tasks cannot be changed. If the due date of our copy changes, the copy is replaced by a new one.",
+    "contacts": "Superfone has no list of leads. They are found by the phone numbers of the other CRMs' contacts.",
+    "rate": "Superfone documents no request limit. The default of superfone.rate is a careful guess.",
 }
 
 

@@ -177,7 +177,7 @@ def apply(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Carry out a saved plan. Tasks that changed since are skipped and listed."""
+    """Do what a saved plan says. Tasks that changed since are skipped and listed."""
     from syncer.cli.commands.runs import apply_plan
     from syncer.engine.run import Options
 

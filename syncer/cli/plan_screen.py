@@ -107,7 +107,7 @@ def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 def _duration_in_words(report: Mapping[str, Any], run_limit: timedelta) -> str:
     """Return how long it takes: as long as the request rates require, but not less than the reading of this plan."""
     seconds = max(report["duration_s"], *(cost["seconds"] for cost in report.get("cost", {}).values()), 1.0)
-    words = f"that takes about {span(timedelta(seconds=seconds))}"
+    words = f"this takes about {span(timedelta(seconds=seconds))}"
     limit = run_limit.total_seconds()
     if limit and seconds > limit:
         words += f", or {-int(-seconds // limit)} runs of {span(run_limit)}"

@@ -18,6 +18,7 @@ from syncer.demo.desks import LABELS, DeskTask
 from syncer.demo.screen import ScreenRow, name_of, rows_of, say, show_report, show_rows, tell
 from syncer.demo.server import SandboxServer
 from syncer.demo.world import DemoWorld, utc_now
+from syncer.domain.history import event_in_words
 from syncer.domain.model import ReplicaState
 from syncer.domain.reasons import Item
 from syncer.domain.report import Exit, Report
@@ -134,8 +135,8 @@ class DemoStory:
     def _three_for_one_place(self) -> None:
         self._scene(
             "Three tasks for one lead",
-            "In Superfone, creating a task closes the lead's open one, except reminders. So a lead gets one task at a "
-            "time, first the one that is due first.",
+            "In Superfone a lead can have one open task (reminders do not count), and creating another closes it. So "
+            "syncer creates one at a time: first the one that is due first.",
         )
         self._they("highlevel", "create", contact=BILAL, title="Send the offer", due="20h")
         self._they("highlevel", "create", contact=BILAL, title="Ask about the budget", due="16h")
@@ -147,7 +148,8 @@ class DemoStory:
     def _somebody_takes_the_place(self) -> None:
         self._scene(
             "A newer task in Superfone",
-            "A task that a person creates in Superfone closes our copy there. Our task is still not done.",
+            "A task that a person creates in Superfone closes syncer's copy there. That task is not done, so it stays "
+            "open in the other CRMs.",
         )
         self._they("superfone", "create", contact=BILAL, title="Wants a call back", type="CALLBACK_REQUEST", due="15h")
         self._sync()
@@ -189,7 +191,7 @@ class DemoStory:
 
     def _nobody_acts(self) -> None:
         self._clock.catch_up()
-        self._scene("Nobody acts", "Our own writes must not cause new writes.")
+        self._scene("Nobody acts", "What syncer writes must not make it write again.")
         self._sync()
 
     # how it is told --------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ class DemoStory:
         """Show what this run did to a task in Superfone, from the ledger's history."""
         for event in self._ledger.history(self._ledger.find(reference) or ""):
             if event.run == run_id and event.system == "superfone":
-                tell(self._console, f"{event.what}: {event.detail}", "dim", 4)
+                tell(self._console, event_in_words(event, LABELS.__getitem__), "dim", 4)
 
     # what is there ---------------------------------------------------------------------------------
 

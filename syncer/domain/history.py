@@ -9,7 +9,7 @@ from syncer.domain.base import Event, OpState
 
 _WORDS: Final = {
     "seen": "saw it for the first time",
-    "adopted": "matched it to this task",
+    "adopted": "found that it is the same task",
     "rebuilt": "recognised it",
     "joined": "recognised it as a copy of this task",
     "changed": "changed it",
@@ -19,7 +19,7 @@ _WORDS: Final = {
     "gone": "removed it",
     "open_again": "opened it again",
     "reopened": "opened it again",
-    "incident": "closed it in a race",
+    "incident": "closed it by mistake",
     "sent": "sent a request",
     "created": "created it",
     "completed": "completed it",

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Final
 
 from syncer.contract.errors import Missing
 from syncer.domain.base import Action
@@ -56,6 +57,9 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
     with applier.progress.work(system, what, len(busy) + len(singles)) as under_way:
         await for_each(busy, one, at_once=LANES_AT_ONCE)
         await for_each(singles, one)
+
+
+_ALLOWED: Final = "the contact's other tasks there allow it now"
 
 
 class _Applier:
@@ -218,7 +222,7 @@ class _Applier:
             self._remember_closed(connection, contact, listing)
         remote_id = step.remote_id if isinstance(step, CompleteTop) else step.replaces or None
         planned = Planned(
-            task.id, connection.system, action, task.kind, contact, task.due, "in its lane", remote_id, lane=True
+            task.id, connection.system, action, task.kind, contact, task.due, _ALLOWED, remote_id, lane=True
         )
         operation = replace(self._requests.operation(planned, contact), before=before, seen=seen)
         if isinstance(step, CompleteTop):

@@ -171,7 +171,7 @@ def _settled(context: RunContext, operation: Operation, reading: Reading, *, fin
     theirs = [one for one in operation.changes if one not in done and one not in missing]
     if (missing or theirs) and not final and reading.state is State.OPEN:
         return None
-    changes = edited(context, operation, reading, done, "edited; its lost answer was found by reading")
+    changes = edited(context, operation, reading, done, "edited; its answer was lost, and reading showed it")
     if not done:
         changes.events.clear()
     replica = next(iter(changes.replicas.values()))

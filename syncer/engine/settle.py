@@ -185,7 +185,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
-        how = "created; its lost answer was found by reading"
+        how = "created; its answer was lost, and reading showed it"
         changes = created(context, operation, found, how, found=True)
         if _is_edited(found):
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
@@ -323,7 +323,7 @@ async def _settle_complete(context: RunContext, connection: Connection, operatio
         # A person may have rescheduled the task, and the request may still arrive and close it.
         _stays_in_doubt(context, operation)
         return
-    context.record(completed(context, operation, reading, "completed; its lost answer was found by reading"))
+    context.record(completed(context, operation, reading, "completed; its answer was lost, and reading showed it"))
     context.completed[operation.system] += 1
 
 
@@ -343,7 +343,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
         if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
-        changes = completed(context, operation, meant, "completed; its lost answer was found by reading")
+        changes = completed(context, operation, meant, "completed; its answer was lost, and reading showed it")
         context.merge_contact(operation.system, operation.contact, listing, also=changes, effects=hit)
         context.completed[operation.system] += 1
     elif strays:

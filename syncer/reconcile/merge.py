@@ -261,7 +261,7 @@ class _Known:
         # A task that is done elsewhere was to be closed here anyway, whatever closed it.
         if task.state is not State.OPEN:
             work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
-            work.event("completed", who, "closed in its lane", task.id, reading)
+            work.event("completed", who, "closed there by a newer task; it was done already", task.id, reading)
         elif cause is Cause.NEWER_TASK and lane_policy is not None and lane_policy.superseded_is_done:
             work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
             work.event("done", "them", "a newer task of theirs took its place", task.id, reading)

@@ -56,8 +56,13 @@ def _delays(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
     middle, late = percentile(every, 0.5), percentile(every, 0.95)
     words = "nothing was created or completed in the last 24 hours"
     if middle is not None and late is not None:
-        words = f"half within {_seconds(middle)}, 95 % within {_seconds(late)}"
-    return _chart("Delay", series, lines(f"Line chart by hour: {words}.", marks, series, _seconds), words)
+        words = f"half of the changes within {_seconds(middle)}, 95 % within {_seconds(late)}"
+    return _chart(
+        "Delay until the last CRM is changed",
+        series,
+        lines(f"Line chart by hour: {words}.", marks, series, _seconds),
+        words,
+    )
 
 
 def _requests(hours: Sequence[Hour], marks: Sequence[datetime], systems: Sequence[str]) -> Chart:

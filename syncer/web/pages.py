@@ -27,7 +27,7 @@ from syncer.web.site import Site
 PER_PAGE: Final = 50
 _LONGEST_FORM: Final = 16 * 1024
 _FORM_WITHIN: Final = 10.0
-_LISTS: Final = {"waiting": "Waiting", "attention": "Needs a person"}
+_LISTS: Final = {"waiting": "Waiting", "attention": "Needs attention"}
 _SEE_OTHER: Final = 303
 _ERRORS: Final = {
     401: "A token is needed. Open the page / and type the token there.",

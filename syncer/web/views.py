@@ -140,7 +140,7 @@ def health_of(state: AccountState, last: RunLine | None) -> Health:
     if last.status == "stopped":
         return Health("bad", "The last run was stopped by a limit")
     if last.report.get("attention") or last.report.get("incidents"):
-        return Health("warn", "Something needs a person")
+        return Health("warn", "Something needs attention")
     if last.status == "partial":
         return Health("warn", "Not everything worked in the last run")
     return Health("good", "All is well")

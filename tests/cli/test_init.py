@@ -299,7 +299,7 @@ def conversation(served: Served) -> Iterator[Conversation]:
 def test_a_pasted_key_is_never_shown_and_a_killed_init_leaves_nothing(served: Served) -> None:
     before: set[Path] = set(served.folder.iterdir())
     with conversation(served) as talk:
-        for answer, asked in zip(ACCOUNT, ("Name", "Time zone", "Region"), strict=True):
+        for answer, asked in zip(ACCOUNT, ("Name", "Time zone", "Country"), strict=True):
             talk.type(answer, after=asked)
         talk.type("y", after="Connect Superfone?")
         talk.type("superfone-key", after="Key:", hidden=True)

@@ -317,11 +317,14 @@ def test_check_says_ok_of_nothing_that_it_cannot_know(served: Served) -> None:
 
     writing = {(system, "write tasks") for system in ("superfone", "reply", "highlevel")}
     assert unknown() == {*writing, ("superfone", "account")}
-    assert "Superfone: not known: account: an organisation that no answer has named yet" in served.do("check").stdout
+    assert (
+        "Superfone: not known: account: its name is known once a lead or a task has been read"
+        in served.do("check").stdout
+    )
     served.person()
     assert served.do("sync", "--once").status == 0
     assert unknown() == {*writing, ("superfone", "account")}
-    assert "no answer has named yet; the ledger belongs to " in served.do("check").stdout
+    assert "has been read; the ledger belongs to " in served.do("check").stdout
 
 
 def test_a_crm_that_was_asked_nothing_is_idle(served: Served) -> None:

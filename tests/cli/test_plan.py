@@ -45,7 +45,7 @@ def test_a_plan_in_words(served: Served) -> None:
     assert done.status == 0
     assert done.stdout.startswith(
         "acme: a run would create 2 tasks (1 in Reply.io, 1 in Superfone); nothing was written\n"
-        "  that takes about 1 s\n"
+        "  this takes about 1 s\n"
     )
     assert "  Superfone:\n    create: what Call Asha, for Asha Rao, due " in done.stdout
     assert ", because created in HighLevel, not yet in Superfone, ID highlevel:" in done.stdout

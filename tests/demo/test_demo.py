@@ -78,7 +78,7 @@ def run_line(zygote: Zygote, line: str, cwd: Path, *more: str) -> str:
     """What a printed command prints."""
     words = shlex.split(line)
     assert words[:3] == SYNCER
-    done = zygote.start(cwd, ENVIRONMENT, *words, *more)
+    done = zygote.start(cwd, ENVIRONMENT, *words[3:], *more)
     assert done.status == 0, done.stderr
     return done.stdout
 
@@ -163,8 +163,8 @@ def test_it_shows_the_scenes_that_matter(told: Told) -> None:
     text = " ".join(told.text.split())
     assert text.count(f"{Reason.SLOT_TAKEN}: {Reason.SLOT_TAKEN.sentence}") == 3
     assert text.count(f"{Reason.NEWER_ABOVE}: {Reason.NEWER_ABOVE.sentence}") == 1
-    assert "in_doubt: the connection broke before the answer" in text
-    assert "its lost answer was found by reading" in text
+    assert "we lost the answer in Superfone: the connection broke before the answer" in text
+    assert "its answer was lost, and reading showed it" in text
     assert "Writes that reached Superfone: 1. Asha Rao's open tasks there: 1." in text
     assert lines_with(told.text, "nothing to do", "0 writes")
     assert max(map(len, told.text.partition("Look at")[0].splitlines())) <= 80

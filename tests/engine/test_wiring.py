@@ -128,7 +128,7 @@ def test_what_a_reading_settles_and_what_it_shows_both_stand_in_the_history(stag
     world.again(2)
     with world.open_ledger() as ledger:
         words = [event.detail for task in ledger.tasks() for event in ledger.history(task.task.id)]
-    assert "created; its lost answer was found by reading" in words, words
+    assert "created; its answer was lost, and reading showed it" in words, words
     assert lead
 
 

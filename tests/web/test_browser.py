@@ -36,9 +36,9 @@ def test_a_task_that_is_stuck_is_read_of_freed_and_gone(served: Served) -> None:
         visit = Visit(one, url)
         visit.page.clock.install()
         visit.go("/")
-        assert visit.page.get_by_text("Something needs a person").is_visible()
+        assert visit.page.get_by_text("Something needs attention").is_visible()
         visit.page.get_by_role("link", name="acme").click()
-        needs = visit.page.get_by_role("region", name="Needs a person")
+        needs = visit.page.get_by_role("region", name="Needs attention")
         assert needs.get_by_role("link", name=EVIL).is_visible(), "a title that is a script stays a title"
         assert needs.get_by_text(Reason.REFUSED.sentence).is_visible()
         served.superfone.allowed_types = allowed
@@ -127,7 +127,7 @@ def test_without_scripts(shown: ShownPage, url: str) -> None:
         assert visit.page.get_by_role("status").inner_text() == "A run begins now."
         assert shown.wishes.runs == [shown.name]
         visit.page.get_by_role("link", name="All tasks").click()
-        visit.page.get_by_label("Name, title").fill("plan")
+        visit.page.get_by_label("Name, title, e-mail").fill("plan")
         visit.page.get_by_role("button", name="Show").click()
         assert visit.page.get_by_role("heading", name="Tasks 1").is_visible()
         visit.close()

@@ -17,7 +17,7 @@ from syncer.cli.session import Session, known_identities
 from syncer.cli.signals import Stop
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
-from syncer.contract.adapter import Adapter, Capabilities, Check, TeamMember
+from syncer.contract.adapter import Adapter, Capabilities, Check, Completes, ListsTasks, TeamMember
 from syncer.contract.errors import AdapterError, WrongAccount
 from syncer.domain.dues import DAY, SECOND
 from syncer.domain.model import Kind
@@ -27,9 +27,8 @@ from syncer.domain.report import Exit
 PATIENCE: Final = 20.0
 """Seconds that a check may wait if a CRM throttles."""
 _WORDS: Final = {False: "FAILED", None: "not known", True: "ok"}
-_WRITING: Final = Check(
-    "write tasks", ok=None, detail="only a write would show it, and a check writes nothing; the first run reports it"
-)
+_KEYS: Final = {"email": "e-mail", "phone": "phone number"}
+_WRITING: Final = Check("write tasks", ok=None, detail="a check writes nothing, so only a run can tell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +206,24 @@ def _show(session: Session, account: Account, adapters: Mapping[str, Adapter], f
 
 
 def _in_words(capabilities: Capabilities) -> Iterator[str]:
-    yield f"tasks are listed {'all at once' if capabilities.lists_tasks == 'all' else capabilities.lists_tasks.value}"
-    yield f"contacts are found by {' or '.join(capabilities.contact_keys)}"
-    yield f"we create: {_some(capabilities.creates)}"
-    yield f"we complete: {_some(capabilities.completes_kinds)}; what is closed is {capabilities.completes.value}"
+    yield f"Created there: {_some(capabilities.creates)}."
+    yield f"Completed there: {_some(capabilities.completes_kinds)}."
+    if capabilities.completes is Completes.TOP_OF_LANE:
+        yield "Completing always closes the contact's newest open task, so an older one waits for it."
     if capabilities.exclusive:
-        yield f"one open task for a contact among: {_some(capabilities.exclusive)}"
+        yield f"A contact can have only one open task of these kinds: {_some(capabilities.exclusive)}."
+    if capabilities.lists_tasks is ListsTasks.PER_CONTACT:
+        yield "Tasks are read contact by contact, so a run takes longer the more contacts there are."
+    yield f"Contacts are found by {' or '.join(_KEYS.get(key, key) for key in capabilities.contact_keys)}."
     if capabilities.due_step >= DAY:
-        yield "due dates are days without a time"
+        yield "A task is due on a day, without a time."
     elif capabilities.due_step > SECOND:
-        yield f"due dates are stored in steps of {capabilities.due_step.total_seconds() / 60:g} min"
+        yield f"A due time is rounded to {capabilities.due_step.total_seconds() / 60:g} min."
     if capabilities.listing_lags:
-        yield "lists lag behind writes, so a contact's tasks are read before a task is created"
+        yield "Its lists may be some seconds old, so a contact's tasks are read again before a task is created."
     yield from capabilities.notes.values()
 
 
 def _some(kinds: Iterable[Kind]) -> str:
-    names = _kinds(kinds)
-    return "every kind" if len(names) == len(Kind) else ", ".join(names)
+    wanted = set(kinds)
+    return "every kind" if wanted == set(Kind) else ", ".join(kind.label.lower() for kind in Kind if kind in wanted)

@@ -97,9 +97,12 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
     screen.say(f"{account.name}: {story.name}", "bold")
     screen.say(f"{task.id}: {task.kind.label}, {task.state.value}, created in {label_of(task.origin)}", indent=2)
     if task.due_synthetic:
-        screen.say("it has no due date; the one that we made up is not written to where it came from", indent=2)
+        screen.say(
+            f"no due date was set in {label_of(task.origin)}; this one is assumed, and is not written back there",
+            indent=2,
+        )
     for copy in story.view.replicas:
-        by = "made by us" if copy.made else "theirs"
+        by = "created by syncer" if copy.made else "created by people"
         screen.say(f"{label_of(copy.system)} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
     screen.say(f"History ({account.timezone})", "bold")
     for event in story.events:

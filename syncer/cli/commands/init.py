@@ -208,7 +208,7 @@ class _Questions:
         for system, member in left:
             self._screen.say(f"only in {label_of(system)}: {member.name} ({member.id})", indent=2)
         right = [one.name for one in matches]
-        if not ask_yes("Is that right?"):
+        if not ask_yes("Are all of these right?"):
             right = ask_each({one.name: one.name for one in matches})
         if right:
             self._tables["users"] = [_user(one) for one in matches if one.name in right]

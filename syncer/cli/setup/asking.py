@@ -31,7 +31,7 @@ def ask_account(file: Path) -> dict[str, str]:
     return {
         "name": _ask("Name of this account", "name", name),
         "timezone": _ask("Time zone in which times are shown", "timezone", _local_zone()),
-        "region": _ask("Region of phone numbers without a country code", "region", "IN"),
+        "region": _ask("Country of phone numbers without a country code (two letters)", "region", "IN"),
     }
 
 

@@ -59,13 +59,11 @@ def _on(facts: AlarmFacts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
         first, still = facts.incident
         if still and facts.now - first < INCIDENT_LASTS:
             number = "1 task waits" if still == 1 else f"{still} tasks wait"
-            detail = (
-                f"Somebody acted between our read and our write, and an open task was closed; {number} to be put back."
-            )
-            remedy = "The next runs put it back by themselves. To see what happened, type: syncer status"
+            detail = f"Somebody acted while we wrote, so the wrong task was closed; {number} to be created again."
+            remedy = "The next runs create it again. To see what happened, type: syncer status"
             yield Alarm(AlarmName.INCIDENT, first, detail, remedy)
     if _piles_up(facts.backlog, on=AlarmName.BACKLOG in before):
-        detail = f"{facts.backlog[-1]} operations wait for a CRM's budget or for another try."
+        detail = f"{facts.backlog[-1]} changes wait for a CRM's request limit, or for another try."
         remedy = "If it goes on, raise run_limit, or rate if the CRM allows it. To see the list, type: syncer status"
         yield Alarm(AlarmName.BACKLOG, facts.now, detail, remedy)
     if facts.other_ledger:

@@ -204,7 +204,7 @@ def test_check_of_the_task_calls(room: SuperfoneSandbox, status: int, words: str
     assert (key.ok, tasks.ok, tasks.what) == (True, ok, "list the tasks of a lead")
     assert advice in tasks.advice
     assert bool(tasks.advice) is not ok
-    assert tasks.detail == ("the task calls answer" if ok else words)
+    assert tasks.detail == ("it answers" if ok else words)
 
 
 def test_check_without_the_right_to_read_tasks(room: SuperfoneSandbox) -> None:
