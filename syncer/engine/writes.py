@@ -67,7 +67,7 @@ class Requests:
 
     def store_intent(self, operation: Operation) -> None:
         self.tried.add(operation.slot)
-        event = self._context.event(operation, "sent", f"{operation.action}: {operation.reason}".rstrip(": "))
+        event = self._context.event(operation, "sent", f"to {operation.action} it: {operation.reason}".rstrip(": "))
         # Stored before the request is sent. After a crash the next run reads what became of it and repeats nothing.
         self._context.record(Changes(operations={operation.id: operation}, events=[event]))
 

@@ -21,7 +21,6 @@ _TOP: Final = 10
 _FLOOR: Final = HEIGHT - 22
 _MARKS_EVERY: Final = 6
 """Every how many hours, from midnight on, a plot has a mark."""
-_EDGE: Final = 16
 _HOUR: Final = timedelta(hours=1)
 _STEPS: Final = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 _TIMES: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400)
@@ -101,9 +100,7 @@ def _plot(label: str, hours: Sequence[datetime], top: float, unit: Callable[[flo
         for y in (_TOP, (_TOP + _FLOOR) / 2, _FLOOR)
     )
     marks = Markup("").join(
-        Markup('<text class="mark" x="{:.1f}" y="{}" text-anchor="{}">{}</text>').format(
-            x, HEIGHT - 6, _anchor(x), name
-        )
+        Markup('<text class="mark" x="{:.1f}" y="{}" text-anchor="middle">{}</text>').format(x, HEIGHT - 6, name)
         for x, name in _Axis(hours).marks()
     )
     heights = Markup('<text class="mark" x="{0}" y="{1}" text-anchor="end">{2}</text>').format(
@@ -135,11 +132,6 @@ class _Axis:
             at = (first.astimezone(UTC) + hour * _HOUR).astimezone(first.tzinfo)
             if at.hour % _MARKS_EVERY == 0 and (x := self.x(at)) <= WIDTH:
                 yield x, f"{at:%H:%M}"
-
-
-def _anchor(x: float) -> str:
-    """Names at the edges do not stand out of the plot."""
-    return "start" if x < _LEFT + _EDGE else "end" if x > WIDTH - _EDGE else "middle"
 
 
 def _nice(value: float) -> float:
