@@ -63,6 +63,7 @@ def task_changes(edit: Edit, before: Reading) -> dict[str, object]:
         if field is TaskField.DUE and isinstance(value, datetime):
             changes["dueDate"] = write_instant(value)
         elif field is TaskField.BODY:
+            # The body is replaced as a whole. A copy that lost its marker would look like a new task of somebody's.
             text, _marker = split_marker(str(value or ""))
             marker = before.marker or edit.marker
             changes["body"] = "\n".join(part for part in (text, marker.line if marker else None) if part)

@@ -75,6 +75,8 @@ class Pager(ABC):
         """Take one page, and return whether there may be more. Raises `BadAnswer` if the list makes no progress."""
         keys = {row_key(row) for row in rows}
         fresh = keys - self._seen
+        # Only a full page shows a loop. The last, short page may well repeat rows, because the list moves while it is
+        # read.
         if not fresh and len(rows) >= self._limit:
             msg = "the list returns the same full page again"
             raise BadAnswer(msg, system=SYSTEM)

@@ -180,6 +180,8 @@ class RotatingTokens:
     def _take(self, tokens: Tokens | None) -> None:
         if tokens is None:
             return
+        # The file may come from a process with another clock. No token lives longer than its lifetime, whatever the
+        # clocks say.
         left = min((tokens.expires_at - self._clock()).total_seconds(), tokens.lifetime_s)
         now = asyncio.get_running_loop().time()
         self._tokens = tokens

@@ -54,6 +54,7 @@ def check_fields(edit: Edit, task: Reading) -> None:
 
 def replacement(raw: Mapping[str, Any], task: WireTask, edit: Edit, dialect: Dialect) -> dict[str, Any]:
     """The request that replaces the task that was read as ``raw``. Raises `Refused` for a due that is too early."""
+    # A type that we do not know goes back as it came: an edit of a due date must not change what kind of task it is.
     known = TASK_TYPE.read(task.task_type) is not None
     request = {"taskType": TASK_TYPE.write(task.task_type, dialect) if known else raw.get("taskType")}
     request |= {name: raw[name] for name in _KEPT if raw.get(name) is not None}

@@ -88,10 +88,12 @@ class Connection:
                 self._failed(what, Failure(f"no answer within {HANGS:.0f} s"))
             raise
         except BudgetSpent as error:
+            # Our own limit says nothing about the CRM, so this is not a failure.
             self.spent = True
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except Missing:
+            # The CRM has answered, so it is neither silent nor out of order.
             self._succeeded(what)
             raise
         except (Unauthorized, Unavailable, InDoubt, NotSent, BadAnswer, Refused) as error:
@@ -166,6 +168,7 @@ class Connection:
             while not task.done() and (rest := left()) > 0:
                 await asyncio.wait({task}, timeout=None if rest == float("inf") else max(rest, LEAST_WAIT))
         finally:
+            # Cancelling only asks the work to end. It must have ended before anybody uses what it was still changing.
             task.cancel()
             await asyncio.wait({task})
         if task.cancelled():

@@ -47,6 +47,8 @@ class NewContacts:
         In a CRM with lanes the result is the lane, ``(system, contact)``.
         """
         connection = self._context.connections[planned.system]
+        # Several tasks of one person are applied at once. The second of them must find the contact that the first one
+        # creates.
         async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
             if not self._may_create(planned.system):
                 return planned
@@ -116,6 +118,8 @@ class NewContacts:
         if context.base.may_arrive(system, keys, now, grace):
             return None
         names = [f"{NEWCOMER}{system}:{key}" for key in keys]
+        # Stored before the request: if the process dies without the answer, no run creates a second contact while this
+        # one may still appear.
         context.record(Changes(cursors=dict.fromkeys(names, now.isoformat())))
         try:
             return await connection.adapter.create_contact(record)

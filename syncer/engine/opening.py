@@ -95,6 +95,7 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     finally:
         heartbeat.cancel()
         _release(account, token)
+    # Only now, without the lease: tidying may take long, and must not keep another process from its run.
     await tend(account)
 
 

@@ -64,12 +64,15 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         if excess is not None:
             context.store(_of_a_stopped_run(learned, newcomers, merged, excess))
             return stopped_report(account, context, plan, excess)
+        # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
+        # unsettled operations belong to.
         context.store(learned)
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         if is_younger(context):
             return run_report(account, context, left_over(context, plan))
         await apply_plan(context, operations)
+        # Planned again on the base after the writes, so that the report lists what is really left to do.
         return run_report(account, context, left_over(context, _plan(context)))
 
 

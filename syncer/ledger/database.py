@@ -42,6 +42,8 @@ class Database:
         self.read_only = read_only
         self.place = place or Place()
         postgres = engine.dialect.name == "postgresql"
+        # By default, each statement on PostgreSQL sees what was committed meanwhile, so two answers of one reading
+        # could contradict each other.
         snapshot = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = engine.execution_options(**snapshot) if postgres else engine
 
@@ -61,6 +63,7 @@ class Database:
         if self.read_only:
             msg = f"the ledger {self.where} was opened for reading only"
             raise LedgerError(msg)
+        # If somebody put another file there, we would write into one that nobody reads any more.
         self.place.check()
         with self.translated(), self.changing(patience) as connection:
             yield connection

@@ -113,6 +113,7 @@ _STEPS: Final[tuple[Callable[[Connection, datetime, datetime], int], ...]] = (
 
 
 def _delete(connection: Connection, table: Table, key: ColumnElement[str], *conditions: ColumnElement[bool]) -> int:
+    # The ids are read first, because PostgreSQL and most builds of SQLite know no DELETE with a LIMIT.
     return _delete_ids(
         connection, table, key, connection.execute(select(key).where(*conditions).limit(BATCH)).scalars()
     )

@@ -144,6 +144,7 @@ class _Linking:
         self._narrow(edges, keys_of)
         torn_before = frozenset(self._torn)
         self._drop_conflicts(edges)
+        # Records that this stage itself found ambiguous have lost all their edges already.
         self._drop_torn(edges, torn_before)
         self._drop_strangers(edges)
         # A chain of keys may lead to two records of one CRM, though no single key does. Then nobody in it is joined.

@@ -241,6 +241,8 @@ class Merging:
         """
         key, links = (reading.system, reading.contact or ""), self.base.links
         record = self.base.records.get(key)
+        # A deleted contact loses its keys and gets a link of its own. That is no other person, so its tasks stay where
+        # they are.
         if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
             return task.contact
         if any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
