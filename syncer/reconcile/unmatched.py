@@ -15,6 +15,7 @@ from syncer.domain.base import UNSETTLED, Action
 from syncer.domain.model import Reading, State, Task, next_task_id
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.titles import same_title
+from syncer.reconcile.closures import superseded_by
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, named_by
@@ -311,7 +312,22 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
         return False
     near = reading.due is not None and abs(reading.due - task.due) <= policy.twin_window
     near = near or policy.same_due(reading, task)
-    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
+    alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
+    return alike and not _was_beside(work, reading, task)
+
+
+def _was_beside(work: Merging, reading: Reading, task: Task) -> bool:
+    """Whether this CRM had an open copy of the task when the reading was created: then people made two equal tasks."""
+    seen, lane_policy = work.inputs.seen[reading.system], work.lane_policy(reading.system)
+    closed = [seen.readings.get(copy.remote_id) for copy in work.base.copies(task.id, reading.system)]
+    return any(
+        row is not None
+        and row.updated_at is not None
+        and reading.created_at is not None
+        and row.updated_at > reading.created_at
+        and not (lane_policy and superseded_by(row, reading, lane_policy.supersede_window))
+        for row in closed
+    )
 
 
 def with_origin(task: Task, origin: Reading) -> Task:

@@ -93,6 +93,36 @@ def test_a_reminder_made_just_before_our_complete_is_put_back(stage: Make, known
     world.quiet()
 
 
+@pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER])
+def test_of_two_equal_reminders_made_just_before_our_complete_the_one_that_it_hit_is_put_back(
+    stage: Make, fault: Fault | None
+) -> None:
+    """The other one was there beside it: it is no copy of it that somebody made again."""
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    due = world.due(hours=9)
+
+    def act() -> None:
+        for _ in range(2):
+            world.superfone.person_creates(lead, "REMINDER", due, title="Send the plan")
+        world.wait(seconds=1)
+
+    world.meanwhile("superfone", "complete", act)
+    if fault is not None:
+        world.fail("superfone", "complete", fault)
+
+    world.again()
+    assert incidents(world) == RACE
+    world.again(3)
+
+    assert world.lane(lead).count("REMINDER") == 2
+    assert len(world.reply_open()) == 2
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("fault", [None, Fault.LOST_ANSWER, Fault.ERROR_AFTER])
 def test_a_task_that_takes_the_slot_just_before_our_complete_is_put_back(stage: Make, fault: Fault | None) -> None:
     world = stage()

@@ -276,8 +276,8 @@ MUTANTS = (
         "a due is enough for a twin",
         "L3",
         "syncer.reconcile.unmatched",
-        "    return near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
-        "    return near and reading.kind.compatible(task.kind)\n",
+        "    alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
+        "    alike = near and reading.kind.compatible(task.kind)\n",
         having=("same_due", "one_person"),
     ),
     Mutant(

@@ -80,7 +80,8 @@ def _was_read_closed(facts: Facts, story: Story) -> bool:
     if not facts.is_closed(story) or not facts.must_be_closed(story) or facts.stage.arriving or facts.disturbed:
         return False
     began = facts.began - facts.stage.highlevel.lag
-    closed = [at for copy, at in facts.closed_at.items() if facts.story(copy) is story]
+    mine = [(copy, at) for copy, at in facts.closed_at.items() if facts.story(copy) is story]
+    closed = [at for copy, at in mine if copy not in facts.ailing and not facts.is_on_ailing_lead(copy)]
     return bool(closed) and max(closed) < began
 
 
