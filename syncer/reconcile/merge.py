@@ -360,5 +360,5 @@ def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
     as_read = (reading.raw_type, _title_of(replica, reading))
     if not replica.ours or as_read != (replica.raw_type, replica.title) or not policy.same_due(reading, replica):
         return False
-    # Without an assignee in one of the two, nothing is known.
-    return not (reading.assignee and replica.assignee) or reading.assignee == replica.assignee
+    # A row of a list may not tell the assignee, and a replica whose assignee was never read has none.
+    return not reading.whole or replica.assignee in (None, reading.assignee or "")

@@ -10,7 +10,7 @@ import pytest
 from adapters.reply.sandbox_store import SandboxTask as ReplyTask
 from adapters.sandbox import Fault
 from syncer.engine.run import Options
-from tests.support.scenario import Make, Stage, waiting
+from tests.support.scenario import PHONE, Make, Stage, waiting
 
 USERS = """
 [[users]]
@@ -231,9 +231,15 @@ def test_a_reminder_of_ours_and_a_task_of_theirs_in_superfone_keep_their_due(sta
     assert datetime.fromisoformat(world.highlevel.task(copy.id).due or "") == world.superfone.task(theirs).due
 
 
-def test_a_copy_of_ours_that_somebody_assigned_in_superfone_is_theirs(stage: Make) -> None:
+@pytest.mark.parametrize("before", [678, None])
+def test_a_copy_of_ours_that_somebody_assigned_in_superfone_is_theirs(stage: Make, before: int | None) -> None:
     world = stage(more=USERS)
-    task, _, ours = everywhere(world)
+    world.superfone.add_lead("Asha", [PHONE], assignee=before)
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    ours = world.superfone_open()[0].id
     world.superfone.person_assigns(ours, 679)
     world.highlevel.person_reschedules(task, world.due(hours=30))
     assert waiting(world.good()) == {("reply", "not_editable"), ("superfone", "not_editable")}

@@ -74,6 +74,10 @@ class Facts(Memory):
     def touched(self, copy: Copy, deed: str) -> None:
         """A person changed a task, which is theirs from now on."""
         story = self.story(copy)
+        if deed != "assigned":
+            self.only_assigned.discard(copy)
+        elif copy not in self.theirs:
+            self.only_assigned.add(copy)
         self.theirs.add(copy)
         self.changed_at[copy] = self.stage.now()
         if story is None:
@@ -98,6 +102,11 @@ class Facts(Memory):
             story.excused |= UNTOLD
         if deed == "deleted" and copy in self.shown:
             self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
+        if deed == "deleted" and self.closes_deleted:
+            story.ended = True
+            story.gone_copies.add(copy)
+            # What no run has read is not missed; nor is it by a ledger that did not know it.
+            story.noticed |= copy in self.known - self.unclaimed and not self.ever_rebuilt
         if deed == "superseded":
             story.to_put_back = False
         self._part(story, copy)
@@ -224,6 +233,7 @@ class Facts(Memory):
         for story in self.stories.values():
             if story.person == person:
                 story.gone.add(system)
+                story.ended |= self.closes_deleted
                 story.deeds.add("deleted")
                 # There is no lead any more to put it back to.
                 story.to_put_back = story.to_put_back and system != "superfone"
@@ -289,6 +299,9 @@ class Facts(Memory):
         """The ledger is lost, or an ``old`` copy replaces it: excuse what only the ledger could have known."""
         self.rebuilding = self.ever_rebuilt = True
         for story in self.stories.values():
+            if story.ended and not story.done:
+                # Only the ledger knew that a copy had been there.
+                story.excused.add("L4")
             # Only the ledger knew what a copy had shown before.
             for typed in story.typed:
                 typed.settled = True

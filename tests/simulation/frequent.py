@@ -127,6 +127,13 @@ def _assignees(rng: random.Random, history: History) -> History:
     )
 
 
+def _deletions_close(rng: random.Random, history: History) -> History:
+    """A task of which people delete a copy is completed elsewhere."""
+    during = [Act("delete", rng.choice(SYSTEMS[1:]), rng.randrange(1000)) for _ in range(2)]
+    history = happen(setting(history, "sync", 'deleted = "close"'), rng, [*during])
+    return insert(history, rng, *[Act("delete", rng.choice(SYSTEMS[1:]), rng.randrange(1000)) for _ in range(3)])
+
+
 def _done_while_owed(_rng: random.Random, history: History) -> History:
     """A message in Reply is rescheduled in HighLevel while Reply is down, then done there, which closes no message."""
     down = Run(((20, Outage("reply", Fault.ERROR_BEFORE, 9)),))
@@ -149,6 +156,7 @@ FREQUENT = {
     "edits": Dimension(0.3, _edits),
     "editors": Dimension(0.15, _editors),
     "assignees": Dimension(0.15, _assignees),
+    "deletions_close": Dimension(0.1, _deletions_close),
     "done_while_owed": Dimension(0, _done_while_owed),
     "few_edits": Dimension(0, _few_edits),
     "undated": Dimension(0, _undated),

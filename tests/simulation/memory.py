@@ -22,7 +22,7 @@ Copy = tuple[str, str]
 
 
 class Memory:
-    """The memory of one world. ``closes_cancelled`` and ``holds`` are settings of the account.
+    """The memory of one world. ``closes_cancelled``, ``closes_deleted`` and ``holds`` are settings of the account.
 
     What people did: ``theirs`` are the copies that they made or touched, ``by_people`` those that they made.
     ``moved_on`` are recurring tasks that they completed, open again with their next date; ``unseen_moves`` are those
@@ -33,10 +33,11 @@ class Memory:
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
     tasks were last read, ``read_by`` the same for one process, and ``task_read_at`` when a task was last read by
-    itself. ``assignee_read`` is the assignee that was read then. ``doubts`` are the (task id, system) that were in
-    doubt when the last run ended, or ``None`` if it did not report. ``held`` are the copies that it calls unclear.
-    ``began`` and ``disturbed`` belong to the current run. ``due_incidents`` must be in the report of the next run that
-    ends, ``late_incidents`` in the one after it.
+    itself. ``assignee_read`` is the assignee that was read then, and ``only_assigned`` are our copies in which people
+    changed nothing else. ``missed`` are the runs in which the read of a task found none, by the number of earlier runs.
+    ``doubts`` are the (task id, system) that were in doubt when the last run ended, or ``None`` if it did not report.
+    ``held`` are the copies that it calls unclear. ``began`` and ``disturbed`` belong to the current run.
+    ``due_incidents`` must be in the report of the next run that ends, ``late_incidents`` in the one after it.
 
     What cannot be read or told: ``ailing`` are items that a CRM never shows as it should (a Superfone lead or a Reply
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
@@ -49,9 +50,16 @@ class Memory:
     report. ``knows_another`` is true once ours has read one of the copies ``marked_by_another``.
     """
 
-    def __init__(self, stage: SimulationStage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
+    def __init__(
+        self,
+        stage: SimulationStage,
+        *,
+        closes_cancelled: bool = True,
+        closes_deleted: bool = False,
+        holds: bool = False,
+    ) -> None:
         self.stage = stage
-        self.closes_cancelled = closes_cancelled
+        self.closes_cancelled, self.closes_deleted = closes_cancelled, closes_deleted
         self.holds = holds
         self.stories: dict[str, Story] = {}
         self.persons: dict[Copy, int] = {}
@@ -68,6 +76,8 @@ class Memory:
         self.shown: set[Copy] = set()
         self.unclaimed: set[Copy] = set()
         self.deleted: set[tuple[str, str]] = set()
+        self.missed: dict[Copy, set[int]] = {}
+        self.runs_ended = 0
         self.deleted_before: set[tuple[str, str]] = set()
         self.read_at: dict[str, datetime] = {}
         self.read_by: dict[tuple[int, str], datetime] = {}
@@ -89,6 +99,7 @@ class Memory:
         self.typed, self.disturbed, self.began = 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
         self.assignee_read: dict[Copy, str] = {}
+        self.only_assigned: set[Copy] = set()
         self.ours_alone = True
         self.marked_by_another, self.knows_another = set[Copy](), False
         self.made_by_another, self.incidents_there = set[Copy](), set[Copy]()
@@ -132,7 +143,7 @@ class Memory:
 
     def is_closed(self, story: Story) -> bool:
         """Whether people completed or cancelled it, so that all its copies may be closed."""
-        return story.done or (story.cancelled and self.closes_cancelled)
+        return story.done or (story.cancelled and self.closes_cancelled) or story.ended
 
     def must_be_closed(self, story: Story) -> bool:
         """Whether people closed it and any engine can know that."""

@@ -14,6 +14,22 @@ EDIT_MUTANTS = (
         having=("editors",),
     ),
     Mutant(
+        "a deleted copy ends nothing",
+        "L4",
+        "syncer.reconcile.merge",
+        "        if self._work.inputs.policy.deleted_closes and task.state is State.OPEN:\n",
+        "        if self._work.inputs.policy.deleted_closes and task.state is State.DONE:\n",
+        having=("deletions_close",),
+    ),
+    Mutant(
+        "a copy that was missed once ends its task",
+        "L9",
+        "syncer.reconcile.merge",
+        "        gone = misses >= MISSES_UNTIL_GONE\n",
+        "        gone = misses + 1 >= MISSES_UNTIL_GONE\n",
+        having=("deletions_close",),
+    ),
+    Mutant(
         "a colleague is written by the id that another CRM knows",
         "L10",
         "syncer.domain.policy",

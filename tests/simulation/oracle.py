@@ -18,6 +18,8 @@ from tests.simulation.outcome import Outcome
 from tests.simulation.sight import SeenTask
 from tests.simulation.stage import PROCESS, SimulationStage
 
+MISSING = (400, 404)
+"""How CRMs say that there is no such task."""
 GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
 
@@ -25,8 +27,8 @@ ZERO = timedelta(0)
 class Oracle(Machines):
     """Checks each law at its time. ``told`` are the tasks that the last report lists as unclear."""
 
-    def __init__(self, stage: SimulationStage, *, closes_cancelled: bool = True, holds: bool = False) -> None:
-        super().__init__(stage, closes_cancelled=closes_cancelled, holds=holds)
+    def __init__(self, stage: SimulationStage, **settings: bool) -> None:
+        super().__init__(stage, **settings)
         self._before: dict[str, SeenTask] = {}
         self.creates = self.completions = self.edits = 0
         self.told: set[str | None] = set()
@@ -51,6 +53,8 @@ class Oracle(Machines):
             if listed is not None and task.contact == listed[1]:
                 self.task_read_at[system, remote_id] = self.stage.now()
         task_read = re.search(r"/tasks/(\w+)$", call.path)
+        if task_read and reply.status in MISSING and call.method == "GET":
+            self.missed.setdefault((system, task_read[1]), set()).add(self.runs_ended)
         if task_read and reply.status == 200 and call.method == "GET":
             self.task_read_at[system, task_read[1]] = self.stage.now()
 
@@ -94,6 +98,7 @@ class Oracle(Machines):
 
     def after_run(self, outcome: Outcome, *, machine: int = OURS, beside: Outcome | None = None) -> None:
         """Check the laws that hold after every run, and note what the run saw. ``beside`` is another machine's run."""
+        self.runs_ended += 1
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)

@@ -73,6 +73,7 @@ class Play:
         self.oracle = Oracle(
             self.stage,
             closes_cancelled="keep" not in settings["sync"],
+            closes_deleted='deleted = "close"' in settings["sync"],
             holds="hold" in settings["superfone"],
         )
         self.people = People(history, self.stage, self.oracle, tell)

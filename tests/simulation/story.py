@@ -43,10 +43,11 @@ class Story:
 
     ``seen`` and ``noticed`` are true once a clean run has seen it open, or closed. ``deeds`` are what people did to its
     copies, ``dues`` are all dues that they gave to one, and ``excused`` are the laws that no engine could keep for it.
-    ``to_put_back`` is true if a race closed it. ``undated`` is since when it has no due, and ``due_made_up`` is true if
-    one was made up for it. ``they_closed`` and ``we_closed`` count closings by system. ``alike`` are the names of the
-    stories that differ from it in Superfone by their name only. ``gone`` are the CRMs where its contact was deleted.
-    ``extra`` is how many duplicates of each copy other ledgers may have made at most.
+    ``ended`` is true if people deleted a copy and this ends the task by the account's settings; ``gone_copies`` are the
+    deleted ones. ``to_put_back`` is true if a race closed it. ``undated`` is since when it has no due, and
+    ``due_made_up`` is true if one was made up for it. ``they_closed`` and ``we_closed`` count closings by system.
+    ``alike`` are the names of the stories that differ from it in Superfone by their name only. ``gone`` are the CRMs
+    where its contact was deleted. ``extra`` is how many duplicates of each copy other ledgers may have made at most.
     """
 
     person: int
@@ -54,6 +55,7 @@ class Story:
     many: int = 1
     extra: int = 0
     cancelled: bool = False
+    ended: bool = False
     seen: bool = False
     noticed: bool = False
     to_put_back: bool = False
@@ -66,6 +68,7 @@ class Story:
     they_closed: Counter[str] = field(default_factory=Counter)
     we_closed: Counter[str] = field(default_factory=Counter)
     gone: set[str] = field(default_factory=set)
+    gone_copies: set[tuple[str, str]] = field(default_factory=set)
     alike: set[str] = field(default_factory=set)
     typed: list[Typed] = field(default_factory=list)
 

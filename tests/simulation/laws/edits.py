@@ -66,6 +66,9 @@ def _is_repeated(facts: Facts, before: SeenTask, now: SeenTask) -> bool:
 def is_assigned_as_typed(facts: Facts, copy: Copy, task: SeenTask, story: Story) -> None:
     """Check that somebody typed the assignee that we write. Other CRMs assign a copy by themselves."""
     names = {typed.value for typed in story.typed if typed.field == "assignee"}
+    if facts.ever_rebuilt:
+        # A copy whose origin is not known by then looks as if its CRM's own assignee were the task's.
+        names |= {one.assignee for at, one in facts.copies(task.name or "").items() if at != copy}
     if copy[0] == "highlevel" and task.assignee and task.assignee not in names:
         raise Violation("L10", f"{copy} is {task.assignee}'s by us, and nobody ever gave it to them: {names}")
 
@@ -167,7 +170,7 @@ def _is_judged(facts: Facts, name: str, story: Story) -> bool:
     known = all(facts.task_id(copy) is not None for copy in copies)
     one = len({facts.task_id(copy) for copy in copies}) == 1
     apart = story.many > 1 or story.alike or story.extra or story.excused >= UNTOLD
-    away = story.done_at_most or story.cancelled or "copied" in story.deeds or facts.ever_rebuilt
+    away = story.done_at_most or story.cancelled or story.ended or "copied" in story.deeds or facts.ever_rebuilt
     ill = any(facts.is_ailing(system, story) for system in facts.stage.sandboxes)
     return bool(copies) and known and one and not (apart or away or ill) and story.person not in facts.unsure
 

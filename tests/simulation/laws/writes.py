@@ -207,6 +207,7 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         story.we_closed[write.system] += bool(others)
         return
     if _was_closed_by_them(facts, write.system, story):
+        _was_missed_twice(facts, closed, story)
         story.we_closed[write.system] += 1
         return
     if write.system == "superfone" and _raced(facts, closed, task, by_create=bool(write.created)):
@@ -241,6 +242,13 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
     # If two ledgers made copies, each closes its own.
     may_be_closed = sum(one.done_at_most * (1 + one.extra) for one in group)
     return sum(one.we_closed[system] for one in group) < may_be_closed and (story.many > 1 or bool(story.alike))
+
+
+def _was_missed_twice(facts: Facts, closed: Copy, story: Story) -> None:
+    """Where a deleted copy alone ends a task, two runs have read that it is gone (L9)."""
+    alone = story.ended and not (story.done or story.cancelled or story.they_closed or story.gone or facts.ever_rebuilt)
+    if alone and closed[0] != "superfone" and not any(len(facts.missed.get(at, ())) > 1 for at in story.gone_copies):
+        raise Violation("L9", f"{closed} was closed before two runs had read that {story.gone_copies} are gone")
 
 
 def _may_replace(facts: Facts, ours: Story, new: SeenTask) -> bool:
