@@ -329,7 +329,7 @@ class HighLevelAdapter(Adapter):
         self, path: str, body: Mapping[str, object], pager: Pager, rows_of: Callable[[Answer], Rows]
     ) -> AsyncIterator[Any]:
         """The rows of a whole list. A rejected page raises `BadAnswer`, because it says nothing about a task."""
-        more = True
+        more, self.listed = True, None
         while more:
             try:
                 answer = await self._http.read("POST", path, json={**body, **pager.asks}, page=True)
@@ -339,6 +339,7 @@ class HighLevelAdapter(Adapter):
             for row in page.rows:
                 yield row
             more = pager.take(page.rows, page.total)
+            self.listed = pager.listed() if more else None
 
     async def _adopt(self, error: AdapterError, record: Record) -> Record:
         """The existing contact that a rejection names. Else raises the rejection."""

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from adapters.highlevel.wire import SYSTEM, ContactRows, TaskRows, row_id, row_key
 from adapters.http.client import MAX_PAGES, Answer
+from syncer.contract.adapter import Listed
 from syncer.contract.errors import BadAnswer
 
 TASK_PAGE: Final = 100
@@ -70,6 +71,10 @@ class Pager(ABC):
     def may_have_moved(self) -> bool:
         """Whether rows were counted over several pages, so that some may have been skipped."""
         return self.counts and self.pages > 1
+
+    def listed(self) -> Listed | None:
+        """How far the list is read, if the answers say how long it is."""
+        return None if self.total is None else Listed(len(self._seen), self.total, self._limit)
 
     def take(self, rows: list[Any], total: int | None = None) -> bool:
         """Take one page, and return whether there may be more. Raises `BadAnswer` if the list makes no progress."""

@@ -117,7 +117,8 @@ async def _log_now_and_then(account: str, progress: Progress) -> None:
         await asyncio.sleep(EVERY)
         for work in _long_ones(progress):
             left = work.seconds_left
-            about = {"system": work.system, "what": work.what, "done": work.count, "total": work.total or None}
+            done, total = work.part
+            about = {"system": work.system, "what": work.what, "done": done, "total": total or None}
             _log.info("run.under_way", account=account, **about, left_s=None if left is None else round(left))
 
 
@@ -143,13 +144,15 @@ def _head(account: str, work: Work) -> str:
 
 
 def _bar(work: Work) -> ProgressBar:
-    return ProgressBar(total=work.total or None, completed=work.count, width=_BAR, pulse=not work.total)
+    done, total = work.part
+    return ProgressBar(total=total or None, completed=done, width=_BAR, pulse=not total)
 
 
 def _numbers(work: Work) -> str:
     """``120 of 5,000, about 16 min left``."""
-    if not work.total:
-        return f"{work.count:,} request{'s' if work.count != 1 else ''} so far"
+    done, total = work.part
+    if not total:
+        return f"{done:,} request{'s' if done != 1 else ''} so far"
     left = work.seconds_left
-    words = f"{work.count:,} of {work.total:,}"
+    words = f"{done:,} of {total:,}"
     return words if left is None else f"{words}, about {span(timedelta(seconds=left))} left"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from syncer.domain.dues import SECOND, Dues
 from syncer.domain.fields import Same, TaskField, Value, same_value
@@ -174,11 +174,21 @@ class Wire(Protocol):
         """Call ``fence`` at the last moment before each write. If it raises, so does the write, and it is not sent."""
 
 
+class Listed(NamedTuple):
+    """How far a list is read, if the CRM says how long it is. A request returns at most ``page`` rows."""
+
+    rows: int
+    total: int
+    page: int
+
+
 class Adapter(ABC):
     """One connection to one CRM."""
 
     system: ClassVar[str]
     wire: Wire
+    listed: Listed | None = None
+    """While a list is read: how far. It is only shown to people."""
     expected_identity: str | None = None
     """The account that the ledger belongs to. If it is unknown, the first answer with an account sets it."""
 

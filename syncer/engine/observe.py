@@ -321,9 +321,13 @@ class _Observer:
 
     async def _read_lists(self, connection: Connection) -> None:
         """Read the lists of contacts and tasks. Without them the connection cannot be used in this run."""
-        before = connection.adapter.wire.reads
+        adapter = connection.adapter
+        before = adapter.wire.reads
         with self.context.progress.work(
-            connection.system, "reading its lists", counted=lambda: connection.adapter.wire.reads - before
+            connection.system,
+            "reading its lists",
+            counted=lambda: adapter.wire.reads - before,
+            listed=lambda: adapter.listed,
         ):
             for read in (refresh_contacts, list_tasks):
                 reading = read(self.context, connection)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from syncer.contract.adapter import Listed
 from syncer.contract.settings import Rate
 
 Rates = Sequence[Rate]
@@ -24,8 +25,8 @@ def least_seconds(requests: int, rates: Rates) -> float:
 class Work:
     """Items that are read from or written to one CRM: ``done`` of ``total``.
 
-    ``total`` is 0 if it is not known; then ``counted`` is the number of requests so far. ``began`` is a time of the
-    monotonic clock.
+    ``total`` is 0 if it is not known; then ``counted`` is the number of requests so far, and ``listed`` is how far the
+    list is read, where the CRM says how long it is. ``began`` is a time of the monotonic clock.
     """
 
     system: str
@@ -34,12 +35,15 @@ class Work:
     rates: Rates = ()
     done: int = 0
     counted: Callable[[], int] | None = None
+    listed: Callable[[], Listed | None] | None = None
     began: float = field(default_factory=lambda: time.monotonic())
 
     @property
-    def count(self) -> int:
-        """How many items are done."""
-        return self.done if self.counted is None else self.counted()
+    def part(self) -> tuple[int, int]:
+        """How many items are done, of how many; of 0 if that is not known. Then requests are counted."""
+        if (found := self._listed()) is not None:
+            return found.rows, max(found.rows, found.total)
+        return (self.done if self.counted is None else self.counted()), self.total
 
     @property
     def seconds(self) -> float:
@@ -49,11 +53,15 @@ class Work:
     @property
     def seconds_left(self) -> float | None:
         """The seconds left, by the CRM's rate and the speed so far; ``None`` if that is not known yet."""
-        left = self.total - self.done
-        at_rate = least_seconds(left, self.rates)
-        if not self.done:
+        (done, total), found = self.part, self._listed()
+        left = total - done
+        at_rate = least_seconds(left if found is None else -(-left // found.page), self.rates)
+        if not done:
             return at_rate or None
-        return max(at_rate, self.seconds / self.done * left)
+        return max(at_rate, self.seconds / done * left)
+
+    def _listed(self) -> Listed | None:
+        return None if self.listed is None else self.listed()
 
 
 class Progress:
@@ -70,10 +78,16 @@ class Progress:
 
     @contextmanager
     def work(
-        self, system: str, what: str, total: int = 0, *, counted: Callable[[], int] | None = None
+        self,
+        system: str,
+        what: str,
+        total: int = 0,
+        *,
+        counted: Callable[[], int] | None = None,
+        listed: Callable[[], Listed | None] | None = None,
     ) -> Iterator[Work]:
         """Begin work on this number of items. The caller counts each finished one in ``done``."""
-        work = Work(system, what, total, self._rates.get(system, ()), counted=counted)
+        work = Work(system, what, total, self._rates.get(system, ()), counted=counted, listed=listed)
         self.works.append(work)
         try:
             yield work

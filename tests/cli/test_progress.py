@@ -12,6 +12,7 @@ import structlog
 
 from syncer.cli import progress_bars
 from syncer.cli.progress_bars import lines_of, logged_progress, shown_progress
+from syncer.contract.adapter import Listed
 from syncer.contract.settings import Rate
 from syncer.engine.progress import Progress, Work, least_seconds
 from tests.cli.test_screens import Terminal, bare
@@ -57,6 +58,19 @@ def test_a_piece_of_work_is_told_once_it_takes_longer_than_a_second(clock: list[
                 "acme: Reply.io: reading its lists: 7 requests so far",
             ]
     assert lines_of("acme", progress) == ["acme: reading the CRMs"]
+
+
+def test_a_list_whose_length_the_crm_tells_is_told_by_its_rows(clock: list[float]) -> None:
+    """What is left is counted in requests, each of a whole page."""
+    progress = Progress({"highlevel": (Rate(1, 10.0),)})
+    listed = [None, Listed(500, 5_000, 500), Listed(5_001, 5_000, 500)]
+    with progress.work("highlevel", "reading its lists", counted=lambda: 1, listed=lambda: listed[0]):
+        clock[0] = 1010.0
+        assert lines_of("acme", progress) == ["acme: HighLevel: reading its lists: 1 request so far"]
+        del listed[0]
+        assert lines_of("acme", progress) == ["acme: HighLevel: reading its lists: 500 of 5,000, about 1.5 min left"]
+        del listed[0]
+        assert lines_of("acme", progress) == ["acme: HighLevel: reading its lists: 5,001 of 5,001, about 0 s left"]
 
 
 def test_without_a_terminal_there_is_a_line_now_and_then(

@@ -304,7 +304,7 @@ def test_whoever_watches_is_told_what_a_run_is_doing(stage: Make) -> None:
         def work(self, system: str, what: str, total: int = 0, **more: Any) -> Iterator[Work]:
             with super().work(system, what, total, **more) as work:
                 yield work
-            assert work.count == total or not total
+            assert work.part[0] == total or not total
             if total:
                 counted.append((system, what, total))
 

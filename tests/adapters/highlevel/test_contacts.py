@@ -8,8 +8,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call, Reply
+from syncer.contract.adapter import Listed
 from syncer.contract.errors import Ambiguous, BadAnswer, InDoubt, Missing, Refused
 from syncer.domain.model import Record
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
@@ -42,6 +44,20 @@ class TestContacts:
         sandbox.cursors_tie, sandbox.contact_page_clamp = True, clamp
         made = [sandbox.add_contact(f"A{number}") for number in range(730)]
         assert ids(asking(sandbox, lambda adapter: adapter.list_contacts())) == sorted(made)
+
+    def test_how_far_the_list_is_read_can_be_shown(self, sandbox: HighLevelSandbox) -> None:
+        for number in range(5):
+            sandbox.add_contact(f"Asha{number}", "Rao", f"a{number}@example.com", f"+91987654321{number}")
+        sandbox.contact_page_clamp = 2
+        told: list[Listed | None] = []
+
+        async def listing(adapter: HighLevelAdapter) -> Listed | None:
+            sandbox.before = lambda _call: told.append(adapter.listed)
+            await adapter.list_contacts()
+            return adapter.listed
+
+        assert asking(sandbox, listing) is None
+        assert [found if found is None else (found.rows, found.total) for found in told[:3]] == [None, (2, 5), (4, 5)]
 
     @pytest.mark.parametrize("total", [3, 99])
     def test_fewer_contacts_than_are_counted_are_no_list(self, total: int) -> None:
