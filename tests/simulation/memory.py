@@ -34,7 +34,8 @@ class Memory:
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
     tasks were last read, ``read_by`` the same for one process, and ``task_read_at`` when a task was last read by
     itself. ``assignee_read`` is the assignee that was read then, and ``only_assigned`` are our copies in which people
-    changed nothing else. ``missed`` are the runs in which the read of a task found none, by the number of earlier runs.
+    changed nothing else. ``missed`` are the runs in which the read of a task found none: how many had ended before, and
+    the process.
     ``doubts`` are the (task id, system) that were in doubt when the last run ended, or ``None`` if it did not report.
     ``held`` are the copies that it calls unclear. ``began`` and ``disturbed`` belong to the current run.
     ``due_incidents`` must be in the report of the next run that ends, ``late_incidents`` in the one after it.
@@ -76,7 +77,7 @@ class Memory:
         self.shown: set[Copy] = set()
         self.unclaimed: set[Copy] = set()
         self.deleted: set[tuple[str, str]] = set()
-        self.missed: dict[Copy, set[int]] = {}
+        self.missed: dict[Copy, set[tuple[int, int]]] = {}
         self.runs_ended = 0
         self.deleted_before: set[tuple[str, str]] = set()
         self.read_at: dict[str, datetime] = {}

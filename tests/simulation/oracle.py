@@ -54,7 +54,7 @@ class Oracle(Machines):
                 self.task_read_at[system, remote_id] = self.stage.now()
         task_read = re.search(r"/tasks/(\w+)$", call.path)
         if task_read and reply.status in MISSING and call.method == "GET":
-            self.missed.setdefault((system, task_read[1]), set()).add(self.runs_ended)
+            self.missed.setdefault((system, task_read[1]), set()).add((self.runs_ended, PROCESS.get()))
         if task_read and reply.status == 200 and call.method == "GET":
             self.task_read_at[system, task_read[1]] = self.stage.now()
 
