@@ -58,6 +58,14 @@ def parse(ledger: str) -> datetime:
     return _EPOCH + timedelta(seconds=_LAST - seconds if took_over else seconds)
 
 
+def made_at(ledger: str) -> datetime | None:
+    """When the ledger with this id was made or took over; ``None`` if this is no ledger id."""
+    try:
+        return parse(ledger)
+    except ValueError:
+        return None
+
+
 def _identity(ledger: str) -> LedgerIdentity:
     return LedgerIdentity(ledger, parse(ledger))
 

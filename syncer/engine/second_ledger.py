@@ -10,14 +10,14 @@ from collections.abc import Iterable
 
 from syncer.domain.base import Changes
 from syncer.domain.cursors import OTHER_LEDGER
-from syncer.domain.ledger_ids import parse
+from syncer.domain.ledger_ids import made_at, parse
 from syncer.domain.reasons import Item, Reason
 from syncer.engine.context import RunContext
 
 
 def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
     """Store the oldest of these ledgers, and report it in every run from now on."""
-    others = {ledger for ledger in (*found, context.base.cursors.get(OTHER_LEDGER, "")) if _is_id(ledger)}
+    others = {ledger for ledger in (*found, context.base.cursors.get(OTHER_LEDGER, "")) if made_at(ledger)}
     if not others:
         return
     oldest = min(others)
@@ -38,11 +38,3 @@ def _in_words(context: RunContext, other: str) -> str:
     if other < mine:
         return f"{made}; this one, {mine}, is the younger and writes nothing. {Reason.SECOND_LEDGER.sentence}"
     return f"{made}; this one, {mine}, goes on. {Reason.SECOND_LEDGER.sentence}"
-
-
-def _is_id(ledger: str) -> bool:
-    try:
-        parse(ledger)
-    except ValueError:
-        return False
-    return True

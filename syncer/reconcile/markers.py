@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from syncer.domain.base import Base
+from syncer.domain.ledger_ids import made_at
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.domain.policy import Policy
 from syncer.reconcile.likeness import is_like
@@ -45,11 +46,15 @@ def is_history(base: Base, task: Task) -> bool:
 
 
 def is_by_another(base: Base, reading: Reading) -> bool:
-    """Whether another ledger created this task after this ledger was created. Its marker shows that."""
-    marker, made_at = reading.marker, base.ledger_made_at
-    if marker is None or made_at is None or reading.created_at is None:
+    """Whether another ledger created this task after this ledger was created. Its marker shows that.
+
+    If no time was read with the task, the age of that ledger counts: nothing that it created is older than itself.
+    """
+    marker, began = reading.marker, base.ledger_made_at
+    if marker is None or began is None or marker.ledger == base.ledger_id:
         return False
-    return marker.ledger != base.ledger_id and reading.created_at > made_at
+    at_the_earliest = reading.created_at or made_at(marker.ledger)
+    return at_the_earliest is not None and at_the_earliest > began
 
 
 def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:

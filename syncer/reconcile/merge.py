@@ -158,9 +158,18 @@ class _Known:
         person = self._work.base.tasks[replica.task].contact
         both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
         # For its persons the rebuild judges what was closed or reopened, because it knows all rows of the task.
-        if person in self._leave or (person in self._rebuilt and reading is not None and not both_open):
+        untold = person in self._leave or (person in self._rebuilt and reading is not None and not both_open)
+        if untold and not self._is_closed_by_us(replica, reading):
             return True
         return self._work.is_doubtful(replica.system, replica.contact)
+
+    def _is_closed_by_us(self, replica: Replica, reading: Reading | None) -> bool:
+        """Whether a create of ours closed it: this is known, whatever else was written."""
+        if reading is None or reading.state is State.OPEN:
+            return False
+        instead = self._work.open_replica(replica.task, replica.system)
+        was_replaced = instead is not None and instead.key != replica.key
+        return was_replaced or reading.remote_id in self._work.effects(replica.system).closed
 
     def _known(self, replica: Replica, reading: Reading) -> None:
         if reading.state is State.OPEN:

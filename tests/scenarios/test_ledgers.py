@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from adapters.sandbox import Call, Reply
+from adapters.sandbox import Call, Fault, Reply
 from syncer.domain.report import Exit
 from tests.support.ledger_world import SYSTEMS, Ledgers, Worlds
 from tests.support.scenario import attention, waiting
@@ -82,6 +84,36 @@ def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> N
 
     assert world.open() == (1, 2, 1)
     assert ("reply", "duplicate") in attention(report)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("answer", ["read", "lost"])
+def test_what_another_ledger_made_in_the_same_moment_is_known_before_the_list_shows_it(
+    worlds: Worlds, answer: str
+) -> None:
+    """The contact's own list shows it first, and names no time. People moved the due meanwhile, so ours is replaced."""
+    world = worlds()
+    _, contact, _ = world.everywhere()
+    world.runs()
+    world.highlevel.lag = timedelta(minutes=5)
+    call = world.make("reply")
+    world.runs()
+    made, due = world.highlevel_open()[0], next(task.due_to for task in world.reply_open())
+    anothers = (made.body or "").replace((made.body or "").split(":")[1], "1zzzzzzzzz")
+    world.highlevel.person_creates(made.contact, made.title, due, body=anothers)
+    world.reply.person_reschedules(call, world.due(hours=9))
+    world.reply.person_creates(contact, "ManualEmail", world.due(), "Mail the offer")
+    if answer == "lost":
+        world.superfone.fault = lambda call: Fault.LOST_ANSWER if world.superfone.is_write(call) else None
+
+    world.runs()
+    world.superfone.fault = lambda _call: None
+    world.runs()
+    world.wait(minutes=5)
+    report = world.runs(2)
+
+    assert world.open() == (1, 2, 3)
+    assert ("highlevel", "duplicate") in attention(report)
     world.quiet(2)
 
 
