@@ -72,6 +72,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     await for_each(wanted, read)
     unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
     places = [(connection.system, What.TASK.value, remote_id) for remote_id in unread]
+    _note(context, connection.seen, rows)
     if complete and all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
         _keep(context, connection, contact, rows)
     else:
@@ -85,19 +86,26 @@ def _note_unread(context: RunContext, connection: Connection, contact: str, plac
         connection.seen.unread.add(contact)
 
 
-def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:
-    """Replace the list's rows by the tasks that were read by themselves. Only the list shows their creation times."""
-    seen = connection.seen
+def _note(context: RunContext, seen: Seen, rows: dict[str, Reading]) -> None:
+    """Replace the list's rows by the tasks that were read by themselves. Only the list shows their creation times.
+
+    A marker tells of a lost ledger, whether the contact's other tasks could be read or not.
+    """
     for remote_id, row in rows.items():
         known = seen.readings.get(remote_id)
         best = known if known is not None and known.whole and not row.whole else row
         rows[remote_id] = with_times(best, seen.rows.get(remote_id))
         if best.whole:
             seen.readings[remote_id] = rows[remote_id]
+    context.extend(rows.values(), whole=True)
+
+
+def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:
+    """Keep them as all tasks of this contact."""
+    seen = connection.seen
     _forget_what_is_gone(context, seen, contact, rows)
     seen.persons[contact] = tuple(rows.values())
     connection.has_listed(contact)
-    context.extend(rows.values(), whole=True)
     context.visits[connection.system, contact] = context.clock()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -12,7 +13,7 @@ from adapters.sandbox import Call, Fault, Sandbox
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
 from tests.support.lost_ledgers import task_without_a_due
-from tests.support.scenario import PHONE, Make, Stage, waiting
+from tests.support.scenario import PHONE, Make, Stage, attention, waiting
 
 SYSTEMS = ("superfone", "reply", "highlevel")
 
@@ -325,3 +326,32 @@ def test_a_finished_task_that_nobody_can_read_is_not_waited_for_longer_than_thre
         assert world.open() == (1, 0, 1)
         world.again()
         assert world.open() == (1, 1, 1)
+
+
+def test_a_finished_copy_tells_of_a_lost_ledger_also_beside_a_row_that_cannot_be_understood(stage: Make) -> None:
+    """The origin is out of reach, so nothing else tells that the copy in Superfone is one, and of what is done."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.good()
+    world.complete_in("reply")
+    damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=90), "Ask for the key")
+
+    def edit(answer: Any) -> None:
+        for row in answer["items"]:
+            if str(row["id"]) == damaged:
+                row["dueTo"] = "whenever"
+
+    world.mangle("reply", "tasks", edit)
+    world.lose_ledger()
+    with unreachable(world.highlevel):
+        report = world.again()
+    assert ("superfone", "unread") in waiting(report)
+
+    report = world.again(3)
+
+    # Its origin may have been opened again meanwhile.
+    assert ("highlevel", "done_or_reopened") in attention(report)
+    assert world.open() == (0, 1, 1)
+    assert world.count("reply", "create") == 1
+    world.quiet()
