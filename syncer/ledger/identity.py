@@ -8,7 +8,7 @@ from typing import Final
 
 from syncer.domain.base import Base
 from syncer.domain.cursors import COMPANY, OTHER_LEDGER
-from syncer.domain.ledger_ids import LedgerIdentity, new, parse, taking_over
+from syncer.domain.ledger_ids import LedgerIdentity, made_at, new, parse, taking_over
 from syncer.ledger.clocks import CLOCKS
 
 __all__ = [
@@ -52,7 +52,7 @@ def identify(
     runs = _number(cursors.get(_RUNS, ""))
     # Never below the number that is noted, or the next run would take this ledger for an old copy again.
     found = {_FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
-    if not _is_id(cursors.get(_ID, "")):
+    if made_at(cursors.get(_ID, "")) is None:
         # A ledger without an id is empty, so the number beside it is that of a lost ledger.
         return {**found, _ID: new(now, random_bytes).id, _RUNS: "1"}
     if cursors.get(_FINGERPRINT) != fingerprint or runs < noted:
@@ -66,7 +66,7 @@ def identify(
 def as_copy(cursors: Mapping[str, str], now: datetime, random_bytes: Random) -> dict[str, str]:
     """Return the cursors of a ledger that was restored or copied now. It keeps its former ids."""
     former = [*cursors.get(_FORMER, "").split(), cursors.get(_ID, "")]
-    names = " ".join(dict.fromkeys(name for name in former if _is_id(name)))
+    names = " ".join(dict.fromkeys(name for name in former if made_at(name)))
     return {_ID: new(now, random_bytes).id, _RESTORED: now.isoformat(), _FORMER: names}
 
 
@@ -99,8 +99,8 @@ def tended_on(cursors: Mapping[str, str]) -> date | None:
 def fill(base: Base, cursors: Mapping[str, str]) -> None:
     """Fill the base with the ledger's id and the other cursors."""
     ledger, restored = cursors.get(_ID, ""), cursors.get(_RESTORED)
-    if _is_id(ledger):
-        base.ledger_id, base.ledger_made_at = ledger, parse(ledger)
+    if began := made_at(ledger):
+        base.ledger_id, base.ledger_made_at = ledger, began
     base.former_ids = frozenset(cursors.get(_FORMER, "").split())
     base.restored_at = datetime.fromisoformat(restored) if restored else None
     if base.restored_at is not None:
@@ -108,14 +108,6 @@ def fill(base: Base, cursors: Mapping[str, str]) -> None:
         base.lookups = {key: asked for key, asked in base.lookups.items() if asked >= base.restored_at}
     base.cursors.clear()
     base.cursors.update((name, value) for name, value in cursors.items() if name not in OWN)
-
-
-def _is_id(text: str) -> bool:
-    try:
-        parse(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _number(text: str) -> int:

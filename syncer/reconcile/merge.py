@@ -70,7 +70,9 @@ def merge(
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
     _make_known(work)
     told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
-    read = {link for link in behind | new if work.standing.is_read(link)}
+    # Such a request is known only to the file that was replaced.
+    early = work.standing.is_too_early(now)
+    read = {link for link in behind | new if work.standing.is_read(link) and not early}
     known = _Known(work, behind - read, behind & read)
     known.look()
     for link in sorted(read):

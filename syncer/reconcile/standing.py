@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
@@ -98,12 +99,10 @@ class Standing:
         unknown = [row for row in self._rows(person) if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
-        elsewhere = [row for row in unknown if row.system not in self._in_lanes]
         looks = DueTogether(self._policy)
-        for row in elsewhere:
+        for row in (row for row in unknown if row.system not in self._in_lanes):
             looks.add((row.state is State.OPEN, self._link(row), row.kind.family), row)
-        lane_rows = [row for row in unknown if row.system in self._in_lanes]
-        signs = {self._link(row) for row in lane_rows if self._may_be_a_copy(row, looks)}
+        signs = {self._link(row) for row in unknown if row.system in self._in_lanes and self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new(person)) | signs if link is not None}
 
     def _may_be_a_copy(self, row: Reading, looks: DueTogether) -> bool:
@@ -321,9 +320,13 @@ class Standing:
             yield from record.phones if record is not None else ()
 
     def _was_read_since_restored(self, link: str) -> bool:
-        restored = self._base.restored_at
         visits = [self._base.visits.get(key) for key in self._contacts[link]]
-        return all(visit is not None and restored is not None and visit >= restored for visit in visits)
+        return all(visit is not None and not self.is_too_early(visit) for visit in visits)
+
+    def is_too_early(self, at: datetime) -> bool:
+        """Whether a request may arrive after this time that was sent before a backup was restored."""
+        restored = self._base.restored_at
+        return restored is not None and at < restored + self._policy.doubt_grace
 
     def _tells(self, reading: Reading) -> bool:
         """Whether this reading shows that something was written that the ledger does not know."""

@@ -101,10 +101,18 @@ def test_until_everything_was_read_since_nothing_is_concluded(visit: timedelta |
     closed = done(copies_of(KNOWN, [PLAIN])[0])
     seen = {system: replace(one, persons={}) for system, one in read_in_full(closed).items()}
     found = merged(base, seen)
-    was_read = visit is not None and visit >= timedelta(hours=-1)
+    was_read = visit is not None and visit > timedelta(hours=-1)
     assert found.base.behind == (set() if was_read else {"p1", "p2"})
     assert found.base.tasks[KNOWN.id].state is (State.DONE if was_read else State.OPEN)
     assert bool(found.undecided) is not was_read
+
+
+@pytest.mark.parametrize(("since", "is_early"), [(timedelta(seconds=1), True), (timedelta(0), False)])
+def test_nothing_is_concluded_while_a_request_of_before_may_arrive(since: timedelta, is_early: bool) -> None:
+    """Only the file that was replaced knew of it."""
+    base = replace(put_back(KNOWN, visits={}), restored_at=START - POLICY.doubt_grace + since)
+    found = merged(base, read_in_full(*copies_of(KNOWN)))
+    assert found.base.behind == ({"p1", "p2"} if is_early else set())
 
 
 # persons that were not read in full --------------------------------------------------------------------

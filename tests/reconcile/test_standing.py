@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,15 +40,17 @@ from tests.support.strategies import (
 TASK = a_task(f"{TYPED}:1", origin=TYPED, title="Ring")
 ORIGIN, COPY = a_replica(TASK, TYPED), a_replica(TASK, PLAIN)
 KNOWN = a_base(TASK, replicas=[ORIGIN, COPY])
+GRACE = POLICY.doubt_grace
+"""So long after a request it may still arrive."""
 
 
 def a_standing(base: Base, seen: Mapping[str, Seen]) -> Standing:
     return Standing(base, seen, CAPABILITIES, POLICY)
 
 
-def visited(base: Base) -> Base:
+def visited(base: Base, at: datetime = START) -> Base:
     """The same, everybody's tasks having been read once."""
-    return replace(base, visits=dict.fromkeys(base.links, START) | {(system, EVERYBODY): START for system in SYSTEMS})
+    return replace(base, visits=dict.fromkeys(base.links, at) | {(system, EVERYBODY): at for system in SYSTEMS})
 
 
 # who was written for ------------------------------------------------------------------------------------
@@ -112,11 +114,11 @@ def test_who_was_told_of_once_is_remembered(value: str, told: set[str]) -> None:
     ("visits", "behind"),
     [
         ({}, {"p1", "p2"}),
-        ({"p1": timedelta(0)}, {"p2"}),
-        ({"p1": timedelta(0), "p2": timedelta(0)}, set()),
-        ({"p1": timedelta(0), "p2": timedelta(seconds=-1)}, {"p2"}),
+        ({"p1": GRACE}, {"p2"}),
+        ({"p1": GRACE, "p2": GRACE}, set()),
+        ({"p1": GRACE, "p2": timedelta(0)}, {"p2"}),
     ],
-    ids=["nobody read", "one read", "both read", "one read before"],
+    ids=["nobody read", "one read", "both read", "one read too early"],
 )
 def test_after_an_old_copy_was_put_back_everybody_is_behind_who_was_not_read_since(
     visits: dict[str, timedelta], behind: set[str]
@@ -127,12 +129,12 @@ def test_after_an_old_copy_was_put_back_everybody_is_behind_who_was_not_read_sin
 
 
 def test_who_was_read_since_is_behind_still_where_a_marker_told_of_them() -> None:
-    base = visited(a_base(restored_at=START, cursors={BEHIND + "p1": "1"}))
+    base = visited(a_base(restored_at=START, cursors={BEHIND + "p1": "1"}), START + GRACE)
     assert a_standing(base, seen_of()).behind() == {"p1"}
 
 
 def test_one_crm_that_was_not_read_since_is_enough() -> None:
-    base = visited(a_base(restored_at=START))
+    base = visited(a_base(restored_at=START), START + GRACE)
     del base.visits[TYPED, f"p1-{TYPED}"]
     assert a_standing(base, seen_of()).behind() == {"p1"}
 

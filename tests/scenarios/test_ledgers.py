@@ -233,6 +233,25 @@ def test_an_old_ledger_is_not_believed_before_all_was_read(worlds: Worlds) -> No
     assert ("reply", "done_or_reopened") in attention(report)
 
 
+def test_an_old_ledger_waits_for_what_may_have_been_sent_before_it_was_put_back(worlds: Worlds) -> None:
+    """A request without an answer may arrive up to `doubt_grace` later, and the copy does not know of it."""
+    world = worlds()
+    world.everywhere()
+    world.runs()
+    world.copy()
+    world.runs()
+    world.make("reply")
+    world.put_back()
+
+    report = world.quiet(1)
+    assert ("reply", "unread") in waiting(report)
+    world.wait(seconds=30)
+    world.sync()
+
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+
+
 # a lost ledger ---------------------------------------------------------------------------------------
 
 

@@ -352,11 +352,12 @@ MUTANTS = (
     ),
     Mutant(
         "what was read ten years ahead counts for ten years",
-        "L7",
+        "L8",
         "syncer.ledger.identity",
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:\n",
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now and not runs:\n",
         having=("ten_years", "swapped"),
+        first=7,
     ),
     Mutant(
         "a lead that fails stops its CRM",

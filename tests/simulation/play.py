@@ -117,17 +117,21 @@ class Play:
             case Ail():
                 self._ail(action)
             case PutAside():
-                self._tell("the ledger is copied")
-                self.stage.put_aside()
-                self.oracle.put_aside()
+                self._put_aside()
             case PutBack():
                 self._put_back(action)
             case Run():
                 self._run(action)
 
+    def _put_aside(self) -> None:
+        if not self._ran:
+            # It is empty, and a copy of it that is put back is a lost ledger.
+            return
+        self._tell("the ledger is copied")
+        self.stage.put_aside()
+        self.oracle.put_aside()
+
     def _put_back(self, action: PutBack) -> None:
-        if not self.stage.running:
-            self.stage.wait(GRACE.total_seconds())
         if self.stage.put_back(under=action.how == "under"):
             self._tell("the ledger's copy is put back")
             self.oracle.lost_ledger(old=True)
