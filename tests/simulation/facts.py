@@ -286,10 +286,9 @@ class Facts(Memory):
         (self.closed_there or set()).discard(copy)
         self.changed_at[copy] = self.stage.now()
 
-    def retried(self, copy: Copy) -> None:
+    def retried(self, story: Story | None) -> None:
         """Somebody typed ``syncer retry``: missing copies of this task may be created again."""
-        name = self.tasks(copy[0])[copy[1]].name if copy[1] in self.tasks(copy[0]) else None
-        self.deleted = {(system, gone) for system, gone in self.deleted if gone != name}
+        self.deleted = {(system, name) for system, name in self.deleted if self.stories[name] is not story}
 
     def put_aside(self) -> None:
         """The ledger is copied, with the copies that it knows to be gone."""

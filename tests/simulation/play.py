@@ -158,20 +158,21 @@ class Play:
 
     def _heal(self) -> None:
         """Correct our clock and the failing items, and let enough time pass for what waits."""
+        stories = {item: self.oracle.ailing.pop(item, None) for item in self._heals}
         for item in self._heals:
             self.stage.network.ailing.pop(item, None)
-            self.oracle.ailing.pop(item, None)
         if self.stage.set_our_clock(0):
             # The engine can notice the correction only while the true time is behind the wrong one.
             self._run(Run())
         if self._heals:
             # Somebody types `syncer retry` for these items as the report says, but not for tasks that are done.
             for item in self._heals:
-                story, task = self.oracle.story(item), self.oracle.task_id(item)
+                # People may have deleted it.
+                story, task = self.oracle.story(item) or stories[item], self.oracle.task_id(item)
                 is_done = story is not None and self.oracle.is_closed(story)
                 if task and not (is_done and task in self.oracle.told):
                     self.stage.retry(task)
-                    self.oracle.retried(item)
+                    self.oracle.retried(story)
             self.stage.wait(TRIED_AGAIN.total_seconds())
         if self.oracle.added_at:
             self.stage.wait(LEAD_RECHECK.total_seconds())
