@@ -58,6 +58,16 @@ def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -
     )
 
 
+def is_before_copies(row: Reading, other: Group) -> bool:
+    """Whether the row was created long before every copy of that task that carries a marker.
+
+    All copies of a task are usually created in the same run.
+    """
+    copies = [member.created_at for member in other.readings if member.marker is not None]
+    created = row.created_at
+    return bool(copies) and all(one and created and one - created > CLOCKS_DIFFER_BY for one in copies)
+
+
 def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether that task has the row's kind and due date, was created elsewhere before it, and is closed now."""
     members = [member for member in other.readings if member.due is not None and policy.same_due(row, member)]

@@ -18,6 +18,7 @@ from syncer.reconcile.lane_copies import (
     fits_kind,
     has_made_up_due,
     is_before,
+    is_before_copies,
     is_finished_before,
     is_second_copy,
     lacks_it,
@@ -356,15 +357,15 @@ class Matching:
         (`syncer.reconcile.lane.Wish`).
         """
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, str]:
+        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, bool, str]:
             types = {before.raw_type for before in one.closed.get(row.system, ())}
             another_type = bool(types) and row.raw_type not in types
             another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
             another_state = self._is_finished(one) is (row.state is State.OPEN)
-            later = is_before(row, one, by=timedelta(0))
+            early, later = is_before_copies(row, one), is_before(row, one, by=timedelta(0))
             shows = one.shows(row.system)
             ends_it = row.state is not State.OPEN and another_state
-            rest = (another_kind, another_state, not one.open, later, one.task)
+            rest = (another_kind, another_state, not one.open, early, later, one.task)
             return (another_type, ends_it, shows, not one.marked, *rest)
 
         return min(groups, key=order, default=None)

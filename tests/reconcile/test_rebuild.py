@@ -370,3 +370,13 @@ def test_of_two_with_one_marker_ours_is_called_as_the_origin_which_was_moved_sin
     found = rebuilt(replace(origin, due=at(hours=7)), replace(copy, remote_id=copy_id), pasted)
     assert found.base.replicas[PLAIN, copy_id].task == task.id
     assert found.base.replicas[PLAIN, "5"].task == f"{PLAIN}:5"
+
+
+def test_of_two_that_are_due_together_what_was_in_the_lane_long_before_one_was_copied_is_of_the_other() -> None:
+    """All copies of a task are made in one run, and the clocks of two CRMs tell no order of the origins."""
+    later, earlier = (a_task(f"{TYPED}:{n}", origin=TYPED, kind=Kind.TODO, title=f"Note {n}") for n in (1, 2))
+    mine = copies_of(earlier, created_at=at(hours=-1))
+    found = rebuilt(
+        *mine, *copies_of(later, [TYPED], created_at=at(hours=-1)), *copies_of(later, [PLAIN], created_at=at())
+    )
+    assert (places(found, earlier.id), places(found, later.id)) == (set(SYSTEMS), {TYPED, PLAIN})
