@@ -236,7 +236,7 @@ def status(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Show the last run, the lag, alarms, and what waits or needs attention. Uses no network."""
+    """Show the last run, alarms, what waits and what needs attention. Uses no network."""
     from syncer.cli.commands.status import show_status
 
     raise typer.Exit(show_status(session_of(config, json=json, verbose=verbose, quiet=quiet), check=check))
@@ -292,7 +292,7 @@ def retry(
     verbose: Verbose = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Let the next run try rejected, failing, missing or held tasks again."""
+    """Let the next run try rejected, failed or missing tasks again."""
     from syncer.cli.commands.retry import retry
 
     raise typer.Exit(retry(session_of(config, json=json, verbose=verbose, quiet=quiet), reference))
@@ -307,7 +307,7 @@ def service(
     public_url: PublicUrl = None,
     config: Configs = None,
 ) -> None:
-    """Print a systemd unit that starts the daemon for these accounts with the machine."""
+    """Print a systemd unit that starts the daemon with the machine."""
     from syncer.cli.commands.service import print_service
 
     options = {"--listen": listen, "--token": token, "--public-url": public_url}
@@ -338,7 +338,7 @@ def demo(
         Path | None, typer.Option("--folder", metavar="DIR", help="Where to put its files. Default: a new folder.")
     ] = None,
 ) -> None:
-    """Watch how tasks are synced between three simulated CRMs during a day."""
+    """Watch a day of tasks being synced between three simulated CRMs."""
     from rich.console import Console
 
     from syncer.demo.command import run_demo

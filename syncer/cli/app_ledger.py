@@ -10,7 +10,7 @@ import typer
 from syncer.cli.options import Configs, Json, session_of
 
 app: Final = typer.Typer(
-    help="Back up the ledger, restore a backup, or make this ledger the account's only one.",
+    help="Back up or restore the ledger, or make it the account's only one.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )

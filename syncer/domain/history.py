@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from syncer.domain.base import Event, OpState
+from syncer.domain.model import ReplicaState
 
 _WORDS: Final = {
     "seen": "saw it for the first time",
@@ -32,6 +33,14 @@ _WORDS: Final = {
     "held": "stopped creating there for a while",
     "freed": "let it be tried again",
 }
+COPY_STATES: Final = {
+    ReplicaState.OPEN: "open",
+    ReplicaState.DONE: "done",
+    ReplicaState.CANCELLED: "cancelled",
+    ReplicaState.SUPERSEDED: "replaced",
+    ReplicaState.GONE: "missing",
+}
+"""How a copy stands, in words for people."""
 OPEN_QUESTIONS: Final = {
     OpState.SENT: "a request was sent, and there is no answer yet; the next run reads the task to see what happened",
     OpState.IN_DOUBT: "the answer to a request was lost; the next run reads the task to see what happened",

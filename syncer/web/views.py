@@ -12,7 +12,7 @@ from syncer.config.registry import label_of
 from syncer.contract.settings import Rate
 from syncer.domain.alarms import Alarm
 from syncer.domain.base import UNSETTLED, OpState
-from syncer.domain.history import OPEN_QUESTIONS, deed_of, more_of
+from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, deed_of, more_of
 from syncer.domain.model import Task
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
@@ -24,7 +24,6 @@ from syncer.web.board import AccountState
 SHOWN: Final = 5
 """The most items of one reason on an account's page. A page of its own shows all."""
 _SPAN_WORDS: Final = timedelta(minutes=1)
-_STATES: Final = {"open": "open", "done": "done", "cancelled": "cancelled", "superseded": "replaced", "gone": "missing"}
 _DAY: Final = timedelta(days=1)
 
 
@@ -245,7 +244,7 @@ def questions_of(story: TaskStory) -> list[tuple[str, str, str]]:
 def copies_of(view: TaskView) -> list[tuple[str, str, str, str]]:
     """Return a task's copies: (CRM, state in a word, id, ``ours`` or ``theirs``)."""
     return [
-        (label_of(copy.system), _STATES.get(copy.state, copy.state), copy.remote_id, "ours" if copy.made else "theirs")
+        (label_of(copy.system), COPY_STATES[copy.state], copy.remote_id, "ours" if copy.made else "theirs")
         for copy in view.replicas
     ]
 

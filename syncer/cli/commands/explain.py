@@ -13,7 +13,7 @@ from syncer.cli.session import Session, for_each_account
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
 from syncer.domain.base import Event, Operation
-from syncer.domain.history import OPEN_QUESTIONS, event_in_words
+from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, event_in_words
 from syncer.domain.model import Task
 from syncer.domain.reasons import Reason
 from syncer.domain.report import Exit, as_instant
@@ -103,7 +103,7 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
         )
     for copy in story.view.replicas:
         by = "created by syncer" if copy.made else "created by people"
-        screen.say(f"{label_of(copy.system)} {copy.remote_id}: {copy.state.value}, {by}", indent=2)
+        screen.say(f"{label_of(copy.system)} {copy.remote_id}: {COPY_STATES[copy.state]}, {by}", indent=2)
     screen.say(f"History ({account.timezone})", "bold")
     for event in story.events:
         screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event, label_of)}", indent=2)
