@@ -201,7 +201,9 @@ class _Questions:
         if not matches:
             return
         self._screen.say()
-        self._screen.say("Each line seems to be one person, to whom a task is assigned in every CRM:")
+        self._screen.say(
+            "Each line seems to be one person. A task that they have in one CRM is assigned to them in the others:"
+        )
         systems = [system for system in self._tried if any(system in one.ids for one in matches)]
         rows = [[one.name, *(one.ids.get(system, "") for system in systems)] for one in matches]
         self._screen.table(["person", *map(label_of, systems)], rows)
