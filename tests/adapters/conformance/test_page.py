@@ -20,7 +20,8 @@ from syncer.domain.model import Draft, Kind, Reading, Record, Unreadable
 PAGE = (Path(__file__).parents[3] / "docs/adding-a-crm.md").read_text("utf-8")
 PROSE = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PROSE, re.MULTILINE | re.DOTALL))
-METHODS = {name for name in vars(Adapter) if not name.startswith("_")} - {"system", "wire", "expected_identity"}
+ATTRIBUTES = {"wire", "expected_identity", "listed"}
+METHODS = {name for name in vars(Adapter) if not name.startswith("_")} - ATTRIBUTES - {"system"}
 
 
 def errors(of: type[AdapterError]) -> set[str]:
@@ -34,7 +35,7 @@ def names(what: Any) -> set[str]:
 HANDS = {"add_contact", "add_task", "add_task_of_day", "complete", "reopen", "delete", "tasks"}
 NAMED: dict[str, set[str]] = {
     "Capabilities": names(Capabilities) | {f"ListsTasks.{one.name}" for one in ListsTasks},
-    "Methods": METHODS | {"wire", "expected_identity"},
+    "Methods": METHODS | ATTRIBUTES,
     "What is read and written": names(Reading) | names(Draft) | names(Record) | names(Unreadable),
     "Kinds": {kind.value for kind in Kind},
     "Errors": {name for name in errors(AdapterError) if hasattr(contract, name)},
