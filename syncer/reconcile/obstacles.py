@@ -161,9 +161,11 @@ class Obstacles:
             return Obstacle(Reason.UNREAD)
         create = self._base.latest((task.id, system, Action.CREATE))
         in_doubt = create is not None and create.state in UNSETTLED
-        # A task that cannot be read and has this due date may be its copy.
+        # A task that cannot be read may be its copy, if it has this due date, or the one that we sent before.
         dues = self._policy.dues_of(system, task.origin)
-        untold = any(dues.same(due, task.due) for due in seen.dues_untold(contact, self._base.replicas))
+        known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
+        unread = seen.dues_untold(contact, self._base.replicas)
+        untold = any(dues.same(due, one) for due in unread for one in known)
         return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
 
     # the person ------------------------------------------------------------------------------------

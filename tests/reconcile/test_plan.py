@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from syncer.domain.base import UNSETTLED, Action, Base, Operation, OpState
 from syncer.domain.cursors import FULL
 from syncer.domain.model import Kind, Record, ReplicaState, State
 from syncer.domain.reasons import Reason
-from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.domain.snapshot import ConnectionState, Seen, Untold
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION, fingerprint
 from syncer.reconcile.plan import Plan, make_plan, plan_one_lane
@@ -209,6 +209,16 @@ def test_nothing_is_created_where_the_tasks_are_unread() -> None:
     assert (done(found), reasons(found)) == ([], [Reason.UNREAD, Reason.UNREAD])
     seen[PLAIN] = Seen(listed=False)
     assert reasons(plan(ONLY_THERE, seen)) == [Reason.UNREAD, Reason.UNREAD]
+
+
+@pytest.mark.parametrize(("due", "waits"), [(TASK.due, True), (at(days=7), True), (at(days=8), False)])
+def test_nothing_is_created_beside_what_cannot_be_read_and_is_due_as_we_sent_it(due: datetime, waits: bool) -> None:
+    """That create may have arrived after all, and the task was moved since."""
+    create = an_operation(TASK, PLAIN, Action.CREATE, OpState.FAILED, due=at(days=7))
+    seen = seen_of()
+    seen[PLAIN].untold = {Untold((PLAIN, "9"), f"p1-{PLAIN}", due)}
+    base = a_base(TASK, replicas=[IN_TYPED, a_replica(TASK, LANE)], operations=[create])
+    assert reasons(plan(base, seen)) == [Reason.UNREAD] * waits
 
 
 def test_of_the_creates_in_a_full_account_one_is_tried() -> None:
