@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from syncer.domain.base import Base
+from syncer.domain.base import Action, Base, OpState
+from syncer.domain.fields import TaskField
 from syncer.domain.ledger_ids import made_at
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.domain.policy import Policy
@@ -61,10 +63,11 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     """Whether people copied the marker into this task, together with a text of ours.
 
     People duplicate a task, and finish or delete the copy that we made. A copy that a lost or late request made looks
-    like the task. A copy that another ledger made may have been changed since, so its look counts for less.
+    like the task, now or when it was sent. A copy that another ledger made may have been changed since, so its look
+    counts for less.
     """
     had = base.copies(task.id, reading.system)
-    known: tuple[Task | Replica, ...] = (task, *had)
+    known: tuple[Task | Replica, ...] = (task, *had, *_as_sent(base, reading.system, task))
     alike = any(is_like(policy, reading, one) for one in known)
     another = reading.marker is not None and reading.marker.ledger != base.ledger_id
     if reading.state is not State.OPEN:
@@ -72,5 +75,26 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     if task.state is State.OPEN and is_by_another(base, reading):
         return False
     if task.state is not State.OPEN:
-        return not (another and alike)
+        return not (alike and may_be_unknown(base, reading, task))
     return bool(had) and not alike
+
+
+def may_be_unknown(base: Base, reading: Reading, task: Task) -> bool:
+    """Whether we may have made this copy of the task although the ledger knows nothing of it.
+
+    Another ledger made it; or a create that seemed to have failed was carried out later.
+    """
+    if reading.marker is not None and reading.marker.ledger != base.ledger_id:
+        return True
+    return not base.copies(task.id, reading.system) and bool(_as_sent(base, reading.system, task))
+
+
+def _as_sent(base: Base, system: str, task: Task) -> list[Task]:
+    """Return the task as each create sent it that seemed to have failed there."""
+    found = []
+    for create in base.operations_in((task.id, system, Action.CREATE)):
+        if create.state is OpState.FAILED and create.due is not None:
+            titles = [change.new for change in create.changes if change.field is TaskField.TITLE]
+            title = titles[0] if titles and isinstance(titles[0], str) else task.title
+            found.append(replace(task, due=create.due, title=title))
+    return found

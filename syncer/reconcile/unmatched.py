@@ -18,7 +18,7 @@ from syncer.domain.titles import same_title
 from syncer.reconcile.closures import superseded_by
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, may_be_unknown, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
 
 
@@ -218,20 +218,20 @@ class _FirstSight:
             return True
         # As long as our create is in doubt this may be its result, even if people have changed it since.
         if not work.is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):
-            return self._hold_if_another_may_have_made_it(reading, task)
+            return self._hold_if_we_may_have_made_it(reading, task)
         adopt(work, reading, task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
         return True
 
-    def _hold_if_another_may_have_made_it(self, reading: Reading, task: Task) -> bool:
+    def _hold_if_we_may_have_made_it(self, reading: Reading, task: Task) -> bool:
         """Hold the reading if it may be the only copy there of a finished task. Returns whether it is held.
 
-        Another ledger made it, and nobody could read it when the task was finished, or changed; or people copied a text
-        with its marker. Nothing tells which.
+        We made it, and nobody could read it when the task was finished, or changed; or people copied a text with its
+        marker. Nothing tells which.
         """
-        work, marker = self._work, reading.marker
-        another = marker is not None and marker.ledger != work.base.ledger_id
-        held = another and task.state is not State.OPEN and not work.base.copies(task.id, reading.system)
+        work = self._work
+        only = task.state is not State.OPEN and not work.base.copies(task.id, reading.system)
+        held = only and may_be_unknown(work.base, reading, task)
         if held:
             work.begin(reading, held=Reason.DONE_OR_REOPENED)
         return held

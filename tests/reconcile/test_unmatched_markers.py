@@ -154,6 +154,27 @@ def test_what_another_ledger_may_have_made_of_a_task_that_is_done_is_held(
     assert found.base.tasks[task.id] == task
 
 
+@pytest.mark.parametrize(
+    ("changes", "copy_of", "held"),
+    [({}, ID, ""), ({"title": "Ring", "due": at(days=9)}, NEW, Reason.DONE_OR_REOPENED)],
+    ids=["as it was sent", "renamed and moved"],
+)
+def test_what_a_create_that_seemed_to_have_failed_made_of_a_task_that_is_done_is_its_copy(
+    changes: dict[str, Any], copy_of: str, held: str
+) -> None:
+    """Nobody could read it. Meanwhile the task was moved and done: it is completed, or held, and never copied."""
+    task = replace(TASK, title="Ring at noon", state=State.DONE)
+    create = an_operation(task, PLAIN, Action.CREATE, OpState.FAILED, due=at(days=5))
+    closed = [a_replica(task, system, title=task.title, state=ReplicaState.DONE) for system in (LANE, TYPED)]
+    shown = {"title": task.title, "due": at(days=5)} | changes
+    found = merged(
+        a_base(task, replicas=closed, operations=[create]),
+        read_in_full(a_reading(PLAIN, "x", marker=marker_of(task), **shown)),
+    )
+    assert found.base.replicas[PLAIN, "x"].task == copy_of
+    assert found.base.tasks[copy_of].held == held
+
+
 @pytest.mark.parametrize("moved", [False, True])
 def test_of_two_with_one_marker_the_one_that_is_called_as_the_task_is_ours(moved: bool) -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", due=at(days=2) if moved else at(hours=5))
