@@ -223,6 +223,7 @@ class RunContext:
             run=self.run,
             new_id=self.new_id,
             effects={system: effects},
+            visits=self.visits,
         )
         self.record(_both(changes, merged.changes))
         if whole:

@@ -108,6 +108,7 @@ def _merge(context: RunContext) -> tuple[Merged, Changes, set[str]]:
         now=context.clock(),
         run=context.run,
         new_id=context.new_id,
+        visits=context.visits,
     )
     learned = context.noted(_learned(context, merged))
     reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}

@@ -61,18 +61,17 @@ def merge(
     run: str,
     new_id: Callable[[], str],
     effects: Mapping[str, Effects] | None = None,
+    visits: Mapping[tuple[str, str], datetime] | None = None,
 ) -> Merged:
     """Merge what was seen into a copy of the base, and return it. ``base`` itself is not changed.
 
-    ``effects`` are what our own writes did since the CRMs were last read, by system. In the new base, ``behind`` are
-    the persons for whom nothing may be written yet.
+    ``effects`` are what our own writes did since the CRMs were last read, by system. ``visits`` are when this run read
+    contacts, if not now. In the new base, ``behind`` are the persons for whom nothing may be written yet.
     """
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
     _make_known(work)
     told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
-    # Such a request is known only to the file that was replaced.
-    early = work.standing.is_too_early(now)
-    read = {link for link in behind | new if work.standing.is_read(link) and not early}
+    read = {link for link in behind | new if _is_read(work, link, visits or {})}
     known = _Known(work, behind - read, behind & read)
     known.look()
     for link in sorted(read):
@@ -101,6 +100,12 @@ def merge(
         work.edited,
         work.overwritten,
     )
+
+
+def _is_read(work: Merging, link: str, visits: Mapping[tuple[str, str], datetime]) -> bool:
+    """Whether all tasks of this person were read in this run, and late enough after a backup was restored."""
+    times = (visits.get(contact, work.inputs.now) for contact in work.standing.contacts_of(link))
+    return work.standing.is_read(link) and not any(work.standing.is_too_early(time) for time in times)
 
 
 def _make_known(work: Merging) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -107,12 +107,16 @@ def test_until_everything_was_read_since_nothing_is_concluded(visit: timedelta |
     assert bool(found.undecided) is not was_read
 
 
-@pytest.mark.parametrize(("since", "is_early"), [(timedelta(seconds=1), True), (timedelta(0), False)])
-def test_nothing_is_concluded_while_a_request_of_before_may_arrive(since: timedelta, is_early: bool) -> None:
-    """Only the file that was replaced knew of it."""
-    base = replace(put_back(KNOWN, visits={}), restored_at=START - POLICY.doubt_grace + since)
-    found = merged(base, read_in_full(*copies_of(KNOWN)))
-    assert found.base.behind == ({"p1", "p2"} if is_early else set())
+@pytest.mark.parametrize("read_at", [{}, {(PLAIN, f"p1-{PLAIN}"): at(seconds=-1)}], ids=["now", "a second ago"])
+@pytest.mark.parametrize("over", [timedelta(seconds=-1), timedelta(0), timedelta(seconds=1)])
+def test_what_was_read_while_a_request_of_before_might_arrive_tells_nothing(
+    over: timedelta, read_at: dict[tuple[str, str], datetime]
+) -> None:
+    """Only the file that was replaced knew of it. A run may take long after it has read somebody."""
+    base = replace(put_back(KNOWN, visits={}), restored_at=START - POLICY.doubt_grace - over)
+    found = merged(base, read_in_full(*copies_of(KNOWN)), visits=read_at)
+    late_enough = {person: over >= timedelta(seconds=person == "p1" and bool(read_at)) for person in ("p1", "p2")}
+    assert found.base.behind == {person for person, told in late_enough.items() if not told}
 
 
 # persons that were not read in full --------------------------------------------------------------------
