@@ -132,6 +132,9 @@ class Play:
         self.oracle.put_aside()
 
     def _put_back(self, action: PutBack) -> None:
+        if not self.stage.running and "superfone" in self.stage.on_its_way:
+            # If it closes a task that somebody creates meanwhile, only the ledger that sent it could report that.
+            self.stage.wait(GRACE.total_seconds())
         if self.stage.put_back(under=action.how == "under"):
             self._tell("the ledger's copy is put back")
             self.oracle.lost_ledger(old=True)

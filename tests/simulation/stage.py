@@ -74,7 +74,7 @@ class SimulationStage:
         self.guests: list[Outcome] = []
         self._sleeps: float | None = None
         self._guest_runs = False
-        self._underway: list[tuple[asyncio.TimerHandle, Callable[[], None]]] = []
+        self._underway: list[tuple[asyncio.TimerHandle, partial[None]]] = []
         self._late: float | None = None
         self._verdict: Exception | None = None
         self._dead = self._faulty = False
@@ -122,9 +122,10 @@ class SimulationStage:
         self.highlevel.task_cursors = self.highlevel.contact_cursors = not counted
 
     @property
-    def on_its_way(self) -> bool:
-        """Whether a delayed request has not arrived yet."""
-        return any(timer.when() > self.loop.time() and not timer.cancelled() for timer, _ in self._underway)
+    def on_its_way(self) -> set[str]:
+        """The CRMs at which a delayed request has not arrived yet."""
+        now, underway = self.loop.time(), self._underway
+        return {arrive.args[0].system for timer, arrive in underway if timer.when() > now and not timer.cancelled()}
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and let delayed requests arrive."""
