@@ -8,7 +8,7 @@ import os
 import random
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -95,8 +95,10 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     finally:
         heartbeat.cancel()
         _release(account, token)
-    # Only now, without the lease: tidying may take long, and must not keep another process from its run.
-    await tend(account)
+    # Only now, without the lease: tidying may take long, and must not keep another process from its run. If a signal
+    # ends it, the run is complete all the same.
+    with suppress(asyncio.CancelledError):
+        await tend(account)
 
 
 async def tend(account: AccountInHand) -> None:

@@ -155,6 +155,29 @@ def test_what_fails_after_a_run_fails_no_run(world: World, monkeypatch: pytest.M
     account.ledger.close()
 
 
+def test_a_signal_after_a_run_takes_nothing_from_its_result(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    account, tending = in_hand(world), asyncio.Event()
+
+    async def tend(_account: object) -> None:
+        tending.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("syncer.engine.opening.tend", tend)
+
+    async def run() -> str:
+        async with leased(account) as context:
+            return context.run
+
+    async def stopped() -> str:
+        task = asyncio.ensure_future(run())
+        await tending.wait()
+        task.cancel()
+        return await task
+
+    assert world.do(stopped())
+    account.ledger.close()
+
+
 def test_the_ledger_is_tended_once_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     account = in_hand(world)
     account.settings = account.settings.model_copy(update={"ledger_backup": "daily"})
