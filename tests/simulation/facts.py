@@ -309,8 +309,10 @@ class Facts(Memory):
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.seen_contradicted.clear()
         for copy, stories in self.reopenings.items():
-            if copy not in self.known:
-                # Only the lost ledger knew that it had been closed before.
+            there = self.tasks(copy[0]).get(copy[1])
+            alone = there is None or len(self.copies(there.name or "")) == 1
+            if copy not in self.known or alone:
+                # Only the lost ledger knew that it had been closed before: no marker names the task that it is now.
                 stories[0].excused |= UNTOLD
                 stories[1].excused |= UNTOLD
         for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
