@@ -22,6 +22,7 @@ from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
 from syncer.reconcile.closures import Effects, LaneCompletion, is_copy
 from syncer.reconcile.edits.travel import as_created
+from syncer.reconcile.failing import is_no_candidate
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -216,7 +217,7 @@ async def _find_marker(
     for row in likely:
         reading = await _with_body(connection, operation, row)
         if reading is None:
-            read_all = False
+            read_all &= is_no_candidate(context.base, operation, row, context.policy)
         elif _is_marked(reading, operation):
             return reading, True
     for row in _moved_and_closed(context, operation, unknown):

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from syncer.domain.base import Base, Changes, Failing, Operation
+from syncer.domain.model import Reading
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
@@ -64,6 +65,15 @@ def wrote_what_is_given_up(base: Base, operation: Operation, seen: Seen, policy:
     rows = seen.persons.get(contact, ())
     unread = [row.due for row in rows if not row.whole and row.key not in base.replicas]
     return any(same(due, operation.due) for due in (*unread, *seen.dues_untold(contact, base.replicas)))
+
+
+def is_no_candidate(base: Base, operation: Operation, row: Reading, policy: Policy) -> bool:
+    """Whether a row that just failed is not waited for any longer as what this operation may have created (L11).
+
+    Its due tells that it hardly is, and it could not be read for several runs.
+    """
+    due = policy.dues_of(operation.system).same(row.due, operation.due)
+    return not due and is_given_up(base, (row.system, What.TASK.value, row.remote_id), failed_now=True)
 
 
 def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:

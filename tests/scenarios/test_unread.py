@@ -279,6 +279,23 @@ def test_an_unreadable_task_holds_its_contact_up_for_three_runs_only(stage: Make
     assert world.open() == (0, 1, 0)
 
 
+def test_a_lost_create_waits_for_three_runs_for_a_task_that_nobody_can_read_and_is_due_at_another_time(
+    stage: Make,
+) -> None:
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.fail("reply", "create", Fault.LOST_REQUEST)
+    world.again()
+    forbid(world, "reply", of_tasks([world.reply.person_creates(contact, "ToDo", world.due(hours=9))]))
+
+    world.again(2)
+    assert world.open() == (1, 1, 1)
+    world.again(2)
+
+    assert world.open() == (1, 2, 1)
+
+
 def test_a_known_copy_that_cannot_be_read_alone_is_named_with_its_task(stage: Make) -> None:
     world = stage()
     _, contact, _ = world.everywhere()
