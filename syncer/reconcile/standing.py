@@ -287,16 +287,16 @@ class Standing:
 
     def _is_read_in(self, system: str, link: str, contact: str | None) -> bool:
         seen = self._seen.get(system)
-        if seen is None or seen.state is not ConnectionState.OK:
+        if seen is None:
             return False
-        if contact is not None:
-            return contact in self._read_in_full(system, seen)
-        if self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
+        if contact is None and self._capabilities[system].lists_tasks is ListsTasks.PER_CONTACT:
             # No contact is linked there. Each phone number was searched for, or belongs to a contact that is another
-            # person's or ambiguous, so there is nothing more to read.
+            # person's or ambiguous, so there is nothing more to read, even if the CRM does not answer now.
             there = self._phones_there[system]
             return all((system, phone) in self._base.lookups or phone in there for phone in self._phones_of(link))
-        return seen.listed
+        if seen.state is not ConnectionState.OK:
+            return False
+        return seen.listed if contact is None else contact in self._read_in_full(system, seen)
 
     def _read_in_full(self, system: str, seen: Seen) -> dict[str, tuple[Reading, ...]]:
         """Return the tasks that were read in full, by contact.

@@ -266,6 +266,25 @@ def test_who_is_known_in_one_crm_alone_is_read_elsewhere_first_too(stage: Make) 
     assert world.open() == (0, 0, 0)
 
 
+def test_who_has_no_lead_does_not_wait_for_superfone_while_it_is_down(stage: Make) -> None:
+    """The number was searched for in the run before, so nothing of this person is left to read there."""
+    world = stage()
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    person = world.highlevel.add_contact("Asha", "", "asha@example.com", PHONE)
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.good()
+    assert world.open() == (0, 1, 1)
+    world.complete_in("highlevel")
+    world.lose_ledger()
+    with unreachable(world.reply):
+        world.again()
+
+    with unreachable(world.superfone):
+        world.again()
+
+    assert world.open() == (0, 0, 0)
+
+
 def only_copy_is_finished(world: Stage, *, dated: bool) -> None:
     """A task whose only copy, in Reply, is finished. The ledger is lost: no other marker tells of it."""
     _, _, person = world.everywhere()
