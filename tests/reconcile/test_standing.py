@@ -303,7 +303,7 @@ def test_a_create_in_doubt_holds_up_only_its_task_where_its_copy_cannot_be_read(
 def test_who_is_unknown_in_a_crm_is_read_there_once_that_is_sure(
     system: str, changes: dict[str, Any], is_read: bool
 ) -> None:
-    """A list that was read whole tells; where there is none, every phone number must have been asked for, in any run."""
+    """A list that was read whole tells; where there is none, every phone number must have been asked for once."""
     base, seen = a_base(people=("p1",)), read_in_full(people=("p1",))
     del base.links[system, f"p1-{system}"]
     phones = changes.get("phones", ())

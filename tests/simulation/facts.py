@@ -244,10 +244,11 @@ class Facts(Memory):
     def _part(self, story: Story, copy: Copy) -> None:
         """Excuse twins of which one was changed before all were seen: they are two tasks with one name.
 
-        After a lost ledger this is true of all copies of a task.
+        After a lost ledger this is true of all copies of a task. Another machine that runs has to have seen them, too.
         """
         copies = self.open_copies(self.tasks(copy[0])[copy[1]].name or "")
-        if story.twins > 1 and not self.known.issuperset(copies):
+        seen_there = self.ours_alone or all(self.stage.is_known_to_all(*at) for at in copies)
+        if story.twins > 1 and not (seen_there and self.known.issuperset(copies)):
             story.excused |= UNTOLD
 
     def may_reopen(self, copy: Copy) -> bool:
@@ -346,11 +347,7 @@ class Facts(Memory):
         edited_there = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
         kept = story.cancelled and not self.closes_cancelled
         return (
-            edited_there
-            or self._is_named_no_more(name, story)
-            or story.to_put_back
-            or kept
-            or (story.twins > 1 and (bool(story.deeds) or story.done_at_most > 0))
+            edited_there or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
         )
 
     def _is_marked_anywhere(self, gone: Copy | None) -> bool:

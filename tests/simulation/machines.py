@@ -71,8 +71,14 @@ class Machines(Facts):
                 story.excused |= UNTOLD
 
     def _another_ledger(self) -> None:
-        """Note that the other ledger begins. It knows as little as a ledger that was lost."""
+        """Note that the other ledger begins. It knows as little as a ledger that was lost.
+
+        Later it does not know the twins that only ours has read.
+        """
         self.mark_alike()
+        for name, story in self.stories.items():
+            if story.has_changed_twins and not all(self.stage.is_known_to_all(*at) for at in self.open_copies(name)):
+                story.excused |= UNTOLD
         if self.closed_there is None:
             self.closed_there, self.ever_rebuilt = set(), True
             failing = self.ailing.keys()

@@ -42,6 +42,7 @@ PROCESS = ContextVar("process", default=0)
 class SimulationStage:
     """One world. ``at`` maps the number of a moment in the coming run to what happens there.
 
+    ``lapsed``: the processes whose lease another one took in this run, which is not that of another machine's ledger.
     ``swapped``: the ledger's file was replaced during the run; ``sent_swapped``: before the current request was sent.
     """
 
@@ -64,8 +65,7 @@ class SimulationStage:
         self.moments = 0
         self.rush: Callable[[str], None] | None = None
         self.outages: dict[str, list[Fault]] = {}
-        self.arriving = False
-        self.lapsed = False
+        self.arriving, self.lapsed = False, set[int]()
         self.swapped = self.sent_swapped = self.running = False
         self._ours = self._ours_at_start = timedelta(0)
         self.ever_off = (timedelta(0), timedelta(0))
@@ -204,7 +204,7 @@ class SimulationStage:
         self._current = ledger
         self.moments = 0
         self._ours_at_start = self._ours
-        self._faulty = self.lapsed = False
+        self._faulty, self.lapsed = False, set()
         self.guests = []
         self.network.begin(self.sandboxes.values())
 
@@ -315,8 +315,7 @@ class SimulationStage:
             return
         fell_asleep, wakes = self.loop.time(), self.loop.time() + self._sleeps
         self.loop.advance(self._sleeps)
-        self._sleeps, self._guest_runs, lapsed = None, True, self.lapsed
-        self.lapsed = False
+        self._sleeps, self._guest_runs = None, True
         for timer, arrive in self._underway:
             # A request that was already sent is not suspended with the process.
             if fell_asleep < timer.when() <= wakes and not timer.cancelled():
@@ -337,7 +336,8 @@ class SimulationStage:
             self.loop.close()
             self.loop, self._guest_runs = mine, False
             asyncio.events._set_running_loop(mine)
-        self.lapsed = lapsed or outcome.report is not None
+        if outcome.report is not None:
+            self.lapsed.add(id(self._hands[self._current]))
         self.guests.append(outcome)
 
     def _outage(self, system: str) -> Fault | None:

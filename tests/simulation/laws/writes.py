@@ -47,7 +47,7 @@ class Write:
 
 def lease(facts: Facts, system: str, path: str) -> None:
     """A process that lost its lease stops before its next write. A request that was already sent may still arrive."""
-    if facts.stage.lapsed and not facts.stage.arriving:
+    if PROCESS.get() in facts.stage.lapsed and not facts.stage.arriving:
         raise Violation("lease", f"a process wrote though another one had taken its lease: {system} {path}")
 
 
