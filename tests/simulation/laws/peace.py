@@ -41,7 +41,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate"})
     }
     waits = outcome.waiting_copies
-    l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention})
+    l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention}, waits)
     for name, story in sorted(facts.stories.items()):
         copies = facts.open_copies(name)
         if not _is_judged(story, copies) or _is_never_read(facts, story, copies, waits):
@@ -59,14 +59,18 @@ def judge(facts: Facts, outcome: Outcome) -> None:
     edits.nothing_is_lost(facts, outcome)
 
 
-def l2_doubles_are_told(facts: Facts, attention: Listed) -> None:
-    """Duplicates that two ledgers made in the same moment must be listed under attention."""
+def l2_doubles_are_told(facts: Facts, attention: Listed, waits: set[Copy]) -> None:
+    """Duplicates that two ledgers made in the same moment must be listed under attention.
+
+    As long as the person's lead cannot be read, nothing is concluded, and they wait as unread.
+    """
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
-            there = [copy for copy in facts.open_copies(name) if copy[0] == system]
+            there = {copy for copy in facts.open_copies(name) if copy[0] == system}
             told = any((system, reason) in attention for reason in _told_of_doubles(facts, story))
+            told = told or (facts.is_ailing("superfone", story) and not waits.isdisjoint(there))
             if len(there) > story.many and not told and "L2" not in story.excused:
-                raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {there}")
+                raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {sorted(there)}")
 
 
 def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
@@ -78,7 +82,9 @@ def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Co
     """Whether a copy is listed as one of a person whose tasks can never be read in full."""
     leads = [copy for copy in facts.persons if copy[0] == "superfone"]
     unreadable = bool(leads) and all(lead in facts.ailing for lead in leads)
-    return unreadable and not waits.isdisjoint(copies)
+    # Nothing has to be read of a person who has no lead.
+    has_lead = facts.contact_of("superfone", story.person) is not None
+    return unreadable and has_lead and not waits.isdisjoint(copies)
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
