@@ -49,8 +49,8 @@ EDIT_MUTANTS = (
         "a made-up due flows back",
         "L10",
         "syncer.reconcile.edits.by_field",
-        "    if taken or changed:\n",
-        "    if taken or changed or side.base is None:\n",
+        "    if typed or changed:\n",
+        "    if typed or changed or side.base is None:\n",
         having=("undated", "edits"),
     ),
     Mutant(
@@ -116,8 +116,8 @@ EDIT_MUTANTS = (
         "a copy that could not be read is owed nothing",
         "L10",
         "syncer.reconcile.edits.by_field",
-        "    if taken or changed:\n",
-        "    if (taken and side.read) or changed:\n",
+        "    if typed or changed:\n",
+        "    if (typed and side.read) or changed:\n",
         having=("edits", "errors"),
     ),
     Mutant(

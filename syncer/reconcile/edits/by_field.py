@@ -125,6 +125,7 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     if changes and all(side.owed is Owed.UNSEEN for side in changed):
         changes.append(_pending(value, sides))
     best = max(changes, key=lambda change: change.rank, default=None)
+    typed = best is not None and best.side in changed
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
     lost = tuple(
@@ -132,7 +133,7 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
         for change in changes
         if best is not None and change.side is not None and not _alike(change, best)
     )
-    owed = {side.place: _owed(side, new, taken=taken, changed=side in changed) for side in sides}
+    owed = {side.place: _owed(side, new, typed=typed, changed=side in changed) for side in sides}
     winner = best.place if best is not None and taken else None
     return FieldMerge(new, winner, tuple(side.place for side in changed), owed, lost)
 
@@ -148,13 +149,14 @@ def _alike(one: _Change, other: _Change) -> bool:
     return one is other or any(side.same(one.value, other.value) for side in sides)
 
 
-def _owed(side: Side, value: Value, *, taken: bool, changed: bool) -> Owed:
+def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:
     if not side.open:
         return Owed.NO
     if (side.known or side.read) and side.same(side.shown, value):
         return Owed.NO
-    # No copy was read after the task took this value, so a change that is read next may be just as old.
-    if taken or changed:
+    # No copy was read after this value was read where it was typed, even if the task had it before. So a change that
+    # is read next may be just as old.
+    if typed or changed:
         return Owed.UNSEEN
     if side.owed is Owed.UNSEEN and side.read:
         return Owed.YES if side.shows else Owed.NO

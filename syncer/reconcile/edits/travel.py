@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from syncer.domain.altering import altered
-from syncer.domain.fields import Change, TaskField, Value
+from syncer.domain.fields import Change, TaskField, Value, in_order
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, place_of
 from syncer.domain.policy import Policy
 from syncer.domain.titles import short
@@ -228,7 +228,7 @@ def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading
     task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
     if known:
         before = replace(replica, **{field.value: value for field, value in known.items()})  # type: ignore[arg-type]
-        work.put_replica(with_owed(before, behind(task, before, can, policy)))
+        work.put_replica(with_owed(before, behind(task, before, known, can, policy)))
         before = work.base.replicas[replica.key]
         work.put_replica(follow(work, before, reading))
         take(work, task_id, [Read(before, reading)])
@@ -260,14 +260,19 @@ def as_created(
     if found is not None and found.whole:
         differing = [field for field, value in values.items() if not can.alike(field, value, found.shown(field))]
         replica = replace(replica, **{field.value: values[field] for field in differing})  # type: ignore[arg-type]
-    return with_owed(replica, behind(task, as_sent, can, policy)) if values else replica
+    return with_owed(replica, behind(task, as_sent, values, can, policy)) if values else replica
 
 
-def behind(task: Task, copy: Replica, can: Capabilities, policy: Policy) -> dict[TaskField, Owed]:
-    """Return the fields of which the task took another value since this copy was written."""
+def behind(
+    task: Task, copy: Replica, sent: Iterable[TaskField], can: Capabilities, policy: Policy
+) -> dict[TaskField, Owed]:
+    """Return the fields of which the task took another value since this copy was written.
+
+    An assignee counts only if it was ``sent``.
+    """
     found: dict[TaskField, Owed] = {}
-    for field in COMPARED:
-        value = value_of(task, field)
+    for field in in_order({*COMPARED, *sent}):
+        value = value_in(copy.system, task, field, policy)
         differs = value is not None and not can.alike(field, shown(copy, field), value)
         if field in policy.edits and field in can.shows and differs:
             found[field] = Owed.UNSEEN
