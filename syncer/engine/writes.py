@@ -103,9 +103,8 @@ class Requests:
     ) -> bool:
         task = self._context.base.tasks[operation.task]
         draft = self._draft(task, operation)
-        operation = (
-            replace(operation, changes=_sent(draft, connection)) if operation.action is Action.CREATE else operation
-        )
+        if operation.action is Action.CREATE:
+            operation = replace(operation, changes=_sent(draft, connection))
         self.store_intent(operation)
         try:
             reading = await connection.adapter.create_task(draft)

@@ -177,19 +177,21 @@ class Facts(Memory):
     def assigned(self, copy: Copy, before: str = "") -> None:
         """A person assigned a task. Assigning it to nobody or to a stranger changes no other copy.
 
-        ``before`` is the assignee before. Assigning it back to the one that was read last is no change.
+        ``before`` is the assignee before. Assigning it back to the one that a run took last is no change.
         """
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is not None:
             there = [one for one in story.typed if (one.field, one.value) == ("assignee", task.assignee)]
-            changed_at = max(
-                (one.at for one in story.typed if (one.field, one.copy) == ("assignee", copy)), default=None
-            )
-            read_at = self.task_read_at.get(copy)
-            if changed_at is None or (read_at is not None and read_at > changed_at):
+            here = [one for one in story.typed if (one.field, one.copy) == ("assignee", copy)]
+            if not here or here[-1].taken:
                 self.assignee_read[copy] = before
             self._types(story, "assignee", task.assignee, copy)
-            story.typed[-1].settled |= self.assignee_read[copy] == task.assignee
+            back = self.assignee_read[copy] == task.assignee
+            # Where a create takes no assignee, nothing tells whose a copy was that is found after a lost answer.
+            story.typed[-1].settled |= back or (copy in self.unclaimed and copy[0] != "highlevel")
+            if back and task.assignee and not any(one.taken for one in here):
+                # Assigned and assigned back before anybody read it, a copy of ours shows no trace of people.
+                self.theirs -= self.only_assigned & {copy}
             # The same assignee in another copy, before or since, is one value.
             story.typed[-1].spread |= any(self._shows_still(one) for one in there)
 
@@ -198,12 +200,12 @@ class Facts(Memory):
         return task is not None and task.assignee == typed.value
 
     def _types(self, story: Story, field: str, value: object, copy: Copy) -> None:
-        for before in story.typed:
-            # A later value of the same copy replaces this one.
-            before.settled |= (before.field, before.copy) == (field, copy)
-        self.typed += 1
         # Removing a due or an assignee changes no other copy.
         removed = value is None or (field == "assignee" and not value)
+        for before in story.typed:
+            # A later value of the same copy replaces this one.
+            before.settled |= (before.field, before.copy) == (field, copy) and not (removed and before.taken)
+        self.typed += 1
         settled = removed or self.ever_rebuilt
         story.typed.append(Typed(field, value, copy, self.typed, self.stage.now(), settled=settled))
 

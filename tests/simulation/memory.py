@@ -33,7 +33,7 @@ class Memory:
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
     tasks were last read, ``read_by`` the same for one process, and ``task_read_at`` when a task was last read by
-    itself. ``assignee_read`` is the assignee that was read then, and ``only_assigned`` are our copies in which people
+    itself. ``assignee_read`` is the assignee that a run took last, and ``only_assigned`` are our copies in which people
     changed nothing else. ``missed`` are the runs in which the read of a task found none: how many had ended before, and
     the process.
     ``doubts`` are the (task id, system) that were in doubt when the last run ended, or ``None`` if it did not report.

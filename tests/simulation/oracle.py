@@ -102,8 +102,7 @@ class Oracle(Machines):
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)
-        if outcome.clean:
-            edits.note_taken(self)
+        edits.note_taken(self, outcome.connected)
         if self.ours_alone:
             runs.l6_races_are_told(self, outcome)
         else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from syncer.domain.report import Report
+from syncer.domain.report import Exit, Report
+from syncer.domain.snapshot import ConnectionState
 
 _PLACE = re.compile(r"\S+ task ([^\s:]+)")
 
@@ -36,6 +37,13 @@ class Outcome:
             return False
         failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
         return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
+
+    @property
+    def connected(self) -> set[str]:
+        """The CRMs that could be read until the run ended. None if it was stopped before it stored what it read."""
+        if self.report is None or self.report.exit not in {Exit.DONE, Exit.PARTIAL}:
+            return set()
+        return {system for system, one in self.report.connections.items() if one.state == ConnectionState.OK}
 
     @property
     def waiting_copies(self) -> set[tuple[str, str]]:

@@ -19,9 +19,9 @@ WINDOW = timedelta(seconds=60)
 class Typed:
     """A value that a person typed into a field of one copy. ``number`` counts all values that anybody typed.
 
-    ``spread`` is true once another copy has shown the value. ``settled`` is true if nothing more is expected of it: it
-    was reported as overwritten, a later value replaced it in the same copy, or no engine could have kept it. ``made``
-    is true if the copy was created with it.
+    ``spread`` is true once another copy has shown the value, and ``taken`` once a run has read it. ``settled`` is true
+    if nothing more is expected of it: it was reported as overwritten, a later value replaced it in the same copy, or no
+    engine could have kept it. ``made`` is true if the copy was created with it.
     """
 
     field: str
@@ -30,6 +30,7 @@ class Typed:
     number: int
     at: datetime
     spread: bool = False
+    taken: bool = False
     settled: bool = False
     made: bool = False
 

@@ -127,14 +127,18 @@ def same(one: object, other: object) -> bool:
     return one == other
 
 
-def note_taken(facts: Facts) -> None:
-    """Note values that a clean run has read where they were typed: later values replace them."""
+def note_taken(facts: Facts, connected: set[str]) -> None:
+    """Note values that a run has read where they were typed, in the CRMs that were ``connected``.
+
+    Later values replace them.
+    """
     for story in facts.stories.values():
         for typed in story.typed:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
-            if task is not None and read_at is not None and read_at > typed.at:
-                typed.spread |= same(typed.value, _values(task)[typed.field])
+            if typed.copy[0] in connected and task is not None and read_at is not None and read_at > typed.at:
+                typed.taken |= same(typed.value, _values(task)[typed.field])
+                typed.spread |= typed.taken
 
 
 def note_told(facts: Facts) -> None:
