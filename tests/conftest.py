@@ -74,6 +74,13 @@ def is_fast(module: Path) -> bool:
     return any(fnmatch(name, pattern) for pattern in FAST)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Three workers for two cores: the tests of processes and sockets mostly wait. Those of ``--fast`` never do."""
+    cores = os.cpu_count() or 1
+    return cores if config.getoption("--fast") else (3 * cores + 1) // 2
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         postgresql.prepare()
