@@ -30,7 +30,7 @@ from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import find_missing, let_go, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
-from syncer.reconcile.failing import failing_after, is_given_up, told
+from syncer.reconcile.failing import failing_after, is_given_up, place_of_task, told
 from syncer.reconcile.reading_list import (
     CONTACTS,
     NEWCOMERS,
@@ -348,7 +348,7 @@ class _Observer:
         unread = [r for r in seen.readings.values() if not r.whole and r.mirrored and r.key not in base.replicas]
         blocking = []
         for row in unread:
-            place = (system, What.TASK.value, row.remote_id)
+            place = place_of_task(system, row.remote_id)
             if not is_given_up(base, place, failed_now=place in connection.failed):
                 blocking.append(row)
         seen.unread = {row.contact for row in blocking if row.contact is not None}

@@ -10,7 +10,7 @@ from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
-from syncer.reconcile.failing import is_given_up
+from syncer.reconcile.failing import is_given_up, place_of_task
 from syncer.reconcile.reading_list import Need, Place, ReadItem, What
 
 CLOSED_READ: Final = 20
@@ -71,7 +71,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
 
     await for_each(wanted, read)
     unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
-    places = [(connection.system, What.TASK.value, remote_id) for remote_id in unread]
+    places = [place_of_task(connection.system, remote_id) for remote_id in unread]
     _note(context, connection.seen, rows)
     if complete and all(is_given_up(context.base, place, failed_now=place in connection.failed) for place in places):
         _keep(context, connection, contact, rows)

@@ -50,6 +50,15 @@ class Options:
     select: Callable[[RunContext, Plan], Collection[Planned]] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a run has read, merged. ``learned`` is what it stores if no limit stops it; ``newcomers`` are new tasks."""
+
+    merged: Merged
+    learned: Changes
+    newcomers: Collection[str]
+
+
 async def run(account: AccountInHand, options: Options = Options()) -> Report:
     """Synchronise one account once, holding its lease.
 
@@ -57,16 +66,16 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
     another account than the ledger belongs to, `LedgerError` if the ledger cannot be used.
     """
     async with opening.leased(account) as context:
-        merged, learned, newcomers = await _read_and_merge(context, account)
+        read = await _read_and_merge(context, account)
         plan = _plan(context)
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
-        excess = _guard(account, options, context, operations, merged)
+        excess = _guard(account, options, context, operations, read.merged)
         if excess is not None:
-            context.store(_of_a_stopped_run(learned, newcomers, merged, excess))
+            context.store(_of_a_stopped_run(read, excess))
             return stopped_report(account, context, plan, excess)
         # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
         # unsettled operations belong to.
-        context.store(learned)
+        context.store(read.learned)
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         if is_younger(context):
@@ -79,13 +88,13 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
 async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
     """Return the report of what `run` would do now. Writes nothing to a CRM or to the ledger."""
     context = opening.unleased(account)
-    merged, _, _ = await _read_and_merge(context, account)
+    read = await _read_and_merge(context, account)
     finished = _plan(context)
-    excess = _guard(account, options, context, finished.operations, merged)
+    excess = _guard(account, options, context, finished.operations, read.merged)
     return plan_report(account, context, finished), excess
 
 
-async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[Merged, Changes, set[str]]:
+async def _read_and_merge(context: RunContext, account: AccountInHand) -> _Read:
     linking.begin(context)
     account.progress("opening the connections")
     await opening.verify_identities(context)
@@ -93,13 +102,13 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> tuple[
     await settle_doubts(context)
     account.progress("reading the CRMs")
     await observe(context, pause=account.settings.sync.interval, turns=opening.turns_of(account))
-    merged, learned, newcomers = _merge(context)
+    read = _merge(context)
     opening.remember_identities(context)
-    return merged, learned, newcomers
+    return read
 
 
-def _merge(context: RunContext) -> tuple[Merged, Changes, set[str]]:
-    """Merge what was read. Returns what is to be stored of it if no limit stops the run, and the ids of new tasks."""
+def _merge(context: RunContext) -> _Read:
+    """Merge what was read. It is stored after the guard."""
     merged = merge(
         context.base,
         context.seen,
@@ -117,13 +126,14 @@ def _merge(context: RunContext) -> tuple[Merged, Changes, set[str]]:
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
-    return merged, learned, newcomers
+    return _Read(merged, learned, newcomers)
 
 
-def _of_a_stopped_run(learned: Changes, newcomers: Collection[str], merged: Merged, excess: Excess) -> Changes:
+def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
     """What a run that a limit stops may store. New tasks count as seen: one that somebody replaces before the next run
     would never have been open. But a value that reads as edited must not become the base."""
-    if not any(merged.edited.values()):
+    learned, newcomers = read.learned, read.newcomers
+    if not any(read.merged.edited.values()):
         return learned
     if excess.shift is not None:
         return Changes()

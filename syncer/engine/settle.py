@@ -22,7 +22,7 @@ from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
 from syncer.reconcile.closures import Effects, LaneCompletion, is_copy
 from syncer.reconcile.edits.travel import as_created
-from syncer.reconcile.failing import is_no_candidate
+from syncer.reconcile.failing import is_no_candidate, place_of_task
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -203,7 +203,7 @@ def _may_be_made(context: RunContext, operation: Operation, row: Unreadable) -> 
 
 def _failed_before(context: RunContext, operation: Operation, row: Reading) -> bool:
     """Whether the row could not be read before the request was sent, so that it existed and is not what was made."""
-    failing = context.base.failing.get((row.system, What.TASK.value, row.remote_id))
+    failing = context.base.failing.get(place_of_task(*row.key))
     return failing is not None and failing.since < operation.sent_at
 
 

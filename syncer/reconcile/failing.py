@@ -48,6 +48,11 @@ def failing_after(
     return changes
 
 
+def place_of_task(system: str, remote_id: str) -> Place:
+    """Return the place of a task that is read by itself."""
+    return (system, What.TASK.value, remote_id)
+
+
 def is_given_up(base: Base, place: Place, *, failed_now: bool) -> bool:
     """Whether the item could not be read in so many runs that nothing else waits for it any longer."""
     known = base.failing.get(place)
@@ -60,7 +65,7 @@ def wrote_what_is_given_up(base: Base, operation: Operation, seen: Seen, policy:
     All tasks of its contact were read, except those that are given up.
     """
     if operation.remote_id is not None:
-        return is_given_up(base, (operation.system, What.TASK.value, operation.remote_id), failed_now=True)
+        return is_given_up(base, place_of_task(operation.system, operation.remote_id), failed_now=True)
     contact, same = operation.contact or "", policy.dues_of(operation.system).same
     rows = seen.persons.get(contact, ())
     unread = [row.due for row in rows if not row.whole and row.key not in base.replicas]
@@ -73,7 +78,7 @@ def is_no_candidate(base: Base, operation: Operation, row: Reading, policy: Poli
     Its due tells that it hardly is, and it could not be read for several runs.
     """
     due = policy.dues_of(operation.system).same(row.due, operation.due)
-    return not due and is_given_up(base, (row.system, What.TASK.value, row.remote_id), failed_now=True)
+    return not due and is_given_up(base, place_of_task(*row.key), failed_now=True)
 
 
 def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:

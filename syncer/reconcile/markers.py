@@ -47,6 +47,11 @@ def is_history(base: Base, task: Task) -> bool:
     return len(copies) == 1 and not copies[0].made and copies[0].state is not ReplicaState.OPEN
 
 
+def names_another(base: Base, reading: Reading) -> bool:
+    """Whether the reading has a marker, and another ledger wrote it."""
+    return reading.marker is not None and reading.marker.ledger != base.ledger_id
+
+
 def is_by_another(base: Base, reading: Reading) -> bool:
     """Whether another ledger created this task after this ledger was created. Its marker shows that.
 
@@ -69,7 +74,7 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had, *_as_sent(base, reading.system, task))
     alike = any(is_like(policy, reading, one) for one in known)
-    another = reading.marker is not None and reading.marker.ledger != base.ledger_id
+    another = names_another(base, reading)
     if reading.state is not State.OPEN:
         return bool(had) and not alike if another else bool(had) or not alike
     if task.state is State.OPEN and is_by_another(base, reading):
@@ -84,7 +89,7 @@ def may_be_unknown(base: Base, reading: Reading, task: Task) -> bool:
 
     Another ledger made it; or a create that seemed to have failed was carried out later.
     """
-    if reading.marker is not None and reading.marker.ledger != base.ledger_id:
+    if names_another(base, reading):
         return True
     return not base.copies(task.id, reading.system) and bool(_as_sent(base, reading.system, task))
 

@@ -21,7 +21,7 @@ from syncer.domain.titles import same_title
 from syncer.reconcile.closures import Cause
 from syncer.reconcile.edits.travel import follow, origin_is_read, settle_first
 from syncer.reconcile.grouping import Group, Grouping
-from syncer.reconcile.markers import is_history
+from syncer.reconcile.markers import is_history, names_another
 from syncer.reconcile.matching import Matching
 from syncer.reconcile.merging import Merging, in_order, replica_of
 from syncer.reconcile.unmatched import with_origin
@@ -139,7 +139,7 @@ class _Conclusion:
             row.system for row in self._group.open.values() if row.key in base.replicas and base.replicas[row.key].ours
         ]
         closed = [row for system in made for row in self._group.closed.get(system, ()) if row.key not in base.replicas]
-        return any(row.state is State.DONE and row.marker and row.marker.ledger != base.ledger_id for row in closed)
+        return any(row.state is State.DONE and names_another(base, row) for row in closed)
 
     def _is_superseded(self, row: Reading) -> bool:
         """Whether a create closed this row, or a write of ours did by mistake. The ledger decides if it knows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.support.lasting import crowd, forbid, named, of_tasks
+from tests.support.lasting import crowd, damage_in_reply, forbid, named, of_tasks
 from tests.support.scenario import Make, Stage, attention, details, waiting
 
 
@@ -91,13 +91,7 @@ def test_two_tasks_that_nobody_can_read_hold_their_person_up_no_longer_than_one(
     world.reply.person_completes(hidden)
     damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=2))
     forbid(world, "reply", of_tasks([hidden]))
-
-    def edit(answer: Any) -> None:
-        for row in answer["items"]:
-            if str(row["id"]) == damaged:
-                row["dueTo"] = "whenever"
-
-    world.mangle("reply", "tasks", edit)
+    damage_in_reply(world, damaged)
     world.lose_ledger()
     world.highlevel.person_creates(other, "Ring", world.due(hours=3))
     assert world.open() == (1, 1, 2)

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from adapters.superfone.sandbox_store import API_USER
+from tests.support.lasting import damage_in_reply
 from tests.support.scenario import PHONE, Make, name_of, waiting
 
 
@@ -39,13 +40,7 @@ def test_a_row_that_nobody_could_read_before_the_request_is_not_what_that_made(s
     world = stage()
     lead, contact, _ = world.everywhere()
     damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=9))
-
-    def edit(answer: Any) -> None:
-        for row in answer["items"]:
-            if row["id"] == int(damaged):
-                row["dueTo"] = "whenever"
-
-    world.mangle("reply", "tasks", edit)
+    damage_in_reply(world, damaged)
     world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
     world.fail("reply", "create", Fault.LOST_REQUEST)
     assert ("reply", "in_doubt") in waiting(world.again())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from adapters.sandbox import Call, Fault, Sandbox
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
+from tests.support.lasting import damage_in_reply
 from tests.support.lost_ledgers import task_without_a_due
 from tests.support.scenario import PHONE, Make, Stage, attention, waiting
 
@@ -355,13 +355,7 @@ def test_a_finished_copy_tells_of_a_lost_ledger_also_beside_a_row_that_cannot_be
     world.good()
     world.complete_in("reply")
     damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=90), "Ask for the key")
-
-    def edit(answer: Any) -> None:
-        for row in answer["items"]:
-            if str(row["id"]) == damaged:
-                row["dueTo"] = "whenever"
-
-    world.mangle("reply", "tasks", edit)
+    damage_in_reply(world, damaged)
     world.lose_ledger()
     with unreachable(world.highlevel):
         report = world.again()

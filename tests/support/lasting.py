@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from adapters.sandbox import Call, Fault, Reply
 from syncer.domain.report import Report
@@ -22,6 +23,17 @@ def forbid(world: Stage, system: str, fits: Callable[[Call], bool]) -> None:
     sandbox = world.sandboxes[system]
     honest = sandbox.handle
     sandbox.handle = lambda call: Reply(403, b'{"message": "not yours"}') if fits(call) else honest(call)  # type: ignore[method-assign]
+
+
+def damage_in_reply(world: Stage, task: str) -> None:
+    """From now on, Reply's list shows a due of this task that nobody understands."""
+
+    def edit(answer: Any) -> None:
+        for row in answer["items"]:
+            if str(row["id"]) == task:
+                row["dueTo"] = "whenever"
+
+    world.mangle("reply", "tasks", edit)
 
 
 def of_leads(leads: list[str]) -> Callable[[Call], bool]:
