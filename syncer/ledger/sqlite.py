@@ -74,9 +74,16 @@ def is_ledger(path: Path) -> bool:
     # If there is a log, SQLite has to create files of its own to read it. Else ``immutable`` keeps it from doing so.
     log = log_of(path)
     how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
-    ours, tables = _look_into(path, how)
-    if not ours and "alembic_version" in tables:
-        # Another process may be creating the ledger right now. This waits until it has finished.
+    try:
+        ours, tables = _look_into(path, how)
+        is_clear = ours or "alembic_version" not in tables
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
+            raise
+        is_clear = False
+    if not is_clear:
+        # That look takes no lock, and another process may be creating or writing the ledger right now. This one waits
+        # until it has finished.
         ours, tables = _look_into(path, "mode=ro")
     if tables and not ours:
         words = ", ".join(sorted(tables)[:5])

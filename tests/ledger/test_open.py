@@ -199,6 +199,25 @@ def test_a_ledger_that_is_being_made_is_looked_at_again(path: Path, monkeypatch:
     assert sqlite.is_ledger(path)
 
 
+def test_a_ledger_that_is_written_while_it_is_looked_at_is_not_called_damaged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look takes no lock, so it may see half of what another process writes."""
+    torn = sqlite3.DatabaseError("database disk image is malformed")
+    torn.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    how_it_looked: list[str] = []
+
+    def look(_path: Path, how: str) -> tuple[bool, list[str]]:
+        how_it_looked.append(how)
+        if "immutable" in how:
+            raise torn
+        return True, ["alembic_version", "task"]
+
+    monkeypatch.setattr(sqlite, "_look_into", look)
+    assert sqlite.is_ledger(path)
+    assert how_it_looked == ["mode=ro&immutable=1", "mode=ro"]
+
+
 def test_a_new_ledger_waits_while_another_process_sets_it_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Changing over to a write-ahead log, SQLite gave up at once where five processes opened one new file."""
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
