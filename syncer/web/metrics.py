@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
@@ -63,7 +64,8 @@ class Metrics:
             "syncer_events", "Events that CRMs delivered, by what became of them.", (*system, "outcome")
         )
         self.alarm = gauge("syncer_alarm", "1 while an alarm is on, else 0.", (*account, "alarm"))
-        self._seen: dict[int, Tally[str]] = {}
+        # Weak: a closed adapter leaves by itself, and a later one that gets its address is not taken for it.
+        self._seen: WeakKeyDictionary[Adapter, Tally[str]] = WeakKeyDictionary()
 
     def begin(self, account: str) -> None:
         """Begin the counters of an account with 0, so that they exist before the first event."""
@@ -108,15 +110,10 @@ class Metrics:
         """Count the requests that were sent since this was last called with these adapters."""
         for system, adapter in adapters.items():
             now = Tally(adapter.wire.outcomes)
-            new = now - self._seen.get(id(adapter), Tally())
-            self._seen[id(adapter)] = now
+            new = now - self._seen.get(adapter, Tally())
+            self._seen[adapter] = now
             for outcome, number in new.items():
                 self.requests.labels(account, system, outcome).inc(number)
-
-    def forget_adapters(self, adapters: Mapping[str, Adapter]) -> None:
-        """Forget closed adapters, because new objects may get the same id."""
-        for adapter in adapters.values():
-            self._seen.pop(id(adapter), None)
 
     def note_event(self, account: str, system: str, outcome: str) -> None:
         """Count a delivery for an account, or for an unknown one if ``account`` is empty."""

@@ -125,10 +125,9 @@ class Watch:
         """Stop serving the account."""
         self._keepers.pop(name, None)
         self._ours.discard(name)
-        adapters = self._adapters.pop(name, None)
+        self._adapters.pop(name, None)
         if self._metrics is not None:
             self._metrics.end(name)
-            self._metrics.forget_adapters(adapters or {})
         self.board.drop(name)
 
     # runs ----------------------------------------------------------------------------------------------

@@ -55,8 +55,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AccountState:
     return AccountState(load(tmp_path, ALL), alarms=(alarm,), budgets={"reply": {"60s": 0.25}})
 
 
+class FakeAdapter:
+    def __init__(self, outcomes: dict[str, int]) -> None:
+        self.wire = SimpleNamespace(outcomes=Counter(outcomes))
+
+
 def adapters(**outcomes: int) -> dict[str, Adapter]:
-    return {"reply": cast("Adapter", SimpleNamespace(wire=SimpleNamespace(outcomes=Counter(outcomes))))}
+    return {"reply": cast("Adapter", FakeAdapter(outcomes))}
 
 
 @pytest.fixture
@@ -122,6 +127,14 @@ def test_requests_are_counted_once(metrics: Metrics) -> None:
     for _ in range(2):
         metrics.note_requests("acme", same)
     assert numbers(metrics)[key] == 8
+
+
+def test_new_adapters_are_counted_from_the_start(metrics: Metrics) -> None:
+    """An account whose keys changed gets new adapters, which may lie where a closed one lay in memory."""
+    key = 'syncer_requests_total{account="acme",outcome="ok",system="reply"}'
+    for _ in range(20):
+        metrics.note_requests("acme", adapters(ok=5))
+    assert numbers(metrics)[key] == 3 + 20 * 5
 
 
 def test_an_account_that_left_has_no_present(metrics: Metrics) -> None:
