@@ -10,7 +10,7 @@ import pytest
 from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
-from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, places, rebuilt
+from tests.support.rebuilding import copies_of, done, from_yesterday, places, rebuilt
 from tests.support.strategies import (
     API,
     LANE,
@@ -205,14 +205,6 @@ def test_a_copy_in_the_lane_that_people_gave_a_title_holds_what_is_due_with_it()
     assert all(one.held for one in found.base.tasks.values())
 
 
-def test_what_may_be_the_finished_copy_of_a_task_without_a_due_holds_it() -> None:
-    undated = a_reading(TYPED, "1", kind=Kind.TODO, title="Note", due=None)
-    ours = done(a_reading(LANE, "2", kind=Kind.REMINDER, due=at(days=1), created_by=API))
-    marked = done(copies_of(a_task(f"{TYPED}:7", origin=TYPED, kind=Kind.TODO, title="Old"), [PLAIN])[0])
-    found = rebuilt(undated, ours, marked)
-    assert found.base.tasks[undated.place].held == Reason.DONE_OR_REOPENED
-
-
 COPIED_AT = at(hours=-2)
 
 
@@ -284,127 +276,3 @@ def test_a_task_whose_copy_is_the_origin_of_another_one_was_finished_and_is_held
         first.id: Reason.DONE_OR_REOPENED,
         again.id: "",
     }
-
-
-@pytest.mark.parametrize("origin", [TYPED, PLAIN])
-def test_of_two_equal_tasks_the_finished_copy_in_the_lane_is_the_one_that_is_finished_elsewhere(origin: str) -> None:
-    finished, still_open = (a_task(f"{origin}:{n}", origin=origin, kind=Kind.TODO, title="Note") for n in (2, 1))
-    rows = [from_yesterday(row) for row in copies_of(finished)]
-    others = copies_of(still_open, (TYPED, PLAIN))
-    found = rebuilt(*(done(row) for row in rows), *others)
-    assert places(found, still_open.id) == {TYPED, PLAIN}
-    assert found.base.tasks[still_open.id].state is State.OPEN
-    assert found.base.tasks[finished.id].state is State.DONE
-
-
-@pytest.mark.parametrize("made_by", [API, "7"])
-def test_a_finished_task_in_the_lane_that_may_be_the_copy_of_what_is_finished_without_a_marker_holds_what_is_open(
-    made_by: str,
-) -> None:
-    """A copy was reopened and reworded, and so became an origin: of the task before, no marker tells any more."""
-    before = done(a_reading(PLAIN, "9", title="Call"))
-    again = a_task(f"{TYPED}:1", origin=TYPED, title="Another call")
-    in_lane, origin, copy = copies_of(again)
-    found = rebuilt(before, done(in_lane, created_by=made_by), origin, copy)
-    assert places(found, again.id) == {TYPED, PLAIN}
-    assert (found.base.tasks[again.id].state, found.base.tasks[again.id].held) == (
-        State.OPEN,
-        Reason.DONE_OR_REOPENED,
-    )
-
-
-def at_place(remote_id: str, rows: list[Reading]) -> list[Reading]:
-    """The same, where the one without kinds has this id."""
-    return [replace(row, remote_id=remote_id) if row.system == PLAIN else row for row in rows]
-
-
-@pytest.mark.parametrize("later_is_open", [True, False])
-def test_a_finished_task_in_the_lane_that_may_be_the_copy_of_an_earlier_task_of_a_place_holds_what_is_open(
-    later_is_open: bool,
-) -> None:
-    """Somebody reopened both the origin and its copy: of the task before there is nothing but its copy in the lane."""
-    later = a_task(f"{PLAIN}:9~2", origin=PLAIN, title="Call")
-    again = a_task(f"{TYPED}:1", origin=TYPED, title="Another call")
-    rows = at_place("9", copies_of(later))
-    before = done(a_reading(LANE, "3", created_by=API, created_at=at(days=-1)))
-    found = rebuilt(before, *(row if later_is_open else done(row) for row in rows), *copies_of(again, (TYPED, PLAIN)))
-    assert places(found, again.id) == {TYPED, PLAIN}
-    assert (found.base.tasks[again.id].state, found.base.tasks[again.id].held) == (
-        State.OPEN,
-        Reason.DONE_OR_REOPENED,
-    )
-
-
-@pytest.mark.parametrize("knows_before", [True, False])
-def test_a_finished_task_in_the_lane_may_be_the_copy_of_what_was_finished_before_it_was_reopened(
-    knows_before: bool,
-) -> None:
-    before = a_task(f"{PLAIN}:9", origin=PLAIN, title="Call", state=State.DONE)
-    later = a_task(f"{PLAIN}:9~2", origin=PLAIN, title="Call")
-    in_lane, *rows = at_place("9", copies_of(later))
-    base = a_base(before, replicas=[a_replica(before, PLAIN, "9", state=ReplicaState.DONE)])
-    found = rebuilt(done(in_lane), *rows, base=base if knows_before else None)
-    assert found.base.tasks[later.id].state is (State.DONE if knows_before else State.OPEN)
-    assert found.base.tasks[later.id].held == ("" if knows_before else Reason.DONE_OR_REOPENED)
-
-
-@pytest.mark.parametrize(
-    ("closed_by", "elsewhere", "expected"),
-    [
-        (API, False, (State.OPEN, Reason.DONE_OR_REOPENED)),
-        ("7", False, (State.DONE, "")),
-        (API, True, (State.DONE, "")),
-    ],
-)
-def test_what_somebody_unknown_closed_in_the_lane_may_have_been_hit_as_long_as_our_user_is_unknown(
-    closed_by: str, elsewhere: bool, expected: tuple[State, str]
-) -> None:
-    """Another ledger's completion may have hit a reminder that people made the moment before."""
-    task = a_task(f"{LANE}:1", kind=Kind.TODO, title="Note")
-    in_lane, *copies = copies_of(task)
-    rows = [replace(in_lane, remote_id="1"), *copies]
-    if elsewhere:
-        rows[1] = done(rows[1])
-    found = rebuilt(done(rows[0], updated_by=closed_by), *rows[1:])
-    assert (found.base.tasks[task.id].state, found.base.tasks[task.id].held) == expected
-    assert len(found.base.tasks) == 1
-
-
-@pytest.mark.parametrize(("made_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
-def test_what_may_have_been_finished_in_the_lane_before_the_ledger_was_lost_is_held(made_by: str, held: str) -> None:
-    """No marker tells of it in an account of the lane and one CRM more."""
-    theirs = a_reading(PLAIN, "1", title="Ring")
-    copy = done(a_reading(LANE, "9", created_by=made_by, created_at=at(hours=-2)))
-    base = a_base(cursors={OUR_USER + LANE: API})
-    assert one_task(rebuilt(theirs, copy, base=base)).held == held
-
-
-def test_what_was_finished_before_this_ledger_made_another_copy_there_is_held() -> None:
-    """It had not read what the lost one knew: somebody finished the task, or the copy that was one too many."""
-    task = a_task(f"{LANE}:1", title="Call")
-    origin, old = copies_of(task, (LANE, TYPED))
-    made = replace(old, remote_id="7", marker=marker_of(task))
-    base = a_base(task, replicas=[a_replica(task, LANE), a_replica(task, TYPED, "7")])
-    found = rebuilt(origin, done(old), made, base=base)
-    assert one_task(found).held == Reason.DONE_OR_REOPENED
-
-
-@pytest.mark.parametrize(("mirrored", "held"), [(True, Reason.DONE_OR_REOPENED), (False, "")])
-def test_what_may_be_the_copy_of_a_finished_task_is_held_though_that_ones_text_was_not_read(
-    mirrored: bool, held: str
-) -> None:
-    """Of what a sequence made and somebody finished, its list alone is read: its kind and its due, no text."""
-    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
-    copy, origin, _ = (from_yesterday(row) for row in copies_of(task))
-    unread = replace(done(origin), title=None, whole=False, mirrored=mirrored)
-    assert one_task(rebuilt(copy, unread)).held == held
-
-
-def test_a_finished_task_whose_text_was_not_read_finishes_nothing_that_has_a_marker() -> None:
-    """It may be called otherwise, or have another marker."""
-    task = a_task(f"{LANE}:1", origin=LANE, title="Call")
-    origin, typed, plain = (from_yesterday(row) for row in copies_of(task))
-    other = replace(done(typed), remote_id="9", marker=None, title=None, whole=False)
-    found = rebuilt(origin, other, plain)
-    assert one_task(found).state is State.OPEN
-    assert places(found, task.id) == {LANE, PLAIN}

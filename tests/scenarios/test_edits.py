@@ -2,51 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
+from datetime import datetime
 
 import pytest
 
-from adapters.reply.sandbox_store import SandboxTask as ReplyTask
-from adapters.sandbox import Fault
-from syncer.engine.run import Options
-from tests.support.scenario import PHONE, Make, Stage, waiting
-
-USERS = """
-[[users]]
-name = "Asha"
-superfone = 678
-reply = 41
-highlevel = "userAsha"
-[[users]]
-name = "Ravi"
-superfone = 679
-reply = 42
-highlevel = "userRavi"
-"""
-
-
-def everywhere(world: Stage, title: str = "Ring", body: str = "Bring the plan") -> tuple[str, ReplyTask, int]:
-    """A task of HighLevel's with its two copies: (its id, Reply's task, Superfone's id)."""
-    _, _, person = world.everywhere()
-    task = world.highlevel.person_creates(person, title, world.due(), body)
-    world.good()
-    [copy] = world.reply_open()
-    return task, copy, world.superfone_open()[0].id
-
-
-def dues(world: Stage) -> set[datetime]:
-    highlevel = {datetime.fromisoformat(task.due or "") for task in world.highlevel_open()}
-    return highlevel | {task.due_to for task in world.reply_open()} | {task.due for task in world.superfone_open()}
-
-
-def edits(world: Stage) -> list[str]:
-    return sorted(write for write in world.written() if write.endswith("edit"))
-
-
-def body_of(task: ReplyTask) -> list[str]:
-    return [line for line in str(task.template["body"]).split("\n") if not line.startswith("syncer:")]
+from tests.support.editing import body_of, dues, edits, everywhere
+from tests.support.scenario import Make, waiting
 
 
 @pytest.mark.parametrize("where", ["highlevel", "reply", "superfone"])
@@ -162,18 +123,6 @@ def test_where_one_does_not_tell_when_the_origins_counts(stage: Make) -> None:
     world.quiet(2)
 
 
-def test_a_third_value_just_before_the_write_is_a_conflict_too(stage: Make) -> None:
-    world = stage()
-    task, copy, _ = everywhere(world)
-    first, second = world.due(hours=30), world.due(hours=40)
-    world.highlevel.person_reschedules(task, first)
-    world.meanwhile("reply", "task", lambda: world.reply.person_reschedules(str(copy.id), second), skip=1)
-    report = world.good()
-    assert len(report.overwritten) + len(world.good().overwritten) == 1
-    assert len(dues(world)) == 1
-    world.quiet(2)
-
-
 def test_a_made_up_due_never_flows_back(stage: Make) -> None:
     world = stage()
     _, _, person = world.everywhere()
@@ -232,23 +181,6 @@ def test_a_reminder_of_ours_and_a_task_of_theirs_in_superfone_keep_their_due(sta
     assert datetime.fromisoformat(world.highlevel.task(copy.id).due or "") == world.superfone.task(theirs).due
 
 
-@pytest.mark.parametrize("before", [678, None])
-def test_a_copy_of_ours_that_somebody_assigned_in_superfone_is_theirs(stage: Make, before: int | None) -> None:
-    world = stage(more=USERS)
-    world.superfone.add_lead("Asha", [PHONE], assignee=before)
-    world.reply.add_contact("Asha", "asha@example.com", PHONE)
-    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
-    task = world.highlevel.person_creates(person, "Ring", world.due())
-    world.good()
-    ours = world.superfone_open()[0].id
-    world.superfone.person_assigns(ours, 679)
-    world.highlevel.person_reschedules(task, world.due(hours=30))
-    assert waiting(world.good()) == {("reply", "not_editable"), ("superfone", "not_editable")}
-    assert [one.id for one in world.superfone_open()] == [ours]
-    assert world.highlevel.task(task).assigned_to == "userRavi"
-    world.quiet()
-
-
 def test_with_keep_nothing_is_made_again(stage: Make) -> None:
     world = stage(superfone='reschedule = "keep"')
     task, _, ours = everywhere(world)
@@ -271,58 +203,6 @@ def test_the_text_of_a_sequence_is_never_touched_and_its_due_travels(stage: Make
     [mine] = world.reply_open()
     assert (str(mine.id), mine.template["body"]) == (task, "Hi {{firstName}}")
     assert dues(world) == {mine.due_to}
-
-
-def test_an_assignee_travels_where_both_are_mapped(stage: Make) -> None:
-    world = stage(more=USERS)
-    _, contact, _ = world.everywhere()
-    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
-    world.good()
-    [copy] = world.highlevel_open()
-    [mine] = world.reply_open()
-    mine.assigned_user_id = 42
-    world.good()
-    assert world.highlevel.task(copy.id).assigned_to == "userRavi"
-    world.highlevel.person_assigns(copy.id, "userAsha")
-    report = world.good()
-    assert ("reply", "not_editable") in waiting(report)
-    world.highlevel.person_assigns(copy.id, "stranger")
-    world.quiet()
-    assert (str(mine.id), mine.assigned_user_id) == (task, 42)
-
-
-@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.ERROR_BEFORE])
-@pytest.mark.parametrize(("system", "name"), [("reply", "edit"), ("highlevel", "edit"), ("superfone", "create")])
-def test_an_edit_whose_answer_is_lost_is_settled_by_reading(stage: Make, fault: Fault, system: str, name: str) -> None:
-    world = stage()
-    task, copy, _ = everywhere(world)
-    later = world.due(hours=30)
-    if system == "highlevel":
-        world.reply.person_reschedules(str(copy.id), later)
-    else:
-        world.highlevel.person_reschedules(task, later)
-    world.fail(system, name, fault)
-    report = world.again()
-    world.again(2)
-    assert dues(world) == {later}
-    assert world.open() == (1, 1, 1)
-    assert report.overwritten == ()
-    world.quiet(2)
-
-
-def test_a_person_who_edits_after_our_lost_edit_wins(stage: Make) -> None:
-    world = stage()
-    task, copy, _ = everywhere(world)
-    first, second = world.due(hours=30), world.due(hours=40)
-    world.highlevel.person_reschedules(task, first)
-    world.fail("reply", "edit", Fault.LOST_ANSWER)
-    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4, skip=2)
-    world.again()
-    world.heal()
-    world.reply.person_reschedules(str(copy.id), second)
-    world.again(2)
-    assert dues(world) == {second}
-    world.quiet(2)
 
 
 def test_an_edit_beside_a_closing_counts_where_the_task_stays_open(stage: Make) -> None:
@@ -359,20 +239,6 @@ def test_a_deleted_copy_closes_the_others_only_where_that_is_set(stage: Make) ->
         assert world.open() == expected
 
 
-def test_after_a_lost_ledger_the_origin_counts_and_the_other_value_is_told(stage: Make) -> None:
-    world = stage()
-    task, copy, _ = everywhere(world)
-    world.lose_ledger()
-    marker = str(copy.template["body"]).split("\n")[-1]
-    world.reply.person_edits_body(str(copy.id), f"Meet\nBring the plan\n{marker}")
-    reports = [world.again() for _ in range(3)]
-    assert world.highlevel.task(task).title == "Ring"
-    assert body_of(copy)[0] == "Ring"
-    told = [(one.system, one.value) for report in reports for one in report.overwritten]
-    assert told == [("reply", "Meet")]
-    world.quiet(2)
-
-
 def test_a_marker_that_people_removed_comes_back_with_the_text_and_an_origin_gets_none(stage: Make) -> None:
     world = stage()
     task, copy, _ = everywhere(world)
@@ -384,131 +250,3 @@ def test_a_marker_that_people_removed_comes_back_with_the_text_and_an_origin_get
     assert str(copy.template["body"]).startswith("Meet\nAt one\nsyncer:")
     assert "syncer:" not in (world.highlevel.task(task).body or "")
     world.quiet(2)
-
-
-# rails -----------------------------------------------------------------------------------------------
-
-
-def crowd(world: Stage, count: int) -> list[str]:
-    _, _, person = world.everywhere()
-    tasks = [world.highlevel.person_creates(person, f"Ring {n}", world.due(hours=5 + n), "text") for n in range(count)]
-    world.good()
-    return tasks
-
-
-def test_more_edits_than_allowed_stop_the_run_and_nothing_is_taken_over(stage: Make) -> None:
-    world = stage(sync="max_edits_per_run = 2", highlevel='default_kind = "todo"')
-    tasks = crowd(world, 5)
-    for task in tasks[:3]:
-        world.highlevel.person_retitles(task, f"{task} new")
-    world.wait(minutes=1)
-    for _ in range(2):
-        stopped = world.sync()
-        assert int(stopped.exit) == 3
-        assert "--allow-edits 3" in stopped.message
-    assert edits(world) == []
-    assert sum(world.good(Options(allow_edits=3)).edited.values()) == 3
-    world.quiet()
-
-
-def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
-    world = stage(highlevel='default_kind = "todo"')
-    tasks = crowd(world, 20)
-    world.mangle("highlevel", "tasks", lambda answer: _shift(answer["tasks"]))
-    world.mangle("highlevel", "task", lambda answer: _shift([answer["task"]]))
-    world.wait(minutes=1)
-    for _ in range(2):
-        stopped = world.sync()
-        assert int(stopped.exit) == 3
-        assert "20 of 20 open tasks in HighLevel" in stopped.message
-        assert "--allow-edits 20" in stopped.message
-    assert edits(world) == []
-    assert len(tasks) == 20
-    del world.highlevel.handle
-    world.quiet()
-
-
-def _shift(rows: list[Any]) -> None:
-    for row in rows:
-        due = datetime.fromisoformat(row["dueDate"]) + timedelta(hours=5, minutes=30)
-        row["dueDate"] = due.isoformat()
-
-
-def test_a_text_whose_turn_failed_is_read_in_the_next_run(stage: Make) -> None:
-    world = stage()
-    task, copy, _ = everywhere(world)
-    marker = str(copy.template["body"]).split("\n")[-1]
-    world.reply.person_edits_body(str(copy.id), f"Meet\nBring the plan\n{marker}")
-    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4)
-    world.again()
-    assert world.highlevel.task(task).title == "Ring"
-    world.again(2)
-    assert world.highlevel.task(task).title == "Meet"
-    world.quiet()
-
-
-def test_nothing_is_made_again_for_a_person_in_doubt(stage: Make) -> None:
-    world = stage()
-    task, _, ours = everywhere(world)
-    world.highlevel.person_reschedules(task, world.due(hours=30))
-    world.superfone.person_renumbers_lead(world.superfone.leads()[0].id, ["+919876500000"])
-    report = world.again()
-    assert [one.id for one in world.superfone_open()] == [ours]
-    assert ("superfone", "ambiguous_contact") in waiting(report)
-
-
-@pytest.mark.parametrize(("system", "name"), [("reply", "edit"), ("superfone", "create")])
-def test_what_is_changed_while_an_edit_is_in_doubt_is_still_owed(stage: Make, system: str, name: str) -> None:
-    world = stage()
-    task, _, _ = everywhere(world)
-    first, second = world.due(hours=30), world.due(hours=40)
-    world.highlevel.person_reschedules(task, first)
-    world.fail(system, name, Fault.LOST_ANSWER)
-    read = "task" if system == "reply" else "tasks of contact"
-    world.wait(minutes=1)
-    world.fail(system, read, Fault.ERROR_BEFORE, times=40, skip=1)
-    world.sync()
-    world.highlevel.person_reschedules(task, second)
-    world.again()
-    world.heal()
-    world.again(3)
-    assert dues(world) == {second}
-    world.quiet(2)
-
-
-@pytest.mark.parametrize("where", ["highlevel", "reply"])
-def test_an_assignee_that_is_changed_while_the_create_is_in_doubt_is_an_edit(stage: Make, where: str) -> None:
-    world = stage(more=USERS)
-    _, contact, _ = world.everywhere()
-    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
-    world.fail("highlevel", "create", Fault.LOST_ANSWER)
-    unreachable = partial(world.fail, "highlevel", "tasks of contact", Fault.ERROR_BEFORE, times=9)
-    world.afterwards("highlevel", "create", unreachable)
-    assert ("highlevel", "in_doubt") in waiting(world.again())
-    [copy] = world.highlevel_open()
-    assert copy.assigned_to == "userAsha"
-    if where == "highlevel":
-        world.highlevel.person_assigns(copy.id, "userRavi")
-    else:
-        world.reply.person_assigns(task, 42)
-        world.again()
-    world.heal()
-    assert (("reply", "not_editable") in waiting(world.good())) == (where == "highlevel")
-    assert [one.assigned_to for one in world.highlevel_open()] == ["userRavi"]
-    world.quiet(2)
-
-
-def test_an_assignee_that_is_given_in_a_copy_reaches_the_others_though_the_task_had_it_before(stage: Make) -> None:
-    """Superfone and Reply chose assignees by themselves when the copies were created."""
-    world = stage(more=USERS)
-    world.superfone.add_lead("Asha", [PHONE], assignee=678)
-    world.reply.add_contact("Asha", "asha@example.com", PHONE)
-    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
-    task = world.highlevel.person_creates(person, "Ring", world.due())
-    world.highlevel.person_assigns(task, "userRavi")
-    assert waiting(world.good()) == set()
-    assert [one.assigned_user_id for one in world.reply_open()] == [41]
-    world.superfone.person_assigns(world.superfone_open()[0].id, 679)
-    assert waiting(world.good()) == {("reply", "not_editable")}
-    assert world.highlevel.task(task).assigned_to == "userRavi"
-    world.quiet()

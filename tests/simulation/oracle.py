@@ -125,7 +125,7 @@ class Oracle(Machines):
             failed = self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
-            started = self.stage.true_time(outcome.report.started_at)
+            started = self.stage.our_clock.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
             not_looked_at = outcome.waiting_copies | failed | self._unread(unread)
             self.seen_by_a_clean_run(until, not_looked_at, machine)

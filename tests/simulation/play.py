@@ -113,7 +113,7 @@ class Play:
                 self.stage.wait(BETWEEN)
             case Jump(seconds):
                 self._tell(f"our clock is {seconds} s off from now on")
-                self.stage.set_our_clock(seconds)
+                self.stage.our_clock.set_ahead(seconds)
             case Ail():
                 self._ail(action)
             case PutAside():
@@ -164,7 +164,7 @@ class Play:
         stories = {item: self.oracle.ailing.pop(item, None) for item in self._heals}
         for item in self._heals:
             self.stage.network.ailing.pop(item, None)
-        if self.stage.set_our_clock(0):
+        if self.stage.our_clock.set_ahead(0):
             # The engine can notice the correction only while the true time is behind the wrong one.
             self._run(Run())
         if self._heals:

@@ -29,6 +29,7 @@ from syncer.engine.run import Options, run
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Owner
 from tests.simulation.account import account_file, limits_in
 from tests.simulation.actions import SYSTEMS
+from tests.simulation.clocks import OurClock
 from tests.simulation.disk import ProcessLedger, ledger_file
 from tests.simulation.network import Network, SlowTransport
 from tests.simulation.outcome import Outcome, ProcessKilled
@@ -67,8 +68,7 @@ class SimulationStage:
         self.outages: dict[str, list[Fault]] = {}
         self.arriving, self.lapsed = False, set[int]()
         self.swapped = self.sent_swapped = self.running = False
-        self._ours = self._ours_at_start = timedelta(0)
-        self.ever_off = (timedelta(0), timedelta(0))
+        self.our_clock = OurClock()
         self.sequences = "read_only" if "read_only" in settings.get("reply", "") else "sync"
         self.limits = limits_in(settings)
         self.guests: list[Outcome] = []
@@ -96,22 +96,11 @@ class SimulationStage:
 
     def ours_now(self) -> datetime:
         """Return the time by our machine's clock."""
-        return self.now() + self._ours
+        return self.now() + self.our_clock.ahead
 
     def _steady(self) -> float:
         """Return the seconds of a monotonic clock."""
         return self.loop.time()
-
-    def set_our_clock(self, seconds: float) -> bool:
-        """Set our machine's clock fast by this many seconds. Returns whether that changed it."""
-        moved = self._ours != timedelta(seconds=seconds)
-        self._ours = timedelta(seconds=seconds)
-        self.ever_off = (min(self.ever_off[0], self._ours), max(self.ever_off[1], self._ours))
-        return moved
-
-    def true_time(self, ours: datetime) -> datetime:
-        """Convert a time of our clock in the last run to the world's clock."""
-        return ours - self._ours_at_start
 
     def shorten_pages(self, rows: int, *, counted: bool) -> None:
         """Limit the pages of all lists to this many rows; 0 is no limit."""
@@ -203,7 +192,7 @@ class SimulationStage:
     def _begin(self, ledger: int) -> None:
         self._current = ledger
         self.moments = 0
-        self._ours_at_start = self._ours
+        self.our_clock.run_begins()
         self._faulty, self.lapsed = False, set()
         self.guests = []
         self.network.begin(self.sandboxes.values())

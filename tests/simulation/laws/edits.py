@@ -26,7 +26,7 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
         raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
     if _was_read_closed(facts, story):
         raise Violation("L10", f"{before.name} is done, and {copy} was edited all the same")
-    if now.due != before.due and not story.may_be_due(now.due, facts.stage.now(), facts.stage.ever_off):
+    if now.due != before.due and not story.may_be_due(now.due, facts.stage.now(), facts.stage.our_clock.ever_off):
         raise Violation("L10", f"{copy} is due {now.due} by our edit, and nobody ever typed that for {before.name}")
     dues = {typed.value for typed in story.typed if typed.field == "due"}
     if before.due is None and copy in facts.by_people and not any(same(due, now.due) for due in dues):

@@ -143,7 +143,7 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
     if write.system not in story.systems and not story.excused >= UNTOLD:
         raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
-    if not story.may_be_due(task.due, facts.stage.now(), facts.stage.ever_off):
+    if not story.may_be_due(task.due, facts.stage.now(), facts.stage.our_clock.ever_off):
         raise Violation("copy", f"{made} is due {task.due}, and no other copy of {task.name} ever was")
     edits.is_assigned_as_typed(facts, made, task, story)
     markers = [found[0] for found in MARKER.finditer(task.text)]

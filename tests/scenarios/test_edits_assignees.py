@@ -1,0 +1,84 @@
+"""Whom people assign a task to, in whichever copy, is told to the other copies that can show it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from adapters.sandbox import Fault
+from tests.support.editing import USERS
+from tests.support.scenario import PHONE, Make, waiting
+
+
+@pytest.mark.parametrize("before", [678, None])
+def test_a_copy_of_ours_that_somebody_assigned_in_superfone_is_theirs(stage: Make, before: int | None) -> None:
+    world = stage(more=USERS)
+    world.superfone.add_lead("Asha", [PHONE], assignee=before)
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    ours = world.superfone_open()[0].id
+    world.superfone.person_assigns(ours, 679)
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    assert waiting(world.good()) == {("reply", "not_editable"), ("superfone", "not_editable")}
+    assert [one.id for one in world.superfone_open()] == [ours]
+    assert world.highlevel.task(task).assigned_to == "userRavi"
+    world.quiet()
+
+
+def test_an_assignee_travels_where_both_are_mapped(stage: Make) -> None:
+    world = stage(more=USERS)
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    world.good()
+    [copy] = world.highlevel_open()
+    [mine] = world.reply_open()
+    mine.assigned_user_id = 42
+    world.good()
+    assert world.highlevel.task(copy.id).assigned_to == "userRavi"
+    world.highlevel.person_assigns(copy.id, "userAsha")
+    report = world.good()
+    assert ("reply", "not_editable") in waiting(report)
+    world.highlevel.person_assigns(copy.id, "stranger")
+    world.quiet()
+    assert (str(mine.id), mine.assigned_user_id) == (task, 42)
+
+
+@pytest.mark.parametrize("where", ["highlevel", "reply"])
+def test_an_assignee_that_is_changed_while_the_create_is_in_doubt_is_an_edit(stage: Make, where: str) -> None:
+    world = stage(more=USERS)
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    world.fail("highlevel", "create", Fault.LOST_ANSWER)
+    unreachable = partial(world.fail, "highlevel", "tasks of contact", Fault.ERROR_BEFORE, times=9)
+    world.afterwards("highlevel", "create", unreachable)
+    assert ("highlevel", "in_doubt") in waiting(world.again())
+    [copy] = world.highlevel_open()
+    assert copy.assigned_to == "userAsha"
+    if where == "highlevel":
+        world.highlevel.person_assigns(copy.id, "userRavi")
+    else:
+        world.reply.person_assigns(task, 42)
+        world.again()
+    world.heal()
+    assert (("reply", "not_editable") in waiting(world.good())) == (where == "highlevel")
+    assert [one.assigned_to for one in world.highlevel_open()] == ["userRavi"]
+    world.quiet(2)
+
+
+def test_an_assignee_that_is_given_in_a_copy_reaches_the_others_though_the_task_had_it_before(stage: Make) -> None:
+    """Superfone and Reply chose assignees by themselves when the copies were created."""
+    world = stage(more=USERS)
+    world.superfone.add_lead("Asha", [PHONE], assignee=678)
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.highlevel.person_assigns(task, "userRavi")
+    assert waiting(world.good()) == set()
+    assert [one.assigned_user_id for one in world.reply_open()] == [41]
+    world.superfone.person_assigns(world.superfone_open()[0].id, 679)
+    assert waiting(world.good()) == {("reply", "not_editable")}
+    assert world.highlevel.task(task).assigned_to == "userRavi"
+    world.quiet()

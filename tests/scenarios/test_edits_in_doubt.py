@@ -1,0 +1,111 @@
+"""Edits when something is not known: an answer was lost, a value has just changed, a text or a ledger was not read."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Fault
+from tests.support.editing import body_of, dues, everywhere
+from tests.support.scenario import Make, waiting
+
+
+def test_a_third_value_just_before_the_write_is_a_conflict_too(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    first, second = world.due(hours=30), world.due(hours=40)
+    world.highlevel.person_reschedules(task, first)
+    world.meanwhile("reply", "task", lambda: world.reply.person_reschedules(str(copy.id), second), skip=1)
+    report = world.good()
+    assert len(report.overwritten) + len(world.good().overwritten) == 1
+    assert len(dues(world)) == 1
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.ERROR_BEFORE])
+@pytest.mark.parametrize(("system", "name"), [("reply", "edit"), ("highlevel", "edit"), ("superfone", "create")])
+def test_an_edit_whose_answer_is_lost_is_settled_by_reading(stage: Make, fault: Fault, system: str, name: str) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    later = world.due(hours=30)
+    if system == "highlevel":
+        world.reply.person_reschedules(str(copy.id), later)
+    else:
+        world.highlevel.person_reschedules(task, later)
+    world.fail(system, name, fault)
+    report = world.again()
+    world.again(2)
+    assert dues(world) == {later}
+    assert world.open() == (1, 1, 1)
+    assert report.overwritten == ()
+    world.quiet(2)
+
+
+def test_a_person_who_edits_after_our_lost_edit_wins(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    first, second = world.due(hours=30), world.due(hours=40)
+    world.highlevel.person_reschedules(task, first)
+    world.fail("reply", "edit", Fault.LOST_ANSWER)
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4, skip=2)
+    world.again()
+    world.heal()
+    world.reply.person_reschedules(str(copy.id), second)
+    world.again(2)
+    assert dues(world) == {second}
+    world.quiet(2)
+
+
+def test_after_a_lost_ledger_the_origin_counts_and_the_other_value_is_told(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    world.lose_ledger()
+    marker = str(copy.template["body"]).split("\n")[-1]
+    world.reply.person_edits_body(str(copy.id), f"Meet\nBring the plan\n{marker}")
+    reports = [world.again() for _ in range(3)]
+    assert world.highlevel.task(task).title == "Ring"
+    assert body_of(copy)[0] == "Ring"
+    told = [(one.system, one.value) for report in reports for one in report.overwritten]
+    assert told == [("reply", "Meet")]
+    world.quiet(2)
+
+
+def test_a_text_whose_turn_failed_is_read_in_the_next_run(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    marker = str(copy.template["body"]).split("\n")[-1]
+    world.reply.person_edits_body(str(copy.id), f"Meet\nBring the plan\n{marker}")
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=4)
+    world.again()
+    assert world.highlevel.task(task).title == "Ring"
+    world.again(2)
+    assert world.highlevel.task(task).title == "Meet"
+    world.quiet()
+
+
+def test_nothing_is_made_again_for_a_person_in_doubt(stage: Make) -> None:
+    world = stage()
+    task, _, ours = everywhere(world)
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    world.superfone.person_renumbers_lead(world.superfone.leads()[0].id, ["+919876500000"])
+    report = world.again()
+    assert [one.id for one in world.superfone_open()] == [ours]
+    assert ("superfone", "ambiguous_contact") in waiting(report)
+
+
+@pytest.mark.parametrize(("system", "name"), [("reply", "edit"), ("superfone", "create")])
+def test_what_is_changed_while_an_edit_is_in_doubt_is_still_owed(stage: Make, system: str, name: str) -> None:
+    world = stage()
+    task, _, _ = everywhere(world)
+    first, second = world.due(hours=30), world.due(hours=40)
+    world.highlevel.person_reschedules(task, first)
+    world.fail(system, name, Fault.LOST_ANSWER)
+    read = "task" if system == "reply" else "tasks of contact"
+    world.wait(minutes=1)
+    world.fail(system, read, Fault.ERROR_BEFORE, times=40, skip=1)
+    world.sync()
+    world.highlevel.person_reschedules(task, second)
+    world.again()
+    world.heal()
+    world.again(3)
+    assert dues(world) == {second}
+    world.quiet(2)

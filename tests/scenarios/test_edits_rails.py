@@ -1,0 +1,55 @@
+"""More edits than one run may make, or most copies of a CRM changed at once: nothing is written."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from syncer.engine.run import Options
+from tests.support.editing import edits
+from tests.support.scenario import Make, Stage
+
+
+def crowd(world: Stage, count: int) -> list[str]:
+    _, _, person = world.everywhere()
+    tasks = [world.highlevel.person_creates(person, f"Ring {n}", world.due(hours=5 + n), "text") for n in range(count)]
+    world.good()
+    return tasks
+
+
+def test_more_edits_than_allowed_stop_the_run_and_nothing_is_taken_over(stage: Make) -> None:
+    world = stage(sync="max_edits_per_run = 2", highlevel='default_kind = "todo"')
+    tasks = crowd(world, 5)
+    for task in tasks[:3]:
+        world.highlevel.person_retitles(task, f"{task} new")
+    world.wait(minutes=1)
+    for _ in range(2):
+        stopped = world.sync()
+        assert int(stopped.exit) == 3
+        assert "--allow-edits 3" in stopped.message
+    assert edits(world) == []
+    assert sum(world.good(Options(allow_edits=3)).edited.values()) == 3
+    world.quiet()
+
+
+def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
+    world = stage(highlevel='default_kind = "todo"')
+    tasks = crowd(world, 20)
+    world.mangle("highlevel", "tasks", lambda answer: _shift(answer["tasks"]))
+    world.mangle("highlevel", "task", lambda answer: _shift([answer["task"]]))
+    world.wait(minutes=1)
+    for _ in range(2):
+        stopped = world.sync()
+        assert int(stopped.exit) == 3
+        assert "20 of 20 open tasks in HighLevel" in stopped.message
+        assert "--allow-edits 20" in stopped.message
+    assert edits(world) == []
+    assert len(tasks) == 20
+    del world.highlevel.handle
+    world.quiet()
+
+
+def _shift(rows: list[Any]) -> None:
+    for row in rows:
+        due = datetime.fromisoformat(row["dueDate"]) + timedelta(hours=5, minutes=30)
+        row["dueDate"] = due.isoformat()
