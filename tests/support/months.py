@@ -5,12 +5,15 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
+import httpx
+
+from adapters.http.sandbox_transport import SandboxTransport
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.daemon import serve
 from syncer.cli.session import Session
@@ -23,43 +26,62 @@ Look = Callable[[int], None]
 """Called after each run with its number, from 1 on."""
 
 
-def serve_for(folder: Path, runs: int, look: Look) -> None:
-    """This many runs of the daemon, a minute apart. Every tenth run has something to do, and completes a task."""
-    world = World(folder, sync='interval = "60s"')
-    people = [world.everywhere(f"Asha{number}", f"+9198765{number:05d}") for number in range(5)]
-    done = 0
+class Office:
+    """Three CRMs, and people who complete all that is open and add a call whenever they act."""
 
-    def act() -> None:
-        _, contact, _ = people[done // 10 % len(people)]
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._people = [world.everywhere(f"Asha{number}", f"+9198765{number:05d}") for number in range(5)]
+        self._acts = 0
+
+    def transports(self) -> Mapping[str, httpx.AsyncBaseTransport]:
+        """Connections into the CRMs, by the names of the CRMs."""
+        return {system: SandboxTransport(sandbox) for system, sandbox in self._world.sandboxes.items()}
+
+    def forget_requests(self) -> None:
+        """Forget which requests came."""
+        for sandbox in self._world.sandboxes.values():
+            sandbox.calls.clear()
+
+    def act(self) -> None:
+        """People complete what is open in HighLevel and add a call in Reply."""
+        world = self._world
+        _, contact, _ = self._people[self._acts % len(self._people)]
+        self._acts += 1
         for task in [task for task in world.highlevel.tasks() if not task.completed]:
             world.highlevel.person_completes(task.id)
-        world.reply.person_creates(contact, "Call", world.due(hours=5), body=f"Call {done}")
+        world.reply.person_creates(contact, "Call", world.due(hours=5), body=f"Call {self._acts}")
+
+
+def serve_for(folder: Path, runs: int, look: Look, office: Callable[[World], Office] = Office) -> None:
+    """This many runs of the daemon, a minute apart. Every tenth run has something to do, and completes a task."""
+    world = World(folder, sync='interval = "60s"')
+    crms = office(world)
+    done = 0
 
     async def counted(run: Callable[..., object], *args: object) -> Report:
         nonlocal done
         report = await run(*args)  # type: ignore[misc]
         done += 1
         # What the sandboxes remember of it is theirs, not the daemon's.
-        for sandbox in world.sandboxes.values():
-            sandbox.calls.clear()
+        crms.forget_requests()
         if done % 10 == 0:
-            act()
+            crms.act()
         look(done)
         if done == runs:
             os.kill(os.getpid(), signal.SIGTERM)
         return report  # type: ignore[no-any-return]
 
-    with _plugged(world, counted):
+    with _plugged(world, crms, counted):
         assert world.do(serve(Session((world.account.path,), quiet=True, json=True))) == 143
     world.close()
 
 
 @contextmanager
-def _plugged(world: World, counted: Callable[..., object]) -> Iterator[None]:
+def _plugged(world: World, office: Office, counted: Callable[..., object]) -> Iterator[None]:
     """The daemon's connections lead into the sandboxes, and its clock is theirs."""
-    transports = {system: world.door(sandbox) for system, sandbox in world.sandboxes.items()}
     with (
-        patch("syncer.cli.at_once.build_adapters", partial(build_adapters, transports=transports)),
+        patch("syncer.cli.at_once.build_adapters", partial(build_adapters, transports=office.transports())),
         patch("syncer.cli.daemon.AccountInHand", partial(AccountInHand, clock=world.now)),
         patch("syncer.cli.daemon.run_and_record", partial(counted, run_and_record)),
     ):
