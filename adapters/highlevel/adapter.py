@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from pydantic import ValidationError
 
+from adapters.highlevel.abilities import CAPABILITIES
 from adapters.highlevel.checks import run_checks
 from adapters.highlevel.mapping import (
     contact_body,
@@ -55,10 +56,9 @@ from adapters.highlevel.wire import (
 from adapters.http.client import Answer, Http, Limits, Rule, Transport, Window
 from adapters.http.paging import until_still
 from adapters.text import same_text_value
-from syncer.contract.adapter import Adapter, Capabilities, Check, Completes, Identity, ListsTasks, TeamMember
+from syncer.contract.adapter import Adapter, Capabilities, Check, Identity, TeamMember
 from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, Forbidden, InDoubt, Missing, Moved, Refused
-from syncer.domain.fields import TaskField
-from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
 
 API_VERSION: Final = "2021-07-28"
 THROTTLE_WAIT: Final = 10.0
@@ -83,30 +83,7 @@ LIMITS: Final = Limits(
     )
 )
 
-NOTES: Final = {
-    "types": "HighLevel's tasks have no type. highlevel.kind_rules decide by the title, else default_kind.",
-    "search": "HighLevel's search lags by some seconds. A change there may be seen one run later.",
-    "contacts": "A task without a contact cannot be changed through the API, so it is not synced.",
-    "phones": "The API returns only a contact's first phone number.",
-    "rate": "100 requests in 10 seconds and 200,000 a day for each location, shared with other programs.",
-}
-
 _T = TypeVar("_T", Reading, Record)
-
-_CAPABILITIES: Final = Capabilities(
-    lists_tasks=ListsTasks.ALL,
-    completes=Completes.TASK,
-    creates=frozenset(Kind),
-    completes_kinds=frozenset(Kind),
-    has_kinds=False,
-    listing_lags=True,
-    whole_contact_lists=True,
-    contacts_page=CONTACT_PAGE,
-    shows=frozenset(TaskField),
-    edits=dict.fromkeys(TaskField, frozenset(Kind)),
-    same=same_text_value,
-    notes=dict(NOTES),
-)
 
 
 class HighLevelAdapter(Adapter):
@@ -147,7 +124,7 @@ class HighLevelAdapter(Adapter):
     @property
     def capabilities(self) -> Capabilities:
         """What HighLevel can do. The settings do not change it."""
-        return _CAPABILITIES
+        return CAPABILITIES
 
     async def identity(self) -> Identity:
         """The location of the settings; nothing is sent, as every call names it or is bound to it."""

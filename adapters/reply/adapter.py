@@ -10,23 +10,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
-from hashlib import blake2b
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 from pydantic import TypeAdapter
 
 from adapters.http.answers import ErrorBody
-from adapters.http.client import MAX_PAGES, Answer, Http, Transport
-from adapters.http.paging import until_still
-from adapters.reply.abilities import PAGE, capabilities_of
+from adapters.http.client import Answer, Http, Transport
+from adapters.reply.abilities import capabilities_of
 from adapters.reply.checks import run_checks
 from adapters.reply.edits import check_fields, replacement, same_in_reply
+from adapters.reply.lists import MOST_PAGES, Lists, TooLong
 from adapters.reply.mapping import SYSTEM, contact_creation, creation, to_reading, to_record
-from adapters.reply.rows import by_contact, listing_of, task_row, understood
+from adapters.reply.rows import by_contact, listing_of, task_row
 from adapters.reply.settings import ReplySettings
 from adapters.reply.team import read_team
-from adapters.reply.wire import Contact, Page, WhoAmI, WireTask, number, row_id, row_key
+from adapters.reply.wire import Contact, WhoAmI, WireTask, number, row_id
 from adapters.reply.words import CALL_RESOLUTION, STATUS
 from syncer.contract.adapter import Adapter, Capabilities, Check, Identity, TeamMember
 from syncer.contract.errors import (
@@ -51,11 +50,6 @@ _OBJECT: Final = TypeAdapter(dict[str, Any])
 _SHOWN: Final = 5
 MOST_IDS: Final = 50
 """The most contact ids in an error."""
-MOST_PAGES: Final = 20
-"""The most pages of a list of all tasks, closed ones included. An old account has many, and they are kept in memory."""
-# Without "to", Reply leaves out tasks that start more than a year from now.
-_ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
-
 _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "title": (str,),
     "detail": (str,),
@@ -63,13 +57,6 @@ _PROBLEM: Final[Mapping[str, tuple[type, ...]]] = {
     "code": (str, int),
     "errors": (list, dict),
 }
-
-Known = dict[bytes, tuple[list[tuple[str, Any]], bool]]
-"""By the bytes of a page: its rows with their keys, and whether there are more pages."""
-
-
-class _TooLong(Exception):
-    """A list has more pages than the caller wants to read."""
 
 
 def own_error(status: int, body: ErrorBody) -> bool:
@@ -102,66 +89,7 @@ class ReplyAdapter(Adapter):
             own_error=own_error,
             transport=transport,
         )
-
-    async def _contact_rows(self, **wanted: str) -> list[Any]:
-        """All rows of a list of contacts, even if contacts are deleted while it is read."""
-
-        async def scan() -> tuple[dict[str, Any], bool]:
-            rows, pages = await self._scan("GET", "/contacts", params=wanted)
-            return rows, pages > 1
-
-        return await until_still(scan)
-
-    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
-        """All rows of a list of tasks, even if tasks are closed meanwhile. Raises `_TooLong` after ``pages`` pages."""
-
-        # Parse the rows page by page, because a large list of raw rows takes much memory. A page that has not changed
-        # since the last reading is not parsed again.
-        known = Known()
-
-        async def scan() -> tuple[dict[str, Any], bool]:
-            asked = {**_ANY_START, **wanted}
-            rows, read = await self._scan("POST", "/tasks/filter", json=asked, most=pages, known=known)
-            return rows, read > 1
-
-        return await until_still(scan)
-
-    async def _scan(
-        self,
-        method: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        json: Mapping[str, str | int] | None = None,
-        most: int | None = None,
-        known: Known | None = None,
-    ) -> tuple[dict[str, Any], int]:
-        """All rows of a list by their keys, and the number of pages.
-
-        Raises `BadAnswer` or `Unavailable` if the list breaks off or never ends, `_TooLong` if it has more pages than
-        ``most``. If ``known`` is given, the rows are parsed as tasks at once, and ``known`` keeps them by page.
-        """
-        rows: dict[str, Any] = {}
-        skip = 0
-        for pages in range(1, (MAX_PAGES if most is None else most) + 1):
-            window: dict[str, str | int] = {**(params or {}), "top": PAGE, "skip": skip}
-            try:
-                answer = await self._http.read(method, path, params=window, json=json, page=True)
-            except (Refused, Missing) as error:
-                raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
-            found, has_more = _rows_of(answer, known)
-            before = len(rows)
-            rows.update(found)
-            if not has_more:
-                return rows, pages
-            if len(rows) == before:
-                msg = f"the list of {path} says that there are more rows, but returns no new ones"
-                raise BadAnswer(msg, system=SYSTEM)
-            skip += len(found)
-        if most is not None:
-            raise _TooLong
-        msg = f"the list of {path} does not end after {MAX_PAGES} pages"
-        raise BadAnswer(msg, system=SYSTEM)
+        self._lists = Lists(self._http)
 
     def _record(self, row: Any) -> Record:
         return to_record(Contact.model_validate(row), self._region)
@@ -185,7 +113,7 @@ class ReplyAdapter(Adapter):
         Raises `Unavailable`, `Unauthorized`, or `BadAnswer` if the list cannot be read to its end.
         """
         status = STATUS.write("New", self._settings.dialect)
-        found = listing_of(await self._task_rows({"status": status}), task_row)
+        found = listing_of(await self._lists.tasks({"status": status}), task_row)
         # Do not rely on the server's filter: a closed task that is taken for open would be copied.
         return Listing(tuple(row for row in found.rows if row.state is State.OPEN), found.unreadable)
 
@@ -195,7 +123,7 @@ class ReplyAdapter(Adapter):
         A row does not say whether a finished task has failed; only a read of that task does. Raises `Missing` if there
         is no such contact.
         """
-        found = listing_of(await self._task_rows({"contactId": number(contact)}), task_row)
+        found = listing_of(await self._lists.tasks({"contactId": number(contact)}), task_row)
         theirs = by_contact(found, [contact])[contact]
         # An unknown contact has an empty list too, so make sure that the contact exists.
         if not theirs.rows:
@@ -209,8 +137,8 @@ class ReplyAdapter(Adapter):
         cheaper.
         """
         try:
-            rows = await self._task_rows({}, pages=min(len(contacts) // 2, MOST_PAGES))
-        except _TooLong:
+            rows = await self._lists.tasks({}, most=min(len(contacts) // 2, MOST_PAGES))
+        except TooLong:
             return {}
         return by_contact(listing_of(rows, task_row), contacts)
 
@@ -291,12 +219,7 @@ class ReplyAdapter(Adapter):
 
     async def list_contacts(self) -> Listing[Record]:
         """All contacts that the key's user may see, even if the list changes while it is read."""
-
-        async def scan() -> tuple[dict[str, Any], bool]:
-            rows, pages = await self._scan("GET", "/contacts")
-            return rows, pages > 1
-
-        return listing_of(await until_still(scan), self._record)
+        return listing_of(await self._lists.contacts(), self._record)
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing`."""
@@ -311,7 +234,7 @@ class ReplyAdapter(Adapter):
         if "@" not in key:
             msg = "Reply has no search by phone"
             raise NotImplementedError(msg)
-        rows = await self._contact_rows(email=key)
+        rows = await self._lists.contacts(email=key)
         found = listing_of((row for row in rows if _may_have_email(row, key)), self._record)
         for row in found.unreadable:
             msg = f"{row.detail}; received: {row.received}"
@@ -360,18 +283,6 @@ class ReplyAdapter(Adapter):
     async def aclose(self) -> None:
         """Close the connection pool."""
         await self._http.aclose()
-
-
-def _rows_of(answer: Answer, known: Known | None) -> tuple[list[tuple[str, Any]], bool]:
-    """The rows of a page by their keys, and whether there are more pages."""
-    digest = blake2b(answer.content).digest()
-    if known is not None and digest in known:
-        return known[digest]
-    page = answer.parse(Page)
-    if known is None:
-        return [(row_key(row), row) for row in page.items], page.has_more
-    known[digest] = [(row_key(row), understood(row, task_row)) for row in page.items], page.has_more
-    return known[digest]
 
 
 def _some(contacts: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adapters.highlevel.paging
-import adapters.reply.adapter
+import adapters.reply.lists
 import adapters.superfone.adapter
 from adapters.reply.mapping import read_text, write_text
 from syncer.contract.errors import AdapterError, BadAnswer, InDoubt
@@ -308,7 +308,7 @@ def test_ten_thousand_tasks_of_one_contact() -> None:
 def test_a_list_without_an_end_is_given_up(
     system: str, call: str, cursors: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (adapters.superfone.adapter, adapters.reply.adapter, adapters.highlevel.paging):
+    for module in (adapters.superfone.adapter, adapters.reply.lists, adapters.highlevel.paging):
         monkeypatch.setattr(module, "MAX_PAGES", 30)
     numbers = itertools.count(1)
 

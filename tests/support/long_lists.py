@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from adapters.highlevel import adapter
+from adapters.highlevel.abilities import CAPABILITIES
 
 PAGE: Final = 20
 """So many contacts are one page, as far as the engine knows: a list of one more is not read with every run."""
@@ -15,4 +16,4 @@ PAGE: Final = 20
 
 def make_pages_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """HighLevel's contacts come in small pages."""
-    monkeypatch.setattr(adapter, "_CAPABILITIES", replace(adapter._CAPABILITIES, contacts_page=PAGE))
+    monkeypatch.setattr(adapter, "CAPABILITIES", replace(CAPABILITIES, contacts_page=PAGE))

@@ -17,6 +17,7 @@ from adapters.conformance import AdapterConformance, Bench
 from adapters.conformance.trial import Trials
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.reply.adapter import ReplyAdapter
+from adapters.reply.lists import Lists
 from adapters.reply.rows import listing_of, task_row
 from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.adapter import Capabilities, Completes
@@ -63,16 +64,28 @@ class SaysTheNamedOneWasClosed(SuperfoneAdapter):
         return replace(await super().complete_task(ref), remote_id=ref.remote_id)
 
 
-class TakesAPartForTheWhole(ReplyAdapter):
+class _FirstPages(Lists):
     async def _scan(self, method: str, path: str, **more: Any) -> tuple[dict[str, Any], int]:
         page = await self._http.read(method, path, params={"top": 1000, "skip": 0}, json=more.get("json"))
         return {str(row["id"]): row for row in json.loads(page.content)["items"]}, 1
 
 
-class ReadsEachPageOnce(ReplyAdapter):
-    async def _task_rows(self, wanted: Mapping[str, str | int], *, pages: int | None = None) -> list[Any]:
-        rows, _ = await self._scan("POST", "/tasks/filter", json=wanted, most=pages)
+class TakesAPartForTheWhole(ReplyAdapter):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._lists = _FirstPages(self._http)
+
+
+class _ListsReadOnce(Lists):
+    async def tasks(self, wanted: Mapping[str, str | int], *, most: int | None = None) -> list[Any]:
+        rows, _ = await self._scan("POST", "/tasks/filter", json=wanted, most=most)
         return list(rows.values())
+
+
+class ReadsEachPageOnce(ReplyAdapter):
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._lists = _ListsReadOnce(self._http)
 
 
 class GivesUpQuietly(HighLevelAdapter):
@@ -91,7 +104,7 @@ class ListsTwice(ReplyAdapter):
 
 class ListsClosedOnes(ReplyAdapter):
     async def list_tasks(self) -> Listing[Reading]:
-        return listing_of(await self._task_rows({}), task_row)
+        return listing_of(await self._lists.tasks({}), task_row)
 
 
 class DropsTheStrange(SuperfoneAdapter):
