@@ -5,28 +5,24 @@ The table classes validate nothing. Values are converted in `syncer.ledger.rows`
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
-    DateTime,
-    Dialect,
     Float,
     Index,
     Integer,
     LargeBinary,
     MetaData,
     Text,
-    TypeDecorator,
-    event,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
 
-from syncer.ledger.values import storable
+from syncer.ledger.columns import UtcDateTime, Words
+from syncer.ledger.triggers import refuse_changes
 
 METADATA: Final = MetaData(
     naming_convention={
@@ -35,38 +31,6 @@ METADATA: Final = MetaData(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant, returned in UTC. SQLite stores no zone, so an instant without one raises `ValueError`."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            msg = f"an instant without a zone cannot be stored: {value!r}"
-            raise ValueError(msg)
-        return value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Words(TypeDecorator[str]):
-    """Text as a CRM sent it. NUL and lone surrogates, which no database accepts, are stored as U+FFFD."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, _dialect: Dialect) -> str | None:
-        if value is None:
-            return None
-        return storable(str(value))
 
 
 class Row(SQLModel, registry=registry(metadata=METADATA)):
@@ -359,41 +323,4 @@ class DeliveryRow(Row, table=True):
     received_at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
-APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
-    "sqlite": (
-        (
-            "CREATE TRIGGER event_is_not_changed BEFORE UPDATE ON event "
-            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-        ),
-        (
-            "CREATE TRIGGER event_is_not_deleted BEFORE DELETE ON event "
-            "WHEN OLD.at >= COALESCE((SELECT value FROM cursor WHERE name = 'kept_from'), '') "
-            "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
-        ),
-    ),
-    "postgresql": (
-        (
-            "CREATE FUNCTION event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS "
-            "'BEGIN IF TG_OP = ''DELETE'' THEN "
-            "IF OLD.at < (SELECT value::timestamptz FROM cursor WHERE name = ''kept_from'') THEN RETURN OLD; END IF; "
-            "END IF; RAISE EXCEPTION USING MESSAGE = ''events are append-only''; END'"
-        ),
-        (
-            "CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE ON event "
-            "FOR EACH ROW EXECUTE FUNCTION event_is_append_only()"
-        ),
-        (
-            "CREATE TRIGGER event_is_not_emptied BEFORE TRUNCATE ON event "
-            "FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()"
-        ),
-    ),
-}
-
-
-def _only_on(dialect: str, statement: str) -> Any:
-    return DDL(statement).execute_if(dialect=dialect)  # type: ignore[no-untyped-call]
-
-
-for _dialect, _statements in APPEND_ONLY.items():
-    for _statement in _statements:
-        event.listen(METADATA.tables["event"], "after_create", _only_on(_dialect, _statement))
+refuse_changes(METADATA.tables["event"])

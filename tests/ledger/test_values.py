@@ -16,9 +16,10 @@ from syncer.domain.base import Action, Base, Changes, Event, Failing, Operation,
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
 from syncer.ledger import Ledger, LedgerError, questions, reading, writing
+from syncer.ledger.columns import UtcDateTime, Words
 from syncer.ledger.database import asking
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS, TableShape
-from syncer.ledger.tables import METADATA, UtcDateTime, Words
+from syncer.ledger.tables import METADATA
 from tests.support.ledgers import DATABASES, NOW, database_url, make_operation, make_replica, make_task
 
 # What a database takes; what it does not take has a test of its own.
