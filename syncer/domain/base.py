@@ -1,6 +1,6 @@
 """The ledger's content as plain values: the engine reads a `Base`, decides, and returns `Changes`.
 
-Nothing here knows SQL. The values of the enumerations are stored in the ledger, so renaming one needs a migration.
+Nothing here knows SQL. Operations are in a module of their own, and offered here too, because a base is full of them.
 """
 
 from __future__ import annotations
@@ -8,85 +8,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
-from syncer.domain.fields import Change
 from syncer.domain.model import Kind, Record, Replica, Task
+from syncer.domain.operations import LONGEST_WAIT, UNSETTLED, Action, Operation, OpState
 from syncer.domain.table import Table, as_table
 
-
-class Action(StrEnum):
-    """What an operation does to a CRM."""
-
-    CREATE = "create"
-    COMPLETE = "complete"
-    EDIT = "edit"
-
-
-class OpState(StrEnum):
-    """How far an operation got."""
-
-    SENT = "sent"
-    """Stored before its request is sent. If a run starts with one, the run before crashed: it is in doubt."""
-    IN_DOUBT = "in_doubt"
-    """The request may have been carried out. Only a read of the CRM can tell."""
-    DONE = "done"
-    FAILED = "failed"
-    """It was certainly not carried out. It may be planned again after ``not_before``."""
-    PARKED = "parked"
-    """The CRM rejected it. It is planned again when ``fingerprint`` changes, or after ``syncer retry``."""
-
-
-UNSETTLED = frozenset({OpState.SENT, OpState.IN_DOUBT})
-
+__all__ = [
+    "EVERYBODY",
+    "LONGEST_WAIT",
+    "UNSETTLED",
+    "Action",
+    "Base",
+    "Changes",
+    "Event",
+    "Failing",
+    "Likeness",
+    "OpState",
+    "Operation",
+    "within",
+]
 
 EVERYBODY = ""
 """The contact id of a visit that read the CRM's whole list of tasks."""
-
-
-LONGEST_WAIT = timedelta(hours=1)
-"""The longest pause between two tries of an operation that keeps failing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One intended write.
-
-    ``contact`` is the contact's id in that CRM. ``remote_id`` is the replica to complete or to edit; for a create it
-    is set once the task was created.
-
-    ``before`` and ``seen`` are used to settle the operation when its answer is lost. ``before`` has the ids of the
-    contact's tasks that were open just before the request. ``seen`` has, in a lane, all ids that were there, and
-    elsewhere the ids of tasks that could not be understood. ``failures`` counts the failed runs in a row.
-    ``changes`` are the fields that an edit changes.
-    """
-
-    id: str
-    task: str
-    system: str
-    action: Action
-    contact: str
-    state: OpState
-    created_at: datetime
-    sent_at: datetime
-    remote_id: str | None = None
-    raw_type: str = ""
-    due: datetime | None = None
-    before: tuple[str, ...] = ()
-    seen: tuple[str, ...] = ()
-    fingerprint: str = ""
-    failures: int = 0
-    not_before: datetime | None = None
-    words: str = ""
-    reason: str = ""
-    run: str = ""
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def slot(self) -> tuple[str, str, Action]:
-        """(task, system, action). At most one operation of a slot is unsettled."""
-        return (self.task, self.system, self.action)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,36 +9,55 @@ link        one person: the records of several CRMs that belong to the same pers
 reading     what a CRM answered about a task, before anything is concluded from it
 draft       a task that is to be created in a CRM
 
+Ids and markers are in `syncer.domain.task_ids`, and offered here too, because readings and drafts have them.
+
 All types are frozen. All instants are timezone-aware UTC. A system is the lower-case name of an adapter.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
-from urllib.parse import quote, unquote
 
 from syncer.domain.fields import TaskField, Value
+from syncer.domain.task_ids import (
+    MARKER_PREFIX,
+    MARKER_TOKEN,
+    Marker,
+    next_task_id,
+    place_of,
+    split_marker,
+    split_task_id,
+)
 from syncer.domain.titles import short
 
-T = TypeVar("T")
+__all__ = [
+    "MARKER_PREFIX",
+    "MARKER_TOKEN",
+    "MESSAGE_KINDS",
+    "Draft",
+    "Edit",
+    "Kind",
+    "Listing",
+    "Marker",
+    "Reading",
+    "Record",
+    "Replica",
+    "ReplicaState",
+    "State",
+    "Task",
+    "TaskRef",
+    "Unreadable",
+    "next_task_id",
+    "place_of",
+    "split_marker",
+    "split_task_id",
+]
 
-MARKER_PREFIX: Final = "syncer:"
-MARKER_TOKEN: Final = r"[0-9a-z]{10}:[0-9A-Za-z_-]{1,40}:[0-9A-Za-z_.%~-]{1,400}"  # noqa: S105 - no password
-"""What follows the prefix: the ledger that wrote the marker, and the task's id. ASCII, so that no editor changes it."""
-# A marker is a line of its own: within an HTML element, after a line break, or plain. The possessive quantifiers
-# (``*+``) never backtrack, so a hostile text cannot make the search slow.
-_MARKER: Final = re.compile(
-    rf"<(?P<tag>\w++)[^<>]*+>\s*+syncer:(?P<inside>{MARKER_TOKEN})\s*+</(?P=tag)>"
-    rf"|<br\s*+/?>\s*+syncer:(?P<after>{MARKER_TOKEN})(?=\s*+(?:<|$))"
-    rf"|^[ \t]*+(?:<[^<>]*+>)*+syncer:(?P<line>{MARKER_TOKEN})(?:<[^<>]*+>)*+[ \t\r]*+$",
-    re.MULTILINE,
-)
-_INCARNATION: Final = re.compile(r"~([2-9]|[1-9][0-9]{1,8})\Z")
+T = TypeVar("T")
 
 
 class Kind(StrEnum):
@@ -116,53 +135,6 @@ class ReplicaState(StrEnum):
     """Closed because another task was created. The task itself is not done."""
     GONE = "gone"
     """The CRM reported in two different runs that there is no such task."""
-
-
-def place_of(system: str, remote_id: str) -> str:
-    """``system:remote id``. The id of a task is the place where it was first seen."""
-    return f"{system}:{remote_id}"
-
-
-def split_task_id(task: str) -> tuple[str, int]:
-    """A task's place and its number there: ``"reply:5~2"`` is the second task of ``"reply:5"``."""
-    match = _INCARNATION.search(task)
-    return (task, 1) if match is None else (task[: match.start()], int(match[1]))
-
-
-def next_task_id(task: str) -> str:
-    """The id of the next task at the same place, when this one was reopened there."""
-    place, number = split_task_id(task)
-    return f"{place}~{number + 1}"
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """The line in a copy that names the task that it is a copy of.
-
-    ``ledger`` is the id of the ledger that wrote it, see `syncer.domain.ledger_ids`. ``task`` is the id of the task.
-    It names the place of the origin, so a ledger that does not know the task can read it there.
-    """
-
-    ledger: str
-    task: str
-
-    @property
-    def line(self) -> str:
-        """``syncer:1k2m9ab3xq:reply:5``. The remote id is percent-encoded, so that no editor changes it."""
-        system, _, remote_id = self.task.partition(":")
-        return f"{MARKER_PREFIX}{self.ledger}:{system}:{quote(remote_id, safe='~')}"
-
-    @property
-    def place(self) -> tuple[str, str]:
-        """(system, remote id) of the task's origin."""
-        system, _, remote_id = split_task_id(self.task)[0].partition(":")
-        return system, remote_id
-
-    @classmethod
-    def read(cls, token: str) -> Marker:
-        """The marker in a text of the form `MARKER_TOKEN`."""
-        ledger, system, remote_id = token.split(":", 2)
-        return cls(ledger, f"{system}:{unquote(remote_id)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,16 +352,3 @@ class Listing(Generic[T]):
 
     rows: tuple[T, ...]
     unreadable: tuple[Unreadable, ...] = field(default=())
-
-
-def split_marker(text: str | None) -> tuple[str | None, Marker | None]:
-    """Split a body into (body without marker lines, marker). Either is ``None`` if there is none.
-
-    All marker lines are removed, and the last one counts. Carriage returns and HTML around the lines are accepted.
-    """
-    if text is None:
-        return None, None
-    last = None
-    for match in _MARKER.finditer(text):
-        last = match["inside"] or match["after"] or match["line"]
-    return (_MARKER.sub("", text).strip() or None), Marker.read(last) if last else None
