@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
@@ -26,7 +25,7 @@ from syncer.cli.at_once import connected
 from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import ServedElsewhere, UsageError, failure_of, worst
 from syncer.cli.progress_bars import logged_progress
-from syncer.cli.screens import moment, run_in_words
+from syncer.cli.run_told import tell_run
 from syncer.cli.service import Service, announced, trouble_of, withdrawn
 from syncer.cli.session import Session, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
@@ -265,21 +264,7 @@ class _Daemon:
         if service.told:
             _log.info("account.served_again", account=account.name)
             service.told = ""
-        self._tell(account, report.as_json())
-
-    def _tell(self, account: Account, report: dict[str, Any]) -> None:
-        numbers = {name: len(report[name]) for name in ("waiting", "attention", "incidents")}
-        done = {name: sum(report.get(name, {}).values()) for name in ("created", "completed", "edited")}
-        about = {"account": account.name, "run": report["run"], "status": report["status"]}
-        # On a terminal, the line printed below says the same.
-        say = _log.debug if sys.stdout.isatty() and sys.stderr.isatty() else _log.info
-        say("run.ended", **about, duration_s=report["duration_s"], **done, **numbers)
-        if self._session.json:
-            self._session.answer(report)
-        else:
-            words = f"{report['account']}: {report['status']}: {run_in_words(report)}"
-            message = f"; {report['message']}" if report.get("message") else ""
-            self._session.screen.say(f"{moment(datetime.now(UTC), account.zone)}  {words}{message}")
+        tell_run(self._session, account, report.as_json())
 
     def _fail(self, service: Service, error: Exception) -> None:
         """Report what is wrong with an account, but not again in every run."""
