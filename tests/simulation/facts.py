@@ -27,14 +27,16 @@ class Facts(Memory):
         self.by_people.add(copy)
         self.rescheduled(copy)
         self.retitled(copy)
+        if self.tasks(copy[0])[copy[1]].words:  # The next date of a recurring task keeps its text.
+            self.rewritten(copy)
         self.assigned(copy)
         for typed in story.typed:
             # A value that the task is created with is no edit.
             typed.made |= typed.copy == copy
             typed.spread |= typed.made
         self._forget(copy)
+        # It may look like a copy that no marker names any more.
         if self.rebuilding and any(story.is_like(one) and one.excused >= UNTOLD for one in self.stories.values()):
-            # It looks like a copy that no marker names any more.
             story.excused |= UNTOLD
         if copy[0] == "superfone":
             self._looks_superseded(copy)
@@ -89,10 +91,10 @@ class Facts(Memory):
             story.excused |= UNTOLD
             self._is_theirs_after_all(copy)
         begins_anew = self.rebuilding or self.closed_there is not None
+        name = self.tasks(copy[0])[copy[1]].name or ""
         if deed in {"edited", "deleted"} and begins_anew and copy not in self.known:
             ours_there = self.rebuilding and deed == "edited" and copy[0] == "superfone" and copy not in self.by_people
-            name, gone = self.tasks(copy[0])[copy[1]].name or "", copy if deed == "deleted" else None
-            if ours_there or self._is_named_no_more(name, story, gone):
+            if ours_there or self._is_named_no_more(name, story, copy if deed == "deleted" else None):
                 story.excused |= UNTOLD
         if deed == "edited" and self.is_closed(story) and (self.doubts is None or self._id_in(copy) in self.doubts):
             # It looks like a recurring task that our completion moved to its next date.
@@ -100,8 +102,11 @@ class Facts(Memory):
         if deed == "edited" and begins_anew and any(self.ailing[other] is story for other in self.ailing):
             # A task that cannot be read differs from others by its due only.
             story.excused |= UNTOLD
+        if deed == "deleted" and begins_anew and self.copies(name).keys() <= self.by_people | {copy}:
+            # Only this copy showed the due that we made up. A ledger that did not read it makes up another.
+            story.due_made_up = False
         if deed == "deleted" and copy in self.shown:
-            self.deleted.add((copy[0], self.tasks(copy[0])[copy[1]].name or ""))
+            self.deleted.add((copy[0], name))
         if deed == "deleted" and self.closes_deleted:
             story.ended = True
             story.gone_copies.add(copy)
