@@ -19,12 +19,14 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# No time zone is farther from UTC.
 _ZONE: Final = timedelta(hours=14)
 _FIRST: Final = datetime(1900, 1, 2, tzinfo=UTC)
 _LAST_YEAR: Final = 9999
 _COUNTERS: Final = frozenset(_EPOCH + timedelta(seconds=count) for count in (-(2**31), 2**31 - 1, 2**32 - 1))
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
+# Year 9999, and more than the largest offset of a time zone on both sides.
 _LAST_SECONDS: Final = range(253_370_700_000, 253_402_400_000)
 _LAST_MILLISECONDS: Final = 253_370_700_000_000
 _LARGEST: Final = 2**63
@@ -108,6 +110,7 @@ def stands_for_none(moment: datetime) -> bool:
 def _read_text(text: str) -> datetime | None:
     if found := _DOT_NET.fullmatch(text):
         return _read_count(int(found[1]))
+    # Eight digits are a date without dashes.
     # Checked before the standard library, which reads thirteen digits as a date and a time in the Middle Ages.
     if len(text) != _COMPACT_DATE and _COUNT.fullmatch(text):
         return _read_count(float(text) if "." in text else int(text))

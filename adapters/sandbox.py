@@ -180,6 +180,7 @@ class Sandbox(ABC):
                 return self.forbidden()
             case Fault.GATEWAY_404 | Fault.GATEWAY_200:
                 return Reply(404 if fault is Fault.GATEWAY_404 else 200, _GATEWAY, {"content-type": "text/html"})
+        # What is returned above is not carried out; everything below is.
         self.before(call)
         reply = self._garble(self.handle(call))
         self.after(call, reply)

@@ -49,6 +49,7 @@ _ESCAPES: Final = re.compile(
     r"|(?:\x1b\[|\x9b)[0-?]*+[ -/]*+[@-~]"
     r"|\x1b[ -/]*+[0-~]"
 )
+# They make a text look otherwise than it is: in the next CRM, in a log, on a terminal.
 _CONTROLS: Final = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
 )
@@ -185,6 +186,7 @@ class _Ends:
         """The position after the ``>`` of a tag. A ``>`` within quotes does not count, if every quote is closed."""
         end = self._quoted(at) if at >= self._quotes_from else None
         if end is None:
+            # A quote without an end is an apostrophe, and must not swallow the text after the tag.
             found = _ANGLE.search(self._text, at)
             end = found.end() if found and found[0] == ">" else None
         return end
@@ -195,6 +197,7 @@ class _Ends:
                 return special.end()
             closing = -1 if special[0] == "<" else self._text.find(special[0], special.end())
             if closing < 0:
+                # Remembered, or each tag of a text full of such quotes would search it to its end again.
                 self._quotes_from = special.end() if special[0] == "<" else len(self._text)
                 return None
             at = closing + 1

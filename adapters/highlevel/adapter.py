@@ -60,7 +60,9 @@ from syncer.contract.adapter import Adapter, Capabilities, Check, Identity, Team
 from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, Forbidden, InDoubt, Missing, Moved, Refused
 from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
 
+# Version v3 has the same calls for tasks, but renames fields of contacts and tokens.
 API_VERSION: Final = "2021-07-28"
+# The interval of HighLevel's rate. No ``Retry-After`` is documented.
 THROTTLE_WAIT: Final = 10.0
 
 # A missing location or a wrong address does not mean that the task or the contact is missing.
@@ -69,7 +71,9 @@ _ELSEWHERE: Final = ("location",)
 RULES: Final = (
     # According to public client code, a missing scope is a 401.
     Rule(401, Forbidden, ("not authorized for this scope",)),
+    # These name a route that does not exist. A missing task would be taken for deleted.
     Rule(404, Refused, ("cannot get /", "cannot post /", "cannot put /")),
+    # According to public probes, an unknown id is answered with 400 rather than 404.
     Rule(400, Missing, _NOT_THERE, unless=_ELSEWHERE),
     Rule(422, Missing, _NOT_THERE, unless=_ELSEWHERE),
 )
@@ -159,6 +163,7 @@ class HighLevelAdapter(Adapter):
         if task.id != ref.remote_id:
             msg = f"asked for task {ref.remote_id}, the answer has task {task.id}"
             raise BadAnswer(msg, system=SYSTEM, status=answer.status)
+        # HighLevel may still answer with a task that was deleted.
         if task.deleted:
             msg = f"task {task.id} is deleted"
             raise Missing(msg, system=SYSTEM, status=answer.status)
@@ -181,9 +186,11 @@ class HighLevelAdapter(Adapter):
         If the answer says that the task is open, it is read again: a recurring task may have moved to its next date.
         Raises `Missing` for an unknown task or contact, `InDoubt` if that read fails.
         """
+        # Its own call and not an update, so that no other field can change with it.
         answer = await self._http.write("PUT", f"{task_of(ref)}/completed", json={"completed": True})
         task = answer.parse(TaskAnswer).task
         if task.id != ref.remote_id:
+            # Some task was changed, and only a read can tell which.
             msg = f"asked to complete task {ref.remote_id}, the answer has task {task.id}"
             raise InDoubt(msg, system=SYSTEM, status=answer.status)
         if task.completed:
@@ -201,6 +208,7 @@ class HighLevelAdapter(Adapter):
         # HighLevel has no version of a task. Only this read keeps us from overwriting what people just typed.
         if moved or before.state is not State.OPEN:
             raise Moved(before)
+        # Only these fields: what people type into another one meanwhile is not overwritten.
         changes = task_changes(edit, before)
         try:
             answer = await self._http.write("PUT", task_of(ref), json=changes)
@@ -224,6 +232,7 @@ class HighLevelAdapter(Adapter):
             pager = ContactPager(CONTACT_PAGE)
             rows = {row_key(row): row async for row in self._pages(CONTACT_SEARCH, body, pager, contact_rows)}
             total = pager.total or 0
+            # The total shows a contact that the pages passed over.
             return rows, pager.may_have_moved or len(rows) < total
 
         rows = await until_still(scan)

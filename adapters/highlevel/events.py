@@ -24,6 +24,7 @@ from syncer.contract.events import Forged, NotUnderstood, Told
 TYPES: Final = frozenset({"TaskCreate", "TaskComplete", "TaskDelete"})
 SIGNATURE: Final = "x-ghl-signature"
 OLD_SIGNATURE: Final = "x-wh-signature"
+# Public verifiers take this value for no signature.
 _NO_SIGNATURE: Final = "N/A"
 _KEY: Final = "MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg="
 _OLD_KEY: Final = """-----BEGIN PUBLIC KEY-----
@@ -69,6 +70,7 @@ class HighLevelEvents:
         if event.get("locationId") != self._location:
             msg = "it belongs to another location"
             raise NotUnderstood(msg)
+        # The time of an event is not checked: HighLevel repeats deliveries for days. The id tells repeated ones.
         contact, task, delivery = id_in(event, "contactId"), id_in(event, "id"), id_in(whole, "webhookId")
         if contact is not None:
             return Told(contacts=(contact,), delivery=delivery)
@@ -79,6 +81,7 @@ class HighLevelEvents:
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Check the newer signature if there is one, else the older one. Raises `Forged`."""
+        # Once there is a new signature, the old one is not asked: who can forge that must not get around this one.
         new, old = (_signature(headers, name) for name in (SIGNATURE, OLD_SIGNATURE))
         try:
             for key in self._keys:

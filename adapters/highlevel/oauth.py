@@ -19,6 +19,7 @@ from syncer.contract.errors import Refused, Unauthorized
 
 LIFETIME: Final = 86_399.0
 """The documented lifetime of an access token in seconds. It is used if the answer has none."""
+# Whatever the status is, the refresh token was rejected. Only 429 means to wait.
 _RULES: Final = (Rule(range(400, 429), Refused), Rule(range(430, 500), Refused))
 _Token = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[!-~]+$")]
 
@@ -67,6 +68,7 @@ class TokenCalls:
             "client_secret": self._client_secret,
             "grant_type": "refresh_token",
             "refresh_token": refresh_token,
+            # The calls for tasks reject an agency's token.
             "user_type": "Location",
         }
         # A read, so it is retried after a lost answer: within 30 seconds the same token gives the same answer.

@@ -12,7 +12,9 @@ from adapters.http.client import MAX_PAGES, Answer
 from syncer.contract.adapter import Listed
 from syncer.contract.errors import BadAnswer
 
+# The largest page is not documented. Public clients ask for 100.
 TASK_PAGE: Final = 100
+# The largest that is documented. So is the reach of pages that are counted.
 CONTACT_PAGE: Final = 500
 PAGE_REACH: Final = 10_000
 CONTACT_SEARCH: Final = "/contacts/search"

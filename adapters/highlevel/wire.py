@@ -45,6 +45,7 @@ def _email_texts(value: object) -> list[str]:
     return [text for text in texts if isinstance(text, str)]
 
 
+# Strict where a wrong value would decide something (an id, a due), loose where people only read it.
 Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9A-Za-z_-]{1,128}$")]
 OptionalId = Annotated[Id | None, BeforeValidator(_blank_as_none)]
 OptionalText = Annotated[str | None, BeforeValidator(_blank_as_none)]

@@ -43,8 +43,10 @@ DEFAULT_RULES: Final = (
     Rule(401, Unauthorized),
     Rule(403, Forbidden),
     Rule(404, Missing),
+    # The server gave up waiting. For a write, nobody knows how much of it had arrived.
     Rule(408, InDoubt),
     Rule(range(400, 500), Refused),
+    # An error after the work was done looks the same as one before it.
     Rule(range(500, 600), InDoubt),
 )
 

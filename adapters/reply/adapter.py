@@ -161,8 +161,10 @@ class ReplyAdapter(Adapter):
         If the task is closed already, it is returned as it is. A recurring task that has moved to its next date is
         returned as open. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`, `Unauthorized`.
         """
+        # ``finishProspectInSequence`` is never sent: it would take the person out of the sequence.
         request: dict[str, Any] = {}
         if self._settings.call_resolution is not None:
+            # Reply takes a resolution for calls only, so the type must be known. Without the setting no read is needed.
             before = await self._before_completing(ref)
             if before.state is not State.OPEN:
                 return before
@@ -172,6 +174,7 @@ class ReplyAdapter(Adapter):
         try:
             answer = await self._http.write("POST", _path("tasks", ref.remote_id, "complete"), json=request)
         except Refused as refusal:
+            # Reply refuses to complete what is closed. Somebody may have been faster, and then all is well.
             return await self._closed_anyway(ref, refusal)
         after = _whole(answer, ref)
         return after if after.state is not State.OPEN else await self._after_completing(ref)
@@ -186,6 +189,7 @@ class ReplyAdapter(Adapter):
         moved = any(not same_in_reply(name, value, before.shown(name)) for name, value in edit.expected.items())
         if moved or before.state is not State.OPEN:
             raise Moved(before)
+        # From the raw answer, because the replacement must send back fields that our model does not have.
         request = replacement(answer.parse_as(_OBJECT), whole, edit, self._settings.dialect)
         return _whole(await self._http.write("PUT", _path("tasks", ref.remote_id), json=request), ref)
 
@@ -236,6 +240,7 @@ class ReplyAdapter(Adapter):
             raise NotImplementedError(msg)
         rows = await self._lists.contacts(email=key)
         found = listing_of((row for row in rows if _may_have_email(row, key)), self._record)
+        # What cannot be read may be the contact: to answer "none" would let it be made again.
         for row in found.unreadable:
             msg = f"{row.detail}; received: {row.received}"
             raise BadAnswer(msg, system=SYSTEM)

@@ -21,6 +21,7 @@ from syncer.contract.errors import Refused
 from syncer.domain.fields import TaskField, Value
 from syncer.domain.model import MESSAGE_KINDS, Edit, Kind, Reading, split_marker
 
+# Not the assignee: a replacement has no such field, and what the call that reassigns takes is not documented.
 EDITS: Final[Mapping[TaskField, frozenset[Kind]]] = {
     TaskField.DUE: frozenset(Kind),
     TaskField.TITLE: frozenset(Kind) - MESSAGE_KINDS,
@@ -28,6 +29,7 @@ EDITS: Final[Mapping[TaskField, frozenset[Kind]]] = {
 }
 TEXTS: Final = frozenset({TaskField.TITLE, TaskField.BODY})
 """Fields that may be sent to customers if the task is a message or belongs to a sequence."""
+# What is left out is lost. The status and the assignee are no fields of a replacement.
 _KEPT: Final = ("startAt", "dueTo", "contactId", "linkedInTaskType")
 _LINE_END: Final = re.compile(r"(<br\s*+/?>|</(?:p|div|li|h[1-6]|tr|ul|ol|blockquote)\s*+>|\r?\n)", re.IGNORECASE)
 _MESSAGES: Final = frozenset(TYPES[kind] for kind in MESSAGE_KINDS)
@@ -60,8 +62,10 @@ def replacement(raw: Mapping[str, Any], task: WireTask, edit: Edit, dialect: Dia
     request |= {name: raw[name] for name in _KEPT if raw.get(name) is not None}
     if isinstance(due := edit.wanted.get(TaskField.DUE), datetime):
         request["dueTo"] = instant(due)
+        # Reply requires a start before the due. Any other start is theirs and stays.
         if task.start_at is None or task.start_at >= due:
             request["startAt"] = instant(start(due, edit.now))
+    # With the subject and the attachments, which Reply would drop.
     template = {name: value for name, value in (raw.get("template") or {}).items() if value is not None}
     if TEXTS & edit.wanted.keys():
         template["body"] = rewritten(str(template.get("body") or ""), edit)
@@ -97,6 +101,7 @@ class _Text:
         markers = [line for line in lines if _is_marker(line)]
         rest = [line for line in lines if not _is_marker(line)]
         first = next((number for number, line in enumerate(rest) if plain_words(line)), len(rest))
+        # Of several markers the last one counts, as in `split_marker`.
         return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], is_html)
 
     def changed(self, body: str) -> Iterable[str]:
@@ -107,6 +112,7 @@ class _Text:
         for line in body.split("\n") if body else ():
             same = before.get(plain_words(line))
             if same and plain_words(line):
+                # Each line once, so that one that occurs twice stays twice.
                 yield same.pop(0)
             elif line.strip() or not self.is_html:
                 yield self.like(line, self.tail[:1] or self.head[-1:])

@@ -38,6 +38,7 @@ class Lists:
 
         async def scan() -> tuple[dict[str, Any], bool]:
             rows, pages = await self._scan("GET", "/contacts", params=wanted)
+            # Nothing moves within a single answer.
             return rows, pages > 1
 
         return await until_still(scan)
@@ -78,15 +79,18 @@ class Lists:
             try:
                 answer = await self._http.read(method, path, params=window, json=json, page=True)
             except (Refused, Missing) as error:
+                # As `Missing` or `Refused`, a rejected page would say something about a task or a contact.
                 raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
             found, has_more = _rows_of(answer, known)
             before = len(rows)
             rows.update(found)
+            # A short page alone is not the end: the server may give fewer rows than it was asked for.
             if not has_more:
                 return rows, pages
             if len(rows) == before:
                 msg = f"the list of {path} says that there are more rows, but returns no new ones"
                 raise BadAnswer(msg, system=SYSTEM)
+            # By what came, not by what was asked for, or a server with smaller pages would skip rows.
             skip += len(found)
         if most is not None:
             raise TooLong
@@ -96,6 +100,7 @@ class Lists:
 
 def _rows_of(answer: Answer, known: Known | None) -> tuple[list[tuple[str, Any]], bool]:
     """The rows of a page by their keys, and whether there are more pages."""
+    # A hash instead of the bytes, which would be kept beside the rows until the list is read.
     digest = blake2b(answer.content).digest()
     if known is not None and digest in known:
         return known[digest]

@@ -43,9 +43,11 @@ TYPES: Final = {
 }
 EARLIEST_START: Final = datetime(2015, 1, 1, tzinfo=UTC)
 """Reply takes no earlier ``startAt``."""
+# Reply refuses a due that is not after the start.
 _START_BEFORE_DUE: Final = timedelta(minutes=1)
 
 _WORD_JOINER: Final = "\u2060"
+# Reply fills in what stands in double braces. Text from another CRM may have such braces by chance.
 _BRACES: Final = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
 _OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}({MARKER_TOKEN})\s*+\Z")
 
@@ -107,7 +109,9 @@ def to_reading(task: WireTask, *, whole: bool) -> Reading:
         marker=marker,
         due=task.due_to,
         assignee=task.assigned_user_id,
+        # A row of a list has the id alone. The source is only in a task that was read by itself.
         sequence=task.sequence_id is not None or task.creation_source == "Sequence",
+        # Reply carries out a scheduled task by itself, at its start: nobody has to do it elsewhere.
         mirrored=not task.is_scheduled,
         whole=whole,
         created_at=task.created_at,
@@ -118,6 +122,7 @@ def state(task: WireTask) -> State:
     """New is open. Finished is done, unless the execution failed. Every other status is cancelled."""
     if task.status == "New":
         return State.OPEN
+    # As done, a message that failed or a step that the sequence dropped would close work that nobody did (L3).
     return State.DONE if task.status == "Finished" and not task.is_failed else State.CANCELLED
 
 

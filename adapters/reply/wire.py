@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from adapters.instants import hinted_instant, read_instant
 from adapters.reply.words import CREATION_SOURCE, STATUS, TASK_TYPE
 
+# Ids are integers today. Older pages of Reply's documentation show letters and digits.
 _ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]{0,63}")
 _SHOWN: Final = 40
 

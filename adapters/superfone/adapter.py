@@ -44,6 +44,7 @@ from syncer.contract.errors import (
 )
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
+# Superfone answers a larger page with an error, not with a shorter page.
 PAGE_SIZE: Final = 20
 REREADS: Final = 3
 
@@ -53,6 +54,7 @@ _NOBODY: Final = ("lead not found", "customer not found")
 # Any other 404 is not documented. It may come from a wrong address, so it does not prove that a lead is missing.
 RULES: Final = (
     Rule(400, NothingOpen, ("no open task",)),
+    # Before the missing lead, which has the same status: a full account must not make a lead look deleted.
     Rule(404, Full, ("storage is full",)),
     Rule(404, Missing, _NOBODY),
     Rule(404, Refused),
@@ -90,6 +92,7 @@ class SuperfoneAdapter(Adapter):
         key = settings.api_key.get_secret_value()
         self._http = Http(
             system=SYSTEM,
+            # An account file may have the address with or without this part. With two of them each call would be a 404.
             base_url=settings.base_url.removesuffix(_API) + _API,
             headers={"x-api-key": key},
             secrets=(key,),
@@ -144,6 +147,7 @@ class SuperfoneAdapter(Adapter):
         number only, so the lead is looked up first. Raises `Refused` without a phone number, `Ambiguous` if the numbers
         belong to several leads.
         """
+        # All numbers: a lead that has one as a secondary number would be made a second time.
         leads = [lead for phone in record.phones if (lead := await self._only_lead(phone)) is not None]
         if len({lead.remote_id for lead in leads}) > 1:
             raise _several(tuple(leads))
@@ -201,6 +205,7 @@ class SuperfoneAdapter(Adapter):
         """
         answer = await self._write(f"{_tasks_of(ref.contact)}/complete", None)
         closed = self._written(answer, ref.contact, {})
+        # Something may have been closed all the same, so the lane has to be read.
         if closed.state is not State.DONE:
             msg = f"the answer to a completion says that task {closed.remote_id} is open"
             raise InDoubt(msg, system=SYSTEM, status=answer.status)
@@ -260,6 +265,7 @@ class SuperfoneAdapter(Adapter):
                 msg = f"the tasks of lead {lead} do not end after {MAX_PAGES} pages"
                 raise BadAnswer(msg, system=SYSTEM)
             page = await self._page(lead, number)
+            # A new task has moved the rows from page to page, so one may have been skipped.
             if page.total_items != first.total_items:
                 return None
             more = _keyed(page)
@@ -267,6 +273,7 @@ class SuperfoneAdapter(Adapter):
             if more.keys() <= rows.keys():
                 break
             rows |= more
+        # One task made and one removed leave the total as it was, and still hide a row.
         return rows if len(rows) >= first.total_items else None
 
     async def _page(self, lead: str, number: int) -> TaskPage:
@@ -281,6 +288,8 @@ class SuperfoneAdapter(Adapter):
     def _listing(self, rows: dict[str, JsonValue], lead: str) -> Listing[Reading]:
         read = [self._read_row(row, lead) for row in rows.values()]
         tasks = [row for row in read if isinstance(row, Reading)]
+        # *complete* closes the newest one, so the order must not depend on the server's. Of two with the same time, the
+        # larger id is the newer task.
         tasks.sort(key=lambda task: (task.created_at, int(task.remote_id)), reverse=True)
         return Listing(tuple(tasks), tuple(row for row in read if isinstance(row, Unreadable)))
 

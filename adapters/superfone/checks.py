@@ -9,6 +9,7 @@ from adapters.superfone.wire import BAD_REQUEST
 from syncer.contract.adapter import Check
 from syncer.contract.errors import AdapterError, Missing, Unauthorized
 
+# No valid number, so no lead has it.
 PROBE_PHONE: Final = "+910000000000"
 PROBE_LEAD: Final = "1"
 

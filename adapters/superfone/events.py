@@ -38,6 +38,7 @@ class SuperfoneEvents:
         if lead is None:
             msg = "it names no lead"
             raise NotUnderstood(msg)
+        # Only whom to read: an event has no time, so what it says of the task may be older than what we know.
         return Told(contacts=(lead,))
 
 

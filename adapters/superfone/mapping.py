@@ -26,12 +26,10 @@ def create_body(draft: Draft, raw_type: str) -> dict[str, str]:
     """
     body = {"type": raw_type, "due_date": write_instant(draft.due)}
     # No call returns the note, so a marker would be useless, and people would see it.
-    # No call returns the note, so a marker would be useless, and people would see it.
     text, _marker = split_marker(draft.body)
     note = "\n".join(part.strip() for part in (draft.title, text) if part and part.strip())
     if note:
         body["customer_note"] = note
-    # The margin is for Superfone's clock, which may be ahead of ours.
     # The margin is for Superfone's clock, which may be ahead of ours.
     if draft.notify_at is not None and draft.now + NOTIFY_MARGIN < draft.notify_at <= draft.due:
         body["notify_at"] = write_instant(draft.notify_at)
@@ -63,6 +61,7 @@ def read_task(task: WireTask, lead: str) -> Reading:
         due=task.due_date,
         assignee=task.assignee_user_id,
         notify_at=task.notify_at,
+        # Superfone has types that its pages do not list. A create may close such a task, so it counts as in the slot.
         exclusive=raw_type != REMINDER,
         created_at=task.created_at,
         updated_at=task.updated_at,

@@ -57,9 +57,13 @@ class SuperfoneSettings(ConnectionSettings):
     discovery: Literal["contacts", "linked"] = "contacts"
     slot: Literal["earliest_due", "hold"] = "earliest_due"
     superseded: Literal["keep", "complete"] = "keep"
+    # Superfone closes the old tasks while it creates the new one. With a longer window, more of what people really
+    # finished just before creating another task would count as superseded.
     supersede_window: Duration = timedelta(seconds=2)
     reschedule: Literal["replace", "keep"] = "replace"
+    # A reminder closes nothing, so a to-do does not take the only place of a lead.
     todo_type: TaskType = "REMINDER"
+    # Each number without a lead costs a request, and Superfone documents no limit for them.
     lead_recheck: Duration = timedelta(hours=24)
     # Superfone documents no limit: a careful default.
     rate: Rates = (Rate(5, 1.0),)
@@ -71,6 +75,7 @@ def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
         lists_tasks=ListsTasks.PER_CONTACT,
         completes=Completes.TOP_OF_LANE,
         creates=CREATABLE,
+        # *complete* names neither a task nor a type, so there is no kind that it could refuse.
         completes_kinds=frozenset(Kind),
         exclusive=exclusive_kinds(settings.todo_type),
         lane=LanePolicy(
@@ -85,6 +90,7 @@ def capabilities_of(settings: SuperfoneSettings) -> Capabilities:
         contact_keys=("phone",),
         contact_recheck=settings.lead_recheck,
         watches_all_contacts=settings.discovery == "contacts",
+        # Title and text become a note that no call returns: nothing to compare, and nothing to wait for.
         shows=frozenset({TaskField.DUE}),
         same=same_text_value,
         notes=dict(NOTES),

@@ -20,6 +20,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "BOOKING": Kind.BOOKING,
 }
 _TYPES: Final = {kind: raw_type for raw_type, kind in KINDS.items()}
+# Superfone has no type for a message that is to be sent.
 CREATABLE: Final = frozenset(Kind) - MESSAGE_KINDS
 
 

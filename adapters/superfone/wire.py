@@ -30,12 +30,14 @@ from syncer.domain.redact import redact
 BAD_REQUEST: Final = 400
 
 
+# Any other state makes the row unreadable: taken for open it would be copied, taken for closed it would close copies.
 _STATES: Final = {"PENDING": State.OPEN, "COMPLETE": State.DONE}
 
 
 def read_id(value: object) -> str:
     """A 64-bit id as text. It may be sent as a number or as digits. Raises `ValueError`."""
     if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value):
+        # "007" and 7 are the same id.
         return str(int(value))
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63:
         return str(value)
@@ -173,6 +175,7 @@ def row_id(row: JsonValue) -> str | None:
 
 def row_key(index: int, row: JsonValue) -> str:
     """A key for a row of a list: its id, or else its position on the page and its text."""
+    # Two equal rows without an id are two rows, or the list would seem to lack one of its total.
     return row_id(row) or f"{index}:{json.dumps(row, sort_keys=True)}"
 
 
