@@ -25,6 +25,7 @@ class _Jumping(selectors.DefaultSelector):
             msg = "the adapter waits for something that never comes"
             raise RuntimeError(msg)
         self.now += max(timeout, 0.0)
+        # Real events still count: a thread may have woken the loop.
         return super().select(0)
 
 

@@ -38,6 +38,7 @@ class PartnerWire:
 
     def count_write(self) -> None:
         """One write, about to be carried out."""
+        # As the real client does: a run that has lost its lease must write nothing here, either.
         self._fence()
         self.writes += 1
 

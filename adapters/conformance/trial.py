@@ -69,6 +69,7 @@ def trial(
     """Make an asynchronous test of a bench a plain test, which fails, too, if a log line tells a secret."""
 
     async def main(trials: _Any, *args: P.args, **kwargs: P.kwargs) -> None:
+        # Every other failure would only say again that this is missing.
         if missing := await trials.to_write_next():
             pytest.skip(f"first {missing}")
         bench = trials.make()
@@ -236,6 +237,7 @@ class SetsField:
 
 def in_hours(hours: float) -> datetime:
     """An instant from now on, to the second and not to the minute."""
+    # With seconds, or an adapter that cuts them off would pass.
     return (now() + timedelta(hours=hours)).replace(second=17, microsecond=0)
 
 

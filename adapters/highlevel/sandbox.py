@@ -300,6 +300,7 @@ class HighLevelSandbox(Contacts, Sandbox):
 
     def _need(self, scope: str, location: str | None = None) -> None:
         if scope not in self.scopes:
+            # Public client code says that a missing scope is a 401, not a 403.
             raise Refusal(401, "The token is not authorized for this scope.")
         if location is not None:
             self._own_location(location)
@@ -325,6 +326,7 @@ def _changes(update: UpdateTaskBody) -> dict[str, object]:
         "assigned_to": update.assigned_to,
         "due": None if update.due_date is None else checked_due(update.due_date),
     }
+    # How a field is cleared is not documented, so it cannot be done here.
     return {name: value for name, value in named.items() if value is not None}
 
 

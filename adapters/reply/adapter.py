@@ -205,6 +205,7 @@ class ReplyAdapter(Adapter):
         """Read the task, to know its type. If that fails, the completion is not sent."""
         try:
             return await self.get_task(ref)
+        # As `NotSent` it would count as a failure of this task.
         except BudgetSpent:
             raise
         except (Unavailable, BadAnswer) as error:

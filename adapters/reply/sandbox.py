@@ -160,6 +160,7 @@ class ReplySandbox(Sandbox):
                 return row.id
             case "reversed":
                 return -row.id
+        # The order of lists is not documented. An odd factor shuffles the ids, and never makes two of them equal.
         return (row.id + self.seed) * 2654435761 % 2**32
 
     def _shown(self, task: SandboxTask, *, content: bool = False) -> Reply:

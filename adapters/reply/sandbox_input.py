@@ -17,6 +17,7 @@ _TITLES: Final = {400: "Bad Request", 404: "Not Found", 409: "Conflict", 429: "T
 _DEFAULT_TOP: Final = 25
 _MAX_TOP: Final = 1000
 _FILTER_FROM: Final = datetime(2000, 1, 1, tzinfo=UTC)
+# As documented: whoever does not send ``to`` misses what starts later.
 _FILTER_AHEAD: Final = timedelta(days=365)
 
 Test = Callable[[SandboxTask], bool]

@@ -190,6 +190,7 @@ class Organisation:
         self._leads[lead.id] = lead
         self._tasks[lead.id] = {}
         for phone in phones:
+            # Undocumented: which of two leads with one number is found. Here it is the older one.
             self._by_phone.setdefault(phone, lead.id)
         return lead.id
 

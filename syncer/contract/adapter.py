@@ -79,6 +79,7 @@ class Capabilities:
     completes: Completes
     creates: frozenset[Kind]
     completes_kinds: frozenset[Kind]
+    # What an author forgets to declare must be harmless: no lane, no edits, no cursor of changes.
     completes_sequences: bool = True
     exclusive: frozenset[Kind] = frozenset()
     lane: LanePolicy | None = None

@@ -200,6 +200,7 @@ class Base:
         self.tasks.update(changes.tasks)
         if changes.merged:
             self._follow(changes.merged)
+        # In the order in which the ledger stores them.
         for key in changes.forgotten:
             self.replicas.pop(key, None)
         self.replicas.update(changes.replicas)
@@ -281,6 +282,7 @@ class Base:
 
     def records_of(self, link: str) -> list[Record]:
         """The records of one person in all CRMs."""
+        # An index has its keys in the order in which they were stored. No decision may depend on that.
         return [self.records[key] for key in sorted(self.contacts_of(link)) if key in self.records]
 
     def records_with(self, key: str) -> list[Record]:
@@ -327,6 +329,7 @@ class Base:
             operations={op.id: op for task in wanted for op in self.operations_of(task)},
             records=known,
             links={key: self.links[key] for key in places if key in self.links},
+            # Those about nobody belong to every part.
             cursors={name: self.cursors[name] for about in ("", *persons, *keys) for name in self.cursors_about(about)},
             recent={alike: self.recent[alike] for link in persons for alike in self.recent_of(link)},
         )

@@ -114,6 +114,7 @@ def _parsed(text: str, region: str) -> phonenumbers.PhoneNumber | None:
 
 def _valid(text: str, region: str) -> phonenumbers.PhoneNumber | None:
     number = _parsed(text, region)
+    # Not `is_possible_number`: it looks at the length alone, and a number of nobody would join strangers.
     return number if number is not None and phonenumbers.is_valid_number(number) else None
 
 

@@ -61,6 +61,7 @@ def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict
     changed: dict[str, str] = {}
     for name, value in cursors.items():
         begin, _, link = name.rpartition(":")
+        # `NEWCOMER` names a contact key, which stays the same.
         if not value or link not in merged or not name.startswith((BEHIND, LEFT)):
             continue
         changed[name] = ""

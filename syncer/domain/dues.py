@@ -40,6 +40,7 @@ class Dues:
         """The day of an instant, in the zone of this CRM."""
         try:
             return due.astimezone(self.zone).date()
+        # Some zones have no local time at the very beginning and end of the calendar.
         except OverflowError:
             return due.date()
 
@@ -59,6 +60,7 @@ class Dues:
             return due is other
         if self.zone is None or not (self.step >= DAY or self.is_day(due) or self.is_day(other)):
             return abs(due - other) < self.step
+        # One of them is a day, which does not say at what time.
         return self.day(due) == self.day(other)
 
     def coarser(self, other: Dues) -> Dues:

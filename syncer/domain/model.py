@@ -104,6 +104,7 @@ _LABELS: Final[dict[Kind, str]] = {
     Kind.LINKEDIN: "LinkedIn message",
 }
 
+# Superfone has three kinds of calls, and Reply has one: a twin may have another kind in another CRM.
 _FAMILIES: Final[dict[Kind, str]] = {
     Kind.FOLLOW_UP_CALL: "call",
     Kind.FIRST_CALL: "call",
@@ -114,6 +115,7 @@ _FAMILIES: Final[dict[Kind, str]] = {
     Kind.TODO: "note",
 }
 
+# Completing one sends nothing: it only records a message, which perhaps nobody sent.
 MESSAGE_KINDS: Final = frozenset({Kind.EMAIL, Kind.SMS, Kind.WHATSAPP, Kind.LINKEDIN})
 
 

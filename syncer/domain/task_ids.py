@@ -21,6 +21,7 @@ _MARKER: Final = re.compile(
     rf"|^[ \t]*+(?:<[^<>]*+>)*+syncer:(?P<line>{MARKER_TOKEN})(?:<[^<>]*+>)*+[ \t\r]*+$",
     re.MULTILINE,
 )
+# The first task at a place has no number, so ``~1`` at the end is a part of a remote id.
 _INCARNATION: Final = re.compile(r"~([2-9]|[1-9][0-9]{1,8})\Z")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEPT: Final = 2
 """How many daily backups are kept."""
 
+# After so many pages (8 MB) the copy looks whether it is to end.
 _PAGES: Final = 2000
 _AS_COPY: Final = (
     # A program that opens the backup anywhere must see that it is a copy, and that no run holds it.
@@ -91,6 +92,7 @@ def put_back(source: Path, place: FilePlace) -> Path | None:
 def _swap(draft: Path, path: Path) -> Path:
     kept = path.with_name(f"{path.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
     # The log is moved, too, because it is part of the ledger.
+    # A link and not a move, so that there is a ledger at this path at every moment.
     os.link(path, kept)
     log = stale.log_of(path)
     if log.exists():
@@ -183,9 +185,11 @@ def _copy_pages(source: Path, draft: Path, ended: Callable[[], bool]) -> None:
     ):
         # Within one read transaction the writes of others are not seen, so that the copy never has to start again.
         reader.execute("BEGIN")
+        # BEGIN alone sees nothing yet: SQLite takes its view with the first read.
         reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
         reader.backup(writer, pages=_PAGES, progress=step, sleep=0)
         reader.execute("ROLLBACK")
+        # A backup must be one file, and a log would be a second one.
         writer.execute("PRAGMA journal_mode = DELETE").fetchall()
         for statement in _AS_COPY:
             writer.execute(statement)

@@ -29,6 +29,7 @@ def noted(machine: str, now: datetime, steady: float) -> dict[str, str]:
 def put_forward(cursors: Mapping[str, str], machine: str, now: datetime, steady: float) -> timedelta:
     """Return by how much the wall clock was put forward since the last run; zero if it was not or is not known."""
     then, seconds, boot = (*cursors.get(CLOCKS, "").split(" ", 2), "", "", "")[:3]
+    # The steady clock began anew since then, so there is nothing to compare with.
     if boot != machine or float(seconds) > steady:
         return timedelta(0)
     by = now - datetime.fromisoformat(then) - timedelta(seconds=steady - float(seconds))

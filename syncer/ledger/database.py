@@ -16,6 +16,7 @@ from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
 from syncer.ledger.questions import Ask
 
+# SQLite names the columns of a broken rule, PostgreSQL its index.
 _RULES: Final = {
     "replica.task, replica.system": "one_open_replica",
     "operation.task, operation.system, operation.action": "one_unsettled_operation",
@@ -87,9 +88,11 @@ class Database:
             yield
         except DBAPIError as error:
             raise told(self.where, self.place, error) from error
+        # From what goes around SQLAlchemy, see `_begin_sqlite`.
         except sqlite3.Error as error:
             raise told(self.where, self.place, error) from error
         except StatementError as error:
+            # An error of a column type, such as an instant without a zone: a bug of ours, not of the database.
             if error.orig is None:
                 raise
             raise error.orig from None

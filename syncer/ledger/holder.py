@@ -75,7 +75,9 @@ class Judge:
             # An earlier run of this process ended, and its lease could not be released, for example on a full disk.
             return True
         if holder.machine == owner.machine:
+            # On one machine the clock counts that nobody sets.
             return held.steady_until <= now.steady or not self.alive(holder)
+        # `alive` cannot tell: since the reboot, another process may have the same id.
         if self.local and holder.is_of_an_earlier_boot(owner):
             return True
         return held.expires_at <= now.at

@@ -159,6 +159,7 @@ class FilePlace(Place):
     def note_runs(self, runs: int) -> None:
         """Note the number of runs. If that fails, an old copy can be recognised only by its inode."""
         try:
+            # No run waits for the disk here: a note that a power cut loses only leaves an old copy unnoticed.
             write_private(self._side, b"%d %d %d\n" % (runs, *self._age), durable=False)
         except OSError as error:
             stale.logger().debug("ledger.runs_not_noted", file=str(self._side), words=error.strerror)
@@ -172,6 +173,7 @@ class FilePlace(Place):
 
     def _noted(self) -> tuple[int, stale.Age]:
         try:
+            # Whatever somebody put there, a link or a pipe, must not hold up a run.
             file = os.open(self._side, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
         except OSError:
             return 0, stale.Age()

@@ -204,6 +204,7 @@ def patched(before: list[Any], change: dict[str, Any]) -> list[Any]:
     return after
 
 
+# Not LIKE, for which the underscore of an id would stand for any character.
 _BEGINS: Final = "upper(substr(task.id, 1, :length)) = :begin"
 
 

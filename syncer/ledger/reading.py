@@ -31,6 +31,7 @@ from syncer.ledger.tables import METADATA
 T = TypeVar("T")
 Key = tuple[str, str]
 
+# SQLite before 3.32 takes at most 999 parameters in one statement.
 CHUNK: Final = 500
 RECENTLY: Final = timedelta(days=1)
 """For how long equal tasks are counted, to detect loops."""

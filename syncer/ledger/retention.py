@@ -102,6 +102,7 @@ def _old_lookups(connection: Connection, _now: datetime, limit: datetime) -> int
     return 0
 
 
+# Runs go before the lists that they use, and events before the tasks that they keep.
 _STEPS: Final[tuple[Callable[[Connection, datetime, datetime], int], ...]] = (
     _old_runs,
     _quiet_runs,

@@ -37,6 +37,7 @@ class Ledger(Answers):
     ``name`` is the account's name. ``clock`` gives the time where the caller passes none.
     """
 
+    # Of the class, because a process may have the same ledger open several times.
     _going: ClassVar[set[str]] = set()
     """The tokens of this process whose runs have not ended."""
 
@@ -219,6 +220,7 @@ class Ledger(Answers):
         self.reopen_if_moved()
         own = identity.taking_over(now, random_bytes)
         with self._database.writing() as connection:
+            # Taken and released within the transaction, only to make sure that nobody runs.
             self._take_lease(connection, owner, now, timedelta(0), alive)
             cursors = self._identify(connection, now, random_bytes)
             writing.store_cursors(connection, {**cursors, **identity.as_only_one(own)})
@@ -325,6 +327,7 @@ class Ledger(Answers):
         """Note that the ledger is backed up and cleaned up today. Returns the day before that; `date.min` for never."""
         with self._database.reading() as connection:
             before = identity.tended_on(reading.cursors(connection))
+        # Nearly every run finds the same day, and then writes nothing.
         if before != day:
             with self._database.writing() as connection:
                 writing.store_cursors(connection, identity.tended(day))

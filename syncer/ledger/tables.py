@@ -24,6 +24,7 @@ from sqlmodel import Field, SQLModel
 from syncer.ledger.columns import UtcDateTime, Words
 from syncer.ledger.triggers import refuse_changes
 
+# A migration can change only what has a name, and the databases would choose different ones.
 METADATA: Final = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -84,6 +85,7 @@ class ReplicaRow(Row, table=True):
     __tablename__ = "replica"
     __table_args__: ClassVar[Any] = (
         Index(
+            # L2, also if the engine is wrong: a second open copy cannot be stored.
             "one_open_replica",
             "task",
             "system",
@@ -119,6 +121,7 @@ class OperationRow(Row, table=True):
     __table_args__: ClassVar[Any] = (
         Index("ix_operation_latest", "task", "system", "action", "created_at"),
         Index(
+            # Of two unsettled operations of a slot, both might be carried out.
             "one_unsettled_operation",
             "task",
             "system",
@@ -159,6 +162,7 @@ class EventRow(Row, table=True):
     """
 
     __tablename__ = "event"
+    # SQLite would give the number of a deleted row once more, and the last number tells an old copy (`stale.Age`).
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     id: int | None = Field(
@@ -224,6 +228,7 @@ class LeaseRow(Row, table=True):
     token: str = Field(sa_type=Words)
     machine: str = Field(sa_type=Words)
     pid: int
+    # 53 bits, because a shorter float of PostgreSQL would round the seconds away.
     started: float = Field(sa_type=Float(53))
     acquired_at: datetime = Field(sa_type=UtcDateTime)
     expires_at: datetime = Field(sa_type=UtcDateTime)
@@ -290,6 +295,7 @@ class TellingRow(Row, table=True):
     """
 
     __tablename__ = "telling"
+    # Or a new message could get the number of a deleted one, and be sent before older ones.
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer(), "sqlite"))

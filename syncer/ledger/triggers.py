@@ -30,6 +30,7 @@ APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
             "FOR EACH ROW EXECUTE FUNCTION event_is_append_only()"
         ),
         (
+            # A trigger for rows does not see TRUNCATE.
             "CREATE TRIGGER event_is_not_emptied BEFORE TRUNCATE ON event "
             "FOR EACH STATEMENT EXECUTE FUNCTION event_is_append_only()"
         ),

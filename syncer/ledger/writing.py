@@ -25,6 +25,7 @@ _replica = REPLICAS.table
 
 _SURVIVOR: Final[BindParameter[str]] = bindparam("survivor")
 _ABSORBED: Final[BindParameter[str]] = bindparam("absorbed")
+# The link is deleted last, because records and tasks refer to it.
 _MERGE: Final = (
     update(_record).where(_record.c.link == _ABSORBED).values(link=_SURVIVOR),
     update(_task).where(_task.c.contact == _ABSORBED).values(contact=_SURVIVOR),
@@ -37,6 +38,7 @@ _failing = FAILING.table
 _READABLE: Final = delete(_failing).where(
     and_(*(_failing.c[name] == bindparam(f"of_{name}") for name in ("system", "what", "key")))
 )
+# Inline: else SQLAlchemy would fetch the new ids, which nobody needs.
 _APPEND: Final = insert(EVENTS.table).inline()
 
 
@@ -74,6 +76,7 @@ def store_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
 def _store_contacts(connection: Connection, changes: Changes, merged: Mapping[str, str], now: datetime) -> None:
     links = {*changes.links.values(), *merged, *merged.values(), *(task.contact for task in changes.tasks.values())}
     _upsert(connection, _contact, [{"id": link, "created_at": now} for link in sorted(links)], columns=())
+    # Not the link: a record does not know its own, and would remove it.
     columns = ("name", "phones", "emails")
     _upsert(connection, _record, RECORDS.rows(changes.records.values()), columns=columns)
     # A link may be stored before its record was read. Then the record has no keys yet.
