@@ -76,6 +76,7 @@ def main() -> None:
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    # As shells tell that a signal ended a process.
     raise SystemExit(128 + number)
 
 

@@ -106,6 +106,7 @@ class _Daemon:
             for watch in watching:
                 watch.cancel()
         finally:
+            # First: what is being moved may have begun to serve another account.
             await asyncio.gather(*self._moving.values())
             await asyncio.gather(*(self._end(service) for service in self._services.values()))
             self._scheduler.shutdown(wait=False)
@@ -125,6 +126,7 @@ class _Daemon:
             await self._connect(service)
             async with self._ledger(service):
                 pass
+        # Both pass, and the first turn finds out.
         except (Stopped, Locked):
             pass
         except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others
@@ -167,6 +169,7 @@ class _Daemon:
             service.again = True
             return
         service.busy = asyncio.get_running_loop().create_future()
+        # No grace time: a run that the loop is late for is made all the same.
         self._scheduler.add_job(self._turn, _NOW, args=[service], id=str(id(service)), misfire_grace_time=None)
 
     async def _turn(self, service: Service) -> None:
@@ -177,9 +180,11 @@ class _Daemon:
         except Exception as error:  # noqa: BLE001 - a bug of ours ends one run, not the daemon
             self._fail(service, error)
             await self._watch.failed(service.account.name, failure_of(error).message, trouble_of(error))
+            # Only another key or another ledger helps, and either is a change of the files, which is noticed.
             if isinstance(error, WrongAccount):
                 service.out, service.ended = Exit.WRONG, True
         finally:
+            # What runs for a few contacts wrote is counted from one whole run to the next, see `hints.look_at_hints`.
             service.in_parts.clear()
             if service.busy is not None:
                 service.busy.set_result(None)
@@ -316,6 +321,7 @@ class _Daemon:
     async def _watch_files(self) -> None:
         """Use changes of the account files while the daemon runs."""
         while True:
+            # At least once an interval, or the next run would still be made by the old file.
             await asyncio.sleep(min((LOOK_AGAIN, *(service.interval for service in self._services.values()))))
             try:
                 if not await self._files.have_changed():
@@ -330,6 +336,7 @@ class _Daemon:
 
     def _take_up(self, look: Look) -> None:
         """Serve the files as they are now. If a file is broken, its last valid content stays in use."""
+        # What is being moved is looked at again when that is done.
         for path in {*look.accounts, *self._services} - self._moving.keys() - look.broken:
             served, wanted = self._services.get(path), look.accounts.get(path)
             if served is None or served.account != wanted:
@@ -362,6 +369,7 @@ class _Daemon:
     async def _stay_present(self) -> None:
         """Keep storing in the ledger that we are running, also during a long run or a long pause."""
         while True:
+            # Two entries in a row may fail before others take this process for dead.
             await asyncio.sleep(presence.TERM.total_seconds() / 3)
             for service in list(self._services.values()):
                 if service.out is None and not service.ended:

@@ -78,6 +78,7 @@ def worst(statuses: Iterable[Exit]) -> Exit:
 
 def failure_of(error: BaseException) -> CommandFailure:
     """Return what to tell people about an exception. An unexpected one is a bug, and the message says where."""
+    # What inherits from `LedgerError` comes before it, because each has another exit status.
     match error:
         case Stopped():
             return CommandFailure(error.exit_status, str(error))

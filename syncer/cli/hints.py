@@ -18,6 +18,7 @@ AGAIN: Final = 3.0
 """Seconds until a task is searched for again that its CRM's search does not show yet."""
 FORWARD_EVERY: Final = 10.0
 """The least seconds between two whole runs that events bring forward."""
+# A search that lags shows a new task within seconds. After a minute the task is not late, but gone.
 _LOOKED_FOR: Final = timedelta(minutes=1)
 
 
@@ -53,6 +54,7 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     book.done(hint for hint in hints if hint not in later)
     return Looked(
         part.report,
+        # If all of them are put off, another look would find the same ones.
         more=len(hints) == PERSONS and len(later) < PERSONS,
         whole=bool(part.unknown) or part.report["hit"],
         later=bool(later),

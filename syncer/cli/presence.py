@@ -66,6 +66,7 @@ def announce(ledger: Ledger, since: datetime) -> None:
         if found is not None and not found.is_ours and found.lives(now):
             msg = f"{found.in_words}; stop it first, or start one run beside it: syncer sync --once"
             raise ServedElsewhere(msg)
+        # If another process wrote in between, look again at what it wrote.
         if ledger.exchange(_CURSOR, said, _written(Presence(owner, since, now + TERM))):
             return
 

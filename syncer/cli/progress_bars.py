@@ -68,6 +68,7 @@ class _Board:
 
     def _tell(self, ended: threading.Event) -> None:
         while not ended.wait(EVERY):
+            # A copy: accounts come and go while this thread reads.
             for account, progress in list(self._accounts.items()):
                 for line in lines_of(account, progress):
                     complain(line)

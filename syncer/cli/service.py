@@ -31,6 +31,7 @@ class Service:
     out: Exit | None = None
     ended: bool = False
     again: bool = False
+    # True at first, because events may have been stored before this process began.
     hinted: bool = True
     forward_at: float = -hints.FORWARD_EVERY
     in_parts: dict[str, int] = field(default_factory=dict)

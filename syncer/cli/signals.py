@@ -120,6 +120,7 @@ class Stop:
 
 
 def _end_process(number: int) -> NoReturn:
+    # A progress bar that is cut off leaves the cursor hidden.
     if sys.stderr.isatty():
         sys.stderr.write(_SHOW_CURSOR)
     sys.stdout.flush()

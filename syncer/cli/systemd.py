@@ -40,6 +40,7 @@ class Systemd:
         """Send signs of life from the event loop, so that they end if the loop hangs."""
         while self._address and self.watchdog:
             self._tell("WATCHDOG=1")
+            # systemd's manual recommends half of the time at most.
             await asyncio.sleep(self.watchdog / 3)
 
     def _tell(self, *lines: str) -> None:
@@ -47,6 +48,7 @@ class Systemd:
             return
         # If systemd does not listen any more, the work goes on.
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            # If systemd is slow to read, the event loop must not wait for it.
             sender.settimeout(0)
             sender.connect(self._address)
             sender.send("\n".join(lines).encode())

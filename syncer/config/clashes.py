@@ -79,6 +79,7 @@ def _same_remote(first: Account, second: Account, system: str) -> bool:
     here, there = first.connections[system], second.connections[system]
     if _host(here) != _host(there):
         return False
+    # One key may open several places, and several keys one place: where both name theirs, the names decide.
     if here.place is not None and there.place is not None:
         return here.place == there.place
     return any(mine == its for mine in _secrets(here) for its in _secrets(there))
@@ -86,6 +87,7 @@ def _same_remote(first: Account, second: Account, system: str) -> bool:
 
 def _host(settings: ConnectionSettings) -> tuple[str, int | None]:
     parts = urlsplit(settings.base_url)
+    # With and without the usual port, the address is the same.
     return _one_name(parts.hostname or ""), parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 

@@ -146,6 +146,7 @@ def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list
             if not found:
                 broken.append(ConfigError([f"{path}: this folder has no account file (*.toml); {_ADVICE}"]))
         for file in found:
+            # A file that is named twice, or once more through a link, is one account.
             files.setdefault(os.path.realpath(file), file)
     return list(files.values()), broken
 
@@ -156,6 +157,7 @@ def _is_account_file(name: str) -> bool:
 
 def _read(path: Path, complaints: Complaints) -> dict[str, Any]:
     try:
+        # Some editors begin a file with a byte order mark, which TOML does not know.
         return tomllib.loads(read_whole(path, limit=_LONGEST).decode("utf-8-sig"))
     except FileNotFoundError:
         complaints.add("", f"there is no such file; {_ADVICE}")
@@ -192,6 +194,7 @@ class _Reader:
         routes = self._routes(connections)
         users = self._users()
         self._complaints.raise_if_any()
+        # Never: whatever is missing has left a complaint.
         if account is None or ledger is None or sync is None or events is None or alarms is None:
             raise AssertionError
         return Account(

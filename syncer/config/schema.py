@@ -88,6 +88,7 @@ def check_ledger(value: str, info: ValidationInfo) -> str:
     if value.startswith("postgresql+psycopg://"):
         return value
     file = value.removeprefix("sqlite:///")
+    # Options after a question mark would become part of the file's name.
     if file == value or file in {"", ":memory:"} or "?" in file:
         msg = "expected sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"
         raise ValueError(msg)
@@ -100,6 +101,7 @@ def check_ledger(value: str, info: ValidationInfo) -> str:
 def _password(url: str) -> str:
     try:
         parts = urlsplit(url)
+        # PostgreSQL takes a password among the parameters, too.
         return parts.password or "".join(parse_qs(parts.query).get("password", ()))
     except ValueError:
         return ""

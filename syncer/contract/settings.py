@@ -145,6 +145,7 @@ class SecretReference(SecretStr):
         if not secret.strip().isascii() or not secret.strip().isprintable():
             msg = f"{self._scheme}:{self._name} does not contain a key: it has characters that a header cannot have"
             raise ValueError(msg)
+        # A file that an editor wrote ends with a newline, which would become part of the header.
         self._secret_value = secret.strip()
 
     def get_secret_value(self) -> str:
@@ -164,6 +165,7 @@ class SecretReference(SecretStr):
         return self.place == other.place
 
     def __hash__(self) -> int:
+        # Two secrets may become equal when they are looked up, and equal objects must have equal hashes.
         return 0
 
 

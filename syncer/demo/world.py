@@ -152,6 +152,7 @@ class DemoWorld:
             sandbox.fault = partial(self._planned_fault, system)
         if journal is not None:
             self._replay(journal)
+        # Only now, or the replay would write everything into the journal once more.
         self._journal = journal
 
     @property
@@ -165,6 +166,7 @@ class DemoWorld:
 
     def act(self, system: str, verb: str, **fields: Any) -> str:
         """A person acts in a CRM. Returns the id of the task or contact. Raises `NotPossible`, `KeyError`."""
+        # One instant for the whole event, so that a replay at that instant gives the same ids and times.
         self._moment = self._clock()
         try:
             desk = self.desks[system]
@@ -224,6 +226,7 @@ class DemoWorld:
                 )
             )
         self._moment = None
+        # A sandbox may run for days, and would keep every call.
         del sandbox.calls[:-_CALLS_KEPT]
 
     # what has happened before ----------------------------------------------------------------------

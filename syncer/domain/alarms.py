@@ -45,6 +45,7 @@ class Alarm(NamedTuple):
 
     @property
     def heading(self) -> str:
+        # A newer version may have stored an alarm that this one does not know.
         return AlarmName(self.name).heading if self.name in set(AlarmName) else self.name
 
     def as_json(self) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def _identity(ledger: str) -> LedgerIdentity:
 
 
 def _seconds(now: datetime) -> int:
+    # A clock that is wrong by decades must still give an id of ten characters.
     return min(max(int((now - _EPOCH).total_seconds()), _FIRST), _LAST)
 
 

@@ -14,6 +14,7 @@ from syncer.ledger.tables import METADATA
 
 MOST: Final = 20_000
 """The most hints that may wait. More are refused, since regular runs read everything sooner or later."""
+# Longer than any CRM repeats a delivery, as far as that is documented: three days.
 KNOWN_FOR: Final = timedelta(days=7)
 _hint: Final = METADATA.tables["hint"]
 _delivery: Final = METADATA.tables["delivery"]

@@ -174,6 +174,7 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
 
     def open_file() -> sqlite3.Connection:
         with place.connecting():
+            # Our own statements begin transactions. A ledger may be opened in one thread and used in another.
             connection = sqlite3.connect(
                 uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )

@@ -66,6 +66,7 @@ class Access:
     @property
     def cookie(self) -> str:
         """The cookie that a browser stores instead of the token."""
+        # Made from the token: another token ends every session, a restart ends none.
         return _signed(self.listening.token.encode(), b"page") if self.listening.token else ""
 
     @property
@@ -81,6 +82,7 @@ class Access:
         if headers.get("sec-fetch-site", "") not in _OWN:
             return False
         origin = headers.get("origin")
+        # Then the form token alone decides.
         if origin is None:
             return True
         ours = {headers.get("host", "").lower(), urlsplit(self.listening.public_url).netloc.lower()} - {""}

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from syncer.web.access import COOKIE, HEADERS, Access
 
 _FREE: Final = ("/healthz", "/readyz", "/token")
+# No CRM has our token. Whether an event is genuine is checked by its reader.
 _FREE_BELOW: Final = ("/events/", "/static/")
 _MISDIRECTED: Final = 421
 
@@ -34,6 +35,7 @@ class Gate:
                 ours = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     ours.setdefault(name, value)
+                # Pages show customers: nothing of them may stay in a browser after the session.
                 ours.setdefault("Cache-Control", "no-store")
             await send(message)
 
@@ -49,6 +51,7 @@ class Gate:
         free = path in _FREE or path.startswith(_FREE_BELOW)
         if free or self._access.lets_in(headers, _cookie(headers.get("cookie", ""))):
             return self._app
+        # A program can do nothing with a form for the token.
         if path == "/metrics" or scope["method"] not in {"GET", "HEAD"}:
             return _unauthorized()
         return self._ask

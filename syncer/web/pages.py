@@ -233,6 +233,7 @@ def _back(account: str, form: dict[str, str], said: str) -> Response:
     """Redirect to the page with the button."""
     home = f"/accounts/{quote(account)}"
     back = form.get("back", "")
+    # Only to a page of ours: anybody can make a form that names another site.
     where = back if back == "/" or (back.startswith("/accounts/") and back.isprintable()) else home
     mark = "&" if "?" in where else "?"
     return RedirectResponse(f"{where}{mark}said={said}", _SEE_OTHER)

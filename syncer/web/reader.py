@@ -44,6 +44,7 @@ class Reader:
 
     def picture(self, now: datetime) -> Picture:
         """Return the data of the account's page."""
+        # Two requests at once would add the same runs to the day twice.
         with self._lock, self._open() as ledger:
             pages = Pages(ledger)
             new = pages.runs(self._day.seen, now - _DAY, _MOST)

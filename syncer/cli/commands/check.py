@@ -117,6 +117,7 @@ async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Foun
     sick = {system for system, tried in checks.items() if any(check.ok is False for check in tried)}
     working = {system: adapter for system, adapter in adapters.items() if system not in sick}
     capabilities = {system: adapter.capabilities for system, adapter in adapters.items()}
+    # The team is read only to compare it with [[users]]: it may need a permission that no run needs.
     return _Found(checks, warnings_of(account, capabilities, await _teams(working) if account.users else {}))
 
 

@@ -221,4 +221,5 @@ def _user(one: Match) -> dict[str, int | str]:
 
 
 def _as_id(user: str) -> int | str:
+    # A number as people see it there. With leading zeros it would be another id.
     return int(user) if user.isascii() and user.isdigit() and len(user) < 19 and str(int(user)) == user else user

@@ -63,6 +63,7 @@ def make_plan(session: Session, out: Path | None) -> int:
         if out is not None:
             saved_plan.check_place(out)
         status = Exit(run_accounts(session, work))
+        # After a signal, accounts may be missing.
         if out is not None and reports and status < Exit.SIGINT:
             _save(session, out, reports)
     except PlanFileError as error:
@@ -112,6 +113,7 @@ async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> R
     began, writes = hand.clock(), _writes(hand)
     try:
         return await stop.finish(run(hand, options), hand.adapters.values())
+    # Another process runs the account, and its run must not be stored as ended.
     except (Busy, LeaseLost):
         raise
     except Exception as error:
@@ -130,6 +132,7 @@ def _writes(hand: AccountInHand) -> int:
 
 def _finish(hand: AccountInHand, began: datetime, error: Exception) -> None:
     for broken in hand.ledger.runs(1):
+        # An older one without an end is not ours to end.
         if broken.finished_at is None and broken.started_at >= began:
             hand.ledger.finish_run(broken.id, hand.clock(), "stopped", {"message": failure_of(error).message})
 

@@ -45,6 +45,7 @@ def write_account(file: Path, tables: Mapping[str, Any], keys: Mapping[tuple[str
             written.append(key_file)
             content[table][setting] = f"file:{key_file.name}"
         _write(file, _HEAD + to_toml(content))
+    # Also after Ctrl+C: files of a first try would be in the way of the next one.
     except BaseException:
         for key_file in written:
             with suppress(OSError):

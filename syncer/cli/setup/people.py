@@ -27,6 +27,7 @@ def match(teams: Teams) -> tuple[list[Match], list[tuple[str, TeamMember]]]:
     """
     left = {system: list(members) for system, members in teams.items()}
     found: list[dict[str, TeamMember]] = []
+    # E-mails first: two people may have the same name.
     for key in (_email, _name):
         for same in _groups(left, key):
             found.append(same)

@@ -47,6 +47,7 @@ def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = ""
 def await_a_run(ledger: Ledger, now: datetime) -> None:
     """Note that a daemon begins to serve the account, so that a good run is expected from now on."""
     good_at, awaited = ledger.good_at(), _awaited(ledger)
+    # A time that is still to come was noted before our clock was set back, and would keep the alarm away until then.
     if awaited is None or (good_at is not None and good_at >= awaited) or awaited > now:
         ledger.exchange(AWAITED, "" if awaited is None else awaited.isoformat(), now.isoformat())
 

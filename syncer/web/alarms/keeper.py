@@ -82,6 +82,7 @@ class AlarmKeeper:
     def _judge(self, ledger: Ledger) -> dict[str, Alarm]:
         book, now = AlarmBook(ledger), self._clock()
         stored = ledger.alarms_on()
+        # Messages about those in memory were made already, and must not be made again.
         before = {**stored, **{name: self.on[name] for name in self._in_memory if name in self.on}}
         facts = facts_of(ledger, self.account, now, self._trouble)
         self._good_at = facts.good_at or self._good_at
@@ -122,7 +123,9 @@ class AlarmKeeper:
     async def tell(self) -> None:
         """Send the messages that are due: all ways at once, and those of each alarm in order."""
         async with self._telling:
+            # Before the look, or news that comes during it would be forgotten.
             self._pending = False
+            # Backwards, so that the oldest one stays: the messages of an alarm go in their order.
             loose = {(one.alarm, one.way): one for one in reversed(self._loose)}
             try:
                 found = await self._apart(partial(self._in_ledger, lambda ledger: AlarmBook(ledger).tellings()))

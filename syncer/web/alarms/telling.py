@@ -63,6 +63,7 @@ async def run_command(command: str, message: str) -> None:
     quiet = asyncio.subprocess.DEVNULL
     try:
         words = shlex.split(command)
+        # In a session of its own: Ctrl+C at the daemon's terminal must not end it halfway.
         process = await asyncio.create_subprocess_exec(
             *words, stdin=asyncio.subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
         )
