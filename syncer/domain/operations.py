@@ -45,7 +45,7 @@ class Operation:
     """One intended write.
 
     ``contact`` is the contact's id in that CRM. ``remote_id`` is the replica to complete or to edit; for a create it
-    is set once the task was created.
+    is set once the task was created. ``due`` is what a create sends; for a completion, what a list showed before it.
 
     ``before`` and ``seen`` are used to settle the operation when its answer is lost. ``before`` has the ids of the
     contact's tasks that were open just before the request. ``seen`` has, in a lane, all ids that were there, and

@@ -143,14 +143,14 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
 
 
 def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
-    """Whether the completed task is a recurring one: it is open again with another due date."""
+    """Whether the completed task is a recurring one: it is open again with a due date that it did not show before."""
     # Tasks in a lane do not recur, and the answer there may be about another task.
     if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
         return False
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
     if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
-    return not context.policy.same_due(reading, replica)
+    return not (context.policy.same_due(reading, replica) or context.is_due(operation, reading.due))
 
 
 def _item(ref: TaskRef, need: Need) -> ReadItem:

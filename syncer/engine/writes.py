@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -89,7 +89,7 @@ class Requests:
             sent_at=now,
             remote_id=planned.remote_id,
             raw_type=connection.adapter.raw_type(task.kind),
-            due=task.due,
+            due=_due_before(connection, planned) if planned.action is Action.COMPLETE else task.due,
             # Rows that could not be read were there before, so the request has not made them.
             seen=tuple(row.remote_id for row in connection.seen.unreadable if row.remote_id and row.contact == contact),
             fingerprint=fingerprint(task, context.base, planned.system, contact),
@@ -323,6 +323,15 @@ class Requests:
             assignee=context.policy.user_id(operation.system, task.assignee),
             notify_at=task.notify_at if task.put_back else None,
         )
+
+
+def _due_before(connection: Connection, completion: Planned) -> datetime | None:
+    """Return the due date that the list showed for a copy before it is completed, if there is a list.
+
+    The copy may have moved since it was last read by itself. Then it is no next date that the completion caused.
+    """
+    row = connection.seen.rows.get(completion.remote_id or "")
+    return None if row is None else row.due
 
 
 def _effects(connection: Connection, made: Reading, before: Listing[Reading], after: Listing[Reading]) -> Effects:

@@ -244,3 +244,22 @@ def test_what_a_lost_ledger_made_and_somebody_finished_does_not_tell_who_we_are_
     world.good()
     assert world.lane(lead) == []
     world.quiet()
+
+
+def test_a_due_that_the_list_showed_before_a_lost_completion_is_no_next_date(stage: Make) -> None:
+    """The task itself could not be read in time. What moved before the request was not moved by it."""
+    world = stage()
+    _, _, person = world.everywhere()
+    origin = world.highlevel.person_creates(person, "Ring", due=world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.reply.person_completes(copy.id)
+    world.highlevel.person_reschedules(origin, world.due(hours=9))
+    world.fail("highlevel", "task", Fault.ERROR_BEFORE, times=4)
+    world.fail("highlevel", "complete", Fault.LOST_REQUEST)
+    assert ("highlevel", "in_doubt") in waiting(world.again())
+
+    world.good()
+
+    assert world.open() == (0, 0, 0)
+    world.quiet(2)

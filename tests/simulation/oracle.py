@@ -17,6 +17,7 @@ from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import SeenTask
 from tests.simulation.stage import PROCESS, SimulationStage
+from tests.simulation.story import UNTOLD
 
 MISSING = (400, 404)
 """How CRMs say that there is no such task."""
@@ -117,6 +118,7 @@ class Oracle(Machines):
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
         doubtful = None if outcome.report is None else [i for i in outcome.report.waiting if i.reason == "in_doubt"]
         self.doubts = None if doubtful is None else {(item.task, item.system) for item in doubtful}
+        self._excuse_moves_unread()
         if outcome.report is not None:
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
         if outcome.clean and outcome.report is not None:
@@ -129,6 +131,19 @@ class Oracle(Machines):
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
             not_looked_at = outcome.waiting_copies | failed | self._unread(unread)
             self.seen_by_a_clean_run(until, not_looked_at, machine)
+
+    def _excuse_moves_unread(self) -> None:
+        """Excuse tasks of which a copy was rescheduled after the last read before a completion that is in doubt now.
+
+        It looks like a recurring task that our completion moved to its next date.
+        """
+        read_at = dict.fromkeys(("reply", "highlevel"), self.began)
+        read_at["highlevel"] -= self.stage.highlevel.lag
+        for story in filter(self.is_closed, self.stories.values()):
+            dues = [typed for typed in story.typed if typed.field == "due" and not typed.made]
+            unread = {typed.copy for typed in dues if typed.copy[0] in read_at and typed.at >= read_at[typed.copy[0]]}
+            if any(self.doubts is None or self._id_in(copy) in self.doubts for copy in unread):
+                story.excused |= UNTOLD
 
     def _failed(self, items: set[tuple[str, str]]) -> set[Copy]:
         """Return the copies that a run listed as unread, or whose contact it listed.
