@@ -64,6 +64,7 @@ class Grouping:
         self.readings = {system: [row for row in rows if self._fits(row)] for system, rows in rows_read.items()}
         self._at = {row.place: row for rows in self.readings.values() for row in rows}
         self.groups: dict[str, Group] = {}
+        self._unclear: set[str] = set()
 
     def _fits(self, reading: Reading) -> bool:
         if reading.key in self._work.base.replicas:
@@ -89,6 +90,7 @@ class Grouping:
                 members[self._task_of(row, markers.get(row.key), named)].append(row)
             for task, found in members.items():
                 self._put(task, found)
+        self._leave_unclear()
         for key, marker in markers.items():
             named_task = named_by(base, marker)
             group = self.groups.get(marker.task if named_task is None else named_task.id)
@@ -149,6 +151,11 @@ class Grouping:
             for row in opens:
                 own = self._work.fresh_id(row)
                 self.groups[own] = Group(own, {row.system: row})
+        elif self._is_unclear(task, opens):
+            self._unclear.add(task)
+            for row in opens:
+                own = self._work.fresh_id(row)
+                self.groups[own] = Group(own, {row.system: row}, held=Reason.DONE_OR_REOPENED)
         elif opens:
             first = min(opens, key=lambda row: self._rank(task, row))
             group.open[first.system] = first
@@ -160,6 +167,24 @@ class Grouping:
         for row in rows:
             if row.state is not State.OPEN:
                 group.closed[row.system].append(row)
+
+    def _is_unclear(self, task: str, opens: list[Reading]) -> bool:
+        """Whether nothing tells which of these open rows is the copy: two that differ fit the task equally.
+
+        People copied the text of one into the other, so the older one is the copy, if both times are known.
+        """
+        ranks = [self._rank(task, row) for row in opens]
+        best = [row for row, rank in zip(opens, ranks, strict=True) if rank == min(ranks)]
+        differ = any(not is_like(self._policy, row, best[0]) for row in best[1:])
+        return differ and any(row.created_at is None for row in best)
+
+    def _leave_unclear(self) -> None:
+        """Mark the tasks of which one of several rows is the copy as unsure, so that they get no further copy."""
+        for task in self._unclear:
+            if self.groups[task].readings:
+                self.groups[task].unsure = True
+            else:
+                del self.groups[task]
 
     def _is_second(self, row: Reading, first: Reading) -> bool:
         """Whether the row is a second copy, and not a task that people made by copying a text.

@@ -257,6 +257,27 @@ def test_a_copy_that_was_moved_is_ours_still_though_people_finished_another_task
     assert found.base.replicas[ours.key].task == task.id
 
 
+@pytest.mark.parametrize("origin_is_read", [False, True])
+@pytest.mark.parametrize("times_are_known", [False, True])
+def test_of_two_different_tasks_with_one_marker_the_older_is_the_copy_and_without_their_times_neither(
+    *, origin_is_read: bool, times_are_known: bool
+) -> None:
+    """People pasted the text of the copy, and nothing else tells which of the two we made: neither may be closed."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [copy] = copies_of(task, [PLAIN], due=at(days=5))
+    rows = [replace(copy, remote_id="b"), replace(copy, remote_id="a", due=at(days=9))]
+    if times_are_known:
+        rows = [replace(row, created_at=at(hours=hours)) for row, hours in zip(rows, (-2, -1), strict=True)]
+    found = rebuilt(*rows, *(copies_of(task, [TYPED]) if origin_is_read else []))
+    b, a = (found.base.tasks[found.base.replicas[row.key].task] for row in rows)
+    assert (b.id, a.id) == (task.id if times_are_known else f"{PLAIN}:b", f"{PLAIN}:a")
+    if times_are_known:
+        assert not a.held
+    else:
+        # Nor is the task copied again: one of the two is its copy.
+        assert {one.held for one in found.base.tasks.values()} == {Reason.DONE_OR_REOPENED}
+
+
 def test_a_marker_of_another_persons_task_is_in_a_text_that_somebody_copied() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     pasted = a_reading(PLAIN, "x", person="p2", marker=marker_of(task, OTHER_LEDGER), title="Call", due=at(days=9))
