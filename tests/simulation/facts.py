@@ -237,9 +237,11 @@ class Facts(Memory):
     def contact_gone(self, system: str, contact: str) -> None:
         """People delete a contact, and its tasks with it."""
         person = self.persons_gone[system, contact] = self.persons[system, contact]
-        for story in self.stories.values():
+        for name, story in self.stories.items():
             if story.person == person:
                 story.gone.add(system)
+                there = self.copies(name).items()
+                story.gone_copies |= {at for at, task in there if (at[0], task.contact) == (system, contact)}
                 story.ended |= self.closes_deleted
                 story.deeds.add("deleted")
                 # There is no lead any more to put it back to.

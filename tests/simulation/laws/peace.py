@@ -46,7 +46,9 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         copies = facts.open_copies(name)
         if not _is_judged(story, copies) or _is_never_read(facts, story, copies, waits):
             continue
-        task_ids = {task for task in map(facts.task_id, facts.copies(name)) if task is not None}
+        # Of equal tasks, one may have had no other copy than the one that went with its contact.
+        known = {*facts.copies(name), *(story.gone_copies if story.many > 1 else ())}
+        task_ids = {task for task in map(facts.task_id, known) if task is not None}
         here = set().union(*(listed[task] for task in task_ids))
         if facts.is_closed(story):
             if facts.must_be_closed(story):
@@ -178,11 +180,12 @@ def _has_anothers(facts: Facts, name: str, story: Story) -> bool:
 def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], listed: Listed) -> None:
     """A task of theirs that a race closed is put back, as soon as no task of theirs is in the slot.
 
-    Nothing is created in a lane that cannot be read. The task waits and is listed.
+    Nothing is created in a lane that cannot be read. The task waits and is listed, if a run could read it before.
     """
     if not story.to_put_back or any(where == "superfone" for where, _ in copies):
         return
-    if facts.is_ailing("superfone", story) and any(where == "superfone" for where, _ in listed):
+    told = any(where == "superfone" for where, _ in listed) or not any(map(facts.task_id, facts.copies(name)))
+    if facts.is_ailing("superfone", story) and told:
         return
     if "superfone" in story.systems and not slot(facts, story, theirs=True):
         raise Violation("L6", f"{name} was closed by a race and is not put back: {sorted(listed)}")
