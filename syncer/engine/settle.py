@@ -150,7 +150,8 @@ def moved_on(context: RunContext, operation: Operation, reading: Reading) -> boo
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
     if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
-    return not (context.policy.same_due(reading, replica) or context.is_due(operation, reading.due))
+    same = context.policy.dues_of(operation.system).same
+    return not any(same(reading.due, before) for before in (replica.due, operation.due))
 
 
 def _item(ref: TaskRef, need: Need) -> ReadItem:

@@ -107,6 +107,7 @@ def test_what_stops_a_crm_for_the_rest_of_a_run(
     ("system", "changes", "moved"),
     [
         (TYPED, {"due": at(days=1)}, True),
+        (TYPED, {"due": at(hours=9)}, False),
         (TYPED, {}, False),
         (TYPED, {"due": None}, False),
         (TYPED, {"due": at(days=1), "state": State.DONE}, False),
@@ -119,7 +120,8 @@ def test_what_has_moved_to_its_next_date(system: str, changes: dict[str, Any], *
     replica = a_replica(task, system)
     base = a_base(task, replicas=[replica])
     context = cast("RunContext", SimpleNamespace(capabilities=CAPABILITIES, base=base, policy=POLICY))
-    operation = an_operation(task, system, Action.COMPLETE, OpState.SENT, remote_id=replica.remote_id)
+    shown = {"remote_id": replica.remote_id, "due": at(hours=9)}
+    operation = an_operation(task, system, Action.COMPLETE, OpState.SENT, **shown)
     reading: Reading = replace(read_back(replica, task), **changes)
     assert moved_on(context, operation, reading) is moved
     assert not moved_on(context, replace(operation, remote_id=None), reading)

@@ -253,7 +253,7 @@ def test_a_due_that_the_list_showed_before_a_lost_completion_is_no_next_date(sta
     origin = world.highlevel.person_creates(person, "Ring", due=world.due())
     world.good()
     [copy] = world.reply_open()
-    world.reply.person_completes(copy.id)
+    world.reply.person_completes(str(copy.id))
     world.highlevel.person_reschedules(origin, world.due(hours=9))
     world.fail("highlevel", "task", Fault.ERROR_BEFORE, times=4)
     world.fail("highlevel", "complete", Fault.LOST_REQUEST)

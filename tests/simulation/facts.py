@@ -116,10 +116,6 @@ class Facts(Memory):
             story.to_put_back = False
         self._part(story, copy)
 
-    def is_named_by_its_due(self, name: str, gone: Copy | None = None) -> bool:
-        """Whether all our copies of the task, without ``gone``, are in Superfone, so that no marker names it."""
-        return {system for system, _ in self.copies(name).keys() - self.by_people - {gone}} == {"superfone"}
-
     def _is_named_no_more(self, name: str, story: Story, gone: Copy | None = None) -> bool:
         """Whether only its due showed which task it is, and people changed the due, or we made it up.
 
@@ -240,9 +236,9 @@ class Facts(Memory):
         for name, story in self.stories.items():
             if story.person == person:
                 story.gone.add(system)
-                there = self.copies(name).items()
-                story.gone_copies |= {at for at, task in there if (at[0], task.contact) == (system, contact)}
-                story.ended |= self.closes_deleted
+                there = {at for at, task in self.copies(name).items() if (at[0], task.contact) == (system, contact)}
+                story.gone_copies |= there
+                story.ended |= self.closes_deleted and bool(there)
                 story.deeds.add("deleted")
                 # There is no lead any more to put it back to.
                 story.to_put_back = story.to_put_back and system != "superfone"

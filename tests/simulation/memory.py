@@ -198,6 +198,10 @@ class Memory:
         task = self.tasks(copy[0]).get(copy[1])
         return task is not None and (copy[0], task.contact) in self.ailing
 
+    def is_named_by_its_due(self, name: str, gone: Copy | None = None) -> bool:
+        """Whether all our copies of the task, without ``gone``, are in Superfone, so that no marker names it."""
+        return {system for system, _ in self.copies(name).keys() - self.by_people - {gone}} == {"superfone"}
+
     def nameless(self) -> dict[str, str]:
         """Return the Superfone tasks, with their names, that the engine cannot connect to their other copies now."""
         for name, story in self.stories.items() if self.rebuilding else ():
