@@ -30,6 +30,10 @@ def _by_tasks(_contact: str, rows: tuple[Reading, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(row.remote_id for row in rows))
 
 
+def _by_contact(_remote_id: str, row: Reading) -> tuple[str, ...]:
+    return () if row.contact is None else (row.contact,)
+
+
 class Untold(NamedTuple):
     """What its list tells of a task that cannot be read: the key is (system, remote id)."""
 
@@ -69,6 +73,7 @@ class Seen:
     unreached: list[Unreadable] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.readings = as_table(self.readings)
         self.lanes = as_table(self.lanes)
         self.persons = as_table(self.persons)
 
@@ -79,6 +84,10 @@ class Seen:
         if any(remote_id == row.remote_id for row in self.unreadable):
             return True
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
+
+    def readings_of(self, contact: str) -> list[Reading]:
+        """The tasks of this contact that were read."""
+        return as_table(self.readings).by(_by_contact, contact)
 
     def dues_untold(self, contact: str | None, known: Container[tuple[str, str]]) -> list[datetime]:
         """The dues of what cannot be read of this contact, except of those that are ``known`` by now."""

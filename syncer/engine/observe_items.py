@@ -141,9 +141,10 @@ async def list_tasks(context: RunContext, connection: Connection) -> None:
     seen.rows = {row.remote_id: row for row in listing.rows}
     base = context.base
     # A row of a list may be old. Until the task itself was read, the row changes nothing.
-    seen.readings = {
-        row.remote_id: row
+    seen.readings.clear()
+    seen.readings.update(
+        (row.remote_id, row)
         for row in listing.rows
         if row.key not in base.replicas
         or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
-    }
+    )

@@ -116,11 +116,11 @@ def _forget_what_is_gone(context: RunContext, seen: Seen, contact: str, rows: Co
     dropped, because only its own read shows that it is missing.
     """
     known = context.base.replicas
-    not_understood = {row.remote_id for row in seen.unreadable}
-    mine = [reading for reading in seen.readings.values() if reading.contact == contact and reading.key not in known]
-    for reading in mine:
-        if reading.remote_id not in rows and reading.remote_id not in not_understood:
-            del seen.readings[reading.remote_id]
+    gone = [row for row in seen.readings_of(contact) if row.remote_id not in rows and row.key not in known]
+    not_understood = {row.remote_id for row in seen.unreadable} if gone else set()
+    for row in gone:
+        if row.remote_id not in not_understood:
+            del seen.readings[row.remote_id]
 
 
 def _ref(row: Reading, contact: str) -> TaskRef:
