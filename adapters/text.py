@@ -221,6 +221,7 @@ def _lines(pieces: list[str | _Tag]) -> str:
             made.append("\n")
             fresh = True
         elif name in _BLOCKS and not fresh:
+            # No browser shows the blanks before the end of a block.
             made[-1] = made[-1].rstrip()
             made.append("\n")
             fresh = True

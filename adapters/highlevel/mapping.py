@@ -20,10 +20,12 @@ from syncer.domain.redact import redact
 
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
     """The canonical form of a task. ``contact`` is used if the task itself does not name its contact."""
+    # Whether a text is kept as it was sent, or as HTML, is not documented.
     body, marker = split_marker(None if task.body is None else plain_text(task.body))
     return Reading(
         system=SYSTEM,
         remote_id=task.id,
+        # People can move a task to another contact.
         contact=task.contact or contact,
         state=State.DONE if task.completed else State.OPEN,
         kind=kind,
@@ -46,6 +48,7 @@ def task_body(draft: Draft) -> dict[str, object]:
     ``title``, ``dueDate`` and ``completed`` are required. Unknown fields are rejected, so neither the contact nor an id
     of ours can be sent.
     """
+    # A marker that somebody copied with the text would name another task.
     text, _marker = split_marker(draft.body)
     body: dict[str, object] = {
         "title": draft.title,

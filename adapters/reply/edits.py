@@ -46,6 +46,7 @@ def check_fields(edit: Edit, task: Reading) -> None:
     """Raise `Refused` for a text that would go to a customer, and for fields that Reply cannot change."""
     wanted = set(edit.wanted)
     texts = wanted & TEXTS
+    # Nobody plans such an edit. If a bug does, it must not reach a customer.
     if texts and (task.raw_type in _MESSAGES or task.sequence):
         msg = f"the text of task {task.remote_id} is sent to a customer, so it is never changed"
         raise Refused(msg, system=SYSTEM)
@@ -78,6 +79,7 @@ def rewritten(text: str, edit: Edit) -> str:
     title, body = edit.wanted.get(TaskField.TITLE), edit.wanted.get(TaskField.BODY)
     head, tail = read.head, read.tail
     if isinstance(title, str):
+        # Reply takes no empty text, and the first line is the title.
         words = cleaned(title).replace("\n", " ").strip() or edit.kind.label
         head = [read.like(words, head[:1])]
     if isinstance(body, str):

@@ -312,6 +312,7 @@ class SuperfoneAdapter(Adapter):
     def _carrying(self, record: Record, phone: str) -> Record:
         """The record, if it has this number. A lead without any readable number is accepted."""
         if not record.phones:
+            # Superfone found it by this number, so one that we cannot read is no contradiction.
             return Record(record.system, record.remote_id, record.name, (phone,), record.emails)
         if phone not in record.phones:
             msg = f"Superfone finds lead {record.remote_id} by {phone}, which that lead does not show"

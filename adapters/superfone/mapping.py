@@ -42,6 +42,7 @@ def contact_body(record: Record, phone: str) -> dict[str, object]:
     optional = {"first_name": first, "last_name": last.strip(), "email": list(record.emails)}
     return {
         "customer_phone": phone,
+        # Without it, Superfone answers that there is no such customer.
         "create_customer_if_customer_phone_not_found": True,
         **{name: value for name, value in optional.items() if value},
     }

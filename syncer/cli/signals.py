@@ -104,6 +104,7 @@ class Stop:
     async def finish(self, work: Coroutine[Any, Any, _T], adapters: Iterable[Adapter]) -> _T:
         """Return the result of the work. If the end is asked for, cancel the work and await it. Raises `Stopped`."""
         if self.exit_status is not None:
+            # Python warns of a coroutine that nobody awaits.
             work.close()
             raise Stopped(self.exit_status)
         task, asked = asyncio.ensure_future(work), asyncio.ensure_future(self._asked.wait())
@@ -114,6 +115,7 @@ class Stop:
                 adapter.wire.set_deadline(0.0)
             task.cancel()
             await asyncio.wait({task})
+        # The work may have ended at the last moment: then its result counts.
         if task.cancelled() and self.exit_status is not None:
             raise Stopped(self.exit_status)
         return task.result()

@@ -152,6 +152,7 @@ def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list
 
 
 def _is_account_file(name: str) -> bool:
+    # An editor's hidden draft is no account, and the example is none, either.
     return name.endswith(".toml") and not name.startswith(".") and name != EXAMPLE
 
 

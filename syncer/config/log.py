@@ -129,6 +129,7 @@ def configure(level: str, *, json: bool, file: Path | None = None) -> None:
         processors=[*common, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.PrintLoggerFactory(stream),  # type: ignore[arg-type]
+        # `configure` may be called again, and every logger has to follow.
         cache_logger_on_first_use=False,
     )
     _adopt_other_libraries(max(number, logging.WARNING), common, renderer, stream)

@@ -110,6 +110,7 @@ class Journal:
     def entries(self) -> Iterator[DemoAct | Written]:
         """All events in order. An incomplete last line is removed."""
         text = self.path.read_bytes()
+        # A process that is killed while it writes a line has not answered the request that the line tells of.
         whole = text[: text.rfind(b"\n") + 1]
         if whole != text:
             self.path.write_bytes(whole)
@@ -210,6 +211,7 @@ class DemoWorld:
 
     def _arrived(self, sandbox: Sandbox, call: Call) -> None:
         if sandbox.is_write(call):
+            # Before the clock stops for this call: others act at a time of their own.
             self._interrupt()
         self._moment = self._clock()
 

@@ -97,6 +97,7 @@ def _bare(text: str) -> str | None:
     bare = ""
     for char in shape["number"].strip(_AROUND):
         if char.isdecimal():
+            # Digits of other scripts, such as Devanagari, count, too.
             bare += str(unicodedata.decimal(char))
         elif char in "+\uff0b" and not bare:
             bare = "+"

@@ -53,6 +53,7 @@ class Reason(StrEnum):
         return self in _FREED_BY_RETRY
 
 
+# The others end by themselves, or by what people do in a CRM or in the account file.
 _FREED_BY_RETRY = frozenset(
     {
         Reason.STORAGE_FULL,

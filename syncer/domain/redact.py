@@ -115,7 +115,9 @@ class Secrets:
 
 def _pattern(secrets: list[str]) -> re2._Regexp[bytes]:
     options = re2.Options()
+    # The patterns are bytes, and no text of characters.
     options.encoding = re2.Options.Encoding.LATIN1  # type: ignore[attr-defined]  # the stubs lack it
+    # A long secret in all notations makes a pattern that RE2's own limit refuses.
     options.max_mem = 64 << 20
     options.log_errors = False
     forms = [form for secret in sorted(secrets, key=len, reverse=True) for form in _forms(secret)]

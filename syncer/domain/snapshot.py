@@ -81,6 +81,7 @@ class Seen:
         """Whether this task occurs anywhere in the snapshot, unreadable rows included."""
         if remote_id in self.rows or remote_id in self.readings:
             return True
+        # What could not be understood is there all the same (L9).
         if any(remote_id == row.remote_id for row in self.unreadable):
             return True
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))

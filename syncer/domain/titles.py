@@ -32,4 +32,5 @@ def _plain(title: str | None) -> str:
     # Ignore invisible characters. Among them is the word joiner that keeps Reply from reading ``{{`` as a variable.
     seen = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in {"Cc", "Cf"})
     words = _BREAK.split(seen)
+    # A title of nothing but punctuation is compared as it is: without any text it would fit every title.
     return "".join(word.strip(_AROUND) for word in words) or "".join(words)

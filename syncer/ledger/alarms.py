@@ -58,6 +58,7 @@ class AlarmBook:
     ) -> None:
         """Store which alarms began and ended, and the messages to send: (alarm, way, JSON)."""
         with self._database.writing() as connection:
+            # Also what begins: another process may have stored it already.
             for name in (*ended, *(alarm.name for alarm in begun)):
                 connection.execute(_OFF, {"of_name": name})
             if rows := [alarm._asdict() for alarm in begun]:

@@ -46,6 +46,7 @@ def copy(source: Path, target: Path, *, ended: Callable[[], bool] = lambda: Fals
     with _told(target), _draft(target) as draft:
         _copy_pages(source, draft, ended)
         draft.replace(target)
+        # A log beside it belongs to the file that was there before.
         stale.put_log_aside(target)
         keep_name(target)
 

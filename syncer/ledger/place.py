@@ -107,6 +107,7 @@ class FilePlace(Place):
         if self._open is None:
             return
         found = _look(self.named)
+        # The log, too: another one beside the file means that ours was taken away, and what was committed with it.
         if found is None or found.key != self._open.key or self._log not in {None, _key(self._log_path)}:
             raise LedgerReplaced(str(self.named))
         if found != self._open:

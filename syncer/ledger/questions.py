@@ -56,6 +56,7 @@ def tasks(
         having += " AND task.state = :state"
     if system is not None:
         having += " AND task.id IN (SELECT replica.task FROM replica WHERE replica.system = :system)"
+    # What people type may have characters that a database refuses even in a question.
     values = {name: storable(value) for name, value in (("state", state), ("system", system)) if value is not None}
     found = _tasks(ask, f"1 = 1{having}", **values)
     return _views(ask, [task for task in found if wanted is None or task.contact in wanted], people)
@@ -273,6 +274,7 @@ def _people(ask: Ask, links: Collection[str] | None = None) -> dict[str, list[Re
     else:
         rows = [row for part in _parts(links) for row in ask(f"{sql} record.link IN ({_names(part)})", **part)]
     people: dict[str, list[Record]] = {}
+    # In one order, or another of a person's names would be shown now and then.
     for row in sorted(rows, key=lambda row: (row[0], row[1])):
         people.setdefault(row[-1], []).append(_RECORDS.value(row))
     return people

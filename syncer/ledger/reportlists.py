@@ -41,6 +41,7 @@ def take_out(
 
 def difference(before: List, after: List) -> dict[str, Any] | None:
     """Return the difference for `questions.patched`, or ``None`` if it is longer than half of the list."""
+    # Items are compared as JSON, because a dictionary has no hash.
     keys = [to_json(item) for item in after]
     wanted = set(keys)
     kept = [to_json(item) for item in before]

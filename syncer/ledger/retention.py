@@ -92,6 +92,7 @@ def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> in
         _task.c.due < limit,
     )
     ids = list(connection.execute(done.limit(BATCH)).scalars())
+    # Before the tasks that they refer to.
     for table in (_operation, _replica):
         _delete_ids(connection, table, table.c.task, ids)
     return _delete_ids(connection, _task, _task.c.id, ids)

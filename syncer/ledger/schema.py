@@ -33,6 +33,7 @@ _STAMP: Final = Table(
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
+# SQLite tells it in words only, PostgreSQL's driver by the class of the error.
 _NO_TABLE: Final = ("no such table", "UndefinedTable")
 
 

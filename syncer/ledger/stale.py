@@ -104,6 +104,7 @@ def put_log_aside(path: Path) -> Path | None:
         log.rename(aside)
         logger().warning("ledger.stale_log", file=str(log), moved_to=str(aside))
     with suppress(FileNotFoundError):
+        # The index of the log that is gone. SQLite makes a new one.
         path.with_name(f"{path.name}-shm").unlink()
     return aside
 
@@ -121,6 +122,7 @@ def take_what_is_there(path: Path) -> None:
         shutil.copyfile(path, draft)
         after = path.stat()
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            # Somebody is still copying. The next look finds all of it.
             draft.unlink()
             return
         put_log_aside(path)

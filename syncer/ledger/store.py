@@ -88,6 +88,7 @@ class Ledger(Answers):
             try:
                 self._database.place.check()
             except LedgerReplaced:
+                # Kept until the file could be opened again: once it is closed, its place has nothing to compare with.
                 self._moved = True
         if not self._moved:
             return False
@@ -255,6 +256,7 @@ class Ledger(Answers):
 
     def _now(self, ask: Ask, now: datetime, term: timedelta) -> Now:
         """Return the current time: the server's, if several machines may use the ledger, else our own."""
+        # A caller with its own clock, such as a test, decides for the server, too.
         if self._database.engine.dialect.name == "postgresql" and self._clock is utc_now:
             [(now,)] = ask("SELECT clock_timestamp()")
         return Now(now, self._steady(), term)

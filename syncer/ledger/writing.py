@@ -56,6 +56,7 @@ def store(connection: Connection, changes: Changes, now: datetime) -> None:
 
 
 def is_empty(changes: Changes) -> bool:
+    # All fields, so that a new one is not forgotten here.
     return not any(getattr(changes, name) for name in changes.__dataclass_fields__)
 
 
@@ -129,6 +130,7 @@ def _upsert(
 def _upsert_statement(dialect: str, table: Table, columns: tuple[str, ...] | None) -> Any:
     make: Any = sqlite_insert
     if dialect == "postgresql":
+        # Imported only for PostgreSQL: most ledgers are files.
         from sqlalchemy.dialects.postgresql import insert as make
     statement = make(table)
     keys = [column.name for column in table.primary_key]

@@ -86,6 +86,7 @@ class Metrics:
             if found["state"] != "off":
                 self.open_tasks.labels(account, system).set(found["open"])
         for gauge, items in ((self.waiting, report["waiting"]), (self.attention, report["attention"])):
+            # A reason that nothing has any more would keep its last number.
             _forget(gauge, account)
             for reason, number in Tally(item["reason"] for item in items).items():
                 gauge.labels(account, reason).set(number)

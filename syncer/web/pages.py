@@ -71,6 +71,7 @@ class PageRoutes:
         try:
             return await run_in_threadpool(self._standing, state, reader)
         except LedgerError as error:
+            # One account's broken ledger must not hide the other accounts.
             empty = views.standing_of(state, None, [], 0, self._site.clock())
             nothing: dict[str, Any] = {"charts": None, "waiting": [], "attention": []}
             return {"standing": empty, "trouble": redact(str(error)), **nothing}

@@ -124,6 +124,7 @@ class _Protocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
+        # The head is whole. A client that sends it byte by byte has no more time than any other.
         if self.cycle is not None and not self.cycle.response_complete:
             self._wait_no_more()
 

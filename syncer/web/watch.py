@@ -113,12 +113,14 @@ class Watch:
             return
         self._ours.add(name)
         with suppress(LedgerError):
+            # What is wrong with the ledger is found again, and told, by the next beat.
             await self._keepers[name].begin()
         self._show_alarms(name)
 
     def elsewhere(self, name: str) -> None:
         """Note that another process serves the account."""
         self._ours.discard(name)
+        # The alarms are that process's to show.
         self.board.change(name, elsewhere=True, alarms=())
 
     def leave(self, name: str) -> None:
@@ -174,8 +176,10 @@ class Watch:
         judged_at: dict[str, float] = {}
         while True:
             self.board.beat()
+            # A copy: accounts come and go while a keeper is awaited.
             for name, keeper in list(self._keepers.items()):
                 self._note_traffic(name)
+                # A short ``stuck_after`` must not pass between two checks.
                 every = min(JUDGED_EVERY, keeper.account.stuck_after.total_seconds() / 2)
                 is_due = loop.time() - judged_at.setdefault(name, loop.time()) >= every
                 if is_due and (name in self._ours or keeper.on):

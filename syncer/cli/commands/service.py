@@ -90,6 +90,7 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
         "RestartSec=30",
         "RestartPreventExitStatus=2 4",
         "SuccessExitStatus=130 143",
+        # Longer than `signals.LAST_MOMENT`, so that systemd never has to kill it.
         "TimeoutStopSec=15",
         "",
         "# It reads its account files and keys, and writes only beside them and its ledgers.",

@@ -47,6 +47,7 @@ class Inbox:
         return await stored
 
     async def _write(self) -> None:
+        # While one part is written, the next one gathers.
         while self._waiting:
             part = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
             try:
