@@ -40,6 +40,7 @@ from syncer.domain.model import Record
 _SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')
 _REFUSALS: Final = (400, 404, 409, 422)
 _PAGES: Final = (302, 400, 401, 403, 404, 422, 502)
+# In the very words that mean a missing item: only the form tells that it is not the CRM's.
 _PAGE: Final = b"<html><body>404 Not Found: lead not found, task not found, contact not found</body></html>"
 _MOST_CALLS: Final = 60
 _WHOLE: Final = ("list_tasks", "list_contacts", "identity")
@@ -171,6 +172,7 @@ class AnswerTrials(Trials):
             first.append(reply)
             return first[0]
 
+        # Ends an adapter that would go on for ever.
         bench.sandbox.fault = Trouble(Fault.UNAUTHORIZED, spared=_MOST_CALLS)
         with answering(bench.sandbox, again):
             await error_of(the_list(bench, contact))

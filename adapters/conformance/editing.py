@@ -37,6 +37,7 @@ _ASSIGNEE: Final = "u2"
 def _wanted(*fields: TaskField) -> dict[TaskField, Value]:
     new: dict[TaskField, Value] = {
         TaskField.DUE: in_hours(70),
+        # Some CRMs read braces as a variable, and others ``&`` as the beginning of an entity.
         TaskField.TITLE: "Ask about the {{price}}",
         TaskField.BODY: "Bring the plan\nand nothing else & more",
         TaskField.ASSIGNEE: _ASSIGNEE,

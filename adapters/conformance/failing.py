@@ -50,6 +50,7 @@ WRITES: Final[dict[Fault, type[AdapterError]]] = {
     Fault.NO_CONNECTION: NotSent,
     Fault.LOST_REQUEST: InDoubt,
     Fault.LOST_ANSWER: InDoubt,
+    # The client cannot tell it from an error after the work was done.
     Fault.ERROR_BEFORE: InDoubt,
     Fault.ERROR_AFTER: InDoubt,
     Fault.THROTTLED: BudgetSpent,
@@ -102,6 +103,7 @@ class FailureTrials(Trials):
     async def test_a_write_that_fails_says_whether_it_may_have_happened(self, bench: Bench, fault: Fault) -> None:
         contact = somebody(bench)
         task = some_tasks(bench, contact, 1)[0]
+        # The completion first, while its task is open and the newest one: the create may close it.
         for name, write in reversed(writes_of(bench, contact, task).items()):
             before = bench.open_tasks()
             bench.sandbox.fault = Trouble(fault, bench.sandbox.is_write)
@@ -167,6 +169,7 @@ class FailureTrials(Trials):
         wanted = Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,))
         error = await error_of(bench.adapter.create_contact(wanted))
         sent = len(bench.writes)
+        # What was answered with 429 was not carried out, so it may be sent again.
         most = 2 if fault is Fault.THROTTLED else 1
         need(sent <= most, f"the request that creates a contact was sent {sent} times after {fault}")
         need(error is None or isinstance(error, WRITES[fault]), f"creating a contact under {fault} gave {error!r}")

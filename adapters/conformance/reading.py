@@ -126,6 +126,7 @@ class ReadingTrials(Trials):
         """The first page was read; whatever happens to the second, none of it may be taken for the whole."""
         contact = somebody(bench)
         some_tasks(bench, contact, 2 * bench.page + 1)
+        # Without pages, it is the only answer that breaks off.
         bench.sandbox.fault = Trouble(fault, spared=1 if bench.page else 0)
         await must_raise(the_list(bench, contact), _BREAKS[fault], f"a list whose second page is {fault}")
 

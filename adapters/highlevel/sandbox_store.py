@@ -162,6 +162,7 @@ def refusal(status: int, message: str | list[str], **more: object) -> Reply:
 
 
 class _Body(BaseModel):
+    # Public client code was answered with 422 for unknown keys.
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel)
 
 
@@ -234,6 +235,7 @@ class CreateContactBody(_Body):
 def checked(model: type[M], body: Any) -> M:
     """The validated body. Raises `Refusal` with 422 and one message for each error."""
     values = body if isinstance(body, dict) else {}
+    # The published API document allows no null.
     nulls = [f"{name} must not be null" for name, value in values.items() if value is None]
     if nulls:
         raise Refusal(422, nulls)

@@ -54,6 +54,7 @@ class _Board:
             )
             self._live.start()
         else:
+            # A new one for each thread: the one before may not have noticed yet that its work has ended.
             self._ended = threading.Event()
             threading.Thread(target=self._tell, args=(self._ended,), daemon=True).start()
 

@@ -54,6 +54,7 @@ class Session:
     def find(self, *, secrets: bool) -> Found:
         """Return the accounts, and the errors of those that cannot be used. ``secrets`` is true if they will be run."""
         found = find_accounts(self.configs, os.environ, secrets=secrets)
+        # Only for what runs: two files of one remote account do no harm to a command that only looks.
         clashing = known_clashes_of(found.accounts) if secrets else {}
         fine = tuple(account for account in found.accounts if account.path not in clashing)
         return replace(found, accounts=fine, broken=(*found.broken, *clashing.values()))

@@ -56,6 +56,7 @@ def installed_systems() -> tuple[str, ...]:
 
 def adapter_class(system: str) -> AdapterClass:
     """Import the adapter of this name. Raises `UnknownSystem`."""
+    # No package can take the place of a built-in adapter.
     path = BUILT_IN.get(system) or _path_of_package(system)
     if path is None:
         msg = f"no adapter is named {system}"

@@ -139,6 +139,7 @@ class SecretReference(SecretStr):
             secret = os.environ.get(self._name, "")
             missing = f"the environment variable {self._name} is not set; set it to the key and try again"
         else:
+            # At the last slash, because the name of a service may contain some.
             secret, missing = _read_keyring(*self._name.rsplit("/", 1))
         if not secret.strip():
             raise ValueError(missing)
@@ -210,6 +211,7 @@ def read_secret_file(path: Path) -> str:
         raise ValueError(msg)
     try:
         return secret.decode("utf-8")
+    # Raised without its cause, which contains what was read.
     except UnicodeDecodeError:
         msg = f"the secret file {path} cannot be read: it is not a text"
         raise ValueError(msg) from None

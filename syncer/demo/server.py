@@ -65,6 +65,7 @@ class SandboxServer:
             door(world), log_level="critical", access_log=False, lifespan="off", http="h11", ws="none"
         )
         self._server = uvicorn.Server(config)
+        # Made here and not in the thread, because `do` needs it at once.
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._serve, name="sandbox", daemon=True)
 

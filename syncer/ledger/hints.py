@@ -62,6 +62,7 @@ class HintBook:
             for one in deliveries:
                 key = (one.system, one.delivery)
                 new.append(one.delivery is None or key not in known)
+                # The same delivery may come twice at once.
                 known.add(key)
             fresh = [one for one, is_new in zip(deliveries, new, strict=True) if is_new]
             _add(connection, fresh, now)

@@ -78,6 +78,7 @@ class Pages:
             part = query.order_by(_task.c.due, _task.c.id).offset(offset).limit(limit)
             ids = list(connection.execute(part).scalars())
             views = questions.views_of(asking(connection), ids)
+        # The views are read in parts, so their order is lost.
         place = {task: number for number, task in enumerate(ids)}
         return sorted(views, key=lambda view: place[view.task.id]), total
 

@@ -258,6 +258,7 @@ class Ledger(Answers):
         """Return the current time: the server's, if several machines may use the ledger, else our own."""
         # A caller with its own clock, such as a test, decides for the server, too.
         if self._database.engine.dialect.name == "postgresql" and self._clock is utc_now:
+            # Not ``now()``, which is when the transaction began: since then it may have waited for others.
             [(now,)] = ask("SELECT clock_timestamp()")
         return Now(now, self._steady(), term)
 

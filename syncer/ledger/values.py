@@ -165,7 +165,9 @@ class PlainShape(Shape[V]):
         self.columns = ", ".join(f'{table}."{name}"' for name in self._names)
         kinds = {one.name: str(one.type) for one in fields(value)}  # type: ignore[arg-type]
         for place, name in enumerate(self._names):
+            # Annotations are texts here, and some of them end with ``| None``.
             if kinds[name].startswith("datetime"):
                 self._decoders.append((place, instant))
             elif kinds[name] == "bool":
+                # SQLite has no booleans, but 0 and 1.
                 self._decoders.append((place, bool))

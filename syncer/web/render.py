@@ -14,6 +14,7 @@ from syncer.config.registry import label_of
 from syncer.domain.times import moment_at, span
 from syncer.web.views import about, title_of
 
+# Strict: a misspelt name in a template is an error, and not an empty text.
 _environment: Final = Environment(
     loader=PackageLoader("syncer.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )

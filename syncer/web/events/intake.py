@@ -96,6 +96,7 @@ class Intake:
 
     def _served(self, name: str) -> _AccountEvents | None:
         state = self._site.board.get(name)
+        # The process that serves the account receives its events.
         if state is None or state.elsewhere:
             self._by_account.pop(name, None)
             return None
