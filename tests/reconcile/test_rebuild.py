@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.model import Kind, ReplicaState, State, Unreadable
+from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.reasons import Reason
 from tests.support.clock import START
-from tests.support.rebuilding import copies_of, done, one_task, open_tasks, places, rebuilt
+from tests.support.rebuilding import copies_of, done, one_task, places, rebuilt
 from tests.support.strategies import (
     API,
     LANE,
@@ -29,9 +29,6 @@ from tests.support.strategies import (
     at,
     in_words_of,
     marker_of,
-    merged,
-    read_in_full,
-    seen_of,
 )
 
 SUBSETS = [subset for size in (2, 3) for subset in combinations(SYSTEMS, size)]
@@ -295,82 +292,6 @@ def test_what_was_finished_in_the_lane_before_the_origin_was_made_is_no_copy_of_
     finished = done(replace(origin, remote_id="3", created_by=API, created_at=at(hours=-1), updated_at=at(minutes=-5)))
     found = rebuilt(origin, newer, finished, *copies_of(task, [TYPED, PLAIN]))
     assert found.base.tasks[task.id].state is State.OPEN
-
-
-# places that were reopened, or are gone ----------------------------------------------------------------
-
-
-@pytest.mark.parametrize("origin", [TYPED, PLAIN])
-def test_of_a_place_that_was_reopened_the_latest_task_is_the_open_one(origin: str) -> None:
-    first = a_task(f"{origin}:1", origin=origin, title="Call")
-    second = replace(first, id=f"{first.id}~2", due=at(hours=7))
-    [other] = {TYPED, PLAIN} - {origin}
-    [theirs] = copies_of(second, [origin])
-    [old] = copies_of(first, [other])
-    [new] = copies_of(second, [other])
-    found = rebuilt(theirs, done(replace(old, remote_id="0")), new)
-    assert open_tasks(found) == {second.id}
-    assert places(found, second.id) == {TYPED, PLAIN}
-
-
-def test_a_copy_that_was_reopened_is_an_origin_though_it_carries_a_marker() -> None:
-    first = a_task(f"{TYPED}:5", origin=TYPED, title="Call")
-    again = a_task(f"{PLAIN}:7", origin=PLAIN, title="Call")
-    [theirs] = copies_of(first, [TYPED])
-    reopened = a_reading(PLAIN, "7", marker=marker_of(first, OTHER_LEDGER), title="Call")
-    [copy] = copies_of(again, [TYPED])
-    found = rebuilt(done(theirs), reopened, copy)
-    assert open_tasks(found) == {again.id}
-    assert places(found, again.id) == {TYPED, PLAIN}
-    assert not found.base.replicas[reopened.key].made
-
-
-def test_an_origin_that_was_deleted_is_gone_and_is_not_made_again() -> None:
-    task = a_task(f"{PLAIN}:1", origin=PLAIN, title="Call")
-    found = rebuilt(*copies_of(task, (LANE, TYPED)))
-    assert (one_task(found).id, one_task(found).state, one_task(found).held) == (task.id, State.OPEN, "")
-    assert places(found, task.id) == {LANE, TYPED}
-    assert places(found, task.id, ReplicaState.GONE) == {PLAIN}
-
-
-def test_a_copy_whose_origin_was_deleted_and_of_whose_kind_nothing_tells_is_held() -> None:
-    """A copy in a CRM without kinds does not tell that it is of an e-mail."""
-    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.EMAIL, title="Mail")
-    found = rebuilt(*copies_of(task, [PLAIN]))
-    assert (one_task(found).id, one_task(found).held) == (task.id, Reason.UNMATCHED)
-
-
-def test_an_origin_of_which_its_list_alone_can_be_read_is_there_and_not_gone() -> None:
-    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
-    in_lane, origin, copy = copies_of(task)
-    found = rebuilt(in_lane, replace(origin, title=None, whole=False), copy)
-    assert (one_task(found).id, one_task(found).held, one_task(found).title) == (task.id, "", "Call")
-    assert places(found, task.id) == set(SYSTEMS)
-
-
-def test_an_origin_that_could_not_be_understood_is_there_and_is_the_tasks_again_once_it_can_be() -> None:
-    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.SITE_VISIT, title="Visit")
-    origin, copy = copies_of(task, (TYPED, PLAIN))
-    seen = read_in_full(copy)
-    seen[TYPED].unreadable.append(Unreadable(TYPED, "1", "no text", contact=origin.contact, due=origin.due))
-    unread = merged(a_base(), seen)
-    assert places(unread, task.id, ReplicaState.GONE) == set()
-    read = rebuilt(origin, copy, base=unread.base)
-    assert (one_task(read).id, one_task(read).kind, one_task(read).held) == (task.id, task.kind, "")
-    assert places(read, task.id) == {TYPED, PLAIN}
-
-
-@pytest.mark.parametrize(("closed", "held"), [(State.OPEN, ""), (State.DONE, Reason.DONE_OR_REOPENED)])
-def test_an_origin_that_is_read_late_is_held_where_its_copies_were_finished(closed: State, held: str) -> None:
-    """It may have been open all along, or reopened since."""
-    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call", state=closed)
-    copy = a_replica(task, PLAIN)
-    copy = copy if closed is State.OPEN else replace(copy, state=ReplicaState.DONE)
-    found = merged(a_base(task, replicas=[copy]), seen_of(a_reading(TYPED, "1", title="Call")))
-    task_id = found.base.replicas[TYPED, "1"].task
-    assert found.base.tasks[task_id].held == held
-    assert found.base.tasks[task.id].state is closed
-    assert (task_id == task.id) is not bool(held)
 
 
 def test_a_text_of_ours_that_people_copied_into_a_task_of_theirs_says_nothing_of_our_open_copy() -> None:
