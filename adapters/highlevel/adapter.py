@@ -71,7 +71,7 @@ _ELSEWHERE: Final = ("location",)
 RULES: Final = (
     # According to public client code, a missing scope is a 401.
     Rule(401, Forbidden, ("not authorized for this scope",)),
-    # These name a route that does not exist. A missing task would be taken for deleted.
+    # An unknown route, and not an unknown task: as `Missing`, it would make tasks look deleted.
     Rule(404, Refused, ("cannot get /", "cannot post /", "cannot put /")),
     # According to public probes, an unknown id is answered with 400 rather than 404.
     Rule(400, Missing, _NOT_THERE, unless=_ELSEWHERE),

@@ -81,7 +81,7 @@ class HighLevelEvents:
 
     def _verify(self, headers: Mapping[str, str], body: bytes) -> None:
         """Check the newer signature if there is one, else the older one. Raises `Forged`."""
-        # Once there is a new signature, the old one is not asked: who can forge that must not get around this one.
+        # Where there is a new signature, the old one does not count, or forging that one would be enough.
         new, old = (_signature(headers, name) for name in (SIGNATURE, OLD_SIGNATURE))
         try:
             for key in self._keys:

@@ -76,7 +76,7 @@ class CreatedTask(_Wire):
     id: Id = Field(validation_alias=AliasChoices("id", "_id"))
     title: Title = None
     body: OptionalText = None
-    # Strict, or a number or a word that looks like a truth value would close tasks.
+    # Strict: else a number or a word that looks like a truth value would close tasks.
     completed: StrictBool | None = None
     due: Instant = Field(default=None, validation_alias="dueDate")
     contact: OptionalId = Field(default=None, validation_alias="contactId")

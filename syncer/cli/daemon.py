@@ -126,7 +126,7 @@ class _Daemon:
             await self._connect(service)
             async with self._ledger(service):
                 pass
-        # Both pass, and the first turn finds out.
+        # A stop ends the daemon anyway, and a locked ledger is tried again by the first run.
         except (Stopped, Locked):
             pass
         except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others

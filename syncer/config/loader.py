@@ -299,6 +299,7 @@ class _Reader:
         name = table.get("name")
         if not isinstance(name, str) or not name.strip():
             self._complaints.add(f"{key}.name", "expected a name in quotes")
+            # Goes on, so that all errors are told at once. An empty name is no second complaint, see `_note_repeated`.
             name = ""
         ids = {system: value for system, value in table.items() if system != "name"}
         for system, value in ids.items():

@@ -79,7 +79,7 @@ class Capabilities:
     completes: Completes
     creates: frozenset[Kind]
     completes_kinds: frozenset[Kind]
-    # What an author forgets to declare must be harmless: no lane, no edits, no cursor of changes.
+    # The defaults are what most CRMs can do. What leads to more writes, such as a lane or edits, has to be declared.
     completes_sequences: bool = True
     exclusive: frozenset[Kind] = frozenset()
     lane: LanePolicy | None = None

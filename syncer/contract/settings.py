@@ -82,6 +82,7 @@ def check_base_url(url: str) -> str:
         raise ValueError(msg)
     try:
         parts = urlsplit(url)
+        # The port is asked for its error: one that is no number raises only here.
         host, _port = parts.hostname, parts.port
     except ValueError:
         parts, host = urlsplit(""), None

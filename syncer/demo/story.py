@@ -190,6 +190,7 @@ class DemoStory:
         )
 
     def _nobody_acts(self) -> None:
+        # The commands that people type after the story use the real clock.
         self._clock.catch_up()
         self._scene("Nobody acts", "What syncer writes must not make it write again.")
         self._sync()

@@ -181,6 +181,7 @@ class Base:
 
     def copy(self) -> Base:
         """A base whose tasks, replicas, operations, links, cursors and counts can change without changing this one."""
+        # What a merge writes to. It only reads the other fields, so both bases share them.
         return replace(
             self,
             tasks=Table(self.tasks),
@@ -199,6 +200,7 @@ class Base:
         self.records.update(changes.records)
         self.tasks.update(changes.tasks)
         if changes.merged:
+            # After links and tasks: these may still name a link that has ended.
             self._follow(changes.merged)
         # In the order in which the ledger stores them.
         for key in changes.forgotten:
@@ -224,6 +226,7 @@ class Base:
                 self.tasks[task.id] = replace(task, contact=now)
             for alike in self.recent_of(link):
                 theirs = (now, *alike[1:])
+                # Added up, because a loop may show only in the sum of both.
                 self.recent[theirs] = self.recent.get(theirs, 0) + self.recent.pop(alike)
         self.behind = {survivor(link, merged) for link in self.behind}
 

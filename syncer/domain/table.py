@@ -102,6 +102,7 @@ def _move(
     index: dict[Hashable, tuple[K, ...]], key: K, before: Collection[Hashable], after: Collection[Hashable]
 ) -> None:
     """Move a row from its old index words to its new ones."""
+    # Most changes leave a row under its words.
     if before == after:
         return
     for word in before:

@@ -295,7 +295,7 @@ class TellingRow(Row, table=True):
     """
 
     __tablename__ = "telling"
-    # Or a new message could get the number of a deleted one, and be sent before older ones.
+    # Else a new message could get the number of a deleted one, and be sent before older ones.
     __table_args__: ClassVar[Any] = {"sqlite_autoincrement": True}
 
     id: int | None = Field(default=None, primary_key=True, sa_type=BigInteger().with_variant(Integer(), "sqlite"))

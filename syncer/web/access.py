@@ -82,7 +82,7 @@ class Access:
         if headers.get("sec-fetch-site", "") not in _OWN:
             return False
         origin = headers.get("origin")
-        # Then the form token alone decides.
+        # Not every browser sends it. Then the form token alone decides.
         if origin is None:
             return True
         ours = {headers.get("host", "").lower(), urlsplit(self.listening.public_url).netloc.lower()} - {""}

@@ -81,7 +81,7 @@ def open_socket(listening: Listening) -> socket.socket:
         msg = f"cannot listen on {where}: {error.strerror or error}"
         raise CannotListen(msg) from error
     try:
-        # Or a daemon that is started again would have to wait until the system has forgotten old connections.
+        # Else a daemon that is started again would have to wait until the system has forgotten old connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

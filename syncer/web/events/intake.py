@@ -107,6 +107,7 @@ class Intake:
 
     def _is_repeated(self, account: str, system: str, body: bytes) -> bool:
         """Whether an equal event was delivered a moment ago. Both lead to one run."""
+        # Only the hash is remembered: the bodies themselves may be a megabyte each.
         key, now = hashlib.sha256(f"{account}\0{system}\0".encode() + body).digest(), time.monotonic()
         before = self._lately.get(key)
         if before is not None and now - before < SAME_WITHIN:
