@@ -76,7 +76,9 @@ class Requests:
         latest = context.base.latest(planned.slot)
         now = context.clock()
         # The latest operation of a slot decides what happens next, so its order must survive a clock that was set back.
-        after = now if latest is None else max(now, latest.created_at + timedelta.resolution)
+        # The base does not hold those that were carried out, so the ledger is asked.
+        before = context.ledger.latest_intent(planned.slot)
+        after = now if before is None else max(now, before + timedelta.resolution)
         connection = context.connections[planned.system]
         return Operation(
             id=context.new_id(),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from syncer.domain.alarms import Alarm
-from syncer.domain.base import Event, Operation
+from syncer.domain.base import Action, Event, Operation
 from syncer.ledger import questions
 from syncer.ledger.holder import Judge, Now, holder_of
 from syncer.ledger.owner import Owner, current_owner, process_alive
@@ -60,6 +60,11 @@ class Answers(ABC):
         """Whether a copy of the task was ever known there, even if it was deleted from the ledger since."""
         with self._asking() as ask:
             return questions.had_copy(ask, task, system)
+
+    def latest_intent(self, slot: tuple[str, str, Action]) -> datetime | None:
+        """Return when the latest operation of a slot was stored, by our clock then; ``None`` if there was none."""
+        with self._asking() as ask:
+            return questions.latest_intent(ask, slot)
 
     def find(self, reference: str) -> str | None:
         """Return a task's id, given the id, an unambiguous prefix (6 characters or more), or ``system:remote id``."""

@@ -110,6 +110,13 @@ def had_copy(ask: Ask, task: str, system: str) -> bool:
     return bool(ask(told, task=storable(task), system=storable(system)))
 
 
+def latest_intent(ask: Ask, slot: tuple[str, str, Action]) -> datetime | None:
+    """Return when the latest operation of a slot was stored, by our clock at that time; ``None`` if there was none."""
+    told = "SELECT max(created_at) FROM operation WHERE task = :task AND system = :system AND action = :action"
+    [[at]] = ask(told, task=storable(slot[0]), system=storable(slot[1]), action=slot[2].value)
+    return instant(at)
+
+
 def open_operations(ask: Ask, task: str) -> list[Operation]:
     """Return one task's unsettled operations, and those that failed or were refused last."""
     rows = ask(f"SELECT {_OPERATIONS.columns} FROM operation WHERE task = :task", task=storable(task))

@@ -87,6 +87,25 @@ def test_what_was_refused_while_the_clock_was_ahead_is_sent_once_more_only(
     assert world.count("highlevel", "create") == 2
 
 
+def test_what_is_refused_after_the_clock_was_set_back_is_not_sent_in_every_run(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier edit of the same copy was carried out while the clock was ahead."""
+    world = stage()
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due(hours=20))
+    ahead(world, monkeypatch, days=1)
+    world.good()
+    world.reply.person_reschedules(task, world.due(hours=9))
+    world.good()
+    monkeypatch.undo()
+    refuse(world, "highlevel", "edit", 400, "not today")
+    world.reply.person_reschedules(task, world.due(hours=12))
+    world.again()
+
+    assert ("highlevel", "refused") in attention(world.quiet(2))
+
+
 def test_a_pause_that_a_wrong_clock_began_is_over(stage: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     world = stage()
     _, contact, _ = world.everywhere()
