@@ -133,7 +133,9 @@ class Contacts:
             for had in PERSONS
             if key[0] == "highlevel" and number == _number(had) and oracle.persons.get(key) not in {None, had}
         }
-        leads = {one for one in PERSONS if oracle.contact_of("superfone", one) and _number(one) in shown.values()}
+        with_lead = {one for one in PERSONS if oracle.contact_of("superfone", one)}
+        leads = {one for one in with_lead if _number(one) in shown.values()}
+        oracle.hidden = with_lead - leads
         oracle.unsure = {person for person in PERSONS if self._doubles(person)}
         oracle.contradicted = set()
         for has, had in moved:

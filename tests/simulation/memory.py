@@ -44,6 +44,7 @@ class Memory:
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
     was read again after a lost ledger. ``unsure`` are persons whose keys lead to several records, ``contradicted``
     those whose number went to another person, and ``seen_contradicted`` those of them that a clean run has read.
+    ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used.
 
     Two machines: ``ours_alone`` is true if only ours runs, ``at_once`` if both do. ``closed_there`` is what the other
@@ -93,6 +94,7 @@ class Memory:
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
         self.seen_contradicted: set[int] = set()
+        self.hidden: set[int] = set()
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
         self.closed_there: set[Copy] | None = None
@@ -192,6 +194,11 @@ class Memory:
         by_people = not (self.theirs | self.closed_at.keys()).isdisjoint(there)
         unread = self.closed_there is not None or not self.unread.isdisjoint(failing)
         return bool(failing) and (system == "superfone" or by_people or unread)
+
+    def is_never_found(self, person: int) -> bool:
+        """Whether no contact shows the number of the lead any more, and no ledger in use has found the lead before."""
+        found = self.read_at.keys() & self.contacts_of("superfone", person)
+        return person in self.hidden and (self.ever_rebuilt or not found)
 
     def is_on_ailing_lead(self, copy: Copy) -> bool:
         """Whether the lead of this copy cannot be read."""

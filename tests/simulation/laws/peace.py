@@ -200,6 +200,8 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
         true.add("unavailable")
     if any(facts.hides(copy, story, system) for copy in facts.ailing):
         true.add("unread")
+    if system == "superfone" and facts.is_never_found(story.person):
+        true.add("no_contact")
     if story.person in facts.unsure:
         true |= {"ambiguous_contact", "no_contact"}
     if system == "superfone" and slot(facts, story):
