@@ -54,6 +54,7 @@ class Trials(ABC):
         """What of the adapter is to be written next, with what it is to do; empty where nothing is missing."""
         bench = self.make()
         kind = type(bench.adapter)
+        # Once for each class, because it takes a call of every method.
         if kind not in _missing:
             _missing[kind] = await missing_in(bench)
         return _missing[kind]

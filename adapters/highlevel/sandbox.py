@@ -178,6 +178,7 @@ class HighLevelSandbox(Contacts, Sandbox):
             raise Refusal(401, "version header is invalid" if version else "version header was not found.")
 
     def _route(self, call: Call) -> Reply:
+        # Some of HighLevel's paths end with a slash.
         match (call.method, *call.path.strip("/").split("/")):
             case ("POST", "locations", location, "tasks", "search"):
                 self._need("locations/tasks.readonly", location)

@@ -63,6 +63,7 @@ def main() -> None:
     protect_streams()
     # No plugins are used, and searching all installed packages for them takes longer than reading an account file.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # Until a command handles them itself. Python would end on Ctrl+C with a traceback.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
     try:
@@ -84,6 +85,7 @@ def _last_resort(error: Exception) -> NoReturn:
     """Report an unexpected error in one sentence, and with ``-v`` its traceback, without any API keys."""
     from syncer.cli.errors import failure_of, traceback_of
 
+    # The command line may not have been parsed yet.
     if any(argument == "--verbose" or argument.startswith("-v") for argument in sys.argv):
         sys.stderr.write(traceback_of(error))
     failure = failure_of(error)

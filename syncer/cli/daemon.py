@@ -302,6 +302,7 @@ class _Daemon:
         if not service.present:
             return
         try:
+            # The ledger may be locked, or its server away. The end of the process does not wait for that.
             async with asyncio.timeout(_FAREWELL):
                 await apart(partial(withdrawn, service.account))
         except (LedgerError, TimeoutError) as error:

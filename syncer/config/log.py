@@ -120,6 +120,7 @@ def configure(level: str, *, json: bool, file: Path | None = None) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        # Before the masking, so that secrets in tracebacks are masked, too.
         structlog.processors.format_exc_info,
         _redacted,
     ]

@@ -214,6 +214,7 @@ def serve(seed: int, faults: bool, console: Console, port: int = 0) -> int:  # n
         also = partial(_live, world, rng, console) if faults else None
         if faults:
             world.storm(seed, lambda: _somebody(world, rng, console))
+        # The demo's account file names the port of its journal.
         server = SandboxServer(world, port or (journal.setup.port if journal else free_port()), also)
     except JournalError as error:
         return _complain(console, str(error), Exit.WRONG)

@@ -130,6 +130,7 @@ def _check_source(source: Path) -> None:
 
 def _check_ledger(path: Path, what: str) -> None:
     try:
+        # For SQLite, an empty file is a database.
         if path.stat().st_size and is_ledger(path):
             return
     except (sqlite3.Error, LedgerError, OSError):

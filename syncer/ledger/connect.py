@@ -69,6 +69,7 @@ def _bad_url() -> LedgerError:
 
 
 def _connect_postgres(url: URL, *, read_only: bool) -> Database:
+    # Without the parameters, which may have a password, too.
     where = url.set(drivername="postgresql").render_as_string(hide_password=True).partition("?")[0]
     try:
         # A daemon's connections lie idle between its runs, and a server or a firewall may end them.
@@ -90,4 +91,5 @@ def _set_up(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'")
         cursor.execute(f"SET idle_in_transaction_session_timeout = '{ABANDONED}'")
+    # Else the settings would be lost when the first transaction is rolled back.
     connection.commit()

@@ -101,6 +101,7 @@ class Database:
 def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerError:
     """Return the driver's error as a message that says what to do."""
     original = error if isinstance(error, sqlite3.Error) else error.orig
+    # The first line only: in PostgreSQL's others stand values of the row.
     words = str(original).strip().partition("\n")[0]
     if isinstance(error, IntegrityError):
         return Conflict(where, _constraint(original, words))
@@ -142,6 +143,7 @@ def _begin(connection: Connection, *, write: bool, patience: float = BUSY_SECOND
         _begin_sqlite(connection, "BEGIN IMMEDIATE" if write else "BEGIN", patience)
     elif write:
         # PostgreSQL locks single rows. Without this lock, two writers could both pass a check that only one may pass.
+        # At least 1: PostgreSQL takes 0 for no limit.
         wait = f"SET LOCAL lock_timeout = {max(1, int(patience * 1000))}"
         connection.exec_driver_sql(f"{wait}; SELECT pg_advisory_xact_lock({_LOCK}, hashtext(current_schema()))")
 

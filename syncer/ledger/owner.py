@@ -126,6 +126,7 @@ def _psutil_started(pid: int) -> float | None:
 
 def _hidden(pid: int) -> bool:
     """Whether the process exists, although we have no permission to see it. Then nobody may take its lease."""
+    # Zero and below would address groups of processes.
     if os.name != "posix" or pid <= 0:
         return False
     try:

@@ -28,6 +28,7 @@ _NEWEST: Final = _run.c.number.desc()
 _WHOLE: Final = _run.c.status != PART
 _LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None), _WHOLE).order_by(_NEWEST).limit(1)
 _LOOK_BACK: Final = 20
+# Every whole report has this key, in itself or among its long lists. What is stored of an interrupted run has not.
 _REPORTED: Final = '"incidents":'
 _HAS_REPORTED: Final = (
     select(_run.c.id, or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)))

@@ -40,6 +40,7 @@ def memory(
             content.backup(connection)
         return connection
 
+    # One connection for all: another one would be another database, and empty.
     return Database(sqlite_engine(open_memory, StaticPool), where, read_only=read_only, place=place)
 
 

@@ -127,6 +127,7 @@ class Metrics:
 
     def text(self, states: Iterable[AccountState]) -> bytes:
         """Return all metrics in the Prometheus text format."""
+        # Else accounts that are no longer served would keep their last values.
         self.alarm.clear()
         self.budget.clear()
         for state in states:

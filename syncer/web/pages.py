@@ -53,6 +53,7 @@ class PageRoutes:
             Route(account, self._account),
             Route(f"{account}/tasks", self._tasks),
             Route(f"{account}/tasks/{{task:path}}", self._task),
+            # After ``tasks``, which it would match, too.
             Route(f"{account}/{{list:str}}", self._list),
             Route(f"{account}/run", self._run, methods=["POST"]),
             Route(f"{account}/retry", self._retry, methods=["POST"]),

@@ -67,6 +67,7 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
             if system in tables:
                 tables[system] = {**tables[system], "base_url": address}
         account = check_tables(file, tables)
+        # An account without a name has that of its file, and the names of key files begin with it.
         tables["account"] = {**tables.get("account", {}), "name": account.name}
         works = True
         for system, settings in account.connections.items():

@@ -85,6 +85,7 @@ class AlarmKeeper:
         # Messages about those in memory were made already, and must not be made again.
         before = {**stored, **{name: self.on[name] for name in self._in_memory if name in self.on}}
         facts = facts_of(ledger, self.account, now, self._trouble)
+        # For as long as the ledger cannot be read, see `_judge_in_memory`.
         self._good_at = facts.good_at or self._good_at
         after = judge(facts, before)
         messages = [*self._unstored, *self._messages(before, after)]
