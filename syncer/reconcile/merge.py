@@ -292,16 +292,21 @@ class _Known:
                 work.race(task, reading, put_back=theirs)
 
     def _missed(self, replica: Replica) -> None:
+        # While a person is brought up to date, nobody knows since when the copy is missing. If another ledger closed
+        # the task for that, what is open now was reopened since, or has moved on. So the miss counts for two, and the
+        # task is not closed: that takes two misses exactly.
+        untold = self._work.base.tasks[replica.task].contact in self._rebuilt
+        misses = replica.misses + (MISSES_UNTIL_GONE if untold else 1)
         # A CRM that lags may report a task as missing once, so one answer is not enough.
-        misses = replica.misses + 1
-        gone = misses >= MISSES_UNTIL_GONE
+        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0
         state = ReplicaState.GONE if gone else ReplicaState.OPEN
         self._work.put_replica(replace(replica, misses=misses, state=state))
         if gone:
             crm = self._work.inputs.policy.crm(replica.system)
             detail = f"{crm} says, in two runs, that there is no such task"
             self._work.event("gone", "them", detail, replica.task, replica)
-            self._is_deleted(replica)
+            if misses == MISSES_UNTIL_GONE:
+                self._is_deleted(replica)
 
     def _is_deleted(self, replica: Replica) -> None:
         task = self._work.base.tasks[replica.task]

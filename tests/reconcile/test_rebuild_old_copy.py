@@ -42,6 +42,23 @@ def test_after_an_old_copy_was_put_back_what_was_done_since_is_done() -> None:
     assert places(found, KNOWN.id) == {LANE}
 
 
+@pytest.mark.parametrize(("behind", "state"), [(True, State.OPEN), (False, State.CANCELLED)])
+def test_what_was_deleted_since_an_old_copy_ends_nothing(behind: bool, state: State) -> None:
+    """The newer ledger may have completed the other copies, and what is open now was reopened or has moved on."""
+    theirs, *_ = copies_of(KNOWN, [TYPED])
+    base = put_back(KNOWN, systems=[TYPED, PLAIN])
+    if not behind:
+        base = merged(base, read_in_full(*copies_of(KNOWN, [TYPED, PLAIN]))).base
+        base.visits = dict.fromkeys(base.links, START)
+    seen = read_in_full(theirs)
+    seen[PLAIN].missing = {a_replica(KNOWN, PLAIN).remote_id}
+    for run in ("run1", "run2"):
+        base = merged(base, seen, policy=replace(POLICY, deleted_closes=True), run=run).base
+        base.visits = dict.fromkeys(base.links, START)
+    assert base.tasks[KNOWN.id].state is state
+    assert base.replicas[a_replica(KNOWN, PLAIN).key].state is ReplicaState.GONE
+
+
 def test_what_was_made_since_an_old_copy_is_known_by_its_marker() -> None:
     found = rebuilt(*(from_yesterday(row) for row in copies_of(KNOWN)), base=put_back(KNOWN, systems=[TYPED]))
     assert one_task(found) == KNOWN

@@ -143,7 +143,8 @@ class Contacts:
             oracle.contradicted |= {has, had} if {has, had} <= leads else {had} & leads
         # A person with two contacts may be linked to neither of them.
         oracle.contradicted = {one for one in oracle.contradicted if len(oracle.contacts_of("highlevel", one)) == 1}
-        oracle.seen_contradicted &= oracle.contradicted
+        for read in oracle.read_contradicted:
+            read &= oracle.contradicted
 
     def _shown(self) -> dict[tuple[str, str], str]:
         """Return the numbers in the lists of contacts. Leads are found by them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.simulation.memory import LEAD_RECHECK, MARKER, SUPERSEDE_WINDOW, Copy, Memory
+from tests.simulation.memory import LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
 from tests.simulation.sight import SeenTask, called
 from tests.simulation.story import UNTOLD, Story, Typed
 
@@ -121,7 +121,7 @@ class Facts(Memory):
 
         A marker in any CRM shows that there was a ledger, which may have made up a due.
         """
-        made_up = story.undated is not None and not self._is_marked_anywhere(gone)
+        made_up = story.undated is not None and not self.is_marked_anywhere(gone)
         return ("edited" in story.deeds or made_up) and self.is_named_by_its_due(name, gone)
 
     def moves_on(self, copy: Copy) -> None:
@@ -136,6 +136,8 @@ class Facts(Memory):
         if new is not None and before is not None and copy in self.unseen_moves and "L3" in before.excused:
             # Both completed it. A copy that one made for the date before looks to the other like a copy of this one.
             new.excused |= UNTOLD
+        if new is not None and before is not None:
+            self.moved_since.append((before, new))
         there = {True, False} if self.closed_there is not None else {True}
         self.unseen_moves[copy] = there if self.at_once else there - {self.ours_alone}
 
@@ -299,6 +301,7 @@ class Facts(Memory):
     def put_aside(self) -> None:
         """The ledger is copied, with the copies that it knows to be gone."""
         self.deleted_before = set(self.deleted)
+        self.moved_since.clear()
 
     def lost_ledger(self, *, old: bool = False) -> None:
         """The ledger is lost, or an ``old`` copy replaces it: excuse what only the ledger could have known."""
@@ -310,10 +313,13 @@ class Facts(Memory):
             # Only the ledger knew what a copy had shown before.
             for typed in story.typed:
                 typed.settled = True
+        for before, after in self.moved_since if old else ():
+            # To an old copy both are one task, which lacks a copy that people deleted.
+            after.deeds |= before.deeds & {"deleted"}
         self.unread |= self.ailing.keys()
         # Only the ledger knew whether a copy was deleted or never created.
         self.deleted = self.deleted & self.deleted_before if old else set()
-        self.seen_contradicted.clear()
+        self.read_contradicted[0].clear()
         for copy, stories in self.reopenings.items():
             there = self.tasks(copy[0]).get(copy[1])
             alone = there is None or len(self.copies(there.name or "")) == 1
@@ -324,7 +330,7 @@ class Facts(Memory):
         for seen in (self.known, self.known_closed, self.shown, self.due_incidents, self.late_incidents):
             seen.clear()
         for name, story in self.stories.items():
-            untold = self.is_untold(name, story)
+            untold = self.is_untold(name, story) or (not old and self.is_older_than_its_task(name, story))
             copies = self.copies(name)
             # Only the ledger knew what was closed but not done.
             story.seen &= any(self.task_id(copy) is not None for copy in copies)
@@ -355,14 +361,6 @@ class Facts(Memory):
             edited_there or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
         )
 
-    def _is_marked_anywhere(self, gone: Copy | None) -> bool:
-        return any(
-            MARKER.search(task.text)
-            for system in self.stage.sandboxes
-            for remote_id, task in self.tasks(system).items()
-            if (system, remote_id) != gone
-        )
-
     def mark_alike(self) -> None:
         """Note which tasks are due together: from now on nothing tells them apart in Superfone."""
         for story in self.stories.values():
@@ -372,7 +370,7 @@ class Facts(Memory):
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name, as it was at these times."""
-        self.seen_contradicted |= self.contradicted
+        self.read_contradicted[machine].update(self.contradicted)
         for system in self.stage.sandboxes:
             for remote_id, task in self.tasks(system).items():
                 if (system, remote_id) not in not_looked_at:

@@ -92,7 +92,8 @@ class Machines(Facts):
         """Whether people changed it, and no copy with a marker shows which task the Superfone copy belongs to."""
         marked = [copy for copy in self.open_copies(name) if copy[0] != "superfone" and copy not in self.theirs]
         changed = bool(story.deeds or story.done_at_most or story.undated)
-        return (changed and not marked) or self.is_untold(name, story)
+        untold = self.is_untold(name, story) or self.is_older_than_its_task(name, story)
+        return (changed and not marked) or untold
 
     def _may_be_doubled(self) -> None:
         """Allow for duplicates: two ledgers may both create a copy that a CRM lacks now."""

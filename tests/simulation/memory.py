@@ -26,9 +26,10 @@ class Memory:
 
     What people did: ``theirs`` are the copies that they made or touched, ``by_people`` those that they made.
     ``moved_on`` are recurring tasks that they completed, open again with their next date; ``unseen_moves`` are those
-    that a machine completed, with whether ours is one that did not. ``reopenings`` are the stories of a reopened copy
-    before and after. ``added_at`` is when they added a contact. ``narrow`` are messages, which Superfone cannot show.
-    ``changed_at`` and ``closed_at`` are when they did so. ``typed`` counts the values that they typed.
+    that a machine completed, with whether ours is one that did not. ``moved_since`` are the stories before and after
+    each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``added_at`` is when they
+    added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and ``closed_at`` are when
+    they did so. ``typed`` counts the values that they typed.
 
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
@@ -43,8 +44,9 @@ class Memory:
     What cannot be read or told: ``ailing`` are items that a CRM never shows as it should (a Superfone lead or a Reply
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
     was read again after a lost ledger. ``unsure`` are persons whose keys lead to several records, ``contradicted``
-    those whose number went to another person, and ``seen_contradicted`` those of them that a clean run has read.
-    ``hidden`` are those whose lead has a number that no contact shows any more.
+    those whose number went to another person, and ``read_contradicted`` those of them that a clean run has read, on
+    our machine and on the other one. ``hidden`` are those
+    whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used.
 
     Two machines: ``ours_alone`` is true if only ours runs, ``at_once`` if both do. ``closed_there`` is what the other
@@ -72,6 +74,7 @@ class Memory:
         self.moved_on: set[Copy] = set()
         self.doubts: set[tuple[str | None, str]] | None = set()
         self.unseen_moves: dict[Copy, set[bool]] = {}
+        self.moved_since: list[tuple[Story, Story]] = []
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
@@ -93,7 +96,7 @@ class Memory:
         self.held: set[Copy] = set()
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
-        self.seen_contradicted: set[int] = set()
+        self.read_contradicted: tuple[set[int], set[int]] = (set(), set())
         self.hidden: set[int] = set()
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
@@ -148,9 +151,37 @@ class Memory:
         """Whether people completed or cancelled it, so that all its copies may be closed."""
         return story.done or (story.cancelled and self.closes_cancelled) or story.ended
 
+    @property
+    def seen_contradicted(self) -> set[int]:
+        """The persons of whom every machine that writes now has read that their number went to another person."""
+        ours, there = self.read_contradicted
+        if self.at_once:
+            return ours & there
+        return ours if self.ours_alone else there
+
     def must_be_closed(self, story: Story) -> bool:
         """Whether people closed it and any engine can know that."""
         return self.is_closed(story) and story.noticed and "L4" not in story.excused
+
+    def is_older_than_its_task(self, name: str, story: Story) -> bool:
+        """Whether our only copy looks older than the task, by the clocks of their CRMs, and may be of another task.
+
+        Without a marker anywhere, nothing shows that there was a ledger. Then it is a twin of neither.
+        """
+        copies = self.copies(name)
+        ours = [task.created_at for at, task in copies.items() if at not in self.by_people]
+        theirs = [task.created_at for at, task in copies.items() if at in self.by_people]
+        one_of_two = story.many > 1 or any(story.is_like(other) for other in self.stories.values())
+        unmarked = self.is_named_by_its_due(name) and not self.is_marked_anywhere()
+        return one_of_two and unmarked and bool(theirs) and min(ours) <= max(theirs)
+
+    def is_marked_anywhere(self, gone: Copy | None = None) -> bool:
+        return any(
+            MARKER.search(task.text)
+            for system in self.stage.sandboxes
+            for remote_id, task in self.tasks(system).items()
+            if (system, remote_id) != gone
+        )
 
     def ails(self, copy: Copy) -> None:
         """From now on this item cannot be read. A twin that was not read before counts as another task later."""

@@ -109,8 +109,8 @@ MUTANTS = (
         "a 404 closes the others",
         "L3",
         "syncer.reconcile.merge",
-        "        misses = replica.misses + 1\n",
-        "        misses = replica.misses + 1\n"
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
         having=("deletions",),
     ),
@@ -292,8 +292,8 @@ MUTANTS = (
         "what is gone with its contact is done",
         "L3",
         "syncer.reconcile.merge",
-        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n",
-        "        misses = replica.misses + 1\n        gone = misses >= MISSES_UNTIL_GONE\n"
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
         having=("deleted_contacts",),
     ),

@@ -25,8 +25,8 @@ EDIT_MUTANTS = (
         "a copy that was missed once ends its task",
         "L9",
         "syncer.reconcile.merge",
-        "        gone = misses >= MISSES_UNTIL_GONE\n",
-        "        gone = misses + 1 >= MISSES_UNTIL_GONE\n",
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
+        "        misses, gone = MISSES_UNTIL_GONE, True\n",
         having=("deletions_close",),
     ),
     Mutant(

@@ -89,6 +89,12 @@ class Story:
         return min(self.many, self.they_closed.total())
 
     @property
+    def closed_twice(self) -> int:
+        """How many closings in Superfone are of tasks done elsewhere: each may count for a task that is like it."""
+        there = self.they_closed["superfone"]
+        return max(0, there + min(self.many, self.they_closed.total() - there) - self.many)
+
+    @property
     def most_open(self) -> int:
         """How many copies may be open in one CRM."""
         return self.many * (1 + self.extra)

@@ -156,7 +156,8 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
         return
     for system in story.systems:
         there = sum(where == system for where, _ in copies)
-        if there >= story.many - story.done_at_most or facts.is_ailing(system, story):
+        may_be_done = story.done_at_most + sum(facts.stories[other].closed_twice for other in story.alike)
+        if there >= story.many - may_be_done or facts.is_ailing(system, story):
             continue
         if system == "superfone" and _has_anothers(facts, name, story):
             continue

@@ -252,7 +252,7 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
         return True
     group = [story, *(facts.stories[name] for name in story.alike)]
     # If two ledgers made copies, each closes its own.
-    may_be_closed = sum(one.done_at_most * (1 + one.extra) for one in group)
+    may_be_closed = sum(one.done_at_most * (1 + one.extra) + one.closed_twice for one in group)
     return sum(one.we_closed[system] for one in group) < may_be_closed and (story.many > 1 or bool(story.alike))
 
 
