@@ -24,7 +24,7 @@ from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
-from syncer.reconcile.edits.travel import Overwritten, Read, follow, take
+from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import is_of_our_user, look_at_unknown, second_copy_of, twin_of
@@ -77,12 +77,7 @@ def merge(
     for link in sorted(read):
         rebuild(work, link)
         work.set_behind(link, behind=False)
-    # A later run may not read the marker again, so it is stored that the person is behind.
-    for link in told - read:
-        work.set_behind(link, behind=True)
-    for link in behind - read:
-        work.undecided |= set(work.standing.contacts_of(link))
-    work.base.behind = behind - read
+    _leave(work, behind - read, told, visits or {})
     if work.standing.has_forerunner:
         work.note_forerunner()
     for system in work.systems:
@@ -106,6 +101,18 @@ def _is_read(work: Merging, link: str, visits: Mapping[tuple[str, str], datetime
     """Whether all tasks of this person were read in this run, and late enough after a backup was restored."""
     times = (visits.get(contact, work.inputs.now) for contact in work.standing.contacts_of(link))
     return work.standing.is_read(link) and not any(work.standing.is_too_early(time) for time in times)
+
+
+def _leave(work: Merging, behind: set[str], told: set[str], visits: Mapping[tuple[str, str], datetime]) -> None:
+    """Note the persons for whom nothing may be written yet. A later run may not read again what ``told`` of them."""
+    # After a backup was restored, each run may read one CRM only. It takes one run that reads everything.
+    in_part = visits.keys() if work.base.restored_at is not None else ()
+    for link in behind:
+        contacts = set(work.standing.contacts_of(link))
+        if link in told or not contacts.isdisjoint(in_part):
+            work.set_behind(link, behind=True)
+        work.undecided |= contacts
+    work.base.behind = behind
 
 
 def _make_known(work: Merging) -> None:
@@ -140,9 +147,11 @@ class _Known:
         for system in self._systems:
             for reading in in_order(self._seen[system].readings.values()):
                 replica = replicas.get(reading.key)
-                if replica is None or self._is_left(replica, reading):
+                if replica is None:
                     continue
-                if reading.state is State.OPEN and replica.state is not ReplicaState.OPEN:
+                if self._is_left(replica, reading):
+                    self._tell_news(replica, reading)
+                elif reading.state is State.OPEN and replica.state is not ReplicaState.OPEN:
                     reopened.append((replica, reading))
                 else:
                     self._known(replica, reading)
@@ -169,6 +178,13 @@ class _Known:
         if untold and not self._is_closed_by_us(replica, reading):
             return True
         return self._work.is_doubtful(replica.system, replica.contact)
+
+    def _tell_news(self, replica: Replica, reading: Reading) -> None:
+        """List what people did to this copy as waiting, if its person is left until everything was read."""
+        task, is_open = self._work.base.tasks[replica.task], reading.state is State.OPEN
+        news = is_open is not (replica.state is ReplicaState.OPEN) or is_edited(self._work, replica, reading)
+        if news and task.contact in self._leave:
+            self._work.wait_until_read(reading, task.id)
 
     def _is_closed_by_us(self, replica: Replica, reading: Reading | None) -> bool:
         """Whether a create of ours closed it: this is known, whatever else was written."""
@@ -292,9 +308,8 @@ class _Known:
                 work.race(task, reading, put_back=theirs)
 
     def _missed(self, replica: Replica) -> None:
-        # While a person is brought up to date, nobody knows since when the copy is missing. If another ledger closed
-        # the task for that, what is open now was reopened since, or has moved on. So the miss counts for two, and the
-        # task is not closed: that takes two misses exactly.
+        # While a person is brought up to date, nobody knows since when a copy is missing. If another ledger closed the
+        # task for that, what is open now is a later one. So the miss counts for two, and more than two end no task.
         untold = self._work.base.tasks[replica.task].contact in self._rebuilt
         misses = replica.misses + (MISSES_UNTIL_GONE if untold else 1)
         # A CRM that lags may report a task as missing once, so one answer is not enough.

@@ -272,9 +272,15 @@ class Merging:
         if task.put_back and self.lane_policy(system) is not None:
             self.put_task(replace(task, put_back=False))
 
-    def leave(self, reading: Reading, words: str) -> None:
+    def wait_until_read(self, reading: Reading, task: str | None) -> None:
+        """List the reading as waiting until every CRM was read for its person."""
+        crm = self.inputs.policy.crm(reading.system)
+        words = f"{crm} task {reading.remote_id}: every CRM must be read for this person first"
+        self.waiting.append(Item(task, reading.system, Reason.UNREAD, words))
+
+    def leave(self, reading: Reading) -> None:
         """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""
-        self.waiting.append(Item(None, reading.system, Reason.UNREAD, words))
+        self.wait_until_read(reading, None)
         self.undecided.add((reading.system, reading.contact or ""))
 
     def set_behind(self, link: str, *, behind: bool) -> None:

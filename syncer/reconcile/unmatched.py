@@ -119,7 +119,7 @@ class _FirstSight:
         may_be_copy = anothers and not held and not work.standing.is_read(person)
         may_be_finished = work.standing.is_never_read(person) and work.standing.may_have_finished_unread(person)
         if may_be_copy or may_be_finished or self._may_have_an_unread_copy(reading, person):
-            self._leave_unread(reading)
+            work.leave(reading)
         else:
             work.begin(reading, held=held)
 
@@ -161,15 +161,11 @@ class _FirstSight:
             if reason is not None:
                 self._work.waiting.append(Item(None, system, reason, self._name(reading)))
             elif self._work.contact_of(reading) in self._leave:
-                self._leave_unread(reading)
+                self._work.leave(reading)
             # The text of other rows was not read yet, and may end with a marker. They are looked at once it was.
             elif reading.whole:
                 found.append(reading)
         return found
-
-    def _leave_unread(self, reading: Reading) -> None:
-        words = f"{self._name(reading)}: every CRM must be read for this person first"
-        self._work.leave(reading, words)
 
     def _name(self, reading: Reading) -> str:
         return f"{self._policy.crm(reading.system)} task {reading.remote_id}"

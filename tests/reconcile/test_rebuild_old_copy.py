@@ -59,6 +59,19 @@ def test_what_was_deleted_since_an_old_copy_ends_nothing(behind: bool, state: St
     assert base.replicas[a_replica(KNOWN, PLAIN).key].state is ReplicaState.GONE
 
 
+def test_who_was_read_in_parts_since_an_old_copy_is_not_up_to_date_before_one_run_has_read_all() -> None:
+    base, late = put_back(KNOWN, visits={}), at(hours=0)
+    contacts = [(system, f"p1-{system}") for system in SYSTEMS]
+    for unread in (PLAIN, TYPED, PLAIN):
+        seen = read_in_full(*copies_of(KNOWN))
+        seen[unread].persons = {}
+        visits = {place: late for place in contacts if place[0] != unread}
+        base = merged(base, seen, visits=visits).base
+        base.visits.update(visits)
+        assert "p1" in base.behind
+    assert merged(base, read_in_full(*copies_of(KNOWN))).base.behind == set()
+
+
 def test_what_was_made_since_an_old_copy_is_known_by_its_marker() -> None:
     found = rebuilt(*(from_yesterday(row) for row in copies_of(KNOWN)), base=put_back(KNOWN, systems=[TYPED]))
     assert one_task(found) == KNOWN

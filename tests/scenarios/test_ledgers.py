@@ -252,6 +252,26 @@ def test_an_old_ledger_waits_for_what_may_have_been_sent_before_it_was_put_back(
     world.quiet()
 
 
+@pytest.mark.parametrize("deed", ["finish", "move"])
+def test_what_people_do_is_listed_while_an_old_ledger_waits(worlds: Worlds, deed: str) -> None:
+    world = worlds()
+    call = world.make("highlevel")
+    world.runs()
+    world.copy()
+    world.runs()
+    world.put_back()
+    if deed == "finish":
+        world.finish("highlevel", call)
+    else:
+        world.highlevel.person_reschedules(call, world.due(hours=30))
+
+    report = world.quiet(1)
+
+    assert waiting(report) == {("highlevel", "unread")}
+    world.runs()
+    assert waiting(world.quiet()) == set()
+
+
 # a lost ledger ---------------------------------------------------------------------------------------
 
 

@@ -218,6 +218,14 @@ def follow(work: Merging, replica: Replica, reading: Reading) -> Replica:
     return with_owed(now, off) if off else now
 
 
+def is_edited(work: Merging, replica: Replica, reading: Reading) -> bool:
+    """Whether an open copy shows another value than before in a field that is synced."""
+    now, can = follow(work, replica, reading), work.inputs.capabilities[replica.system]
+    known = [field for field in can.shows & work.inputs.policy.edits if is_known(replica, field)]
+    changed = any(not can.alike(field, shown(replica, field), shown(now, field)) for field in known)
+    return changed and reading.state is State.OPEN
+
+
 def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading, sent: Iterable[Change]) -> None:
     """Compare a copy that we made and that this ledger did not know with the task.
 
