@@ -317,6 +317,7 @@ class Facts(Memory):
             # To an old copy both are one task, which lacks a copy that people deleted.
             after.deeds |= before.deeds & {"deleted"}
         self.unread |= self.ailing.keys()
+        self.not_read_since, self.restored_at = set(self.persons.values() if old else ()), None
         # Only the ledger knew whether a copy was deleted or never created.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.read_contradicted[0].clear()
@@ -371,6 +372,8 @@ class Facts(Memory):
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name, as it was at these times."""
         self.read_contradicted[machine].update(self.contradicted)
+        if not machine and self.not_read_since:
+            self.has_read_since(max(until.values()), not_looked_at)
         for system in self.stage.sandboxes:
             for remote_id, task in self.tasks(system).items():
                 if (system, remote_id) not in not_looked_at:

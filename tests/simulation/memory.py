@@ -15,6 +15,8 @@ from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
 SUPERSEDE_WINDOW = timedelta(seconds=2)
+GRACE = timedelta(seconds=31)
+"""A request arrives within this time, or never."""
 LEAD_RECHECK = timedelta(hours=25)
 """After this time a number without a lead has been searched for again. The engine waits a day."""
 Copy = tuple[str, str]
@@ -43,10 +45,11 @@ class Memory:
 
     What cannot be read or told: ``ailing`` are items that a CRM never shows as it should (a Superfone lead or a Reply
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
-    was read again after a lost ledger. ``unsure`` are persons whose keys lead to several records, ``contradicted``
-    those whose number went to another person, and ``read_contradicted`` those of them that a clean run has read, on
-    our machine and on the other one. ``hidden`` are those
-    whose lead has a number that no contact shows any more.
+    was read again after a lost ledger. ``not_read_since`` are the persons of whom nobody has read everything since an
+    old copy of it was put back, which a run noticed at ``restored_at``: nothing of them is open. ``unsure`` are persons
+    whose keys lead to several records, ``contradicted`` those whose number went to another person, and
+    ``read_contradicted`` those of them that a clean run has read, on our machine and on the other one.
+    ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used.
 
     Two machines: ``ours_alone`` is true if only ours runs, ``at_once`` if both do. ``closed_there`` is what the other
@@ -93,6 +96,8 @@ class Memory:
         self.late_incidents: set[Copy] = set()
         self.ailing: dict[Copy, Story | None] = {}
         self.unread: set[Copy] = set()
+        self.not_read_since: set[int] = set()
+        self.restored_at: datetime | None = None
         self.held: set[Copy] = set()
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
@@ -187,13 +192,25 @@ class Memory:
         """From now on this item cannot be read. A twin that was not read before counts as another task later."""
         story = self.ailing[copy] = self.story(copy)
         begins_anew = self.rebuilding or self.closed_there is not None
-        self.unread |= {copy} if self.rebuilding else set()
+        contact = copy[1] if (task := self.tasks(copy[0]).get(copy[1])) is None else task.contact
+        begun_anew = self.rebuilding or self.persons.get((copy[0], contact)) in self.not_read_since
+        self.unread |= {copy} if begun_anew else set()
         hidden = begins_anew and self._hides_its_due(copy)
         # Its create may be in doubt. Nothing waits for a task that cannot be read and has another due.
         moved = story is not None and copy in self.unclaimed and f"edited in {copy[0]}" in story.deeds
         apart = story is not None and copy not in self.known and (story.twins > 1 or hidden)
         if story is not None and (apart or moved):
             story.excused |= UNTOLD
+
+    def has_read_since(self, began: datetime, not_looked_at: set[Copy]) -> None:
+        """Note of whom this run has read everything, late enough after an old copy of the ledger was put back.
+
+        A run reads everything of those of whom a task is open.
+        """
+        self.restored_at = self.restored_at or began
+        if began >= self.restored_at + GRACE:
+            read = {copy for name in self.stories for copy in self.open_copies(name)} - not_looked_at
+            self.not_read_since -= {self.stories[self.tasks(at[0])[at[1]].name or ""].person for at in read}
 
     def hides(self, copy: Copy, story: Story, system: str) -> bool:
         """Whether this unreadable item may be the copy there of a task with the same due."""

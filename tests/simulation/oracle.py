@@ -21,7 +21,6 @@ from tests.simulation.story import UNTOLD
 
 MISSING = (400, 404)
 """How CRMs say that there is no such task."""
-GRACE = timedelta(seconds=31)
 ZERO = timedelta(0)
 
 

@@ -39,8 +39,8 @@ from tests.simulation.contacts import Contacts
 from tests.simulation.laws import peace, runs
 from tests.simulation.laws.violation import Violation
 from tests.simulation.machines import BOTH, MACHINES, OURS
-from tests.simulation.memory import LEAD_RECHECK, Copy
-from tests.simulation.oracle import GRACE, Oracle
+from tests.simulation.memory import GRACE, LEAD_RECHECK, Copy
+from tests.simulation.oracle import Oracle
 from tests.simulation.outcome import Outcome
 from tests.simulation.people import People
 from tests.simulation.stage import SimulationStage
