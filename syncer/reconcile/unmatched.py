@@ -97,16 +97,23 @@ class _FirstSight:
                 for reading in sorted(self._unknown_open(system), key=self._unlikeness)
                 if not (self._is_origin(reading) or self._place_by_marker(reading) or self._place_by_user(reading))
             ]
-        # A marker is certain and a twin only likely, so the markers of all CRMs come first. What is begun for one CRM
-        # is a candidate for the next: two new tasks meet as twins here.
-        for readings in unmarked.values():
-            twins = self._twins(readings)
-            for reading in readings:
-                twin = twins.get(reading.remote_id)
-                if twin is None:
-                    self._begin(reading)
-                else:
-                    adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
+        # A marker is certain and a twin only likely, so the markers of all CRMs come first. What our user made in a
+        # lane comes last: it may be the copy of a task that is first seen now, too.
+        for rows in unmarked.values():
+            self._meet([row for row in rows if not is_of_our_user(self._work, row)])
+        for rows in unmarked.values():
+            by_us = [row for row in rows if is_of_our_user(self._work, row)]
+            self._meet([row for row in by_us if not self._place_by_user(row)])
+
+    def _meet(self, readings: list[Reading]) -> None:
+        """Join readings of one CRM as twins, or begin their tasks, which are candidates for the next CRM."""
+        twins = self._twins(readings)
+        for reading in readings:
+            twin = twins.get(reading.remote_id)
+            if twin is None:
+                self._begin(reading)
+            else:
+                adopt(self._work, reading, self._work.base.tasks[twin], "the same task, seen in another CRM")
 
     def _begin(self, reading: Reading) -> None:
         """Begin a task of its own, unless it may belong to something that was not read yet.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from syncer.domain.base import Action, OpState
-from syncer.domain.cursors import FORERUNNER, OUR_USER
+from syncer.domain.cursors import COMPANY, FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import Untold
@@ -224,6 +224,16 @@ def test_what_our_user_made_in_the_lane_is_the_lacking_copy_though_people_moved_
     base.cursors[OUR_USER + LANE] = API
     copy = a_reading(LANE, "x", due=at(days=2), created_by=API)
     assert merged(base, seen_of(copy)).base.replicas[copy.key].task == task.id
+
+
+@pytest.mark.parametrize("later", [timedelta(minutes=-5), timedelta(minutes=5)])
+def test_what_our_user_made_in_the_lane_is_the_copy_of_a_task_that_is_first_seen_with_it(later: timedelta) -> None:
+    """Another ledger made it. The clock of the lane's CRM may be behind, so it may look older than the task."""
+    base = a_base(a_task(f"{TYPED}:1", origin=TYPED, contact="p2"), cursors={OUR_USER + LANE: API, COMPANY: "1"})
+    theirs = a_reading(TYPED, "2", title="Call", kind=Kind.REMINDER, created_at=at())
+    copy = a_reading(LANE, "x", kind=Kind.REMINDER, created_by=API, created_at=at() + later)
+    for read in (seen_of, read_in_full):
+        assert merged(base, read(theirs, copy)).base.replicas[copy.key].task == theirs.place
 
 
 def test_a_copy_that_was_known_again_has_duplicates_too() -> None:

@@ -250,10 +250,19 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
     """Whether people closed enough: of equal and alike tasks, we may close as many in a CRM as may be done."""
     if facts.is_closed(story):
         return True
-    group = [story, *(facts.stories[name] for name in story.alike)]
-    # If two ledgers made copies, each closes its own.
-    may_be_closed = sum(one.done_at_most * (1 + one.extra) + one.closed_twice for one in group)
-    return sum(one.we_closed[system] for one in group) < may_be_closed and (story.many > 1 or bool(story.alike))
+    group = {name: one for name, one in facts.stories.items() if one is story or name in story.alike}
+    may_be_closed = sum(
+        one.done_at_most + one.closed_twice + _doubles(facts, system, name) for name, one in group.items()
+    )
+    closed = sum(one.we_closed[system] for one in group.values())
+    return closed < may_be_closed and (story.many > 1 or bool(story.alike))
+
+
+def _doubles(facts: Facts, system: str, name: str) -> int:
+    """How many copies of done tasks a CRM has twice at most, as two ledgers made them. Each ledger closes its own."""
+    story = facts.stories[name]
+    there = sum(copy[0] == system for copy in facts.copies(name))
+    return min(story.done_at_most * story.extra, max(0, there - story.many))
 
 
 def _was_missed_twice(facts: Facts, closed: Copy, story: Story) -> None:
