@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from adapters.sandbox import Fault
@@ -108,4 +110,20 @@ def test_what_is_changed_while_an_edit_is_in_doubt_is_still_owed(stage: Make, sy
     world.heal()
     world.again(3)
     assert dues(world) == {second}
+    world.quiet(2)
+
+
+def test_a_title_that_is_given_in_superfone_while_the_create_is_in_doubt_is_an_edit(stage: Make) -> None:
+    """Superfone takes no title from us, so a copy that has one got it from people."""
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    unreachable = partial(world.fail, "superfone", "tasks of contact", Fault.ERROR_BEFORE, times=9)
+    world.afterwards("superfone", "create", unreachable)
+    assert ("superfone", "in_doubt") in waiting(world.again())
+    world.superfone.person_retitles(world.superfone_open()[0].id, "Ring twice")
+    world.heal()
+    world.good()
+    assert world.highlevel.task(task).title == "Ring twice"
     world.quiet(2)

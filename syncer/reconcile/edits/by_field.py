@@ -152,12 +152,14 @@ def _alike(one: _Change, other: _Change) -> bool:
 def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:
     if not side.open:
         return Owed.NO
+    # No copy was read after this value was read where it was typed, even if the task or the copy had it before. So a
+    # change that is read next may be just as old.
+    if (typed and not changed) or (side.owed is Owed.UNSEEN and not side.read):
+        return Owed.UNSEEN
     if (side.known or side.read) and side.same(side.shown, value):
         return Owed.NO
-    # No copy was read after this value was read where it was typed, even if the task had it before. So a change that
-    # is read next may be just as old.
-    if typed or changed:
+    if changed:
         return Owed.UNSEEN
-    if side.owed is Owed.UNSEEN and side.read:
+    if side.owed is Owed.UNSEEN:
         return Owed.YES if side.shows else Owed.NO
     return side.owed

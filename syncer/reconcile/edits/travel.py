@@ -261,13 +261,15 @@ def as_created(
     """Return the copy that our create made, with what it is owed by now.
 
     Its base is what the CRM answered. If the answer was lost and the copy was ``found`` by reading, people may have
-    changed it since: where it differs from what was sent, its base is what was sent.
+    changed it since: where it differs from what was sent, its base is what was sent. A title that the CRM does not
+    take from us is always theirs.
     """
     values = {one.field: one.new for one in sent if one.field in can.shows}
     as_sent = replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
     if found is not None and found.whole:
-        differing = [field for field, value in values.items() if not can.alike(field, value, found.shown(field))]
-        replica = replace(replica, **{field.value: values[field] for field in differing})  # type: ignore[arg-type]
+        sent_there = values if TaskField.TITLE in can.shows else {**values, TaskField.TITLE: None}
+        differing = [field for field, value in sent_there.items() if not can.alike(field, value, found.shown(field))]
+        replica = replace(replica, **{field.value: sent_there[field] for field in differing})  # type: ignore[arg-type]
     return with_owed(replica, behind(task, as_sent, values, can, policy)) if values else replica
 
 
