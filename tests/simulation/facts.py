@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tests.simulation.memory import LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
 from tests.simulation.sight import SeenTask, called
-from tests.simulation.story import UNTOLD, Story, Typed
+from tests.simulation.story import UNTOLD, Story, Typed, same
 
 
 class Facts(Memory):
@@ -178,39 +178,35 @@ class Facts(Memory):
             self._types(story, "body", task.words, copy)
 
     def assigned(self, copy: Copy, before: str = "") -> None:
-        """A person assigned a task. Assigning it to nobody or to a stranger changes no other copy.
-
-        ``before`` is the assignee before. Assigning it back to the one that a run took last is no change.
-        """
+        """A person assigned a task that was ``before``'s. A stranger, or nobody, changes no other copy."""
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is not None:
-            there = [one for one in story.typed if (one.field, one.value) == ("assignee", task.assignee)]
-            here = [one for one in story.typed if (one.field, one.copy) == ("assignee", copy)]
-            if not here or here[-1].taken:
-                self.assignee_read[copy] = before
-            self._types(story, "assignee", task.assignee, copy)
-            back = self.assignee_read[copy] == task.assignee
+            typed = [one for one in story.typed if one.field == "assignee"]
+            read = any(one.copy == copy and (one.taken or one.read) for one in typed)
+            new = self._types(story, "assignee", task.assignee, copy)
+            new.before = before
             # Where a create takes no assignee, nothing tells whose a copy was that is found after a lost answer.
-            story.typed[-1].settled |= back or (copy in self.unclaimed and copy[0] != "highlevel")
-            if back and task.assignee and not any(one.taken for one in here):
+            new.settled |= copy in self.unclaimed and copy[0] != "highlevel"
+            if story.is_given_back(new) and task.assignee and not read:
                 # Assigned and assigned back before anybody read it, a copy of ours shows no trace of people.
                 self.theirs -= self.only_assigned & {copy}
             # The same assignee in another copy, before or since, is one value.
-            story.typed[-1].spread |= any(self._shows_still(one) for one in there)
+            new.spread |= any(one.value == task.assignee and self._shows_still(one) for one in typed)
 
     def _shows_still(self, typed: Typed) -> bool:
         task = self.tasks(typed.copy[0]).get(typed.copy[1])
         return task is not None and task.assignee == typed.value
 
-    def _types(self, story: Story, field: str, value: object, copy: Copy) -> None:
+    def _types(self, story: Story, field: str, value: object, copy: Copy) -> Typed:
         # Removing a due or an assignee changes no other copy.
         removed = value is None or (field == "assignee" and not value)
         for before in story.typed:
             # A later value of the same copy replaces this one.
             before.settled |= (before.field, before.copy) == (field, copy) and not (removed and before.taken)
         self.typed += 1
-        settled = removed or self.ever_rebuilt
-        story.typed.append(Typed(field, value, copy, self.typed, self.stage.now(), settled=settled))
+        new = Typed(field, value, copy, self.typed, self.stage.now(), settled=removed or self.ever_rebuilt)
+        story.typed.append(new)
+        return new
 
     def met(self, person: int, system: str) -> None:
         """A CRM has this person from now on, and gets their open tasks."""
@@ -368,6 +364,13 @@ class Facts(Memory):
             story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
 
     # what a run has seen ---------------------------------------------------------------------------
+
+    def reads(self, copy: Copy, task: SeenTask) -> None:
+        """A run reads this task, by itself or in the list of its contact."""
+        self.task_read_at[copy] = self.stage.now()
+        story = self.stories.get(task.name or "")
+        for typed in story.typed if story is not None else ():
+            typed.read |= typed.copy == copy and same(typed.value, task.shown(typed.field))
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name, as it was at these times."""

@@ -36,9 +36,8 @@ class Memory:
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
     tasks were last read, ``read_by`` the same for one process, and ``task_read_at`` when a task was last read by
-    itself. ``assignee_read`` is the assignee that a run took last, and ``only_assigned`` are our copies in which people
-    changed nothing else. ``missed`` are the runs in which the read of a task found none: how many had ended before, and
-    the process.
+    itself. ``only_assigned`` are our copies in which people changed only the assignee. ``missed`` are the runs in which
+    the read of a task found none: how many had ended before, and the process.
     ``doubts`` are the (task id, system) that were in doubt when the last run ended, or ``None`` if it did not report.
     ``held`` are the copies that it calls unclear. ``began`` and ``disturbed`` belong to the current run.
     ``due_incidents`` must be in the report of the next run that ends, ``late_incidents`` in the one after it.
@@ -109,7 +108,6 @@ class Memory:
         self.rebuilding = self.at_once = self.ever_rebuilt = False
         self.typed, self.disturbed, self.began = 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
-        self.assignee_read: dict[Copy, str] = {}
         self.only_assigned: set[Copy] = set()
         self.ours_alone = True
         self.marked_by_another, self.knows_another = set[Copy](), False

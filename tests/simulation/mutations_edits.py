@@ -49,8 +49,8 @@ EDIT_MUTANTS = (
         "a made-up due flows back",
         "L10",
         "syncer.reconcile.edits.by_field",
-        "    if typed or changed:\n",
-        "    if typed or changed or side.base is None:\n",
+        "    if changed:\n",
+        "    if changed or side.base is None:\n",
         having=("undated", "edits"),
     ),
     Mutant(
@@ -116,8 +116,8 @@ EDIT_MUTANTS = (
         "a copy that could not be read is owed nothing",
         "L10",
         "syncer.reconcile.edits.by_field",
-        "    if typed or changed:\n",
-        "    if (typed and side.read) or changed:\n",
+        "    if (typed and not changed) or",
+        "    if (typed and side.read and not changed) or",
         having=("edits", "errors"),
     ),
     Mutant(

@@ -36,6 +36,10 @@ class SeenTask(NamedTuple):
         found = WORDS.search(self.text)
         return found[0] if found else ""
 
+    def shown(self, field: str) -> object:
+        """Return what it shows of a field, as people type it."""
+        return {"due": self.due, "title": called(self.title), "body": self.words, "assignee": self.assignee}[field]
+
 
 def tasks_of(stage: SimulationStage, system: str) -> dict[str, SeenTask]:
     """Return all tasks of a CRM by remote id, without deleted ones."""

@@ -15,13 +15,21 @@ WINDOW = timedelta(seconds=60)
 """Two tasks whose dues differ by less may be mixed up if only the due tells them apart."""
 
 
+def same(one: object, other: object) -> bool:
+    """Whether two values are the same. CRMs drop fractions of a second."""
+    if isinstance(one, datetime) and isinstance(other, datetime):
+        return abs(one - other) < SAME_DUE
+    return one == other
+
+
 @dataclass(slots=True)
 class Typed:
     """A value that a person typed into a field of one copy. ``number`` counts all values that anybody typed.
 
     ``spread`` is true once another copy has shown the value, and ``taken`` once a run has read it. ``settled`` is true
     if nothing more is expected of it: it was reported as overwritten, a later value replaced it in the same copy, or no
-    engine could have kept it. ``made`` is true if the copy was created with it.
+    engine could have kept it. ``made`` is true if the copy was created with it. ``read`` is true once the current run
+    has read it, and ``before`` is whose the copy was when people assigned it.
     """
 
     field: str
@@ -33,6 +41,8 @@ class Typed:
     taken: bool = False
     settled: bool = False
     made: bool = False
+    read: bool = False
+    before: str = ""
 
 
 @dataclass(slots=True)
@@ -87,6 +97,14 @@ class Story:
     def done_at_most(self) -> int:
         """How many may be done: two copies that people closed in two CRMs may be one task or two."""
         return min(self.many, self.they_closed.total())
+
+    def is_given_back(self, typed: Typed) -> bool:
+        """Whether this assignment makes the copy the task of whom a run took last, so that it changes nothing."""
+        here = [one for one in self.typed if (one.field, one.copy) == (typed.field, typed.copy)]
+        since = [one for one in here if one.number <= typed.number]
+        while len(since) > 1 and any(one.taken for one in since[:-1]):
+            since.pop(0)
+        return typed.field == "assignee" and since[0].before == typed.value
 
     @property
     def closed_twice(self) -> int:

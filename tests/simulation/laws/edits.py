@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import datetime
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import MARKER, Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import SeenTask, called, is_for_customers
-from tests.simulation.story import SAME_DUE, UNTOLD, Story
+from tests.simulation.story import UNTOLD, Story, same
 
 
 def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: SeenTask) -> None:
@@ -104,13 +103,9 @@ def made_again(facts: Facts, closed: Copy, new: Copy) -> None:
 def shows(facts: Facts, new: Copy) -> None:
     """Note that a new copy shows values that were typed elsewhere."""
     story, task = facts.story(new), facts.tasks(new[0])[new[1]]
-    values = _values(task) | {"title": called(task.title or task.text)}
+    task = task._replace(title=task.title or task.text)
     for typed in story.typed if story is not None else ():
-        typed.spread |= same(typed.value, values[typed.field])
-
-
-def _values(task: SeenTask) -> dict[str, object]:
-    return {"due": task.due, "title": called(task.title), "body": task.words, "assignee": task.assignee}
+        typed.spread |= same(typed.value, task.shown(typed.field))
 
 
 def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object, new: object) -> None:
@@ -126,13 +121,6 @@ def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object,
             typed.settled = True
 
 
-def same(one: object, other: object) -> bool:
-    """Whether two values are the same. CRMs drop fractions of a second."""
-    if isinstance(one, datetime) and isinstance(other, datetime):
-        return abs(one - other) < SAME_DUE
-    return one == other
-
-
 def note_taken(facts: Facts, connected: set[str]) -> None:
     """Note values that a run has read where they were typed, in the CRMs that were ``connected``.
 
@@ -143,8 +131,13 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
             if typed.copy[0] in connected and task is not None and read_at is not None and read_at > typed.at:
-                typed.taken |= same(typed.value, _values(task)[typed.field])
-                typed.spread |= typed.taken
+                typed.taken |= same(typed.value, task.shown(typed.field))
+            # People may have typed another value there later in that run.
+            typed.taken |= typed.read and typed.copy[0] in connected
+            typed.spread |= typed.taken
+            typed.read = False
+        for typed in story.typed:
+            typed.settled |= story.is_given_back(typed)
 
 
 def note_told(facts: Facts) -> None:
