@@ -123,11 +123,11 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     # None of these copies was read since the task took its value, so nothing tells which change came first. The value
     # competes with them, as it would if all copies had been read together.
     if changes and all(side.owed is Owed.UNSEEN for side in changed):
-        changes.append(_pending(value, sides))
+        changes += _pending(value, sides)
     best = max(changes, key=lambda change: change.rank, default=None)
-    typed = best is not None and best.side in changed
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
+    typed = any(side.same(side.now, new) for side in changed)
     lost = tuple(
         Lost(change.place, change.value, best.place, change.at)
         for change in changes
@@ -138,10 +138,10 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     return FieldMerge(new, winner, tuple(side.place for side in changed), owed, lost)
 
 
-def _pending(value: Value, sides: list[Side]) -> _Change:
-    """Return the change that the task took before and that not every copy has yet: where it was typed, and when."""
+def _pending(value: Value, sides: list[Side]) -> list[_Change]:
+    """Return the change that the task took before and that not every copy has yet: wherever it was typed, and when."""
     typed = [_Change(side, value, side.since) for side in sides if side.typed and side.same(side.base, value)]
-    return max(typed, key=lambda change: change.rank, default=_Change(None, value, None))
+    return typed or [_Change(None, value, None)]
 
 
 def _alike(one: _Change, other: _Change) -> bool:
