@@ -15,9 +15,10 @@ from pydantic import JsonValue, ValidationError
 
 from adapters.http.answers import ErrorBody
 from adapters.http.client import MAX_PAGES, Answer, Http, Rule, Transport
+from adapters.superfone.abilities import capabilities_of
 from adapters.superfone.checks import run_checks
 from adapters.superfone.mapping import contact_body, create_body, read_lead, read_task, unreadable
-from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from adapters.superfone.settings import SuperfoneSettings
 from adapters.superfone.types import SYSTEM, wire_type
 from adapters.superfone.wire import (
     BAD_REQUEST,

@@ -9,7 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from adapters.superfone.abilities import capabilities_of
+from adapters.superfone.settings import SuperfoneSettings
 from syncer.cli.file_warnings import FileWarning, warnings_of
 from syncer.cli.setup.account_file import to_toml
 from syncer.cli.setup.people import Match, match

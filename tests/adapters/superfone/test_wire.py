@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from adapters.instants import read_iso
+from adapters.superfone.abilities import capabilities_of
 from adapters.superfone.mapping import contact_body, create_body, read_lead, read_task, unreadable
-from adapters.superfone.settings import SuperfoneSettings, capabilities_of
+from adapters.superfone.settings import SuperfoneSettings
 from adapters.superfone.types import CREATABLE, KINDS, wire_type
 from adapters.superfone.wire import WireLead, WireRow, WireTask, read_id, row_key
 from syncer.domain.model import MESSAGE_KINDS, Kind, Record, State
