@@ -126,6 +126,9 @@ def load(connection: Connection, now: datetime) -> Base:
     return base
 
 
+_SHARED: Final = (str, datetime)
+
+
 class _Shared(dict[Any, Any]):
     """One object for all equal texts and instants that are loaded.
 
@@ -136,7 +139,7 @@ class _Shared(dict[Any, Any]):
     def row(self, row: Sequence[Any]) -> Sequence[Any]:
         """Return the row's cells. Numbers stay as they are: to a dictionary, 1 and ``True`` are equal."""
         share = self.setdefault
-        return [share(cell, cell) if isinstance(cell, str | datetime) else cell for cell in row]
+        return [share(cell, cell) if cell.__class__ in _SHARED else cell for cell in row]
 
 
 def cursors(connection: Connection) -> dict[str, str]:
