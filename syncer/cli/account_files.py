@@ -36,6 +36,7 @@ class AccountFiles:
 
     async def look(self) -> Look:
         """Read all files without blocking the event loop."""
+        # Before they are read: a file that changes meanwhile is looked at again.
         before = _signatures(self._session.files())
         found = await apart(lambda: self._session.find(secrets=True))
         self._looked_at = {**_signatures(found.files), **before}
@@ -44,6 +45,7 @@ class AccountFiles:
         over = [words for words in self.troubles if words not in troubles]
         self.troubles = troubles
         accounts = {account.path: account for account in found.accounts}
+        # A file that was removed is not broken. Its account is no longer served.
         broken = frozenset(path for path in before if path not in accounts and _is_there(path))
         return Look(accounts, new, over, broken)
 

@@ -42,6 +42,7 @@ async def _all_at_once(session: Session, accounts: Iterable[Account], work: Work
     with Stop() as stop:
         outcomes: list[asyncio.Task[Exit]] = []
         for account in accounts:
+            # Only the one before: it has waited for those before it.
             turn = partial(_end_of, outcomes[-1:])
             outcomes.append(asyncio.create_task(_outcome(session, account, work, stop, turn)))
         statuses += await asyncio.gather(*outcomes)

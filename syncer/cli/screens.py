@@ -107,6 +107,7 @@ class TaskNames:
     def in_base(cls, base: Base, zone: tzinfo) -> Self:
         """Return the names of all tasks of a base."""
         people: dict[str, str] = {}
+        # In order of the CRMs, so that a person has the same name each time.
         for key, link in sorted(base.links.items()):
             name = base.records[key].name if key in base.records else ""
             if name:

@@ -21,7 +21,6 @@ DEEPEST: Final = 100
 
 _list: Final = METADATA.tables["report_list"]
 _BY_HASH: Final = select(_list.c.id).where(_list.c.hash == bindparam("hash"))
-_BY_ID: Final = select(_list.c.base, _list.c.content).where(_list.c.id == bindparam("id"))
 _DEPTH: Final = select(_list.c.depth).where(_list.c.id == bindparam("id"))
 _INSERT: Final = insert(_list).returning(_list.c.id)
 List = list[Any]

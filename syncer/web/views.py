@@ -24,7 +24,6 @@ from syncer.web.board import AccountState
 SHOWN: Final = 5
 """The most items of one reason on an account's page. A page of its own shows all."""
 _SPAN_WORDS: Final = timedelta(minutes=1)
-_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +161,7 @@ def _system(
     looks = {"ok": "good", "idle": "idle", "unavailable": "bad", "unauthorized": "bad"}
     words = {"ok": "works", "idle": "not needed in the last run", "unavailable": "cannot be reached"}
     words |= {"unauthorized": "rejects the key", "": "not read yet"}
+    # By the names that the adapter's client gives to its rates.
     rates = {f"{rate.seconds:g}s": rate for rate in state.account.connections[system].rate}
     used = state.budgets.get(system, {})
     return SystemView(
