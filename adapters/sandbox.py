@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Final, Literal
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
@@ -227,12 +227,17 @@ def application(sandbox: Sandbox) -> Starlette:
     """The sandbox as a Starlette application."""
 
     async def answer(request: Request) -> Response:
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            # The client died while it sent, so the CRM never got the whole request, and nobody reads an answer.
+            return Response()
         call = Call(
             request.method,
             request.url.path.removeprefix(request.scope.get("root_path", "")),
             dict(request.query_params),
             {name.lower(): value for name, value in request.headers.items()},
-            await request.body(),
+            body,
         )
         try:
             reply = sandbox.exchange(call)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any, Literal
 
 import pytest
+from starlette.types import Message
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
-from adapters.sandbox import Call, Fault, Reply
+from adapters.sandbox import Call, Fault, Reply, application
 from adapters.superfone.sandbox import SuperfoneSandbox
 from tests.support.clock import START
 
@@ -133,3 +135,17 @@ def test_a_create_that_lies(room: Room, lie: Literal["task", "contact", "due"]) 
     assert (str(shown["id"]) in map(str, room.tasks)) == (lie == "task")
     assert (whose != str(room.asha)) == (lie == "contact")
     assert (not due.startswith("2026-07-01T09:00:00")) == (lie == "due")
+
+
+def test_a_client_that_dies_while_it_sends_is_no_error_of_the_server() -> None:
+    crm = ReplySandbox(lambda: START)
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        pass
+
+    scope = {"type": "http", "method": "POST", "path": "/tasks", "query_string": b"", "headers": []}
+    asyncio.run(application(crm)(scope, receive, send))
+    assert not crm.calls
