@@ -203,8 +203,11 @@ class Facts(Memory):
         for before in story.typed:
             # A later value of the same copy replaces this one.
             before.settled |= (before.field, before.copy) == (field, copy) and not (removed and before.taken)
+        # While an edit of ours there is in doubt, an older value shows that the edit was not carried out.
+        in_doubt = self.doubts is None or self._id_in(copy) in self.doubts
+        in_doubt &= any((before.field, before.value) == (field, value) for before in story.typed)
         self.typed += 1
-        new = Typed(field, value, copy, self.typed, self.stage.now(), settled=removed or self.ever_rebuilt)
+        new = Typed(field, value, copy, self.typed, self.stage.now(), settled=removed or in_doubt or self.ever_rebuilt)
         story.typed.append(new)
         return new
 
