@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tests.simulation.memory import LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
 from tests.simulation.sight import SeenTask, called
-from tests.simulation.story import UNTOLD, Story, Typed, same
+from tests.simulation.story import UNTOLD, Story, Typed
 
 
 class Facts(Memory):
@@ -367,13 +367,6 @@ class Facts(Memory):
             story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
 
     # what a run has seen ---------------------------------------------------------------------------
-
-    def reads(self, copy: Copy, task: SeenTask) -> None:
-        """A run reads this task, by itself or in the list of its contact."""
-        self.task_read_at[copy] = self.stage.now()
-        story = self.stories.get(task.name or "")
-        for typed in story.typed if story is not None else ():
-            typed.read |= typed.copy == copy and same(typed.value, task.shown(typed.field))
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name, as it was at these times."""

@@ -51,13 +51,17 @@ class Oracle(Machines):
         listed = re.search(r"/(?:lead|contacts)/(\w+)/tasks?$", call.path)
         for remote_id, task in self.tasks(system).items() if listed and reply.status == 200 else ():
             if listed is not None and task.contact == listed[1]:
-                self.reads((system, remote_id), task)
+                edits.note_read(self, (system, remote_id), task)
+        if call.path.endswith(("/tasks/filter", "/tasks/search")) and reply.status < 300:
+            for remote_id, task in self.tasks(system).items():
+                if re.search(rf'"_?id": "?{remote_id}\b'.encode(), reply.body):
+                    edits.note_listed(self, (system, remote_id), task)
         task_read = re.search(r"/tasks/(\w+)$", call.path)
         if task_read and reply.status in MISSING and call.method == "GET":
             self.missed.setdefault((system, task_read[1]), set()).add((self.runs_ended, PROCESS.get()))
         one = self.tasks(system).get(task_read[1]) if task_read and reply.status == 200 else None
         if task_read and one is not None and call.method == "GET":
-            self.reads((system, task_read[1]), one)
+            edits.note_read(self, (system, task_read[1]), one)
 
     def _judge(self, write: Write) -> None:
         again = {write.after[new].name for new in write.created} & {write.before[old].name for old in write.closed}

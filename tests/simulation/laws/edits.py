@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from datetime import timedelta
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
@@ -119,6 +120,23 @@ def _overwrites(facts: Facts, story: Story, copy: Copy, field: str, old: object,
         if (typed.copy == copy and same(typed.value, old)) and unseen:
             # It was typed between our read and our write, which no CRM can prevent, or overwritten by a late request.
             typed.settled = True
+
+
+def note_read(facts: Facts, copy: Copy, task: SeenTask) -> None:
+    """Note that a run reads this task, by itself or in the list of its contact."""
+    facts.task_read_at[copy] = facts.stage.now()
+    story = facts.stories.get(task.name or "")
+    for typed in story.typed if story is not None else ():
+        typed.read |= typed.copy == copy and same(typed.value, task.shown(typed.field))
+
+
+def note_listed(facts: Facts, copy: Copy, task: SeenTask) -> None:
+    """Note that a run reads whose this task is in the list of a CRM's tasks, which may be late and show no texts."""
+    until = facts.stage.now() - (facts.stage.highlevel.lag if copy[0] == "highlevel" else timedelta(0))
+    story = facts.stories.get(task.name or "")
+    for typed in story.typed if story is not None else ():
+        here = (typed.field, typed.copy) == ("assignee", copy)
+        typed.read |= here and typed.at <= until and typed.value == task.assignee
 
 
 def note_taken(facts: Facts, connected: set[str]) -> None:
