@@ -98,6 +98,11 @@ class Story:
         """How many may be done: two copies that people closed in two CRMs may be one task or two."""
         return min(self.many, self.they_closed.total())
 
+    @property
+    def typed_last(self) -> list[Typed]:
+        """The value that people typed last, for each copy and field."""
+        return list({(one.copy, one.field): one for one in self.typed}.values())
+
     def is_given_back(self, typed: Typed) -> bool:
         """Whether this assignment makes the copy the task of whom a run took last, so that it changes nothing."""
         here = [one for one in self.typed if (one.field, one.copy) == (typed.field, typed.copy)]

@@ -126,7 +126,7 @@ def note_read(facts: Facts, copy: Copy, task: SeenTask) -> None:
     """Note that a run reads this task, by itself or in the list of its contact."""
     facts.task_read_at[copy] = facts.stage.now()
     story = facts.stories.get(task.name or "")
-    for typed in story.typed if story is not None else ():
+    for typed in story.typed_last if story is not None else ():
         typed.read |= typed.copy == copy and same(typed.value, task.shown(typed.field))
 
 
@@ -134,7 +134,7 @@ def note_listed(facts: Facts, copy: Copy, task: SeenTask) -> None:
     """Note that a run reads whose this task is in the list of a CRM's tasks, which may be late and show no texts."""
     until = facts.stage.now() - (facts.stage.highlevel.lag if copy[0] == "highlevel" else timedelta(0))
     story = facts.stories.get(task.name or "")
-    for typed in story.typed if story is not None else ():
+    for typed in story.typed_last if story is not None else ():
         here = (typed.field, typed.copy) == ("assignee", copy)
         typed.read |= here and typed.at <= until and typed.value == task.assignee
 
@@ -145,11 +145,12 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
     Later values replace them.
     """
     for story in facts.stories.values():
-        for typed in story.typed:
+        for typed in story.typed_last:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
             if typed.copy[0] in connected and task is not None and read_at is not None and read_at > typed.at:
                 typed.taken |= same(typed.value, task.shown(typed.field))
+        for typed in story.typed:
             # People may have typed another value there later in that run.
             typed.taken |= typed.read and typed.copy[0] in connected
             typed.spread |= typed.taken
