@@ -6,7 +6,7 @@ answer to that read counts.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -40,6 +40,15 @@ class Untold(NamedTuple):
     key: tuple[str, str]
     contact: str
     due: datetime
+
+
+def untold_of(rows: Iterable[Reading | Unreadable]) -> set[Untold]:
+    """Return what lists tell of these tasks that cannot be read, as far as they tell the contact and the due date."""
+    return {
+        Untold((row.system, row.remote_id or ""), row.contact, row.due)
+        for row in rows
+        if row.contact is not None and row.due is not None
+    }
 
 
 @dataclass(slots=True)

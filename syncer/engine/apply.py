@@ -18,6 +18,7 @@ from typing import Final
 from syncer.contract.errors import Missing
 from syncer.domain.base import Action
 from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
+from syncer.domain.snapshot import untold_of
 from syncer.engine.connection import Connection
 from syncer.engine.context import Locks, RunContext, for_each, to_the_end, together
 from syncer.engine.edits import Edits
@@ -27,6 +28,7 @@ from syncer.engine.writes import Requests
 from syncer.reconcile.closures import Effects
 from syncer.reconcile.lane import CompleteTop, CreateTask, Step
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
+from syncer.reconcile.obstacles import may_be_untold
 from syncer.reconcile.plan import ORDER, Planned, plan_one_lane
 
 LANE_STEPS = 50
@@ -129,13 +131,19 @@ class _Applier:
         """Whether the task has no copy there. If lists lag, the contact's own tasks are read first."""
         if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
             try:
-                listing = await connection.read_contact(contact)
+                listing = await connection.read_contact(contact, damaged=True)
             except Missing:
                 listing = Listing(())
             if listing is None:
                 return False
+            connection.seen.untold |= untold_of(listing.unreadable)
             self._context.merge_contact(connection.system, contact, listing)
-        return contact not in connection.seen.unread and self._still_wanted(task.id, connection.system)
+        context, system = self._context, connection.system
+        if contact in connection.seen.unread or may_be_untold(
+            context.base, connection.seen, context.policy, context.base.tasks[task.id], system, contact
+        ):
+            return False
+        return self._still_wanted(task.id, system)
 
     def _is_put_back(self, task_id: str, system: str) -> bool:
         """Whether the task is put back where it came from. Then it does not matter whose contact this is."""

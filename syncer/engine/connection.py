@@ -114,12 +114,15 @@ class Connection:
             return answer
         return None
 
-    async def read_contact(self, contact: str) -> Listing[Reading] | None:
-        """Read all tasks of one contact; ``None`` if that failed. Raises `Missing`."""
+    async def read_contact(self, contact: str, *, damaged: bool = False) -> Listing[Reading] | None:
+        """Read all tasks of one contact; ``None`` if that failed. Raises `Missing`.
+
+        With ``damaged``, the tasks are returned although some rows could not be understood.
+        """
         listing = await self.attempt(self.adapter.list_contact_tasks(contact), f"the tasks of contact {contact}")
         if listing is not None and listing.unreadable:
             self.seen.unreadable += listing.unreadable
-            return None
+            return listing if damaged else None
         return listing
 
     def has_listed(self, contact: str) -> None:

@@ -22,7 +22,7 @@ import structlog
 from syncer.domain.base import EVERYBODY, Changes
 from syncer.domain.model import Reading, Unreadable
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.snapshot import ConnectionState, Untold
+from syncer.domain.snapshot import ConnectionState, untold_of
 from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
 from syncer.engine.linking import link
@@ -351,16 +351,12 @@ class _Observer:
             place = place_of_task(system, row.remote_id)
             if not is_given_up(base, place, failed_now=place in connection.failed):
                 blocking.append(row)
-        seen.unread = {row.contact for row in blocking if row.contact is not None}
+        seen.unread |= {row.contact for row in blocking if row.contact is not None}
         strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
         untold: list[Reading | Unreadable] = [*unread, *strange]
-        seen.untold = {
-            Untold((system, row.remote_id or ""), row.contact, row.due)
-            for row in untold
-            if row.contact is not None and row.due is not None
-        }
+        seen.untold = untold_of(untold)
         everybody = (system, EVERYBODY)
-        if not blocking and everybody not in base.visits:
+        if not (blocking or seen.unread) and everybody not in base.visits:
             # It counts from the next run on: in this run no row of the list had been read before.
             context.visits[everybody] = context.clock()
         if connection.spent or not connection.usable:

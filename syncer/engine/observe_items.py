@@ -137,6 +137,8 @@ async def list_tasks(context: RunContext, connection: Connection) -> None:
     seen = connection.seen
     seen.listed = True
     seen.unreadable += listing.unreadable
+    # What settling could not decide is decided anew from what is read from here on.
+    seen.unread = set()
     context.extend(listing.rows)
     seen.rows = {row.remote_id: row for row in listing.rows}
     base = context.base

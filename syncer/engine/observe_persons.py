@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from syncer.contract.errors import Missing
-from syncer.domain.model import Reading, State, TaskRef
+from syncer.domain.model import Reading, State, TaskRef, Unreadable
 from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
@@ -48,6 +48,8 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     if listing.unreadable:
         seen.unreadable += listing.unreadable
         connection.note(item, f"{len(listing.unreadable)} of its rows could not be understood")
+        if _hides_a_copy(context, listing.unreadable):
+            _note_unread(context, connection, contact, [item.place])
     complete = not listing.unreadable or is_given_up(context.base, item.place, failed_now=True)
     context.extend(listing.rows)
     rows = {row.remote_id: row for row in listing.rows}
@@ -77,6 +79,13 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
         _keep(context, connection, contact, rows)
     else:
         _note_unread(context, connection, contact, places)
+
+
+def _hides_a_copy(context: RunContext, rows: Iterable[Unreadable]) -> bool:
+    """Whether one of these rows may be a copy of any task: the ledger does not know it, and it shows no due date."""
+    undated = [(row.system, row.remote_id or "") for row in rows if row.due is None]
+    context.ledger.extend(context.base, replicas=undated)
+    return any(key not in context.base.replicas for key in undated)
 
 
 def _note_unread(context: RunContext, connection: Connection, contact: str, places: Iterable[Place]) -> None:

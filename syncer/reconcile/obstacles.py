@@ -45,6 +45,19 @@ def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
+def may_be_untold(base: Base, seen: Seen, policy: Policy, task: Task, system: str, contact: str | None) -> bool:
+    """Whether something there that cannot be read may be the task's copy, and no create in doubt decides about it.
+
+    It may be if it has the due date of the task, or the one that we sent before.
+    """
+    create = base.latest((task.id, system, Action.CREATE))
+    if create is not None and create.state in UNSETTLED:
+        return False
+    dues = policy.dues_of(system, task.origin)
+    known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
+    return any(dues.same(due, one) for due in seen.dues_untold(contact, base.replicas) for one in known)
+
+
 @dataclass(frozen=True, slots=True)
 class PlanInputs:
     """What a plan is made from: the merged ledger, what this run read of each CRM, and the account's settings."""
@@ -159,14 +172,8 @@ class Obstacles:
         visited = (system, contact) in self._base.visits
         if seen is None or seen.lacks(contact, lists_all=True, visited=visited):
             return Obstacle(Reason.UNREAD)
-        create = self._base.latest((task.id, system, Action.CREATE))
-        in_doubt = create is not None and create.state in UNSETTLED
-        # A task that cannot be read may be its copy, if it has this due date, or the one that we sent before.
-        dues = self._policy.dues_of(system, task.origin)
-        known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
-        unread = seen.dues_untold(contact, self._base.replicas)
-        untold = any(dues.same(due, one) for due in unread for one in known)
-        return Obstacle(Reason.UNREAD) if untold and not in_doubt else None
+        untold = may_be_untold(self._base, seen, self._policy, task, system, contact)
+        return Obstacle(Reason.UNREAD) if untold else None
 
     # the person ------------------------------------------------------------------------------------
 

@@ -1,8 +1,10 @@
-"""Lanes with rows that nobody understands: what is told apart goes on, and nothing is written there."""
+"""Rows that nobody understands: what is told apart from them goes on, and nothing is written in their lanes."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import pytest
 
 from tests.support.lasting import crowd, damage_in_reply, forbid, named, of_tasks
 from tests.support.scenario import Make, Stage, attention, details, waiting
@@ -17,6 +19,18 @@ def damage(world: Stage, task: int) -> None:
                 row["task_status"] = "SNOOZED"
 
     world.mangle("superfone", "tasks of contact", edit)
+
+
+def damage_in_highlevel(world: Stage, task: str, **values: Any) -> None:
+    """From now on, every list of HighLevel shows these values in this task's row."""
+
+    def edit(answer: Any) -> None:
+        for row in answer["tasks"]:
+            if task in {row.get("id"), row.get("_id")}:
+                row |= values
+
+    world.mangle("highlevel", "tasks", edit)
+    world.mangle("highlevel", "tasks of contact", edit)
 
 
 def test_what_people_close_in_a_damaged_lane_is_closed_elsewhere(stage: Make) -> None:
@@ -99,4 +113,49 @@ def test_two_tasks_that_nobody_can_read_hold_their_person_up_no_longer_than_one(
     world.good()
     assert ("reply", "unread") in waiting(world.good())
     assert "unread" not in {reason for _, reason in waiting(world.good())}
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("values", [{"dueDate": "whenever"}, {"title": 7}])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_task_beside_a_row_that_nobody_understands_is_copied(
+    stage: Make, values: dict[str, Any], *, is_known: bool
+) -> None:
+    """It is told from that row by the due, or because the ledger knows whose copy the row is."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.reply.person_creates(contact, "ToDo", world.due(hours=48))
+    world.good()
+    [copy] = world.highlevel_open()
+    damaged = copy.id if is_known else world.highlevel.person_creates(person, "Remind", due=world.due(hours=30))
+    damage_in_highlevel(world, damaged, **values)
+    world.reply.person_creates(contact, "ToDo", world.due(hours=58))
+
+    world.again()
+
+    assert world.open() == (2, 2, 2 if is_known else 3)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_what_may_be_a_lost_ledgers_copy_of_anything_is_waited_for_in_three_runs(stage: Make, system: str) -> None:
+    """Not even the due of the only copy with a marker can be read."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    if system == "reply":
+        world.highlevel.person_creates(person, "Ring", due=world.due(hours=48))
+    else:
+        world.reply.person_creates(contact, "Call", world.due(hours=48))
+    world.good()
+    if system == "reply":
+        damage_in_reply(world, str(world.reply_open()[0].id))
+    else:
+        damage_in_highlevel(world, world.highlevel_open()[0].id, dueDate="whenever")
+    world.lose_ledger()
+
+    for _ in range(2):
+        assert (system, "unread") in waiting(world.again())
+        assert world.open() == (1, 1, 1)
+
+    assert (system, "unread") not in waiting(world.again())
     world.quiet(2)
