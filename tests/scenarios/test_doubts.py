@@ -39,6 +39,8 @@ def test_a_row_that_nobody_could_read_before_the_request_is_not_what_that_made(s
     """It may be due at any time, for as long as it cannot be read: no create in doubt waits for it."""
     world = stage()
     lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
     damaged = world.reply.person_creates(contact, "ToDo", world.due(hours=9))
     damage_in_reply(world, damaged)
     world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
@@ -48,7 +50,7 @@ def test_a_row_that_nobody_could_read_before_the_request_is_not_what_that_made(s
     world.wait(minutes=1)
     world.good()
 
-    assert world.open() == (1, 2, 1)
+    assert world.open() == (2, 3, 2)
     world.quiet(2)
 
 
