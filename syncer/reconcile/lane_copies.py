@@ -40,8 +40,10 @@ def is_second_copy(row: Reading, other: Group) -> bool:
 
     The origin itself does not count: a person or an automation created it, not us.
     """
-    there = other.open[row.system]
-    return other.marked and there is not other.origin and there.created_by == row.created_by
+    there = other.open.get(row.system)
+    if there is None or there is other.origin:
+        return False
+    return other.marked and there.created_by == row.created_by
 
 
 def is_before(row: Reading, other: Group, *, by: timedelta = CLOCKS_DIFFER_BY) -> bool:

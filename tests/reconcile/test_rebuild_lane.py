@@ -10,7 +10,7 @@ import pytest
 from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
-from tests.support.rebuilding import copies_of, done, from_yesterday, places, rebuilt
+from tests.support.rebuilding import copies_of, done, from_yesterday, places, put_back, rebuilt
 from tests.support.strategies import (
     API,
     LANE,
@@ -151,6 +151,18 @@ def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> Non
     in_lane, theirs, ours = copies_of(task)
     found = rebuilt(in_lane, replace(in_lane, remote_id="2-superfone"), theirs, ours)
     assert all(one.held for one in found.base.tasks.values() if one.id != task.id)
+
+
+def test_what_a_person_made_in_the_lane_in_place_of_our_copy_is_its_twin() -> None:
+    """It has the same due date, and closed our copy."""
+    task = a_task(f"{TYPED}:1", origin=TYPED)
+    *elsewhere, ours = (from_yesterday(row) for row in copies_of(task, [TYPED, PLAIN, LANE]))
+    theirs = replace(ours, remote_id="9", created_by="7", created_at=at(minutes=-5))
+    base = put_back(task, cursors={OUR_USER + LANE: API})
+    closed = done(ours, updated_at=theirs.created_at, updated_by="7")
+    found = rebuilt(*elsewhere, closed, theirs, base=base)
+    assert found.base.tasks.keys() == {task.id}
+    assert places(found, task.id) == {TYPED, PLAIN, LANE}
 
 
 @pytest.mark.parametrize("is_done", [False, True])
