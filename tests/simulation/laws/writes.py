@@ -247,6 +247,8 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         # A completion came late, and people had reopened the task since. It looks as if they had closed it again.
         story.excused |= UNTOLD | {"L3"}
         return
+    if _each_closed_another(facts, write.system, story):
+        return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
 
 
@@ -254,12 +256,27 @@ def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
     """Whether people closed enough: of equal and alike tasks, we may close as many in a CRM as may be done."""
     if facts.is_closed(story):
         return True
-    group = {name: one for name, one in facts.stories.items() if one is story or name in story.alike}
+    group = _all_like(facts, story)
     may_be_closed = sum(
         one.done_at_most + one.closed_twice + _doubles(facts, system, name) for name, one in group.items()
     )
     closed = sum(one.we_closed[system] for one in group.values())
     return closed < may_be_closed and (story.many > 1 or bool(story.alike))
+
+
+def _all_like(facts: Facts, story: Story) -> dict[str, Story]:
+    return {name: one for name, one in facts.stories.items() if one is story or name in story.alike}
+
+
+def _each_closed_another(facts: Facts, system: str, story: Story) -> bool:
+    """Whether two ledgers took another one of equal or alike tasks for the one that people closed in Superfone."""
+    group = _all_like(facts, story).values()
+    by_two = sum(one.done_at_most * one.extra for one in group if one.they_closed["superfone"])
+    taken = sum(one.we_closed[system] - one.done_at_most - one.closed_twice for one in group) < by_two
+    for one in group if taken else ():
+        one.we_closed[system] += one is story
+        one.excused |= UNTOLD
+    return taken
 
 
 def _doubles(facts: Facts, system: str, name: str) -> int:
