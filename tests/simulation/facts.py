@@ -202,7 +202,7 @@ class Facts(Memory):
         removed = value is None or (field == "assignee" and not value)
         for before in story.typed:
             # A later value of the same copy replaces this one.
-            before.settled |= (before.field, before.copy) == (field, copy) and not (removed and before.taken)
+            before.settled |= (before.field, before.copy) == (field, copy) and not removed
         # While an edit of ours there is in doubt, an older value shows that the edit was not carried out.
         in_doubt = self.doubts is None or self._id_in(copy) in self.doubts
         in_doubt &= any((before.field, before.value) == (field, value) for before in story.typed)

@@ -156,7 +156,9 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
             typed.spread |= typed.taken
             typed.read = False
         for typed in story.typed:
-            typed.settled |= story.is_given_back(typed)
+            # What was removed before a run read it, nobody can know.
+            unread = not typed.taken and typed not in story.typed_last
+            typed.settled |= unread or story.is_given_back(typed)
 
 
 def note_told(facts: Facts) -> None:
