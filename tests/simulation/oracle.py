@@ -52,9 +52,10 @@ class Oracle(Machines):
         for remote_id, task in self.tasks(system).items() if listed and reply.status == 200 else ():
             if listed is not None and task.contact == listed[1]:
                 edits.note_read(self, (system, remote_id), task)
-        if call.path.endswith(("/tasks/filter", "/tasks/search")) and reply.status < 300:
+        # Of Reply's list only the changed rows count, and these tasks are read by themselves.
+        if call.path.endswith("/tasks/search") and reply.status < 300:
             for remote_id, task in self.tasks(system).items():
-                if re.search(rf'"_?id": "?{remote_id}\b'.encode(), reply.body):
+                if f'"_id": "{remote_id}"'.encode() in reply.body:
                     edits.note_listed(self, (system, remote_id), task)
         task_read = re.search(r"/tasks/(\w+)$", call.path)
         if task_read and reply.status in MISSING and call.method == "GET":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import timedelta
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws.violation import Violation
@@ -131,8 +130,8 @@ def note_read(facts: Facts, copy: Copy, task: SeenTask) -> None:
 
 
 def note_listed(facts: Facts, copy: Copy, task: SeenTask) -> None:
-    """Note that a run reads whose this task is in the list of a CRM's tasks, which may be late and show no texts."""
-    until = facts.stage.now() - (facts.stage.highlevel.lag if copy[0] == "highlevel" else timedelta(0))
+    """Note that a run reads whose this task is in HighLevel's list, which may be late."""
+    until = facts.stage.now() - facts.stage.highlevel.lag
     story = facts.stories.get(task.name or "")
     for typed in story.typed_last if story is not None else ():
         here = (typed.field, typed.copy) == ("assignee", copy)
@@ -214,7 +213,9 @@ def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, Se
     removed = {one.copy for one in story.typed if one.field == "assignee" and not one.value}
     shown: dict[Copy, object] = {at: task.assignee or None for at, task in copies.items() if at[0] == "highlevel"}
     _judge(facts, name, story, "assignee", shown, fixed)
-    latest = max((one for one in typed if one.value and not one.settled), key=lambda one: one.number, default=None)
+    # A run need not take a settled value, but it may.
+    counts = [one for one in typed if one.value and (not one.settled or one.value in shown.values())]
+    latest = max(counts, key=lambda one: one.number, default=None)
     if latest is None or latest.copy not in facts.shown | facts.known or latest.copy not in copies:
         return
     # A task that we create in Reply belongs to the key's user, whoever the assignee is.
