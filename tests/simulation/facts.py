@@ -27,8 +27,8 @@ class Facts(Memory):
         self.by_people.add(copy)
         self.rescheduled(copy)
         self.retitled(copy)
-        if self.tasks(copy[0])[copy[1]].words:  # The next date of a recurring task keeps its text.
-            self.rewritten(copy)
+        # It may have none; the next date of a recurring task keeps its text.
+        self.rewritten(copy)
         self.assigned(copy)
         for typed in story.typed:
             # A value that the task is created with is no edit.
