@@ -31,8 +31,10 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     if before.due is None and copy in facts.by_people and not any(same(due, now.due) for due in dues):
         raise Violation("L10", f"{copy} had no due, and got one that nobody typed: {now.due}")
     bodies = {typed.value for typed in story.typed if typed.field == "body"}
-    # A late request may still bring back the empty text of before.
-    none = facts.stage.arriving and not now.words
+    # A late request, or one that was sent while somebody typed, may bring back the empty text of before.
+    here = [typed for typed in story.typed if (typed.field, typed.copy) == ("body", copy)]
+    amid = read_at is not None and any(typed.at >= read_at for typed in here)
+    none = (facts.stage.arriving or amid) and not now.words
     if now.words != before.words and now.words not in bodies and not none:
         raise Violation("L10", f"{copy} says {now.words!r} by our edit, and nobody ever wrote that: {bodies}")
     titles = {typed.value for typed in story.typed if typed.field == "title"}
