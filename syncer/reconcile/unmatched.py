@@ -125,8 +125,11 @@ class _FirstSight:
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
         may_be_copy = anothers and not held and not work.standing.is_read(person)
         may_be_finished = work.standing.is_never_read(person) and work.standing.may_have_finished_unread(person)
-        if may_be_copy or may_be_finished or self._may_have_an_unread_copy(reading, person):
+        if may_be_copy or may_be_finished:
             work.leave(reading)
+        elif self._may_have_an_unread_copy(reading, person):
+            # It waits alone: without a due date it is no copy of ours, so other tasks do not wait for it.
+            work.wait_until_read(reading, None)
         else:
             work.begin(reading, held=held)
 

@@ -11,7 +11,7 @@ import pytest
 from adapters.sandbox import Call, Fault, Sandbox
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
-from tests.support.lasting import damage_in_reply
+from tests.support.lasting import damage_in_reply, forbid, of_tasks
 from tests.support.lost_ledgers import task_without_a_due
 from tests.support.scenario import PHONE, Make, Stage, attention, waiting
 
@@ -345,6 +345,25 @@ def test_a_finished_task_that_nobody_can_read_is_not_waited_for_longer_than_thre
         assert world.open() == (1, 0, 1)
         world.again()
         assert world.open() == (1, 1, 1)
+
+
+def test_a_task_without_a_due_whose_copy_nobody_can_read_waits_alone(stage: Make) -> None:
+    """It never had a marker and has no due, so it is nobody's copy, and other tasks are copied beside it."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    task_without_a_due(world)
+    world.superfone.person_creates(lead, "BOOKING", world.due(hours=70))
+    world.good()
+    [copy] = [task.id for task in world.reply_open() if "highlevel" in str(task.template["body"])]
+    forbid(world, "reply", of_tasks([str(copy)]))
+    world.lose_ledger()
+    world.reply.person_creates(contact, "ToDo", world.due(hours=58))
+    world.again(2)
+
+    assert ("highlevel", "unread") in waiting(world.again())
+
+    assert world.open() == (2, 3, 3)
+    world.quiet()
 
 
 def test_a_finished_copy_tells_of_a_lost_ledger_also_beside_a_row_that_cannot_be_understood(stage: Make) -> None:
