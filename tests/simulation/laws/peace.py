@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from datetime import timedelta
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws import edits
@@ -10,12 +11,13 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
-from tests.simulation.story import Story
+from tests.simulation.story import DEFAULT_DUE, Story
 
 Listed = set[tuple[str, str]]
 """(system, reason) under which the report lists a task."""
 
 
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
 TOLD = frozenset({"done_or_reopened", "unmatched"})
 """Reasons under attention for tasks that a lost, old or second ledger cannot identify. Nothing is written for them."""
 
@@ -44,7 +46,8 @@ def judge(facts: Facts, outcome: Outcome) -> None:
     l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention}, waits)
     for name, story in sorted(facts.stories.items()):
         copies = facts.open_copies(name)
-        if not _is_judged(story, copies) or _is_never_read(facts, story, copies, waits):
+        waits_for_good = _is_never_read(facts, story, copies, waits) or _may_have_a_copy(facts, story, copies, waits)
+        if waits_for_good or not _is_judged(story, copies):
             continue
         # Of equal tasks, one may have had no other copy than the one that went with its contact.
         known = {*facts.copies(name), *(story.gone_copies if story.many > 1 else ())}
@@ -87,6 +90,23 @@ def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Co
     # Nothing has to be read of a person who has no lead.
     has_lead = facts.contact_of("superfone", story.person) is not None
     return unreadable and has_lead and not waits.isdisjoint(copies)
+
+
+def _may_have_a_copy(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
+    """Whether a task without a due is listed as unread, because an unreadable item may be a lost ledger's copy of it.
+
+    The item has a due that may have been made up for the task at any time since it was created.
+    """
+    if story.undated is None or not facts.ever_rebuilt or waits.isdisjoint(copies):
+        return False
+    first, last = story.undated - CLOCKS_DIFFER_BY, facts.stage.now() + CLOCKS_DIFFER_BY
+    for system, remote_id in facts.ailing.keys() - set(copies):
+        task = facts.tasks(system).get(remote_id)
+        if task is None or task.due is None or facts.persons.get((system, task.contact)) != story.person:
+            continue
+        if first <= task.due - DEFAULT_DUE <= last:
+            return True
+    return False
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
