@@ -138,6 +138,7 @@ class Facts(Memory):
             new.excused |= UNTOLD
         if new is not None and before is not None:
             self.moved_since.append((before, new))
+            self.followed.append((before, new))
         there = {True, False} if self.closed_there is not None else {True}
         self.unseen_moves[copy] = there if self.at_once else there - {self.ours_alone}
 
@@ -285,6 +286,7 @@ class Facts(Memory):
     def reopened_as(self, copy: Copy, old: str, new: str) -> None:
         """A person reopened a copy of an old task, which began a new task."""
         self.reopenings[copy] = self.stories[old], self.stories[new]
+        self.followed.append(self.reopenings[copy])
 
     def _forget(self, copy: Copy) -> None:
         """Forget what runs have seen of a copy."""

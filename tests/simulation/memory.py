@@ -29,7 +29,8 @@ class Memory:
     What people did: ``theirs`` are the copies that they made or touched, ``by_people`` those that they made.
     ``moved_on`` are recurring tasks that they completed, open again with their next date; ``unseen_moves`` are those
     that a machine completed, with whether ours is one that did not. ``moved_since`` are the stories before and after
-    each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``added_at`` is when they
+    each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``followed`` are all these
+    pairs: one task followed another at one place. ``added_at`` is when they
     added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and ``closed_at`` are when
     they did so. ``typed`` counts the values that they typed.
 
@@ -78,6 +79,7 @@ class Memory:
         self.unseen_moves: dict[Copy, set[bool]] = {}
         self.moved_since: list[tuple[Story, Story]] = []
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
+        self.followed: list[tuple[Story, Story]] = []
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
         self.shown: set[Copy] = set()

@@ -100,13 +100,18 @@ def l6_hands_off(facts: Facts, write: Write) -> None:
 
 
 def _was_taken_for_another(facts: Facts, task: SeenTask, now: SeenTask) -> bool:
-    """Whether nothing connects the copies of one of them any more, so that a copy was taken for the other's."""
-    stories = [facts.stories.get(name or "") for name in (task.name, now.name)]
-    if not any(story is not None and story.excused >= UNTOLD for story in stories):
+    """Whether nothing connects the copies of one of them any more, so that a copy was taken for the other's.
+
+    If one task followed the other at its place (it was reopened, or moved to its next date), only the lost ledger knew
+    that they are two.
+    """
+    before, after = (facts.stories.get(name or "") for name in (task.name, now.name))
+    both = [story for story in (before, after) if story is not None]
+    followed = facts.ever_rebuilt and any(pair[0] is before and pair[1] is after for pair in facts.followed)
+    if not followed and not any(story.excused >= UNTOLD for story in both):
         return False
-    for story in stories:
-        if story is not None:
-            story.excused |= UNTOLD
+    for story in both:
+        story.excused |= UNTOLD
     return True
 
 
