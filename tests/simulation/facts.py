@@ -301,7 +301,7 @@ class Facts(Memory):
 
     def put_aside(self) -> None:
         """The ledger is copied, with the copies that it knows to be gone."""
-        self.deleted_before = set(self.deleted)
+        self.deleted_before, self.typed_before = set(self.deleted), self.typed
         self.moved_since.clear()
 
     def lost_ledger(self, *, old: bool = False) -> None:
@@ -311,9 +311,9 @@ class Facts(Memory):
             if story.ended and not story.done:
                 # Only the ledger knew that a copy had been there.
                 story.excused.add("L4")
-            # Only the ledger knew what a copy had shown before.
-            for typed in story.typed:
+            for typed in story.typed:  # Only the ledger knew what a copy had shown before.
                 typed.settled = True
+                typed.taken &= old and typed.number <= self.typed_before
         for before, after in self.moved_since if old else ():
             # To an old copy both are one task, which lacks a copy that people deleted.
             after.deeds |= before.deeds & {"deleted"}

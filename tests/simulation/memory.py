@@ -32,7 +32,8 @@ class Memory:
     each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``followed`` are all these
     pairs: one task followed another at one place. ``added_at`` is when they
     added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and ``closed_at`` are when
-    they did so. ``typed`` counts the values that they typed.
+    they did so. ``typed`` counts the values that they typed, and
+    ``typed_before`` those when the ledger was copied.
 
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
@@ -108,7 +109,7 @@ class Memory:
         self.added_at: dict[Copy, datetime] = {}
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = self.ever_rebuilt = False
-        self.typed, self.disturbed, self.began = 0, False, stage.now()
+        self.typed, self.typed_before, self.disturbed, self.began = 0, 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
         self.only_assigned: set[Copy] = set()
         self.ours_alone = True

@@ -108,13 +108,13 @@ class Oracle(Machines):
         if beside is not None:
             runs.note_incidents(self, beside)
         edits.note_told(self)
-        edits.note_taken(self, outcome.connected)
         if self.ours_alone:
             runs.l6_races_are_told(self, outcome)
         else:
             runs.l6_races_are_told_there(self, outcome, beside or outcome)
         runs.l2_one_open_copy(self)
         self._has_seen(outcome, machine)
+        edits.note_taken(self, outcome.connected)
         if beside is not None:
             self._has_seen(beside, ANOTHER)
 

@@ -143,17 +143,19 @@ def note_listed(facts: Facts, copy: Copy, task: SeenTask) -> None:
 def note_taken(facts: Facts, connected: set[str]) -> None:
     """Note values that a run has read where they were typed, in the CRMs that were ``connected``.
 
-    Later values replace them.
+    Later values replace them. Of persons who wait until everything was read, after an old ledger was put back, a run
+    stores nothing.
     """
     for story in facts.stories.values():
+        stored = connected if story.person not in facts.not_read_since else set[str]()
         for typed in story.typed_last:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
-            if typed.copy[0] in connected and task is not None and read_at is not None and read_at > typed.at:
+            if typed.copy[0] in stored and task is not None and read_at is not None and read_at > typed.at:
                 typed.taken |= same(typed.value, task.shown(typed.field))
         for typed in story.typed:
             # People may have typed another value there later in that run.
-            typed.taken |= typed.read and typed.copy[0] in connected
+            typed.taken |= typed.read and typed.copy[0] in stored
             typed.spread |= typed.taken
             typed.read = False
         for typed in story.typed:
