@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from syncer.domain.fields import TaskField
 from syncer.domain.ledger_ids import made_at
 from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
 from syncer.domain.policy import Policy
+from syncer.domain.reasons import Reason
 from syncer.reconcile.likeness import is_like
 
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
@@ -62,6 +64,23 @@ def is_by_another(base: Base, reading: Reading) -> bool:
         return False
     at_the_earliest = reading.created_at or made_at(marker.ledger)
     return at_the_earliest is not None and at_the_earliest > began
+
+
+def is_copy_of_another(base: Base, policy: Policy, reading: Reading, shown: Replica, rows: Iterable[Reading]) -> bool:
+    """Whether another ledger made this copy beside the shown one. Of the two, people may have changed one since.
+
+    It is not, if people may have copied its marker from another of the CRM's ``rows``: one that has this marker, or
+    one that is held as that ledger's copy already and was not read in full again.
+    """
+
+    def may_be_copied(row: Reading) -> bool:
+        if row.marker is not None or row.contact != reading.contact:
+            return row.marker == reading.marker
+        known = base.replicas.get(row.key)
+        is_second = known is not None and base.tasks[known.task].held == Reason.DUPLICATE
+        return is_second and is_like(policy, row, shown)
+
+    return names_another(base, reading) and not any(may_be_copied(row) for row in rows if row.key != reading.key)
 
 
 def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:

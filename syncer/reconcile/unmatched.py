@@ -18,7 +18,7 @@ from syncer.domain.titles import same_title
 from syncer.reconcile.closures import superseded_by
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_pasted, may_be_unknown, named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_copy_of_another, is_pasted, may_be_unknown, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
 
 
@@ -218,7 +218,9 @@ class _FirstSight:
             return False
         shown = work.open_replica(task.id, reading.system)
         if shown is not None:
-            if not is_like(self._policy, reading, shown):
+            rows = work.inputs.seen[reading.system].readings.values()
+            alike = is_like(self._policy, reading, shown)
+            if not alike and not is_copy_of_another(work.base, self._policy, reading, shown, rows):
                 return False
             work.begin(reading, held=Reason.DUPLICATE)
             return True

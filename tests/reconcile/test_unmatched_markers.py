@@ -28,6 +28,7 @@ from tests.support.strategies import (
     at,
     marker_of,
     merged,
+    read_back,
     read_in_full,
     seen_of,
 )
@@ -195,6 +196,26 @@ def test_a_second_copy_that_is_alike_is_a_duplicate() -> None:
     assert shown_in(found, NEW) == [PLAIN]
     assert found.base.tasks[ID] == TASK
     assert shown_in(found) == list(SYSTEMS)
+
+
+@pytest.mark.parametrize("changes", [{"due": at(days=9)}, {"title": "Ring"}], ids=["moved", "renamed"])
+@pytest.mark.parametrize(
+    ("ledger", "shown_by", "held"),
+    [(OTHER_LEDGER, LEDGER, Reason.DUPLICATE), (OTHER_LEDGER, OTHER_LEDGER, ""), (LEDGER, LEDGER, "")],
+    ids=["another ledger's", "that ledger's text was copied", "our text was copied"],
+)
+def test_a_copy_of_another_ledger_beside_ours_is_a_duplicate_though_one_was_changed_since(
+    ledger: str, shown_by: str, held: str, changes: dict[str, Any]
+) -> None:
+    task = replace(TASK, title="Call")
+    shown = a_replica(task, PLAIN)
+    rows = [
+        read_back(shown, task, marker=marker_of(task, shown_by)),
+        a_reading(PLAIN, "x", marker=marker_of(task, ledger), **({"title": "Call"} | changes)),
+    ]
+    found = merged(a_base(task, replicas=[a_replica(task, LANE), shown]), read_in_full(*rows))
+    assert found.base.tasks[NEW].held == held
+    assert shown_in(found) == [LANE, PLAIN]
 
 
 @pytest.mark.parametrize(
