@@ -261,7 +261,8 @@ class Facts(Memory):
     def may_reopen(self, copy: Copy) -> bool:
         """Whether a clean run has seen all closed copies of the task, and nothing about the task is unclear.
 
-        Closed copies are read again only after a lost ledger, with all tasks of the person.
+        Closed copies are read again only after a lost ledger, with all tasks of the person. A deletion that ends the
+        task must have been read twice: before that, nothing tells whether people deleted or reopened last.
         """
         story, name = self.story(copy), self.tasks(copy[0])[copy[1]].name or ""
         if story is None or self.rebuilding or story.excused >= UNTOLD:
@@ -270,12 +271,13 @@ class Facts(Memory):
         seen = self.known_closed if self.closed_there is None else self.known_closed & self.closed_there
         # Our machine never sees a copy that another machine made and that people closed before ours read it.
         strange = {at for at in closed if self.closed_there is not None and not self.stage.is_known_to_all(*at)}
-        return closed <= seen - self.unclaimed - strange
+        missed = not any(map(self.is_missed_too_rarely, story.gone_copies if story.ended else ()))
+        return missed and closed <= seen - self.unclaimed - strange
 
     def reopened(self, copy: Copy) -> bool:
         """Whether the reopened copy belongs to a task that was only cancelled, and is kept open elsewhere."""
         story = self.story(copy)
-        kept = story is not None and not story.done and story.cancelled and not self.closes_cancelled
+        kept = story is not None and story.cancelled and not (story.done or story.ended or self.closes_cancelled)
         if kept and story is not None:
             story.cancelled = False
             # If another copy is done before a run has seen this one open, this one is a task of its own.

@@ -17,6 +17,8 @@ MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+
 SUPERSEDE_WINDOW = timedelta(seconds=2)
 GRACE = timedelta(seconds=31)
 """A request arrives within this time, or never."""
+MISSED_UNTIL_GONE = 2
+"""In how many runs the read of a copy must have found none before it counts as deleted."""
 LEAD_RECHECK = timedelta(hours=25)
 """After this time a number without a lead has been searched for again. The engine waits a day."""
 Copy = tuple[str, str]
@@ -152,6 +154,16 @@ class Memory:
 
     def _id_in(self, copy: Copy) -> tuple[str | None, str]:
         return self.task_id(copy), copy[0]
+
+    def is_missed_too_rarely(self, gone: Copy) -> bool:
+        """Whether fewer than two runs have read that this copy is gone."""
+        return len(self.missed.get(gone, ())) < MISSED_UNTIL_GONE
+
+    def is_of_another(self, task: str, story: Story) -> bool:
+        """Whether the ledger's task belongs to another person: a create answered with the id of a copy of this one."""
+        system, _, remote_id = task.partition("~")[0].partition(":")
+        other = self.story((system, remote_id))
+        return other is not None and other.person != story.person
 
     def is_closed(self, story: Story) -> bool:
         """Whether people completed or cancelled it, so that all its copies may be closed."""

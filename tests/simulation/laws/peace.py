@@ -51,7 +51,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
             continue
         # Of equal tasks, one may have had no other copy than the one that went with its contact.
         known = {*facts.copies(name), *(story.gone_copies if story.many > 1 else ())}
-        task_ids = {task for task in map(facts.task_id, known) if task is not None}
+        task_ids = {task for task in map(facts.task_id, known) if task and not facts.is_of_another(task, story)}
         here = set().union(*(listed[task] for task in task_ids))
         if facts.is_closed(story):
             if facts.must_be_closed(story):

@@ -14,9 +14,6 @@ from tests.simulation.sight import SeenTask, contacts_of, is_message, is_read_on
 from tests.simulation.stage import PROCESS
 from tests.simulation.story import UNTOLD, Story
 
-MISSED_UNTIL_GONE = 2
-"""In how many runs the read of a copy must have found none before it counts as deleted."""
-
 
 @dataclass(frozen=True)
 class Write:
@@ -193,14 +190,10 @@ def l9_absence_is_no_evidence(facts: Facts, write: Write, remote_id: str, story:
     if ours and (write.system, name) in facts.deleted and "L2" not in story.excused:
         raise Violation("L9", f"{name} was deleted in {write.system}, and made again as {remote_id}")
     if not facts.ours_alone and any(
-        _is_missed_too_rarely(facts, at) for at in story.gone_copies if at[0] == write.system
+        facts.is_missed_too_rarely(at) for at in story.gone_copies if at[0] == write.system
     ):
         # Ours finds the new copy there before it has missed the deleted one twice.
         story.excused.add("L4")
-
-
-def _is_missed_too_rarely(facts: Facts, gone: Copy) -> bool:
-    return len(facts.missed.get(gone, ())) < MISSED_UNTIL_GONE
 
 
 def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
@@ -294,7 +287,7 @@ def _doubles(facts: Facts, system: str, name: str) -> int:
 def _was_missed_twice(facts: Facts, closed: Copy, story: Story) -> None:
     """Where a deleted copy alone ends a task, two runs have read that it is gone (L9)."""
     alone = story.ended and not (story.done or story.cancelled or story.they_closed or story.gone or facts.ever_rebuilt)
-    if alone and closed[0] != "superfone" and all(_is_missed_too_rarely(facts, at) for at in story.gone_copies):
+    if alone and closed[0] != "superfone" and all(facts.is_missed_too_rarely(at) for at in story.gone_copies):
         raise Violation("L9", f"{closed} was closed before two runs had read that {story.gone_copies} are gone")
 
 
