@@ -219,7 +219,7 @@ class Matching:
         target = self._first([other for other in fitting if other.open or other.marked], row)
         if target is not None and in_lanes and self._is_contested(row, target):
             self._mark_unsure(row)
-        elif target is not None and self._may_be_of_another(row, target):
+        elif target is not None and self._may_be_of_another(row, target, fitting):
             for other in fitting:
                 other.unsure = other.unsure or (bool(other.open) and not self._is_finished(other))
         elif target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
@@ -233,19 +233,21 @@ class Matching:
             if target is None and self._may_be_ours(row):
                 self._mark_unsure(row)
 
-    def _may_be_of_another(self, row: Reading, target: Group) -> bool:
-        """Whether the row would finish the target, but may belong to another task that no marker names any more.
+    def _may_be_of_another(self, row: Reading, target: Group, fitting: list[Group]) -> bool:
+        """Whether a person closed the row, and nothing tells whether that finished the target or another task.
 
-        The other task is finished elsewhere: its only copy was reopened, or its origin was, which began a new task.
+        It would be a further copy of a finished target, and may as well be that of an open task with its kind. Or it
+        would finish the target, and may be the copy of a finished task that no marker names any more: its only copy was
+        reopened, or its origin was, which began a new task.
         """
-        if self._is_finished(target) or not self._is_by_a_person(row):
+        if not self._is_by_a_person(row):
             return False
-        alike = [
-            other
-            for other in self.groups.values()
-            if looks_like(self._policy, row, other) and row not in other.readings
-        ]
-        return any(self._is_nameless(row, other) or self._had_an_unknown_one(other) for other in alike)
+        if self._is_finished(target):
+            others = [one for one in fitting if one.open and any(row.kind is member.kind for member in one.readings)]
+            unfinished = any(not (self._is_finished(one) or is_before(row, one)) for one in others)
+            return target.shows(row.system) and unfinished
+        alike = [one for one in self.groups.values() if looks_like(self._policy, row, one) and row not in one.readings]
+        return any(self._is_nameless(row, one) or self._had_an_unknown_one(one) for one in alike)
 
     def _is_nameless(self, row: Reading, other: Group) -> bool:
         """Whether this group is finished, no marker names it, and the row may be its only copy there."""

@@ -94,6 +94,22 @@ def test_a_finished_task_in_the_lane_may_be_the_copy_of_what_was_finished_before
     assert found.base.tasks[later.id].held == ("" if knows_before else Reason.DONE_OR_REOPENED)
 
 
+@pytest.mark.parametrize(("had_one", "held"), [(True, Reason.DONE_OR_REOPENED), (False, "")])
+def test_a_finished_task_in_the_lane_may_be_the_copy_of_what_is_open_where_the_finished_one_had_another(
+    had_one: bool, held: str
+) -> None:
+    """The finished one's copy was superseded. Somebody reopened its copy elsewhere, which began the open one."""
+    before = a_task(f"{LANE}:1", title="Call")
+    again = a_task(f"{TYPED}:9", origin=TYPED, title="Call")
+    superseded, _, plain = copies_of(before)
+    in_lane, *rows = copies_of(again)
+    in_lane = replace(from_yesterday(done(in_lane)), updated_at=at(hours=-1), created_by=API)
+    superseded = done(replace(superseded, created_at=at(days=-2)), updated_at=at(days=-1), updated_by=API)
+    found = rebuilt(*[superseded][: int(had_one)], done(plain), in_lane, *rows)
+    assert places(found, again.id) == {TYPED, PLAIN}
+    assert (found.base.tasks[again.id].state, found.base.tasks[again.id].held) == (State.OPEN, held)
+
+
 @pytest.mark.parametrize(
     ("closed_by", "elsewhere", "expected"),
     [
