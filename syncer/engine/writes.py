@@ -106,7 +106,7 @@ class Requests:
         task = self._context.base.tasks[operation.task]
         draft = self._draft(task, operation)
         if operation.action is Action.CREATE:
-            operation = replace(operation, changes=_sent(draft, connection))
+            operation = replace(operation, changes=_sent(draft))
         self.store_intent(operation)
         try:
             reading = await connection.adapter.create_task(draft)
@@ -343,18 +343,13 @@ def _effects(connection: Connection, made: Reading, before: Listing[Reading], af
     return Effects(closed=frozenset(closed_by_create(made, before.rows, after.rows, window)))
 
 
-def _sent(draft: Draft, connection: Connection) -> tuple[Change, ...]:
-    """Return what a create writes. A task that is found after a lost answer is compared with it.
-
-    A CRM in which no task can be assigned chooses the assignee by itself.
-    """
-    assigned = draft.kind in connection.adapter.capabilities.edits.get(TaskField.ASSIGNEE, ())
-    assignee = (Change(TaskField.ASSIGNEE, None, draft.assignee or ""),) if assigned else ()
+def _sent(draft: Draft) -> tuple[Change, ...]:
+    """Return what a create asks for. A task that is found after a lost answer is compared with it."""
     return (
         Change(TaskField.DUE, None, draft.due),
         Change(TaskField.TITLE, None, draft.title),
         Change(TaskField.BODY, None, draft.body or ""),
-        *assignee,
+        Change(TaskField.ASSIGNEE, None, draft.assignee or ""),
     )
 
 

@@ -68,6 +68,23 @@ def test_an_assignee_that_is_changed_while_the_create_is_in_doubt_is_an_edit(sta
     world.quiet(2)
 
 
+def test_a_task_assigned_while_its_create_in_reply_is_in_doubt_is_listed_as_not_editable_there(stage: Make) -> None:
+    """Reply takes no assignee from us, so the copy is the key's user's, as before the task was assigned."""
+    world = stage(more=USERS)
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.fail("reply", "create", Fault.LOST_ANSWER)
+    world.afterwards("reply", "create", partial(world.fail, "reply", "tasks", Fault.ERROR_BEFORE, times=9))
+    assert ("reply", "in_doubt") in waiting(world.again())
+    world.highlevel.person_assigns(task, "userRavi")
+    world.again()
+    world.heal()
+    assert waiting(world.good()) == {("reply", "not_editable")}
+    world.reply.person_assigns(world.reply_open()[0].id, 42)
+    assert waiting(world.good()) == set()
+    world.quiet(2)
+
+
 def test_an_assignee_that_is_given_in_a_copy_reaches_the_others_though_the_task_had_it_before(stage: Make) -> None:
     """Superfone and Reply chose assignees by themselves when the copies were created."""
     world = stage(more=USERS)

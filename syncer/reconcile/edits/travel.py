@@ -235,8 +235,9 @@ def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading
     policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
     task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
     if known:
-        before = replace(replica, **{field.value: value for field, value in known.items()})  # type: ignore[arg-type]
-        work.put_replica(with_owed(before, behind(task, before, known, can, policy)))
+        values = {field: value for field, value in known.items() if _is_taken(task, field, can)}
+        before = _showing(replica, values)
+        work.put_replica(with_owed(before, behind(task, _showing(replica, known), known, can, policy)))
         before = work.base.replicas[replica.key]
         work.put_replica(follow(work, before, reading))
         take(work, task_id, [Read(before, reading)])
@@ -265,12 +266,22 @@ def as_created(
     take from us is always theirs.
     """
     values = {one.field: one.new for one in sent if one.field in can.shows}
-    as_sent = replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
+    as_sent = _showing(replica, values)
     if found is not None and found.whole:
-        sent_there = values if TaskField.TITLE in can.shows else {**values, TaskField.TITLE: None}
-        differing = [field for field, value in sent_there.items() if not can.alike(field, value, found.shown(field))]
-        replica = replace(replica, **{field.value: sent_there[field] for field in differing})  # type: ignore[arg-type]
+        there = {field: value for field, value in values.items() if _is_taken(task, field, can)}
+        there |= {} if TaskField.TITLE in can.shows else {TaskField.TITLE: None}
+        differing = [field for field, value in there.items() if not can.alike(field, value, found.shown(field))]
+        replica = _showing(replica, {field: there[field] for field in differing})
     return with_owed(replica, behind(task, as_sent, values, can, policy)) if values else replica
+
+
+def _showing(replica: Replica, values: Mapping[TaskField, Value]) -> Replica:
+    return replace(replica, **{field.value: value for field, value in values.items()})  # type: ignore[arg-type]
+
+
+def _is_taken(task: Task, field: TaskField, can: Capabilities) -> bool:
+    """Whether a create takes this field from us. A CRM in which no task can be assigned chooses the assignee itself."""
+    return field is not TaskField.ASSIGNEE or task.kind in can.edits.get(field, ())
 
 
 def behind(
