@@ -73,8 +73,9 @@ def _is_repeated(facts: Facts, before: SeenTask, now: SeenTask) -> bool:
 def is_assigned_as_typed(facts: Facts, copy: Copy, task: SeenTask, story: Story) -> None:
     """Check that somebody typed the assignee that we write. Other CRMs assign a copy by themselves."""
     names = {typed.value for typed in story.typed if typed.field == "assignee"}
-    if facts.ever_rebuilt:
-        # A copy whose origin is not known by then looks as if its CRM's own assignee were the task's.
+    if facts.ever_rebuilt or story.excused >= UNTOLD:
+        # A copy whose origin is not known by then, or that counts as a task of its own, looks as if its CRM's own
+        # assignee were the task's.
         names |= {one.assignee for at, one in facts.copies(task.name or "").items() if at != copy}
     if copy[0] == "highlevel" and task.assignee and task.assignee not in names:
         raise Violation("L10", f"{copy} is {task.assignee}'s by us, and nobody ever gave it to them: {names}")
@@ -223,7 +224,9 @@ def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, Se
     if latest is None or latest.copy not in facts.shown | facts.known or latest.copy not in copies:
         return
     # A task that we create in Reply belongs to the key's user, whoever the assignee is.
-    there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < latest.at}
+    sure = [one.at for one in counts if one.value == latest.value and (one.taken or not one.settled)]
+    since = max(sure, default=latest.at)
+    there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < since}
     for copy, task in there.items():
         if copy[0] not in fixed | {"superfone"} and copy not in removed and task.assignee != latest.value:
             raise Violation("L10", f"{copy} of {name} is {task.assignee}'s, and was given to {latest.value}")
