@@ -80,7 +80,7 @@ def test_a_task_assigned_while_its_create_in_reply_is_in_doubt_is_listed_as_not_
     world.again()
     world.heal()
     assert waiting(world.good()) == {("reply", "not_editable")}
-    world.reply.person_assigns(world.reply_open()[0].id, 42)
+    world.reply.person_assigns(str(world.reply_open()[0].id), 42)
     assert waiting(world.good()) == set()
     world.quiet(2)
 
