@@ -23,6 +23,11 @@ from syncer.ledger.sqlite import opener, sqlite_engine
 
 _IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
 _GAVE_WAY = "SELECT system, remote_id, detail FROM event WHERE what = 'overwritten'"
+_TOLD_OF_A_RACE = """
+SELECT event.task FROM event JOIN run ON run.id = event.run
+WHERE event.what = 'incident' AND run.number = (SELECT MAX(number) FROM run)
+AND (run.report LIKE '%"incidents":%' OR run.lists LIKE '%"incidents":%')
+"""
 _WAS_COPY_OF = "SELECT task FROM event WHERE system = ? AND remote_id = ? AND task IS NOT NULL ORDER BY id DESC LIMIT 1"
 
 
@@ -128,6 +133,12 @@ class LedgerFile:
         if self._reader is None:
             self._reader = sqlite3.connect(self._path)
         return [tuple(row) for row in self._reader.execute(_GAVE_WAY).fetchall()]
+
+    def told_of_a_race(self) -> set[str]:
+        """Return the tasks of the incidents of the last run, if its report is stored, without the engine."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self._path)
+        return {str(task) for (task,) in self._reader.execute(_TOLD_OF_A_RACE).fetchall()}
 
 
 class _Doored(Database):

@@ -158,6 +158,10 @@ class SimulationStage:
         """Return (system, remote id, words) of every overwritten value in the histories of the ledgers."""
         return [told for file in self._files for told in file.overwritten()]
 
+    def told_of_a_race(self) -> set[str]:
+        """Return the tasks of the incidents in the report that the last run stored, before it was killed perhaps."""
+        return self._files[self._current].told_of_a_race()
+
     def is_known_to_all(self, system: str, remote_id: str) -> bool:
         """Whether every ledger knows the task of a copy."""
         return all(file.task_of(system, remote_id) for file in self._files)

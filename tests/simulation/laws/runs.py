@@ -30,9 +30,9 @@ def l6_races_are_told(facts: Facts, outcome: Outcome) -> None:
 
     If a fault disturbed the run, the next one may report it. So may it if the request came late or cannot be read.
     """
+    note_incidents(facts, outcome)
     if outcome.report is None:
         return
-    note_incidents(facts, outcome)
     untold = {copy for copy in facts.due_incidents if not facts.is_on_ailing_lead(copy)}
     if outcome.undisturbed and untold:
         raise Violation("L6", f"closed by a race and not reported: {sorted(untold)}")
@@ -52,6 +52,9 @@ def l6_races_are_told_there(facts: Facts, *outcomes: Outcome) -> None:
 def note_incidents(facts: Facts, outcome: Outcome) -> None:
     """Note the incidents in this run's report, so that no other report needs them."""
     told = {item.task for item in outcome.report.incidents if item.task} if outcome.report is not None else set()
+    if outcome.killed:
+        # It may have been killed after it had stored its report, which the user finds in the ledger.
+        told = facts.stage.told_of_a_race()
     for copy in facts.due_incidents | facts.late_incidents | facts.incidents_there:
         if facts.task_id(copy) in told:
             for untold in (facts.due_incidents, facts.late_incidents, facts.incidents_there):
