@@ -27,7 +27,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
 from syncer.engine.linking import link
 from syncer.engine.observe_changes import all_were_read, ask_for_changes
-from syncer.engine.observe_contacts import find_missing, let_go, recheck_doubtful, refresh_contacts
+from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
 from syncer.reconcile.failing import failing_after, is_given_up, place_of_task, told
@@ -176,7 +176,7 @@ class _Observer:
 
     async def read_rest(self, connection: Connection) -> None:
         """Read contacts that only another CRM showed, then the items that failed before."""
-        await self._in_time(connection, find_missing(self.context, connection))
+        await self._in_time(connection, read_for_newcomers(self.context, connection))
         spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
         await self._in_time(connection, self._read_failing(connection), allowed)

@@ -48,13 +48,15 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
     if changed or cursors:
         context.record(Changes(records=changed, cursors=cursors))
-    await _recheck_doubtful(context, connection, {row.key for row in listing.rows})
+    await _recheck_unlisted(context, connection, ambiguous_now(context))
 
 
-async def _recheck_doubtful(context: RunContext, connection: Connection, listed: set[tuple[str, str]]) -> None:
+async def _recheck_unlisted(context: RunContext, connection: Connection, doubts: Iterable[Ambiguity]) -> None:
     """Read contacts that make a key ambiguous and are no longer listed. If they are deleted, their keys are free."""
-    doubtful = {key for doubt in ambiguous_now(context) for key in doubt.records if key[0] == connection.system}
-    for key in sorted(doubtful - listed):
+    if not connection.adapter.capabilities.lists_contacts:
+        return
+    doubtful = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
+    for key in sorted(doubtful - context.confirmed)[:RECHECKS]:
         try:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
             record = await connection.attempt(connection.adapter.get_contact(key[1]), item)
@@ -63,6 +65,7 @@ async def _recheck_doubtful(context: RunContext, connection: Connection, listed:
         else:
             if record is not None and record != context.base.records[key]:
                 context.record(Changes(records={key: record}))
+            context.confirmed |= {key} if record is not None else set()
 
 
 def _take_away(context: RunContext, record: Record) -> None:
@@ -89,7 +92,16 @@ async def read_record(context: RunContext, connection: Connection, item: ReadIte
         context.confirmed.add(record.key)
 
 
-async def find_missing(context: RunContext, connection: Connection) -> None:
+async def read_for_newcomers(context: RunContext, connection: Connection) -> None:
+    """Read contacts of this CRM for contacts that only another CRM has shown."""
+    if connection.usable and any(system == connection.system for system, _ in context.confirmed):
+        # A key may be ambiguous only since then. A twin is recognised only in the run that reads it first, so this
+        # must not wait for the next list.
+        await _recheck_unlisted(context, connection, context.ambiguities)
+    await _find_missing(context, connection)
+
+
+async def _find_missing(context: RunContext, connection: Connection) -> None:
     """Search by key for contacts of open tasks that this CRM seems not to have, because its list may be old."""
     capabilities = connection.adapter.capabilities
     if not capabilities.contact_keys or not capabilities.lists_contacts:

@@ -197,3 +197,19 @@ def test_a_refusal_that_superfone_does_not_document_is_not_believed_for_a_day(st
     assert world.open() == (0, 0, 1)
     world.again(2)
     assert world.open() == (1, 0, 1)
+
+
+def test_a_lead_that_is_found_after_two_contacts_were_merged_is_that_persons_at_once(stage: Make) -> None:
+    """Its number named both contacts until the one that is gone is read. Only then is its task seen to be a twin."""
+    world = stage(superfone='lead_recheck = "1m"')
+    double, stays = (world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE) for _ in range(2))
+    world.good()
+    world.highlevel.person_deletes_contact(double)
+    lead = world.superfone.add_lead("Asha", [PHONE])
+    world.highlevel.person_creates(stays, "Ring", world.due())
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(), "Ring")
+
+    world.again(3)
+
+    assert (len(world.superfone_open()), len(world.highlevel_open())) == (1, 1)
+    assert attention(world.quiet()) == set()
