@@ -121,8 +121,7 @@ class Oracle(Machines):
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
         """Note what this machine's run saw."""
         self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
-        doubtful = None if outcome.report is None else [i for i in outcome.report.waiting if i.reason == "in_doubt"]
-        self.doubts = None if doubtful is None else {(item.task, item.system) for item in doubtful}
+        self.doubts = self._doubts_after(outcome)
         self._excuse_moves_unread()
         if outcome.report is not None:
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
@@ -136,6 +135,15 @@ class Oracle(Machines):
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
             not_looked_at = outcome.waiting_copies | failed | self._unread(unread)
             self.seen_by_a_clean_run(until, not_looked_at, machine)
+
+    def _doubts_after(self, outcome: Outcome) -> set[tuple[str | None, str]] | None:
+        """Return what is in doubt now. In a CRM that could not be reached, it is so still, and is not listed."""
+        if outcome.report is None:
+            return None
+        doubts = {(item.task, item.system) for item in outcome.report.waiting if item.reason == "in_doubt"}
+        if self.doubts is None:
+            return None if outcome.failed else doubts
+        return doubts | {(task, system) for task, system in self.doubts if system in outcome.failed}
 
     def _excuse_moves_unread(self) -> None:
         """Excuse tasks of which a copy was rescheduled after the last read before a completion that is in doubt now.

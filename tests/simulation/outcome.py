@@ -35,8 +35,13 @@ class Outcome:
         """Whether it read everything and wrote everything, except where an item always fails (``ailing``)."""
         if self.report is None or self.faulty:
             return False
-        failed = {system for system, one in self.report.connections.items() if one.state not in {"ok", "idle"}}
-        return self.report.exit == 0 or (bool(self.ailing) and failed <= self.ailing)
+        return self.report.exit == 0 or (bool(self.ailing) and self.failed <= self.ailing)
+
+    @property
+    def failed(self) -> set[str]:
+        """The CRMs that could not be reached."""
+        connections = self.report.connections if self.report is not None else {}
+        return {system for system, one in connections.items() if one.state not in {"ok", "idle"}}
 
     @property
     def connected(self) -> set[str]:
