@@ -359,11 +359,9 @@ class Facts(Memory):
         """
         there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
         latest = max(there, key=lambda copy: int(copy[1]), default=None)
-        edited_there = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
+        edited = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
         kept = story.cancelled and not self.closes_cancelled
-        return (
-            edited_there or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
-        )
+        return edited or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
 
     def mark_alike(self) -> None:
         """Note which tasks are due together: from now on nothing tells them apart in Superfone."""

@@ -26,10 +26,10 @@ def same(one: object, other: object) -> bool:
 class Typed:
     """A value that a person typed into a field of one copy. ``number`` counts all values that anybody typed.
 
-    ``spread`` is true once another copy has shown the value, and ``taken`` once a run has read it. ``settled`` is true
-    if nothing more is expected of it: it was reported as overwritten, a later value replaced it in the same copy, or no
-    engine could have kept it. ``made`` is true if the copy was created with it. ``read`` is true once the current run
-    has read it, and ``before`` is whose the copy was when people assigned it.
+    ``spread`` is true once another copy has shown the value, and ``taken`` once a run of ours has read it.
+    ``settled`` is true if nothing more is expected of it: it was reported as overwritten, a later value replaced it in
+    the same copy, or no engine could have kept it. ``made`` is true if the copy was created with it. ``read`` is true
+    once the current run has read it, and ``before`` is whose the copy was when people assigned it.
     """
 
     field: str

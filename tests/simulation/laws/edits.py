@@ -145,10 +145,11 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
     """Note values that a run has read where they were typed, in the CRMs that were ``connected``.
 
     Later values replace them. Of persons who wait until everything was read, after an old ledger was put back, a run
-    stores nothing.
+    stores nothing. What only another machine has read, ours does not know.
     """
+    ours = facts.ours_alone or facts.at_once
     for story in facts.stories.values():
-        stored = connected if story.person not in facts.not_read_since else set[str]()
+        stored = connected if ours and story.person not in facts.not_read_since else set[str]()
         for typed in story.typed_last:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
