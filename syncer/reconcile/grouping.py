@@ -219,14 +219,15 @@ class Grouping:
         return known is not None and self._work.base.tasks[known.task].held == Reason.DUPLICATE
 
     def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
-        """Whether this open row is a task into which people copied the text of our closed copy.
+        """Whether this open row is a task into which people copied the text of our closed copy, with its marker.
 
         We make no second copy of a finished task, so a row that differs from all closed copies is not ours. But if the
         origin was changed since, a row that agrees with it better than the closed copies do is a copy.
+        A marker that no closed copy has cannot come from one: it is that of another ledger's own copy.
         """
         place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
         origin = self._at.get(place)
-        closed = [other for other in rows if other.state is not State.OPEN and other.marker is not None]
+        closed = [other for other in rows if other.state is not State.OPEN and other.marker == row.marker]
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
         if origin is not None:

@@ -234,6 +234,18 @@ def test_what_was_pasted_from_a_copy_that_is_finished_is_a_task_of_its_own(
     assert found.base.tasks[task.id].state is (State.OPEN if is_copy else State.DONE)
 
 
+def test_what_another_ledger_made_beside_a_copy_that_is_finished_is_no_task_of_its_own_whatever_people_changed() -> (
+    None
+):
+    """Two ledgers made a copy each. Its marker is not that of the finished one, so nobody pasted it from there."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    another = replace(ours, remote_id="x", due=at(days=9), marker=marker_of(task, "1k2m9ab3yy"))
+    found = rebuilt(theirs, done(ours), another)
+    assert f"{PLAIN}:x" not in found.base.tasks
+    assert found.base.replicas[another.key].task == task.id
+
+
 def test_a_finished_task_that_was_pasted_finishes_nothing_though_the_origin_was_put_off_since() -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
     [theirs, ours] = copies_of(task, (TYPED, PLAIN))
