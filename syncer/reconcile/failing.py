@@ -62,11 +62,15 @@ def is_given_up(base: Base, place: Place, *, failed_now: bool) -> bool:
 def wrote_what_is_given_up(base: Base, operation: Operation, seen: Seen, policy: Policy) -> bool:
     """Whether a task that this operation wrote, or may have created, could not be read for several runs.
 
-    All tasks of its contact were read, except those that are given up.
+    All tasks of its contact were read, except those that are given up. Of such a task its list may tell nothing, not
+    even the due date: then it counts if it could be read until the request was sent.
     """
     if operation.remote_id is not None:
         return is_given_up(base, place_of_task(operation.system, operation.remote_id), failed_now=True)
     contact, same = operation.contact or "", policy.dues_of(operation.system).same
+    place = (operation.system, What.PERSON.value, contact)
+    if is_given_up(base, place, failed_now=True) and base.failing[place].since >= operation.sent_at:
+        return True
     rows = seen.persons.get(contact, ())
     unread = [row.due for row in rows if not row.whole and row.key not in base.replicas]
     return any(same(due, operation.due) for due in (*unread, *seen.dues_untold(contact, base.replicas)))

@@ -184,6 +184,22 @@ def test_whoever_has_what_may_be_our_copy_in_the_lane_waits_for_a_crm_that_was_n
     assert a_standing(read_before, seen).behind() == set()
 
 
+@pytest.mark.parametrize(
+    ("failures", "since", "is_read"),
+    [(2, at(), True), (1, at(), False), (9, at(hours=-2), False)],
+    ids=["given up", "not yet", "failed before the request"],
+)
+def test_nobody_waits_for_a_create_in_doubt_that_made_what_is_given_up(
+    failures: int, since: datetime, is_read: bool
+) -> None:
+    """The list tells nothing of it, not even its due. What is due at another time must not wait for it for good."""
+    task, contact = a_task(f"{TYPED}:1", origin=TYPED), f"p1-{PLAIN}"
+    create = an_operation(task, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=task.due)
+    failing = {(PLAIN, "person", contact): Failing(PLAIN, "person", contact, failures, since, "garbage", garbled=True)}
+    base = a_base(task, replicas=[a_replica(task, TYPED)], operations=[create], failing=failing)
+    assert a_standing(base, read_in_full()).is_read("p1") is is_read
+
+
 def test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read() -> None:
     seen = seen_of(a_reading(TYPED, "x", due=None))
     seen[TYPED].state = ConnectionState.UNAVAILABLE
