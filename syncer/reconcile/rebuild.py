@@ -113,14 +113,14 @@ class _Conclusion:
     def _finished(self) -> State:
         """Return the state that the closed rows of the group give the task.
 
-        A closed row does not count if its CRM also shows an open one: that row took its place.
+        A closed row does not count if its CRM also shows an open one: that row took its place. It counts if the open
+        one is another ledger's copy and this ledger knew the closed one as open: they were there side by side.
         """
         states = {
             row.state
             for system, rows in self._group.closed.items()
-            if system not in self._group.open
             for row in rows
-            if not self._is_superseded(row)
+            if (system not in self._group.open or self._was_beside_anothers(row)) and not self._is_superseded(row)
         }
         if self._known is not None and self._known.state is not State.OPEN:
             return self._known.state
@@ -128,6 +128,13 @@ class _Conclusion:
             return State.DONE
         cancelled = State.CANCELLED in states and self._work.inputs.policy.cancelled_closes
         return State.CANCELLED if cancelled else State.OPEN
+
+    def _was_beside_anothers(self, row: Reading) -> bool:
+        """Whether the ledger knew this closed row as open, and the open row in its CRM is another ledger's copy."""
+        base, shown = self._work.base, self._group.open[row.system]
+        known = base.replicas.get(row.key)
+        was_open = known is not None and known.task == self._group.task and known.state is ReplicaState.OPEN
+        return was_open and shown.key not in base.replicas and names_another(base, shown)
 
     def _has_finished_copy_beside_ours(self) -> bool:
         """Whether another ledger's copy was finished in a CRM where this ledger has an open copy of its own.

@@ -8,6 +8,7 @@ import pytest
 
 from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.reasons import Reason
+from tests.support.clock import START
 from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, open_tasks, places, rebuilt
 from tests.support.strategies import (
     API,
@@ -17,9 +18,12 @@ from tests.support.strategies import (
     POLICY,
     SYSTEMS,
     TYPED,
+    a_base,
     a_reading,
+    a_replica,
     a_task,
     at,
+    marker_of,
 )
 
 
@@ -126,6 +130,17 @@ def test_where_the_same_crm_shows_another_one_open_the_finished_copy_says_nothin
     found = rebuilt(*rows, older)
     assert one_task(found).state is State.OPEN
     assert places(found, task.id) == set(SYSTEMS)
+
+
+def test_our_copy_that_people_finished_beside_that_of_another_ledger_makes_the_task_done() -> None:
+    """Two ledgers made a copy each, so the open one did not take the place of the finished one."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, another] = copies_of(task, (TYPED, PLAIN), created_at=START)
+    ours = replace(another, remote_id="ours", marker=marker_of(task))
+    base = a_base(task, replicas=[a_replica(task, TYPED), a_replica(task, PLAIN, "ours")], ledger_made_at=at(days=-1))
+    found = rebuilt(theirs, done(ours), another, base=base)
+    assert found.base.tasks[task.id].state is State.DONE
+    assert found.base.replicas[another.key].task == task.id
 
 
 def test_what_is_finished_everywhere_is_history() -> None:
