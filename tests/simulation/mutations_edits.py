@@ -77,7 +77,7 @@ EDIT_MUTANTS = (
         "syncer.reconcile.edits.travel",
         "    for lost in merged.lost:\n",
         "    for lost in merged.lost[:0]:\n",
-        having=("edits",),
+        having=("edits", "late_contacts"),
     ),
     Mutant(
         "a whole task of Reply is written from what was read in the morning",
