@@ -13,8 +13,7 @@ MUTANTS = (
         "adapters.http.client",
         "again_after=(NotSent,), attempts",
         "again_after=(NotSent, InDoubt), attempts",
-        having=("lost_answers",),
-        first=23,
+        having=("lost_answers", "late_contacts"),
     ),
     Mutant(
         "supersession is taken for completion",
@@ -144,7 +143,7 @@ MUTANTS = (
         "syncer.reconcile.merging",
         "self.put_task(replace(task, put_back=True))",
         "self.put_task(task)",
-        having=("rushes",),
+        having=("rushes", "one_person"),
     ),
     Mutant(
         "what is put back counts as ours",
