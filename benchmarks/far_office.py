@@ -18,6 +18,8 @@ from tests.support.world import World
 
 _SPAWN: Final = multiprocessing.get_context("spawn")
 _ACT: Final = "act"
+PEOPLE: Final = 200
+"""Each of them gets about twenty tasks in a month."""
 
 
 class FarOffice(Office):
@@ -60,7 +62,7 @@ def _live(pipe: Connection) -> None:
     """Answer calls until the other end is closed."""
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
-        office = Office(world)
+        office = Office(world, PEOPLE)
         while True:
             try:
                 time, system, call = pipe.recv()

@@ -27,11 +27,14 @@ Look = Callable[[int], None]
 
 
 class Office:
-    """Three CRMs, and people who complete all that is open and add a call whenever they act."""
+    """Three CRMs, and people who complete all that is open and add a call for the next of so many contacts, in turn.
 
-    def __init__(self, world: World) -> None:
+    A lead's list shows all the tasks that it ever had, so reading it takes more the more often its turn comes.
+    """
+
+    def __init__(self, world: World, people: int = 5) -> None:
         self._world = world
-        self._people = [world.everywhere(f"Asha{number}", f"+9198765{number:05d}") for number in range(5)]
+        self._people = [world.everywhere(f"Asha{number}", f"+9198765{number:05d}") for number in range(people)]
         self._acts = 0
 
     def transports(self) -> Mapping[str, httpx.AsyncBaseTransport]:
