@@ -221,6 +221,7 @@ MUTANTS = (
         "    if task.close or task.remote_id == wish.replaces:\n        return True\n",
         "    if task.close:\n        return False\n",
         without="markers",
+        having=("same_due",),
     ),
     Mutant(
         "a completion wipes the text",
@@ -319,7 +320,7 @@ MUTANTS = (
         "syncer.domain.contact_keys",
         "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
         "return number is None",
-        having=("dirty", "completions"),
+        having=("dirty", "completions", "late_contacts"),
     ),
     Mutant(
         "one row that cannot be understood spoils the list",
