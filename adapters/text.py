@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from syncer.domain.fields import TaskField, Value, same_value, same_words, words_of
-from syncer.domain.model import split_marker
+from syncer.domain.task_ids import split_marker
 
 
 def _names(text: str) -> frozenset[str]:

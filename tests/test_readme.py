@@ -14,9 +14,10 @@ from syncer.cli.app import app
 from syncer.config.registry import BUILT_IN, adapter_class
 from syncer.config.schema import SyncSettings
 from syncer.demo.desks import VERBS
-from syncer.domain.model import Kind, Marker
+from syncer.domain.model import Kind
 from syncer.domain.reasons import Reason
 from syncer.domain.report import Exit
+from syncer.domain.task_ids import Marker
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

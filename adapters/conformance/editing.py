@@ -29,7 +29,8 @@ from adapters.conformance.trial import (
 from syncer.contract.errors import Missing, Moved, Refused
 from syncer.domain.dues import DAY
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.model import Edit, Kind, Marker, Reading, State
+from syncer.domain.model import Edit, Kind, Reading, State
+from syncer.domain.task_ids import Marker
 
 _ASSIGNEE: Final = "u2"
 

@@ -10,7 +10,8 @@ from typing import Final
 from adapters.conformance.bench import Bench
 from adapters.skeleton import STEPS
 from syncer.contract.adapter import Adapter, Capabilities, ListsTasks
-from syncer.domain.model import Draft, Edit, Kind, Marker, Record, TaskRef
+from syncer.domain.model import Draft, Edit, Kind, Record, TaskRef
+from syncer.domain.task_ids import Marker
 
 Call = Callable[[Adapter, str, TaskRef, Draft], Awaitable[object]]
 _MARKER: Final = Marker("1k2m9ab3xq", "elsewhere:7")

@@ -22,7 +22,8 @@ from adapters.conformance.order import missing_in
 from adapters.sandbox import Call, Fault, Reply, Sandbox
 from syncer.contract.adapter import Adapter, ListsTasks
 from syncer.contract.errors import AdapterError, Missing
-from syncer.domain.model import Draft, Kind, Listing, Marker, Reading, State, TaskRef
+from syncer.domain.model import Draft, Kind, Listing, Reading, State, TaskRef
+from syncer.domain.task_ids import Marker
 
 P = ParamSpec("P")
 Reads = dict[str, Callable[[], Awaitable[object]]]

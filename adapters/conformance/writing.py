@@ -34,7 +34,8 @@ from adapters.sandbox import Lie
 from syncer.contract.adapter import Capabilities, Completes, ListsTasks
 from syncer.contract.errors import AdapterError, InDoubt, Missing, NothingOpen, Refused
 from syncer.domain.dues import DAY, SECOND
-from syncer.domain.model import MARKER_PREFIX, Draft, Kind, Marker, Reading, State
+from syncer.domain.model import Draft, Kind, Reading, State
+from syncer.domain.task_ids import MARKER_PREFIX, Marker
 
 _OTHER = Marker(MARKER.ledger, "elsewhere:8").line
 

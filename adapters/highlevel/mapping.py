@@ -14,8 +14,9 @@ from adapters.instants import hinted_instant, write_instant
 from adapters.text import plain_text
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.fields import TaskField
-from syncer.domain.model import Draft, Edit, Kind, Reading, Record, State, Unreadable, split_marker
+from syncer.domain.model import Draft, Edit, Kind, Reading, Record, State, Unreadable
 from syncer.domain.redact import redact
+from syncer.domain.task_ids import split_marker
 
 
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:

@@ -19,7 +19,8 @@ from adapters.reply.words import TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, plain_words, same_text_value
 from syncer.contract.errors import Refused
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.model import MESSAGE_KINDS, Edit, Kind, Reading, split_marker
+from syncer.domain.model import MESSAGE_KINDS, Edit, Kind, Reading
+from syncer.domain.task_ids import split_marker
 
 # Not the assignee: a replacement has no such field, and what the call that reassigns takes is not documented.
 EDITS: Final[Mapping[TaskField, frozenset[Kind]]] = {

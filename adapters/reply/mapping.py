@@ -15,7 +15,8 @@ from adapters.reply.words import LINKEDIN_TYPE, TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, title_text
 from syncer.contract.errors import Refused
 from syncer.domain.contact_keys import email_key, phone_key
-from syncer.domain.model import MARKER_PREFIX, MARKER_TOKEN, Draft, Kind, Marker, Reading, Record, State, split_marker
+from syncer.domain.model import Draft, Kind, Reading, Record, State
+from syncer.domain.task_ids import MARKER_PREFIX, MARKER_TOKEN, Marker, split_marker
 
 SYSTEM: Final = "reply"
 

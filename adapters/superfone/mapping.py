@@ -13,7 +13,8 @@ from adapters.instants import write_instant
 from adapters.superfone.types import KINDS, REMINDER, SYSTEM
 from adapters.superfone.wire import WireLead, WireTask, row_id
 from syncer.domain.contact_keys import email_key, phone_key
-from syncer.domain.model import Draft, Kind, Reading, Record, Unreadable, split_marker
+from syncer.domain.model import Draft, Kind, Reading, Record, Unreadable
+from syncer.domain.task_ids import split_marker
 
 NOTIFY_MARGIN: Final = timedelta(minutes=1)
 

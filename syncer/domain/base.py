@@ -1,6 +1,6 @@
 """The ledger's content as plain values: the engine reads a `Base`, decides, and returns `Changes`.
 
-Nothing here knows SQL. Operations are in a module of their own, and offered here too, because a base is full of them.
+Nothing here knows SQL.
 """
 
 from __future__ import annotations
@@ -11,23 +11,8 @@ from datetime import datetime, timedelta
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
 from syncer.domain.model import Kind, Record, Replica, Task
-from syncer.domain.operations import LONGEST_WAIT, UNSETTLED, Action, Operation, OpState
+from syncer.domain.operations import Action, Operation
 from syncer.domain.table import Table, as_table
-
-__all__ = [
-    "EVERYBODY",
-    "LONGEST_WAIT",
-    "UNSETTLED",
-    "Action",
-    "Base",
-    "Changes",
-    "Event",
-    "Failing",
-    "Likeness",
-    "OpState",
-    "Operation",
-    "within",
-]
 
 EVERYBODY = ""
 """The contact id of a visit that read the CRM's whole list of tasks."""
@@ -273,7 +258,7 @@ class Base:
     def unsettled(self, system: str, contact: str) -> list[Operation]:
         """The operations on one contact's tasks of which it is not known whether they were carried out."""
         found = as_table(self.operations).by(_by_its_contact, (system, contact))
-        return [operation for operation in found if operation.state in UNSETTLED]
+        return [operation for operation in found if operation.is_unsettled]
 
     def tasks_of(self, link: str) -> list[Task]:
         """The tasks of one person."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from syncer.domain.base import Event, OpState
+from syncer.domain.base import Event
 from syncer.domain.model import ReplicaState
+from syncer.domain.operations import OpState
 
 _WORDS: Final = {
     "seen": "saw it for the first time",

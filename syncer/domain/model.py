@@ -9,7 +9,7 @@ link        one person: the records of several CRMs that belong to the same pers
 reading     what a CRM answered about a task, before anything is concluded from it
 draft       a task that is to be created in a CRM
 
-Ids and markers are in `syncer.domain.task_ids`, and offered here too, because readings and drafts have them.
+Ids and markers are in `syncer.domain.task_ids`.
 
 All types are frozen. All instants are timezone-aware UTC. A system is the lower-case name of an adapter.
 """
@@ -23,39 +23,8 @@ from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.task_ids import (
-    MARKER_PREFIX,
-    MARKER_TOKEN,
-    Marker,
-    next_task_id,
-    place_of,
-    split_marker,
-    split_task_id,
-)
+from syncer.domain.task_ids import Marker, place_of
 from syncer.domain.titles import short
-
-__all__ = [
-    "MARKER_PREFIX",
-    "MARKER_TOKEN",
-    "MESSAGE_KINDS",
-    "Draft",
-    "Edit",
-    "Kind",
-    "Listing",
-    "Marker",
-    "Reading",
-    "Record",
-    "Replica",
-    "ReplicaState",
-    "State",
-    "Task",
-    "TaskRef",
-    "Unreadable",
-    "next_task_id",
-    "place_of",
-    "split_marker",
-    "split_task_id",
-]
 
 T = TypeVar("T")
 

@@ -78,3 +78,8 @@ class Operation:
     def slot(self) -> tuple[str, str, Action]:
         """(task, system, action). At most one operation of a slot is unsettled."""
         return (self.task, self.system, self.action)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether nothing tells yet if it was carried out."""
+        return self.state in UNSETTLED

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from syncer.domain.model import Reading, Unreadable
 from syncer.domain.table import as_table
+from syncer.domain.task_ids import Marker
 
 
 class ConnectionState(StrEnum):
@@ -32,6 +33,10 @@ def _by_tasks(_contact: str, rows: tuple[Reading, ...]) -> tuple[str, ...]:
 
 def _by_contact(_remote_id: str, row: Reading) -> tuple[str, ...]:
     return () if row.contact is None else (row.contact,)
+
+
+def _by_marker(_remote_id: str, row: Reading) -> tuple[Marker, ...]:
+    return () if row.marker is None else (row.marker,)
 
 
 class Untold(NamedTuple):
@@ -95,9 +100,13 @@ class Seen:
             return True
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
 
-    def readings_of(self, contact: str) -> list[Reading]:
+    def readings_of(self, contact: str | None) -> list[Reading]:
         """The tasks of this contact that were read."""
         return as_table(self.readings).by(_by_contact, contact)
+
+    def marked(self, marker: Marker) -> list[Reading]:
+        """The tasks with this marker that were read."""
+        return as_table(self.readings).by(_by_marker, marker)
 
     def dues_untold(self, contact: str | None, known: Container[tuple[str, str]]) -> list[datetime]:
         """The dues of what cannot be read of this contact, except of those that are ``known`` by now."""

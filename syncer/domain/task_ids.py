@@ -6,6 +6,7 @@ The id of a task is the place where it was first seen.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote, unquote
@@ -40,6 +41,14 @@ def next_task_id(task: str) -> str:
     """The id of the next task at the same place, when this one was reopened there."""
     place, number = split_task_id(task)
     return f"{place}~{number + 1}"
+
+
+def earlier_task_ids(task: str) -> Iterator[str]:
+    """The ids of the tasks that were at the same place before this one, one by one: anybody can write a huge number."""
+    earlier = split_task_id(task)[0]
+    while earlier != task:
+        yield earlier
+        earlier = next_task_id(earlier)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Final
 
 from syncer.contract.errors import Missing
-from syncer.domain.base import Action
 from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
+from syncer.domain.operations import Action
 from syncer.domain.snapshot import untold_of
 from syncer.engine.connection import Connection
 from syncer.engine.context import Locks, RunContext, for_each, to_the_end, together

@@ -11,12 +11,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from syncer.contract.adapter import Capabilities
-from syncer.domain.base import Base, Changes, Event, Operation
+from syncer.domain.base import Base, Changes, Event
 from syncer.domain.cursors import LINKED
-from syncer.domain.model import Listing, Reading, Record, State, next_task_id
+from syncer.domain.model import Listing, Reading, Record, State
+from syncer.domain.operations import Operation
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item
 from syncer.domain.snapshot import Seen
+from syncer.domain.task_ids import next_task_id
 from syncer.engine.connection import Connection
 from syncer.engine.progress import Progress
 from syncer.reconcile.closures import NONE, Effects, maybe_superseded

@@ -7,8 +7,9 @@ from datetime import datetime
 from itertools import chain
 from typing import Final
 
-from syncer.domain.base import Action, Operation
-from syncer.domain.model import Reading, State, split_task_id
+from syncer.domain.model import Reading, State
+from syncer.domain.operations import Action, Operation
+from syncer.domain.task_ids import split_task_id
 from syncer.engine.context import RunContext
 
 _CLOSED: Final = frozenset({"done", "cancelled"})

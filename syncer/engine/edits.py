@@ -8,9 +8,11 @@ from typing import Final
 
 from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
 from syncer.contract.errors import Unavailable as Unread
-from syncer.domain.base import Changes, Operation, OpState
+from syncer.domain.base import Changes
 from syncer.domain.fields import Change, TaskField
-from syncer.domain.model import Edit, Listing, Marker, Reading, Replica, ReplicaState, State, Task, TaskRef
+from syncer.domain.model import Edit, Listing, Reading, Replica, ReplicaState, State, Task, TaskRef
+from syncer.domain.operations import Operation, OpState
+from syncer.domain.task_ids import Marker
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.settle import failed_again

@@ -16,9 +16,10 @@ from syncer.contract.errors import (
     Unauthorized,
     Unavailable,
 )
-from syncer.domain.base import Changes, OpState
+from syncer.domain.base import Changes
 from syncer.domain.cursors import NEWCOMER
 from syncer.domain.model import Record
+from syncer.domain.operations import OpState
 from syncer.domain.reasons import Item, Reason
 from syncer.engine.connection import Connection
 from syncer.engine.context import Locks, RunContext, to_the_end

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import Final
 
 from syncer.config.registry import BUILT_IN
-from syncer.domain.base import Action
 from syncer.domain.model import ReplicaState
+from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import (
     ConnectionReport,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from syncer.contract.errors import Missing
-from syncer.domain.base import Action, Changes
+from syncer.domain.base import Changes
 from syncer.domain.model import Record
+from syncer.domain.operations import Action
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.linking import link

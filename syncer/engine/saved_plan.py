@@ -13,8 +13,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 
 from syncer import files
 from syncer.config.problems import dotted
-from syncer.domain.base import Action
 from syncer.domain.model import Kind, ReplicaState
+from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report, as_instant, as_text
 from syncer.engine.context import RunContext

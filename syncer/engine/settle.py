@@ -12,10 +12,11 @@ import structlog
 
 from syncer.contract.adapter import Completes
 from syncer.contract.errors import Missing
-from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Changes, Operation, OpState
+from syncer.domain.base import Changes
 from syncer.domain.cursors import NEWCOMER, OUR_USER
 from syncer.domain.dues import Dues
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable
+from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
@@ -45,7 +46,7 @@ async def settle_doubts(context: RunContext) -> None:
     Operations of one contact are settled one after another, everything else at the same time.
     """
     _date_anew(context)
-    doubtful = [op for op in context.base.operations.values() if op.state in UNSETTLED]
+    doubtful = [op for op in context.base.operations.values() if op.is_unsettled]
     queues: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
     for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
         queues[operation.system][operation.contact].append(operation)
@@ -61,7 +62,7 @@ def _date_anew(context: RunContext) -> None:
     """Correct the times of unsettled requests after our clock was set, so that no grace ends too early or never."""
     now, forward, changes = context.clock(), context.base.put_forward, Changes()
     for operation in context.base.operations.values():
-        if operation.state in UNSETTLED and (sent_at := min(operation.sent_at + forward, now)) != operation.sent_at:
+        if operation.is_unsettled and (sent_at := min(operation.sent_at + forward, now)) != operation.sent_at:
             changes.operations[operation.id] = replace(operation, sent_at=sent_at)
     for name, value in context.base.cursors.items():
         if name.startswith(NEWCOMER):
@@ -255,8 +256,7 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
     if _may_still_arrive(context, operation) or context.ledger.had_copy(operation.task, operation.system):
         return []
     rows = [row for row in unknown if row.state is not State.OPEN and not context.is_due(operation, row.due)]
-    unread = [row for row in rows if not row.whole]
-    unread.sort(key=lambda row: row.number, reverse=True)
+    unread = sorted((row for row in rows if not row.whole), key=lambda row: row.number, reverse=True)
     return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
 
 

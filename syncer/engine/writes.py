@@ -22,12 +22,14 @@ from syncer.contract.errors import (
     Unauthorized,
     Unavailable,
 )
-from syncer.domain.base import Action, Changes, Operation, OpState
+from syncer.domain.base import Changes
 from syncer.domain.cursors import FULL
 from syncer.domain.fields import Change, TaskField
-from syncer.domain.model import Draft, Listing, Marker, Reading, ReplicaState, State, Task, TaskRef
+from syncer.domain.model import Draft, Listing, Reading, ReplicaState, State, Task, TaskRef
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
+from syncer.domain.task_ids import Marker
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from syncer.domain.alarms import Alarm
-from syncer.domain.base import UNSETTLED, Action, Event, Operation, OpState
+from syncer.domain.base import Event
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.ledger.holder import LEASE, HeldRow
 from syncer.ledger.marks import PART
 from syncer.ledger.numbers import last_digits
@@ -123,7 +124,7 @@ def open_operations(ask: Ask, task: str) -> list[Operation]:
     found = sorted(_OPERATIONS.values(rows), key=lambda one: (one.created_at, one.id))
     latest = {operation.slot: operation for operation in found}
     stalled = [one for one in latest.values() if one.state in {OpState.FAILED, OpState.PARKED}]
-    return [operation for operation in found if operation.state in UNSETTLED or operation in stalled]
+    return [operation for operation in found if operation.is_unsettled or operation in stalled]
 
 
 def counts(ask: Ask) -> Counts:

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select
 
-from syncer.domain.base import UNSETTLED
+from syncer.domain.operations import UNSETTLED
 from syncer.ledger.reading import chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA

@@ -6,8 +6,9 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Column, Select, Table, select
 
-from syncer.domain.base import Action, Event, Failing, Operation, OpState
+from syncer.domain.base import Event, Failing
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.ledger.tables import METADATA
 from syncer.ledger.values import CHANGES, FEW, TEXTS, Codec, Shape, word
 

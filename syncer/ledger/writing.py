@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, delete, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.domain.base import UNSETTLED, Changes, Event
+from syncer.domain.base import Changes, Event
 from syncer.domain.cursors import survivor
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
@@ -103,7 +103,7 @@ def _store_operations(connection: Connection, changes: Changes) -> None:
     # Settled ones first: one operation of a slot may be settled and the next one stored as unsettled in the same step,
     # and `one_unsettled_operation` refuses two.
     for unsettled in (False, True):
-        part = [o for o in changes.operations.values() if (o.state in UNSETTLED) is unsettled]
+        part = [o for o in changes.operations.values() if (o.is_unsettled) is unsettled]
         _upsert(connection, OPERATIONS.table, OPERATIONS.rows(part))
 
 

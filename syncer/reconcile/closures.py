@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from syncer.domain.base import Operation
-from syncer.domain.model import Reading, Replica, ReplicaState, State, split_task_id
+from syncer.domain.model import Reading, Replica, ReplicaState, State
+from syncer.domain.operations import Operation
+from syncer.domain.task_ids import split_task_id
 
 ZERO = timedelta(0)
 

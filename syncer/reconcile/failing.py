@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from syncer.domain.base import Base, Changes, Failing, Operation
+from syncer.domain.base import Base, Changes, Failing
 from syncer.domain.model import Reading
+from syncer.domain.operations import Operation
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Seen

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
-from syncer.domain.model import Marker, Reading, ReplicaState, State, split_task_id
+from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
+from syncer.domain.task_ids import Marker, split_task_id
 from syncer.reconcile.likeness import is_like, unlikeness
-from syncer.reconcile.markers import is_by_another, is_pasted, named_by
+from syncer.reconcile.markers import is_by_another, is_held_as_second, is_pasted, named_by
 from syncer.reconcile.merging import Merging, in_order
 from syncer.reconcile.unmatched import unfit
 
@@ -147,36 +148,42 @@ class Grouping:
         """
         group = self.groups.setdefault(task, Group(task))
         opens = [row for row in rows if row.state is State.OPEN]
+        likeliest = self._likeliest(task, opens)
         if opens and all(self._is_pasted_beside(task, row, rows) for row in opens):
             for row in opens:
-                own = self._work.fresh_id(row)
-                self.groups[own] = Group(own, {row.system: row})
-        elif self._is_unclear(task, opens):
+                self._set_apart(row)
+        elif self._is_unclear(likeliest):
             self._unclear.add(task)
             for row in opens:
-                own = self._work.fresh_id(row)
-                self.groups[own] = Group(own, {row.system: row}, held=Reason.DONE_OR_REOPENED)
+                self._set_apart(row, Reason.DONE_OR_REOPENED)
         elif opens:
-            first = min(opens, key=lambda row: self._rank(task, row))
+            first = likeliest[0]
             group.open[first.system] = first
             for row in opens:
                 if row is not first:
-                    own = self._work.fresh_id(row)
-                    held = Reason.DUPLICATE if self._is_second(row, first) else ""
-                    self.groups[own] = Group(own, {row.system: row}, held=held)
+                    self._set_apart(row, Reason.DUPLICATE if self._is_second(row, first) else "")
         for row in rows:
             if row.state is not State.OPEN:
                 group.closed[row.system].append(row)
 
-    def _is_unclear(self, task: str, opens: list[Reading]) -> bool:
+    def _set_apart(self, row: Reading, held: str = "") -> None:
+        """Make the row a task of its own, and hold that if there is a reason to."""
+        own = self._work.fresh_id(row)
+        self.groups[own] = Group(own, {row.system: row}, held=held)
+
+    def _likeliest(self, task: str, opens: list[Reading]) -> list[Reading]:
+        """Return the open rows that fit the task best, in their order."""
+        ranks = [self._rank(task, row) for row in opens]
+        best = min(ranks, default=())
+        return [row for row, rank in zip(opens, ranks, strict=True) if rank == best]
+
+    def _is_unclear(self, likeliest: list[Reading]) -> bool:
         """Whether nothing tells which of these open rows is the copy: two that differ fit the task equally.
 
         People copied the text of one into the other, so the older one is the copy, if both times are known.
         """
-        ranks = [self._rank(task, row) for row in opens]
-        best = [row for row, rank in zip(opens, ranks, strict=True) if rank == min(ranks)]
-        differ = any(not is_like(self._policy, row, best[0]) for row in best[1:])
-        return differ and any(row.created_at is None for row in best)
+        differ = any(not is_like(self._policy, row, likeliest[0]) for row in likeliest[1:])
+        return differ and any(row.created_at is None for row in likeliest)
 
     def _leave_unclear(self) -> None:
         """Mark the tasks of which one of several rows is the copy as unsure, so that they get no further copy."""
@@ -208,15 +215,11 @@ class Grouping:
         """
         others = [other for other in self.readings[row.system] if other is not row and other is not first]
         alike = [other for other in others if is_like(self._policy, other, first)]
-        held = [other for other in others if self._is_held_as_second(other)]
+        held = [other for other in others if is_held_as_second(self._work.base, other)]
         if any(other.marker == row.marker for other in (*alike, *held)):
             return True
         unmarked = [other for other in held if other.marker is None and other in alike]
         return bool(unmarked) and len(unmarked) > len(alike) - len(unmarked)
-
-    def _is_held_as_second(self, row: Reading) -> bool:
-        known = self._work.base.replicas.get(row.key)
-        return known is not None and self._work.base.tasks[known.task].held == Reason.DUPLICATE
 
     def _is_pasted_beside(self, task: str, row: Reading, rows: Iterable[Reading]) -> bool:
         """Whether this open row is a task into which people copied the text of our closed copy, with its marker.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from syncer.domain.base import Action
 from syncer.domain.fields import TaskField
+from syncer.domain.operations import Action
 from syncer.reconcile.plan import Planned
 
 MANY: Final = 20

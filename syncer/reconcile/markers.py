@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-from syncer.domain.base import Action, Base, OpState
+from syncer.domain.base import Base
 from syncer.domain.fields import TaskField
 from syncer.domain.ledger_ids import made_at
-from syncer.domain.model import Marker, Reading, Replica, ReplicaState, State, Task, split_task_id
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action, OpState
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Reason
+from syncer.domain.snapshot import Seen
+from syncer.domain.task_ids import Marker, split_task_id
 from syncer.reconcile.likeness import is_like
 
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
@@ -66,21 +68,24 @@ def is_by_another(base: Base, reading: Reading) -> bool:
     return at_the_earliest is not None and at_the_earliest > began
 
 
-def is_copy_of_another(base: Base, policy: Policy, reading: Reading, shown: Replica, rows: Iterable[Reading]) -> bool:
+def is_held_as_second(base: Base, row: Reading) -> bool:
+    """Whether the ledger holds this row as a duplicate."""
+    known = base.replicas.get(row.key)
+    return known is not None and base.tasks[known.task].held == Reason.DUPLICATE
+
+
+def is_copy_of_another(base: Base, policy: Policy, reading: Reading, shown: Replica, seen: Seen) -> bool:
     """Whether another ledger made this copy beside the shown one. Of the two, people may have changed one since.
 
-    It is not, if people may have copied its marker from another of the CRM's ``rows``: one that has this marker, or
-    one that is held as that ledger's copy already and was not read in full again.
+    It is not, if people may have copied its marker from another row of the CRM: one that has this marker, or one of the
+    contact that is held as that ledger's copy already and was not read in full again.
     """
-
-    def may_be_copied(row: Reading) -> bool:
-        if row.marker is not None or row.contact != reading.contact:
-            return row.marker == reading.marker
-        known = base.replicas.get(row.key)
-        is_second = known is not None and base.tasks[known.task].held == Reason.DUPLICATE
-        return is_second and is_like(policy, row, shown)
-
-    return names_another(base, reading) and not any(may_be_copied(row) for row in rows if row.key != reading.key)
+    if reading.marker is None or not names_another(base, reading):
+        return False
+    if any(row.key != reading.key for row in seen.marked(reading.marker)):
+        return False
+    unmarked = (row for row in seen.readings_of(reading.contact) if row.marker is None)
+    return not any(is_held_as_second(base, row) and is_like(policy, row, shown) for row in unmarked)
 
 
 def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 
-from syncer.domain.model import Reading, ReplicaState, State, next_task_id, split_task_id
+from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
+from syncer.domain.task_ids import earlier_task_ids
 from syncer.reconcile.closures import Cause, made_after
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.lane_copies import (
@@ -255,12 +256,7 @@ class Matching:
 
     def _had_an_unknown_one(self, later: Group) -> bool:
         """Whether the place of this task had an earlier task that this ledger does not know. That one is finished."""
-        earlier = split_task_id(later.task)[0]
-        while earlier != later.task:
-            if earlier not in self._work.base.tasks:
-                return True
-            earlier = next_task_id(earlier)
-        return False
+        return any(earlier not in self._work.base.tasks for earlier in earlier_task_ids(later.task))
 
     def _is_contested(self, row: Reading, target: Group) -> bool:
         """Whether the row may equally be our copy of another task, one without a due date.

@@ -10,13 +10,15 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.altering import altered
-from syncer.domain.base import UNSETTLED, Action, Base, Changes, Event, OpState
+from syncer.domain.base import Base, Changes, Event
 from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
 from syncer.domain.fields import TaskField
-from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action, OpState
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
+from syncer.domain.task_ids import next_task_id, split_task_id
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import NONE, Cause, Effects, explain
 from syncer.reconcile.edits.travel import Overwritten, follow
@@ -66,7 +68,7 @@ class Merging:
         for replica in base.replicas.values():
             if replica.state is ReplicaState.OPEN:
                 self._open_in[replica.task, replica.system] = replica.remote_id
-        unsettled = [operation for operation in base.operations.values() if operation.state in UNSETTLED]
+        unsettled = [operation for operation in base.operations.values() if operation.is_unsettled]
         completions = [operation for operation in unsettled if operation.action is Action.COMPLETE]
         self._completing = {(operation.system, operation.remote_id or "") for operation in completions}
         self._editing = {(op.system, op.remote_id or "") for op in unsettled if op.action is Action.EDIT}
@@ -261,7 +263,7 @@ class Merging:
     def is_created(self, task: str, system: str, remote_id: str) -> None:
         """Settle a create in doubt: this is its copy, so no other task with the marker is."""
         for operation in self.base.operations_in((task, system, Action.CREATE)):
-            if operation.state in UNSETTLED:
+            if operation.is_unsettled:
                 settled = replace(operation, state=OpState.DONE, remote_id=remote_id, failures=0, not_before=None)
                 self.base.operations[operation.id] = self.changes.operations[operation.id] = settled
         self._creating.discard((task, system))

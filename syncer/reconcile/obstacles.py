@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, ListsTasks
-from syncer.domain.base import LONGEST_WAIT, UNSETTLED, Action, Base, Operation, OpState
+from syncer.domain.base import Base
 from syncer.domain.model import Replica, ReplicaState, Task
+from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
@@ -51,7 +52,7 @@ def may_be_untold(base: Base, seen: Seen, policy: Policy, task: Task, system: st
     It may be if it has the due date of the task, or the one that we sent before.
     """
     create = base.latest((task.id, system, Action.CREATE))
-    if create is not None and create.state in UNSETTLED:
+    if create is not None and create.is_unsettled:
         return False
     dues = policy.dues_of(system, task.origin)
     known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
@@ -125,14 +126,14 @@ class Obstacles:
     def lingering(self, task: Task, system: str) -> Obstacle | None:
         """Return the create in doubt of a closed task as an obstacle: its copy may exist and would stay open."""
         create = self._base.latest((task.id, system, Action.CREATE))
-        return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.state in UNSETTLED else None
+        return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.is_unsettled else None
 
     def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
         """Return what earlier attempts mean for this operation."""
         last = self._base.latest(slot)
         if last is None or last.state is OpState.DONE:
             return Tried(free=True)
-        if last.state in UNSETTLED:
+        if last.is_unsettled:
             return Tried(free=False, obstacle=Obstacle(Reason.IN_DOUBT, last.words))
         if last.state is OpState.PARKED:
             return self._parked(task, last, contact)

@@ -10,9 +10,10 @@ from itertools import takewhile
 from typing import Final
 
 from syncer.contract.adapter import Capabilities, LanePolicy
-from syncer.domain.base import Action, Base
+from syncer.domain.base import Base
 from syncer.domain.fields import Change
 from syncer.domain.model import Kind, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen

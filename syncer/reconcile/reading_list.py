@@ -24,7 +24,7 @@ from enum import StrEnum
 from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
-from syncer.domain.base import UNSETTLED, Base, within
+from syncer.domain.base import Base, within
 from syncer.domain.cursors import BEHIND, CHANGES, TEXTS
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
@@ -283,7 +283,7 @@ def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tup
     """Return the contacts whose tasks are to be read, within each need those read longest ago first."""
     copies = (copy for copy in base.replicas.values() if copy.system == system and copy.state is ReplicaState.OPEN)
     needs = dict.fromkeys((copy.contact for copy in copies), Need.COMPLETION)
-    unsettled = (op for op in base.operations.values() if op.system == system and op.state in UNSETTLED)
+    unsettled = (op for op in base.operations.values() if op.system == system and op.is_unsettled)
     needs |= dict.fromkeys((op.contact for op in unsettled), Need.OPERATION)
     # Where a CRM names what changed, the tasks of a contact that was read since then need no turn.
     told_since = base.cursors.get(CHANGES + system, "").partition(" ")[0]

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Task, next_task_id, split_task_id
+from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
+from syncer.domain.task_ids import next_task_id, split_task_id
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import Cause
 from syncer.reconcile.edits.travel import follow, origin_is_read, settle_first

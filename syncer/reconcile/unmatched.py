@@ -11,9 +11,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncer.domain.base import UNSETTLED, Action
-from syncer.domain.model import Reading, State, Task, next_task_id
+from syncer.domain.model import Reading, State, Task
+from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
+from syncer.domain.task_ids import next_task_id
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import superseded_by
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
@@ -218,9 +219,11 @@ class _FirstSight:
             return False
         shown = work.open_replica(task.id, reading.system)
         if shown is not None:
-            rows = work.inputs.seen[reading.system].readings.values()
-            alike = is_like(self._policy, reading, shown)
-            if not alike and not is_copy_of_another(work.base, self._policy, reading, shown, rows):
+            seen = work.inputs.seen[reading.system]
+            if not (
+                is_like(self._policy, reading, shown)
+                or is_copy_of_another(work.base, self._policy, reading, shown, seen)
+            ):
                 return False
             work.begin(reading, held=Reason.DUPLICATE)
             return True
@@ -366,7 +369,7 @@ def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool =
     if made:
         creates = work.base.operations_in((task.id, reading.system, Action.CREATE))
         # What a create in doubt sent is the base of this copy. Whatever else it shows was typed by people.
-        sent = next((one.changes for one in creates if one.state in UNSETTLED), ())
+        sent = next((one.changes for one in creates if one.is_unsettled), ())
         settle_first(work, task.id, replica, reading, sent)
     elif reading.system == task.origin:
         origin_is_read(work, task.id)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from syncer.contract.adapter import Adapter
 from syncer.domain.alarms import AlarmName
-from syncer.domain.base import Action
+from syncer.domain.operations import Action
 from syncer.web.board import AccountState
 
 TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"

@@ -11,9 +11,9 @@ from typing import Any, Final
 from syncer.config.registry import label_of
 from syncer.contract.settings import Rate
 from syncer.domain.alarms import Alarm
-from syncer.domain.base import UNSETTLED, OpState
 from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, deed_of, more_of
 from syncer.domain.model import Task
+from syncer.domain.operations import UNSETTLED, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import span

@@ -15,7 +15,8 @@ from adapters.reply.sandbox import ReplySandbox
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.contract.adapter import Adapter
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.model import Draft, Edit, Kind, Marker, Reading, TaskRef
+from syncer.domain.model import Draft, Edit, Kind, Reading, TaskRef
+from syncer.domain.task_ids import Marker
 from tests.support.editors import EDITORS
 from tests.support.hostile import connect
 from tests.support.texts import bodies, titles

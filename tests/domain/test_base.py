@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import UNSETTLED, Action, Base, Changes, OpState
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import BEHIND, cursors_after
 from syncer.domain.model import Kind, Record
+from syncer.domain.operations import Action, OpState
 from tests.support.ledgers import NOW, make_operation, make_replica, make_task
 
 MERGED: Mapping[str, str] = {"a": "b", "b": "c"}
@@ -137,7 +138,7 @@ def walked(base: Base) -> dict[str, list[object]]:
 
     replicas, operations = base.replicas.values(), base.operations.values()
     places = [(system, contact) for system in SYSTEMS for contact in FEW]
-    doubts = [op for op in operations if op.state in UNSETTLED]
+    doubts = [op for op in operations if op.is_unsettled]
     records = sorted(base.records.items())
     return {
         "copies": [

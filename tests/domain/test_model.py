@@ -10,17 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.model import (
+from syncer.domain.model import MESSAGE_KINDS, Draft, Kind, Reading, Record, Replica, State
+from syncer.domain.task_ids import (
     MARKER_PREFIX,
     MARKER_TOKEN,
-    MESSAGE_KINDS,
-    Draft,
-    Kind,
     Marker,
-    Reading,
-    Record,
-    Replica,
-    State,
+    earlier_task_ids,
     next_task_id,
     place_of,
     split_marker,
@@ -137,6 +132,8 @@ def test_a_task_is_called_by_its_place_and_the_next_one_there_by_the_next_number
 ) -> None:
     assert split_task_id(task) == (place, number)
     assert next_task_id(task) == following
+    assert [*earlier_task_ids(following)] == [*earlier_task_ids(task), task]
+    assert len([*earlier_task_ids(task)]) == number - 1
     system, remote_id = Marker(LEDGER, task).place
     assert place_of(system, remote_id) == place
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 from adapters.sandbox import Call, Fault, Reply
-from syncer.domain.base import Action, OpState
 from syncer.domain.model import State
+from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.report import Exit
 from syncer.reconcile.plan import make_plan

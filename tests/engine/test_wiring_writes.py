@@ -16,9 +16,9 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.contract.errors import AdapterError, BudgetSpent, Forbidden, NotSent, Unauthorized, Unavailable
-from syncer.domain.base import Action, OpState
 from syncer.domain.dues import Dues
 from syncer.domain.model import Reading, State
+from syncer.domain.operations import Action, OpState
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine import opening
 from syncer.engine.connection import Connection

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
-from syncer.domain.base import Changes, Event, OpState
+from syncer.domain.base import Changes, Event
 from syncer.domain.model import ReplicaState, State
+from syncer.domain.operations import OpState
 from syncer.ledger import Ledger, LedgerError, runs
 from syncer.ledger.questions import patched
 from syncer.ledger.reportlists import DEEPEST, difference

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from syncer.domain.base import Changes, Event, OpState
+from syncer.domain.base import Changes, Event
 from syncer.domain.model import Record, ReplicaState, State
+from syncer.domain.operations import OpState
 from syncer.domain.reasons import Reason
 from syncer.ledger import Counts, Ledger, Run, TaskView, current_owner
 from tests.support.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task

@@ -9,8 +9,9 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 
-from syncer.domain.base import Action, Base, Changes, Event, OpState
+from syncer.domain.base import Base, Changes, Event
 from syncer.domain.model import Kind, Record, ReplicaState, State
+from syncer.domain.operations import Action, OpState
 from syncer.ledger import Conflict, Ledger, LedgerError
 from syncer.ledger.reading import CHUNK
 from tests.support.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task

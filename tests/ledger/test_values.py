@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Text
 from sqlalchemy.dialects import sqlite
 
-from syncer.domain.base import Action, Base, Changes, Event, Failing, Operation, OpState
+from syncer.domain.base import Base, Changes, Event, Failing
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.ledger import Ledger, LedgerError, questions, reading, writing
 from syncer.ledger.columns import UtcDateTime, Words
 from syncer.ledger.database import asking

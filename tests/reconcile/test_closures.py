@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import Action, OpState
 from syncer.domain.model import Kind, Reading, Replica, State
+from syncer.domain.operations import Action, OpState
 from syncer.reconcile.closures import LaneCompletion, closed_by_create
 from tests.support.strategies import API, LANE, a_reading, a_replica, a_task, an_operation, at
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import Action
 from syncer.domain.model import Kind
+from syncer.domain.operations import Action
 from syncer.reconcile.guard import Limits, exceeds
 from syncer.reconcile.plan import Planned
 from tests.support.strategies import PLAIN, at

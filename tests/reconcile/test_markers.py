@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import Action, OpState
-from syncer.domain.model import Marker, ReplicaState, State
+from syncer.domain.model import ReplicaState, State
+from syncer.domain.operations import Action, OpState
+from syncer.domain.task_ids import Marker
 from syncer.reconcile.markers import is_pasted, named_by
 from tests.support.clock import START
 from tests.support.strategies import (

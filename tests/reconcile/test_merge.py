@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import UNSETTLED, Action, Base, Changes, OpState
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import COMPANY, FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, Reading, Replica, ReplicaState, State
+from syncer.domain.operations import UNSETTLED, Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.reconcile.closures import Effects, made_after, maybe_superseded, superseded_by
 from syncer.reconcile.merging import in_order

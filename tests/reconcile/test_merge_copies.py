@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from syncer.domain.base import Action, Changes, OpState
-from syncer.domain.model import Replica, ReplicaState, State, next_task_id, place_of
+from syncer.domain.base import Changes
+from syncer.domain.model import Replica, ReplicaState, State
+from syncer.domain.operations import Action, OpState
+from syncer.domain.task_ids import next_task_id, place_of
 from tests.support.merging import EVERYWHERE, IN_LANE, IN_PLAIN, IN_TYPED, TASK, closed, state_of
 from tests.support.strategies import (
     LANE,

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import UNSETTLED, Changes
+from syncer.domain.base import Changes
 from syncer.domain.model import Reading, Replica, ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import Seen
@@ -26,8 +26,7 @@ def without_misses(seen: dict[str, Seen]) -> dict[str, Seen]:
 
 def settled(world: RandomWorld, replica: Replica) -> bool:
     return replica.system != LANE or not any(
-        op.system == LANE and op.contact == replica.contact and op.state in UNSETTLED
-        for op in world.base.operations.values()
+        op.system == LANE and op.contact == replica.contact and op.is_unsettled for op in world.base.operations.values()
     )
 
 

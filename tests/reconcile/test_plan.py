@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from syncer.contract.adapter import Capabilities
-from syncer.domain.base import UNSETTLED, Action, Base, OpState
+from syncer.domain.base import Base
 from syncer.domain.cursors import FULL
 from syncer.domain.model import Kind, Record, ReplicaState, State
+from syncer.domain.operations import UNSETTLED, Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen, Untold
 from syncer.reconcile.contact_linking import Ambiguity

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from syncer.domain.base import Action, Operation, OpState
 from syncer.domain.model import Kind, ReplicaState, State
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.domain.reasons import Reason
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.obstacles import fingerprint

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import UNSETTLED, Action
 from syncer.domain.model import ReplicaState, State
+from syncer.domain.operations import Action
 from syncer.domain.snapshot import ConnectionState
 from syncer.reconcile.plan import Plan, make_plan
 from tests.support.clock import START
@@ -80,7 +80,7 @@ def test_every_operation_makes_sense(account: tuple[RandomWorld, Plan]) -> None:
     slots = [operation.slot for operation in found.operations]
     assert len(slots) == len(set(slots))
     assert found.operations == tuple(sorted(found.operations, key=lambda operation: operation.order))
-    unsettled = {op.slot for op in base.operations.values() if op.state in UNSETTLED}
+    unsettled = {op.slot for op in base.operations.values() if op.is_unsettled}
     assert not unsettled & set(slots)
     for operation in found.operations:
         task = base.tasks[operation.task]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from syncer.contract.adapter import Capabilities
-from syncer.domain.base import Action, Base, Failing, OpState
+from syncer.domain.base import Base, Failing
 from syncer.domain.cursors import BEHIND, CHANGES
 from syncer.domain.model import Kind, Reading, Record, ReplicaState, State, Unreadable
+from syncer.domain.operations import Action, OpState
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import Failure, failing_after, is_given_up, told
 from syncer.reconcile.reading_list import ReadItem, reading_list, told_apart

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from syncer.domain.base import Action, Changes, OpState
+from syncer.domain.base import Changes
 from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
 from syncer.domain.model import Kind, ReplicaState, State
+from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from tests.support.clock import START

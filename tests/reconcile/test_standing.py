@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import EVERYBODY, Action, Base, Failing, OpState
+from syncer.domain.base import EVERYBODY, Base, Failing
 from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Kind, Reading, State
+from syncer.domain.operations import Action, OpState
 from syncer.domain.snapshot import ConnectionState, Seen, with_times
 from syncer.reconcile.standing import Standing
 from tests.support.clock import START

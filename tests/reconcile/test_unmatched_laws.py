@@ -7,8 +7,9 @@ from datetime import timedelta
 
 from hypothesis import given
 
-from syncer.domain.base import UNSETTLED, Action, Base
+from syncer.domain.base import Base
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action
 from syncer.domain.titles import same_title
 from syncer.reconcile.markers import named_by
 from syncer.reconcile.merge import Merged
@@ -54,7 +55,7 @@ def _is_unlike(reading: Reading, known: list[Task | Replica]) -> bool:
 
 def _in_doubt(base: Base, task: Task, system: str) -> bool:
     creates = [o for o in base.operations.values() if (o.task, o.system, o.action) == (task.id, system, Action.CREATE)]
-    return any(operation.state in UNSETTLED for operation in creates)
+    return any(operation.is_unsettled for operation in creates)
 
 
 @given(worlds())

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import Action, OpState
 from syncer.domain.model import ReplicaState, State, Task
+from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import Untold
 from tests.support.matching import ID, KNOWN, NEW, TASK, one_task, shown_in

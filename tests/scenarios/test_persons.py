@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Fault, Reply
-from syncer.domain.model import Marker, Reading, State
+from syncer.domain.model import Reading, State
+from syncer.domain.task_ids import Marker
 from syncer.engine import observe
 from syncer.engine.context import RunContext
 from syncer.engine.observe_persons import CLOSED_READ

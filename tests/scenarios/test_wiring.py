@@ -17,9 +17,10 @@ from adapters.sandbox import Call, Fault
 from adapters.superfone.sandbox_store import API_USER, PERSON
 from syncer.cli.signals import Stop, Stopped
 from syncer.contract.errors import BadAnswer
-from syncer.domain.base import Changes, OpState
+from syncer.domain.base import Changes
 from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Draft, Reading
+from syncer.domain.operations import OpState
 from syncer.domain.report import Exit
 from syncer.engine.context import RunContext, _both
 from syncer.engine.observe_persons import CLOSED_READ

@@ -32,10 +32,9 @@ class Memory:
     ``moved_on`` are recurring tasks that they completed, open again with their next date; ``unseen_moves`` are those
     that a machine completed, with whether ours is one that did not. ``moved_since`` are the stories before and after
     each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``followed`` are all these
-    pairs: one task followed another at one place. ``added_at`` is when they
-    added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and ``closed_at`` are when
-    they did so. ``typed`` counts the values that they typed, and
-    ``typed_before`` those when the ledger was copied.
+    pairs: one task followed another at one place. ``added_at`` is when they added a contact. ``narrow`` are messages,
+    which Superfone cannot show. ``changed_at`` and ``closed_at`` are when they did so. ``typed`` counts the values that
+    they typed, and ``typed_before`` those when the ledger was copied.
 
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's

@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from syncer.domain.base import Action, Base, Changes, Operation, OpState
+from syncer.domain.base import Base, Changes
 from syncer.domain.model import Kind, Replica, Task
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.engine.opening import seeded_bytes
 from syncer.ledger import Ledger, Owner
 from tests.support import postgresql

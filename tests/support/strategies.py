@@ -11,10 +11,12 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from syncer.contract.adapter import Capabilities, Completes, LanePolicy, ListsTasks
-from syncer.domain.base import Action, Base, Operation, OpState
-from syncer.domain.model import MESSAGE_KINDS, Kind, Marker, Reading, Record, Replica, ReplicaState, State, Task
+from syncer.domain.base import Base
+from syncer.domain.model import MESSAGE_KINDS, Kind, Reading, Record, Replica, ReplicaState, State, Task
+from syncer.domain.operations import Action, Operation, OpState
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import Seen
+from syncer.domain.task_ids import Marker
 from syncer.reconcile.closures import NONE, Effects
 from syncer.reconcile.merge import Merged, merge
 from tests.support.clock import START

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from syncer.domain.altering import altered
 from syncer.domain.fields import Change, TaskField, Value, in_order
-from syncer.domain.model import Reading, Replica, ReplicaState, State, Task, place_of
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
+from syncer.domain.task_ids import place_of
 from syncer.domain.titles import short
 from syncer.reconcile.edits.base import (
     base_of,

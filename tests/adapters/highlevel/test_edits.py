@@ -14,7 +14,8 @@ from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.wire import WireTask
 from adapters.text import same_text_value
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.model import Draft, Edit, Kind, Marker, Reading
+from syncer.domain.model import Draft, Edit, Kind, Reading
+from syncer.domain.task_ids import Marker
 from tests.support.highlevel_kit import DUE, HighLevelClock, asking, ref
 from tests.support.texts import bodies, titles
 

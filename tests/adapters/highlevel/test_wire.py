@@ -19,7 +19,8 @@ from adapters.highlevel.settings import SEARCHED, HighLevelSettings, KindRule, c
 from adapters.highlevel.wire import WireTask
 from adapters.text import body_text, plain_text
 from syncer.contract.errors import AdapterError, BadAnswer
-from syncer.domain.model import Kind, Reading, Record, Unreadable, split_marker
+from syncer.domain.model import Kind, Reading, Record, Unreadable
+from syncer.domain.task_ids import split_marker
 from tests.support.highlevel_kit import DUE, LOCATION, MARKER, TASK, draft, ref, using
 
 KEYS = [

@@ -14,7 +14,8 @@ from adapters.reply.mapping import read_text, to_reading, write_text
 from adapters.reply.wire import WireTask
 from syncer.contract.errors import Refused
 from syncer.domain.fields import TaskField
-from syncer.domain.model import Edit, Kind, Marker
+from syncer.domain.model import Edit, Kind
+from syncer.domain.task_ids import Marker
 from tests.support.texts import bodies, titles
 
 NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)

@@ -19,7 +19,8 @@ from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.dues import Dues
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable, split_marker
+from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.domain.task_ids import split_marker
 
 SYSTEM: Final = "todolist"
 _Item = TypeVar("_Item", Reading, Record)
