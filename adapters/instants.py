@@ -24,6 +24,7 @@ _ZONE: Final = timedelta(hours=14)
 _FIRST: Final = datetime(1900, 1, 2, tzinfo=UTC)
 _LAST_YEAR: Final = 9999
 _COUNTERS: Final = frozenset(_EPOCH + timedelta(seconds=count) for count in (-(2**31), 2**31 - 1, 2**32 - 1))
+# Ten digits are the years 2001 to 2286. Fewer digits might as well be a year, a day or a number of minutes.
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
 # Year 9999, and more than the largest offset of a time zone on both sides.
@@ -35,6 +36,7 @@ _COMPACT_DATE: Final = 8
 
 _COUNT: Final = re.compile(r"[+-]?[0-9]{1,24}(?:\.[0-9]{1,9})?")
 _DOT_NET: Final = re.compile(r"/Date\((-?[0-9]{1,24})(?:[+-][0-9]{4})?\)/")
+# MySQL's zero date, and years of five digits and more, which Python's dates do not have.
 _NO_DATE: Final = re.compile(r"0000-?(?:00|01)-?(?:00|01)|[+-]?[0-9]{5,9}-[0-9]{2}-[0-9]{2}")
 
 
@@ -86,6 +88,7 @@ def read_iso(value: object) -> datetime:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
         if moment is not None:
             return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    # An offset can move an instant of year 1 or 9999 out of the range of Python's dates.
     except (ValueError, OverflowError):
         pass
     raise _nothing_known()
@@ -94,6 +97,7 @@ def read_iso(value: object) -> datetime:
 def write_instant(moment: datetime) -> str:
     """``2026-05-19T08:30:00Z``, with milliseconds if they are not zero."""
     utc = moment.astimezone(UTC)
+    # Older clients of HighLevel report that an update with milliseconds in its due was refused.
     precision = "milliseconds" if utc.microsecond >= 1000 else "seconds"
     return utc.replace(tzinfo=None).isoformat(timespec=precision) + "Z"
 
@@ -104,6 +108,7 @@ def stands_for_none(moment: datetime) -> bool:
         return True
     utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     early = utc < _FIRST or utc.year == _LAST_YEAR
+    # Nobody plans a task for 1970, so a real due that falls into these hours is no loss.
     return early or abs(utc - _EPOCH) <= _ZONE or utc.replace(microsecond=0) in _COUNTERS
 
 

@@ -156,6 +156,7 @@ class Sandbox(ABC):
     def exchange(self, call: Call) -> Reply:
         """Send one call through the simulated network. Raises `Broken`."""
         fault = self.fault(call) or self._lasting(call)
+        # Not counted among the calls: it never reached the CRM.
         if fault is Fault.NO_CONNECTION:
             raise Broken(sent=False)
         try:
@@ -220,6 +221,7 @@ def _with_fields(shown: Any, fields: Mapping[str, Mapping[str, object]]) -> Any:
     if not isinstance(shown, dict):
         return shown
     inner = {name: _with_fields(value, fields) for name, value in shown.items()}
+    # The rows of HighLevel's search name their id `_id`.
     return {**inner, **fields.get(str(shown.get("id", shown.get("_id"))), {})}
 
 

@@ -13,6 +13,7 @@ from syncer.contract.adapter import Adapter, Capabilities, Check, Identity
 from syncer.contract.settings import ConnectionSettings
 from syncer.domain.model import Draft, Listing, Reading, Record, TaskRef
 
+# In the order in which the kit's one failing test asks for them.
 STEPS: Final = {
     "wire": "in `__init__` make an `adapters.http.client.Http` with the settings' address, key and rates, and keep it "
     "as `self.wire`: every request goes through it",

@@ -31,6 +31,7 @@ _INLINE: Final = _names(
     " textarea tfoot th time tt u var video wbr"
 )
 _UNSEEN: Final = frozenset({"head", "script", "style", "template", "title"})
+# Only known elements are markup: people also write <name> or <asap>, and that must stay in the text.
 _KNOWN: Final = _BLOCKS | _BREAKS | _INLINE | _UNSEEN
 _SPECIAL: Final = re.compile(r"[<>\"']")
 _ANGLE: Final = re.compile(r"[<>]")
@@ -81,6 +82,7 @@ def plain_text(text: str, *, unescape: bool = False) -> str:
     """
     pieces = list(_pieces(text)) if "<" in text else [text]
     if any(_is_markup(piece) for piece in pieces if isinstance(piece, _Tag)):
+        # Editors of HTML store a blank that was typed twice as a non-breaking one.
         text = _lines(pieces).replace("\xa0", " ")
         text = "\n".join(line.rstrip() for line in text.split("\n"))
     elif unescape:
@@ -96,6 +98,7 @@ def same_text_value(field: TaskField, one: Value, other: Value) -> bool:
     if field is TaskField.ASSIGNEE or isinstance(one, datetime) or isinstance(other, datetime):
         return same_value(field, one, other)
     texts = [value if isinstance(value, str) else "" for value in (one, other)]
+    # Most texts are equal as they are, and the conversion takes much longer than this comparison.
     return texts[0] == texts[1] or same_words(field, *map(plain_words, texts))
 
 
@@ -151,6 +154,7 @@ def _markup(text: str, at: int, ends: _Ends) -> tuple[_Tag, int] | None:
         return None
     closes = text[at + 1] == "/"
     if name in _UNSEEN and not closes:
+        # If its end is missing, only the tag is removed: a browser would hide all the rest, and we must not lose it.
         whole = ends.of_element(name, end)
         return (_Tag("!"), whole) if whole is not None else (_Tag(name), end)
     return _Tag(f"/{name}" if closes else name), end

@@ -41,6 +41,7 @@ class ChangeTrials(Trials):
             await a_moment()
             try:
                 act()
+            # Not everybody can reopen or delete a task there.
             except NotImplementedError:
                 continue
             await a_moment()

@@ -38,6 +38,7 @@ def _shown(bench: Bench) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _crowd(bench: Bench) -> set[str]:
     """Contacts for three pages."""
+    # The last page is short, and holds a row that is easily lost.
     count = 2 * bench.page + 1
     return {bench.add_contact(f"Asha {n}", f"asha{n}@example.com", f"+9198765{n:05}") for n in range(count)}
 
@@ -83,6 +84,7 @@ class ContactTrials(Trials):
     async def test_keys_come_in_one_form_and_what_is_no_key_is_left_out(self, bench: Bench) -> None:
         """E.164 and lower case join records of several CRMs; a broken key would join strangers."""
         _lists(bench)
+        # As people type them.
         good = bench.add_contact(NAME, "Asha.RAO@Example.COM", "+91 98765-43210")
         bad = bench.add_contact("Ravi Iyer", "no e-mail", "12")
         rows = {row.remote_id: row for row in (await bench.adapter.list_contacts()).rows}

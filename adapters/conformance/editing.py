@@ -37,6 +37,7 @@ _ASSIGNEE: Final = "u2"
 
 def _wanted(*fields: TaskField) -> dict[TaskField, Value]:
     new: dict[TaskField, Value] = {
+        # Days later, so that it is another due even in a CRM that keeps days only.
         TaskField.DUE: in_hours(70),
         # Some CRMs read braces as a variable, and others ``&`` as the beginning of an entity.
         TaskField.TITLE: "Ask about the {{price}}",
@@ -211,6 +212,7 @@ class EditingTrials(Trials):
         due = in_hours(5)
         need(all(same(TaskField.DUE, row.due, first.due) for row in rows), "a list shows another due")
         need(same(TaskField.DUE, due, due.replace(microsecond=400_000)), "fractions of a second make another due")
+        # Two days: half a day later may still be the same day.
         apart = 48 if bench.adapter.capabilities.due_step >= DAY else 1
         need(not same(TaskField.DUE, due, in_hours(5 + apart)), f"two dues {apart} h apart are the same")
         need(not isinstance(first.due, datetime) or not same(TaskField.DUE, first.due, None), "no due is like one")

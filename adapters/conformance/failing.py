@@ -214,6 +214,7 @@ def _written(secret: str) -> tuple[str, ...]:
 
 def _indiscreet(secrets: Iterable[str]) -> Iterator[Reply]:
     for secret in itertools.chain.from_iterable(map(_written, secrets)):
+        # Each status takes another way through the client: parsed, refused, unauthorized, missing.
         for status in (200, 400, 401, 404):
             yield json_reply(status, {"message": f"you sent {secret}", "detail": secret, "errors": [secret]})
         for status in (200, 500):

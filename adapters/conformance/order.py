@@ -70,6 +70,7 @@ async def missing_in(bench: Bench) -> str:
     contact = bench.add_contact("Asha Rao", _EMAIL, _PHONE)
     now = bench.sandbox.clock()
     due = now.replace(microsecond=0, second=0) + timedelta(days=1)
+    # A skeleton may not say yet what it creates.
     kind = min(can.creates, default=Kind.TODO)
     draft = Draft(_MARKER, contact, kind, "Call", None, due, now)
     ref = TaskRef(adapter.system, bench.add_task(contact, kind, due, "Call"), contact)

@@ -173,6 +173,7 @@ class ReadingTrials(Trials):
         tasks = []
         for count in range(bench.page + 2):
             tasks.append(bench.add_task(contact, a_kind(bench), in_hours(50 - count), TITLE))
+            # The clock stands still, and two tasks of one instant have no order of creation.
             await a_moment()
         listing = await bench.adapter.list_contact_tasks(contact)
         need(_ids(listing) == tasks[::-1], "a contact's tasks must come newest created first")

@@ -62,6 +62,7 @@ class KitWorld:
                 self._account, self._adapters, ledger, clock=now, random_bytes=seeded_bytes(self._runs)
             )
             report = await run(hand)
+        # Longer than `doubt_grace`, so that the next run can settle what is in doubt.
         await asyncio.sleep(60)
         return report
 
@@ -80,8 +81,11 @@ class KitWorld:
 
     async def lose_ledger(self) -> None:
         """As if the disk had died; some time passes."""
+        # With the write-ahead log, or SQLite would bring back what was in it.
         for file in self._folder.glob("acme.db*"):
             file.unlink()
+        # Requests of the lost ledger have arrived by then: a new one believes nothing that it reads in its first 30
+        # seconds.
         await asyncio.sleep(timedelta(hours=1).total_seconds())
 
     @property

@@ -21,8 +21,10 @@ NOTES: Final = {
 CAPABILITIES: Final = Capabilities(
     lists_tasks=ListsTasks.ALL,
     completes=Completes.TASK,
+    # Tasks have no type, so every kind fits: its label or its title tells people what it is.
     creates=frozenset(Kind),
     completes_kinds=frozenset(Kind),
+    # A kind that is read here is only a guess by the title, and must not win against the kind of the origin.
     has_kinds=False,
     listing_lags=True,
     whole_contact_lists=True,

@@ -109,6 +109,8 @@ class HighLevelAdapter(Adapter):
         self._region = region
         self._task_search = task_search(settings.location_id)
         token = None if settings.token is None else settings.token.get_secret_value()
+        # A client of its own renews the tokens: its calls carry no ``Version``, and must not wait for a token
+        # themselves.
         self._tokens = None if token is not None else TokenCalls(settings, transport)
         self._http = Http(
             system=SYSTEM,
@@ -176,6 +178,7 @@ class HighLevelAdapter(Adapter):
         """
         try:
             answer = await self._http.write("POST", tasks_of(draft.contact), json=task_body(draft))
+        # The contact is unknown: `Missing` would say so of the task, which does not exist yet.
         except Missing as error:
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
         return self._reading(answer.parse(CreatedTaskAnswer).task, draft.contact)
@@ -281,6 +284,7 @@ class HighLevelAdapter(Adapter):
             raise Refused(msg, system=SYSTEM)
         try:
             answer = await self._http.write("POST", "/contacts/", json=body)
+        # By `RULES` a 400 that says "not found" is `Missing`, though no contact was asked for here.
         except (Missing, Refused) as error:
             return await self._adopt(error, record)
         made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)
@@ -306,6 +310,8 @@ class HighLevelAdapter(Adapter):
 
     async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
         pager = TaskPager(TASK_PAGE)
+        # Open tasks only, for the finished ones grow without end. A known task that is not in the list is read by
+        # itself.
         pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, task_rows)
         # Understood at once: as they come, the rows of a large list take much memory.
         rows = {row_key(row): _understood(row, self._open_row) async for row in pages}
@@ -345,6 +351,7 @@ class HighLevelAdapter(Adapter):
 
     def _open_row(self, raw: object) -> Reading | None:
         task = WireTask.model_validate(raw)
+        # The index may show a task that was closed or deleted a moment ago.
         return None if task.deleted or task.completed else self._reading(task, None, whole=False)
 
     def _task_row(self, raw: object, contact: str) -> Reading | None:

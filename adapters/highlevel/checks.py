@@ -51,6 +51,7 @@ def _advice(error: AdapterError, scope: str, *, oauth: bool) -> str:
     A wrong token is documented as 401. According to public client code, a missing scope is a 401 too, and a 403 in
     plain text comes from Cloudflare.
     """
+    # An answer that is not HighLevel's own is `Unavailable`, whatever its status.
     if isinstance(error, Unavailable) and error.status in range(300, 500):
         return "a proxy before HighLevel (Cloudflare, a VPN) rejected the request; try it from another network"
     if isinstance(error, Unavailable):

@@ -103,4 +103,5 @@ def _signature(headers: Mapping[str, str], name: str) -> bytes | None:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
+        # Empty and not `None`: a header is there, so the older signature must not count instead of it.
         return b""

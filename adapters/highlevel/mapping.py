@@ -36,6 +36,7 @@ def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: b
         marker=marker,
         due=task.due,
         assignee=task.assignee,
+        # Guessed from the title, so it can change when somebody changes the title.
         kind_known=False,
         whole=whole,
         created_at=task.added,
@@ -78,6 +79,7 @@ def task_changes(edit: Edit, before: Reading) -> dict[str, object]:
 
 def with_required(changes: Mapping[str, object], before: Reading) -> dict[str, object]:
     """The changes, with the title and the due that were read. Some versions of HighLevel require both."""
+    # Without milliseconds of zero, which older clients say were rejected in a due.
     asked = {"title": before.title, "dueDate": write_instant(before.due) if before.due else None}
     return {name: value for name, value in asked.items() if value is not None} | dict(changes)
 
@@ -100,6 +102,7 @@ def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
     fields = {
         "locationId": location_id,
         "name": record.name,
+        # The call takes one of each.
         "email": next(iter(record.emails), ""),
         "phone": next(iter(record.phones), ""),
     }

@@ -107,6 +107,7 @@ class Pager(ABC):
             msg = "the list returns the same cursor twice"
             raise BadAnswer(msg, system=SYSTEM)
         self._cursors.add(key)
+        # It replaces ``page`` and ``skip``: HighLevel rejects a cursor together with a page number.
         self.asks = {"searchAfter": cursor}
         return True
 
@@ -134,6 +135,7 @@ class ContactPager(Pager):
         if (self.pages + 1) * self.largest <= PAGE_REACH:
             self.asks = {"page": self.pages + 1}
             return True
+        # A page that is shorter than others may well be the last one; a full one surely is not.
         if len(rows) < self.largest:
             return False
         msg = f"only the first {PAGE_REACH} contacts can be listed, because the rows have no searchAfter"

@@ -19,4 +19,5 @@ def tasks_of(contact: str) -> str:
 
 def task_of(ref: TaskRef) -> str:
     """A task's path, which contains its contact."""
+    # There is no other path: a task without a contact can neither be read by itself nor changed.
     return f"{tasks_of(ref.contact)}/{quote(ref.remote_id, safe='')}"

@@ -267,6 +267,7 @@ def wire_instant(moment: datetime) -> str:
 
 def make_id(seed: str, number: int) -> str:
     """Twenty letters and digits, always the same for a seed and a number."""
+    # Not random, so that a simulated history can be replayed.
     digest = hashlib.sha256(f"{seed}:{number}".encode()).digest()
     return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:20])
 

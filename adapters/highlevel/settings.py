@@ -20,6 +20,7 @@ SEARCHED: Final = 1000
 """A rule is searched in this many characters of a title."""
 _URL_SAFE: Final = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _HUGE: Final = re.compile(r"(?<!\\)\{\d{9}")
+# What RE2 says of such an expression names a sign only, and not what the sign is for.
 _NOT_LINEAR: Final = (
     (re.compile(r"escape sequence: \\(?:[1-9]|g|k)"), "a back-reference"),
     (re.compile(r"operator: \(\?(?:<?[=!])"), "a part that looks ahead or behind"),
@@ -67,6 +68,7 @@ def compile_expression(value: Any) -> Expression:
         # RE2 would read this as plain text, which is never meant.
         raise ValueError(_complaint(value, "invalid repetition size"))
     options = re2.Options()
+    # RE2 would write to standard error by itself.
     options.log_errors = False
     try:
         return Expression(value, re2.compile(value, options).search)
@@ -150,6 +152,7 @@ class HighLevelSettings(ConnectionSettings):
     client_secret: OptionalSecret = None
     refresh_token: OptionalSecret = None
     location_id: LocationId
+    # Below `location_id`, which gives it its name: fields are validated in this order.
     token_file: TokenFile = Path()
     base_url: BaseUrl = "https://services.leadconnectorhq.com"
     rate: Rates = (Rate(100, 10.0), Rate(200_000, 86400.0))
@@ -159,6 +162,7 @@ class HighLevelSettings(ConnectionSettings):
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:
         app = (self.client_id, self.client_secret, self.refresh_token)
+        # Exactly one of the two ways, complete, and nothing of the other one beside it.
         if (self.token is None) == (None in app) or (self.token is not None and any(app)):
             msg = "expected either token, or client_id, client_secret and refresh_token"
             raise ValueError(msg)

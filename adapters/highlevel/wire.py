@@ -58,6 +58,7 @@ LooseInstant = Annotated[datetime | None, BeforeValidator(hinted_instant)]
 class _Wire(BaseModel):
     """Base of all objects. Null counts as missing; unknown fields are ignored."""
 
+    # Without the input, because errors are logged and the input is a customer's.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @model_validator(mode="before")

@@ -54,6 +54,7 @@ def error_body(content: bytes) -> ErrorBody:
     """The JSON object of an error body, ``None`` if it is empty. Raises `ValueError` if it is anything else."""
     if not content.strip():
         return None
+    # The documented errors are short. A long page comes from a proxy, and is not worth parsing.
     if len(content) > STEP:
         msg = "too long for an error"
         raise ValueError(msg)
@@ -134,6 +135,7 @@ def short(text: str, *, redacted: bool = False) -> str:
     """The beginning of a text, on one line and redacted."""
     if not redacted:
         return excerpt(text.encode("utf-8", "replace"))
+    # Cut first: splitting a body of many megabytes for one line would hold up the event loop.
     words = " ".join(text[: 4 * EXCERPT].split())
     return words[:EXCERPT] + ("…" if len(words) > EXCERPT or len(text) > 4 * EXCERPT else "")
 
@@ -152,6 +154,7 @@ def said(content: bytes, says: Sequence[str] = ()) -> str:
     parts = [_field(body, path) for path in says]
     if not any(parts):
         parts = [body.get("message")]
+    # Superfone and HighLevel have a message, Reply has a problem (RFC 9457), and token calls have an OAuth error.
     if parts == [None]:
         parts = [body.get("detail") or body.get("title"), body.get("errors"), body.get("code")]
     if not any(parts):

@@ -74,6 +74,7 @@ def _without_flat(brackets: bytes) -> bytes:
 
 async def receive(chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> bytes:
     """The whole body, decompressed. Raises `Unfit` and does not read the rest if the body is not acceptable."""
+    # Only a shortcut. The header may be missing or wrong, so the bytes are counted below as well.
     if _number(headers.get("Content-Length", "")) > LARGEST:
         raise _too_large()
     unpack = _unpacking(headers.get("Content-Encoding", ""))
@@ -89,6 +90,7 @@ async def receive(chunks: AsyncIterable[bytes], headers: Mapping[str, str]) -> b
                 depth = _Unlooked()
             depth.take(piece)
             body += piece
+    # A compressed answer that breaks off needs no check here: its JSON has no end, so it cannot be parsed.
     return bytes(body)
 
 
@@ -147,6 +149,7 @@ class _Unpacker:
     def __call__(self, chunk: bytes) -> Iterator[bytes]:
         for left in _steps(chunk):
             piece = b""
+            # A full piece may not be all: more of it can wait inside the decompressor after the last input.
             while left or len(piece) == STEP:
                 if self._unpacker.eof:
                     # A gzip stream may consist of several parts, with padding between them.

@@ -169,6 +169,7 @@ class RotatingTokens:
             raise
         except Unavailable as error:
             msg = f"the access token could not be renewed: {error.words}"
+            # The request that needed the token has not left, whatever became of the renewal.
             raise NotSent(msg, system=self._system, status=error.status) from error
         except AdapterError as error:
             msg = f"the refresh token was rejected: {error.words}; authorise the app again, and store the new token"
@@ -239,6 +240,7 @@ class RotatingTokens:
             raise NotSent(msg, system=self._system) from error
         try:
             while True:
+                # Asked again and again, because a call that waits for the lock would stop the event loop.
                 with suppress(BlockingIOError):
                     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     break
@@ -248,4 +250,5 @@ class RotatingTokens:
                 await asyncio.sleep(_LOCK_PAUSE)
             yield
         finally:
+            # This frees the lock. The file stays: if it were removed, two processes could lock two files of one name.
             os.close(descriptor)

@@ -71,6 +71,7 @@ LAST_WORDS: Final = 8.0
 """Seconds that a request in flight may still take after the end of the run, or after a signal."""
 FIRST_PAUSE: Final = 0.5
 LAST_PAUSE: Final = 10.0
+# With doubled waits from 2 s on, the last answer comes after about four minutes.
 MAX_THROTTLES: Final = 8
 MAX_PAGES: Final = 10_000
 """The most pages of one list. A server that always returns another page must not hold a run for ever."""
@@ -81,6 +82,7 @@ _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
 
 
+# Every other error may come after the request has left, so it puts a write in doubt.
 _NOT_SENT: Final = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -233,6 +235,8 @@ class Http:
         waited, throttles = 0.0, 0
         renewals = 0 if self._authorization is None else 1
         while True:
+            # Before the queue for a connection, because a renewal of the tokens may take a while and sends a request of
+            # its own.
             headers = await self._all_headers()
             async with self._connections:
                 await self._pace.wait()
@@ -286,6 +290,7 @@ class Http:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
+            # Without an end for now: when the run ends, `set_deadline` gives each request in flight its last seconds.
             async with asyncio.timeout(None) as limit:
                 self._in_flight.add(limit)
                 arrived = await exchange(self._transport, request, page=effort.page, fence=effort.fence)
@@ -319,6 +324,7 @@ class Http:
             msg = f"a proxy did not let the request through: {words}"
             raise NotSent(msg, system=self.system, status=status)
         if not self._is_own(arrived):
+            # Even for a 4xx: the CRM may have carried out the write behind a proxy that answers something else.
             raise InDoubt(_not_theirs(status, words), system=self.system, status=status)
         error = meaning(self._rules, status, words) or unreadable
         raise error(words, system=self.system, status=status, content=content)
@@ -326,6 +332,7 @@ class Http:
     def _is_throttled(self, arrived: Arrived) -> bool:
         """Whether the answer says that there were too many requests, by a 429 or by a rule with `BudgetSpent`."""
         if arrived.status == httpx.codes.TOO_MANY_REQUESTS or httpx.codes.is_success(arrived.status):
+            # A 429 is believed whoever sends it, because waiting does no harm.
             return arrived.status == httpx.codes.TOO_MANY_REQUESTS
         means = meaning(self._rules, arrived.status, said(arrived.content, self._says))
         return means is BudgetSpent and self._is_own(arrived)

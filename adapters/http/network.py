@@ -52,6 +52,7 @@ def _proxy(base_url: str) -> str | None:
     if named and "://" not in named:
         named = f"http://{named}"
     if named and (password := _password(named)):
+        # In a log it may appear as it was written, or decoded.
         protect(password)
         protect(unquote(password))
     return named
@@ -68,6 +69,7 @@ def network(base_url: str) -> httpx.AsyncBaseTransport:
     encrypted = urlsplit(base_url).scheme == "https"
     try:
         return httpx.AsyncHTTPTransport(
+            # Without TLS, which only a sandbox on this machine may use, there are no certificates to load.
             verify=_tls() if encrypted else False,
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             proxy=_proxy(base_url),
@@ -90,6 +92,7 @@ class Ask:
 
     def request(self, base: str, headers: httpx.Headers) -> httpx.Request:
         """The request to ``base`` plus the path. Raises `httpx.InvalidURL`."""
+        # This writes ``+`` as ``%2B``. Sent as it is, the plus of a phone number would be read as a blank.
         query = f"?{httpx.QueryParams(self.params)}" if self.params else ""
         address = f"{base}{self.path}{query}"
         return httpx.Request(self.method, address, headers=headers, json=self.json, data=self.form)
@@ -119,6 +122,8 @@ async def exchange(
     request is not sent.
     """
     progress = _Progress(fence)
+    # These limit single steps only. A server that sends one byte now and then never reaches them; the two limits below
+    # count the whole time.
     timeout = {"connect": CONNECTED, "read": FIRST_BYTE, "write": FIRST_BYTE, "pool": FIRST_BYTE}
     request.extensions = {**request.extensions, "timeout": timeout, "trace": progress}
     try:

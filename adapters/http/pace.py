@@ -89,6 +89,7 @@ def _wait(value: str, headers: Mapping[str, str]) -> float | None:
     """
     value = value.strip(" \t\"'")
     if len(value) > _LONGEST_VALUE:
+        # Too long for a date, and the server chooses the length: it is not parsed.
         return LONGEST if _SECONDS.fullmatch(value) else None
     if _SECONDS.fullmatch(value):
         number = float(value)
@@ -129,6 +130,7 @@ def _windows(rates: Sequence[Rate]) -> list[BucketRate]:
     """
     windows: list[BucketRate] = []
     for rate in sorted(rates, key=lambda rate: (rate.seconds, rate.requests)):
+        # Rounded up, because a shorter window would allow more. The small part undoes errors of floating point.
         requests, interval = rate.requests, max(1, math.ceil(rate.seconds * 1000 - 1e-6))
         if windows:
             requests = min(requests, windows[-1].limit * interval // windows[-1].interval)

@@ -23,7 +23,10 @@ async def until_still(scan: Callable[[], Awaitable[tuple[dict[str, T], bool]]]) 
     for _ in range(MAX_SCANS):
         found, may_have_moved = await scan()
         settled = not may_have_moved or found.keys() <= rows.keys()
+        # A row that has left the list meanwhile is kept: it was there when it was read.
         rows.update(found)
         if settled:
             break
+    # No error after the last reading, or a busy account could never be read. A task that is still missing is read by
+    # itself before anything is concluded.
     return list(rows.values())

@@ -31,6 +31,7 @@ class Rule:
 
 
 def _says(flat: str, phrases: Sequence[str]) -> bool:
+    # The blank before a phrase makes it begin with a word. Its end is open, so that "contact" also fits "contacts".
     return any(_flat(phrase).rstrip() in flat for phrase in phrases)
 
 

@@ -28,9 +28,12 @@ def capabilities_of(settings: ReplySettings) -> Capabilities:
     return Capabilities(
         lists_tasks=ListsTasks.ALL,
         completes=Completes.TASK,
+        # Every kind has one of Reply's types: see `TYPES` in `mapping`.
         creates=frozenset(Kind),
+        # Fewer than it creates: a completed message counts as sent, whether anybody sent it or not.
         completes_kinds=frozenset(settings.complete_kinds),
         completes_sequences=settings.sequence_tasks == "sync",
+        # No call searches by phone. The ledger keeps an index of the numbers in the list of contacts.
         contact_keys=("email",),
         contacts_page=PAGE,
         shows=frozenset(TaskField),

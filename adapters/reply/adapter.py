@@ -103,6 +103,7 @@ class ReplyAdapter(Adapter):
         """The user of the key. Raises `Unauthorized`, `Unavailable`, `BadAnswer`."""
         try:
             user = (await self._http.read("GET", "/whoami")).parse(WhoAmI).user_id
+        # No contact or task is asked for: a 404 here is a wrong address.
         except Missing as error:
             raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
         return Identity(user, f"Reply user {user}")
@@ -137,6 +138,7 @@ class ReplyAdapter(Adapter):
         cheaper.
         """
         try:
+            # Half, because a list of several pages is read at least twice, see `until_still`.
             rows = await self._lists.tasks({}, most=min(len(contacts) // 2, MOST_PAGES))
         except TooLong:
             return {}
@@ -254,6 +256,7 @@ class ReplyAdapter(Adapter):
 
     async def create_contact(self, record: Record) -> Record:
         """Find the contact with this e-mail, or create it. Raises `Ambiguous` if there are several."""
+        # The first e-mail only: a contact in Reply has one, and this is the one that would be sent.
         found = [row for email in record.emails[:1] for row in await self.find_contacts(email)]
         if len(found) > 1:
             several = tuple(row.remote_id for row in found)
@@ -268,6 +271,7 @@ class ReplyAdapter(Adapter):
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
         made = to_record(answer.parse(Contact), self._region)
         shown = {*made.emails, *made.phones}
+        # Who gets another person's contact would get that person's tasks.
         if shown and shown.isdisjoint((*wanted.emails, *wanted.phones)):
             msg = f"it answered with contact {made.remote_id}, which has none of the keys that were sent"
             raise answer.unreadable(msg, system=SYSTEM, status=answer.status)

@@ -43,6 +43,7 @@ def _probes(dialect: Dialect) -> tuple[_Probe, ...]:
             Page,
             scope="tasks:read",
             params={"top": 1},
+            # With a filter, so that a wrong dialect shows: an empty filter has no word that Reply could reject.
             json={"status": STATUS.write("New", dialect)},
             detail="creating also needs the scope tasks:write, completing tasks:operate; only a write can test these",
         ),
@@ -81,6 +82,7 @@ async def _team(http: Http) -> Check:
     try:
         team = await read_team(http)
     except AdapterError as error:
+        # Neither passed nor failed: a key without this permission is good enough for a run.
         return Check("team", ok=None, detail=f"the team could not be read (runs do not need it): {error.words}")
     users = [f"{user.id} {user.name}".strip() for user in team]
     return Check("team", ok=True, detail=excerpt(", ".join(users[:_SHOWN_USERS]).encode()))

@@ -38,6 +38,7 @@ _MESSAGES: Final = frozenset(TYPES[kind] for kind in MESSAGE_KINDS)
 
 def same_in_reply(field: TaskField, one: Value, other: Value) -> bool:
     """Whether two values are the same in Reply. A title without words counts as different from none."""
+    # The title is the first line of the text: to take it away is an edit, for the next line becomes the title.
     if field is TaskField.TITLE and not all(plain_words(str(value or "")) for value in (one, other)):
         return (one is None) is (other is None)
     return same_text_value(field, one, other)
@@ -103,6 +104,7 @@ class _Text:
         lines, is_html = _lines(text)
         markers = [line for line in lines if _is_marker(line)]
         rest = [line for line in lines if not _is_marker(line)]
+        # Empty lines before the title belong to it, so that they stay in place.
         first = next((number for number, line in enumerate(rest) if plain_words(line)), len(rest))
         # Of several markers the last one counts, as in `split_marker`.
         return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], is_html)
@@ -149,6 +151,7 @@ def _lines(text: str) -> tuple[list[str], bool]:
     parts = _LINE_END.split(text)
     lines = ["".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
     read = plain_text(text, unescape=True).split("\n")
+    # The two ways of splitting must find the same words, or a line sent back could lose some of them.
     return (lines, True) if _all_words(lines) == _all_words(read) else (read, False)
 
 

@@ -28,6 +28,7 @@ class ReplyEvents:
         if id_in(event, "type") is None:
             msg = "it is not an event"
             raise NotUnderstood(msg)
+        # Only whom to read. Anybody who learns the address can send an event, so nothing that it says is believed.
         contact = id_in(whole.get("contact_fields"), "id") or id_in(whole, "contact_id")
         if contact is None:
             msg = "it names no contact"

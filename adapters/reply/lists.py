@@ -17,6 +17,7 @@ from syncer.contract.errors import BadAnswer, Missing, Refused
 MOST_PAGES: Final = 20
 """The most pages of a list of all tasks, closed ones included. An old account has many, and they are kept in memory."""
 # Without "to", Reply leaves out tasks that start more than a year from now.
+# The lower limit is Reply's own default.
 _ANY_START: Final = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
 Known = dict[bytes, tuple[list[tuple[str, Any]], bool]]
@@ -83,6 +84,7 @@ class Lists:
                 raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
             found, has_more = _rows_of(answer, known)
             before = len(rows)
+            # A row that comes twice, because others moved, counts once.
             rows.update(found)
             # A short page alone is not the end: the server may give fewer rows than it was asked for.
             if not has_more:

@@ -80,6 +80,7 @@ def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
     plain = body_text(text)
     ours = _OUR_LAST_LINE.search(plain)
     rest, marker = split_marker(plain[: ours.start()] if ours else plain_text(text, unescape=True))
+    # The marker as it stands there. Converting the rest could change it.
     if ours:
         marker = Marker.read(ours[1])
     title, _, body = (rest or "").partition("\n")
@@ -138,6 +139,7 @@ def creation(draft: Draft, dialect: Dialect) -> dict[str, Any]:
         "contactId": number(draft.contact),
     }
     if task_type == "LinkedIn":
+        # Only LinkedIn tasks have it. Our model does not know which of the four is meant.
         request["linkedInTaskType"] = LINKEDIN_TYPE.write("Message", dialect)
     return request
 
@@ -173,6 +175,7 @@ def contact_creation(wanted: Record) -> dict[str, str]:
     phone = wanted.phones[0] if wanted.phones else ""
     first, _, last = wanted.name.strip().partition(" ")
     fields = {
+        # Reply's own integration insists on a first name.
         "firstName": first or email.partition("@")[0] or phone,
         "lastName": last.strip(),
         "email": email,

@@ -80,6 +80,7 @@ class SandboxTask:
             return
         self.status = "Finished"
         self.finished_at = now
+        # So the text of a task changes when it is finished, and no person has edited it.
         self.template = {**self.template, **rendered(self.template, contact)}
 
     def row(self, dialect: Dialect, contact: SandboxContact | None) -> dict[str, Any]:

@@ -45,8 +45,11 @@ class ReplySettings(ConnectionSettings):
 
     api_key: Secret
     base_url: BaseUrl = "https://api.reply.io/v3"
+    # Both documented limits apply at once: a minute's 100 requests alone would allow 6,000 an hour.
     rate: Rates = (Rate(100, 60.0), Rate(3000, 3600.0))
+    # Reply's own integration sends this one. The newest pages show the other.
     auth: Literal["x-api-key", "bearer"] = "x-api-key"
+    # The form of the page that describes how a task is completed.
     dialect: Dialect = "integers"
     sequence_tasks: Literal["sync", "read_only"] = "sync"
     complete_kinds: tuple[Kind, ...] = (
@@ -58,6 +61,7 @@ class ReplySettings(ConnectionSettings):
         Kind.REMINDER,
         Kind.TODO,
     )
+    # Never guessed: the resolution decides which step a sequence takes next.
     call_resolution: Resolution = None
 
     @property

@@ -99,6 +99,7 @@ class WireTask(_Wire):
     contact: ContactRef | None = None
     contact_id: RemoteId | None = None
     start_at: Hint = None
+    # Strict, unlike the start: a due that is misread would be copied everywhere.
     due_to: Instant = None
     created_at: Instant = None
     creation_source: Source = None

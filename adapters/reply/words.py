@@ -22,6 +22,7 @@ class Vocabulary:
         if not isinstance(value, str):
             return None
         text = value.strip()
+        # A number as text: what a program wrote that turns all values into strings.
         if text.isascii() and text.isdigit():
             return next((name for number, name in self.names.items() if str(number) == text), None)
         return next((name for name in self.names.values() if name.casefold() == text.casefold()), None)

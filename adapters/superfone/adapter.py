@@ -60,6 +60,7 @@ RULES: Final = (
     Rule(404, Missing, _NOBODY),
     Rule(404, Refused),
 )
+# The answer to a lookup without a result is not documented, so both texts count, whatever their status.
 _NO_LEAD: Final = (Rule(404, Missing, _NOBODY), Rule(BAD_REQUEST, Missing, _NOBODY))
 
 
@@ -157,6 +158,7 @@ class SuperfoneAdapter(Adapter):
         if not record.phones:
             msg = "Superfone keeps contacts by phone number, and this one has none"
             raise Refused(msg, system=SYSTEM)
+        # It becomes the primary number, the only one that this call would compare.
         phone = record.phones[0]
         answer = await self._write("/lead", contact_body(record, phone))
         created = self._created_lead(answer, phone)
@@ -169,6 +171,7 @@ class SuperfoneAdapter(Adapter):
         the list is read again, up to three times, if its total changes or if it has fewer rows than its total. Raises
         `Missing` for an unknown lead, `BadAnswer`, `Unavailable`.
         """
+        # Half a list is worse than none: a task that was passed over would look closed.
         for _ in range(1 + REREADS):
             rows = await self._whole_list(contact)
             if rows is not None:
@@ -194,6 +197,7 @@ class SuperfoneAdapter(Adapter):
                 raise
             # By Superfone's clock it may be too late to notify. A task without its notification is better than none.
             answer = await self._write(_tasks_of(draft.contact), body)
+        # A task that was just made is open, whether the answer says so or not.
         sent: dict[str, JsonValue] = {"type": raw_type, "due_date": body["due_date"], "task_status": "PENDING"}
         return self._written(answer, draft.contact, sent)
 
@@ -205,6 +209,7 @@ class SuperfoneAdapter(Adapter):
         has no closed task.
         """
         answer = await self._write(f"{_tasks_of(ref.contact)}/complete", None)
+        # Nothing is taken from the request, which names no task: only the answer tells what was closed.
         closed = self._written(answer, ref.contact, {})
         # Something may have been closed all the same, so the lane has to be read.
         if closed.state is not State.DONE:

@@ -55,6 +55,7 @@ def read_task(task: WireTask, lead: str) -> Reading:
     return Reading(
         system=SYSTEM,
         remote_id=task.id,
+        # The lead that was asked for: not every answer names it, and `belongs_to` has compared it where one does.
         contact=lead,
         state=task.task_status,
         kind=KINDS.get(raw_type, Kind.TODO),

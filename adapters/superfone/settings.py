@@ -43,6 +43,7 @@ class SuperfoneSettings(ConnectionSettings):
     base_url: BaseUrl = "https://prod-api.superfone.co.in/superfone"
     discovery: Literal["contacts", "linked"] = "contacts"
     slot: Literal["earliest_due", "hold"] = "earliest_due"
+    # Superfone shows a superseded task as complete. Taken for done, it would close work elsewhere that nobody has done.
     superseded: Literal["keep", "complete"] = "keep"
     # Superfone closes the old tasks while it creates the new one. With a longer window, more of what people really
     # finished just before creating another task would count as superseded.

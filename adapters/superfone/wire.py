@@ -100,6 +100,7 @@ class WireTask(BaseModel):
     due_date: Instant = None
     notify_at: Annotated[Instant, Lenient] = None
     assignee_user_id: Annotated[Id | None, Lenient] = None
+    # Not lenient: who made and who closed a task tells whether it was superseded or done.
     created_by: Id | None = None
     updated_by: Id | None = None
     created_at: Instant = None
