@@ -17,11 +17,13 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0
 def read_whole(path: Path, *, limit: int) -> bytes:
     """The content of a file. Raises `OSError`, also if it is not a plain file or longer than ``limit`` bytes."""
     with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
+        # Asked of the open file, not of the path, where another file may be by now.
         found = os.fstat(file.fileno())
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+        # One byte more than allowed tells that the file is too long, without reading all of it.
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it is longer than {limit // 1024} KiB")
@@ -77,6 +79,7 @@ def beside(path: Path) -> Path:
 
 def keep_name(path: Path) -> None:
     """Make a new file name survive a power cut, if the system can."""
+    # Some file systems cannot sync a folder. The file is written all the same, so that is no error.
     with suppress(OSError):
         folder = os.open(path.parent, os.O_RDONLY)
         try:

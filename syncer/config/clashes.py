@@ -41,6 +41,7 @@ def known_clashes(accounts: Iterable[Account], identities: Mapping[Path, Mapping
             here, there = (identities.get(account.path, {}).get(system) for account in (first, second))
             if here is None or here != there:
                 continue
+            # Two servers may use the same numbers for their accounts, as sandboxes do.
             if _host(first.connections[system]) == _host(second.connections[system]):
                 for mine, its in ((first, second), (second, first)):
                     problems[mine.path].append(f"{mine.path}: {system}: {_opens_the_same(its)} ({here})")
@@ -98,7 +99,9 @@ def _one_name(host: str) -> str:
         address = ip_address(name)
     except ValueError:
         return _THIS_MACHINE if f".{name}".endswith(f".{_THIS_MACHINE}") else name
+    # ``::ffff:127.0.0.1`` is 127.0.0.1.
     address = getattr(address, "ipv4_mapped", None) or address
+    # A request to 0.0.0.0 reaches this machine as well.
     return _THIS_MACHINE if address.is_loopback or address.is_unspecified else str(address)
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from syncer.config.schema import Account
 from syncer.contract.events import EventReader
 
+# Imported when they are used: the one of HighLevel needs the cryptography package, which takes long to load.
 _READERS: Final = {
     "superfone": "adapters.superfone.events:SuperfoneEvents",
     "reply": "adapters.reply.events:ReplyEvents",

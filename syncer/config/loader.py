@@ -42,6 +42,7 @@ _ADVICE: Final = (
     f"write one with `syncer init`, or copy {EXAMPLE} to config.toml and fill it in; "
     "`syncer demo` shows everything without any account"
 )
+# More is no account file, but perhaps a log that a folder was named for.
 _LONGEST: Final = 1024 * 1024
 _TOO_LONG_FOR_AN_ID: Final = 2**63
 _SECTIONS: Final = ("account", "ledger", "sync", "events", "alarms", "routes", "users")
@@ -83,6 +84,7 @@ def load_account(path: Path, *, secrets: bool = True) -> Account:
     """Read and check one account file. Raises `ConfigError` with all errors."""
     complaints = Complaints(path)
     tables = _read(path, complaints)
+    # A file that is no TOML has no tables; every one of them would be another complaint.
     complaints.raise_if_any()
     return _Reader(path, tables, complaints, secrets=secrets).account()
 
@@ -209,6 +211,7 @@ class _Reader:
             sync=sync,
             connections={system: settings for system, settings in connections.items() if settings},
             routes={kind: tuple(name for name in systems if name in connections) for kind, systems in routes.items()},
+            # Kept for a warning: somebody meant a CRM that this file does not connect.
             routes_off=tuple(
                 (kind, name)
                 for kind, systems in routes.items()
@@ -236,6 +239,7 @@ class _Reader:
     def _connections(self) -> dict[str, ConnectionSettings | None]:
         """The settings of each connection, the built-in ones first; ``None`` if they are invalid."""
         present = [name for name in self._tables if name not in _SECTIONS]
+        # This is the order of `Policy.systems`: the CRM that knows most kinds comes first.
         ordered = [name for name in BUILT_IN if name in present] + [name for name in present if name not in BUILT_IN]
         found: dict[str, ConnectionSettings | None] = {}
         for system in ordered:
@@ -319,10 +323,12 @@ class _Reader:
 
 
 def _is_known(system: str) -> bool:
+    # In this order, because looking at all installed packages takes long.
     return system in BUILT_IN or system in installed_systems()
 
 
 def _is_user_id(value: object) -> bool:
     if isinstance(value, str):
         return bool(value.strip())
+    # Python refuses to write out a number of thousands of digits.
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < _TOO_LONG_FOR_AN_ID

@@ -54,6 +54,7 @@ def write_error(text: str) -> None:
         return
     try:
         stream.write(text)
+        # At once, so that the last lines before a crash are there.
         stream.flush()
     except (OSError, ValueError):
         _write_no_more_than_now(stream)
@@ -95,6 +96,7 @@ class _File:
             here = self._path.lstat()
         except FileNotFoundError:
             here = None
+        # By its number and not by its name: after a rotation the old file still grows under another name.
         if here is None or not os.path.samestat(here, self._found):
             descriptor, found = self._open()
             os.close(self._descriptor)

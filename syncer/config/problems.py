@@ -50,6 +50,7 @@ class Complaints:
 
     def add_errors(self, table: str, model: type[BaseModel], error: ValidationError) -> None:
         """Add all validation errors of one table."""
+        # Without the input: it may be a secret in the wrong place.
         for details in error.errors(include_url=False, include_input=False):
             where = dotted((table, *details["loc"]))
             if details["type"] == "extra_forbidden":
@@ -98,4 +99,5 @@ def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]
 def _model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
+    # The model may be inside of ``tuple[KindRule, ...]`` or ``X | None``.
     return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)

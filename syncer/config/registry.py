@@ -93,6 +93,7 @@ def shows_messages(system: str) -> bool:
     """Whether message tasks are copied to this CRM by default."""
     try:
         return profile(system).shows_messages
+    # An author may leave the profile out; then `syncer init` cannot offer the CRM, and runs do not need it.
     except UnknownSystem:
         return False
 

@@ -43,6 +43,7 @@ def check_timezone(name: str) -> str:
     """Accept a time zone of the IANA database."""
     try:
         return ZoneInfo(name).key
+    # The name of a folder of the database, such as Europe, is an `OSError`.
     except (KeyError, ValueError, OSError):
         msg = "expected a time zone such as Asia/Kolkata, Europe/Berlin or UTC"
         raise ValueError(msg) from None
@@ -253,6 +254,7 @@ class Account(StrictModel):
     @property
     def stuck_after(self) -> timedelta:
         """An alarm is sent if no run has succeeded for this time."""
+        # One run may fail, and a CRM may be down for some minutes, without anybody having to act.
         return self.alarms.stuck_after or max(3 * self.sync.interval, LEAST_STUCK)
 
     @property

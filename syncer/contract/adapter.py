@@ -56,12 +56,20 @@ class Capabilities:
 
     creates              kinds that can be created
     completes_kinds      kinds that we may complete, by the settings
+    completes_sequences  tasks of a sequence may be completed, by the settings
     exclusive            kinds of which a contact can have one open task: creating one closes the others. Needs ``lane``
+    gets_task            one task can be read by its id
+    reads_marker         texts come back as they were written, from closed tasks too, so that markers are found
+    has_kinds            tasks have types; else the kind of a reading is a guess
     listing_lags         lists may lack recent writes, so the contact's own list is read before each create
     whole_contact_lists  the rows of a contact's own list are complete, so tasks need no read of their own
     lists_contacts       all contacts can be listed
     contact_keys         the types of keys by which a contact can be found, the best first
+    contact_recheck      without a list of contacts: a key that leads to nobody is looked up again after this time
+    watches_all_contacts without a list of contacts: all contacts of the other CRMs are looked up, not only those with
+                         a task
     creates_contacts     contacts can be created
+    contacts_page        how many contacts a page of the list has: a long list is not read in every run
     due_step             how exactly dues are kept: one minute if seconds are cut off or rounded
     due_zone             the account's time zone, if a due may be a day without a time; with a ``due_step`` of a day
                          every due is one

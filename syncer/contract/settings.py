@@ -18,12 +18,15 @@ from syncer.contract.profile import Profile
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0)
 """Without this flag, opening a pipe would wait for a writer."""
 _LONGEST_SECRET: Final = 64 * 1024
+# A hundred years. An instant plus a much longer time would be after the end of the calendar.
 _LONGEST: Final = timedelta(days=36_500)
+# A name in DNS has at most 253 characters, and may end with a dot.
 _LONGEST_NAME: Final = 254
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "y": 31536000.0}
 _DURATION: Final = re.compile(r"(\d++(?:\.\d++)?)\s*+(ms|s|m|h|d|w|y)")
 _RATE: Final = re.compile(r"(\d{1,9})\s*+/\s*+(\d{1,9})?\s*+(ms|s|m|h|d)")
 _URL: Final = re.compile(r"(?:(?![?#])[!-~])+")
+# The last part has a letter: of numbers alone, such as 127.1, many programs make an IP address.
 _NAME: Final = re.compile(r"(?:[a-z0-9_-]++\.)*+[0-9]*+[a-z_-][a-z0-9_-]*+", re.IGNORECASE)
 
 
@@ -197,6 +200,7 @@ def read_secret_file(path: Path) -> str:
         with os.fdopen(os.open(path, os.O_RDONLY | _AT_ONCE), "rb") as file:
             # Check the open file and not its path: another file may be there by now.
             found = os.fstat(file.fileno())
+            # Windows has no such bits; there everybody would seem to read the file.
             if os.name == "posix" and found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 msg = f"others can read the secret file {path}; run: chmod 600 {path}"
                 raise ValueError(msg)
@@ -225,6 +229,7 @@ def resolve_optional(value: Any, info: ValidationInfo) -> SecretStr | None:
 
 def _read_keyring(service: str, user: str) -> tuple[str, str]:
     try:
+        # An extra, and slow to import: only an account whose key is kept there pays for it.
         import keyring
         import keyring.errors
     except ImportError:
@@ -248,6 +253,7 @@ OptionalSecret = Annotated[SecretStr | None, BeforeValidator(resolve_optional)]
 class StrictModel(BaseModel):
     """A frozen model that rejects unknown keys."""
 
+    # Without the input: what somebody typed by mistake may be a secret.
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 

@@ -253,6 +253,7 @@ class Base:
 
     def latest(self, slot: tuple[str, str, Action]) -> Operation | None:
         """The latest operation of a slot, which decides what happens next there."""
+        # By id where two were made in one instant: whichever it is, every run must take the same one.
         return max(self.operations_in(slot), key=lambda op: (op.created_at, op.id), default=None)
 
     def unsettled(self, system: str, contact: str) -> list[Operation]:
@@ -301,6 +302,7 @@ class Base:
         part of the base that costs the same, however many tasks the account has.
         """
         own = () if contact is None else (task.id for task in self.tasks_of(contact))
+        # Dictionaries and not sets: the order of a set changes from process to process, and with it that of the plan.
         wanted = dict.fromkeys(task for task in (*own, *tasks) if task in self.tasks)
         named = dict.fromkeys(records)
         linked = (self.links.get(key) for key in named)

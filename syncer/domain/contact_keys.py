@@ -19,6 +19,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 from phonenumbers import NumberParseException, PhoneNumberFormat, PhoneNumberType
 
+# 64 characters before the at sign, and 255 after it.
 LONGEST_EMAIL = 320
 LONGEST_PHONE = 80
 SHORTEST_ABROAD = 10
@@ -43,10 +44,12 @@ _OF_ONE_PERSON: Final = frozenset(
     )
 )
 
+# What people type into a mandatory field, whatever the domain after it.
 _NOBODY: Final = frozenset(("noemail", "nomail", "noemailaddress", "noreply", "donotreply"))
 _NOBODY_OF_ITSELF: Final = frozenset(("none", "na", "no", "nil", "null", "unknown", "test", "abc", "xyz", "email"))
 
 
+# Every list of contacts has the same numbers again, and the library takes long for each.
 @lru_cache(maxsize=65536)
 def phone_key(text: str | None, region: str) -> str | None:
     """The number in E.164: ``"98765 43210"`` in region ``"IN"`` is ``"+919876543210"``. ``None`` if it is invalid.
@@ -82,6 +85,7 @@ def email_key(text: str | None) -> str | None:
     if not text or len(text) > LONGEST_EMAIL:
         return None
     try:
+        # Without a look at the network: a run must not depend on the name servers of all its contacts.
         address = validate_email(text.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None

@@ -66,6 +66,7 @@ def cursors_after(cursors: Mapping[str, str], merged: Mapping[str, str]) -> dict
             continue
         changed[name] = ""
         now = f"{begin}:{survivor(link, merged)}"
+        # Both persons may have had such a value. Neither may be lost, for each holds something back.
         words = (*changed.get(now, cursors.get(now, "")).split(), *value.split())
         changed[now] = " ".join(dict.fromkeys(words))
     return changed

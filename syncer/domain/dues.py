@@ -59,10 +59,13 @@ class Dues:
         if due is None or other is None:
             return due is other
         if self.zone is None or not (self.step >= DAY or self.is_day(due) or self.is_day(other)):
+            # Not equal: some CRMs cut fractions off, others round them, and a list may show more of them than the task
+            # itself.
             return abs(due - other) < self.step
         # One of them is a day, which does not say at what time.
         return self.day(due) == self.day(other)
 
     def coarser(self, other: Dues) -> Dues:
         """Of two CRMs' ways to keep dues, the less exact one."""
+        # What the less exact one cannot show must not look like an edit in the other one.
         return max(self, other, key=lambda dues: dues.reach)

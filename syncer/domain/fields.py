@@ -69,6 +69,7 @@ def same_words(field: TaskField, one: str, other: str) -> bool:
     """Whether two texts from `words_of` are the same. A title may have been shortened by its CRM."""
     if one == other:
         return True
+    # Only a long title counts as shortened: "Call" is another title than "Call Asha".
     short, long = sorted((one, other), key=len)
     return field is TaskField.TITLE and len(short) >= TRUNCATED and long.startswith(short)
 

@@ -52,6 +52,7 @@ class Kind(StrEnum):
     @property
     def family(self) -> str:
         """Kinds of the same family may be the same task in two CRMs."""
+        # A message has no family: an e-mail to be written is never the same task as an SMS.
         return _FAMILIES.get(self, self.value)
 
     def compatible(self, other: Kind) -> bool:
@@ -236,6 +237,7 @@ class Reading:
     @property
     def number(self) -> tuple[int, str]:
         """A sort key for CRMs that count their ids up: a longer number is newer."""
+        # By length first, because as text "1000" sorts before "999". Ids need not be numbers, so `int` is no way.
         return (len(self.remote_id), self.remote_id)
 
 

@@ -26,6 +26,7 @@ _REST_OF_LETTERS: Final = rb"[^\s\"<>]*"
 _REST_OF_HEXADECIMAL: Final = rb"(?:\s*(?:[:-]|\\*x|0x)?[0-9a-fA-F]{2})*"
 _REST_OF_BASE64: Final = rb"(?:[A-Za-z0-9+/_%=-]|\r?\n|\\+[rn])*"
 _TRACEBACK_LINE: Final = 1000
+# A text may hold half of a surrogate pair. Whatever it holds, masking must not fail.
 _UTF8: Final = ("utf-8", "surrogatepass")
 _NAMED: Final = {'"': b"quot", "&": b"amp", "<": b"lt", ">": b"gt", "'": b"apos"}
 _BASE64_LETTER: Final = rb"[A-Za-z0-9+/_-]"
@@ -138,6 +139,7 @@ def _forms(secret: str) -> Iterator[bytes]:
     yield b"".join(map(_letter, secret[:HEAD])) + (_REST_OF_LETTERS if longer else b"")
     head = secret[:HEAD].encode(*_UTF8)
     yield rb"\s*(?:[:-]|\\*x|0x)?".join(map(_hexadecimal, head)) + (_REST_OF_HEXADECIMAL if longer else b"")
+    # Base64 encodes three bytes at a time, so the letters depend on where in a group the secret begins.
     for before in range(3):
         yield _in_base64(head, before) + (_REST_OF_BASE64 if longer else b"")
 
@@ -160,6 +162,7 @@ def _letter(letter: str) -> bytes:
     content = letter.encode(*_UTF8)
     units = letter.encode("utf-16-be", "surrogatepass")
     code = ord(letter)
+    # Escapes may be repeated: a JSON text within another, a URL within a URL, HTML within HTML.
     forms = [
         rb"\\+" if letter == "\\" else rb"\\*" + _literal(content),
         b"".join(rb"%(?:25)*" + _hexadecimal(byte) for byte in content),

@@ -163,6 +163,7 @@ class Report:
         if self.message:
             head["message"] = redact(self.message)
         done: dict[str, Any] = {}
+        # A run that a limit stopped is still a run: its counts are there, and are zero.
         if self.operations is None or self.exit is Exit.LIMIT:
             done |= {"created": dict(self.created), "completed": dict(self.completed), "edited": dict(self.edited)}
         if self.operations is not None:

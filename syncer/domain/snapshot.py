@@ -127,6 +127,7 @@ class Seen:
             return True
         if lists_all:
             return not self.listed or contact in self.unread
+        # Whoever has no contact there has no tasks there, either.
         return contact is not None and not visited
 
 

@@ -52,6 +52,7 @@ class Table(dict[K, V]):
         super().__delitem__(key)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Without the indexes, which are built again where they are used.
         return (Table, (dict(self),))
 
     # dict's own methods below do not call __setitem__ and __delitem__, so each of them is replaced. --
@@ -106,6 +107,7 @@ def _move(
     if before == after:
         return
     for word in before:
+        # A new tuple each time: whoever walks over an answer of `keys_by` may change the table meanwhile.
         rest = tuple(other for other in index[word] if other != key)
         if rest:
             index[word] = rest
