@@ -31,6 +31,7 @@ from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 from syncer.reconcile.obstacles import may_be_untold
 from syncer.reconcile.plan import ORDER, Planned, plan_one_lane
 
+# Every step is tried once, so the loop ends by itself. This is for a mistake of ours in that.
 LANE_STEPS = 50
 LANES_AT_ONCE = 4
 """How many lanes are worked on at once. With few, the first are finished before the budget is spent on reading more."""
@@ -96,6 +97,8 @@ class _Applier:
             async with self._contact_lock((system, contact)):
                 await self._lane(self._context.connections[system], contact, action)
         elif work.contact is not None:
+            # Always the contact first, here as in lanes: taken the other way round, two operations could wait for each
+            # other.
             async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
                 if self._may_create(work.system) if action is Action.CREATE else self._may_send(work.system):
                     await self._single(self._context.connections[work.system], work, work.contact)
@@ -132,6 +135,7 @@ class _Applier:
         if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
             try:
                 listing = await connection.read_contact(contact, damaged=True)
+            # The contact is gone. The CRM will refuse the create, and that is told with its own words.
             except Missing:
                 listing = Listing(())
             if listing is None:

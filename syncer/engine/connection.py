@@ -97,6 +97,7 @@ class Connection:
             self._succeeded(what)
             raise
         except (Unauthorized, Unavailable, InDoubt, NotSent, BadAnswer, Refused) as error:
+            # A wrong key fails every request. A 403 may concern this item only, unless it is a list that the run needs.
             if isinstance(error, Unauthorized) and (whole or not isinstance(error, Forbidden)):
                 self.stop(ConnectionState.UNAUTHORIZED, error.words)
                 return None
@@ -169,6 +170,7 @@ class Connection:
         task = asyncio.ensure_future(work)
         try:
             while not task.done() and (rest := left()) > 0:
+                # Looked at again and again, because pauses for a rate limit move the end.
                 await asyncio.wait({task}, timeout=None if rest == float("inf") else max(rest, LEAST_WAIT))
         finally:
             # Cancelling only asks the work to end. It must have ended before anybody uses what it was still changing.
@@ -196,6 +198,7 @@ class Connection:
         self.failures[thing] = failure
         if thing not in self.failing:
             self.in_a_row.add(thing)
+        # If nothing was ever answered, items that failed in earlier runs count as well.
         silent = 0 if self.answers else len(self.failures)
         if max(silent, len(self.in_a_row)) >= FAILURES_UNTIL_UNAVAILABLE:
             self._out_of_order()

@@ -110,6 +110,7 @@ class RunContext:
     def record(self, changes: Changes) -> None:
         """Store the changes, then update the base. So no request depends on anything that a crash could lose."""
         noted = self.noted(changes)
+        # Stored first: if that fails, the base in memory must not know more than the ledger.
         self.store(noted)
         self.base.update(noted)
 
@@ -175,6 +176,7 @@ class RunContext:
         while (replicas or tasks) and not self.base.is_whole:
             self.ledger.extend(self.base, replicas=replicas, tasks=tasks)
             replicas = set()
+            # A marker may name a task that was reopened since, and so became another one of the same place.
             tasks = self._unknown(next_task_id(task) for task in tasks if task in self.base.tasks)
 
     def _unknown(self, tasks: Iterable[str]) -> set[str]:
@@ -236,6 +238,7 @@ class RunContext:
         """Take over the result of a merge after it was stored."""
         self.incidents += merged.incidents
         self.overwritten += merged.overwritten
+        # The merge wrote to a copy, see `Base.copy`. What it counted there would be lost with it.
         self.base.recent.update(merged.base.recent)
         self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)
@@ -289,6 +292,7 @@ class Locks:
         self._locks: dict[object, asyncio.Lock] = {}
 
     def __call__(self, name: object) -> AbstractAsyncContextManager[None]:
+        # Never removed: a run has as many as contacts and tasks that it writes to, and ends with them.
         return self._locks.setdefault(name, asyncio.Lock())
 
 
@@ -299,6 +303,7 @@ async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
             for one in work:
                 group.create_task(one)
     except BaseExceptionGroup as errors:
+        # As without a group: callers catch a lost lease or a wrong account by its class.
         raise _first(errors) from None
 
 
@@ -308,6 +313,7 @@ async def for_each(items: Iterable[_T], work: Callable[[_T], Awaitable[None]], *
     waiting = iter(todo)
 
     async def worker() -> None:
+        # One iterator for all workers, so each item is taken once.
         for item in waiting:
             await work(item)
 

@@ -39,6 +39,7 @@ def _closed_at(context: RunContext, operation: Operation) -> datetime | None:
         for reading in _read(context, *copy.key)
         if reading.state is not State.OPEN and reading.updated_at is not None
     ]
+    # The first of them: the others are closings that followed from it, ours perhaps.
     if instants:
         return min(instants)
     events = context.ledger.history(operation.task)

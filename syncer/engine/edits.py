@@ -43,6 +43,7 @@ class Edits:
             changes = _possible(self._context, task, replica)
             if not changes:
                 return
+            # ``None`` is unread, and not empty: lists show no texts.
             if any(change.old is None and change.field in _READ_WHOLE for change in changes):
                 if not await self._read(connection, replica):
                     return
@@ -75,6 +76,7 @@ class Edits:
             reading = await connection.adapter.edit_task(ref, self._edit(planned, replica, changes))
         except Moved as moved:
             words = "it was changed or closed meanwhile, so nothing was sent"
+            # No failure: people were faster, and the next try has their values.
             over = replace(operation, state=OpState.FAILED, words=words, failures=0)
             self._merge(replica, moved.reading, Changes(operations={over.id: over}))
             return True

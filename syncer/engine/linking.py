@@ -73,6 +73,7 @@ def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
     if changed is not None and not changed:
         return set(), Linked()
     who = None if changed is None else around(base, changed)
+    # Sorted, because new links get their ids in this order, and a replayed history must get the same ones.
     among = sorted({*base.records, *base.links} if who is None else who)
     keys = [key for key in among if key[0] in context.connections]
     records = {key: base.records[key] for key in keys if key in base.records}

@@ -87,6 +87,7 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     await together(observer.read_rest(connection) for connection in connections)
     link(context)
     standing = Standing(context.base, context.seen, context.capabilities, context.policy)
+    # Asked last: only now all markers of the run are known, which name what this ledger does not know.
     observer.persons = standing.persons_to_read()
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)

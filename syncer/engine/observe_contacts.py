@@ -78,6 +78,7 @@ def _take_away(context: RunContext, record: Record) -> None:
     name = f"{LEFT}{record.system}:{link}"
     before = context.base.cursors.get(name, "").split()
     left = {name: " ".join(dict.fromkeys((*before, *record.phones, *record.emails)))} if link is not None else {}
+    # A link of its own instead of none, because a link is changed and never removed.
     context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}, cursors=left))
 
 
@@ -108,13 +109,13 @@ async def _find_missing(context: RunContext, connection: Connection) -> None:
         return
     have = {link for (system, _), link in context.base.links.items() if system == connection.system}
     wanted = busy_links(context.base, context.seen) - have
-    by_email = [
+    wanted_keys = [
         key
         for record in records_of(context.base, wanted)
         for key in (*record.emails, *record.phones)
         if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
     ]
-    await look_up(context, connection, dict.fromkeys(by_email), recheck=MISSING_RECHECK)
+    await look_up(context, connection, dict.fromkeys(wanted_keys), recheck=MISSING_RECHECK)
 
 
 async def let_go(context: RunContext, connection: Connection, contact: str) -> None:
@@ -131,6 +132,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     for phone in record.phones:
         item = ReadItem(connection.system, What.LOOKUP, phone, Need.OPEN)
         found = await connection.attempt(connection.adapter.find_contacts(phone), item)
+        # Its number still leads to it, so only the list of its tasks has failed.
         if found is None or record.key in {other.key for other in found}:
             return
         others = others or bool(found)

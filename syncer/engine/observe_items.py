@@ -49,6 +49,7 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
             if len(refs) == 1 and (contact := _elsewhere(context, item)) is not None:
                 refs.append(TaskRef(item.system, item.key, contact))
                 continue
+            # A row of an older list may stand there, and the read of the task itself counts more.
             seen.readings.pop(item.key, None)
             seen.missing.add(item.key)
     if reading is not None:
@@ -87,6 +88,7 @@ async def _read_lane(context: RunContext, connection: Connection, item: ReadItem
     if listing.unreadable:
         return
     seen.lanes[contact] = listing.rows
+    # Whoever is new is written to in this run already, and this list is new enough for that.
     if found_now:
         connection.has_listed(contact)
     seen.readings.update({row.remote_id: row for row in listing.rows})

@@ -43,6 +43,7 @@ SELDOM = (50_000, 20, 100)
 A run holds hundreds of thousands of values without reference cycles. Scanning them with the default thresholds takes a
 third of a run's time. They are set for the process, because runs of several accounts overlap.
 """
+# A daemon may stand still for a week. A longer jump is more likely a clock that was set.
 _BELIEVED = timedelta(days=8)
 _AT_ONCE = 0.0
 _LOCK_PAUSE = 0.3
@@ -71,6 +72,7 @@ class AccountInHand:
 
     def new_id(self) -> str:
         """Return a new ULID: 26 characters that sort by time."""
+        # By the run's own clock, so that the ids of a simulated history are the same each time.
         milliseconds = int(self.clock().timestamp() * 1000)
         return str(ULID.from_bytes(milliseconds.to_bytes(6, "big") + self.random_bytes(10)))
 
@@ -116,6 +118,7 @@ async def tend(account: AccountInHand) -> None:
         more = timedelta(0) < today - before < _BELIEVED
         while more:
             more = account.ledger.forget(settings.ledger_keep, now)
+            # In steps, so that the other accounts' runs go on meanwhile.
             await asyncio.sleep(0)
         if settings.ledger_backup == "daily":
             await asyncio.to_thread(make_daily_copy, account.ledger.place, today, ended=ended.is_set)
@@ -211,6 +214,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
     )
 
 
+# Little, because the budget is needed for what is known to have changed.
 TURNS_SHARE: Final = 0.05
 
 
@@ -282,6 +286,7 @@ async def verify_identities(context: RunContext) -> None:
             words = f"it did not say within {IDENTITY_PATIENCE:.0f} s whose account it is"
             connection.stop(ConnectionState.UNAVAILABLE, words)
 
+    # All at once, so that one that hangs delays a run by its own patience only.
     await together(in_time(connection) for connection in context.connections.values())
 
 

@@ -62,6 +62,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         operations: list[Planned] = []
         for person in persons:
             operations += await _look_at(context, person)
+        # Without the counts of edited copies: a few persons do not show whether most copies of a CRM changed.
         if operations and not is_younger(context) and exceeds(operations, limits) is None:
             await apply_plan(context, operations)
         part.report = _report(account, context)
@@ -168,6 +169,7 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
     seen.readings.update(rows)
     seen.lanes[contact] = tuple(rows.values())
     seen.unread |= connection.seen.unread
+    # For the writes that follow, which start from what the connection has seen.
     connection.seen.lanes[contact] = seen.lanes[contact]
     connection.seen.readings.update(rows)
     context.visits[connection.system, contact] = read_at

@@ -253,6 +253,7 @@ def _cost(account: AccountInHand, context: RunContext, plan: Plan) -> dict[str, 
     for system, connection in context.connections.items():
         capabilities = connection.adapter.capabilities
         mine = [planned for planned in plan.operations if planned.system == system]
+        # The write, and the lists around it: before and after it in a lane, before it where lists lag.
         each = 1 + (2 if capabilities.lane is not None else int(capabilities.listing_lags))
         # An edit reads the task just before it writes.
         edits = sum(planned.action is Action.EDIT and capabilities.lane is None for planned in mine)

@@ -78,6 +78,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         context.store(read.learned)
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
+        # What was read is stored all the same: this ledger may have to go on alone one day.
         if is_younger(context):
             return run_report(account, context, left_over(context, plan))
         await apply_plan(context, operations)
@@ -99,6 +100,7 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> _Read:
     account.progress("opening the connections")
     await opening.verify_identities(context)
     account.progress("settling what is in doubt")
+    # Before anything is read: a copy whose create is still in doubt would look like a task of somebody's own.
     await settle_doubts(context)
     account.progress("reading the CRMs")
     await observe(context, pause=account.settings.sync.interval, turns=opening.turns_of(account))
@@ -122,6 +124,7 @@ def _merge(context: RunContext) -> _Read:
     learned = context.noted(_learned(context, merged))
     reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
     newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
+    # In memory only, for the plan. The guard decides whether it is stored.
     context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting

@@ -99,6 +99,7 @@ class SavedAccount(_Saved):
         if as_instant(planned.due) == as_instant(saved.due):
             return True
         after_first_sight = saved.due - self.made_at - context.policy.default_due
+        # A second less, because the file has whole seconds.
         made_by_us = timedelta(seconds=-1) <= after_first_sight <= _ONE_READING
         return made_by_us and context.base.tasks[planned.task].due_synthetic
 

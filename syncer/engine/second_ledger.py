@@ -23,6 +23,7 @@ def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
     oldest = min(others)
     if context.base.cursors.get(OTHER_LEDGER) != oldest:
         context.record(Changes(cursors={OTHER_LEDGER: oldest}))
+    # An item of a report names a CRM. This one concerns all of them, and is told once.
     for system in list(context.connections)[:1]:
         context.attention.append(Item(None, system, Reason.SECOND_LEDGER, _in_words(context, oldest)))
 

@@ -34,10 +34,7 @@ _log = structlog.get_logger("syncer.settle")
 LATEST_CLOSED = 5
 """How many closed tasks of a contact are read for a create in doubt, with one request each."""
 
-_STATE_OF = {
-    State.DONE: ReplicaState.DONE,
-    State.CANCELLED: ReplicaState.CANCELLED,
-}
+_STATE_OF = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
 
 
 async def settle_doubts(context: RunContext) -> None:
@@ -48,6 +45,7 @@ async def settle_doubts(context: RunContext) -> None:
     _date_anew(context)
     doubtful = [op for op in context.base.operations.values() if op.is_unsettled]
     queues: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
+    # In the order in which they were sent: a later one may be about what an earlier one made.
     for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
         queues[operation.system][operation.contact].append(operation)
 
@@ -101,6 +99,7 @@ async def settle(context: RunContext, operation: Operation) -> None:
         else:
             await _settle_complete(context, connection, operation)
     except Missing as error:
+        # Nothing is left that a read could show, and a doubt must not hold up the contact for ever.
         _not_carried_out(context, operation, f"gone: {error.words}")
 
 
@@ -332,6 +331,7 @@ async def _settle_complete(context: RunContext, connection: Connection, operatio
 async def _settle_lane_complete(context: RunContext, connection: Connection, operation: Operation) -> None:
     lane = ReadItem(operation.system, What.LANE, operation.contact, Need.OPERATION)
     listing = await _read(connection, lane, connection.adapter.list_contact_tasks(operation.contact))
+    # A row that cannot be understood may be the task that was hit.
     if listing is None or listing.unreadable:
         return
     context.extend(listing.rows)

@@ -120,6 +120,7 @@ class Requests:
             return await self._made_again(connection, operation, reading, listing)
         self._context.created[operation.system] += 1
         changes = created(self._context, operation, reading, f"created in {operation.system}")
+        # The create went through, so there is room again.
         if self._context.base.is_full(operation.system):
             changes.cursors[FULL + operation.system] = ""
         self._context.record(changes)
@@ -135,6 +136,7 @@ class Requests:
         connection = self._context.connections[operation.system]
         if reading.key in self._context.base.replicas or connection.seen.has(reading.remote_id):
             return f"it answered with task {reading.remote_id}, which was there before"
+        # Ids that are counted up: a smaller one than was there before cannot be new.
         if reading.remote_id.isdecimal() and int(reading.remote_id) < self._counted_to[operation.system]:
             return f"it answered with task {reading.remote_id}, whose number is below that of one that was there before"
         if reading.state is not State.OPEN:
@@ -162,6 +164,7 @@ class Requests:
             return True
         if after is not None and made.key not in {row.key for row in after.rows}:
             return await self._is_not_there(connection, operation, made)
+        # It could not be read, so nothing is known against the answer. The next step reads the lane again.
         if after is None:
             return True
         effects = _effects(connection, made, before, after)
@@ -194,6 +197,7 @@ class Requests:
 
     async def _is_not_there(self, connection: Connection, operation: Operation, made: Reading) -> bool:
         """Put a create in doubt whose answer named a task that the lane does not have."""
+        # It was counted when its answer came.
         self._context.created[operation.system] -= 1
         named = self._context.base.replicas[made.key]
         self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
@@ -325,6 +329,7 @@ class Requests:
             due=task.due,
             now=context.clock(),
             assignee=context.policy.user_id(operation.system, task.assignee),
+            # Only what our own write closed gets its reminder back. Elsewhere each CRM decides when to notify.
             notify_at=task.notify_at if task.put_back else None,
         )
 
