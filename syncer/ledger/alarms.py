@@ -75,6 +75,7 @@ class AlarmBook:
         with self._database.reading() as connection:
             rows = [Telling(*row) for row in connection.execute(_TELLINGS)]
         first: dict[tuple[str, str], Telling] = {}
+        # Else "ended" could arrive before "begun", if the first try of that one has failed.
         for row in rows:
             first.setdefault((row.alarm, row.way), row)
         return list(first.values())

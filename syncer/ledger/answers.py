@@ -38,7 +38,11 @@ class Answers(ABC):
         """Return the judge of whether a lease is lost."""
 
     def tasks(self, contact: str | None = None, state: str | None = None, system: str | None = None) -> list[TaskView]:
-        """Return tasks by due date. ``contact`` is part of a name, phone, e-mail or link; ``system`` has a copy."""
+        """Return tasks by due date.
+
+        ``contact`` is a part of a name, an e-mail, a link's id, or the last digits of a phone number. ``system`` is a
+        CRM that has a copy.
+        """
         with self._asking() as ask:
             return questions.tasks(ask, contact=contact, state=state, system=system)
 

@@ -85,6 +85,7 @@ def put_back(source: Path, place: FilePlace) -> Path | None:
             stale.put_log_aside(place.path)
             return None
         with stale.alone(place.path) as nobody_else:
+            # SQLite would go on writing into the file that was moved away, and nobody would read it again.
             if not nobody_else:
                 raise Locked(str(place.named))
             return _swap(draft, place.path)

@@ -33,6 +33,7 @@ def put_forward(cursors: Mapping[str, str], machine: str, now: datetime, steady:
     if boot != machine or float(seconds) > steady:
         return timedelta(0)
     by = now - datetime.fromisoformat(then) - timedelta(seconds=steady - float(seconds))
+    # Put back is no trouble here: an instant in the future is recognised wherever it is read.
     return by if by > _DRIFT else timedelta(0)
 
 

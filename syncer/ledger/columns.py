@@ -13,6 +13,7 @@ class UtcDateTime(TypeDecorator[datetime]):
     """An instant, returned in UTC. SQLite stores no zone, so an instant without one raises `ValueError`."""
 
     impl = DateTime(timezone=True)
+    # Without it, SQLAlchemy would compile each statement with such a column anew.
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> datetime | None:

@@ -68,6 +68,7 @@ class Database:
         self.place.check()
         with self.translated(), self.changing(patience) as connection:
             yield connection
+        # The write has changed the file's time and size, by which another file in its place is noticed.
         self.place.wrote()
 
     @contextmanager
@@ -103,6 +104,7 @@ def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerE
     original = error if isinstance(error, sqlite3.Error) else error.orig
     # The first line only: in PostgreSQL's others stand values of the row.
     words = str(original).strip().partition("\n")[0]
+    # Told apart: here not the disk is at fault, but two writers or a bug of ours.
     if isinstance(error, IntegrityError):
         return Conflict(where, _constraint(original, words))
     if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
@@ -161,6 +163,7 @@ def _begin_sqlite(connection: Connection, how: str, patience: float) -> None:
     try:
         cursor.execute(how)
     finally:
+        # The connection goes back to the pool, and its next user expects the usual patience.
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}").fetchall()
 
 

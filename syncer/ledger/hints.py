@@ -103,6 +103,7 @@ def _add(connection: Connection, deliveries: Iterable[Delivered], now: datetime)
     for part in chunks(wanted):
         connection.execute(delete(_hint).where(columns.in_(part)))
     if int(connection.execute(select(func.count()).select_from(_hint)).scalar_one()) + len(wanted) > MOST:
+        # The transaction is rolled back, so the hints that were deleted above stay.
         raise NoRoom
     rows = [
         {"system": system, "what": what, "key": key, "number": number, "received_at": now}

@@ -69,6 +69,7 @@ class Judge:
     def has_lost(self, held: Held, owner: Owner, now: Now) -> bool:
         """Whether the holder of this lease has lost it to the owner: its process ended, or the term is over."""
         holder = holder_of(held)
+        # The same run once more: its first try may have been stored although it seemed to fail.
         if held.token == owner.token:
             return True
         if holder.process == owner.process and held.token not in self.going:

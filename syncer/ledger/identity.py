@@ -65,6 +65,7 @@ def identify(
 
 def as_copy(cursors: Mapping[str, str], now: datetime, random_bytes: Random) -> dict[str, str]:
     """Return the cursors of a ledger that was restored or copied now. It keeps its former ids."""
+    # Its former markers are still in the CRMs, and must not be taken for those of another ledger.
     former = [*cursors.get(_FORMER, "").split(), cursors.get(_ID, "")]
     names = " ".join(dict.fromkeys(name for name in former if made_at(name)))
     return {_ID: new(now, random_bytes).id, _RESTORED: now.isoformat(), _FORMER: names}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+# Fewer digits are the end of nearly every number.
 _LEAST: Final = 3
 _BETWEEN: Final = re.compile(r"[\s().+-]")
 

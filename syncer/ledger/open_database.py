@@ -24,6 +24,7 @@ def open_database(url: str, *, read_only: bool) -> Database:
                 migrate(database)
                 return database
             return _as_it_should_be(database)
+    # An open file is counted, and would count as open for as long as this process lives.
     except BaseException:
         database.dispose()
         raise
@@ -34,6 +35,7 @@ def _as_it_should_be(database: Database) -> Database:
     stored = version(database.engine)
     if stored == HEAD:
         return database
+    # A server's database cannot be copied to upgrade the copy, as a file can.
     if stored is not None and database.engine.dialect.name != "sqlite":
         msg = f"the ledger {database.where} is of an older version; run `syncer sync --once` to upgrade it first"
         raise LedgerError(msg)

@@ -67,11 +67,13 @@ def process_alive(owner: Owner) -> bool:
     started = _started(owner.pid)
     if started is None:
         return _hidden(owner.pid)
+    # Process ids are used again, so the time of the start has to be the same one.
     return abs(started - owner.started) < _SAME_START
 
 
 @cache
 def _machine() -> str:
+    # In a container the ids of processes begin anew, so its namespace is part of the name.
     parts = [socket.gethostname(), _line(_PROC / "sys/kernel/random/boot_id"), _namespace()]
     return "/".join(part for part in parts if part)
 
@@ -101,6 +103,7 @@ def _started(pid: int) -> float | None:
         # Ticks since the boot stay the same when the clock is set. psutil's creation time changes with it, so a
         # process that still runs would be taken for another one.
         fields = _stat_fields(pid)
+        # A zombie has ended. It only waits until its parent asks how.
         return None if not fields or fields[0] in "ZX" else float(fields[19])
     return _psutil_started(pid)
 

@@ -103,6 +103,7 @@ class Pages:
         with self._database.reading() as connection:
             for row in connection.execute(_NEWEST):
                 report = json.loads(row.report)
+                # A run for a few contacts does not tell how the whole account is.
                 if "connections" in report:
                     if row.id == known:
                         return None

@@ -45,6 +45,7 @@ def free(connection: Connection, task: str | None, now: datetime) -> int:
 
 
 def _free_operations(connection: Connection, task: str | None, now: datetime) -> list[Event]:
+    # What is not held back is tried by the next run anyway, and would be counted for nothing.
     held = or_(_operation.c.not_before.is_not(None), _operation.c.fingerprint != "", _operation.c.failures > 0)
     query = OPERATIONS.select.where(STALLED, LATEST, held, _of_task(_operation.c.task, task))
     operations = OPERATIONS.values(connection.execute(query.order_by(_operation.c.id)))

@@ -119,6 +119,7 @@ class FilePlace(Place):
 
     def wrote(self) -> None:
         found, self._log = _look(self.path), _key(self._log_path)
+        # What we wrote ourselves is no sign that somebody replaced the file.
         if self._open is not None and found is not None and found != self._open and found.key == self._open.key:
             self._open, self._age = found, stale.age_of(self.path)
 

@@ -49,7 +49,12 @@ class Ask(Protocol):
 def tasks(
     ask: Ask, *, contact: str | None = None, state: str | None = None, system: str | None = None
 ) -> list[TaskView]:
-    """Return tasks by due date. ``contact`` is part of a name, phone, e-mail or link; ``system`` has a copy."""
+    """Return tasks by due date.
+
+    ``contact`` is a part of a name, an e-mail, a link's id, or the last digits of a phone number. ``system`` is a CRM
+    that has a copy.
+    """
+    # All people: names are compared without case, which SQLite can do for ASCII only.
     people = _people(ask)
     wanted = None if contact is None else {link for link in people if _matches(contact, link, people[link])}
     having = ""
@@ -187,6 +192,7 @@ def incidents(ask: Ask, since: datetime) -> Incidents | None:
         "SELECT event.at, task.put_back FROM event LEFT JOIN task ON task.id = event.task"
         " WHERE event.what = 'incident' ORDER BY event.id"
     )
+    # Compared here, because the two databases write instants in different ways.
     found = [(_surely(at), bool(put_back)) for at, put_back in ask(sql)]
     recent = [(at, put_back) for at, put_back in found if at > since]
     return Incidents(recent[0][0], sum(put_back for _, put_back in recent)) if recent else None

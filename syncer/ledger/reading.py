@@ -116,6 +116,7 @@ def load(connection: Connection, now: datetime) -> Base:
         failing={failing.place: failing for failing in FAILING.values(connection.execute(FAILING.select))},
     )
     known = (len(base.tasks), len(base.replicas))
+    # In a small ledger everything is loaded, and a run then saves a query for each new row that it reads.
     base.is_whole = known == tuple(connection.execute(count).scalar_one() for count in _HOW_MANY)
     identity.fill(base, cursors(connection))
     for row in rows(_RECORDS):

@@ -60,6 +60,7 @@ def difference(before: List, after: List) -> dict[str, Any] | None:
 
 
 def _store(connection: Connection, value: List, text: str, before: int | None) -> int:
+    # Found by its content: a list that comes back as it was before is not stored again.
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
     if (known := connection.execute(_BY_HASH, {"hash": digest}).scalar()) is not None:
         return int(known)

@@ -15,6 +15,7 @@ from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import store_cursors
 
+# A batch is one transaction, and no other writer can write meanwhile.
 BATCH: Final = 500
 KEPT_FROM: Final = "kept_from"
 """The cursor that allows events older than its value to be deleted. It exists only within one transaction."""

@@ -27,6 +27,7 @@ _FINISH: Final = (
 _NEWEST: Final = _run.c.number.desc()
 _WHOLE: Final = _run.c.status != PART
 _LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None), _WHOLE).order_by(_NEWEST).limit(1)
+# Interrupted runs in a row. Whoever has more of them has other trouble than old incidents.
 _LOOK_BACK: Final = 20
 # Every whole report has this key, in itself or among its long lists. What is stored of an interrupted run has not.
 _REPORTED: Final = '"incidents":'
@@ -46,6 +47,7 @@ _PARTS_THAT_HIT: Final = select(_run.c.id).where(
 
 
 def start(connection: Connection, run: str, started_at: datetime) -> None:
+    # Counted, because run ids and times follow a clock that may be set back.
     number = connection.execute(_LAST).scalar_one() + 1
     row = {"id": run, "number": number, "started_at": started_at, "finished_at": None, "status": RUNNING}
     connection.execute(_START, {**row, "report": "{}", "lists": "{}", "quiet": False})

@@ -143,6 +143,7 @@ class Ledger(Answers):
         The lease is extended by its term, from ``now``. Without a token no lease is needed. Without changes
         nothing happens at all.
         """
+        # A run that finds nothing new must cost no write to the disk.
         if writing.is_empty(changes):
             return
         now = now or self._clock()
@@ -193,6 +194,7 @@ class Ledger(Answers):
             self._bound(busy, now, term)
             raise
         self._token, self._term, self._until = owner.token, term, end
+        # Only after the commit: a token that never got the lease must not count as a run of ours.
         self._going.add(owner.token)
         # After the commit: a number beside the file that is higher than the ledger's own marks it as an old copy.
         self._database.place.note_runs(identity.runs_of(own))
@@ -288,6 +290,7 @@ class Ledger(Answers):
         The lease is renewed only if its term is over. Before that, no other process can have taken it, but it may have
         been deleted from the ledger. After that, for example when the machine slept, the renewal finds out.
         """
+        # First: the lease below may be held in a file that nobody reads any more.
         self._database.place.check()
         if self._term is None:
             return

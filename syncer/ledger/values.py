@@ -58,6 +58,7 @@ class Incidents(NamedTuple):
     open: int
 
 
+# Made once: the functions of `json` make an encoder anew for each call with options.
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 _decode: Final = json.JSONDecoder().raw_decode
 
@@ -68,6 +69,7 @@ def to_json(value: object) -> str:
 
 
 def _texts(text: str) -> tuple[str, ...]:
+    # Nearly all of these lists are empty, and a run loads many thousands of them.
     return () if text == "[]" else tuple(_decode(text)[0])
 
 
@@ -114,6 +116,7 @@ def storable(text: str) -> str:
     """Return the text with U+FFFD in place of NUL and lone surrogates, which no database accepts."""
     if "\0" in text:
         text = text.replace("\0", "�")
+    # Surrogates are not ASCII, and most texts are: this spares a look at each character.
     if text.isascii():
         return text
     return "".join("�" if "\ud800" <= letter <= "\udfff" else letter for letter in text)
