@@ -12,8 +12,9 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
+from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.reading_list import Need, ReadItem, What, says_something_new, told_apart
+from syncer.reconcile.reading_list import Need, ReadItem, What, told_apart
 
 
 def lists_all(connection: Connection) -> bool:

@@ -29,10 +29,10 @@ from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.ledger.hints import CONTACT, Hint
 from syncer.ledger.marks import PART
+from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.guard import Limits, exceeds
 from syncer.reconcile.merge import merge
 from syncer.reconcile.plan import Planned, make_plan
-from syncer.reconcile.reading_list import says_something_new
 
 PERSONS: Final = 20
 """The most persons of one such run, so that it does not delay whole runs."""

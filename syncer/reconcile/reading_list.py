@@ -30,7 +30,7 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import maybe_superseded
-from syncer.reconcile.edits.rows import differs, in_turn
+from syncer.reconcile.edits.rows import in_turn, says_something_new
 
 Place = tuple[str, str, str]
 
@@ -248,24 +248,6 @@ def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
     if whole_lists and is_new and not is_failing(base, person):
         return person
     return ReadItem(row.system, What.TASK, row.remote_id, need, contact)
-
-
-def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edits: Collection[TaskField] = ()) -> bool:
-    """Whether a row without its body must be read by itself. For our copies only fields that travel count."""
-    if row.whole or not row.mirrored or row.contact is None:
-        return False
-    replica = base.replicas.get(row.key)
-    if replica is None or replica.state is not ReplicaState.OPEN:
-        return True
-    if replica.made and not edits:
-        return False
-    if replica.made:
-        return differs(row, replica, capabilities, edits)
-    if row.due != replica.due or (row.title is not None and row.title != replica.title):
-        return True
-    task = base.tasks[replica.task]
-    rewritten = row.system == task.origin and row.body is not None and row.body != task.body
-    return (rewritten and TaskField.BODY not in edits) or differs(row, replica, capabilities, edits)
 
 
 def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -20,6 +21,22 @@ def test_a_third_value_just_before_the_write_is_a_conflict_too(stage: Make) -> N
     report = world.good()
     assert len(report.overwritten) + len(world.good().overwritten) == 1
     assert len(dues(world)) == 1
+    world.quiet(2)
+
+
+def test_of_two_changes_the_loser_is_told_though_a_search_shows_the_first_one_late(stage: Make) -> None:
+    world = stage()
+    task, copy, ours = everywhere(world)
+    world.wait(minutes=10)
+    world.highlevel.person_reschedules(task, world.due(hours=40))
+    world.superfone.person_reschedules(ours, world.due(hours=30))
+    world.highlevel.lag = timedelta(minutes=5)
+    world.fail("highlevel", "tasks", Fault.ERROR_BEFORE, times=4)
+    world.again()
+    world.heal()
+    reports = [world.again() for _ in range(6)]
+    assert len([one for report in reports for one in report.overwritten]) == 1
+    assert copy.due_to == datetime.fromisoformat(world.highlevel.task(task).due or "")
     world.quiet(2)
 
 

@@ -44,6 +44,11 @@ def owed(replica: Replica, field: TaskField) -> Owed:
     return Owed.UNSEEN if f"{field.value}?" in replica.owed else Owed.NO
 
 
+def is_unseen(replica: Replica) -> bool:
+    """Whether the copy was not read since the task took a value. What people changed there may be older than it."""
+    return any(word.endswith(_MARK[Owed.UNSEEN]) for word in replica.owed)
+
+
 def owed_fields(replica: Replica) -> list[TaskField]:
     """Return all fields that the copy is owed."""
     return [field for field in TaskField if owed(replica, field)] if replica.owed else []

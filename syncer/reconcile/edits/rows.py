@@ -1,4 +1,7 @@
-"""What a row of a list shows of the fields of a copy. A row need not show everything (pure)."""
+"""What a row of a list tells of a copy, and whether the task must be read by itself (pure).
+
+A row need not show everything, and where lists lag, it need not be new.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,29 @@ from collections.abc import Collection, Iterable, Iterator
 from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Base
 from syncer.domain.fields import TaskField, Value
-from syncer.domain.model import Reading, Replica
+from syncer.domain.model import Reading, Replica, ReplicaState
+from syncer.reconcile.edits.base import is_unseen
+
+
+def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edits: Collection[TaskField] = ()) -> bool:
+    """Whether a row without its body must be read by itself. For our copies only fields that travel count."""
+    if row.whole or not row.mirrored or row.contact is None:
+        return False
+    replica = base.replicas.get(row.key)
+    if replica is None or replica.state is not ReplicaState.OPEN:
+        return True
+    if replica.made and not edits:
+        return False
+    if capabilities.listing_lags and is_unseen(replica):
+        # The row may be older than the task's value, and so may be what people changed in this copy.
+        return True
+    if replica.made:
+        return differs(row, replica, capabilities, edits)
+    if row.due != replica.due or (row.title is not None and row.title != replica.title):
+        return True
+    task = base.tasks[replica.task]
+    rewritten = row.system == task.origin and row.body is not None and row.body != task.body
+    return (rewritten and TaskField.BODY not in edits) or differs(row, replica, capabilities, edits)
 
 
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
