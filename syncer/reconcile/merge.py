@@ -24,7 +24,7 @@ from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
-from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take
+from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import is_of_our_user, look_at_unknown, second_copy_of, twin_of
@@ -240,8 +240,8 @@ class _Known:
         # Without room, keeping the row would give the task two open copies in one CRM.
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
-            work.put_replica(replace(replica_of(reading, task.id), made=replica.made))
-            take(work, task.id, [Read(replica, reading)])
+            now = replace(replica_of(reading, task.id), made=replica.made)
+            take_again(work, task.id, Read(replica, reading), now)
             work.is_back(task.id, replica.system)
             return
         work.event("reopened", "them", "reopened there, which makes it a new task", task.id, reading)

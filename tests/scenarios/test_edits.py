@@ -205,6 +205,37 @@ def test_the_text_of_a_sequence_is_never_touched_and_its_due_travels(stage: Make
     assert dues(world) == {mine.due_to}
 
 
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_copy_that_is_open_again_gets_what_the_task_took_while_it_was_closed(stage: Make, at_once: bool) -> None:
+    world = stage(sync='cancelled = "keep"')
+    task, copy, _ = everywhere(world)
+    world.reply.person_cancels(str(copy.id))
+    world.good()
+    later = world.due(hours=30)
+    world.highlevel.person_reschedules(task, later)
+    world.highlevel.person_retitles(task, "Ring twice")
+    if not at_once:
+        world.good()
+    world.reply.person_reopens(str(copy.id))
+    reports = [world.good(), world.good()]
+    assert dues(world) == {later}
+    assert body_of(copy)[0] == "Ring twice"
+    assert not any(report.overwritten for report in reports)
+    world.quiet(2)
+
+
+def test_a_due_that_we_made_up_is_not_written_to_an_origin_that_is_there_again(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", None)
+    world.good()
+    world.highlevel.person_deletes(task)
+    world.quiet(2)
+    world.highlevel.person_restores(task)
+    world.quiet(2)
+    assert world.open() == (1, 1, 1)
+
+
 def test_an_edit_beside_a_closing_counts_where_the_task_stays_open(stage: Make) -> None:
     world = stage()
     lead, _, _ = world.everywhere()

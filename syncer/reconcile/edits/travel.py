@@ -113,6 +113,16 @@ def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
             _take_field(work, task_id, field, by_place)
 
 
+def take_again(work: Merging, task_id: str, again: Read, now: Replica) -> None:
+    """Merge a copy that is open again, as ``now``. It is owed what the task took while the copy was closed."""
+    task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[now.system], work.inputs.policy
+    missed = behind(task, again.before, (), can, policy)
+    if task.due_synthetic:
+        missed.pop(TaskField.DUE, None)
+    work.put_replica(now)
+    take(work, task_id, [replace(again, before=with_owed(again.before, missed))])
+
+
 def _take_field(work: Merging, task_id: str, field: TaskField, read: Mapping[tuple[str, str], Read]) -> None:
     task = work.base.tasks[task_id]
     copies = {place_of(*copy.key): copy for copy in work.base.copies_of(task_id)}
