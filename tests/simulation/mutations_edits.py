@@ -131,7 +131,7 @@ EDIT_MUTANTS = (
     Mutant(
         "a copy of ours that people changed is not read",
         "L10",
-        "syncer.reconcile.reading_list",
+        "syncer.reconcile.edits.rows",
         "        return differs(row, replica, capabilities, edits)\n",
         "        return False\n",
         having=("edits",),

@@ -88,7 +88,7 @@ def l6_hands_off(facts: Facts, write: Write) -> None:
         now = write.after.get(remote_id)
         closing = now is not None and now.open != task.open
         plain = _as_it_is if closing else _without_edits
-        if now is not None and now.name != task.name and _was_taken_for_another(facts, task, now):
+        if now is not None and now.name != task.name and _was_taken_for_another(facts, write, task, now):
             continue
         if now is None or now.open > task.open or plain(now) != plain(task):
             raise Violation("L6", f"{write.system} {remote_id} was deleted, changed or reopened by us: {task}")
@@ -96,20 +96,30 @@ def l6_hands_off(facts: Facts, write: Write) -> None:
             edits.written(facts, write.system, remote_id, task, now)
 
 
-def _was_taken_for_another(facts: Facts, task: SeenTask, now: SeenTask) -> bool:
+def _was_taken_for_another(facts: Facts, write: Write, task: SeenTask, now: SeenTask) -> bool:
     """Whether nothing connects the copies of one of them any more, so that a copy was taken for the other's.
 
-    If one task followed the other at its place (it was reopened, or moved to its next date), only the lost ledger knew
-    that they are two.
+    If one task followed the other at its place (it was reopened, or moved to its next date), or people copied the other
+    with its marker and deleted the first copy, only the lost ledger knew that they are two.
     """
     before, after = (facts.stories.get(name or "") for name in (task.name, now.name))
     both = [story for story in (before, after) if story is not None]
-    followed = facts.ever_rebuilt and any(pair[0] is before and pair[1] is after for pair in facts.followed)
-    if not followed and not any(story.excused >= UNTOLD for story in both):
+    followed = any(pair[0] is before and pair[1] is after for pair in facts.followed)
+    copied = before is not None and "copied" in before.deeds and _names(facts, task, after)
+    first = [other for other in write.before.values() if other.open and other.name == now.name]
+    one = facts.ever_rebuilt and (followed or (copied and not first))
+    if not one and not any(story.excused >= UNTOLD for story in both):
         return False
     for story in both:
         story.excused |= UNTOLD
     return True
+
+
+def _names(facts: Facts, task: SeenTask, story: Story | None) -> bool:
+    """Whether the marker in this task names the origin of the other one."""
+    found = MARKER.search(task.text)
+    system, _, remote_id = (found["place"] or "").partition(":") if found else ("", "", "")
+    return story is not None and facts.story((system, remote_id)) is story
 
 
 def _as_it_is(task: SeenTask) -> SeenTask:
