@@ -105,6 +105,7 @@ def _open_world(home: Path, clock: StoryClock) -> SandboxServer:
     world = DemoWorld(setup.keys, clock=clock, journal=Journal.begin(home / JOURNAL, setup))
     server = SandboxServer(world, setup.port)
     for system, key in setup.keys.items():
+        # With a line's end, as an editor would write it.
         _write(home / f"{system}.key", key + "\n")
     location = world.highlevel.location_id
     _write(home / CONFIG, _ACCOUNT.format(port=server.port, url=server.url, location=location))

@@ -31,6 +31,7 @@ def populate(world: DemoWorld, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - no secret depends on it
     for number, (first, last) in enumerate(zip(_FIRST_NAMES, _LAST_NAMES, strict=True)):
         for system in world.desks:
+            # Some people are missing in a CRM, so that tasks also wait for a contact.
             if number < _IN_EVERY_CRM or rng.random() < _PRESENCE:
                 email = f"{first.lower()}@example.com"
                 world.act(system, "add", name=f"{first} {last}", phone=f"+9198765432{10 + number}", email=email)

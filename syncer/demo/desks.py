@@ -132,6 +132,7 @@ class Desk(ABC):
             msg = f"{LABELS[self.system]} has these types of tasks: {', '.join(self.types) or 'none'}"
             raise NotPossible(msg)
         due = read_due(asked.due, now)
+        # The instant and not "5h": a journal that is replayed later must give the same due.
         return asked.model_copy(update={"contact": self._contact(asked.contact), "due": due.isoformat()})
 
     def _contact(self, name: str) -> str:
@@ -139,6 +140,7 @@ class Desk(ABC):
         if name in contacts:
             return name
         found = [contact for contact, known in contacts.items() if name.casefold() in known.casefold()]
+        # Neither of two: a person at a screen would see which one it is.
         if len(found) != 1:
             people = ", ".join(contacts.values()) or "nobody"
             msg = f"{len(found)} contacts of {LABELS[self.system]} are called {name}; there are: {people}"

@@ -40,8 +40,10 @@ def tell(console: Console, text: str, style: str = "", indent: int = 0) -> None:
 def program(folder: Path) -> str:
     """The command that starts this program from this folder."""
     started = Path(sys.argv[0])
+    # Started as ``python -m syncer``: no command of that name need be there.
     if started.stem != "syncer":
         return f"{shlex.quote(sys.executable)} -m syncer"
+    # The short form only if it is this very program: another one may be installed beside it.
     found = shutil.which("syncer")
     if found is not None and Path(found).resolve() == started.resolve():
         return "syncer"

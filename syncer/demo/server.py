@@ -85,6 +85,7 @@ class SandboxServer:
         async def now() -> _T:
             return work(self.world)
 
+        # A sandbox is not safe for threads, so everything that happens to it happens in the server's loop.
         return asyncio.run_coroutine_threadsafe(now(), self._loop).result()
 
     def _serve(self) -> None:
@@ -160,6 +161,7 @@ async def _act(world: DemoWorld, request: Request) -> Response:
     if fields is None:
         return _refuse('the body must be a JSON object such as {"task": "1003"}')
     try:
+        # What is deleted can be named only before it is gone.
         before = world.desks[system].task(str(fields["task"])) if verb == "delete" and "task" in fields else None
         done = world.act(system, verb, **fields)
     except NotPossible as error:

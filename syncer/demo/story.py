@@ -46,6 +46,7 @@ class StoryClock:
         return utc_now() - self._behind
 
     def jump(self) -> None:
+        # Never ahead of the real clock, by which the folder is used after the story.
         self._behind = max(timedelta(0), self._behind - _STEP)
 
     def catch_up(self) -> None:

@@ -201,6 +201,7 @@ class DemoWorld:
 
         self._interrupt = interrupt_now_and_then
         self.highlevel.lag = _LAG
+        # Seconds instead of a real Reply's, or a demo would mostly wait.
         self.reply.retry_after = 2
         for system, sandbox in self.sandboxes.items():
             sandbox.fault = partial(fault, system)
@@ -241,6 +242,7 @@ class DemoWorld:
             else:
                 headers = _HEADERS[entry.system](self.keys[entry.system])
                 call = Call(entry.method, entry.path, entry.query, headers, entry.body.encode())
+                # Not by `exchange`, which would let a fault hit what has happened already.
                 self.sandboxes[entry.system].handle(call)
         self._moment = None
 

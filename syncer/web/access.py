@@ -16,6 +16,7 @@ COOKIE: Final = "syncer_session"
 COOKIE_LASTS: Final = 30 * 86400
 """How long the cookie is valid, in seconds."""
 _BEARER: Final = "bearer "
+# ``none`` is a person who typed the address. Older browsers do not send the header.
 _OWN: Final = frozenset({"", "same-origin", "none"})
 
 HEADERS: Final = {

@@ -32,10 +32,12 @@ def make_app(site: Site) -> ASGIApp:
     pages = PageRoutes(site)
 
     def failed(_request: Request, error: Exception) -> Response:
+        # Else the ledger cannot be used, which passes.
         status = error.status_code if isinstance(error, HTTPException) else 503
         return pages.error(status, error)
 
     def broken(request: Request, error: Exception) -> Response:
+        # The place alone: a whole traceback of a page may be long, and somebody may ask for it again and again.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
         _log.error("web.failed", path=redact(request.url.path), words=redact(repr(error)), where=where)

@@ -38,6 +38,7 @@ class Day:
         """Add runs that ended since the last call."""
         for run in runs:
             self.seen = max(self.seen, run.number)
+            # Hours of UTC: in a local zone one of them is missing in spring and comes twice in autumn.
             begins = run.started_at.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
             hour = self._hours.setdefault(begins, Hour(begins))
             report = run.report

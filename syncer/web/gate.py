@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from syncer.web.access import COOKIE, HEADERS, Access
 
+# Load balancers have no token, and what the first two tell is no secret. The third takes the token.
 _FREE: Final = ("/healthz", "/readyz", "/token")
 # No CRM has our token. Whether an event is genuine is checked by its reader.
 _FREE_BELOW: Final = ("/events/", "/static/")

@@ -19,5 +19,6 @@ def is_ready(states: Iterable[AccountState]) -> bool:
 
 def is_healthy(states: Iterable[AccountState], silence: float) -> bool:
     """Whether the loop had a heartbeat within `SILENT` seconds and no account is stuck."""
+    # Only what a restart may help against: a rejected key or a full backlog is no reason for one.
     stuck = any(alarm.name == AlarmName.STUCK for state in states for alarm in state.alarms)
     return silence <= SILENT and not stuck

@@ -74,6 +74,7 @@ def open_socket(listening: Listening) -> socket.socket:
     where = f"{listening.host}:{listening.port}"
     try:
         found = socket.getaddrinfo(listening.host, listening.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # IPv4 first: a name such as localhost has both, and one socket serves one of them.
         family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
         # Without the protocol's number asyncio would not switch off Nagle's algorithm.
         listener = socket.socket(family, kind, protocol)

@@ -17,7 +17,7 @@ from syncer.web.board import AccountState
 TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _RUN_SECONDS: Final = (0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 _DELAY_SECONDS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 900, 3600, 14400, 86400)
-_DONE: Final = {"created": Action.CREATE.value, "completed": Action.COMPLETE.value, "edited": "edit"}
+_DONE: Final = {"created": Action.CREATE.value, "completed": Action.COMPLETE.value, "edited": Action.EDIT.value}
 
 # The time series of creation times would double the lines, and no rule uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]

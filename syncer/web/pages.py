@@ -70,6 +70,7 @@ class PageRoutes:
     async def _card(self, state: AccountState) -> dict[str, Any]:
         reader = self._site.reader(state.name)
         try:
+            # In a thread: a query of a large ledger must not hold up `/healthz`, which the same loop answers.
             return await run_in_threadpool(self._standing, state, reader)
         except LedgerError as error:
             # One account's broken ledger must not hide the other accounts.
@@ -113,6 +114,7 @@ class PageRoutes:
     async def _tasks(self, request: Request) -> Response:
         state, reader = self._named(request)
         asked = request.query_params
+        # The length of an address is the client's choice, and the database searches the text in every row.
         wanted = TaskFilter(asked.get("state", "open"), asked.get("system", ""), asked.get("text", "")[:100])
         page = _Page(request, None)
         rows, total = await run_in_threadpool(reader.tasks, wanted, page.offset, PER_PAGE)
@@ -188,6 +190,7 @@ class PageRoutes:
     async def _own_form(self, request: Request) -> dict[str, str]:
         form = await _form(request)
         access = self._site.access
+        # The origin is a second proof, where a browser tells it.
         if not access.is_form_token(form.get("form_token", "")) or not access.is_own_origin(request.headers):
             raise HTTPException(403)
         return form
@@ -198,6 +201,7 @@ class PageRoutes:
         common = {"form_token": self._site.access.form_token, "address": address, "back": address}
         said = request.query_params.get("said", "")
         whole = render(template, said=said, **common, **about)
+        # Of the page with the placeholder still in it, so that the hash is not a part of what it is made of.
         seen = hashlib.sha256(whole.encode()).hexdigest()[:16]
         if request.query_params.get("seen") == seen:
             return Response(status_code=204)

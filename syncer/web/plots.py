@@ -60,6 +60,7 @@ def _bars(hours: Sequence[datetime], series: Sequence[Series], top: float) -> It
             value = one.values[place] or 0
             if not value:
                 continue
+            # At least one pixel: a bar that nobody sees would say that nothing happened.
             height = max(1.0, (_FLOOR - _TOP) * value / top)
             ground -= height
             yield Markup(
@@ -87,6 +88,7 @@ def _lines(hours: Sequence[datetime], series: Sequence[Series], top: float) -> I
         ]
         for _, run in groupby(enumerate(points), lambda numbered: numbered[1][0] - numbered[0]):
             piece = [(x, y) for _, (_, x, y) in run]
+            # A value between two gaps has no line, only its point.
             if len(piece) > 1:
                 path = " ".join(f"{x:.1f},{y:.1f}" for x, y in piece)
                 yield Markup('<polyline class="line {}" points="{}"/>').format(one.look, path)
@@ -139,4 +141,5 @@ def _nice(value: float) -> float:
     if value <= 1:
         return 1
     scale = 10.0 ** floor(log10(value))
+    # The small part undoes errors of floating point, by which 0.3 would be more than 3 * 0.1.
     return next(step * scale for step in _STEPS if step * scale >= value * (1 - 1e-9))

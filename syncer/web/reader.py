@@ -52,6 +52,7 @@ class Reader:
             self._runs = [*reversed(new[-RUNS:]), *self._runs][:RUNS]
             eventful = [run for run in reversed(new) if _is_eventful(run)]
             self._eventful = [run for run in (*eventful, *self._eventful) if now - run.started_at < _DAY][:RUNS]
+            # Without a new run the last report is as it was, and it may be the largest thing that a page reads.
             if new or self._last is None:
                 known = self._last.id if self._last else ""
                 self._last = pages.last_report(known) or self._last

@@ -33,6 +33,7 @@ class WebThread:
     def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app,
+            # Its log would show whole addresses, and its own lines are not in our form.
             log_level="critical",
             access_log=False,
             lifespan="off",
@@ -42,6 +43,7 @@ class WebThread:
         )
         self._server = uvicorn.Server(config)
         self._listener = listener
+        # A page that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:

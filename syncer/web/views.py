@@ -148,6 +148,7 @@ def _in_step(runs: Iterable[RunLine], system: str) -> datetime | None:
     """Return until when a CRM is synced: what happened there before is copied, or waits, or needs attention."""
     for run in runs:
         found = run.report.get("connections", {}).get(system)
+        # A run that a limit stopped has read everything and copied nothing.
         if found is not None and found["state"] == "ok" and run.status != "stopped":
             return run.started_at
     return None
@@ -203,6 +204,7 @@ def lines_of(items: Iterable[Mapping[str, Any]]) -> list[Line]:
 
 
 def _line_of(item: Mapping[str, Any]) -> Line:
+    # A newer version may have stored a reason that this one does not know.
     known = item["reason"] in set(Reason)
     sentence = Reason(item["reason"]).sentence if known else ""
     return Line(
@@ -210,6 +212,7 @@ def _line_of(item: Mapping[str, Any]) -> Line:
         title=short(item.get("title") or ""),
         person=item.get("contact") or "",
         system=label_of(item["system"]),
+        # The sentence stands above the group already.
         detail=item["detail"].removesuffix(sentence).strip(),
         retry=known and item["task"] is not None and Reason(item["reason"]).can_be_freed,
     )

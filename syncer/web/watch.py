@@ -183,6 +183,7 @@ class Watch:
                 every = min(JUDGED_EVERY, keeper.account.stuck_after.total_seconds() / 2)
                 is_due = loop.time() - judged_at.setdefault(name, loop.time()) >= every
                 if is_due and (name in self._ours or keeper.on):
+                    # Before it is judged, so that a check that fails is not repeated at every beat.
                     judged_at[name] = loop.time()
                     await self._judge(name, keeper)
                 self._begin_telling(keeper)

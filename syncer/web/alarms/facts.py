@@ -17,6 +17,7 @@ from syncer.web.alarms.rules import GROWN, INCIDENT_LASTS, AlarmFacts, judge
 if TYPE_CHECKING:
     from syncer.ledger import Answers, Ledger
 
+# What waits for these goes on by itself, unless more comes than a run can do. Other reasons wait for people.
 _PILES_UP: Final = frozenset({Reason.BUDGET, Reason.RETRY_LATER})
 _LOOK_BACK: Final = 12
 """How many runs are read. Some of them may have been interrupted without a report."""

@@ -66,6 +66,7 @@ class AlarmKeeper:
         """Check the alarms. ``trouble`` is what a run found wrong with the ledger, or empty if it was fine."""
         if trouble is not None:
             self._trouble = trouble
+        # A beat and the end of a run may judge at the same time, and both would make the same messages.
         async with self._judging:
             try:
                 self.on = await self._apart(partial(self._in_ledger, self._judge))
@@ -134,11 +135,13 @@ class AlarmKeeper:
                 found = []
             waiting = [*found, *loose.values()]
             await asyncio.gather(*(self._tell(one) for one in waiting if _is_due(one, self._clock())))
+            # What is not due yet, or has failed, is looked at again.
             self._pending |= bool(waiting)
 
     async def _tell(self, telling: Telling) -> None:
         again = None
         try:
+            # Else the account file does not have this way any more, and the message is dropped.
             if (way := self._ways.get(telling.way)) is not None:
                 await way(telling.message)
         except NotTold as error:

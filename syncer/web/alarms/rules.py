@@ -90,5 +90,6 @@ def _piles_up(backlog: Sequence[int], *, on: bool) -> bool:
         return False
     steps = [after > before for before, after in pairwise(backlog[-GROWN - 1 :])]
     if on:
+        # Ends more slowly than it begins, or a backlog that goes up and down would send a message each time.
         return len(steps) < GROWN or any(steps)
     return len(steps) == GROWN and all(steps)

@@ -50,6 +50,7 @@ def ways_of(alarms: AlarmsTable) -> dict[str, Way]:
 
 def next_try(made_at: datetime, tries: int, now: datetime) -> datetime | None:
     """Return when to try a message again that failed ``tries`` times, or ``None`` to give it up."""
+    # The limit of 20 keeps the power within what a length of time can hold.
     wait = min(FIRST_WAIT * 2 ** min(tries, 20), LONGEST_WAIT)
     # With ``abs``, a clock that was set back does not lead to tries without end.
     return None if abs(now + wait - made_at) > GIVEN_UP_AFTER else now + wait
@@ -87,8 +88,10 @@ async def run_command(command: str, message: str) -> None:
 
 def post(address: str, message: str) -> None:
     """Post the message as JSON. Redirects are not followed. Raises `NotTold`."""
+    # Not by httpx, which only the adapters' client uses.
     headers = {"Content-Type": "application/json", "User-Agent": f"syncer/{__version__}"}
     request = urllib.request.Request(address, message.encode(), headers, method="POST")  # noqa: S310 - checked when read
+    # A redirect could take the message, and what is secret in its address, to another host.
     opener = urllib.request.build_opener(_NoRedirect)
     try:
         with opener.open(request, timeout=ANSWER_WITHIN):

@@ -42,6 +42,7 @@ class Inbox:
             raise NotStored
         stored: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting.append((delivered, stored))
+        # One writer at a time: SQLite has one as well, and what comes meanwhile is stored in one go.
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
         return await stored

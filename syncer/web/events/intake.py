@@ -122,6 +122,7 @@ class Intake:
         self, request: Request, served: _AccountEvents, system: str, reader: EventReader
     ) -> tuple[str, bool]:
         """Return what becomes of a delivery, in a word, and whether a run is needed."""
+        # Refused by what the head says, before a byte of the body is read.
         length = request.headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST:
             return "too_large", False
