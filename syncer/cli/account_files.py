@@ -75,4 +75,5 @@ def _signature(file: Path) -> object:
         found = file.stat()
     except OSError as error:
         return error.errno
+    # With the mode: a secret file that others can read is an error, and ``chmod`` ends it.
     return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_mode)

@@ -46,6 +46,7 @@ LOOK_AGAIN: Final = 10.0
 """The most seconds until the daemon uses a changed account file."""
 JITTER: Final = 0.05
 """The share of the interval by which a pause may be shorter or longer."""
+# Then lines of output are lost. A run must not wait for whoever reads them.
 _STALLED_READER: Final = 1.0
 _FAREWELL: Final = 2.0
 # The scheduler uses the wall clock, which people set. A time that is always past means *now* by any clock.
@@ -123,6 +124,7 @@ class _Daemon:
         self._watch.take_up(account)
         failed = None
         try:
+            # Keys first: a file whose key is missing must not create a ledger.
             await self._connect(service)
             async with self._ledger(service):
                 pass
@@ -248,6 +250,7 @@ class _Daemon:
 
     def _go_on(self, service: Service, looked: hints.Looked) -> None:
         now = asyncio.get_running_loop().time()
+        # Events of contacts that nobody knows must not make whole runs follow each other without a pause.
         if looked.whole and now - service.forward_at >= hints.FORWARD_EVERY:
             service.forward_at, service.again = now, True
         service.hinted |= looked.more or looked.later
@@ -264,6 +267,7 @@ class _Daemon:
             hand = AccountInHand(account, service.adapters, ledger, progress=progress)
             self._watch.started(account.name)
             report = await run_and_record(hand, Options(), self._stop)
+            # Known only now, for some CRMs tell whose account it is with their first task.
             service.identities = identities_of(ledger)
         await self._watch.ended(account.name, report.as_json())
         if service.told:

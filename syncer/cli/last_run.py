@@ -34,6 +34,7 @@ def under_way(runs: Sequence[Run]) -> Run | None:
 def broken_off(runs: Sequence[Run]) -> BrokenRun | None:
     """Return the last run if it was interrupted, else ``None``."""
     last = next(iter(runs), None)
+    # An interrupted run is stored with a message alone, see `run_and_record`.
     if last is None or "connections" in last.report or under_way(runs) is not None:
         return None
     return BrokenRun(last.id, last.started_at, last.report.get("message") or _KILLED)

@@ -75,6 +75,7 @@ def withdraw(ledger: Ledger) -> None:
     """Store that this process is no longer the account's daemon."""
     said = ledger.cursors().get(_CURSOR, "")
     found = _read(said)
+    # Another daemon may have taken our place, after this process had slept for long.
     if found is not None and found.is_ours:
         ledger.exchange(_CURSOR, said, "")
 

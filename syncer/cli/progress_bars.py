@@ -56,6 +56,7 @@ class _Board:
         else:
             # A new one for each thread: the one before may not have noticed yet that its work has ended.
             self._ended = threading.Event()
+            # A thread, because a run that merges for seconds keeps the event loop busy.
             threading.Thread(target=self._tell, args=(self._ended,), daemon=True).start()
 
     def remove(self, account: str) -> None:

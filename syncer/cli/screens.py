@@ -37,6 +37,7 @@ class Screen:
     """Standard output, for people."""
 
     def __init__(self) -> None:
+        # Decided once and by the output alone: what is piped to a program or a file has no tables and no colours.
         self.tables = sys.stdout.isatty()
 
     @cached_property

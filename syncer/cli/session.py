@@ -91,6 +91,7 @@ class Session:
 
 def known_clashes_of(accounts: Sequence[Account]) -> dict[Path, ConfigError]:
     """Return the accounts that open the same CRM account, as far as their ledgers know."""
+    # One account clashes with nobody, and its ledger need not be opened for that.
     if len(accounts) < 2:
         return {}
     return known_clashes(accounts, {account.path: _told_identities(account) for account in accounts})

@@ -23,6 +23,7 @@ _T = TypeVar("_T")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _OF_A_SIGNAL: Final = 128
 _SHOW_CURSOR: Final = "\x1b[?25h"
+# Docker kills a container ten seconds after it sent SIGTERM.
 LAST_MOMENT: Final = 9.0
 """Seconds after which a process exits after a signal, even if something hangs."""
 
@@ -41,6 +42,7 @@ class _Apart(Executor):
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
                 future.set_exception(error)
 
+        # Not asyncio's own executor: a process that ends would wait for its threads, and one may wait for a lock.
         threading.Thread(target=work, daemon=True).start()
         return future
 
@@ -112,6 +114,7 @@ class Stop:
         asked.cancel()
         if not task.done():
             for adapter in adapters:
+                # The request in flight gets its last seconds. Nothing waits for a rate limit any more.
                 adapter.wire.set_deadline(0.0)
             task.cancel()
             await asyncio.wait({task})

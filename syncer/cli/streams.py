@@ -48,6 +48,7 @@ class _Lossy(io.RawIOBase):
         size = len(left)
         with suppress(OSError, ValueError):
             while left and self._has_room():
+                # A piece at a time: a longer write to a pipe that is nearly full would wait for its reader.
                 left = left[os.write(self._descriptor, left[:_PIECE]) :]
         return size
 

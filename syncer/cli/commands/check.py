@@ -102,6 +102,7 @@ def without_retries() -> Iterator[None]:
 
 
 async def _check_all(account: Account, adapters: Mapping[str, Adapter]) -> _Found:
+    # Before any request: a ledger that cannot be read is told at once.
     known = known_identities(account)
 
     async def one(system: str, adapter: Adapter) -> list[Check]:

@@ -59,6 +59,7 @@ def explain(session: Session, reference: str) -> int:
 def _read(ledger: Answers, account: Account, task_id: str) -> _Story:
     [view] = ledger.views_of([task_id])
     runs = ledger.runs()
+    # A run that is still in progress has not told yet what waits.
     last = next((run for run in runs if run.finished_at is not None and "waiting" in run.report), None)
     sections = [*last.report["waiting"], *last.report["attention"], *last.report["incidents"]] if last else []
     return _Story(

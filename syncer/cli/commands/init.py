@@ -81,6 +81,7 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
                 f"{file} was not written, because not everything works; correct {answers} and type it again", "red"
             )
             return Exit.PARTIAL
+        # The account comes first, as in the example.
         write_account(file, dict(sorted(tables.items(), key=lambda table: table[0] != "account")), {})
     except (UsageError, ConfigError) as error:
         return session.fail(None, error)
@@ -140,6 +141,7 @@ class _Questions:
         more: dict[str, str] = {}
         while wants(about):
             credentials = ask_credentials(ask_way(about), answered)
+            # Kept, so that whoever mistyped one of them need not paste the others again.
             answered |= credentials
             more = ask_more(about, more)
             address = {"base_url": self._addresses[system]} if system in self._addresses else {}

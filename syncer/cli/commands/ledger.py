@@ -69,6 +69,7 @@ def _for_one(session: Session, work: Callable[[Account], Exit]) -> int:
     """Do this for one account. If there are several, the command line must name one."""
 
     def alone(account: Account) -> Exit:
+        # One FILE cannot hold the ledgers of several accounts, and a take-over is decided for each by itself.
         if len(session.find(secrets=False).accounts) > 1:
             msg = f"this command is for one account; name it, for example with: --config {account.path}"
             raise UsageError(msg)

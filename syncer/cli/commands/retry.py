@@ -27,6 +27,7 @@ def retry(session: Session, reference: str | None) -> int:
             if meant is not None and task is None:
                 return Exit.DONE
             found.append(account.name)
+            # Compared with what is there afterwards, so that people see what was really freed.
             before = _load(ledger, task)
             number = ledger.free(task)
             freed = list(_freed(before, _load(ledger, task)))

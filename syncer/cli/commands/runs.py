@@ -30,6 +30,7 @@ def sync_once(session: Session, options: Options) -> int:
     async def work(account: Account, stop: Stop, turn: Turn) -> Exit:
         async with in_hand(session, account, stop) as hand:
             report = await run_and_record(hand, options, stop)
+            # Loaded again, because the run has stored tasks that were not known before.
             names = TaskNames.in_base(hand.ledger.load(), account.zone)
         await turn()
         _answer_run(session, report, names)
@@ -81,6 +82,7 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
     plans = {one.account: one for one in loaded.accounts}
     found = session.find(secrets=True)
     known = {account.name for account in found.accounts}
+    # A file that cannot be read may be the one of this account, and is told anyway.
     for name in plans.keys() - known if not found.broken else ():
         msg = f"{file}: no account file is named {name}; name its file with: --config PATH"
         return session.fail(None, UsageError(msg))
@@ -92,6 +94,7 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
             report = await run_and_record(hand, chosen, stop)
             names = TaskNames.in_base(hand.ledger.load(), account.zone)
         await turn()
+        # A limit's advice repeats the command, and here that was another one.
         message = report.message.replace("syncer sync --once", f"syncer apply {file}")
         if done:
             message = "; ".join(part for part in (message, _already(len(done), len(saved.operations))) if part)

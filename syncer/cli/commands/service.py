@@ -113,6 +113,7 @@ def property_list(command: Sequence[str], accounts: Sequence[Account]) -> str:
         "WorkingDirectory": str(accounts[0].path.absolute().parent),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
+        # The same limits as in the unit for systemd.
         "ThrottleInterval": 30,
         "ExitTimeOut": 15,
         "ProcessType": "Background",

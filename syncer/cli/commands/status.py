@@ -20,6 +20,7 @@ from syncer.domain.times import span
 from syncer.ledger import Counts, LedgerError, Locked, Run, look
 from syncer.web.alarms.facts import alarms_of
 
+# A CRM that was not needed in the last runs was read in an earlier one.
 _LOOK_BACK: Final = 50
 _SECTIONS: Final = ("waiting", "attention", "incidents")
 

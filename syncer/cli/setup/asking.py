@@ -27,6 +27,7 @@ Answered = str | SecretStr
 
 def ask_account(file: Path) -> dict[str, str]:
     """Ask for the table ``[account]``."""
+    # ``config.toml`` is the usual name, and as the name of an account it says nothing.
     name = file.stem if file.stem != "config" else "main"
     return {
         "name": _ask("Name of this account", "name", name),
@@ -123,6 +124,7 @@ def _ask_secret(credential: Credential, before: Answered | None) -> Answered:
         if _REFERENCE.fullmatch(answer):
             return answer
         if answer and answer.isascii() and answer.isprintable():
+            # From here on it is masked, in whatever error the test of the key may end.
             protect(answer)
             return SecretStr(answer)
         typer.echo(

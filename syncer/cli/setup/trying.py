@@ -69,6 +69,7 @@ async def _team(adapter: Adapter) -> tuple[TeamMember, ...]:
 
 
 async def _kinds(adapter: Adapter) -> Mapping[Kind, int] | None:
+    # Contact by contact it would take minutes, and somebody sits in front of the screen.
     if adapter.capabilities.lists_tasks is not ListsTasks.ALL:
         return None
     with suppress(AdapterError):
