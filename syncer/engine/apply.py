@@ -56,12 +56,12 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
         await applier.work(work, action)
         under_way.done += 1
 
-    what = "completing tasks" if action is Action.COMPLETE else "creating tasks"
-    with applier.progress.work(system, what, len(busy) + len(singles)) as under_way:
+    with applier.progress.work(system, _PHASES[action], len(busy) + len(singles)) as under_way:
         await for_each(busy, one, at_once=LANES_AT_ONCE)
         await for_each(singles, one)
 
 
+_PHASES: Final = {Action.COMPLETE: "completing tasks", Action.EDIT: "changing tasks", Action.CREATE: "creating tasks"}
 _ALLOWED: Final = "the contact's other tasks there allow it now"
 
 

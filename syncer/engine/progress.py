@@ -54,6 +54,8 @@ class Work:
     def seconds_left(self) -> float | None:
         """The seconds left, by the CRM's rate and the speed so far; ``None`` if that is not known yet."""
         (done, total), found = self.part, self._listed()
+        if not total:
+            return None
         left = total - done
         at_rate = least_seconds(left if found is None else -(-left // found.page), self.rates)
         if not done:

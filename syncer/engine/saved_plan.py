@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 from syncer import files
 from syncer.config.problems import dotted
-from syncer.domain.model import Kind, ReplicaState
+from syncer.contract.adapter import Capabilities
+from syncer.domain.fields import TaskField, restored
+from syncer.domain.model import Kind, Replica, ReplicaState
 from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import Report, as_instant, as_text
 from syncer.engine.context import RunContext
 from syncer.engine.errors import PlanFileError
+from syncer.reconcile.edits.base import shown
 from syncer.reconcile.plan import Plan, Planned
 
 FORMAT: Final = 1
@@ -44,11 +47,20 @@ class SavedOperation(_Saved):
     reason: str = ""
     title: str = ""
     remote_id: str | None = None
-    changes: dict[str, tuple[str | None, str | None]] = {}
+    changes: dict[TaskField, tuple[str | None, str | None]] = {}
     sources: tuple[str, ...] = ()
 
+    @field_validator("changes")
+    @classmethod
+    def _has_instants(cls, changes: dict[TaskField, tuple[str | None, str | None]]) -> Any:
+        for due in changes.get(TaskField.DUE, ()):
+            if due is not None and datetime.fromisoformat(due).tzinfo is None:
+                msg = "expected an instant with its time zone"
+                raise ValueError(msg)
+        return changes
 
-def _new_values(saved: SavedOperation) -> dict[str, str | None]:
+
+def _new_values(saved: SavedOperation) -> dict[TaskField, str | None]:
     return {name: new for name, (_old, new) in saved.changes.items()}
 
 
@@ -89,7 +101,7 @@ class SavedAccount(_Saved):
             return False
         if planned.action is not Action.CREATE and planned.remote_id != saved.remote_id:
             return False
-        if {one.field.value: as_text(one.new) for one in planned.changes} != _new_values(saved):
+        if {one.field: as_text(one.new) for one in planned.changes} != _new_values(saved):
             return False
         # A task that only the plan had seen may have another id now. Its copies show which one is meant.
         same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)
@@ -195,7 +207,15 @@ def _is_done(context: RunContext, saved: SavedOperation) -> bool:
     copies = [copy for copy in context.base.copies_of(saved.task) if copy.system == saved.system]
     if saved.action is Action.COMPLETE:
         return any(copy.remote_id == saved.remote_id and copy.state is ReplicaState.DONE for copy in copies)
+    if saved.action is Action.EDIT:
+        # Not by its id: in a lane an edit closes the copy and makes another one.
+        can = context.capabilities[saved.system]
+        return any(copy.state is ReplicaState.OPEN and _shows_all(copy, saved, can) for copy in copies)
     return any(copy.state in (ReplicaState.OPEN, ReplicaState.DONE) for copy in copies)
+
+
+def _shows_all(copy: Replica, saved: SavedOperation, can: Capabilities) -> bool:
+    return all(can.alike(name, shown(copy, name), restored(name, new)) for name, new in _new_values(saved).items())
 
 
 def _moved(saved: SavedOperation) -> Item:

@@ -127,6 +127,23 @@ def test_a_plan_of_creates_that_is_applied_twice_is_already_done(served: Served)
     assert again.answer["waiting"] == []
 
 
+def test_an_edit_whose_value_changed_since_is_not_already_done(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("sync", "--once").status == 0
+    served.highlevel.person_reschedules(task, served.now() + timedelta(hours=9))
+    assert served.do("plan", "--out", "plan.json").status == 0
+    served.highlevel.person_reschedules(task, served.now() + timedelta(hours=11))
+    moved = served.do("apply", "plan.json", "--json").answer
+    assert moved["edited"] == {"superfone": 0, "reply": 0, "highlevel": 0}
+    assert "message" not in moved
+    assert [item["reason"] for item in moved["waiting"]].count("moved") == 2
+    assert served.do("plan", "--out", "plan.json").status == 0
+    assert served.do("apply", "plan.json", "--json").answer["edited"] == {"superfone": 1, "reply": 1, "highlevel": 0}
+    again = served.do("apply", "plan.json", "--json").answer
+    assert again["message"] == "already done: all that this plan says (2 operations)"
+
+
 def test_a_due_that_we_made_does_not_move_a_task(served: Served) -> None:
     """Without a due, a task is due a day after it is first read, and the plan's reading is not the run's."""
     _, _, contact = served.person()

@@ -42,6 +42,7 @@ def test_what_is_left_takes_as_long_as_the_rate_says_and_never_less_than_so_far(
     clock[0] = 1200.0
     assert work.seconds_left == 1800
     assert Work("a", "b", 10, began=1000.0).seconds_left is None
+    assert Work("a", "b", 0, counted=lambda: 7, began=1000.0).seconds_left is None
 
 
 def test_a_piece_of_work_is_told_once_it_takes_longer_than_a_second(clock: list[float]) -> None:

@@ -202,7 +202,15 @@ PLAN: dict[str, Any] = {
                     "kind": "todo",
                     "due": "2026-05-20T08:30:00Z",
                     "sources": ["superfone:1"],
-                }
+                },
+                {
+                    "task": "01K",
+                    "system": "reply",
+                    "action": "edit",
+                    "kind": "todo",
+                    "due": "2026-05-20T08:30:00Z",
+                    "changes": {"due": ["2026-05-19T08:30:00Z", "2026-05-20T08:30:00Z"]},
+                },
             ],
         }
     ],

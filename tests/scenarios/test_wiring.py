@@ -317,3 +317,7 @@ def test_whoever_watches_is_told_what_a_run_is_doing(stage: Make) -> None:
         "reading the CRMs",
         "doing 2 operations",
     ]
+    copy = next(iter(world.reply.tasks()))
+    world.reply.person_reschedules(str(copy.id), world.due(hours=50))
+    world.do(world._with_account(lambda hand: run(replace(hand, progress=Watched()), Options())))
+    assert ("highlevel", "changing tasks", 1) in counted
