@@ -7,8 +7,9 @@ from typing import Final
 
 from adapters.highlevel.paging import CONTACT_SEARCH, Rows, contact_rows, task_rows, task_search
 from adapters.http.client import Answer, Http
+from adapters.http.rules import WAIT
 from syncer.contract.adapter import Check
-from syncer.contract.errors import AdapterError, Unavailable
+from syncer.contract.errors import AdapterError, BudgetSpent, Unavailable
 
 _SCOPES: Final = "locations/tasks.readonly, contacts.readonly and contacts.write"
 _INTEGRATION: Final = "in HighLevel, inside the sub-account, under Settings > Private Integrations"
@@ -51,6 +52,8 @@ def _advice(error: AdapterError, scope: str, *, oauth: bool) -> str:
     A wrong token is documented as 401. According to public client code, a missing scope is a 401 too, and a 403 in
     plain text comes from Cloudflare.
     """
+    if isinstance(error, BudgetSpent):
+        return WAIT
     # An answer that is not HighLevel's own is `Unavailable`, whatever its status.
     if isinstance(error, Unavailable) and error.status in range(300, 500):
         return "a proxy before HighLevel (Cloudflare, a VPN) rejected the request; try it from another network"

@@ -52,6 +52,10 @@ DEFAULT_RULES: Final = (
 )
 
 
+WAIT: Final = "the CRM allows no more requests for now, those of other programs included; try again in a few minutes"
+"""What users can do about `BudgetSpent`."""
+
+
 def meaning(rules: Iterable[Rule], status: int, words: str) -> type[AdapterError] | None:
     """The error of the first rule that fits."""
     return next((rule.error for rule in rules if rule.fits(status, words)), None)

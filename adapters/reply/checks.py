@@ -9,11 +9,12 @@ from typing import Final
 from pydantic import BaseModel
 
 from adapters.http.client import Http, excerpt
+from adapters.http.rules import WAIT
 from adapters.reply.team import read_team
 from adapters.reply.wire import Page, WhoAmI
 from adapters.reply.words import STATUS, Dialect
 from syncer.contract.adapter import Check
-from syncer.contract.errors import AdapterError, Refused, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, BudgetSpent, Refused, Unauthorized, Unavailable
 
 _KEY: Final = "copy a valid key from Settings > API Key in Reply to where api_key points, and check the setting auth"
 _SHOWN_USERS: Final = 20
@@ -72,6 +73,8 @@ def _advice(error: AdapterError, probe: _Probe) -> str:
         return _KEY
     if isinstance(error, Refused) and probe.json:
         return 'set dialect to the other one of "integers" and "strings": Reply rejects the current one'
+    if isinstance(error, BudgetSpent):
+        return WAIT
     if isinstance(error, Unavailable):
         return "check base_url and the network, then try again"
     return "check that base_url is the address of Reply's API version 3"

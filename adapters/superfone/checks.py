@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from adapters.http.rules import WAIT
 from adapters.superfone.wire import BAD_REQUEST
 from syncer.contract.adapter import Check
-from syncer.contract.errors import AdapterError, Missing, Unauthorized
+from syncer.contract.errors import AdapterError, BudgetSpent, Missing, Unauthorized
 
 # No valid number, so no lead has it.
 PROBE_PHONE: Final = "+910000000000"
@@ -37,8 +38,12 @@ async def _check_key(find: Find) -> Check:
     except AdapterError as error:
         # Superfone may reject the number, because nobody has it. That says nothing about the key.
         ok = None if error.status == BAD_REQUEST else False
-        return Check(what, ok=ok, detail=error.words, advice=_URL_ADVICE)
+        return Check(what, ok=ok, detail=error.words, advice=_advice(error))
     return Check(what, ok=True, detail="the key is accepted")
+
+
+def _advice(error: AdapterError) -> str:
+    return WAIT if isinstance(error, BudgetSpent) else _URL_ADVICE
 
 
 async def _check_tasks(page: Page) -> Check:
@@ -51,5 +56,5 @@ async def _check_tasks(page: Page) -> Check:
     except Unauthorized as error:
         return Check(what, ok=False, detail=error.words, advice=_KEY_ADVICE)
     except AdapterError as error:
-        return Check(what, ok=False, detail=error.words, advice=_URL_ADVICE)
+        return Check(what, ok=False, detail=error.words, advice=_advice(error))
     return Check(what, ok=True, detail="it answers")

@@ -47,6 +47,7 @@ class TestCheck:
             (httpx.Response(401, json={"message": "Invalid token: access token is invalid"}), "highlevel.token"),
             (httpx.Response(403, content=b"error code: 1010"), "Cloudflare"),
             (httpx.Response(503), "try again"),
+            (httpx.Response(429, headers={"retry-after": "3600"}), "no more requests for now"),
             (httpx.Response(404, json={"message": "Cannot POST /x"}), "base_url"),
             (httpx.Response(200, content=b"<html>"), "base_url"),
         ],

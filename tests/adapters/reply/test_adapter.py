@@ -236,6 +236,7 @@ def test_the_checks_of_a_good_key() -> None:
         (401, b"", "Settings > API Key"),
         (403, {"title": "insufficient_scope"}, "contacts:read"),
         (503, b"", "check base_url"),
+        (429, {"code": "rateLimit.exceeded"}, "no more requests for now"),
         (404, {"code": "page.notFound"}, "API version 3"),
         (404, b"<html>", "base_url"),
     ],

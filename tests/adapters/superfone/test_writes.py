@@ -178,6 +178,8 @@ def test_check_says_what_is_wrong(room: SuperfoneSandbox) -> None:
     assert "base_url" in checks[0].advice
     (check,) = against(saying(503, b"busy"), lambda adapter: adapter.check())
     assert not check.ok
+    (check,) = against(saying(429, {"message": "Too Many Requests"}), lambda adapter: adapter.check())
+    assert "no more requests for now" in check.advice
 
 
 def test_check_does_not_say_that_a_refused_number_proves_the_key() -> None:
