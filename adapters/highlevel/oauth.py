@@ -15,12 +15,12 @@ from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import SYSTEM, own_error
 from adapters.http.authorization import Granted, RotatingTokens
 from adapters.http.client import Http, Rule, Transport
-from syncer.contract.errors import Refused, Unauthorized
+from syncer.contract.errors import InDoubt, Refused, Unauthorized
 
 LIFETIME: Final = 86_399.0
 """The documented lifetime of an access token in seconds. It is used if the answer has none."""
-# Whatever the status is, the refresh token was rejected. Only 429 means to wait.
-_RULES: Final = (Rule(range(400, 429), Refused), Rule(range(430, 500), Refused))
+# Whatever the status is, the refresh token was rejected. Only 408 and 429 say nothing about it.
+_RULES: Final = (Rule(408, InDoubt), Rule(range(400, 429), Refused), Rule(range(430, 500), Refused))
 # It becomes a header, which a blank or a line break in it would break.
 _Token = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[!-~]+$")]
 

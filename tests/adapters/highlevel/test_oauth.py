@@ -15,6 +15,7 @@ from pydantic import SecretStr, ValidationError
 
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.highlevel.sandbox_store import refusal
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Fault
@@ -177,6 +178,17 @@ def test_a_refresh_token_that_is_not_good_any_more_says_what_to_do(world: OAuthW
         checks = await world.adapter(client_secret=SecretStr("wrong")).check()
         assert [check.ok for check in checks] == [False, False]
         assert "Invalid client credentials!" in checks[0].detail
+
+    played(work)
+
+
+def test_a_renewal_for_which_the_server_gave_up_waiting_rejects_no_refresh_token(
+    world: OAuthWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        monkeypatch.setattr(world.sandbox.oauth, "answer", lambda _call: refusal(408, "Request Timeout"))
+        with pytest.raises(Unavailable, match="the access token could not be renewed: Request Timeout"):
+            await world.adapter().list_contacts()
 
     played(work)
 
