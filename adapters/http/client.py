@@ -245,6 +245,7 @@ class Http:
                 self._count(effort.unreadable)
                 with self._awaiting:
                     arrived = await self._exchange(ask, headers, effort)
+            # Before anything is made of the answer: until then other requests could leave beyond the limit.
             self._pace.heed(arrived.headers)
             if renewals and self._authorization is not None and self._is_expired(arrived):
                 # Once only: if a new token is rejected as well, its age was not the reason.
@@ -253,6 +254,7 @@ class Http:
                     continue
             if not self._is_throttled(arrived):
                 return self._judge(arrived, effort.unreadable)
+            # Also if the named instant has passed already: at once, the next answer would be a 429 again.
             pause = retry_after(arrived.headers, self._limits) or self._throttle_wait * 2**throttles
             self._pace.pause(pause)
             waited, throttles = waited + pause, throttles + 1

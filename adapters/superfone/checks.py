@@ -26,6 +26,7 @@ Page = Callable[[str, int], Awaitable[object]]
 async def run_checks(find: Find, page: Page) -> list[Check]:
     """Test whether the key is accepted. If it is, test whether the task calls work."""
     key = await _check_key(find)
+    # With a wrong key the second test would only fail in the same way.
     return [key] if key.ok is False else [key, await _check_tasks(page)]
 
 

@@ -61,6 +61,7 @@ async def _outcome(session: Session, account: Account, work: Work, stop: Stop, t
     error = task.exception()
     if error is None:
         return task.result()
+    # Even an error is printed in the order of the accounts.
     await turn()
     return session.fail(account.name, error)
 

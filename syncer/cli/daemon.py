@@ -95,6 +95,7 @@ class _Daemon:
             look = await self._files.look()
             broken = self._tell_broken(look)
             failed = await asyncio.gather(*(self._begin(account) for account in look.accounts.values()))
+            # Whoever typed the command sees at once what is wrong, and not a process that waits.
             if all(status is not None for status in failed):
                 return worst([*broken, *(status for status in failed if status is not None)])
             names = sorted(one.account.name for one in self._services.values())
@@ -135,6 +136,7 @@ class _Daemon:
             self._fail(service, error)
             await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
             failed = failure_of(error).exit_status
+        # Tried again all the same: the file, the key or the disk may be put right meanwhile.
         self._plan_turn(service, 0.0 if failed is None else _pause(service.interval))
         return failed
 
@@ -314,6 +316,7 @@ class _Daemon:
             _log.warning("daemon.not_withdrawn", account=service.account.name, words=str(error))
 
     def _end_if_none_is_left(self) -> None:
+        # A broken file keeps the daemon going, because it is taken up as soon as it is right.
         if (
             not self._files.troubles
             and not self._moving

@@ -29,6 +29,7 @@ country."""
 _LABEL: Final = r"[(\[]?(?:telephone|tel|phone|ph|mobile|mob|cell|home|work|office|whatsapp|m|t)[)\]]?"
 _PHONE: Final = re.compile(rf"(?:{_LABEL}[\s.:]*)?(?P<number>[^a-z]+?)(?:\s*{_LABEL})?", re.IGNORECASE)
 _AROUND: Final = " \t\r\n,;:.'\""
+# With the dashes that word processors and web pages put in place of a hyphen.
 _BETWEEN: Final = frozenset("()[]./-~\u2010\u2011\u2012\u2013\u2014\u2212")
 # Invisible characters that come along when a number is copied from a web page or a chat.
 _UNSEEN: Final = frozenset("\u200b\u200e\u200f\u202a\u202c\u202d\u2060\ufeff")

@@ -22,6 +22,7 @@ ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES: Final = {letter: value for value, letter in enumerate(ALPHABET)}
 _TOOK_OVER: Final = "0"
 _DIGITS: Final = 7
+# The least number of seven digits that does not begin with 0.
 _FIRST: Final = 32 ** (_DIGITS - 1)
 _LAST: Final = 32**_DIGITS - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,6 +77,7 @@ def _seconds(now: datetime) -> int:
 
 
 def _text(number: int, digits: int) -> str:
+    # Five bits for each letter.
     return "".join(ALPHABET[number >> 5 * place & 31] for place in reversed(range(digits)))
 
 

@@ -22,6 +22,7 @@ class Exit(IntEnum):
     WRONG = 2
     LIMIT = 3
     BUSY = 4
+    # What a shell reports for a process that a signal has ended: 128 and the signal's number.
     SIGINT = 130
     SIGTERM = 143
 

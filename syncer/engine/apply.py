@@ -134,6 +134,8 @@ class _Applier:
         """Whether the task has no copy there. If lists lag, the contact's own tasks are read first."""
         if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
             try:
+                # One row that cannot be read must not stop this create; whether it may be this very task is asked
+                # below.
                 listing = await connection.read_contact(contact, damaged=True)
             # The contact is gone. The CRM will refuse the create, and that is told with its own words.
             except Missing:
@@ -174,6 +176,7 @@ class _Applier:
         """Read, merge, plan and send one step, and repeat this until no step is left that may be done now."""
         lane = (connection.system, contact)
         creates = lane in self._creates
+        # A lane in which something is only completed costs no look-up.
         same_person = not creates or await still_one_person(self._context, connection, contact)
         for _ in range(LANE_STEPS):
             if not self._may_send(connection.system) or not self.has_work(lane, action):

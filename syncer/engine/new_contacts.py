@@ -107,6 +107,7 @@ class NewContacts:
         made = await self._create(connection, Record(system, "", name, phones, emails))
         if made is None:
             return None
+        # The CRM gave us a contact that is known and belongs to another person.
         if context.base.links.get(made.key, link_id) != link_id:
             return self._join(connection, planned, (made,))
         context.record(Changes(records={made.key: made}, links={made.key: link_id}))

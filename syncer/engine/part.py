@@ -91,6 +91,7 @@ async def _contact_of(context: RunContext, hint: Hint) -> str | None:
     if key in context.base.replicas:
         return context.base.replicas[key].contact
     connection = context.connections[hint.system]
+    # One list for all hints of tasks.
     if not connection.seen.rows and connection.usable:
         listing = await connection.attempt(connection.adapter.list_tasks(), "the tasks")
         connection.seen.rows = {row.remote_id: row for row in listing.rows} if listing is not None else {}
@@ -135,6 +136,7 @@ async def _look_at(context: RunContext, person: str) -> list[Planned]:
     _merge(context, person, contacts, seen)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
+    # Of other contacts nothing was read, so nothing may be written for them.
     return [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
 
 

@@ -68,6 +68,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
     async with opening.leased(account) as context:
         read = await _read_and_merge(context, account)
         plan = _plan(context)
+        # Before the guard, which has to judge what will be sent and not what could be.
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, read.merged)
         if excess is not None:
@@ -122,6 +123,7 @@ def _merge(context: RunContext) -> _Read:
         visits=context.visits,
     )
     learned = context.noted(_learned(context, merged))
+    # Their copies were known before, and show values that a stopped run must not store as their base.
     reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
     newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
     # In memory only, for the plan. The guard decides whether it is stored.
@@ -167,6 +169,7 @@ def _guard(
     creates = sync.max_creates_per_run if options.allow_creates is None else options.allow_creates
     completions = sync.max_completions_per_run if options.allow_completions is None else options.allow_completions
     edits = sync.max_edits_per_run if options.allow_edits is None else options.allow_edits
+    # Whoever allows a number of edits has seen why the run was stopped, so that stop is lifted as well.
     limits = Limits(creates, completions, edits, any_shift=options.allow_edits is not None)
     opened = Counter(copy.system for copy in context.base.replicas.values() if copy.state is ReplicaState.OPEN)
     return exceeds(operations, limits, merged.edited, opened, context.policy.titles)

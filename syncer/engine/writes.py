@@ -280,6 +280,7 @@ class Requests:
 
     async def _in_doubt(self, operation: Operation, error: AdapterError) -> None:
         """Try at once to settle the operation by reading. If it stays in doubt, it waits for the next run."""
+        # The grace counts from now: the request may have waited for a rate limit, and its answer for seconds.
         doubtful = replace(operation, state=OpState.IN_DOUBT, sent_at=self._context.clock(), words=error.words)
         event = self._context.event(operation, "in_doubt", error.words)
         self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))

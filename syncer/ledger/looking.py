@@ -77,6 +77,7 @@ class FileAnswers(Answers):
 def _open(url: str) -> sqlite3.Connection | None:
     """Return a connection to the file, or ``None`` if it is no ledger with the current schema."""
     path = Path(url.removeprefix(_FILE))
+    # A link takes the slower way, which refuses one to a file that is not ours.
     if not url.startswith(_FILE) or not path.is_file() or path.is_symlink():
         return None
     try:

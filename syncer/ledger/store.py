@@ -148,6 +148,7 @@ class Ledger(Answers):
             return
         now = now or self._clock()
         with self._database.writing() as connection:
+            # The lease is renewed along with what is stored anyway, which costs no commit of its own.
             if token is not None and self._term is not None:
                 end = self._renew(connection, token, now, self._term)
             elif token is not None:
@@ -189,6 +190,7 @@ class Ledger(Answers):
                 base.put_forward = forward
                 base.unreported = people.incidents(connection, runs.unreported(connection))
                 if run is not None:
+                    # In the transaction of the lease: a run that dies at once is known to have begun.
                     runs.start(connection, run, now)
         except Busy as busy:
             self._bound(busy, now, term)

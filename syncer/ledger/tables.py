@@ -55,6 +55,7 @@ class RecordRow(Row, table=True):
     system: str = Field(primary_key=True, sa_type=Words)
     remote_id: str = Field(primary_key=True, sa_type=Words)
     name: str = Field(sa_type=Words)
+    # Not `Words`: our own JSON is ASCII (`values.to_json`), and holds nothing that a database refuses.
     phones: str = Field(sa_type=Text)
     emails: str = Field(sa_type=Text)
     link: str | None = Field(default=None, sa_type=Words, foreign_key="contact.id", index=True)

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from sqlalchemy import DDL, Table, event
 
+# How long an account keeps its history, no trigger can know. So whoever deletes old events says in the cursor
+# ``kept_from``, within the same transaction, what is old.
 APPEND_ONLY: Final[dict[str, tuple[str, ...]]] = {
     "sqlite": (
         (

@@ -19,6 +19,7 @@ _BEARER: Final = "bearer "
 # ``none`` is a person who typed the address. Older browsers do not send the header.
 _OWN: Final = frozenset({"", "same-origin", "none"})
 
+# No script and no style within a page: whatever text of a customer became markup, it could do nothing.
 HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

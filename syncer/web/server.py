@@ -38,6 +38,7 @@ class WebThread:
             access_log=False,
             lifespan="off",
             ws="none",
+            # A page on its way gets a second, for the process has to end within ten.
             timeout_graceful_shutdown=1,
             server_header=False,
         )
