@@ -33,6 +33,22 @@ def link(context: RunContext) -> None:
         context.record(Changes(links=linked.links, merged=linked.merged, cursors=cursors))
 
 
+def link_alone(context: RunContext) -> None:
+    """Give a link of its own to each contact with a task that shares no key with another contact.
+
+    Such a person is read in full like every other, also if only one CRM has a contact.
+    """
+    base = context.base
+    alone = {
+        key
+        for system, seen in context.seen.items()
+        for row in seen.readings.values()
+        if (key := (system, row.contact or "")) in base.records and key not in base.links
+    }
+    if alone:
+        context.record(Changes(links={key: context.new_id() for key in sorted(alone)}))
+
+
 def ambiguous_now(context: RunContext) -> tuple[Ambiguity, ...]:
     """Return the ambiguities that `link` would find, without linking or storing anything."""
     who, linked = _linked(context)

@@ -137,10 +137,11 @@ class _FirstSight:
     def _may_have_an_unread_copy(self, reading: Reading, person: str) -> bool:
         """Whether a lost ledger may have made a copy of this task that cannot be read now.
 
-        A task with a due date is matched by it, and a task that is newer than this ledger has no such copy.
+        A task with a due date is matched by it, and a task that is newer than this ledger has no such copy. Whether
+        there was a ledger before does not count: the marker that would tell may be in the very copy.
         """
         work, made_at = self._work, self._work.base.ledger_made_at
-        if reading.due is not None or made_at is None or not work.standing.may_lack_writes:
+        if reading.due is not None or made_at is None:
             return False
         if reading.created_at is not None and reading.created_at > made_at + CLOCKS_DIFFER_BY:
             return False

@@ -121,6 +121,16 @@ def test_a_person_of_whom_one_task_cannot_be_read_is_unread_for_three_runs(
     assert person_in(runs, "highlevel") is not None
 
 
+def test_a_person_whom_one_crm_has_is_read_in_full_in_the_first_run(stage: Make, runs: Runs) -> None:
+    world = stage()
+    contact = world.reply.add_contact("Asha", "asha@example.com", "+919876543210")
+    world.reply.person_creates(contact, "Call", world.due())
+
+    world.sync()
+
+    assert person_in(runs, "reply") is not None
+
+
 def test_a_person_whose_list_cannot_be_read_is_unread(stage: Make, runs: Runs) -> None:
     world = stage()
     history(world)

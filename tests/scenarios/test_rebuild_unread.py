@@ -366,6 +366,22 @@ def test_a_task_without_a_due_whose_copy_nobody_can_read_waits_alone(stage: Make
     world.quiet()
 
 
+def test_a_task_without_a_due_waits_for_the_only_copy_that_could_tell_of_a_lost_ledger(stage: Make) -> None:
+    world = stage()
+    world.reply.add_contact("Asha", "asha@example.com", "+919876543210")
+    world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
+    task_without_a_due(world)
+    world.good()
+    [copy] = [task.id for task in world.reply_open()]
+    forbid(world, "reply", of_tasks([str(copy)]))
+    world.lose_ledger()
+
+    assert ("highlevel", "unread") in waiting(world.again(4))
+
+    assert world.count("reply", "create") == 1
+    world.quiet()
+
+
 def test_a_finished_copy_tells_of_a_lost_ledger_also_beside_a_row_that_cannot_be_understood(stage: Make) -> None:
     """The origin is out of reach, so nothing else tells that the copy in Superfone is one, and of what is done."""
     world = stage()

@@ -200,6 +200,11 @@ class Memory:
             if (system, remote_id) != gone
         )
 
+    def has_read_a_due(self, name: str) -> bool:
+        """Whether the current run has read a copy of this task that has a due."""
+        read = {at for at, when in self.task_read_at.items() if when >= self.began}
+        return any(task.due is not None for at, task in self.copies(name).items() if at in read)
+
     def ails(self, copy: Copy) -> None:
         """From now on this item cannot be read. A twin that was not read before counts as another task later."""
         story = self.ailing[copy] = self.story(copy)

@@ -50,7 +50,8 @@ class Oracle(Machines):
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
         listed = re.search(r"/(?:lead|contacts)/(\w+)/tasks?$", call.path)
         for remote_id, task in self.tasks(system).items() if listed and reply.status == 200 else ():
-            if listed is not None and task.contact == listed[1]:
+            # Only what this page shows: people may change a task of another page before that page is read.
+            if re.search(rb'"id": "?%s\b' % re.escape(remote_id.encode()), reply.body):
                 edits.note_read(self, (system, remote_id), task)
         # Of Reply's list only the changed rows count, and these tasks are read by themselves.
         if call.path.endswith("/tasks/search") and reply.status < 300:
@@ -65,9 +66,15 @@ class Oracle(Machines):
             edits.note_read(self, (system, task_read[1]), one)
 
     def _judge(self, write: Write) -> None:
-        again = {write.after[new].name for new in write.created} & {write.before[old].name for old in write.closed}
-        for name in again - {None}:
-            old, new = (next(at for at in ids if write.after[at].name == name) for ids in (write.closed, write.created))
+        again = [
+            (old, new)
+            for new in write.created
+            for old in write.closed
+            # A copy is replaced for its due only. With the same due, the new one is of another task that is equal.
+            if write.after[new].name == write.before[old].name is not None
+            and write.after[new].due != write.before[old].due
+        ]
+        for old, new in again:
             edits.made_again(self, (write.system, old), (write.system, new))
         if not self.stage.arriving:
             self.creates += len(write.created) - len(again)

@@ -158,6 +158,9 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
     if write.system not in story.systems and not story.excused >= UNTOLD:
         raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
+    if facts.rebuilding and not facts.has_read_a_due(task.name or ""):
+        # The due that the lost ledger made up stands in a copy that no run of the new one could read yet.
+        story.due_made_up = False
     if not story.may_be_due(task.due, facts.stage.now(), facts.stage.our_clock.ever_off):
         raise Violation("copy", f"{made} is due {task.due}, and no other copy of {task.name} ever was")
     edits.is_assigned_as_typed(facts, made, task, story)
