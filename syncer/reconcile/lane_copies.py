@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 
-from syncer.domain.model import Reading
+from syncer.domain.model import Reading, State
 from syncer.domain.policy import Policy
 from syncer.domain.titles import same_title
 from syncer.reconcile.grouping import Group
@@ -33,6 +33,33 @@ def has_made_up_due(policy: Policy, row: Reading, other: Group) -> bool:
     copied = [member.created_at for member in other.readings if member.marker is not None and member.created_at]
     due, later = row.due, policy.default_due
     return due is not None and any(abs(due - made_at - later) <= CLOCKS_DIFFER_BY for made_at in copied)
+
+
+def may_be_made_up(policy: Policy, row: Reading, other: Group) -> bool:
+    """Whether the other task has no due date, and the row has one that we may have made up for it."""
+    if not other.readings or any(member.due is not None for member in other.readings):
+        return False
+    if other.open or row.due is None or row.created_at is None:
+        return True
+    # The task may have been closed long ago, so the row counts only if it is due no later than the due date that
+    # we would have made up when the row was created.
+    return row.due <= row.created_at + policy.default_due + CLOCKS_DIFFER_BY
+
+
+def unlikeliness(row: Reading, other: Group, *, finished: bool) -> tuple[bool, ...]:
+    """Return how little the row fits this task, beside others that it fits as well: the least comes first.
+
+    A further copy has the type of the one before. A closed row is more often a further copy of a ``finished`` task than
+    the only closed copy of an open one.
+    """
+    types = {before.raw_type for before in other.closed.get(row.system, ())}
+    another_type = bool(types) and row.raw_type not in types
+    another_kind = not any(row.kind.compatible(reading.kind) for reading in other.readings)
+    another_state = finished is (row.state is State.OPEN)
+    early, later = is_before_copies(row, other), is_before(row, other, by=timedelta(0))
+    ends_it = row.state is not State.OPEN and another_state
+    rest = (another_kind, another_state, not other.open, early, later)
+    return (another_type, ends_it, other.shows(row.system), not other.marked, *rest)
 
 
 def is_second_copy(row: Reading, other: Group) -> bool:

@@ -7,7 +7,6 @@ A row that is certainly a copy joins its group. A row that may be a copy is held
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from functools import cached_property
 
 from syncer.domain.model import Reading, ReplicaState, State
@@ -19,11 +18,12 @@ from syncer.reconcile.lane_copies import (
     fits_kind,
     has_made_up_due,
     is_before,
-    is_before_copies,
     is_finished_before,
     is_second_copy,
     lacks_it,
     looks_like,
+    may_be_made_up,
+    unlikeliness,
 )
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
 from syncer.reconcile.merging import Merging
@@ -105,7 +105,8 @@ class Matching:
         ours = self._is_surely_by_us(row)
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
-        target = self._first([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
+        likeliest = self._likeliest([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
+        target = likeliest[min(self._places_taken(row, likeliest), len(likeliest) - 1)] if likeliest else None
         # If the row fits two tasks, neither gets it: closing the wrong one later would be a false completion.
         if target is not None and self._is_contested(row, target):
             group.held = Reason.UNMATCHED
@@ -319,20 +320,10 @@ class Matching:
             other
             for other in self.groups.values()
             if not other.shows(row.system)
-            and ((bool(other.open) and may_differ(other)) or self._may_be_made_up(row, other))
+            and ((bool(other.open) and may_differ(other)) or may_be_made_up(self._policy, row, other))
             and fits_kind(row, other.readings)
             and not is_before(row, other)
         ]
-
-    def _may_be_made_up(self, row: Reading, other: Group) -> bool:
-        """Whether the other task has no due date, and the row has one that we may have made up for it."""
-        if not other.readings or any(member.due is not None for member in other.readings):
-            return False
-        if other.open or row.due is None or row.created_at is None:
-            return True
-        # The task may have been closed long ago, so the row counts only if it is due no later than the due date that
-        # we would have made up when the row was created.
-        return row.due <= row.created_at + self._policy.default_due + CLOCKS_DIFFER_BY
 
     def _is_copied_elsewhere(self, group: Group) -> bool:
         """Whether this person is known in another CRM that keeps markers and does not show the task.
@@ -346,27 +337,28 @@ class Matching:
     def _group_of(self, row: Reading) -> Group:
         return next(group for group in self.groups.values() if row in group.readings)
 
-    def _first(self, groups: list[Group], row: Reading) -> Group | None:
-        """Return the group that the row most probably belongs to, or ``None``.
+    def _places_taken(self, row: Reading, likeliest: list[Group]) -> int:
+        """How many of these equal tasks come before the open row's: each older copy that is finished had one.
 
-        The order of preference is the tuple below. A further copy has the type of the one before. A closed row is more
-        often a further copy of a finished task than the only closed copy of an open one. Groups that are equal in all
-        of it are taken in the order of their ids, because a lane gets its copies in that order
-        (`syncer.reconcile.lane.Wish`).
+        A place with an earlier, unknown task is no help, because a finished copy may be that one's.
         """
+        older = (one for one in self._unmatched(row.system) if self._is_by_us(one) and made_after(row, one))
+        alike = [one for one in older if one.raw_type == row.raw_type and self._policy.same_due(one, row)]
+        finished = sum(map(self._is_by_a_person, alike))
+        return 0 if any(map(self._had_an_unknown_one, likeliest)) else finished
 
-        def order(one: Group) -> tuple[bool, bool, bool, bool, bool, bool, bool, bool, bool, str]:
-            types = {before.raw_type for before in one.closed.get(row.system, ())}
-            another_type = bool(types) and row.raw_type not in types
-            another_kind = not any(row.kind.compatible(reading.kind) for reading in one.readings)
-            another_state = self._is_finished(one) is (row.state is State.OPEN)
-            early, later = is_before_copies(row, one), is_before(row, one, by=timedelta(0))
-            shows = one.shows(row.system)
-            ends_it = row.state is not State.OPEN and another_state
-            rest = (another_kind, another_state, not one.open, early, later, one.task)
-            return (another_type, ends_it, shows, not one.marked, *rest)
+    def _first(self, groups: list[Group], row: Reading) -> Group | None:
+        """Return the group that the row most probably belongs to, or ``None``."""
+        return next(iter(self._likeliest(groups, row)), None)
 
-        return min(groups, key=order, default=None)
+    def _likeliest(self, groups: list[Group], row: Reading) -> list[Group]:
+        """Return the groups that the row most probably belongs to.
+
+        They are in the order of their ids, because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
+        """
+        ranks = {one.task: unlikeliness(row, one, finished=self._is_finished(one)) for one in groups}
+        best = min(ranks.values(), default=())
+        return sorted((one for one in groups if ranks[one.task] == best), key=lambda one: one.task)
 
     @cached_property
     def _is_behind(self) -> bool:

@@ -233,3 +233,13 @@ def test_what_was_finished_in_the_lane_is_no_new_copy_of_a_superseded_task_of_an
     assert found.base.tasks[first.id].state is State.DONE
     assert found.base.replicas[newer.key].task == (first.id if is_a_new_copy else second.id)
     assert found.base.tasks[second.id].state is (State.OPEN if is_a_new_copy else State.DONE)
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_of_two_equal_tasks_the_one_is_done_whose_copy_comes_in_its_place(closed: str) -> None:
+    """A lane gets the copies of equal tasks in the order of their ids, so every ledger takes the same one for done."""
+    tasks = [a_task(f"{PLAIN}:{number}", origin=PLAIN, title="Call") for number in (1, 2)]
+    rows = [replace(row, remote_id=task.id[-1]) for task in tasks for row in copies_of(task)]
+    rows = [from_yesterday(row) for row in rows]
+    found = rebuilt(*(done(row) if (row.system, row.remote_id) == (LANE, closed) else row for row in rows))
+    assert {task.id[-1] for task in tasks if found.base.tasks[task.id].state is State.DONE} == {closed}
