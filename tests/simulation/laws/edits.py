@@ -40,7 +40,7 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     titles = {typed.value for typed in story.typed if typed.field == "title"}
     if called(now.title) not in titles:
         raise Violation("L10", f"{copy} is called {now.title!r} by our edit, and nobody ever called it so: {titles}")
-    if now.text != before.text and is_for_customers(facts.stage, copy) and not _is_late(facts, story, copy):
+    if now.text != before.text and is_for_customers(facts.stage, copy) and not _is_brought_back(facts, story, copy):
         raise Violation("L10", f"the text of {copy} goes to a customer, and was changed by us")
     markers = [len(MARKER.findall(task.text)) for task in (before, now)]
     if markers[1] > 1 or (markers[1] > markers[0] and copy in facts.by_people):
@@ -59,10 +59,11 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
             _overwrites(facts, story, copy, field, old, new)
 
 
-def _is_late(facts: Facts, story: Story, copy: Copy) -> bool:
-    """Whether a late request brings back the text that the copy had before people typed another one there."""
-    texts = [one for one in story.typed if one.copy == copy and one.field in {"title", "body"} and not one.made]
-    return facts.stage.arriving and bool(texts)
+def _is_brought_back(facts: Facts, story: Story, copy: Copy) -> bool:
+    """Whether the text is that of before, as our request came late, or people typed another one since our read."""
+    texts = [one.at for one in story.typed if one.copy == copy and one.field in {"title", "body"} and not one.made]
+    read_at = facts.task_read_at.get(copy)
+    return bool(texts) and (facts.stage.arriving or (read_at is not None and max(texts) >= read_at))
 
 
 def _is_repeated(facts: Facts, before: SeenTask, now: SeenTask) -> bool:
