@@ -116,6 +116,7 @@ class Agreement:
     def _elsewhere(self, mine: list[Record]) -> list[tuple[str, Record, Record, Record]]:
         """Return the keys that lead outside the link: (key, its record, the link's record there, the other record)."""
         found = []
+        # A link has at most one record of each CRM.
         here = {record.system: record for record in mine}
         for record in mine:
             for key in (*record.phones, *record.emails):
@@ -147,6 +148,7 @@ class Agreement:
             emails = tuple(key for key in left if not key.startswith("+"))
             shown = [*shown, Record("", "", phones=phones, emails=emails)]
         reached, rest = shown[:1], shown[1:]
+        # `reached` grows while it is walked, until nothing more is connected to it.
         for one in reached:
             still: list[Record] = []
             for other in rest:

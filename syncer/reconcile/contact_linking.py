@@ -68,6 +68,8 @@ def link_records(
             for link in {links[key] for key in group if key in links}:
                 broken.pop(link, None)
             broken |= _broken(agreement, {name: group})
+    # Linking may doubt the same records by the same keys. That is told once, as the contradiction, which names the
+    # link.
     told = {(found.records, found.keys) for found in broken.values()}
     doubts = [doubt for doubt in work.ambiguities() if (doubt.records, doubt.keys) not in told]
     linked.ambiguities = (*doubts, *(broken[link] for link in sorted(broken)))

@@ -59,6 +59,7 @@ class Excess:
         if self.completions > self.limits.completions:
             options.append(f"--allow-completions {self.completions}")
         if self.edits > self.limits.edits or self.shift is not None:
+            # One number allows both: the edits that are planned, and the copies that show the shift.
             options.append(f"--allow-edits {max(self.edits, self.shift.edited if self.shift is not None else 0)}")
         how = f"look at it with: syncer plan; then allow it once with: syncer sync --once {' '.join(options)}"
         if self.shift is not None:

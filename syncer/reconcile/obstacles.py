@@ -41,6 +41,8 @@ def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str
     """Return a hash of what a rejected write depended on. When it changes, the write is tried again."""
     mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
+    # Left out if empty, so that what was refused before assignees were synced keeps its fingerprint and is not sent
+    # again.
     assigned = (task.assignee,) if task.assignee else ()
     parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records, *assigned)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
@@ -98,6 +100,7 @@ class Obstacles:
             return Obstacle(Reason.NOT_COMPLETABLE)
         if replica.sequence and not capabilities.completes_sequences:
             return Obstacle(Reason.SEQUENCE_READ_ONLY)
+        # Whose contact it is now does not matter: a copy of a finished task is closed wherever it stands.
         return self._unusable(replica.system) or self._behind(task)
 
     def to_show(self, task: Task, system: str, replicas: list[Replica]) -> Obstacle | None:
@@ -107,6 +110,8 @@ class Obstacles:
             words = f"{self._policy.crm(system)} task {gone.remote_id} no longer exists"
             return Obstacle(Reason.REPLICA_MISSING, words, attention=True)
         if any(replica.state in (ReplicaState.DONE, ReplicaState.CANCELLED) for replica in replicas):
+            # A cancelled copy of an open task means that `cancelled = "keep"` is set. Whoever cancelled it there does
+            # not want another one.
             return Obstacle(Reason.CLOSED_THERE)
         if task.kind not in self._capabilities[system].creates:
             return Obstacle(Reason.NOT_SUPPORTED)
@@ -131,6 +136,7 @@ class Obstacles:
     def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
         """Return what earlier attempts mean for this operation."""
         last = self._base.latest(slot)
+        # A create that was done is needed again if a newer task has closed its copy since.
         if last is None or last.state is OpState.DONE:
             return Tried(free=True)
         if last.is_unsettled:
@@ -139,6 +145,7 @@ class Obstacles:
             return self._parked(task, last, contact)
         waits = last.not_before is not None and self._is_ahead(last.not_before)
         if last.failures >= FAILURES_UNTIL_ATTENTION:
+            # People are told, and the attempts go on, so nobody has to come back when the cause is gone.
             return Tried(not waits, Obstacle(Reason.FAILING, self._in_words(last), attention=True))
         return Tried(not waits, Obstacle(Reason.RETRY_LATER, last.words) if waits else None)
 
@@ -167,6 +174,7 @@ class Obstacles:
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if the person's tasks there were not read, so that a copy may exist."""
+        # The CRM that lists tasks contact by contact has lanes, and a lane that was not read waits (`plan_lane`).
         if self._capabilities[system].lists_tasks is not ListsTasks.ALL:
             return None
         seen, contact = self._seen.get(system), self.contact(task, system)
@@ -181,6 +189,7 @@ class Obstacles:
     def _whose(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if the person's contacts contradict each other, or if there is no contact to write to."""
         doubt = self._contradicted.get(task.contact)
+        # A task that we closed there by mistake goes back to the contact that it was on, whoever the other records are.
         if doubt is not None and not (task.put_back and task.origin == system):
             return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
         return self._no_contact(task, system) if self.contact(task, system) is None else None

@@ -224,6 +224,7 @@ class _Conclusion:
             body=first.body,
             due=due,
             due_synthetic=first.due is None,
+            # A marker names the origin, even if that was not read or is gone.
             origin=group.task.partition(":")[0] if group.marked else first.system,
             assignee=inputs.policy.users.get((first.system, first.assignee or "")),
             notify_at=first.notify_at,

@@ -91,18 +91,14 @@ class FieldMerge:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    side: Side | None
+    side: Side
     value: Value
     at: datetime | None
 
     @property
-    def place(self) -> str:
-        return self.side.place if self.side is not None else ""
-
-    @property
     def rank(self) -> tuple[bool, bool, datetime, bool, str]:
-        origin = self.side is not None and self.side.origin
-        return (origin and self.at is None, self.at is not None, self.at or _NEVER, origin, self.place)
+        origin = self.side.origin
+        return (origin and self.at is None, self.at is not None, self.at or _NEVER, origin, self.side.place)
 
 
 def is_changed(task_field: TaskField, side: Side) -> bool:
@@ -129,24 +125,25 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     new = best.value if best is not None and taken else value
     typed = any(side.same(side.now, new) for side in changed)
     lost = tuple(
-        Lost(change.place, change.value, best.place, change.at)
+        Lost(change.side.place, change.value, best.side.place, change.at)
         for change in changes
-        if best is not None and change.side is not None and not _alike(change, best)
+        if best is not None and not _alike(change, best)
     )
     owed = {side.place: _owed(side, new, typed=typed, changed=side in changed) for side in sides}
-    winner = best.place if best is not None and taken else None
+    winner = best.side.place if best is not None and taken else None
     return FieldMerge(new, winner, tuple(side.place for side in changed), owed, lost)
 
 
 def _pending(value: Value, sides: list[Side]) -> list[_Change]:
-    """Return the change that the task took before and that not every copy has yet: wherever it was typed, and when."""
-    typed = [_Change(side, value, side.since) for side in sides if side.typed and side.same(side.base, value)]
-    return typed or [_Change(None, value, None)]
+    """Return the change that the task took before and that not every copy has yet: wherever it was typed, and when.
+
+    There is none if nobody typed the task's value. Then it gives way to every change.
+    """
+    return [_Change(side, value, side.since) for side in sides if side.typed and side.same(side.base, value)]
 
 
 def _alike(one: _Change, other: _Change) -> bool:
-    sides = [change.side for change in (one, other) if change.side is not None]
-    return one is other or any(side.same(one.value, other.value) for side in sides)
+    return one is other or any(change.side.same(one.value, other.value) for change in (one, other))
 
 
 def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:

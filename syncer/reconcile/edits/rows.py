@@ -62,4 +62,5 @@ def in_turn(
     if can.lists_texts or not {TaskField.TITLE, TaskField.BODY} & set(edits):
         return []
     there = [row for row in rows if row.key in base.replicas and row.mirrored]
+    # The ids after `last`, then from the start again. As in `Reading.number`, a longer id is the higher one.
     return sorted(there, key=lambda row: (row.number <= (len(last), last), row.number))
