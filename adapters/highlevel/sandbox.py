@@ -229,6 +229,7 @@ class HighLevelSandbox(Contacts, Sandbox):
                 return self._task_reply(self._put_task(task.id, **changes))
             case ("DELETE", task_id):
                 self._put_task(self._task(contact, task_id).id, deleted=True)
+                # HighLevel spells it so.
                 return json_reply(200, {"succeded": True})
         raise _no_route(call)
 

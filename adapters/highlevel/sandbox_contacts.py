@@ -67,6 +67,7 @@ class Contacts:
         if body.page is not None and body.search_after is not None:
             raise Refusal(422, ["page and searchAfter must not be used together"])
         page = body.page or 1
+        # What lies beyond can be read with `searchAfter` only.
         if page * body.page_limit > PAGE_REACH:
             raise Refusal(422, [f"page reaches the first {PAGE_REACH} records only"])
         moment = self.clock() - self.contact_lag
@@ -93,6 +94,7 @@ class Contacts:
         """Create a contact. If duplicates are not allowed, an existing contact is named and not changed."""
         self._own_location(body.location_id)
         if not body.email and not body.phone:
+            # The published document requires only the location. In practice an upsert without both is refused.
             raise Refusal(400, "email or phone is required")
         found = self._lookup(body.email or "", body.phone or "")
         if found and self.duplicates_refused:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from adapters.highlevel.sandbox_store import make_id, refusal
 from adapters.sandbox import Call, Reply, json_reply
 
+# A second less than a day, as documented.
 LIFETIME: Final = timedelta(seconds=86_399)
 GRACE: Final = timedelta(seconds=30)
 """In this time a used refresh token gives the same answer again."""

@@ -99,6 +99,7 @@ class ReplySandbox(Sandbox):
             return problem.reply
 
     def _authorized(self, call: Call) -> bool:
+        # Older pages of the documentation show the first header, and newer ones the second.
         by_key = call.headers.get("x-api-key") == self.api_key and self.auth != "bearer"
         by_bearer = call.headers.get("authorization") == f"Bearer {self.api_key}" and self.auth != "x-api-key"
         return by_key or by_bearer
@@ -122,6 +123,7 @@ class ReplySandbox(Sandbox):
             case "POST", ["filter"]:
                 return self._page(call, self._filtered(fields(call)), self._row)
             case "POST", []:
+                # The status of this answer is not documented.
                 made = self._whole(self._create(fields(call)))
                 return json_reply(201, self.told(made, lambda: map(self._whole, self.tasks())))
             case "GET", [task_id]:
@@ -141,6 +143,7 @@ class ReplySandbox(Sandbox):
             case "POST", ["filter"]:
                 term = str(fields(call).get("searchTerm") or "")
                 found = [contact for contact in self._contacts.values() if contact.has(term) or not term]
+                # No other list has a total.
                 return self._page(call, found, SandboxContact.shown, totalCount=len(found))
             case "POST", []:
                 return json_reply(201, self._create_contact(fields(call)).shown())
@@ -178,6 +181,7 @@ class ReplySandbox(Sandbox):
     def _task(self, task_id: str | int) -> SandboxTask:
         task = self._tasks.get(whole_number(str(task_id)) or 0)
         if task is None:
+            # It may also mean that the key must not see the task. The code is a guess, by the documented form.
             raise Problem(404, "task.notFound", f"Task {task_id} was not found")
         return task
 
@@ -198,6 +202,7 @@ class ReplySandbox(Sandbox):
     def _create(self, sent: Mapping[str, Any]) -> SandboxTask:
         if sent.get("contactId") is not None and whole_number(str(sent["contactId"])) not in self._contacts:
             raise invalid("/contactId", "is no contact")
+        # A create names no assignee: the task goes to the user of the key.
         task = new_task(sent, self.words, task_id=self._last_id + 1, user_id=self.user_id, now=self.clock())
         self._tasks[self._new_id()] = task
         self._store(task, task.template["body"], task.due_to)
@@ -236,6 +241,7 @@ class ReplySandbox(Sandbox):
         if task.task_type not in {"ManualEmail", "Sms"}:
             raise Problem(400, "task.cannotExecute", "only manual e-mails and SMS can be executed")
         self._finish(task)
+        # The real CRM sends the message now.
         self.executed.append(str(task.id))
         return task
 
@@ -245,6 +251,7 @@ class ReplySandbox(Sandbox):
         task.finish(self.clock(), self._contact_of(task))
 
     def _searched(self, query: Mapping[str, str]) -> list[SandboxContact]:
+        # A phone number is no parameter here. Only the filter finds it, as a part of any field.
         wanted = {
             field: query[name] for name, field in (("email", "email"), ("linkedIn", "linkedInUrl")) if name in query
         }
@@ -290,6 +297,7 @@ class ReplySandbox(Sandbox):
 
     def person_deletes_contact(self, contact: str) -> None:
         """Somebody deletes a contact. Its tasks stay, without a contact."""
+        # What becomes of the tasks is not documented.
         gone = self._contacts.pop(self._contact(contact).id)
         for task in self._tasks.values():
             if task.contact_id == gone.id:

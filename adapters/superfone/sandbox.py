@@ -185,6 +185,7 @@ class SuperfoneSandbox(Organisation, Sandbox):
             raise _Refusal(400, "notify_at must be in the future and not after due_date")
 
     def _complete(self, lead: int) -> Any:
+        # The request names no task. A newer reminder is closed in place of the task that was meant.
         newest = next(iter(self.open_tasks(lead)), None)
         if newest is None:
             raise _Refusal(400, "No open task found for this lead")

@@ -160,6 +160,7 @@ class Organisation:
         if not self.auto_complete or task.type == REMINDER:
             return
         for sibling in list(self._siblings(task)):
+            # Nothing in the task tells that nobody did it: it looks like one that a person completed.
             actor = task.created_by if self.sibling_actor else sibling.updated_by
             closed = replace(sibling, open=False, updated_at=task.created_at, updated_by=actor)
             self._tasks[task.lead][sibling.id] = closed

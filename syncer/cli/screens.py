@@ -164,6 +164,7 @@ def harmless(value: Any) -> Any:
 
 def complain(text: str) -> None:
     """Print an error message on standard error."""
+    # Redacted as a whole first, because a secret may have a line break in it.
     lines = [clean(line) for line in redact(text).splitlines() or [""]]
     if sys.stderr.isatty():
         from syncer.cli.terminal import wrapped
@@ -272,6 +273,7 @@ def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str 
         part for part in (short(item.get("title") or ""), item.get("contact")) if part
     )
     task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
+    # A report gives an item without a detail the sentence of its reason. Here that stands above the items already.
     detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)
     return ": ".join(part for part in (label_of(item["system"]), about) if part)

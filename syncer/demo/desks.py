@@ -157,7 +157,10 @@ class Desk(ABC):
 
 
 class SuperfoneDesk(Desk):
-    """People in Superfone. A new task closes the lead's other ones, as documented."""
+    """People in Superfone. Their new task closes the lead's other ones.
+
+    This is documented only of tasks that the API creates.
+    """
 
     system = "superfone"
 

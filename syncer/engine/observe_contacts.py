@@ -19,6 +19,7 @@ from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, look
 CONTACTS_EVERY = timedelta(seconds=30)
 """Contacts are listed again after this time for each page but the first, so a small list is read in every run."""
 MISSING_RECHECK = timedelta(minutes=10)
+"""A contact that a search did not find is searched for again after this time: people may have added it since."""
 AT_ONCE = 100
 """How many answers to lookups are stored together. Answers lost with a process are asked for again."""
 RECHECKS = 50

@@ -140,6 +140,7 @@ def _wanted(context: RunContext, rows: tuple[Reading, ...]) -> list[Reading]:
     """Return the rows to be read by themselves. A place that a marker names is read, no matter when it was closed."""
     unknown = [row for row in rows if not row.whole and row.mirrored and row.key not in context.base.replicas]
     always = [row for row in unknown if row.state is State.OPEN or row.key in context.named]
+    # We never create a task of a sequence, so a closed one is nobody's copy.
     closed = [row for row in unknown if not (row.state is State.OPEN or row.key in context.named or row.sequence)]
     closed.sort(key=lambda row: row.number, reverse=True)
     return [*always, *closed[:CLOSED_READ]]

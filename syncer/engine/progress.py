@@ -18,6 +18,7 @@ Rates = Sequence[Rate]
 
 def least_seconds(requests: int, rates: Rates) -> float:
     """Return the least seconds that this number of requests takes. All rates apply at the same time."""
+    # As many as a rate allows are sent at once. Only what exceeds that takes time.
     return max((max(requests - 1, 0) // rate.requests * rate.seconds for rate in rates), default=0.0)
 
 

@@ -144,7 +144,8 @@ def _describe(remote_id: str | None, detail: str, received: str) -> str:
 
 
 def _with_people(context: RunContext, item: Item) -> Item:
-    """Return the report with the name of each person whose id it contains."""
+    """Return the item with the name of each person whose contact its sentence names."""
+    # Other sentences name tasks in this form, and a task may have the number of somebody's contact.
     if item.reason is not Reason.AMBIGUOUS_CONTACT:
         return item
 
@@ -197,6 +198,7 @@ def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName
     items = tuple(items)
     wanted = {item.task for item in items if item.task is not None}
     if unknown := wanted - context.base.tasks.keys():
+        # An incident of a run that was killed may be about a task that is finished by now, and so was not loaded.
         context.ledger.extend(context.base, tasks=unknown)
     people = _people(context) if items else {}
 

@@ -28,7 +28,7 @@ from syncer.reconcile.standing import Standing
 FORMER_SINCE = timedelta(hours=1)
 """How long after a ledger's file was copied a marker with its former id shows that the other file is used, too."""
 LOOP_AFTER = 3
-"""How many equal tasks may be first seen within a day. The next one is taken for a loop with an automation."""
+"""How many equal tasks may be first seen within a day: people do make three. One more is taken for a loop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, W
 from syncer.reconcile.obstacles import Obstacle, Obstacles, PlanInputs
 
 ORDER: Final = (Action.COMPLETE, Action.EDIT, Action.CREATE)
-"""The order in which operations are sent."""
+"""The order in which operations are sent. A completion must not wait for the hundreds of creates of a first sync."""
 
 
 @dataclass(frozen=True, slots=True)

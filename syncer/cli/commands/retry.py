@@ -24,6 +24,7 @@ def retry(session: Session, reference: str | None) -> int:
     def work(account: Account) -> Exit:
         with Ledger.open(account.ledger_url, name=account.name) as ledger:
             task = None if meant is None else meant.find(ledger, account.zone)
+            # With several account files, the task may be in another one's ledger.
             if meant is not None and task is None:
                 return Exit.DONE
             found.append(account.name)

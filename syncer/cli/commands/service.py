@@ -89,6 +89,7 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
         "Restart=on-failure",
         "RestartSec=30",
         "RestartPreventExitStatus=2 4",
+        # A daemon that is asked to stop ends with these, and that is no failure.
         "SuccessExitStatus=130 143",
         # Longer than `signals.LAST_MOMENT`, so that systemd never has to kill it.
         "TimeoutStopSec=15",
@@ -125,6 +126,7 @@ def property_list(command: Sequence[str], accounts: Sequence[Account]) -> str:
 def _program() -> list[str]:
     """Return the command of this program with its absolute path."""
     name = Path(sys.argv[0])
+    # Started with `python -m`, it has no command of its own.
     found = shutil.which(name) if name.name != "__main__.py" else None
     return [str(Path(found).absolute())] if found else [sys.executable, "-m", "syncer"]
 

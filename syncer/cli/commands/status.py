@@ -53,6 +53,7 @@ class _Standing:
         """Return until when a CRM is synced: what happened there before is copied, or waits, or needs attention."""
         for run in self.runs:
             found = run.report.get("connections", {}).get(system)
+            # A run that was stopped may have read the CRM, and has copied nothing or not everything.
             if found is not None and found["state"] == "ok" and run.status != "stopped":
                 return run.started_at
         return None
@@ -109,6 +110,7 @@ def _as_json(standing: _Standing) -> dict[str, Any]:
         "under_way": {"run": under_way.id, "started_at": as_instant(under_way.started_at)} if under_way else None,
         "broken_off": standing.broken_off.as_json() if standing.broken_off else None,
         "last_run": _run_as_json(last) if last else None,
+        # Unknown while one CRM was never read: whoever watches this number must not see that of the others.
         "lag_s": max(known) if known and len(known) == len(lags) else None,
         "lags_s": lags,
         "tasks": standing.counts.tasks,

@@ -91,6 +91,7 @@ def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy
         if field not in policy.edits or field not in can.shows:
             continue
         old, new = shown(replica, field), value_in(replica.system, task, field, policy)
+        # Without a value nothing is written: the CRM may not have this user.
         if new is not None and not (is_known(replica, field) and can.alike(field, old, new)):
             found.append(Change(field, old, new))
     return tuple(found)
@@ -136,6 +137,7 @@ def _take_field(work: Merging, task_id: str, field: TaskField, read: Mapping[tup
         if place in merged.changed:
             now = with_typed(now, {field}, at[place])
             if copy.state is ReplicaState.OPEN:
+                # The guard compares this number with that of the open copies.
                 work.edited[copy.system, field] += 1
         work.put_replica(now)
     _tell(work, task, field, merged, copies)
