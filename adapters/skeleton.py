@@ -32,11 +32,11 @@ STEPS: Final = {
     "edit_task": "read the task, change the wanted fields in one write, and nothing else; or do not declare `edits`",
     "check": "try by one harmless read each what a run needs, and say what to do where it fails; raise nothing",
 }
-"""What is to be written, in the order of work, and what each is to do."""
+"""The methods in the order in which they are best written, each with what it has to do."""
 
 
 class Unwritten(NotImplementedError):
-    """Something of an adapter that is still to be written; the message says what it is to do."""
+    """A method of an adapter is not written yet. The message says what it has to do."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"write `{name}`: {STEPS[name]}")

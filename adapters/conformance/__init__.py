@@ -1,12 +1,11 @@
-"""What the author of an adapter runs: every promise of the adapter contract, held against a sandbox.
+"""The tests that the author of an adapter runs: each promise of the adapter contract, tried with a sandbox.
 
-Subclass `AdapterConformance` in a test module and say how to make a `Bench`; the names of the tests that fail tell
-what is missing. What the adapter declares is tested against what it does, as far as one sandbox can tell: how often
-contacts are looked for, and how far a list is behind, is taken on trust. All of it happens in virtual time, without
-sockets.
+Subclass `AdapterConformance` in a test module, and define how to make a `Bench`. The names of the failing tests tell
+what is missing. What the adapter declares is compared with what it does, as far as one sandbox can show it. How often
+contacts are searched for and how far a list lags cannot be tested. Everything happens in virtual time, without sockets.
 
-`WholeRuns` are trials of the engine between the author's CRM and a second one: for them, and for nothing else in
-``adapters``, the engine may be imported here. This package needs pytest, so that no adapter imports it.
+`WholeRuns` are trials of the engine between the author's CRM and a second one. Only for them may a module of
+``adapters`` import the engine. This package needs pytest, so no adapter may import it.
 """
 
 from __future__ import annotations

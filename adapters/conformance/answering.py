@@ -1,4 +1,4 @@
-"""Trials of answers that came, and are not what was asked for: nothing is concluded from them."""
+"""Trials of answers that are not about what was asked. Nothing may be concluded from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from syncer.domain.model import Record
 _SHAPES: Final = (b"", b"{}", b"[]", b"null", b"17", b'"ok"')
 _REFUSALS: Final = (400, 404, 409, 422)
 _PAGES: Final = (302, 400, 401, 403, 404, 422, 502)
-# In the very words that mean a missing item: only the form tells that it is not the CRM's.
+# It has the words that mean a missing item. Only its form tells that it is not the CRM's answer.
 _PAGE: Final = b"<html><body>404 Not Found: lead not found, task not found, contact not found</body></html>"
 _MOST_CALLS: Final = 60
 _WHOLE: Final = ("list_tasks", "list_contacts", "identity")
@@ -51,7 +51,7 @@ def _keep(kept: list[Reply], _call: Call, reply: Reply) -> None:
 
 
 async def _is_bare(bench: Bench, read: Callable[[], Awaitable[object]]) -> bool:
-    """Whether the CRM answers this with an array, and nothing around it."""
+    """Whether the CRM answers this with a bare array, and not with an object that contains one."""
     kept: list[Reply] = []
     bench.sandbox.after = partial(_keep, kept)
     await read()
@@ -64,7 +64,7 @@ class AnswerTrials(Trials):
 
     @trial
     async def test_an_answer_without_content_is_no_answer(self, bench: Bench) -> None:
-        """Nothing readable is not the same as nothing there."""
+        """An answer that shows nothing does not mean that there is nothing."""
         contact = somebody(bench)
         reads = reads_of(bench, contact, some_tasks(bench, contact)[0])
         bare = [name for name, read in reads.items() if await _is_bare(bench, read)]
@@ -83,7 +83,7 @@ class AnswerTrials(Trials):
     @pytest.mark.parametrize("status", _REFUSALS)
     @trial
     async def test_a_read_that_is_refused_gives_nothing(self, bench: Bench, status: int) -> None:
-        """A list, or an account, that is not where it should be is a bad answer: only single things can be missing."""
+        """Only single items can be missing. A refused list, or a refused account, is an error."""
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
         reads = {**reads_of(bench, contact, task), "identity": bench.adapter.identity}
@@ -148,7 +148,7 @@ class AnswerTrials(Trials):
 
     @trial
     async def test_the_answer_about_another_task_is_not_believed(self, bench: Bench) -> None:
-        """Proxies mix answers up: what another task says closes nothing."""
+        """A proxy may mix up answers. What the answer says of another task must not close this one."""
         if not bench.adapter.capabilities.gets_task:
             pytest.skip("there is no reading of one task")
         contact = somebody(bench)
@@ -163,7 +163,7 @@ class AnswerTrials(Trials):
 
     @trial
     async def test_a_list_that_goes_round_comes_to_an_end(self, bench: Bench) -> None:
-        """A CRM that gives its first page for ever must not hold a run for ever."""
+        """A CRM may return its first page again and again. A run must end all the same."""
         contact = somebody(bench)
         some_tasks(bench, contact, 2 * bench.page + 1)
         first: list[Reply] = []
@@ -180,7 +180,7 @@ class AnswerTrials(Trials):
 
     @trial
     async def test_a_contact_that_is_there_is_no_answer_about_another(self, bench: Bench) -> None:
-        """A look-up that answers with somebody else joins strangers."""
+        """A look-up whose answer is about somebody else would join two strangers."""
         somebody(bench)
         for name, key in (("email", EMAIL), ("phone", PHONE)):
             if name not in bench.adapter.capabilities.contact_keys:

@@ -1,4 +1,4 @@
-"""What a trial works with: an adapter, the sandbox behind it, and the hands of a person in that sandbox."""
+"""What a trial works with: an adapter, the sandbox behind it, and the actions of people in that sandbox."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Bench(ABC):
     most rows that the sandbox puts on one page of tasks or contacts, and 0 where the CRM has no pages: make it small.
     ``no_task`` and ``no_contact`` are well-formed ids that nothing has.
 
-    What a CRM does not have is left empty, and the trials of it are skipped: ``type_field`` is the JSON field that has
-    a task's type, ``strange_types`` are values that its documentation does not have; ``contact_fields`` those that
-    have whose task it is, in the list of all tasks; ``deleted_field`` the one that says, by true, that a task which is
-    still sent is deleted; ``user`` the id of a user to whom tasks can be given.
+    What a CRM does not have is left empty, and its trials are skipped. ``type_field`` is the JSON field with a task's
+    type, and ``strange_types`` are values that the documentation does not have. ``contact_fields`` are the fields that
+    name the contact in the list of all tasks. ``deleted_field`` is true in deleted tasks that are still sent. ``user``
+    is the id of a user to whom tasks can be assigned.
 
-    ``keys`` are the keys that a contact can have. ``key_in_address`` says that the CRM takes its key in the address
-    alone; then it stands in the logs of every server on the way.
+    ``keys`` are the keys that a contact can have. ``key_in_address`` is true if the CRM accepts its API key in the
+    address only. Then the key gets into the logs of every server on the way.
     """
 
     state_field: str
@@ -63,11 +63,11 @@ class Bench(ABC):
 
     @abstractmethod
     def add_contact(self, name: str, email: str, phone: str) -> str:
-        """Somebody adds a contact with these keys, kept as they are written here; its id."""
+        """Somebody adds a contact with these keys, which are stored as given. Returns its id."""
 
     @abstractmethod
     def add_task(self, contact: str, kind: Kind, due: datetime, title: str) -> str:
-        """Somebody adds an open task, closing no other one by it; its id. The due is as the CRM can keep it."""
+        """Somebody adds an open task, which closes no other one. Returns its id. The due is kept as the CRM can."""
 
     @abstractmethod
     def complete(self, task: str) -> None:
@@ -86,7 +86,7 @@ class Bench(ABC):
         raise NotImplementedError
 
     def add_task_of_day(self, contact: str, day: date, title: str) -> str:
-        """Somebody adds an open task that is due on a day, without a time; leave it out where no due is a day."""
+        """Somebody adds an open task that is due on a day, without a time. Do not override this if no due is a day."""
         raise NotImplementedError
 
     @property
@@ -96,7 +96,7 @@ class Bench(ABC):
 
     @property
     def writes(self) -> list[Call]:
-        """Those of them that would change something."""
+        """The requests that would change something."""
         return [call for call in self.calls if self.sandbox.is_write(call)]
 
     def open_tasks(self) -> set[str]:

@@ -196,7 +196,7 @@ class EditingTrials(Trials):
 
     @trial
     async def test_what_is_read_twice_is_the_same(self, bench: Bench) -> None:
-        """Of each field, also in the list; and one due is the same with fractions of a second and without."""
+        """This holds for each field, also in the list. Fractions of a second do not make another due."""
         kind, contact = a_kind(bench), somebody(bench)
         made = await bench.adapter.create_task(draft(contact, kind))
         same = bench.adapter.capabilities.alike

@@ -64,7 +64,7 @@ _NEVER_SENT: Final = (Fault.NO_CONNECTION, Fault.THROTTLED)
 
 
 def _texts(error: BaseException | None) -> Iterator[str]:
-    """All that an error says, and what led to it."""
+    """Yield all texts of an error and of the errors that caused it."""
     while error is not None:
         yield from (str(error), repr(error), *getattr(error, "__notes__", ()))
         if isinstance(error, AdapterError):
@@ -176,7 +176,7 @@ class FailureTrials(Trials):
 
     @trial
     async def test_no_error_tells_a_secret(self, bench: Bench) -> None:
-        """A CRM, or a proxy before it, may well repeat what it was sent."""
+        """A CRM, or a proxy in front of it, may repeat in its answer what it was sent."""
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
         for answer in _indiscreet(bench.secrets):
@@ -207,7 +207,7 @@ class FailureTrials(Trials):
 
 
 def _written(secret: str) -> tuple[str, ...]:
-    """A secret in the notations in which something may well repeat it."""
+    """A secret in the notations in which an answer may repeat it."""
     content = secret.encode()
     return (secret, b64encode(content).decode(), content.hex(), "".join(f"%{byte:02X}" for byte in content))
 

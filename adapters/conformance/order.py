@@ -1,4 +1,4 @@
-"""What of an adapter is to be written next, found by calling it."""
+"""Find out which method of an adapter is to be written next, by calling each of them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CALLS: Final[dict[str, Call]] = {
 
 
 def _is_declared(name: str, can: Capabilities) -> bool:
-    """Whether this has to be there at all."""
+    """Whether the adapter must have this method."""
     declared = {
         "list_contacts": can.lists_contacts,
         "get_contact": can.lists_contacts,
@@ -56,9 +56,9 @@ def _is_declared(name: str, can: Capabilities) -> bool:
 
 
 async def missing_in(bench: Bench) -> str:
-    """The first step of which nothing is written, and what it is to do; empty where all are.
+    """Return the first method that is not written yet and what it has to do, or an empty text if all are written.
 
-    The bench is used up by it.
+    The bench cannot be used after that.
     """
     adapter = bench.adapter
     if not hasattr(adapter, "wire"):

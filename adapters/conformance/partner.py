@@ -16,7 +16,7 @@ SYSTEM = "partner"
 
 
 class PartnerWire:
-    """Counts; there is nothing to wait for."""
+    """Counts requests. There is no budget to wait for."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -37,7 +37,7 @@ class PartnerWire:
         self._fence = fence
 
     def count_write(self) -> None:
-        """One write, about to be carried out."""
+        """Count a write that is about to be carried out."""
         # As the real client does: a run that has lost its lease must write nothing here, either.
         self._fence()
         self.writes += 1

@@ -77,7 +77,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_a_list_has_no_task_twice_though_it_moves(self, bench: Bench) -> None:
-        """A task that is made while the pages are read moves the rows of those that follow."""
+        """A task that is created while the pages are read moves the rows of the following pages."""
         contact = somebody(bench)
         tasks = some_tasks(bench, contact, 2 * bench.page + 1)
         late: list[str] = []
@@ -94,7 +94,7 @@ class ReadingTrials(Trials):
     @pytest.mark.parametrize("seen", [0, -1], ids=["oldest", "newest"])
     @trial
     async def test_a_list_loses_no_task_though_another_leaves_it(self, bench: Bench, seen: int) -> None:
-        """A task that is closed while the pages are read moves the rows of those that follow, out of sight perhaps."""
+        """A task that is closed while the pages are read moves later rows, perhaps to a page that was read already."""
         contact = somebody(bench)
         tasks = some_tasks(bench, contact, 2 * bench.page + 1)
         left: list[str] = []
@@ -123,7 +123,7 @@ class ReadingTrials(Trials):
     @pytest.mark.parametrize("fault", _BREAKS, ids=str)
     @trial
     async def test_a_list_that_breaks_off_is_no_list(self, bench: Bench, fault: Fault) -> None:
-        """The first page was read; whatever happens to the second, none of it may be taken for the whole."""
+        """If the second page fails, the first one must not be taken for the whole list."""
         contact = somebody(bench)
         some_tasks(bench, contact, 2 * bench.page + 1)
         # Without pages, it is the only answer that breaks off.
@@ -204,7 +204,7 @@ class ReadingTrials(Trials):
 
     @trial
     async def test_a_due_that_is_a_day_is_the_last_minute_of_that_day(self, bench: Bench) -> None:
-        """In the account's time zone: so it equals tasks of that day elsewhere, and is overdue only after that day."""
+        """In the account's time zone. So it agrees with tasks of that day elsewhere, and is overdue only after it."""
         contact = somebody(bench)
         tomorrow = in_hours(24).date()
         task = ""

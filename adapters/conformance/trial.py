@@ -52,7 +52,7 @@ class Trials(ABC):
         """An adapter in front of an empty sandbox whose clock is ``self.now``; called inside the running loop."""
 
     async def to_write_next(self) -> str:
-        """What of the adapter is to be written next, with what it is to do; empty where nothing is missing."""
+        """Return the next method to write and what it has to do, or an empty text if none is missing."""
         bench = self.make()
         kind = type(bench.adapter)
         # Once for each class, because it takes a call of every method.
@@ -62,13 +62,13 @@ class Trials(ABC):
 
 
 _missing: Final[dict[type[Adapter], str]] = {}
-"""By class of adapters, what is to be written next."""
+"""By class of adapter: what `missing_in` returned."""
 
 
 def trial(
     test: Callable[Concatenate[_Any, Bench, P], Coroutine[Any, Any, None]],
 ) -> Callable[Concatenate[_Any, P], None]:
-    """Make an asynchronous test of a bench a plain test, which fails, too, if a log line tells a secret."""
+    """Turn an asynchronous test with a bench into a plain test. It also fails if a log line contains a secret."""
 
     async def main(trials: _Any, *args: P.args, **kwargs: P.kwargs) -> None:
         # Every other failure would only say again that this is missing.
@@ -102,7 +102,7 @@ def need(truth: object, words: str) -> None:
 
 
 async def error_of(work: Awaitable[object]) -> AdapterError | None:
-    """The adapter's error, ``None`` for an answer; anything else is a bug and goes through."""
+    """Return the adapter's error, or ``None`` if it answered. Any other exception is a bug and is not caught."""
     try:
         await work
     except AdapterError as error:
@@ -111,7 +111,7 @@ async def error_of(work: Awaitable[object]) -> AdapterError | None:
 
 
 async def must_raise(work: Awaitable[object], wanted: type[AdapterError], what: str) -> AdapterError:
-    """Fail unless this ends with that error; the error."""
+    """Return the error. Fail if the work ends in any other way."""
     __tracebackhide__ = True
     error = await error_of(work)
     got = "an answer" if error is None else f"{type(error).__name__}: {error}"
@@ -123,9 +123,9 @@ async def must_raise(work: Awaitable[object], wanted: type[AdapterError], what: 
 async def doubted(
     bench: Bench, name: str, write: Callable[[], Awaitable[Reading]], wanted: type[AdapterError], what: str
 ) -> None:
-    """Fail unless this write, whose answer cannot be read, ends with that error, or with the truth as it was read.
+    """Fail unless a write whose answer cannot be read raises this error, or returns what really happened.
 
-    Some CRMs answer writes with nothing: their adapters read what became of it.
+    Some CRMs answer writes without content. Their adapters read the task to see what happened.
     """
     __tracebackhide__ = True
     before = bench.open_tasks()
@@ -149,7 +149,7 @@ def makes_contacts(bench: Bench) -> None:
 
 
 async def must_not_exist(work: Callable[[], Awaitable[object]], what: str) -> None:
-    """Fail unless the call says that there is no such thing to be had from this CRM."""
+    """Fail unless the call raises `NotImplementedError`."""
     __tracebackhide__ = True
     try:
         await work()
@@ -162,7 +162,7 @@ async def must_not_exist(work: Callable[[], Awaitable[object]], what: str) -> No
 
 @dataclass(slots=True)
 class Trouble:
-    """A fault for the calls that ``hits``, the first ``spared`` left out, ``times`` of them (``None`` is all)."""
+    """A fault of the calls that ``hits`` accepts: of ``times`` of them (``None``: all) after the first ``spared``."""
 
     fault: Fault
     hits: Callable[[Call], bool] = lambda _call: True
@@ -182,7 +182,7 @@ class Trouble:
 def answering(
     sandbox: Sandbox, change: Callable[[Reply], Reply], hits: Callable[[Call], bool] = lambda _call: True
 ) -> Iterator[None]:
-    """Change the sandbox's answers to the calls that ``hits``, on their way."""
+    """Change the sandbox's answers to the calls that ``hits`` accepts. The calls are carried out."""
     handle = sandbox.handle
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox, "handle", lambda call: change(handle(call)) if hits(call) else handle(call))
@@ -191,7 +191,7 @@ def answering(
 
 @contextmanager
 def refusing(sandbox: Sandbox, answer: Reply, hits: Callable[[Call], bool] = lambda _call: True) -> Iterator[None]:
-    """Let the CRM do nothing about the calls that ``hits``, and say this."""
+    """Give this answer to the calls that ``hits`` accepts. The calls are not carried out."""
     handle = sandbox.handle
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox, "handle", lambda call: answer if hits(call) else handle(call))
@@ -199,12 +199,12 @@ def refusing(sandbox: Sandbox, answer: Reply, hits: Callable[[Call], bool] = lam
 
 
 def instead(answer: Reply) -> Callable[[Reply], Reply]:
-    """A change that puts this answer in the place of any."""
+    """A change for `answering`: every answer becomes this one."""
     return lambda _reply: answer
 
 
 def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Reply], Reply]:
-    """A change that puts this value into every field of that name, or into the first one, of a success."""
+    """A change for `answering`: in each success, all fields of that name (or only the first one) get this value."""
 
     def changed(node: Any, left: list[None]) -> Any:
         if isinstance(node, list):
@@ -238,7 +238,7 @@ class SetsField:
 
 
 def in_hours(hours: float) -> datetime:
-    """An instant from now on, to the second and not to the minute."""
+    """An instant so many hours from now. It is not a whole minute."""
     # With seconds, or an adapter that cuts them off would pass.
     return (now() + timedelta(hours=hours)).replace(second=17, microsecond=0)
 
@@ -264,7 +264,7 @@ def a_kind(bench: Bench) -> Kind:
 
 
 def ref(bench: Bench, task: str, contact: str) -> TaskRef:
-    """Where a task is."""
+    """The address of a task."""
     return TaskRef(bench.adapter.system, task, contact)
 
 
@@ -293,7 +293,7 @@ async def the_list(bench: Bench, contact: str) -> Listing[Reading]:
 
 
 async def read_back(bench: Bench, task: str, contact: str) -> Reading:
-    """One task as whole as it can be read; raises `Missing` where it is not there."""
+    """Read one task with everything that can be read of it. Raises `Missing` if it does not exist."""
     if bench.adapter.capabilities.gets_task:
         return await bench.adapter.get_task(ref(bench, task, contact))
     listing = await bench.adapter.list_contact_tasks(contact)
@@ -332,7 +332,7 @@ def writes_of(bench: Bench, contact: str, task: str) -> dict[str, Callable[[], A
 
 
 def hand(work: Callable[[], None], what: str) -> None:
-    """Let a person do something, or skip the test where nobody can."""
+    """Let a person do something, or skip the test if nobody can do it in this CRM."""
     try:
         work()
     except NotImplementedError:

@@ -99,7 +99,7 @@ class WholeRuns(Trials):
 
     @whole
     async def test_what_somebody_wrote_down_in_both_is_one_task(self, world: KitWorld) -> None:
-        """Each keeps the due as it can: seconds, minutes or days."""
+        """Each CRM keeps the due as exactly as it can: to the second, the minute or the day."""
         bench = world.bench
         task = bench.add_task(world.contact, a_kind(bench), in_hours(5), TITLE)
         reading = await read_back(bench, task, world.contact)

@@ -23,7 +23,7 @@ from syncer.ledger import Ledger
 
 _SETTINGS: Final = ConnectionSettings(base_url="https://crm.example", rate=(Rate(1000, 1.0),))
 _RUNS: Final = 5
-"""So many runs are enough for whatever people did before."""
+"""How many runs are enough for anything that people did before."""
 
 
 class KitWorld:
@@ -67,7 +67,7 @@ class KitWorld:
         return report
 
     async def settle(self) -> None:
-        """Run until nothing is left to do; the last run wrote nothing, and has nothing to tell."""
+        """Run until a run writes nothing and reports nothing."""
         told: list[str] = []
         for _ in range(_RUNS):
             before = self.writes
@@ -80,7 +80,7 @@ class KitWorld:
         need(not told, f"after {_RUNS} runs something is left: {told}")
 
     async def lose_ledger(self) -> None:
-        """As if the disk had died; some time passes."""
+        """Delete the ledger, as if the disk had failed, and let some time pass."""
         # With the write-ahead log, or SQLite would bring back what was in it.
         for file in self._folder.glob("acme.db*"):
             file.unlink()

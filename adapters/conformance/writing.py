@@ -45,7 +45,7 @@ def _lane(bench: Bench) -> bool:
 
 
 def _pairs(bench: Bench) -> list[tuple[Kind, Kind]]:
-    """Every kind before every other; where none is exclusive, every kind before its next will do."""
+    """Pairs of kinds, one to be created after the other. If no kind is exclusive, each kind is in two pairs only."""
     kinds = sorted(bench.adapter.capabilities.creates)
     if bench.adapter.capabilities.exclusive:
         return list(product(kinds, kinds))
@@ -53,7 +53,7 @@ def _pairs(bench: Bench) -> list[tuple[Kind, Kind]]:
 
 
 def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
-    """Title, body and marker came back, each in its place."""
+    """Check that title, body and marker were read back, each in its own field."""
     __tracebackhide__ = True
     shown = f"{reading.title}\n{reading.body}"
     need(MARKER_PREFIX not in shown, f"the marker is shown to people: {shown!r}")
@@ -66,12 +66,12 @@ def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
 
 
 def _is_kept(can: Capabilities, due: datetime, wanted: datetime) -> bool:
-    """Whether as much of a due was kept as is declared: a time is lost only where every due is a day."""
+    """Whether a due was kept as exactly as is declared. Only where every due is a day may its time be lost."""
     return can.dues.same(due, wanted) and (can.due_step >= DAY or abs(due - wanted) < can.due_step)
 
 
 def _dues(bench: Bench) -> list[datetime]:
-    """Dues that a CRM may take apart: to the second, late in the evening, and early on the day that follows."""
+    """Dues that show what a CRM keeps: to the second, late in the evening, and early on the following day."""
     zone = bench.adapter.capabilities.due_zone or UTC
     evening = in_hours(5).astimezone(zone).replace(hour=23, minute=48)
     return [in_hours(5), evening, evening + timedelta(minutes=30)]
@@ -115,7 +115,7 @@ class WritingTrials(Trials):
 
     @trial
     async def test_a_due_is_kept_as_declared(self, bench: Bench) -> None:
-        """To the ``due_step``, or as a day of the ``due_zone``: no less, for it moves, and no more, for then say so."""
+        """To the ``due_step``, or as a day of the ``due_zone``. If less is kept, dues move. If more is, declare it."""
         contact = somebody(bench)
         can = bench.adapter.capabilities
         for wanted in _dues(bench):
@@ -175,7 +175,7 @@ class WritingTrials(Trials):
 
     @trial
     async def test_a_create_closes_exactly_what_is_declared(self, bench: Bench) -> None:
-        """Of two tasks of one contact, the second closes the first if both are exclusive, and never else."""
+        """A contact's second task closes the first one if both are exclusive, and only then."""
         exclusive = bench.adapter.capabilities.exclusive
         for number, (first, second) in enumerate(_pairs(bench)):
             contact = bench.add_contact("Asha Rao", f"asha{number}@example.com", f"+9198765{number:05}")
@@ -227,7 +227,7 @@ class WritingTrials(Trials):
 
     @trial
     async def test_a_completion_closes_what_it_addresses(self, bench: Bench) -> None:
-        """The task that is named, or the contact's newest open one: exactly as declared, and nothing else."""
+        """It closes the task that is named, or the contact's newest open one, as declared. It closes nothing else."""
         contact = somebody(bench)
         tasks = []
         for _ in range(3):
@@ -289,7 +289,7 @@ class WritingTrials(Trials):
 
     @trial
     async def test_a_create_of_unknown_outcome_is_in_doubt_or_open(self, bench: Bench) -> None:
-        """We said that it is open; an answer that says something unheard of is not believed to be anything else."""
+        """We created it as open. An answer with an unknown state does not show that it is closed."""
         contact = somebody(bench)
         for value in bench.strange_states:
             with answering(bench.sandbox, with_field(bench.state_field, value), bench.sandbox.is_write):
@@ -304,9 +304,9 @@ class WritingTrials(Trials):
     @pytest.mark.parametrize("lie", ["task", "contact", "due"])
     @trial
     async def test_a_create_that_is_answered_with_another_task_hides_nothing(self, bench: Bench, lie: Lie) -> None:
-        """What the answer says of the id, the contact and the due is for the caller to compare, or it is in doubt.
+        """The reading shows the id, the contact and the due of the answer, so that the caller can compare them.
 
-        The sandbox answers a create with `Sandbox.told`.
+        An adapter that compares them itself raises `InDoubt`. The sandbox answers a create with `Sandbox.told`.
         """
         contact = somebody(bench)
         for whose in (contact, bench.add_contact("Ravi Iyer", "ravi@example.com", "+919876500000")):

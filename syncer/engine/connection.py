@@ -38,6 +38,7 @@ HANGS: Final = 10.0
 """An item without an answer for so many seconds when the time for reading ends counts as failed, so that it comes last
 in the next run."""
 LEAST_WAIT: Final = 0.1
+"""Seconds between two looks at a piece of work, at least: shorter waits would only keep the processor busy."""
 JUST_LISTED: Final = 60.0
 """Seconds for which a list of one contact's tasks may be used for the next step there: the daemon's usual pause."""
 
@@ -110,6 +111,7 @@ class Connection:
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         else:
+            # That a CRM told whose account it is does not show that any task can be read there.
             if not whole or isinstance(what, ReadItem):
                 self._succeeded(what)
             return answer

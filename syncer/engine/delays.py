@@ -21,6 +21,7 @@ def note_delay(context: RunContext, operation: Operation) -> None:
     The time of the cause is the CRM's if it was read in this run, else the time when we first saw it.
     """
     began = (_made_at if operation.action is Action.CREATE else _closed_at)(context, operation) or operation.created_at
+    # Their clock may be ahead of ours, and a delay below zero would mean nothing.
     context.delays.append((operation.system, max(0.0, (context.clock() - began).total_seconds())))
 
 
