@@ -23,7 +23,8 @@ class Failing:
     """An item of a CRM that could not be read in ``failures`` runs in a row, the first of them at ``since``.
 
     ``what`` and ``key`` name the item, as in `syncer.reconcile.reading_list.ReadItem`. ``garbled`` is true if there
-    was an answer that could not be understood. ``words`` is the CRM's own error text.
+    was an answer that could not be understood. ``words`` is the CRM's own error text. ``contact`` is the contact of a
+    task, or empty if it is not known.
     """
 
     system: str
@@ -33,6 +34,7 @@ class Failing:
     since: datetime
     words: str
     garbled: bool = False
+    contact: str = ""
 
     @property
     def place(self) -> tuple[str, str, str]:

@@ -191,7 +191,7 @@ class Connection:
 
     def _failed(self, what: str | ReadItem, failure: Failure) -> None:
         if isinstance(what, ReadItem) and what.what is not What.LIST:
-            self.failed[what.place] = failure
+            self.failed[what.place] = failure._replace(contact=what.contact)
         else:
             trouble = self.seen.unreadable if failure.garbled else self.seen.unreached
             named = what.words if isinstance(what, ReadItem) else what

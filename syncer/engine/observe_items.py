@@ -13,8 +13,8 @@ from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
 from syncer.reconcile.edits.rows import says_something_new
-from syncer.reconcile.failing import is_given_up
-from syncer.reconcile.reading_list import Need, ReadItem, What, told_apart
+from syncer.reconcile.failing import is_given_up, told_apart
+from syncer.reconcile.reading_list import Need, ReadItem, What
 
 
 def lists_all(connection: Connection) -> bool:

@@ -269,6 +269,7 @@ class FailingRow(Row, table=True):
     since: datetime = Field(sa_type=UtcDateTime)
     words: str = Field(sa_type=Words)
     garbled: bool
+    contact: str = Field(sa_type=Words, sa_column_kwargs={"server_default": ""})
 
 
 class CursorRow(Row, table=True):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Collection, Container, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from syncer.domain.base import Base, Changes, Failing
-from syncer.domain.model import Reading
+from syncer.domain.model import Reading, State, Unreadable
 from syncer.domain.operations import Operation
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.reconcile.closures import maybe_superseded
 from syncer.reconcile.reading_list import RUNS_UNTIL_ATTENTION, Place, What, in_words
 
 _LEFT: Final = "it is tried again with every run, behind all others"
@@ -20,12 +21,13 @@ _LEFT: Final = "it is tried again with every run, behind all others"
 class Failure(NamedTuple):
     """How one read failed. ``garbled`` is true if the CRM answered and the answer could not be understood.
 
-    ``forbidden`` is true if the CRM refuses it to this API key.
+    ``forbidden`` is true if the CRM refuses it to this API key. ``contact`` is the contact of a task, if known.
     """
 
     words: str
     garbled: bool = False
     forbidden: bool = False
+    contact: str = ""
 
 
 def failing_after(
@@ -44,7 +46,8 @@ def failing_after(
     for place, failure in failed.items():
         known = before.get(place)
         failures, since = (known.failures + 1, known.since) if known else (1, now)
-        changes.failing[place] = Failing(*place, failures, since, failure.words, garbled=failure.garbled)
+        contact = failure.contact or (known.contact if known else "")
+        changes.failing[place] = Failing(*place, failures, since, failure.words, failure.garbled, contact)
     changes.readable = {place for place in before if place not in failed and (place in answered or place in unwanted)}
     return changes
 
@@ -108,3 +111,33 @@ def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:
         since = f"not read since {failing.since:%Y-%m-%d %H:%M} UTC"
         attention.append(Item(task, system, reason, f"{detail}; {since}; {_LEFT}; see: syncer check"))
     return waiting, attention
+
+
+def told_apart(
+    rows: Iterable[Reading],
+    unreadable: Iterable[Unreadable],
+    window: timedelta,
+    known: Container[tuple[str, str]],
+    *,
+    new: bool,
+) -> list[Reading]:
+    """Return the rows of one contact's tasks that may be used, although others could not be understood.
+
+    A row that could not be understood may be a task whose creation closed another one. So a closed exclusive row is
+    used only if it is newer than all of them and no readable row may have closed it. Open rows are used if they are
+    ``known`` copies, or if ``new`` is true. Nothing may be written in such a lane, because its order and its slot are
+    not known.
+    """
+    rows = list(rows)
+    suspects = {row.remote_id for row in maybe_superseded(rows, window)}
+    newest = [None if row.remote_id is None else (len(row.remote_id), row.remote_id) for row in unreadable]
+    found = []
+    for row in rows:
+        if row.state is State.OPEN:
+            clear = new or row.key in known
+        else:
+            after_all = all(number is not None and number < row.number for number in newest)
+            clear = not row.exclusive or (after_all and row.remote_id not in suspects)
+        if clear:
+            found.append(row)
+    return found

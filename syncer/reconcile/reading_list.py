@@ -5,7 +5,7 @@ they were last tried come last, so that they delay nothing else. The order is:
 
 1. The lists of whole CRMs.
 2. Copies that a list no longer shows. Then rows with something new, the earliest due first: the task, or all tasks of a
-   person who was never read, if that takes one request.
+   person who was never read, if that takes one request. Then closed tasks that could not be read for several runs.
 3. Contacts of tasks that no list of contacts has shown.
 4. One contact's tasks, if something may have happened that somebody waits for, longest unread first.
 5. Searches for contacts of people with an open task; then the tasks of contacts that were never read; then searches
@@ -17,7 +17,7 @@ they were last tried come last, so that they delay nothing else. The order is:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -27,9 +27,8 @@ from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base, within
 from syncer.domain.cursors import BEHIND, CHANGES, TEXTS
 from syncer.domain.fields import TaskField
-from syncer.domain.model import Reading, Record, ReplicaState, State, Unreadable
+from syncer.domain.model import Reading, Record, ReplicaState, State
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.closures import maybe_superseded
 from syncer.reconcile.edits.rows import in_turn, says_something_new
 
 Place = tuple[str, str, str]
@@ -203,6 +202,7 @@ def items_of(
             rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
             items += [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows[:turns]]
         items += _contacts(system, base, seen[system]) if CONTACTS & set(stages) else ()
+        items += _left_unread(system, base, seen) if TASKS & set(stages) else ()
     items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)
     return sorted((item for item in items if item.stage in stages), key=lambda item: _rank(base, item))
 
@@ -248,6 +248,25 @@ def _item_of(base: Base, row: Reading, *, whole_lists: bool) -> ReadItem:
     if whole_lists and is_new and not is_failing(base, person):
         return person
     return ReadItem(row.system, What.TASK, row.remote_id, need, contact)
+
+
+def _left_unread(system: str, base: Base, seen: Mapping[str, Seen]) -> Iterator[ReadItem]:
+    """Yield closed tasks that could not be read for several runs, of people with an open task.
+
+    No list of open tasks shows them. Nothing waits for them, but once one can be read, its marker may tell that the
+    open task is finished.
+    """
+    failing = [one for one in base.failing.values() if one.system == system and one.failures >= RUNS_UNTIL_ATTENTION]
+    busy = busy_links(base, seen) if failing else ()
+    for one in failing:
+        contact = one.key if one.what == What.PERSON else one.contact
+        shown = one.key in seen[system].rows or (system, one.key) in base.replicas
+        if link_of(base, (system, contact)) not in busy:
+            continue
+        if one.what == What.PERSON:
+            yield ReadItem(system, What.PERSON, contact, Need.NEW)
+        elif one.what == What.TASK and not shown:
+            yield ReadItem(system, What.TASK, one.key, Need.NEW, contact)
 
 
 def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
@@ -347,36 +366,3 @@ def records_of(base: Base, links: Collection[str]) -> list[Record]:
     """Return the records of these links."""
     found = [key for key in base.records if link_of(base, key) in links] if links else []
     return [base.records[key] for key in sorted(found)]
-
-
-# what a damaged lane still says ----------------------------------------------------------------------
-
-
-def told_apart(
-    rows: Iterable[Reading],
-    unreadable: Iterable[Unreadable],
-    window: timedelta,
-    known: Container[tuple[str, str]],
-    *,
-    new: bool,
-) -> list[Reading]:
-    """Return the rows of one contact's tasks that may be used, although others could not be understood.
-
-    A row that could not be understood may be a task whose creation closed another one. So a closed exclusive row is
-    used only if it is newer than all of them and no readable row may have closed it. Open rows are used if they are
-    ``known`` copies, or if ``new`` is true. Nothing may be written in such a lane, because its order and its slot are
-    not known.
-    """
-    rows = list(rows)
-    suspects = {row.remote_id for row in maybe_superseded(rows, window)}
-    newest = [None if row.remote_id is None else (len(row.remote_id), row.remote_id) for row in unreadable]
-    found = []
-    for row in rows:
-        if row.state is State.OPEN:
-            clear = new or row.key in known
-        else:
-            after_all = all(number is not None and number < row.number for number in newest)
-            clear = not row.exclusive or (after_all and row.remote_id not in suspects)
-        if clear:
-            found.append(row)
-    return found

@@ -127,8 +127,7 @@ class _Conclusion:
             return self._known.state
         if State.DONE in states or self._was_reopened:
             return State.DONE
-        cancelled = State.CANCELLED in states and self._work.inputs.policy.cancelled_closes
-        return State.CANCELLED if cancelled else State.OPEN
+        return State.CANCELLED if any(map(self._closes, states)) else State.OPEN
 
     def _was_beside_anothers(self, row: Reading) -> bool:
         """Whether the ledger knew this closed row as open, and the open row in its CRM is another ledger's copy."""
@@ -138,16 +137,20 @@ class _Conclusion:
         return was_open and shown.key not in base.replicas and names_another(base, shown)
 
     def _has_finished_copy_beside_ours(self) -> bool:
-        """Whether another ledger's copy was finished in a CRM where this ledger has an open copy of its own.
+        """Whether another ledger's copy was closed in a CRM where this ledger has an open copy of its own.
 
-        Somebody may have finished the task, or only the superfluous copy.
+        Somebody may have closed the task, or only the superfluous copy.
         """
         base = self._work.base
         made = [
             row.system for row in self._group.open.values() if row.key in base.replicas and base.replicas[row.key].ours
         ]
         closed = [row for system in made for row in self._group.closed.get(system, ()) if row.key not in base.replicas]
-        return any(row.state is State.DONE and names_another(base, row) for row in closed)
+        return any(self._closes(row.state) and names_another(base, row) for row in closed)
+
+    def _closes(self, state: State) -> bool:
+        """Whether a copy in this state closes its task."""
+        return state is State.DONE or (state is State.CANCELLED and self._work.inputs.policy.cancelled_closes)
 
     def _is_superseded(self, row: Reading) -> bool:
         """Whether a create closed this row, or a write of ours did by mistake. The ledger decides if it knows."""
@@ -164,7 +167,7 @@ class _Conclusion:
         Our user may have closed it, and no closed row in another CRM gave a reason to.
         """
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
-        ended = any(other.state is State.DONE or self._work.inputs.policy.cancelled_closes for other in others)
+        ended = any(self._closes(other.state) for other in others)
         return not ended and self._work.standing.may_be_us(row.system, row.updated_by)
 
     def _is_anybodys(self, row: Reading) -> bool:

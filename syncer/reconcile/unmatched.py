@@ -129,7 +129,7 @@ class _FirstSight:
         if may_be_copy or may_be_finished:
             work.leave(reading)
         elif self._may_have_an_unread_copy(reading, person):
-            # It waits alone: without a due date it is no copy of ours, so other tasks do not wait for it.
+            # It waits alone: without a due date it is no copy of ours.
             work.wait_until_read(reading, None)
         else:
             work.begin(reading, held=held)
@@ -137,19 +137,18 @@ class _FirstSight:
     def _may_have_an_unread_copy(self, reading: Reading, person: str) -> bool:
         """Whether a lost ledger may have made a copy of this task that cannot be read now.
 
-        A task with a due date is matched by it, and a task that is newer than this ledger has no such copy. Whether
-        there was a ledger before does not count: the marker that would tell may be in the very copy.
+        A task with a due date is matched by it, and a task that is newer than this ledger has no such copy. The
+        only marker of the lost ledger may be in that copy.
         """
         work, made_at = self._work, self._work.base.ledger_made_at
         if reading.due is not None or made_at is None:
             return False
         if reading.created_at is not None and reading.created_at > made_at + CLOCKS_DIFFER_BY:
             return False
-        elsewhere = [key for key in work.standing.contacts_of(person) if key[0] in work.systems]
         return any(
             self._may_be_made_up(due, reading, system)
-            for system, contact in elsewhere
-            if system != reading.system
+            for system, contact in work.standing.contacts_of(person)
+            if system in work.systems and system != reading.system
             for due in work.inputs.seen[system].dues_untold(contact, work.base.replicas)
         )
 

@@ -93,9 +93,9 @@ def test_each_outcome_is_remembered_by_its_item() -> None:
 
     assert connection.answered == {item(0).place, item(4).place}
     assert {place[2]: failure for place, failure in connection.failed.items()} == {
-        "1": ("503", False, False),
-        "2": ("?", True, False),
-        "3": ("no", False, True),
+        "1": ("503", False, False, ""),
+        "2": ("?", True, False, ""),
+        "3": ("no", False, True, ""),
     }
     assert connection.spent
 

@@ -14,8 +14,8 @@ from syncer.domain.cursors import BEHIND, CHANGES
 from syncer.domain.model import Kind, Reading, Record, ReplicaState, State, Unreadable
 from syncer.domain.operations import Action, OpState
 from syncer.domain.snapshot import ConnectionState, Seen
-from syncer.reconcile.failing import Failure, failing_after, is_given_up, told
-from syncer.reconcile.reading_list import ReadItem, reading_list, told_apart
+from syncer.reconcile.failing import Failure, failing_after, is_given_up, told, told_apart
+from syncer.reconcile.reading_list import ReadItem, reading_list
 from tests.support.clock import START
 from tests.support.strategies import (
     CAPABILITIES,
@@ -209,6 +209,36 @@ def test_failures_are_counted_in_a_row_and_what_was_not_tried_stays_as_it_was() 
         PLACES[3]: Failing(*PLACES[3], 1, at(hours=1), "?", garbled=True),
     }
     assert changes.readable == {PLACES[1]}
+
+
+def test_the_contact_of_a_task_that_fails_is_kept_for_its_next_read() -> None:
+    place, later = PLACES[0], at(hours=1)
+    first = failing_after({}, {place: Failure("502", contact="p1")}, answered=(), unwanted=(), now=START).failing
+    assert failing_after(first, {place: Failure("502")}, answered=(), unwanted=(), now=later).failing == {
+        place: Failing(*place, 2, START, "502", contact="p1")
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "failures", "person", "item"),
+    [
+        ("task", 3, "p1", ["task 9 new"]),
+        ("task", 2, "p1", []),
+        ("task", 3, "p2", []),
+        ("person", 3, "p1", ["person p1-reply new"]),
+        ("person", 3, "p2", []),
+    ],
+)
+def test_what_no_list_shows_and_failed_for_long_is_tried_again_for_people_with_an_open_task(
+    what: str, failures: int, person: str, item: list[str]
+) -> None:
+    task = a_task(origin=PLAIN)
+    contact = f"{person}-{TYPED}"
+    base = a_base(task, replicas=[a_replica(task, PLAIN, "1")], people=("p1", "p2"))
+    place = (TYPED, what, "9" if what == "task" else contact)
+    base.failing = failing(place, failures=failures, contact=contact if what == "task" else "")
+    seen = listed(TYPED)
+    assert of(TYPED, the_list(base, seen)) == item
 
 
 def test_what_nobody_wants_to_read_any_more_fails_no_more() -> None:

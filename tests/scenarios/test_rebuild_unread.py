@@ -347,6 +347,24 @@ def test_a_finished_task_that_nobody_can_read_is_not_waited_for_longer_than_thre
         assert world.open() == (1, 1, 1)
 
 
+@pytest.mark.parametrize("closed", ["Finished", "Cancelled"])
+def test_a_closed_copy_that_can_be_read_again_after_all_tells_what_it_knows(stage: Make, closed: str) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring Asha", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    copy.status = closed
+    world.lose_ledger()
+    with patch.object(world.reply, "fault", no_single_task):
+        world.again(4)
+
+    report = world.again()
+
+    assert "done_or_reopened" in {reason for _, reason in attention(report)}
+    world.quiet()
+
+
 def test_a_task_without_a_due_whose_copy_nobody_can_read_waits_alone(stage: Make) -> None:
     """It never had a marker and has no due, so it is nobody's copy, and other tasks are copied beside it."""
     world = stage()
