@@ -110,6 +110,7 @@ class Facts(Memory):
         if deed == "deleted" and self.closes_deleted:
             story.ended = True
             story.gone_copies.add(copy)
+            story.they_deleted[copy[0]] += 1
             # What no run has read is not missed; nor is it by a ledger that did not know it.
             story.noticed |= copy in self.known - self.unclaimed and not self.ever_rebuilt
         if deed == "superseded":
@@ -141,11 +142,6 @@ class Facts(Memory):
             self.followed.append((before, new))
         there = {True, False} if self.closed_there is not None else {True}
         self.unseen_moves[copy] = there if self.at_once else there - {self.ours_alone}
-
-    def is_unseen_move(self, copy: Copy) -> bool:
-        """Whether a machine that writes now may not know that a completion moved this copy."""
-        writing = {True, False} if self.at_once else {self.ours_alone}
-        return not writing.isdisjoint(self.unseen_moves.get(copy, ()))
 
     def _is_theirs_after_all(self, copy: Copy) -> None:
         closed = self.closed_by.get(copy)
@@ -241,6 +237,7 @@ class Facts(Memory):
                 there = {at for at, task in self.copies(name).items() if (at[0], task.contact) == (system, contact)}
                 story.gone_copies |= there
                 story.ended |= self.closes_deleted and bool(there)
+                story.they_deleted[system] += len(there.intersection(self.open_copies(name)))
                 story.deeds.add("deleted")
                 # There is no lead any more to put it back to.
                 story.to_put_back = story.to_put_back and system != "superfone"

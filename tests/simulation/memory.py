@@ -158,6 +158,11 @@ class Memory:
         """Whether fewer than two runs have read that this copy is gone."""
         return len(self.missed.get(gone, ())) < MISSED_UNTIL_GONE
 
+    def is_unseen_move(self, copy: Copy) -> bool:
+        """Whether a machine that writes now may not know that a completion moved this copy."""
+        writing = {True, False} if self.at_once else {self.ours_alone}
+        return not writing.isdisjoint(self.unseen_moves.get(copy, ()))
+
     def is_of_another(self, task: str, story: Story) -> bool:
         """Whether the ledger's task belongs to another person: a create answered with the id of a copy of this one."""
         system, _, remote_id = task.partition("~")[0].partition(":")

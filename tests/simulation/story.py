@@ -56,7 +56,8 @@ class Story:
     copies, ``dues`` are all dues that they gave to one, and ``excused`` are the laws that no engine could keep for it.
     ``ended`` is true if people deleted a copy and this ends the task by the account's settings; ``gone_copies`` are the
     deleted ones. ``to_put_back`` is true if a race closed it. ``undated`` is since when it has no due, and
-    ``due_made_up`` is true if one was made up for it. ``they_closed`` and ``we_closed`` count closings by system.
+    ``due_made_up`` is true if one was made up for it. ``they_closed`` and ``we_closed`` count closings by system, and
+    ``they_deleted`` the open copies that they deleted, by themselves or with the contact.
     ``alike`` are the names of the stories that differ from it in Superfone by their name only. ``gone`` are the CRMs
     where its contact was deleted. ``extra`` is how many duplicates of each copy other ledgers may have made at most.
     """
@@ -78,6 +79,7 @@ class Story:
     excused: set[str] = field(default_factory=set)
     they_closed: Counter[str] = field(default_factory=Counter)
     we_closed: Counter[str] = field(default_factory=Counter)
+    they_deleted: Counter[str] = field(default_factory=Counter)
     gone: set[str] = field(default_factory=set)
     gone_copies: set[tuple[str, str]] = field(default_factory=set)
     alike: set[str] = field(default_factory=set)
@@ -97,6 +99,11 @@ class Story:
     def done_at_most(self) -> int:
         """How many may be done: two copies that people closed in two CRMs may be one task or two."""
         return min(self.many, self.they_closed.total())
+
+    @property
+    def ended_at_least(self) -> int:
+        """How many are certainly done, or ended by a deletion if that ends a task: two copies in one CRM are two."""
+        return min(self.many, max((self.they_closed + self.they_deleted).values(), default=0))
 
     @property
     def typed_last(self) -> list[Typed]:

@@ -129,6 +129,8 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
         # Another ledger's marker came first. Nobody knows since when the copy is missing, so it ends no task.
         return
     done = story.many if facts.is_closed(story) else story.done_at_least
+    if story.many > 1 and story.ended and not (story.done or story.cancelled):
+        done = story.ended_at_least
     for system in facts.stage.sandboxes:
         there = [copy for copy in copies if copy[0] == system]
         waits = [copy for copy in there if _cannot_be_closed(facts, copy, listed)]
