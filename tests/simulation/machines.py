@@ -46,10 +46,12 @@ class Machines(Facts):
     def _is_named_by_nothing(self, copy: Copy) -> bool:
         """Whether the copy has another due than its task, and nothing shows that the other machine made it.
 
-        A marker of that machine would show it, or another copy of that machine that still has the due of its task.
+        A marker of that machine would show it, or another copy of that machine that still has the due of its task. A
+        copy with the due of equal tasks is a twin of neither.
         """
+        story = self.story(copy)
         if self._shows_its_due(copy):
-            return False
+            return not self.marked_by_another and story is not None and (story.many > 1 or bool(story.alike))
         if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
             return True
         return not any(self._shows_its_due(other) for other in self.made_by_another)
