@@ -49,12 +49,19 @@ class Machines(Facts):
         A marker of that machine would show it, or another copy of that machine that still has the due of its task. A
         copy with the due of equal tasks is a twin of neither.
         """
-        story = self.story(copy)
         if self._shows_its_due(copy):
-            return not self.marked_by_another and story is not None and (story.many > 1 or bool(story.alike))
+            story = self.story(copy)
+            one_of_two = story is not None and (story.many > 1 or bool(story.alike))
+            return one_of_two and not any(self._is_beside(marked, copy) for marked in self.marked_by_another)
         if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
             return True
         return not any(self._shows_its_due(other) for other in self.made_by_another)
+
+    def _is_beside(self, one: Copy, other: Copy) -> bool:
+        """Whether both copies are there, and of one person."""
+        stories = self.story(one), self.story(other)
+        persons = [story.person for story in stories if story is not None]
+        return len(persons) == 2 and persons[0] == persons[1]
 
     def _shows_its_due(self, copy: Copy) -> bool:
         """Whether another copy of its task has the same due."""
