@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Collection, Iterable
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -14,16 +14,15 @@ from syncer.contract.adapter import Completes
 from syncer.contract.errors import Missing
 from syncer.domain.base import Changes
 from syncer.domain.cursors import NEWCOMER, OUR_USER
-from syncer.domain.dues import Dues
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable
 from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
-from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
-from syncer.reconcile.closures import Effects, LaneCompletion, is_copy
+from syncer.reconcile.closures import Effects, LaneCompletion
 from syncer.reconcile.edits.travel import as_created
 from syncer.reconcile.failing import is_no_candidate, place_of_task
+from syncer.reconcile.lane_creates import find_new, is_edited
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -182,14 +181,13 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
-        likely = _without_theirs(context, operation, unknown)
-        found, read_all = _find_new(dues, operation, likely, _others(context, operation, listing.rows)), True
+        found, read_all = find_new(context.base, dues, operation, unknown, listing.rows), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
         how = "created; its answer was lost, and reading showed it"
         changes = created(context, operation, found, how, found=True)
-        if _is_edited(found):
+        if is_edited(found):
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         (context.edited if operation.action is Action.EDIT else context.created)[operation.system] += 1
@@ -219,20 +217,22 @@ async def _find_marker(
         reading = await _with_body(connection, operation, row)
         if reading is None:
             read_all &= is_no_candidate(context.base, operation, row, context.policy)
-        elif _is_marked(reading, operation):
+        elif _is_marked(context, reading, operation):
             return reading, True
     for row in _moved_and_closed(context, operation, unknown):
         reading = await _with_body(connection, operation, row)
         if reading is None:
             # Nothing waits for unlikely rows, and their failures must not make the connection count as broken.
             break
-        if _is_marked(reading, operation):
+        if _is_marked(context, reading, operation):
             return reading, True
     return None, read_all
 
 
-def _is_marked(reading: Reading, operation: Operation) -> bool:
-    return reading.marker is not None and reading.marker.task == operation.task
+def _is_marked(context: RunContext, reading: Reading, operation: Operation) -> bool:
+    """Whether the task carries the operation's marker. A copy that another ledger made is left to the merge."""
+    ours = {context.base.ledger_id, *context.base.former_ids}
+    return reading.marker is not None and reading.marker.task == operation.task and reading.marker.ledger in ours
 
 
 async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:
@@ -257,59 +257,6 @@ def _moved_and_closed(context: RunContext, operation: Operation, unknown: list[R
     rows = [row for row in unknown if row.state is not State.OPEN and not context.is_due(operation, row.due)]
     unread = sorted((row for row in rows if not row.whole), key=lambda row: row.number, reverse=True)
     return [*(row for row in rows if row.whole), *unread[:LATEST_CLOSED]]
-
-
-def _is_edited(found: Reading) -> bool:
-    """Whether somebody changed the task after we made it and before we found it. Then it counts as theirs."""
-    if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
-        return False
-    return found.updated_at > found.created_at
-
-
-def _without_theirs(context: RunContext, operation: Operation, rows: list[Reading]) -> list[Reading]:
-    """Drop the rows that were created with another title, as long as our user is unknown."""
-    if context.base.cursors.get(OUR_USER + operation.system) is not None:
-        return rows
-    title = context.base.tasks[operation.task].title
-    return [row for row in rows if same_title(row.title, title) or _is_edited(row)]
-
-
-def _others(context: RunContext, operation: Operation, rows: Iterable[Reading]) -> set[str | None]:
-    """Return the creators of these tasks who are not our user.
-
-    As long as our user is unknown, these are the creators of tasks that were there before and are not copies.
-    """
-    makers = {row.created_by for row in rows} - {None}
-    us = context.base.cursors.get(OUR_USER + operation.system)
-    if us is not None:
-        return makers - {us}
-    known = {row.key: context.base.replicas.get(row.key) for row in rows}
-    # A held task may be a copy of ours, too, and so may a finished task without a title.
-    copies = {
-        row.key
-        for row in rows
-        if (row.state is not State.OPEN and row.title is None)
-        or is_copy(row, one := known[row.key])
-        or (one is not None and context.base.tasks[one.task].held)
-    }
-    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
-
-
-def _find_new(
-    dues: Dues, operation: Operation, unknown: list[Reading], others: Collection[str | None]
-) -> Reading | None:
-    """Return the task with the operation's type and due date that is new since the request, without using markers."""
-    # A task that a person created at the same moment is theirs, even if it looks like ours.
-    fitting = [
-        reading
-        for reading in unknown
-        if reading.remote_id not in operation.seen
-        and reading.raw_type == operation.raw_type
-        and dues.same(reading.due, operation.due)
-        and reading.created_by not in others
-    ]
-    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
-    return next(iter(fitting), None)
 
 
 async def _settle_complete(context: RunContext, connection: Connection, operation: Operation) -> None:

@@ -24,9 +24,10 @@ from syncer.engine import opening
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
-from syncer.engine.settle import _find_new, moved_on
+from syncer.engine.settle import moved_on
 from syncer.engine.writes import Requests
 from syncer.ledger.stale import alone
+from syncer.reconcile.lane_creates import _fitting
 from tests.support.scenario import Make
 from tests.support.strategies import (
     API,
@@ -161,8 +162,8 @@ def test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it() 
         row("3", due=at(days=3)),
         row("4", created_by="8"),
     ]
-    assert _find_new(Dues(), operation, unfit, {"8"}) is None
+    assert _fitting(Dues(), operation, unfit, {"8"}) is None
     closed, later, made = row("5", state=State.DONE), row("10"), row("9")
-    assert _find_new(Dues(), operation, [*unfit, closed], {"8"}) == closed
-    assert _find_new(Dues(), operation, [*unfit, closed, later, made], {"8"}) == made
-    assert _find_new(Dues(), operation, unfit, ()) == unfit[-1], "as long as nobody is known to be somebody else"
+    assert _fitting(Dues(), operation, [*unfit, closed], {"8"}) == closed
+    assert _fitting(Dues(), operation, [*unfit, closed, later, made], {"8"}) == made
+    assert _fitting(Dues(), operation, unfit, ()) == unfit[-1], "as long as nobody is known to be somebody else"

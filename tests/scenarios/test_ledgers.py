@@ -117,6 +117,27 @@ def test_what_another_ledger_made_in_the_same_moment_is_known_before_the_list_sh
     world.quiet(2)
 
 
+def test_a_copy_of_another_ledger_is_not_what_our_lost_create_made(worlds: Worlds) -> None:
+    """It tells that the other one wrote for this person. So a copy in Superfone, without a marker, is no new task."""
+    world = worlds()
+    world.make("superfone", reminder=True)
+    world.reply.fault = lambda call: Fault.LOST_REQUEST if call.path == "/tasks" else None
+    world.runs()
+    world.reply.fault = lambda _call: None
+    calls = [world.make("reply", hours=9) for _ in range(2)]
+    world.wait(minutes=20)
+    world.use("laptop")
+    world.runs(2)
+    for copy in world.highlevel_open():
+        if any(f"reply:{call}" in (copy.body or "") for call in calls):
+            world.highlevel.person_deletes(copy.id)
+    world.use("acme")
+    world.runs()
+    assert len(world.reply_open()) == 3
+    world.runs()
+    world.quiet(2)
+
+
 # an old ledger ---------------------------------------------------------------------------------------
 
 

@@ -101,15 +101,15 @@ QUIET: Final = (
     Wire(
         "whatever carries a marker is what a lost create made",
         "syncer.engine.settle",
-        "    return reading.marker is not None and reading.marker.task == operation.task\n",
-        "    return reading.marker is not None\n",
+        " and reading.marker.task == operation.task and reading.marker.ledger in ours\n",
+        " and reading.marker.ledger in ours\n",
         "tests/engine/test_wiring_writes.py::test_only_what_carries_its_own_marker_is_what_a_lost_create_made",
     ),
     Wire(
         "what carries no marker keeps a lost create from being settled",
         "syncer.engine.settle",
-        "    return reading.marker is not None and reading.marker.task == operation.task\n",
-        "    return reading.marker.task == operation.task\n",
+        "    return reading.marker is not None and reading.marker.task == operation.task and",
+        "    return reading.marker.task == operation.task and",
         "tests/engine/test_wiring_writes.py::test_only_what_carries_its_own_marker_is_what_a_lost_create_made",
     ),
     Wire(
@@ -177,14 +177,14 @@ QUIET: Final = (
     ),
     Wire(
         "of what a lost create may have made, the first that is listed is taken",
-        "syncer.engine.settle",
+        "syncer.reconcile.lane_creates",
         "    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))\n",
         "    pass\n",
         "tests/engine/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
     ),
     Wire(
         "what somebody else made is what a lost create made",
-        "syncer.engine.settle",
+        "syncer.reconcile.lane_creates",
         "        and dues.same(reading.due, operation.due)\n        and reading.created_by not in others\n",
         "        and dues.same(reading.due, operation.due)\n",
         "tests/engine/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",

@@ -1,0 +1,75 @@
+"""Find the task that a create in doubt made in a CRM that keeps no markers (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from syncer.domain.base import Base
+from syncer.domain.cursors import OUR_USER
+from syncer.domain.dues import Dues
+from syncer.domain.model import Reading, State
+from syncer.domain.operations import Operation
+from syncer.domain.titles import same_title
+from syncer.reconcile.closures import is_copy
+
+
+def find_new(
+    base: Base, dues: Dues, operation: Operation, unknown: list[Reading], lane: Collection[Reading]
+) -> Reading | None:
+    """Return the ``unknown`` task of the lane that the operation made, or ``None``.
+
+    It has the type and the due date that were sent, it is new since the request, and nobody else made it.
+    """
+    return _fitting(dues, operation, _without_theirs(base, operation, unknown), _others(base, operation, lane))
+
+
+def is_edited(found: Reading) -> bool:
+    """Whether somebody changed the task after we made it and before we found it. Then it counts as theirs."""
+    if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
+        return False
+    return found.updated_at > found.created_at
+
+
+def _without_theirs(base: Base, operation: Operation, rows: list[Reading]) -> list[Reading]:
+    """Drop the rows that were created with another title, as long as our user is unknown."""
+    if base.cursors.get(OUR_USER + operation.system) is not None:
+        return rows
+    title = base.tasks[operation.task].title
+    return [row for row in rows if same_title(row.title, title) or is_edited(row)]
+
+
+def _others(base: Base, operation: Operation, rows: Collection[Reading]) -> set[str | None]:
+    """Return the creators of these tasks who are not our user.
+
+    As long as our user is unknown, these are the creators of tasks that were there before and are not copies.
+    """
+    makers = {row.created_by for row in rows} - {None}
+    us = base.cursors.get(OUR_USER + operation.system)
+    if us is not None:
+        return makers - {us}
+    known = {row.key: base.replicas.get(row.key) for row in rows}
+    # A held task may be a copy of ours, too, and so may a finished task without a title.
+    copies = {
+        row.key
+        for row in rows
+        if (row.state is not State.OPEN and row.title is None)
+        or is_copy(row, one := known[row.key])
+        or (one is not None and base.tasks[one.task].held)
+    }
+    return {row.created_by for row in rows if row.remote_id in operation.seen and row.key not in copies} - {None}
+
+
+def _fitting(
+    dues: Dues, operation: Operation, unknown: list[Reading], others: Collection[str | None]
+) -> Reading | None:
+    # A task that a person created at the same moment is theirs, even if it looks like ours.
+    fitting = [
+        reading
+        for reading in unknown
+        if reading.remote_id not in operation.seen
+        and reading.raw_type == operation.raw_type
+        and dues.same(reading.due, operation.due)
+        and reading.created_by not in others
+    ]
+    fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
+    return next(iter(fitting), None)
