@@ -43,13 +43,13 @@ class Unwritten(NotImplementedError):
 
 
 class AdapterSkeleton(Adapter):
-    """An adapter of which nothing is written."""
+    """An adapter in which no method is written yet."""
 
     system: ClassVar[str] = ""
     settings_model: ClassVar[type[ConnectionSettings]] = ConnectionSettings
 
     def __init__(self, settings: Any, *, region: str, zone: Any, transport: Any = None) -> None:
-        """Keep what is needed: ``region`` reads phone numbers, ``zone`` days; ``transport`` goes to the `Http`."""
+        """Keep what is needed. ``region`` is for phone numbers, ``zone`` for days; the `Http` gets ``transport``."""
 
     @property
     def capabilities(self) -> Capabilities:

@@ -32,8 +32,8 @@ from syncer.engine.second_ledger import is_younger
 from syncer.reconcile.guard import Excess
 from syncer.reconcile.plan import Plan, Planned
 
-_PLACE: Final = re.compile(r"\b([a-z][a-z0-9_]*):([0-9A-Za-z_-]+)")
-"""A contact's place as it is written in sentences."""
+_PLACE: Final = re.compile(r"(?<!syncer retry )\b([a-z][a-z0-9_]*):([0-9A-Za-z_-]+)")
+"""A contact's place as it is written in sentences. What stands after ``syncer retry`` is a task's."""
 
 
 def left_over(context: RunContext, plan: Plan) -> Plan:

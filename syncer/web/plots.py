@@ -36,7 +36,7 @@ class Series:
 
 
 def bars(label: str, hours: Sequence[datetime], series: Sequence[Series], unit: Callable[[float], str]) -> Markup:
-    """Bars, one above the other for each hour, which ``hours`` says by its beginning, oldest first.
+    """Stacked bars, one for each hour. ``hours`` are the beginnings of the hours, oldest first.
 
     ``label`` tells in words what the plot shows. The hours are in the time zone in which they are named.
     """

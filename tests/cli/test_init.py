@@ -231,6 +231,12 @@ def test_answers_with_a_secret_or_an_unknown_key_are_refused(served: Served) -> 
     assert not (served.folder / "new.toml").exists()
 
 
+def test_answers_of_a_wrong_form_are_refused(served: Served) -> None:
+    (served.folder / "answers").write_text(ANSWERS.replace("[reply]", "[[reply]]"))
+    done = served.do("init", "--answers", "answers", "--file", "new.toml", *addresses(served))
+    assert (done.status, done.stderr) == (2, "new.toml: reply: expected a table [reply]\n")
+
+
 def test_answers_whose_key_does_not_work_write_nothing(served: Served) -> None:
     (served.folder / "answers").write_text(ANSWERS)
     done = served.do("init", "--answers", "answers", "--file", "new.toml", *addresses(served), RE_KEY="wrong")

@@ -11,11 +11,13 @@ import pytest
 from syncer.contract.errors import Unavailable
 from syncer.domain.base import Changes
 from syncer.domain.model import Record
+from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine import opening
 from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import MISSING_RECHECK, let_go, recheck_doubtful
 from syncer.engine.opening import AccountInHand
+from syncer.engine.reporting import _with_people
 from syncer.reconcile.contact_linking import Ambiguity
 from tests.support.scenario import PHONE, Make, Stage
 
@@ -85,3 +87,15 @@ def test_whoever_is_in_doubt_is_asked_for_again_and_not_with_every_run(stage: Ma
 
     _, asked = in_a_run(world, (OTHER,), twice)
     assert asked == ([] if hindered else [PHONE])
+
+
+def test_a_command_in_a_sentence_can_be_typed_as_it_is(stage: Make) -> None:
+    """The task has the number of a contact."""
+
+    async def nothing(_context: RunContext) -> None:
+        pass
+
+    context, _ = in_a_run(stage(), (), nothing)
+    words = "superfone:1 is ambiguous; to try again: syncer retry superfone:1"
+    item = _with_people(context, Item("superfone:1", "superfone", Reason.AMBIGUOUS_CONTACT, words))
+    assert item.detail == "Asha (superfone:1) is ambiguous; to try again: syncer retry superfone:1"

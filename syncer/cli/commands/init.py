@@ -64,7 +64,8 @@ def init_from(session: Session, answers: Path, file: Path, addresses: Mapping[st
         refuse_existing(file)
         tables = _answers(answers)
         for system, address in addresses.items():
-            if system in tables:
+            # Anything else than a table is told by the check of the tables.
+            if isinstance(tables.get(system), dict):
                 tables[system] = {**tables[system], "base_url": address}
         account = check_tables(file, tables)
         # An account without a name has that of its file, and the names of key files begin with it.
