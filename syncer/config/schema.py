@@ -136,13 +136,16 @@ class SyncSettings(StrictModel):
     """
 
     interval: Annotated[Duration, AfterValidator(check_interval)] = timedelta(seconds=60)
+    # Without it, a task that an automation creates in two CRMs would appear twice in each.
     twin_window: Duration = timedelta(seconds=60)
     default_due: Duration = timedelta(days=1)
+    # Longer than we wait for the answer to a write, because a request may arrive after we gave it up.
     doubt_grace: Duration = timedelta(seconds=30)
     run_limit: Duration = timedelta(minutes=10)
     cancelled: Literal["close", "keep"] = "close"
     deleted: Literal["keep", "close"] = "keep"
     edits: tuple[TaskField, ...] = tuple(TaskField)
+    # More at once is usually a first run or a mistake, so a person looks at the plan first.
     max_creates_per_run: Count = 500
     max_completions_per_run: Count = 500
     max_edits_per_run: Count = 500
