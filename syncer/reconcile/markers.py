@@ -100,7 +100,10 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     alike = any(is_like(policy, reading, one) for one in known)
     another = names_another(base, reading)
     if reading.state is not State.OPEN:
-        return bool(had) and not alike if another else bool(had) or not alike
+        # Beside an open copy of ours, another ledger's closed copy completes nothing: people decide about the task. So
+        # there it may look in any way.
+        beside = another and any(copy.state is ReplicaState.OPEN for copy in had)
+        return bool(had) and not (alike or beside) if another else bool(had) or not alike
     if task.state is State.OPEN and is_by_another(base, reading):
         return False
     if task.state is not State.OPEN:

@@ -102,6 +102,14 @@ def test_people_copy_a_task_with_its_marker_and_change_it(
     assert is_pasted(base, POLICY, reading, TASK) is pasted
 
 
+@pytest.mark.parametrize(("ledger", "pasted"), [(LEDGER, True), (OTHER_LEDGER, False)])
+def test_a_closed_copy_beside_an_open_one_of_ours_counts_if_another_ledger_made_it(ledger: str, pasted: bool) -> None:
+    """Its task was renamed since this ledger took it up, so it does not look like it any more."""
+    base = a_base(TASK, replicas=[ORIGIN, COPY])
+    finished = a_reading(PLAIN, "x", title="Other", state=State.DONE, marker=marker_of(TASK, ledger))
+    assert is_pasted(base, POLICY, finished, TASK) is pasted
+
+
 def test_a_finished_task_with_a_marker_of_ours_is_pasted_where_we_had_a_copy() -> None:
     """Another ledger may have made its own copy there, which somebody finished."""
     base = a_base(TASK, replicas=[ORIGIN, replace(COPY, state=ReplicaState.GONE)])
