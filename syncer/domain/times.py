@@ -6,16 +6,18 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Final
 
 _DAY: Final = 86400
-_SPANS: Final = ((_DAY, "d"), (3600, "h"), (60, "min"))
+# The seconds of a unit, the decimal places that are told, and how many of it are one of the next unit.
+_UNITS: Final = ((1, 0, 60, "s"), (60, 1, 60, "min"), (3600, 1, 24, "h"))
 
 
 def span(length: timedelta) -> str:
     """``35 s``, ``12 min``, ``3.5 h``, ``2 d``."""
     seconds = max(0.0, length.total_seconds())
-    for unit, name in _SPANS:
-        if seconds >= unit:
-            return f"{seconds / unit:.1f}".removesuffix(".0") + f" {name}"
-    return f"{seconds:.0f} s"
+    for unit, places, full, name in _UNITS:
+        # Judged after rounding, or 59.6 s would be told as 60 s.
+        if (number := round(seconds / unit, places)) < full:
+            return f"{number:.1f}".removesuffix(".0") + f" {name}"
+    return f"{seconds / _DAY:.1f}".removesuffix(".0") + " d"
 
 
 def moment_at(at: datetime, zone: tzinfo, now: datetime, *, seconds: bool = False) -> str:

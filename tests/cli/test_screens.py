@@ -174,3 +174,20 @@ def test_times_are_in_the_account_s_zone() -> None:
         "1.5 h",
         "2 d",
     ]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (3590, "59.8 min"),
+        (3599, "1 h"),
+        (86_000, "23.9 h"),
+        (86_399, "1 d"),
+        (-5, "0 s"),
+        (12_345_678_900, "142889.8 d"),
+    ],
+)
+def test_a_length_of_time_that_rounds_up_to_the_next_unit_is_told_in_it(seconds: float, words: str) -> None:
+    assert span(timedelta(seconds=seconds)) == words
