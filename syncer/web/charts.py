@@ -17,6 +17,7 @@ from syncer.web.plots import Series, bars, lines
 
 _CHANGES: Final = ("created", "completed", "edited")
 _LOOKS: Final = ("first", "second", "third", "fourth")
+"""The classes of the style sheet that have a colour of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def _changes(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
     created, completed, edited = (sum(getattr(hour, name) for hour in hours) for name in _CHANGES)
     series = [
         Series(name, look, [getattr(hour, name) for hour in hours])
-        for name, look in zip(_CHANGES, _LOOKS, strict=False)
+        for name, look in zip(_CHANGES, _LOOKS[: len(_CHANGES)], strict=True)
     ]
     words = f"{created:,} created, {completed:,} completed and {edited:,} edited in the last 24 hours"
     return _chart(
@@ -66,14 +67,21 @@ def _delays(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
 
 
 def _requests(hours: Sequence[Hour], marks: Sequence[datetime], systems: Sequence[str]) -> Chart:
+    shown = _by_look(systems)
     series = [
-        Series(label_of(system), look, [hour.requests[system] for hour in hours])
-        for system, look in zip(systems, _LOOKS, strict=False)
+        Series(", ".join(map(label_of, some)), look, [sum(hour.requests[system] for system in some) for hour in hours])
+        for some, look in zip(shown, _LOOKS[: len(shown)], strict=True)
     ]
     totals = [f"{sum(hour.requests[system] for hour in hours):,} to {label_of(system)}" for system in systems]
     words = ", ".join(totals)
     drawing = bars(f"Bar chart by hour: requests in the last 24 hours, {words}.", marks, series, _count)
     return _chart("Requests", series, drawing, words)
+
+
+def _by_look(systems: Sequence[str]) -> list[Sequence[str]]:
+    """Return the CRMs as they are drawn: each by itself, but the last ones together if there are too few colours."""
+    alone = len(systems) if len(systems) <= len(_LOOKS) else len(_LOOKS) - 1
+    return [*([system] for system in systems[:alone]), *([systems[alone:]] if systems[alone:] else [])]
 
 
 def _chart(heading: str, series: Sequence[Series], drawing: Markup, words: str) -> Chart:

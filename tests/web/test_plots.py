@@ -5,13 +5,16 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncer.ledger import RunLine
+from syncer.web.charts import charts_of
 from syncer.web.day import HOURS, Day, percentile
 from syncer.web.plots import Series, bars, lines
+from tests.support.account_files import ALL, KEYS, load
 
 NOW = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
 MARKS = [datetime(2026, 5, 19, tzinfo=UTC) + timedelta(hours=hour) for hour in range(HOURS)]
@@ -93,3 +96,26 @@ def test_what_a_crm_is_called_is_text() -> None:
     drawing = bars('<script>"', MARKS, [Series("<b>", "first", [1.0] * HOURS)], str)
     assert "<script>" not in drawing
     assert shapes(drawing, "rect")[0].findtext("title") == "00:00: 1 <b>"
+
+
+@pytest.mark.parametrize("more", [0, 1, 2, 3])
+def test_every_crm_s_requests_are_drawn_however_many_crms_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: int
+) -> None:
+    """An account with adapters of others had a fifth CRM, which the legend and the bars left out."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    account = load(tmp_path, ALL)
+    others = {f"crm{number}": account.connections["reply"] for number in range(more)}
+    account = account.model_copy(update={"connections": {**account.connections, **others}})
+    day = Day()
+    day.add(
+        [run(1, timedelta(minutes=5), connections={name: {"reads": 3, "writes": 1} for name in account.connections})]
+    )
+    requests = charts_of(day.hours(NOW), account)[-1]
+    assert ", ".join(name for name, _ in requests.legend) == "Superfone, Reply.io, HighLevel" + "".join(
+        f", crm{number}" for number in range(more)
+    )
+    drawn = [one.findtext("title") or "" for one in shapes(requests.drawing, "rect")]
+    assert sum(int(words.split()[1]) for words in drawn) == 4 * len(account.connections)
+    assert len({look for _, look in requests.legend}) == len(requests.legend) == len(drawn)
