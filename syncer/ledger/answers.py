@@ -40,7 +40,7 @@ class Answers(ABC):
     def tasks(self, contact: str | None = None, state: str | None = None, system: str | None = None) -> list[TaskView]:
         """Return tasks by due date.
 
-        ``contact`` is a part of a name, an e-mail, a link's id, or the last digits of a phone number. ``system`` is a
+        ``contact`` is a part of a name or e-mail, a link's id, or the last digits of a phone number. ``system`` is a
         CRM that has a copy.
         """
         with self._asking() as ask:

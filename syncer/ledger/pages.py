@@ -20,7 +20,7 @@ from syncer.ledger.numbers import last_digits
 from syncer.ledger.rows import RECORDS, REPLICAS, TASKS
 from syncer.ledger.store import Ledger
 from syncer.ledger.tables import METADATA
-from syncer.ledger.values import TaskView
+from syncer.ledger.values import TaskView, to_json
 
 _task = TASKS.table
 _replica = REPLICAS.table
@@ -33,6 +33,8 @@ _LOOK_BACK: Final = 20
 _NEWEST: Final = _RUNS.where(_run.c.finished_at.is_not(None)).order_by(_run.c.number.desc()).limit(_LOOK_BACK)
 _OPEN: Final = select(func.count()).where(_task.c.state == "open")
 _DELAYS: Final = "delays"
+_NOT_IN_EMAILS: Final = frozenset('[],"')
+"""Characters between the e-mails, which stand in a JSON list. No e-mail has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,15 @@ def _wanted(query: Select[Any], wanted: TaskFilter) -> Select[Any]:
         query = query.where(_task.c.id.in_(select(_replica.c.task).where(_replica.c.system == wanted.system)))
     if text := wanted.text.strip().lower():
         named = select(_record.c.link).where(_record.c.link.is_not(None), _is_called(text))
-        query = query.where(or_(_has(_task.c.title, text), _task.c.contact.in_(named), _task.c.id == text))
+        query = query.where(or_(_has(_task.c.title, text), _task.c.contact.in_(named), func.lower(_task.c.id) == text))
     return query
 
 
 def _is_called(text: str) -> ColumnElement[bool]:
-    ways = [_has(_record.c.name, text), _has(_record.c.emails, text)]
+    """Whether a contact is meant: the same rule as that of the command line (`syncer.ledger.questions`)."""
+    ways = [_has(_record.c.name, text)]
+    if _NOT_IN_EMAILS.isdisjoint(text):
+        ways.append(_has(_record.c.emails, to_json(text)[1:-1]))
     if (digits := last_digits(text)) is not None:
         # The numbers stand in a JSON list, each in quotes.
         ways.append(_record.c.phones.contains(f'{digits}"', autoescape=True))

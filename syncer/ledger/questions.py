@@ -51,7 +51,7 @@ def tasks(
 ) -> list[TaskView]:
     """Return tasks by due date.
 
-    ``contact`` is a part of a name, an e-mail, a link's id, or the last digits of a phone number. ``system`` is a CRM
+    ``contact`` is a part of a name or e-mail, a link's id, or the last digits of a phone number. ``system`` is a CRM
     that has a copy.
     """
     # All people: names are compared without case, which SQLite can do for ASCII only.
@@ -295,13 +295,14 @@ def _people(ask: Ask, links: Collection[str] | None = None) -> dict[str, list[Re
 
 
 def _matches(text: str, link: str, records: Iterable[Record]) -> bool:
-    needle = text.strip().casefold()
-    if needle == link.casefold():
+    """Whether a person is meant by a text: the same rule as that of the page's search (`syncer.ledger.pages`)."""
+    needle = text.strip().lower()
+    if needle == link.lower():
         return True
     digits = last_digits(text)
     return any(
-        needle in record.name.casefold()
-        or needle in record.emails
+        needle in record.name.lower()
+        or any(needle in email for email in record.emails)
         or (digits is not None and any(phone.endswith(digits) for phone in record.phones))
         for record in records
     )

@@ -36,6 +36,7 @@ def memory(
     def open_memory() -> sqlite3.Connection:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
+        _lower_every_letter(connection)
         if content is not None:
             content.backup(connection)
         return connection
@@ -182,6 +183,7 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
         try:
             connection.execute("PRAGMA foreign_keys=ON").close()
             connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}").close()
+            _lower_every_letter(connection)
             if not read_only:
                 _keep_log(connection)
                 place.wrote()
@@ -191,6 +193,11 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
         return connection
 
     return open_file
+
+
+def _lower_every_letter(connection: sqlite3.Connection) -> None:
+    """Let ``lower`` know all letters, as in PostgreSQL. SQLite's own knows those of English only."""
+    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), deterministic=True)
 
 
 def _keep_log(connection: sqlite3.Connection) -> None:

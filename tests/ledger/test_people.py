@@ -11,6 +11,7 @@ from syncer.domain.model import Record, ReplicaState, State
 from syncer.domain.operations import OpState
 from syncer.domain.reasons import Reason
 from syncer.ledger import Counts, Ledger, Run, TaskView, current_owner
+from syncer.ledger.pages import Pages, TaskFilter
 from tests.support.ledgers import DATABASES, DAY, NOW, database_url, make_operation, make_replica, make_task
 
 FIRST = make_task("01HZXABCD0000000000000001A", "c1", due=NOW)
@@ -33,7 +34,7 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
                 records={
                     ("reply", "7"): Record("reply", "7", "Asha Rao", ("+919876543210",), ("asha@example.com",)),
                     ("highlevel", "h"): Record("highlevel", "h", "Émile"),
-                    ("reply", "8"): Record("reply", "8", "Mr. E"),
+                    ("reply", "8"): Record("reply", "8", "Mr. E", (), ("e@example.org", "e.müller@example.org")),
                     ("superfone", "9"): Record("superfone", "9", "Nobody's", ("+915550000000",)),
                 },
                 links={("reply", "7"): "c1", ("highlevel", "h"): "c2", ("reply", "8"): "c2"},
@@ -61,6 +62,10 @@ def test_tasks_come_by_due_with_their_copies_and_the_persons_name(ledger: Ledger
         ("RAO", [FIRST]),
         ("éMI", [PAST, SECOND]),
         ("Asha@Example.com", [FIRST]),
+        ("asha@", [FIRST]),
+        ("MÜLLER", [PAST, SECOND]),
+        ('"', []),
+        (",", []),
         ("+919876543210", [FIRST]),
         ("98765 43210", [FIRST]),
         ("543210", [FIRST]),
@@ -70,8 +75,20 @@ def test_tasks_come_by_due_with_their_copies_and_the_persons_name(ledger: Ledger
         ("nobody's", []),
     ],
 )
-def test_tasks_of_a_person(ledger: Ledger, contact: str, found: list[object]) -> None:
+def test_tasks_of_a_person_on_the_command_line_and_on_the_page(
+    ledger: Ledger, contact: str, found: list[object]
+) -> None:
+    """The page took parts of an e-mail, and the command line whole ones only."""
     assert [view.task for view in ledger.tasks(contact)] == found
+    # A link's id stands nowhere on the page, so nobody types it there.
+    if contact != "c2":
+        views, total = Pages(ledger).tasks(TaskFilter(text=contact), 0, 10)
+        assert ([view.task for view in views], total) == (found, len(found))
+
+
+def test_a_task_is_found_on_the_page_by_its_id(ledger: Ledger) -> None:
+    """The text was put into small letters and the id was not."""
+    assert ids(Pages(ledger).tasks(TaskFilter(text=FIRST.id), 0, 10)[0]) == [FIRST.id]
 
 
 def test_tasks_by_state_and_system(ledger: Ledger) -> None:
