@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from syncer.domain.alarms import Alarm
 from syncer.ledger.store import Ledger
@@ -20,7 +20,6 @@ _task: Final = METADATA.tables["task"]
 
 _OFF: Final = delete(_alarm).where(_alarm.c.name == bindparam("of_name"))
 _TELLINGS: Final = select(
-    _telling.c.id,
     _telling.c.alarm,
     _telling.c.way,
     _telling.c.message,
@@ -28,17 +27,18 @@ _TELLINGS: Final = select(
     _telling.c.not_before,
     _telling.c.tries,
 ).order_by(_telling.c.id)
-_LATER: Final = (
-    update(_telling)
-    .where(_telling.c.id == bindparam("of_id"))
-    .values(not_before=bindparam("later"), tries=_telling.c.tries + 1)
+# By what it says: a message that is sent from memory gets its number only when it is stored. No two say the same.
+_IS_IT: Final = and_(
+    _telling.c.alarm == bindparam("of_alarm"),
+    _telling.c.way == bindparam("of_way"),
+    _telling.c.message == bindparam("of_message"),
 )
+_LATER: Final = update(_telling).where(_IS_IT).values(not_before=bindparam("later"), tries=_telling.c.tries + 1)
 
 
 class Telling(NamedTuple):
     """One message (JSON) for one receiver, and the time before which it is not tried."""
 
-    id: int
     alarm: str
     way: str
     message: str
@@ -83,9 +83,13 @@ class AlarmBook:
     def told(self, telling: Telling) -> None:
         """Delete a message that was delivered or was given up."""
         with self._database.writing() as connection:
-            connection.execute(delete(_telling).where(_telling.c.id == telling.id))
+            connection.execute(delete(_telling).where(_IS_IT), _named(telling))
 
     def tell_later(self, telling: Telling, not_before: datetime) -> None:
         """Note that a message could not be delivered, and when to try again."""
         with self._database.writing() as connection:
-            connection.execute(_LATER, {"of_id": telling.id, "later": not_before})
+            connection.execute(_LATER, {**_named(telling), "later": not_before})
+
+
+def _named(telling: Telling) -> dict[str, str]:
+    return {"of_alarm": telling.alarm, "of_way": telling.way, "of_message": telling.message}

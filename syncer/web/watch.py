@@ -26,6 +26,8 @@ BEAT: Final = 1.0
 """Seconds between two checks of what is due."""
 JUDGED_EVERY: Final = 30.0
 """The most seconds between two checks of alarms, because one may begin while nothing happens."""
+LAST_WORDS: Final = 2.0
+"""The most seconds for which the end of the daemon waits for messages that are on their way."""
 _log: Final = structlog.get_logger("syncer.web")
 
 
@@ -60,6 +62,7 @@ class Watch:
         self._thread: Any = None
         self._beating: asyncio.Task[None] | None = None
         self._keepers: dict[str, AlarmKeeper] = {}
+        self._left: dict[str, AlarmKeeper] = {}
         self._ours: set[str] = set()
         self._adapters: dict[str, Mapping[str, Adapter]] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -87,6 +90,11 @@ class Watch:
 
     async def close(self) -> None:
         """Stop serving. The next daemon sends the messages that could not be sent yet."""
+        if self._beating is not None:
+            self._beating.cancel()
+        if self._telling:
+            # A message that is on its way may arrive all the same, and the next daemon would send it again.
+            await asyncio.wait(self._telling, timeout=LAST_WORDS)
         for task in (self._beating, *self._telling):
             if task is not None:
                 task.cancel()
@@ -100,7 +108,12 @@ class Watch:
     def take_up(self, account: Account) -> None:
         """Note an account file. Whether the account can be served is not known yet."""
         self.board.put(account)
-        self._keepers[account.name] = AlarmKeeper(account, self._apart)
+        left = self._left.pop(account.name, None)
+        if left is not None and left.account.ledger_url == account.ledger_url:
+            left.take_up(account)
+            self._keepers[account.name] = left
+        else:
+            self._keepers[account.name] = AlarmKeeper(account, self._apart)
         if self._metrics is not None:
             self._metrics.begin(account.name)
 
@@ -124,8 +137,9 @@ class Watch:
         self.board.change(name, elsewhere=True, alarms=())
 
     def leave(self, name: str) -> None:
-        """Stop serving the account."""
-        self._keepers.pop(name, None)
+        """Stop serving the account. If its file has only changed, it is taken up again at once."""
+        if (keeper := self._keepers.pop(name, None)) is not None:
+            self._left[name] = keeper
         self._ours.discard(name)
         self._adapters.pop(name, None)
         if self._metrics is not None:

@@ -5,101 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Coroutine, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
-from syncer.config.schema import Account
 from syncer.domain.alarms import AlarmName
 from syncer.ledger import AlarmBook, Ledger
-from syncer.web.alarms import keeper as keepers
 from syncer.web.alarms import telling
 from syncer.web.alarms.facts import alarms_of
-from syncer.web.alarms.keeper import AlarmKeeper
 from syncer.web.alarms.telling import NotTold, notify, post, run_command
-from tests.support.account_files import ALL, KEYS, load
-
-T = TypeVar("T")
-START = datetime(2026, 5, 19, 8, 30, tzinfo=UTC)
-FINE = {"connections": {"reply": {"state": "ok", "reads": 1, "writes": 0, "open": 0}}}
-REFUSED = {"connections": {"reply": {"state": "unauthorized", "reads": 1, "writes": 0, "open": 0, "message": "no"}}}
-
-
-async def here(work: Callable[[], T]) -> T:
-    """In place of a thread."""
-    return work()
-
-
-class Told(list[dict[str, Any]]):
-    """What was told by one way, which does not work for as long as ``broken``."""
-
-    broken = False
-
-    async def __call__(self, message: str) -> None:
-        if self.broken:
-            msg = "nobody is there"
-            raise NotTold(msg)
-        self.append(json.loads(message))
-
-    @property
-    def states(self) -> list[str]:
-        return [f"{one['alarm']} {one['state']}" for one in self]
-
-
-class Watched:
-    """An account with a ledger, whose daemon can be started again."""
-
-    def __init__(self, account: Account, told: Told) -> None:
-        self.account = account
-        self.told = told
-        self.now = START
-        self.runs = 0
-        self.restart()
-
-    def restart(self) -> None:
-        self.keeper = AlarmKeeper(self.account, here, lambda: self.now)
-        asyncio.run(self.keeper.begin())
-
-    def run(self, report: dict[str, Any], status: str = "ok") -> None:
-        """A run ends, and alarms are judged and told."""
-        self.runs += 1
-        with Ledger.open(self.account.ledger_url, name="acme", clock=lambda: self.now) as ledger:
-            from syncer.ledger import current_owner
-
-            ledger.acquire(current_owner(f"t{self.runs}"), self.now, timedelta(minutes=1), run=f"r{self.runs}")
-            ledger.finish_run(f"r{self.runs}", self.now, status, report, token=f"t{self.runs}")
-        self.look("")
-
-    def look(self, trouble: str | None = None) -> None:
-        async def both() -> None:
-            await self.keeper.judge(trouble)
-            await self.keeper.tell()
-
-        asyncio.run(both())
-
-    def tell(self) -> None:
-        asyncio.run(self.keeper.tell())
-
-    def wait(self, **length: float) -> None:
-        self.now += timedelta(**length)
+from tests.support.alarms import FINE, REFUSED, Watched, watch
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
-
-
-@pytest.fixture
-def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: Told) -> Watched:
-    for name, value in KEYS.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(keepers, "ways_of", lambda _alarms: {"webhook": told})
-    return Watched(load(tmp_path, ALL), told)
+def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    return watch(tmp_path, monkeypatch)
 
 
 def test_an_alarm_is_told_once_when_it_begins_and_once_when_it_ends(watched: Watched) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
-from syncer.domain.alarms import Alarm
+from syncer.domain.alarms import Alarm, AlarmName
 from syncer.domain.cursors import AWAITED
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState
@@ -28,8 +28,12 @@ def alarms_of(ledger: Answers, account: Account, now: datetime) -> dict[str, Ala
     return judge(facts_of(ledger, account, now), ledger.alarms_on())
 
 
-def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = "") -> AlarmFacts:
-    """Return the facts about the account now. Raises `LedgerError`."""
+def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str | None = None) -> AlarmFacts:
+    """Return the facts about the account now. Raises `LedgerError`.
+
+    ``trouble`` is what the last run found wrong with the ledger, empty if it was fine, and ``None`` if no run has ended
+    since the daemon began.
+    """
     reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
     last = reports[0] if reports else {}
     incidents = ledger.incidents(now - INCIDENT_LASTS)
@@ -41,8 +45,14 @@ def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str = ""
         backlog=[_piled_up(report) for report in reversed(reports)],
         incident=None if incidents is None else (incidents.first, incidents.open),
         other_ledger=any(item["reason"] == Reason.SECOND_LEDGER for item in last.get("attention", ())),
-        trouble=trouble,
+        trouble=_stored_trouble(ledger) if trouble is None else trouble,
     )
+
+
+def _stored_trouble(ledger: Answers) -> str:
+    """Return what an earlier daemon knew to be wrong with the ledger. A run that ended well ends it."""
+    alarm, good_at = ledger.alarms_on().get(AlarmName.LEDGER), ledger.good_at()
+    return "" if alarm is None or (good_at is not None and good_at >= alarm.since) else alarm.detail
 
 
 def await_a_run(ledger: Ledger, now: datetime) -> None:

@@ -1,7 +1,7 @@
 """One account's alarms while a daemon serves it: check them, store them, send messages.
 
 An alarm and the messages about it are stored in one transaction, so that a restart sends nothing twice. Only if the
-ledger cannot be written, its alarm is kept in memory until it can.
+ledger cannot be written, its alarm is kept in memory until it can, and so is what became of a message.
 """
 
 from __future__ import annotations
@@ -38,19 +38,24 @@ class AlarmKeeper:
     def __init__(
         self, account: Account, apart: Apart, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self.account = account
         self.on: dict[str, Alarm] = {}
-        self._ways: dict[str, Way] = ways_of(account.alarms)
+        self.take_up(account)
         self._apart = apart
         self._clock = clock
         self._good_at = clock()
-        self._trouble = ""
+        self._trouble: str | None = None
         self._unstored: list[tuple[str, str, str]] = []
         self._loose: list[Telling] = []
+        self._outcomes: list[tuple[Telling, datetime | None]] = []
         self._in_memory: set[str] = set()
         self._pending = True
         self._telling = asyncio.Lock()
         self._judging = asyncio.Lock()
+
+    def take_up(self, account: Account) -> None:
+        """Use the account's file as it is now. What is known of its alarms stays, so that nothing is told again."""
+        self.account = account
+        self._ways: dict[str, Way] = ways_of(account.alarms)
 
     @property
     def has_news(self) -> bool:
@@ -66,7 +71,8 @@ class AlarmKeeper:
         """Check the alarms. ``trouble`` is what a run found wrong with the ledger, or empty if it was fine."""
         if trouble is not None:
             self._trouble = trouble
-        # A beat and the end of a run may judge at the same time, and both would make the same messages.
+        # A beat and the end of a run may judge at the same time, and both would make the same messages. What became of
+        # a message is noted under this lock, too: a check may be storing that very message.
         async with self._judging:
             try:
                 self.on = await self._apart(partial(self._in_ledger, self._judge))
@@ -100,13 +106,13 @@ class AlarmKeeper:
 
     def _judge_in_memory(self) -> None:
         """Check the alarms without the ledger, which cannot be used."""
-        alone = AlarmFacts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble)
+        alone = AlarmFacts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble or "")
         after = {**self.on, **judge(alone, self.on)}
         now, new = self._clock(), self._messages(self.on, after)
         self._in_memory |= after.keys() - self.on.keys()
         self._unstored += new
         self._pending |= bool(new)
-        self._loose += [Telling(0, name, way, message, now, now, 0) for name, way, message in new]
+        self._loose += [Telling(name, way, message, now, now, 0) for name, way, message in new]
         self.on = after
 
     def _messages(self, before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> list[tuple[str, str, str]]:
@@ -127,16 +133,38 @@ class AlarmKeeper:
         async with self._telling:
             # Before the look, or news that comes during it would be forgotten.
             self._pending = False
-            # Backwards, so that the oldest one stays: the messages of an alarm go in their order.
-            loose = {(one.alarm, one.way): one for one in reversed(self._loose)}
-            try:
-                found = await self._apart(partial(self._in_ledger, lambda ledger: AlarmBook(ledger).tellings()))
-            except LedgerError:
-                found = []
-            waiting = [*found, *loose.values()]
+            waiting = await self._waiting()
             await asyncio.gather(*(self._tell(one) for one in waiting if _is_due(one, self._clock())))
             # What is not due yet, or has failed, is looked at again.
             self._pending |= bool(waiting)
+
+    async def _waiting(self) -> list[Telling]:
+        """Return the messages to send, those in the ledger and those in memory: the first of each alarm and way."""
+        # Both at once, or a message that is being stored would be found in both.
+        async with self._judging:
+            try:
+                found = await self._apart(partial(self._in_ledger, self._stored))
+            except LedgerError:
+                # The ledger may have messages, and it may only be locked for a moment.
+                found, self._pending = [], True
+            # Backwards, so that the oldest one stays: the messages of an alarm go in their order.
+            loose = {(one.alarm, one.way): one for one in reversed(self._loose)}
+        return [*found, *loose.values()]
+
+    def _stored(self, ledger: Ledger) -> list[Telling]:
+        """Return the messages in the ledger, after what became of earlier ones was stored. Otherwise they go twice."""
+        self._store_outcomes(ledger)
+        return AlarmBook(ledger).tellings()
+
+    def _store_outcomes(self, ledger: Ledger) -> None:
+        book = AlarmBook(ledger)
+        while self._outcomes:
+            telling, again = self._outcomes[0]
+            if again is None:
+                book.told(telling)
+            else:
+                book.tell_later(telling, again)
+            del self._outcomes[0]
 
     async def _tell(self, telling: Telling) -> None:
         again = None
@@ -148,13 +176,16 @@ class AlarmKeeper:
             again = next_try(telling.made_at, telling.tries, self._clock())
             words = {"account": self.account.name, "alarm": telling.alarm, "way": telling.way, "words": str(error)}
             _log.warning("alarm.not_told", **words, again=None if again is None else again.isoformat())
-        if telling in self._loose:
-            self._settle_loose(telling, again)
-            return
-        try:
-            await self._apart(partial(self._in_ledger, partial(_settle, telling, again)))
-        except LedgerError as error:
-            _log.warning("alarm.not_stored", account=self.account.name, words=str(error))
+        async with self._judging:
+            if telling in self._loose:
+                self._settle_loose(telling, again)
+                return
+            # One from memory was stored while it was on its way. In the ledger it is the one with the same text.
+            self._outcomes.append((telling, again))
+            try:
+                await self._apart(partial(self._in_ledger, self._store_outcomes))
+            except LedgerError as error:
+                _log.warning("alarm.not_stored", account=self.account.name, words=str(error))
 
     def _settle_loose(self, telling: Telling, again: datetime | None) -> None:
         """Settle a message that is only in memory: if it was sent, it need not be stored any more."""
@@ -168,11 +199,3 @@ class AlarmKeeper:
 def _is_due(telling: Telling, now: datetime) -> bool:
     """Whether a message may be sent now. If our clock was set back, nobody waits longer than the longest pause."""
     return telling.not_before <= now or telling.not_before > now + LONGEST_WAIT
-
-
-def _settle(telling: Telling, again: datetime | None, ledger: Ledger) -> None:
-    book = AlarmBook(ledger)
-    if again is None:
-        book.told(telling)
-    else:
-        book.tell_later(telling, again)
