@@ -7,15 +7,26 @@ third party).
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self, TypeVar
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, StringConstraints
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.wire import SYSTEM, own_error
 from adapters.http.authorization import Granted, RotatingTokens
 from adapters.http.client import Http, Rule, Transport
-from syncer.contract.errors import InDoubt, Refused, Unauthorized
+from syncer.contract.errors import BadAnswer, InDoubt, Refused, Unauthorized
 
 LIFETIME: Final = 86_399.0
 """The documented lifetime of an access token in seconds. It is used if the answer has none."""
@@ -25,13 +36,39 @@ _RULES: Final = (Rule(408, InDoubt), Rule(range(400, 429), Refused), Rule(range(
 _Token = Annotated[str, StringConstraints(strict=True, min_length=1, pattern=r"^[!-~]+$")]
 
 
-class _Answer(BaseModel):
-    """The answer to a renewal, in both spellings: version v3 of the API uses camelCase."""
+def _if_readable(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """Read one field. If it cannot be read, it is as good as left out, and the others are used."""
+    try:
+        return read(value)
+    except ValidationError:
+        return None
 
-    access_token: _Token = Field(validation_alias=AliasChoices("access_token", "accessToken"))
-    refresh_token: _Token = Field(validation_alias=AliasChoices("refresh_token", "refreshToken"))
-    expires_in: float = Field(default=LIFETIME, gt=0, validation_alias=AliasChoices("expires_in", "expiresIn"))
-    location_id: str | None = Field(default=None, validation_alias="locationId")
+
+_T = TypeVar("_T")
+_Given = Annotated[_T | None, WrapValidator(_if_readable)]
+_Secret = Annotated[str, StringConstraints(strict=True, min_length=1)]
+_Seconds = Annotated[float, Field(gt=0, le=366 * 86_400)]
+
+
+class _Answer(BaseModel):
+    """The answer to a renewal, in both spellings: version v3 of the API uses camelCase.
+
+    The request has used the old refresh token up, so the new one is kept, whatever else cannot be read.
+    """
+
+    access_token: _Given[_Token] = Field(None, validation_alias=AliasChoices("access_token", "accessToken"))
+    refresh_token: _Given[_Secret] = Field(None, validation_alias=AliasChoices("refresh_token", "refreshToken"))
+    expires_in: _Given[_Seconds] = Field(None, validation_alias=AliasChoices("expires_in", "expiresIn"))
+    location_id: Annotated[str | None, BeforeValidator(lambda told: told if told is None else str(told))] = Field(
+        None, validation_alias="locationId"
+    )
+
+    @model_validator(mode="after")
+    def _has_a_token(self) -> Self:
+        if self.access_token is None and self.refresh_token is None:
+            msg = "it has no token"
+            raise ValueError(msg)
+        return self
 
 
 class TokenCalls:
@@ -73,8 +110,17 @@ class TokenCalls:
             "user_type": "Location",
         }
         # A read, so it is retried after a lost answer: within 30 seconds the same token gives the same answer.
-        answer = (await self._http.read("POST", "/oauth/token", form=form)).parse(_Answer)
-        granted = Granted(answer.access_token, answer.refresh_token, answer.expires_in)
+        arrived = await self._http.read("POST", "/oauth/token", form=form)
+        try:
+            answer = arrived.parse(_Answer)
+        except BadAnswer:
+            # Without its words: they show what was received, which may have tokens that nobody masks yet.
+            msg = "the answer has no token that can be read"
+            raise BadAnswer(msg, system=SYSTEM, status=arrived.status) from None
+        # A server may leave the refresh token out, and then the old one stays valid.
+        granted = Granted(
+            answer.access_token or "", answer.refresh_token or refresh_token, answer.expires_in or LIFETIME
+        )
         if answer.location_id not in (None, self._location):
             # The refresh token is used up. If the new one were lost, a corrected location_id would not help any more.
             self.authorization.keep(granted, self._settings.token_file_of(answer.location_id or ""))

@@ -14,12 +14,12 @@ import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Protocol
 
-from syncer.contract.errors import AdapterError, NotSent, Unauthorized, Unavailable
+from syncer.contract.errors import AdapterError, BadAnswer, NotSent, Refused, Unauthorized
 from syncer.contract.settings import read_secret_file
 from syncer.domain.redact import protect
 from syncer.files import refuse_link, write_private
@@ -32,6 +32,7 @@ AHEAD: Final = 0.1
 LOCK_PATIENCE: Final = 30.0
 """Seconds to wait while another process renews the same token."""
 _LOCK_PAUSE: Final = 0.1
+_USED_UP: Final = "an earlier renewal, whose answer could not be read, may have used it up"
 
 
 class Authorization(Protocol):
@@ -64,7 +65,7 @@ class Tokens:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The answer to a renewal; ``lifetime_s`` in seconds."""
+    """The answer to a renewal; ``lifetime_s`` in seconds. ``access_token`` is empty if it could not be read."""
 
     access_token: str
     refresh_token: str
@@ -72,7 +73,10 @@ class Granted:
 
 
 Exchange = Callable[[str], Awaitable[Granted]]
-"""Exchanges a refresh token for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`."""
+"""Exchanges a refresh token for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`, `NotSent`.
+
+Only `Refused` says that the refresh token was rejected.
+"""
 
 
 class RotatingTokens:
@@ -103,6 +107,7 @@ class RotatingTokens:
         self._renew_after = 0.0
         self._ends = 0.0
         self._unstored: Tokens | None = None
+        self._was_unreadable = False
         self._turn = asyncio.Lock()
 
     async def headers(self) -> Mapping[str, str]:
@@ -142,11 +147,17 @@ class RotatingTokens:
                     return
             # Tokens that could not be stored are kept: the old refresh token is used up, so asking again would fail.
             known = self._unstored or stored or self._tokens
+            is_new = True
             if self._unstored is None:
-                self._unstored = self._tokens_of(await self._ask(known.refresh_token if known else self._first))
+                granted = await self._ask(known.refresh_token if known else self._first)
+                is_new = bool(granted.access_token)
+                self._unstored = self._tokens_of(granted, known)
             self._store(self._unstored, self._file)
             self._take(self._unstored)
             self._unstored = None
+        if not is_new:
+            msg = "the access token could not be renewed: the answer has none that can be read"
+            raise NotSent(msg, system=self._system)
 
     def keep(self, granted: Granted, file: Path) -> None:
         """Store tokens that this connection does not use, so that they are not lost. Raises `NotSent`.
@@ -156,27 +167,36 @@ class RotatingTokens:
         if not os.path.lexists(file) or self._stored(file) is not None:
             self._store(self._tokens_of(granted), file)
 
-    def _tokens_of(self, granted: Granted) -> Tokens:
+    def _tokens_of(self, granted: Granted, known: Tokens | None = None) -> Tokens:
         for secret in (granted.access_token, granted.refresh_token):
             protect(secret)
+        if not granted.access_token:
+            # The new refresh token is stored all the same: the old one is used up.
+            known = known or Tokens("", "", self._clock(), 0.0, self._seed)
+            return replace(known, refresh_token=granted.refresh_token)
         ends = self._clock() + timedelta(seconds=granted.lifetime_s)
         return Tokens(granted.access_token, granted.refresh_token, ends, granted.lifetime_s, self._seed)
 
     async def _ask(self, refresh_token: str) -> Granted:
         try:
-            return await self._exchange(refresh_token)
+            granted = await self._exchange(refresh_token)
         except Unauthorized:
             raise
-        except Unavailable as error:
+        except Refused as error:
+            why = f"{error.words}; {_USED_UP}" if self._was_unreadable else error.words
+            msg = f"the refresh token was rejected: {why}; authorise the app again, and store the new token"
+            raise Unauthorized(msg, system=self._system, status=error.status) from error
+        except AdapterError as error:
+            self._was_unreadable |= isinstance(error, BadAnswer)
             msg = f"the access token could not be renewed: {error.words}"
             # The request that needed the token has not left, whatever became of the renewal.
             raise NotSent(msg, system=self._system, status=error.status) from error
-        except AdapterError as error:
-            msg = f"the refresh token was rejected: {error.words}; authorise the app again, and store the new token"
-            raise Unauthorized(msg, system=self._system, status=error.status) from error
+        self._was_unreadable = False
+        return granted
 
     def _bearer(self) -> dict[str, str]:
-        return {} if self._tokens is None else {"Authorization": f"Bearer {self._tokens.access_token}"}
+        access_token = "" if self._tokens is None else self._tokens.access_token
+        return {"Authorization": f"Bearer {access_token}"} if access_token else {}
 
     def _take(self, tokens: Tokens | None) -> None:
         if tokens is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,56 +13,19 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from adapters.highlevel.adapter import HighLevelAdapter
-from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.sandbox_store import refusal
 from adapters.highlevel.settings import HighLevelSettings
-from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Fault
 from syncer.contract.errors import Forbidden, NotSent, Unauthorized, Unavailable
 from syncer.domain.redact import redact
-from tests.support.clock import run_virtual, virtual_loop
+from tests.support.clock import virtual_loop
 from tests.support.highlevel_kit import LOCATION, draft
-
-DAY = 86_399.0
-
-
-class OAuthWorld:
-    """A location behind its token endpoint, in virtual time, and adapters that share one file of tokens."""
-
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "tokens"
-        self.sandbox = HighLevelSandbox(lambda: virtual_loop().now())
-        self.sandbox.token = "no static token is good"
-
-    def adapter(self, **more: Any) -> HighLevelAdapter:
-        app: dict[str, Any] = {
-            "client_id": "client-1",
-            "client_secret": SecretStr("client-secret"),
-            "refresh_token": SecretStr("refresh-0"),
-            "location_id": LOCATION,
-            "token_file": str(self.file),
-            **more,
-        }
-        adapter = HighLevelAdapter(HighLevelSettings(**app), region="IN", transport=SandboxTransport(self.sandbox))
-        assert adapter._tokens is not None
-        adapter._tokens.authorization._clock = lambda: virtual_loop().now()
-        return adapter
-
-    @property
-    def renewals(self) -> int:
-        return sum(call.path == "/oauth/token" for call, _ in self.sandbox.calls)
+from tests.support.oauth_world import DAY, OAuthWorld, played
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> OAuthWorld:
     return OAuthWorld(tmp_path)
-
-
-def played(work: Callable[[], Awaitable[None]]) -> None:
-    async def play() -> None:
-        await work()
-
-    run_virtual(play())
 
 
 def test_the_first_request_brings_tokens_which_are_stored_in_a_private_file(world: OAuthWorld) -> None:
