@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -26,10 +26,12 @@ from syncer.config.registry import (
     shows_messages,
 )
 from syncer.config.schema import Account, AccountTable, AlarmsTable, EventsTable, LedgerTable, SyncSettings, User
-from syncer.contract.adapter import Adapter
 from syncer.contract.settings import ConnectionSettings, SecretReference
 from syncer.domain.model import MESSAGE_KINDS, Kind
 from syncer.files import read_whole
+
+if TYPE_CHECKING:
+    from syncer.contract.adapter import Adapter
 
 __all__ = ["Account", "ConfigError", "Found", "SyncSettings", "User", "build_adapters", "find_accounts", "load_account"]
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import tzinfo
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from syncer.contract.adapter import Adapter
 from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
+
+    from syncer.contract.adapter import Adapter
 
 GROUP: Final = "syncer.adapters"
 
@@ -46,6 +49,14 @@ class AdapterClass(Protocol):
 
 class UnknownSystem(LookupError):
     """No adapter has this name, or it cannot be loaded. The message says which."""
+
+
+def entry_points(*, group: str) -> EntryPoints:
+    """Return the entry points of a group in all installed packages, as `importlib.metadata.entry_points` does."""
+    # Imported here, because that takes longer than reading an account file, which needs it for other packages only.
+    from importlib import metadata
+
+    return metadata.entry_points(group=group)
 
 
 def installed_systems() -> tuple[str, ...]:
@@ -125,4 +136,4 @@ def settings_model(system: str) -> type[ConnectionSettings]:
 
 
 def _path_of_package(system: str) -> str | None:
-    return next((point.value for point in entry_points(group=GROUP, name=system)), None)
+    return next((point.value for point in entry_points(group=GROUP) if point.name == system), None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
+from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.operations import Action, Operation
 from syncer.domain.table import Table, as_table
@@ -39,24 +40,6 @@ class Failing:
     @property
     def place(self) -> tuple[str, str, str]:
         return (self.system, self.what, self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line of a task's history: what was seen, decided, sent or answered. It is never changed.
-
-    ``what`` is a word for programs (``seen``, ``adopted``, ``done``, ``superseded``, ``sent``, ``created``, …),
-    ``who`` is ``"us"`` or ``"them"``, ``detail`` is a sentence for users.
-    """
-
-    at: datetime
-    what: str
-    who: str
-    detail: str = ""
-    task: str | None = None
-    system: str | None = None
-    remote_id: str | None = None
-    run: str = ""
 
 
 Likeness = tuple[str, Kind, str | None, datetime]

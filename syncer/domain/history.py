@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from syncer.domain.base import Event
+from syncer.domain.events import Event
 from syncer.domain.model import ReplicaState
 from syncer.domain.operations import OpState
 

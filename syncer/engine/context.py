@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from syncer.contract.adapter import Capabilities
-from syncer.domain.base import Base, Changes, Event
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import LINKED
+from syncer.domain.events import Event
 from syncer.domain.model import Listing, Reading, Record, State
 from syncer.domain.operations import Operation
 from syncer.domain.policy import Policy

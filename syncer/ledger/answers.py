@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from syncer.domain.alarms import Alarm
-from syncer.domain.base import Event
+from syncer.domain.events import Event
 from syncer.domain.operations import Action, Operation
 from syncer.ledger import questions
 from syncer.ledger.holder import Judge, Now, holder_of

@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
-from syncer.domain.base import Base, Event
+from syncer.domain.base import Base
+from syncer.domain.events import Event
 from syncer.domain.operations import Operation
 from syncer.ledger import questions, reading
 from syncer.ledger.database import asking

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
-from syncer.domain.base import Event
 from syncer.domain.cursors import FULL
+from syncer.domain.events import Event
 from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS

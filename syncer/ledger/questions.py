@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from syncer.domain.alarms import Alarm
-from syncer.domain.base import Event
+from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.domain.operations import Action, Operation, OpState
 from syncer.ledger.holder import LEASE, HeldRow

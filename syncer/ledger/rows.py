@@ -6,7 +6,8 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Column, Select, Table, select
 
-from syncer.domain.base import Event, Failing
+from syncer.domain.base import Failing
+from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, ReplicaState, State, Task
 from syncer.domain.operations import Action, Operation, OpState
 from syncer.ledger.tables import METADATA

@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Connection, Table, and_, bindparam, delete, insert, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from syncer.domain.base import Changes, Event
+from syncer.domain.base import Changes
 from syncer.domain.cursors import survivor
+from syncer.domain.events import Event
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 

@@ -10,8 +10,9 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.altering import altered
-from syncer.domain.base import Base, Changes, Event
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
+from syncer.domain.events import Event
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.operations import Action, OpState

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from syncer.domain.base import Changes, Event
+from syncer.domain.base import Changes
+from syncer.domain.events import Event
 from syncer.ledger import (
     LedgerError,
     LedgerReplaced,

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
-from syncer.domain.base import Changes, Event
+from syncer.domain.base import Changes
+from syncer.domain.events import Event
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.operations import OpState
 from syncer.ledger import Ledger, LedgerError, runs

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.base import Changes, Event
+from syncer.domain.base import Changes
+from syncer.domain.events import Event
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, Locked, Owner, current_owner
 from tests.support.ledgers import DATABASES, DAY, NOW, TERM, database_url
 

@@ -19,7 +19,8 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from syncer.domain.base import Base, Changes, Event
+from syncer.domain.base import Base, Changes
+from syncer.domain.events import Event
 from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite
 from syncer.ledger.connect import connect
 from syncer.ledger.marks import APPLICATION_ID, HEAD

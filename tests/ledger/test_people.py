@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from syncer.domain.base import Changes, Event
+from syncer.domain.base import Changes
+from syncer.domain.events import Event
 from syncer.domain.model import Record, ReplicaState, State
 from syncer.domain.operations import OpState
 from syncer.domain.reasons import Reason

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy
 from sqlalchemy.exc import DBAPIError
 
-from syncer.domain.base import Base, Changes, Event
+from syncer.domain.base import Base, Changes
+from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, ReplicaState, State
 from syncer.domain.operations import Action, OpState
 from syncer.ledger import Conflict, Ledger, LedgerError

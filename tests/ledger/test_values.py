@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, Text
 from sqlalchemy.dialects import sqlite
 
-from syncer.domain.base import Base, Changes, Event, Failing
+from syncer.domain.base import Base, Changes, Failing
+from syncer.domain.events import Event
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Record, Replica, ReplicaState, Task
 from syncer.domain.operations import Action, Operation, OpState

@@ -12,7 +12,7 @@ from syncer.cli.screens import Screen, TaskNames, ago, moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
-from syncer.domain.base import Event
+from syncer.domain.events import Event
 from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, event_in_words
 from syncer.domain.model import Task
 from syncer.domain.operations import Operation
