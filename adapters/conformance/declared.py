@@ -53,6 +53,10 @@ class DeclarationTrials(Trials):
         need(can.exclusive <= can.creates, "exclusive kinds must be among those that can be created")
         need((can.lane is not None) == bool(can.exclusive), "lane is set where exclusive is not empty, and only there")
         need(
+            can.lane is None or can.lists_tasks is ListsTasks.PER_CONTACT,
+            "a lane is planned from the contact's own list: lists_tasks must be ListsTasks.PER_CONTACT",
+        )
+        need(
             can.completes is Completes.TASK or can.lane is not None,
             "what completes the newest task of a contact must have a lane: its tasks are planned together",
         )

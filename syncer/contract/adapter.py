@@ -58,6 +58,7 @@ class Capabilities:
     completes_kinds      kinds that we may complete, by the settings
     completes_sequences  tasks of a sequence may be completed, by the settings
     exclusive            kinds of which a contact can have one open task: creating one closes the others. Needs ``lane``
+    lane                 what may be done in such a CRM. Needs ``ListsTasks.PER_CONTACT``
     gets_task            one task can be read by its id
     reads_marker         texts come back as they were written, from closed tasks too, so that markers are found
     has_kinds            tasks have types; else the kind of a reading is a guess

@@ -15,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
+from syncer.contract.adapter import ListsTasks
 from syncer.contract.errors import Missing
 from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
 from syncer.domain.operations import Action
@@ -131,12 +132,17 @@ class _Applier:
             await to_the_end(self._requests.create(connection, self._requests.operation(planned, contact)))
 
     async def _surely_absent(self, connection: Connection, task: Task, contact: str) -> bool:
-        """Whether the task has no copy there. If lists lag, the contact's own tasks are read first."""
-        if connection.adapter.capabilities.listing_lags and not connection.was_just_listed(contact):
+        """Whether the task has no copy there. The contact's own tasks are read first if lists lag, or show none yet.
+
+        Where tasks are listed contact by contact, the contact may have been found only now.
+        """
+        capabilities = connection.adapter.capabilities
+        unlisted = capabilities.lists_tasks is not ListsTasks.ALL and contact not in connection.seen.lanes
+        if (capabilities.listing_lags or unlisted) and not connection.was_just_listed(contact):
             try:
                 # One row that cannot be read must not stop this create; whether it may be this very task is asked
-                # below.
-                listing = await connection.read_contact(contact, damaged=True)
+                # below. Of somebody who was found only now, any row may be.
+                listing = await connection.read_contact(contact, damaged=not unlisted)
             # The contact is gone. The CRM will refuse the create, and that is told with its own words.
             except Missing:
                 listing = Listing(())

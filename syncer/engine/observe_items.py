@@ -7,7 +7,7 @@ from datetime import timedelta
 from syncer.contract.adapter import ListsTasks
 from syncer.contract.errors import Missing
 from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
-from syncer.domain.snapshot import with_times
+from syncer.domain.snapshot import untold_of, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.observe_contacts import ask, read_record
@@ -80,34 +80,40 @@ async def _read_lane(context: RunContext, connection: Connection, item: ReadItem
     if listing is None:
         return
     place = (connection.system, contact)
+    given_up = is_given_up(context.base, item.place, failed_now=True)
     if listing.unreadable:
         _read_damaged(context, connection, item, listing)
-        if place not in context.base.visits and not is_given_up(context.base, item.place, failed_now=True):
+        if place not in context.base.visits and not given_up:
             return
     found_now = place not in context.base.visits
     context.visits[place] = context.base.visits[place] = read_at
-    if listing.unreadable:
+    if listing.unreadable and (connection.adapter.capabilities.lane is not None or not given_up):
         return
     seen.lanes[contact] = listing.rows
     # Whoever is new is written to in this run already, and this list is new enough for that.
     if found_now:
         connection.has_listed(contact)
     seen.readings.update({row.remote_id: row for row in listing.rows})
-    seen.missing |= _open_replicas(context, connection.system, contact) - {row.remote_id for row in listing.rows}
+    # A copy may be among the rows that could not be understood.
+    if not listing.unreadable:
+        seen.missing |= _open_replicas(context, connection.system, contact) - {row.remote_id for row in listing.rows}
 
 
 def _read_damaged(context: RunContext, connection: Connection, item: ReadItem, listing: Listing[Reading]) -> None:
-    """Use the readable rows of a lane that also has rows that could not be understood.
+    """Use the readable rows of one contact's tasks, of which others could not be understood.
 
-    Nothing is written in such a lane, because its top and its slot are not known.
+    Nothing is written in such a lane, because its top and its slot are not known. Where there are no lanes, nothing is
+    created for the contact until this has failed in several runs, and then only what may be one of these rows waits.
     """
-    seen = connection.seen
+    seen, lane_policy = connection.seen, connection.adapter.capabilities.lane
     seen.unreadable += listing.unreadable
-    connection.note(item, f"{len(listing.unreadable)} of them could not be understood, so nothing is written there")
+    if lane_policy is None:
+        seen.untold |= untold_of(listing.unreadable)
+    words = f"{len(listing.unreadable)} of them could not be understood"
+    connection.note(item, words if lane_policy is None else f"{words}, so nothing is written there")
     context.extend(listing.rows)
     known = (connection.system, item.key) in context.base.visits
     new = known or is_given_up(context.base, item.place, failed_now=True)
-    lane_policy = connection.adapter.capabilities.lane
     window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
     rows = told_apart(listing.rows, listing.unreadable, window, context.base.replicas, new=new)
     seen.readings.update({row.remote_id: row for row in rows})

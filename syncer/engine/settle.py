@@ -86,10 +86,11 @@ async def settle(context: RunContext, operation: Operation) -> None:
     connection = context.connections.get(operation.system)
     if connection is None or not connection.usable:
         return
-    in_lane = connection.adapter.capabilities.completes is Completes.TOP_OF_LANE
+    capabilities = connection.adapter.capabilities
+    in_lane = capabilities.completes is Completes.TOP_OF_LANE
     try:
         # An edit in a lane was sent as a create.
-        if operation.action is Action.CREATE or (operation.action is Action.EDIT and in_lane):
+        if operation.action is Action.CREATE or (operation.action is Action.EDIT and capabilities.lane is not None):
             await _settle_create(context, connection, operation)
         elif operation.action is Action.EDIT:
             await _settle_edit(context, connection, operation)

@@ -174,12 +174,15 @@ class Obstacles:
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if the person's tasks there were not read, so that a copy may exist."""
-        # The CRM that lists tasks contact by contact has lanes, and a lane that was not read waits (`plan_lane`).
-        if self._capabilities[system].lists_tasks is not ListsTasks.ALL:
+        capabilities, seen, contact = self._capabilities[system], self._seen.get(system), self.contact(task, system)
+        by_contact = capabilities.lists_tasks is ListsTasks.PER_CONTACT
+        if by_contact and capabilities.lane is not None:
+            # A lane that was not read waits, see `plan_lane`.
             return None
-        seen, contact = self._seen.get(system), self.contact(task, system)
-        visited = (system, contact) in self._base.visits
-        if seen is None or seen.lacks(contact, lists_all=True, visited=visited):
+        if seen is None or seen.lacks(contact, lists_all=True, visited=False):
+            return Obstacle(Reason.UNREAD)
+        # That they were read in an earlier run is not enough: somebody may have written the same task down since.
+        if by_contact and contact is not None and contact not in seen.lanes:
             return Obstacle(Reason.UNREAD)
         untold = may_be_untold(self._base, seen, self._policy, task, system, contact)
         return Obstacle(Reason.UNREAD) if untold else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from syncer.contract.adapter import Capabilities
+from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import Base
 from syncer.domain.cursors import FULL
 from syncer.domain.model import Kind, Record, ReplicaState, State
@@ -120,6 +120,19 @@ def test_a_kind_that_a_crm_does_not_have_waits() -> None:
     policy = replace(POLICY, routes=POLICY.routes | {Kind.SMS: (LANE,)})  # type: ignore[operator]
     found = plan(a_base(message, replicas=[a_replica(message, TYPED)]), policy=policy)
     assert (done(found), reasons(found)) == ([], [Reason.NOT_SUPPORTED])
+
+
+@pytest.mark.parametrize("lane", [CAPABILITIES[LANE].lane, None])
+def test_where_tasks_are_listed_by_contact_nothing_is_made_before_they_were_read(lane: LanePolicy | None) -> None:
+    """Without a lane the plan made a copy at once, though somebody may have written the task down there, too."""
+    exclusive = CAPABILITIES[LANE].exclusive if lane is not None else frozenset[Kind]()
+    capabilities = with_capabilities(LANE, lane=lane, exclusive=exclusive)
+    seen = seen_of()
+    assert ("create", "t1", LANE) in done(plan(ONLY_THERE, seen, capabilities=capabilities))
+    del seen[LANE].lanes[f"p1-{LANE}"]
+    visited = replace(ONLY_THERE, visits={(LANE, f"p1-{LANE}"): at(hours=-1)})
+    found = plan(visited, seen, capabilities=capabilities)
+    assert (done(found), reasons(found)) == ([("create", "t1", PLAIN)], [Reason.UNREAD])
 
 
 def test_a_missing_contact_is_waited_for_or_made() -> None:

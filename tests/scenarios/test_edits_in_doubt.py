@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
+from pydantic import SecretStr
 
 from adapters.sandbox import Fault
+from adapters.superfone.abilities import capabilities_of
+from adapters.superfone.adapter import SuperfoneAdapter
+from adapters.superfone.settings import SuperfoneSettings
+from syncer.contract.adapter import Completes
 from tests.support.editing import body_of, dues, everywhere
 from tests.support.scenario import Make, waiting
 
@@ -143,4 +149,20 @@ def test_a_title_that_is_given_in_superfone_while_the_create_is_in_doubt_is_an_e
     world.heal()
     world.good()
     assert world.highlevel.task(task).title == "Ring twice"
+    world.quiet(2)
+
+
+def test_a_copy_that_is_made_again_in_a_lane_is_found_however_its_crm_completes(
+    stage: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a completion names its task, the old copy was read, and not what the lost create had made."""
+    named = replace(capabilities_of(SuperfoneSettings(api_key=SecretStr("key"))), completes=Completes.TASK)
+    monkeypatch.setattr(SuperfoneAdapter, "capabilities", property(lambda _self: named))
+    world = stage()
+    task, _, _ = everywhere(world)
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    world.again(3)
+    assert len(dues(world)) == 1
+    assert world.open() == (1, 1, 1)
     world.quiet(2)

@@ -173,8 +173,8 @@ MUTANTS = (
         "a create takes what is there for absent while the search lags",
         "L2",
         "syncer.engine.apply",
-        "capabilities.listing_lags and not connection.was_just_listed(contact):\n",
-        "capabilities.listing_lags and connection.spent:\n",
+        "(capabilities.listing_lags or unlisted) and not connection.was_just_listed(contact):\n",
+        "(capabilities.listing_lags or unlisted) and connection.spent:\n",
     ),
     Mutant(
         "a completion is forgotten once it failed",

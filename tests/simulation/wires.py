@@ -204,6 +204,20 @@ IN_A_RUN: Final = (
         "tests/scenarios/test_wiring.py::test_what_our_own_user_did_by_hand_is_not_what_our_lost_create_made",
     ),
     Wire(
+        "the tasks of a contact who is found only now are not read, where tasks are listed by contact",
+        "syncer.engine.apply",
+        "(capabilities.listing_lags or unlisted) and",
+        "capabilities.listing_lags and",
+        "tests/adapters/conformance/test_by_person.py",
+    ),
+    Wire(
+        "one task that cannot be understood holds up all others, where tasks are listed by contact",
+        "syncer.engine.observe_items",
+        "capabilities.lane is not None or not given_up):",
+        "capabilities.lane is not None or True):",
+        "tests/adapters/conformance/test_by_person.py",
+    ),
+    Wire(
         "whoever is assigned in one CRM is nobody in the other",
         "syncer.engine.writes",
         "            assignee=context.policy.user_id(operation.system, task.assignee),\n",

@@ -20,7 +20,7 @@ from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.lists import Lists
 from adapters.reply.rows import listing_of, task_row
 from adapters.superfone.adapter import SuperfoneAdapter
-from syncer.contract.adapter import Capabilities, Completes
+from syncer.contract.adapter import Capabilities, Completes, LanePolicy
 from syncer.contract.errors import BadAnswer, InDoubt, Missing, NotSent, Refused, Unavailable
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
 from tests.support.crm_benches import KEY, HighLevelBench, ReplyBench, SuperfoneBench
@@ -208,6 +208,7 @@ LIES: tuple[tuple[Any, Any, str], ...] = (
     (ReplyBench, FindsNobodyByPhone, "what_is_not_declared_is_not_implemented"),
     (HighLevelBench, claiming(HighLevelAdapter, contact_keys=("email",)), "what_is_not_declared_is_not_implemented"),
     (ReplyBench, claiming(ReplyAdapter, gets_task=False), "capabilities_fit_together"),
+    (ReplyBench, claiming(ReplyAdapter, exclusive=CALLS, lane=LanePolicy()), "capabilities_fit_together"),
     (ReplyBench, Blabs, "no_error_tells_a_secret"),
     (HighLevelBench, WritesWhileReading, "reads_change_nothing"),
 )
