@@ -105,6 +105,19 @@ def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
     return elsewhere and bool(older) and fits_kind(row, older)
 
 
+def may_have_outlasted(row: Reading, other: Group) -> bool:
+    """Whether the row may be our copy of that task, which we copied and which is finished in all other CRMs.
+
+    Its due date says nothing, because people may have changed it elsewhere. But we make no copy of a finished task, so
+    the row must be older than the end of that task.
+    """
+    ends = [member.updated_at for member in other.readings]
+    known = [end for end in ends if end is not None]
+    is_older = row.created_at is None or len(known) < len(ends) or row.created_at < max(known) + CLOCKS_DIFFER_BY
+    copied = other.marked and not other.open and not other.shows(row.system)
+    return copied and bool(ends) and is_older and not is_before_copies(row, other) and fits_kind(row, other.readings)
+
+
 def fits_kind(row: Reading, members: Iterable[Reading]) -> bool:
     """Whether the kinds may agree. A kind that was guessed from a title decides nothing."""
     known = [member for member in members if member.kind_known]

@@ -23,6 +23,7 @@ from syncer.reconcile.lane_copies import (
     lacks_it,
     looks_like,
     may_be_made_up,
+    may_have_outlasted,
     unlikeliness,
 )
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
@@ -121,7 +122,7 @@ class Matching:
             self._may_be_ours(row) and self._lacking(row)
         ):
             group.held = Reason.DONE_OR_REOPENED if any(not other.open for other in alike) else Reason.DUPLICATE
-        elif self._may_be_ours(row) and (probably is not None or self._lacking(row)):
+        elif self._may_be_ours(row) and (probably is not None or self._lacking(row) or self._is_left_over(row)):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
         elif (us is None or ours) and self._is_finished_elsewhere(row):
@@ -268,6 +269,11 @@ class Matching:
             return False
         others = (other for other in self._lacking(row) if other is not target and other.marked)
         return any(has_made_up_due(self._policy, row, other) for other in others)
+
+    def _is_left_over(self, row: Reading) -> bool:
+        """Whether a lost ledger may have made the row for a task that is finished everywhere else."""
+        may_be_us = self._work.standing.may_be_us(row.system, row.created_by)
+        return may_be_us and any(may_have_outlasted(row, other) for other in self.groups.values())
 
     def _mark_unsure(self, row: Reading) -> None:
         """Mark every task that the row may be a copy of, so that none gets a second copy."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Kind, Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
+from tests.support.clock import START
 from tests.support.rebuilding import copies_of, done, from_yesterday, places, put_back, rebuilt
 from tests.support.strategies import (
     API,
@@ -133,6 +135,31 @@ def test_what_our_user_made_in_the_lane_and_nothing_tells_of_is_held() -> None:
         f"{LANE}:9": Reason.UNMATCHED,
         f"{LANE}:10": "",
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "held"),
+    [
+        ({}, Reason.UNMATCHED),
+        ({"created_at": START}, ""),
+        ({"created_at": at(days=-3)}, ""),
+        ({"kind": Kind.BOOKING}, ""),
+        ({"created_by": "7"}, ""),
+    ],
+    ids=["before it was finished", "after it was finished", "before it was copied", "of another kind", "by a person"],
+)
+def test_what_may_be_the_copy_of_a_task_that_was_moved_and_finished_elsewhere_is_held(
+    changes: dict[str, Any], held: str
+) -> None:
+    """Our user is not known, and the lane's copy keeps its due date of before. A finished task is not copied again."""
+    moved = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note", due=at(days=9))
+    theirs = a_task(f"{LANE}:2", origin=LANE, kind=Kind.SITE_VISIT, due=at(days=5))
+    finished = [done(row, created_at=at(days=-2)) for row in copies_of(moved, (TYPED, PLAIN))]
+    origins = [replace(row, created_by="7") if row.system == LANE else row for row in copies_of(theirs, (LANE, TYPED))]
+    given = {"kind": Kind.REMINDER, "created_by": API, "created_at": at(days=-1)} | changes
+    in_lane = a_reading(LANE, "9", **given)
+    found = rebuilt(*finished, *origins, in_lane)
+    assert found.base.tasks[in_lane.place].held == held
 
 
 def test_what_has_no_due_is_held_too_where_that_may_be_its_copy() -> None:
