@@ -131,6 +131,9 @@ def note_read(facts: Facts, copy: Copy, task: SeenTask) -> None:
     story = facts.stories.get(task.name or "")
     for typed in story.typed_last if story is not None else ():
         typed.read |= typed.copy == copy and same(typed.value, task.shown(typed.field))
+    for typed in story.typed if story is not None else ():
+        # A list showed it, and people removed it before this run read the task by itself.
+        typed.read &= typed.copy != copy or same(typed.value, task.shown(typed.field))
 
 
 def note_listed(facts: Facts, copy: Copy, task: SeenTask) -> None:
