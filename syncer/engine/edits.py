@@ -138,18 +138,20 @@ def edited(context: RunContext, operation: Operation, reading: Reading, written:
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
     shows = base_of(reading)
     base = {field.value: shows[field.value] for field in fields if field.value in shows}
-    task, can = context.base.tasks[operation.task], context.capabilities[operation.system]
-    owed = {}
-    for one in written:
-        # The task may have taken another value since this one was sent.
-        value = value_in(operation.system, task, one.field, context.policy)
-        owed[one.field] = Owed.NO if value is None or can.alike(one.field, one.new, value) else Owed.UNSEEN
+    owed = {one.field: _owed_after(context, operation, one, Owed.NO) for one in written}
     now = with_owed(replace(replica, **base), owed)
     changes = Changes(replicas={now.key: without_typed(now, fields)})
     changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
     words = "; ".join(f"{one.field.value} {in_words(one.old)} → {in_words(one.new)}" for one in written)
     changes.events.append(context.event(operation, "edited", f"{how}: {words}"))
     return changes
+
+
+def _owed_after(context: RunContext, operation: Operation, sent: Change, written: Owed) -> Owed:
+    """Return ``written``, unless the task took another value since this one was sent: then the copy is owed that."""
+    task, can = context.base.tasks[operation.task], context.capabilities[operation.system]
+    value = value_in(operation.system, task, sent.field, context.policy)
+    return written if value is None or can.alike(sent.field, sent.new, value) else Owed.UNSEEN
 
 
 def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:
@@ -179,9 +181,10 @@ def _settled(context: RunContext, operation: Operation, reading: Reading, *, fin
     if not done:
         changes.events.clear()
     replica = next(iter(changes.replicas.values()))
-    # This is treated as if our value had been written and then changed by people.
+    # This is treated as if our value had been written and then changed by people, who may never have seen it.
     written = {one.field.value: one.new for one in theirs}
-    replica = with_owed(replace(replica, **written), {one.field: Owed.NO for one in theirs})  # type: ignore[arg-type]
+    owed = {one.field: _owed_after(context, operation, one, Owed.IN_DOUBT) for one in theirs}
+    replica = with_owed(replace(replica, **written), owed)  # type: ignore[arg-type]
     changes.replicas[replica.key] = replica
     if missing and reading.state is State.OPEN:
         changes.operations[operation.id] = failed_again(context, operation, "nothing was changed")

@@ -73,6 +73,15 @@ def test_it_makes_no_difference_in_which_order_copies_are_read(sides: list[Side]
     assert {one.value for one in lost} - {value} == {one.value for one in merged.lost}
 
 
+@pytest.mark.parametrize(("owed", "value"), [(Owed.NO, "B"), (Owed.UNSEEN, "A"), (Owed.IN_DOUBT, "B")])
+def test_what_people_typed_where_our_edit_is_in_doubt_wins_and_our_value_is_told(owed: Owed, value: str) -> None:
+    origin = Side(PLACES[0], "A", origin=True, typed=True, since=NOON)
+    merged = merge_field(TITLE, "A", [origin, Side(PLACES[1], "A", "B", read=True, owed=owed)])
+    assert merged.value == value
+    assert {one.value for one in merged.lost} == ({"A", "B"} - {value} if owed else set())
+    assert Owed.IN_DOUBT not in merged.owed.values()
+
+
 @given(unread((OLD, "A")), st.permutations(PLACES))
 def test_nor_where_a_copy_could_not_get_what_the_task_had(sides: list[Side], order: list[str]) -> None:
     merged = together(sides)

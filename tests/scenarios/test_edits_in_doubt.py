@@ -65,18 +65,42 @@ def test_an_edit_whose_answer_is_lost_is_settled_by_reading(stage: Make, fault: 
     world.quiet(2)
 
 
-def test_a_person_who_edits_after_our_lost_edit_wins(stage: Make) -> None:
+@pytest.mark.parametrize("fault", [Fault.LOST_ANSWER, Fault.ERROR_BEFORE])
+def test_a_person_who_edits_after_our_lost_edit_wins(stage: Make, fault: Fault) -> None:
+    """Nothing tells whether they have ever seen our value, so that is told as overwritten."""
     world = stage()
     task, copy, _ = everywhere(world)
     first, second = world.due(hours=30), world.due(hours=40)
     world.highlevel.person_reschedules(task, first)
-    world.fail("reply", "edit", Fault.LOST_ANSWER)
+    world.fail("reply", "edit", fault)
     world.fail("reply", "task", Fault.ERROR_BEFORE, times=4, skip=2)
     world.again()
     world.heal()
     world.reply.person_reschedules(str(copy.id), second)
-    world.again(2)
+    reports = [world.again() for _ in range(2)]
     assert dues(world) == {second}
+    told = [(one.system, one.value, one.by) for report in reports for one in report.overwritten]
+    assert told == [("highlevel", f"{first:%FT%TZ}", "reply")]
+    world.quiet(2)
+
+
+def test_a_value_taken_while_an_edit_is_in_doubt_competes_with_what_people_typed_there(stage: Make) -> None:
+    """Which of the two they typed first, nothing tells: one wins, and the other is told."""
+    world = stage()
+    task, copy, _ = everywhere(world)
+    first, second, third = world.due(hours=30), world.due(hours=40), world.due(hours=50)
+    world.highlevel.person_reschedules(task, first)
+    world.fail("reply", "edit", Fault.LOST_ANSWER)
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=40, skip=2)
+    world.again()
+    world.highlevel.person_reschedules(task, second)
+    world.again()
+    world.heal()
+    world.reply.person_reschedules(str(copy.id), third)
+    reports = [world.again() for _ in range(3)]
+    [shown] = dues(world)
+    [lost] = {second, third} - {shown}
+    assert [one.value for report in reports for one in report.overwritten] == [f"{lost:%FT%TZ}"]
     world.quiet(2)
 
 

@@ -1,7 +1,8 @@
 """The base of a copy, field by field: what it showed last, which values it is owed, and what people typed (pure).
 
 ``Replica.owed`` has the word ``"due"`` if the copy is to get the task's due date, and ``"due?"`` if the copy was not
-read since the task took that value. ``Replica.typed`` has the word ``"due"`` if people typed the value that the copy
+read since the task took that value, and ``"due!"`` while it is settled whether our write of it was carried out.
+``Replica.typed`` has the word ``"due"`` if people typed the value that the copy
 showed last, or ``"due 2026-05-19T08:30:00+00:00"`` if the CRM reported when.
 """
 
@@ -16,7 +17,7 @@ from syncer.domain.fields import TaskField, Value, in_order
 from syncer.domain.model import Reading, Replica
 from syncer.reconcile.edits.by_field import Owed
 
-_MARK: Final = {Owed.YES: "", Owed.UNSEEN: "?"}
+_MARK: Final = {Owed.YES: "", Owed.UNSEEN: "?", Owed.IN_DOUBT: "!"}
 
 
 def shown(replica: Replica, field: TaskField) -> Value:
@@ -39,9 +40,7 @@ def is_known(replica: Replica, field: TaskField) -> bool:
 
 def owed(replica: Replica, field: TaskField) -> Owed:
     """Whether the copy is still to get the task's value."""
-    if field.value in replica.owed:
-        return Owed.YES
-    return Owed.UNSEEN if f"{field.value}?" in replica.owed else Owed.NO
+    return next((how for how, mark in _MARK.items() if f"{field.value}{mark}" in replica.owed), Owed.NO)
 
 
 def is_unseen(replica: Replica) -> bool:

@@ -34,6 +34,9 @@ class Owed(StrEnum):
     """The copy was read since the task took that value. What people change there now is newer than the value."""
     UNSEEN = "unseen"
     """The copy was not read since. What people changed there meanwhile competes with the value."""
+    IN_DOUBT = "in doubt"
+    """Our write of the value may have been carried out. What people changed there wins, but they may never have seen
+    the value, so it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +121,16 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     changes = [_Change(side, side.now, side.at) for side in changed]
     # None of these copies was read since the task took its value, so nothing tells which change came first. The value
     # competes with them, as it would if all copies had been read together.
-    if changes and all(side.owed is Owed.UNSEEN for side in changed):
-        changes += _pending(value, sides)
-    best = max(changes, key=lambda change: change.rank, default=None)
+    is_unseen = bool(changed) and all(side.owed in (Owed.UNSEEN, Owed.IN_DOUBT) for side in changed)
+    pending = _pending(value, sides) if is_unseen else []
+    is_beaten = any(side.owed is Owed.IN_DOUBT for side in changed)
+    best = max(changes if is_beaten else changes + pending, key=lambda change: change.rank, default=None)
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
     typed = any(side.same(side.now, new) for side in changed)
     lost = tuple(
         Lost(change.side.place, change.value, best.side.place, change.at)
-        for change in changes
+        for change in changes + pending
         if best is not None and not _alike(change, best)
     )
     owed = {side.place: _owed(side, new, typed=typed, changed=side in changed) for side in sides}
@@ -159,4 +163,4 @@ def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:
         return Owed.UNSEEN
     if side.owed is Owed.UNSEEN:
         return Owed.YES if side.shows else Owed.NO
-    return side.owed
+    return Owed.NO if side.owed is Owed.IN_DOUBT else side.owed
