@@ -6,7 +6,7 @@ location. The search lags behind writes, so nothing is concluded from a row of i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -271,14 +271,14 @@ class HighLevelAdapter(Adapter):
         return (_shows(contact_record(contact, region=self._region), (key,), key),)
 
     async def create_contact(self, record: Record) -> Record:
-        """Create the contact. If HighLevel reports that it exists already, return that contact unchanged.
+        """Create the contact. If HighLevel rejects that and the contact is there all the same, return it unchanged.
 
         *upsert* is not used, because it overwrites the name and the keys of an existing contact. Raises `Refused` for a
         record without keys, `Ambiguous` if the existing contact shows none of the keys, and `InDoubt` if the answer is
         about another contact.
         """
         body = contact_body(record, location_id=self._settings.location_id)
-        sent = {key for key in (body.get("email"), body.get("phone")) if key}
+        sent = [str(key) for key in (body.get("email"), body.get("phone")) if key]
         if not sent:
             msg = "HighLevel needs an e-mail or a phone number to create a contact"
             raise Refused(msg, system=SYSTEM)
@@ -286,9 +286,9 @@ class HighLevelAdapter(Adapter):
             answer = await self._http.write("POST", "/contacts/", json=body)
         # By `RULES` a 400 that says "not found" is `Missing`, though no contact was asked for here.
         except (Missing, Refused) as error:
-            return await self._adopt(error, record)
+            return await self._adopt(error, record, sent)
         made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)
-        if sent.isdisjoint((*made.emails, *made.phones)):
+        if set(sent).isdisjoint((*made.emails, *made.phones)):
             msg = f"HighLevel answered with contact {made.remote_id}, which has none of the keys that were sent"
             raise InDoubt(msg, system=SYSTEM, status=answer.status)
         return made
@@ -333,12 +333,16 @@ class HighLevelAdapter(Adapter):
             more = pager.take(page.rows, page.total)
             self.listed = pager.listed() if more else None
 
-    async def _adopt(self, error: AdapterError, record: Record) -> Record:
-        """The existing contact that a rejection names. Else raises the rejection."""
+    async def _adopt(self, error: AdapterError, record: Record, sent: Iterable[str]) -> Record:
+        """The contact that a rejection names, or that has a key that was ``sent``. Else raises the rejection."""
         refusal = Refused(error.words, system=SYSTEM, status=error.status)
         try:
             twin = DuplicateRefusal.model_validate_json(error.content).meta.contact
         except ValidationError:
+            # According to a public issue, a contact may have been created although the answer is a 422.
+            for key in sent:
+                for found in await self.find_contacts(key):
+                    return found
             raise refusal from error
         try:
             found = await self.get_contact(twin)

@@ -41,6 +41,7 @@ class NewContacts:
         self._requests = requests
         self._contact_lock = contact_lock
         self._may_create = may_create
+        self._refused: dict[tuple[str, tuple[str, ...]], Refused] = {}
 
     async def with_contact(self, planned: Planned) -> Planned | tuple[str, str]:
         """Return the operation with its contact, or unchanged if there is none yet.
@@ -116,6 +117,9 @@ class NewContacts:
 
     async def _create(self, connection: Connection, record: Record) -> Record | None:
         context, system, keys = self._context, connection.system, (*record.phones, *record.emails)
+        if (refused := self._refused.get((system, keys))) is not None:
+            # The person has several tasks. It would be refused again, or made twice if it was made all the same.
+            raise refused
         now, grace = context.clock(), context.policy.doubt_grace
         if context.base.may_arrive(system, keys, now, grace):
             return None
@@ -125,8 +129,9 @@ class NewContacts:
         context.record(Changes(cursors=dict.fromkeys(names, now.isoformat())))
         try:
             return await connection.adapter.create_contact(record)
-        except Refused:
-            # The contact was certainly not created, so nothing can arrive later.
+        except Refused as error:
+            self._refused[system, keys] = error
+            # The CRM has answered, so nothing can arrive later.
             context.record(Changes(cursors=dict.fromkeys(names, (now - grace).isoformat())))
             raise
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from adapters.highlevel.adapter import HighLevelAdapter
-from syncer.contract.errors import Ambiguous
+from adapters.highlevel.sandbox import HighLevelSandbox
+from adapters.highlevel.sandbox_store import CreateContactBody, refusal
+from adapters.sandbox import Call, Reply, json_reply
+from syncer.contract.errors import Ambiguous, Refused
 from tests.support.people import AMBIGUOUS, NEW, OFFICE, RAVI
 from tests.support.scenario import PHONE, Make, attention, details, waiting
 
@@ -122,6 +126,69 @@ def test_nobody_is_made_by_a_link_that_contradicts_itself(stage: Make) -> None:
 
     assert world.reply.contacts() == ()
     world.quiet(2)
+
+
+class RefusesAndMakes:
+    """HighLevel once makes a contact and answers that it was refused. For some seconds no search finds the contact."""
+
+    def __init__(self, crm: HighLevelSandbox, monkeypatch: pytest.MonkeyPatch, *, hidden: float) -> None:
+        self._create, self._find, self._crm = crm._create_contact, crm._find_duplicate, crm
+        self._hidden = timedelta(seconds=hidden)
+        self._made_at: datetime | None = None
+        crm.contact_lag = self._hidden
+        crm.duplicates_refused = False
+        monkeypatch.setattr(crm, "_create_contact", self._creates)
+        monkeypatch.setattr(crm, "_find_duplicate", self._finds)
+
+    def _creates(self, body: CreateContactBody) -> Reply:
+        reply = self._create(body)
+        if self._made_at is not None:
+            return reply
+        self._made_at = self._crm.clock()
+        return refusal(422, ["the contact could not be processed"])
+
+    def _finds(self, call: Call) -> Reply:
+        if self._made_at is not None and self._crm.clock() < self._made_at + self._hidden:
+            return json_reply(200, {"contact": None})
+        return self._find(call)
+
+
+@pytest.mark.parametrize("hidden", [0, 90])
+def test_a_contact_that_was_made_though_it_was_refused_is_not_made_again(
+    stage: Make, monkeypatch: pytest.MonkeyPatch, hidden: float
+) -> None:
+    """The person's second task asked for the contact once more, in the same run."""
+    world = stage(highlevel="create_missing_contacts = true")
+    RefusesAndMakes(world.highlevel, monkeypatch, hidden=hidden)
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    for hours in (5, 6):
+        world.reply.person_creates(contact, "Call", world.due(hours=hours), f"Call {hours}")
+
+    report = world.again()
+
+    assert (("highlevel", "refused") in attention(report)) is bool(hidden)
+    world.again(3)
+    assert len(world.highlevel.contacts()) == 1
+    assert world.open()[1:] == (2, 2)
+    world.quiet()
+
+
+def test_a_contact_that_is_refused_is_asked_for_once_in_a_run(stage: Make) -> None:
+    world = stage(highlevel="create_missing_contacts = true")
+    contact = world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    for hours in (5, 6, 7):
+        world.reply.person_creates(contact, "Call", world.due(hours=hours), f"Call {hours}")
+
+    with patch.object(HighLevelAdapter, "create_contact", side_effect=Refused("no", system="highlevel")) as asked:
+        report = world.again()
+        assert asked.call_count == 1
+        assert [item.reason.value for item in report.attention] == ["refused"] * 3
+        world.reply.person_edits_contact(contact, phone=NEW)
+        world.again()
+        assert asked.call_count == 2
+    world.highlevel.add_contact("Asha", "", "asha@example.com")
+    world.good()
+    assert world.open()[1:] == (3, 3)
 
 
 # contacts that go ------------------------------------------------------------------------------------

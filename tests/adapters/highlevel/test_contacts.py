@@ -12,7 +12,7 @@ from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.sandbox import Call, Reply
 from syncer.contract.adapter import Listed
-from syncer.contract.errors import Ambiguous, BadAnswer, InDoubt, Missing, Refused
+from syncer.contract.errors import Ambiguous, BadAnswer, InDoubt, Missing, Refused, Unavailable
 from syncer.domain.model import Record
 from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
     HighLevelClock,
@@ -210,6 +210,17 @@ class TestCreateContact:
     def test_an_unreadable_success_is_in_doubt(self) -> None:
         with pytest.raises(InDoubt):
             using(answers({"new": True}), lambda adapter: adapter.create_contact(self.RECORD))
+
+    def test_one_that_was_made_though_it_was_refused_is_found(self) -> None:
+        """According to a public issue, a contact was there although the answer was a 422."""
+        refused = httpx.Response(422, json={"message": ["it could not be processed"]})
+        there = httpx.Response(200, json={"contact": {"id": "C1", "email": "asha@example.com"}})
+        assert using(answers(refused, there), lambda adapter: adapter.create_contact(self.RECORD)).remote_id == "C1"
+
+    def test_whether_one_was_made_though_it_was_refused_may_be_unknown(self) -> None:
+        transport = answers(httpx.Response(422, json={"message": ["no"]}), httpx.Response(502, text="no"))
+        with pytest.raises(Unavailable):
+            using(transport, lambda adapter: adapter.create_contact(self.RECORD))
 
     def test_other_refusals(self) -> None:
         transport = answers({"message": ["email must be an email"]}, status=422)
