@@ -112,16 +112,16 @@ class FilePlace(Place):
             raise LedgerReplaced(str(self.named))
         if found != self._open:
             # Another process of ours may have moved the log into the file. That never lowers the age; an old copy does.
-            if (age := stale.age_of(self.path)) < self._age:
+            if stale.is_older_copy(self.path, self._age):
                 self._overwritten = True
                 raise LedgerReplaced(str(self.named))
-            self._open, self._age = found, age
+            self._open, self._age = found, max(self._age, stale.age_of(self.path))
 
     def wrote(self) -> None:
         found, self._log = _look(self.path), _key(self._log_path)
         # What we wrote ourselves is no sign that somebody replaced the file.
         if self._open is not None and found is not None and found != self._open and found.key == self._open.key:
-            self._open, self._age = found, stale.age_of(self.path)
+            self._open, self._age = found, max(self._age, stale.age_of(self.path))
 
     @contextmanager
     def connecting(self) -> Iterator[None]:

@@ -83,10 +83,38 @@ def age_of(path: Path) -> Age:
         return Age()
 
 
-def settle(path: Path, least: Age) -> None:
-    """Put the log aside if the file is younger than the age that it once had. Raises `OSError`."""
+def is_older_copy(path: Path, least: Age) -> bool:
+    """Whether the file is whole without its log, and younger than the age that it once had.
+
+    While SQLite writes the log into the file, and after a process was killed in that moment, the file is damaged
+    without the log. Then nothing can be told: the log must stay, because only with it is the file whole again.
+    """
+    before = _written(path)
+    return age_of(path) < least and _is_whole(path) and _written(path) == before
+
+
+def _written(path: Path) -> tuple[int, int] | None:
     try:
-        if log_of(path).stat().st_size == 0 or age_of(path) >= least:
+        found = path.stat()
+    except OSError:
+        return None
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file is an undamaged database without its log, or no database of SQLite's at all."""
+    try:
+        with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as connection:
+            # Not the quick check: an index may be older than its table.
+            return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
+    except sqlite3.Error as error:
+        return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB
+
+
+def settle(path: Path, least: Age) -> None:
+    """Put the log aside if an older copy of the ledger was put beside it. Raises `OSError`."""
+    try:
+        if log_of(path).stat().st_size == 0 or not is_older_copy(path, least):
             return
     except FileNotFoundError:
         return

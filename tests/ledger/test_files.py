@@ -21,6 +21,7 @@ from syncer.ledger import (
 from tests.support.ledgers import (
     DAY,
     HERE,
+    MANY,
     NOW,
     RANDOM,
     TERM,
@@ -31,6 +32,7 @@ from tests.support.ledgers import (
     run_once,
     swapped_in,
     tidied,
+    tidied_in_part,
     written_over,
 )
 
@@ -125,6 +127,21 @@ def test_what_another_process_of_ours_tidies_up_is_no_swap(path: Path) -> None:
         assert ledger.load().cursors == {"a": "2", "b": "2"}
 
 
+@pytest.mark.parametrize("part", [0.25, 0.5, 0.75, 0.99])
+def test_what_another_process_of_ours_is_tidying_up_is_no_swap(path: Path, part: float) -> None:
+    with open_at(path) as ledger, open_at(path) as other:
+        ledger.acquire(HERE, NOW, TERM, alive)
+        tidied(path)
+        ledger.hold(HERE.token)
+        other.store(Changes(cursors={"a": "b"}, events=MANY), token=None)
+        tidied_in_part(path, part)
+        ledger.hold(HERE.token)
+        ledger.store(Changes(cursors={"c": "d"}), token=HERE.token)
+    with open_at(path) as ledger:
+        assert ledger.load().cursors == {"a": "b", "c": "d"}
+    assert healthy(path)
+
+
 def test_a_log_that_does_not_belong_to_the_copy_it_lies_beside_is_put_aside(path: Path) -> None:
     run_once(path)
     shutil.copyfile(path, path.with_name("old"))
@@ -145,6 +162,17 @@ def test_the_log_of_a_run_that_was_killed_belongs_to_it(path: Path, *, checkpoin
     path.chmod(0o640)
     base = run_once(path, NOW + DAY)
     assert base.cursors == {"a": "b"}
+    assert not list(path.parent.glob("*stale*"))
+
+
+@pytest.mark.parametrize("part", [0.25, 0.5, 0.75, 0.99])
+def test_the_log_of_a_run_that_was_killed_in_a_checkpoint_belongs_to_it(path: Path, part: float) -> None:
+    """Without its log the file is damaged, so its age cannot be told."""
+    run_once(path)
+    killed(path, checkpoint=False, events=MANY)
+    tidied_in_part(path, part)
+    assert run_once(path, NOW + 9 * DAY).cursors == {"a": "b"}
+    assert healthy(path)
     assert not list(path.parent.glob("*stale*"))
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from syncer.domain.base import Base, Changes
+from syncer.domain.events import Event
 from syncer.domain.model import Kind, Replica, Task
 from syncer.domain.operations import Action, Operation, OpState
 from syncer.engine.opening import seeded_bytes
@@ -78,17 +79,35 @@ def healthy(path: Path) -> bool:
         return bool(connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
 
 
-def killed(path: Path, *, checkpoint: bool, run: str = "one") -> None:
+def killed(path: Path, *, checkpoint: bool, run: str = "one", events: Iterable[Event] = ()) -> None:
     """What is left after a run that was killed: a log beside the file."""
     with open_at(path) as ledger:
         ledger.acquire(HERE, NOW, TERM, alive, run=run, random_bytes=RANDOM)
         if checkpoint:
             tidied(path)
-        ledger.store(Changes(cursors={"a": "b"}), token=HERE.token)
+        ledger.store(Changes(cursors={"a": "b"}, events=[*events]), token=HERE.token)
         for name in ("acme.db", "acme.db-wal"):
             shutil.copyfile(path.with_name(name), path.with_name(f"left-{name}"))
     for name in ("acme.db", "acme.db-wal"):
         path.with_name(f"left-{name}").replace(path.with_name(name))
+
+
+MANY: Final = [Event(NOW, "seen", "them", "word " * 300, "reply:1")] * 300
+"""Enough lines of history to change most pages of a small ledger."""
+
+
+def tidied_in_part(path: Path, part: float) -> None:
+    """Write this part of the log into the file, as SQLite has done in the midst of a checkpoint."""
+    log = path.with_name("acme.db-wal").read_bytes()
+    # https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+    size = int.from_bytes(log[8:12], "big")
+    frames = [log[at : at + 24 + size] for at in range(32, len(log), 24 + size)]
+    # SQLite writes the last frame of each page, in the order of the pages.
+    pages = sorted({int.from_bytes(frame[:4], "big"): frame[24:] for frame in frames}.items())
+    with path.open("r+b") as file:
+        for number, page in pages[: int(len(pages) * part)]:
+            file.seek((number - 1) * size)
+            file.write(page)
 
 
 def swapped_in(path: Path, copy: Path) -> None:
