@@ -198,6 +198,9 @@ class Daemons:
         )
         _wait_for(command)
         report = json.loads(command.stdout)
+        if "attention" not in report:
+            self.ended.append(f"a run in peace ended with {command.status}: {command.stderr[-2000:]}")
+            return []
         return [f"{item['title']}: {item['system']} {item['reason']}" for item in report["attention"]]
 
     def _start(self, folder: Path, *args: str) -> Command:
