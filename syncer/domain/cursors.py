@@ -28,6 +28,9 @@ LINKED = "linked"
 BEHIND = "behind:"
 """``behind:<link>``: set while something was written for this person that the ledger does not know."""
 
+APART = "apart"
+"""The value of that cursor if everything was read, and this link and another one may be one person."""
+
 COMPANY = "company"
 """Set if another ledger may write to this account: its markers were found in tasks made after this ledger."""
 

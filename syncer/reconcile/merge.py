@@ -23,6 +23,7 @@ from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
+from syncer.reconcile.behind import apart, is_read, leave, make_known
 from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
@@ -69,15 +70,16 @@ def merge(
     contacts, if not now. In the new base, ``behind`` are the persons for whom nothing may be written yet.
     """
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
-    _make_known(work)
+    make_known(work)
     told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
-    read = {link for link in behind | new if _is_read(work, link, visits or {})}
+    work.apart = apart(work, behind)
+    read = {link for link in behind | new if is_read(work, link, visits or {})} - work.apart
     known = _Known(work, behind - read, behind & read)
     known.look()
     for link in sorted(read):
         rebuild(work, link)
         work.set_behind(link, behind=False)
-    _leave(work, behind - read, told, visits or {})
+    leave(work, behind - read, told, visits or {})
     if work.standing.has_forerunner:
         work.note_forerunner()
     for system in work.systems:
@@ -95,35 +97,6 @@ def merge(
         work.edited,
         work.overwritten,
     )
-
-
-def _is_read(work: Merging, link: str, visits: Mapping[tuple[str, str], datetime]) -> bool:
-    """Whether all tasks of this person were read in this run, and late enough after a backup was restored."""
-    times = (visits.get(contact, work.inputs.now) for contact in work.standing.contacts_of(link))
-    return work.standing.is_read(link) and not any(work.standing.is_too_early(time) for time in times)
-
-
-def _leave(work: Merging, behind: set[str], told: set[str], visits: Mapping[tuple[str, str], datetime]) -> None:
-    """Note the persons for whom nothing may be written yet. A later run may not read again what ``told`` of them."""
-    # After a backup was restored, each run may read one CRM only. It takes one run that reads everything.
-    in_part = visits.keys() if work.base.restored_at is not None else ()
-    for link in behind:
-        contacts = set(work.standing.contacts_of(link))
-        if link in told or not contacts.isdisjoint(in_part):
-            work.set_behind(link, behind=True)
-        work.undecided |= contacts
-    work.base.behind = behind
-
-
-def _make_known(work: Merging) -> None:
-    """Give each contact with an unknown marked task a link, even if only one CRM knows it.
-
-    Whether a person is behind is stored by link, so there must be one.
-    """
-    for system in work.systems:
-        for reading in work.inputs.seen[system].readings.values():
-            if reading.marker is not None and reading.state is State.OPEN and reading.key not in work.base.replicas:
-                work.contact_of(reading)
 
 
 class _Known:

@@ -11,7 +11,7 @@ from functools import cached_property
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.altering import altered
 from syncer.domain.base import Base, Changes
-from syncer.domain.cursors import BEHIND, COMPANY, FORERUNNER
+from syncer.domain.cursors import APART, BEHIND, COMPANY, FORERUNNER
 from syncer.domain.events import Event
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
@@ -60,6 +60,8 @@ class Merging:
         self.incidents: list[Item] = []
         self.waiting: list[Item] = []
         self.undecided: set[tuple[str, str]] = set()
+        self.apart: set[str] = set()
+        """Links that may be one person with another link, see `syncer.reconcile.behind.apart`."""
         self.other_ledgers: set[str] = set()
         self.edited: Counter[tuple[str, TaskField]] = Counter()
         self.overwritten: list[Overwritten] = []
@@ -276,10 +278,12 @@ class Merging:
             self.put_task(replace(task, put_back=False))
 
     def wait_until_read(self, reading: Reading, task: str | None) -> None:
-        """List the reading as waiting until every CRM was read for its person."""
-        crm = self.inputs.policy.crm(reading.system)
-        words = f"{crm} task {reading.remote_id}: every CRM must be read for this person first"
-        self.waiting.append(Item(task, reading.system, Reason.UNREAD, words))
+        """List the reading as waiting until every CRM was read for its person, and it is clear who that is."""
+        reason, first = Reason.UNREAD, "every CRM must be read for this person first"
+        if self.base.links.get((reading.system, reading.contact or "")) in self.apart:
+            reason, first = Reason.AMBIGUOUS_CONTACT, "its contact may be one person with another one"
+        words = f"{self.inputs.policy.crm(reading.system)} task {reading.remote_id}: {first}"
+        self.waiting.append(Item(task, reading.system, reason, words))
 
     def leave(self, reading: Reading) -> None:
         """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""
@@ -288,7 +292,7 @@ class Merging:
 
     def set_behind(self, link: str, *, behind: bool) -> None:
         """Store whether something was written for this person that the ledger does not know."""
-        self._note(BEHIND + link, "1" if behind else "")
+        self._note(BEHIND + link, (APART if link in self.apart else "1") if behind else "")
 
     def note_forerunner(self) -> None:
         """Store that another ledger wrote here, because a later run may not read its markers again."""

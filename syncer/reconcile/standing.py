@@ -45,7 +45,7 @@ class Standing:
         # A marker may not be read again in this run. Earlier runs stored for whom one told of a write.
         names = [name for name in cursors if name.startswith(BEHIND)] if person is None else [BEHIND + person]
         known = {name.removeprefix(BEHIND) for name in names if cursors.get(name)}
-        told = {link for row in self._rows(person) if self._tells(row) and (link := self._link(row))}
+        told = {link for row in self.rows_of(person) if self._tells(row) and (link := self._link(row))}
         return known | told | self._finished_unseen(person)
 
     def _finished_unseen(self, person: str | None) -> set[str]:
@@ -54,7 +54,7 @@ class Standing:
         The open task has no copy in the lane, and a lost ledger may have made the finished one. So nothing is created
         before all tasks of the person were read.
         """
-        rows = [row for row in self._rows(person) if row.system in self._in_lanes and row.state is State.DONE]
+        rows = [row for row in self.rows_of(person) if row.system in self._in_lanes and row.state is State.DONE]
         unknown = [row for row in rows if row.key not in self._base.replicas]
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
         if not first_read:
@@ -96,7 +96,7 @@ class Standing:
         }
         if not unread:
             return set()
-        unknown = [row for row in self._rows(person) if row.key not in self._base.replicas]
+        unknown = [row for row in self.rows_of(person) if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
         looks = DueTogether(self._policy)
@@ -137,11 +137,11 @@ class Standing:
         """
         with_news = {
             link
-            for reading in self._rows(person)
+            for reading in self.rows_of(person)
             if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
         }
         never_read = {link for link in with_news if self.is_never_read(link)}
-        unexplained = [row for row in self._rows(person) if self.is_unexplained(row)]
+        unexplained = [row for row in self.rows_of(person) if self.is_unexplained(row)]
         return never_read | {link for row in unexplained if (link := self._link(row))}
 
     def is_never_read(self, link: str) -> bool:
@@ -375,7 +375,7 @@ class Standing:
             for rows in seen.persons.values():
                 yield from rows
 
-    def _rows(self, person: str | None) -> Iterable[Reading]:
+    def rows_of(self, person: str | None) -> Iterable[Reading]:
         """Return what was read of one person, or of everybody."""
         if person is None:
             return self._readings()

@@ -198,3 +198,46 @@ def test_a_highlevel_copy_that_lost_its_marker(stage: Make) -> None:
 
     lost(world, tasks=1)
     assert world.open() == (1, 1, 1)
+
+
+def again(world: Stage, system: str) -> str:
+    """Add the only contact of Reply or HighLevel once more, with its keys. Returns the new one's id."""
+    if system == "reply":
+        [contact] = world.reply.contacts()
+        return world.reply.add_contact("Asha", contact.fields["email"], contact.fields["phone"])
+    [person] = world.highlevel.contacts()
+    return world.highlevel.add_contact("Asha", email=person.email, phone=person.phone)
+
+
+@pytest.mark.parametrize("twice", ["reply", "highlevel"])
+@pytest.mark.parametrize("origin", SYSTEMS)
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_copies_of_a_person_who_exists_twice_wait_until_it_is_clear_whose_they_are(
+    stage: Make, origin: str, twice: str, number: int
+) -> None:
+    """Equal tasks are told apart by their markers, too."""
+    world = stage()
+    lead, contact, person = world.everywhere()
+    for _ in range(number):
+        if origin == "superfone":
+            world.superfone.person_creates(lead, "REMINDER", world.due())
+        elif origin == "reply":
+            world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+        else:
+            world.highlevel.person_creates(person, "Remind", world.due())
+    world.good()
+    before = world.open()
+    world.lose_ledger()
+    second = again(world, twice)
+    read = []
+    for _ in range(3):
+        report = world.quiet()
+        assert ("reply" if origin != "reply" else "highlevel", "ambiguous_contact") in waiting(report)
+        read.append(world.count("highlevel", "tasks of contact"))
+    assert read[0] > 0
+    assert read[2] == read[1], "nothing new can be learned as long as the person exists twice"
+    (world.reply if twice == "reply" else world.highlevel).person_deletes_contact(second)
+    world.quiet(3)
+    assert world.open() == before
+    with world.open_ledger(read_only=True) as ledger:
+        assert len(ledger.tasks(state="open")) == number

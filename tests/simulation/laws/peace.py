@@ -47,7 +47,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
     for name, story in sorted(facts.stories.items()):
         copies = facts.open_copies(name)
         waits_for_good = _is_never_read(facts, story, copies, waits) or _may_have_a_copy(facts, story, copies, waits)
-        if waits_for_good or not _is_judged(story, copies):
+        if waits_for_good or _waits_for_people(facts, story, copies, waits) or not _is_judged(story, copies):
             continue
         # Of equal tasks, one may have had no other copy than the one that went with its contact.
         known = {*facts.copies(name), *(story.gone_copies if story.many > 1 else ())}
@@ -90,6 +90,11 @@ def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Co
     # Nothing has to be read of a person who has no lead.
     has_lead = facts.contact_of("superfone", story.person) is not None
     return unreadable and has_lead and not waits.isdisjoint(copies)
+
+
+def _waits_for_people(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
+    """Whether its person exists twice, and it waits with the copies on that contact until it is clear who that is."""
+    return story.person in facts.unsure and facts.ever_rebuilt and bool(copies) and waits.issuperset(copies)
 
 
 def _may_have_a_copy(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
