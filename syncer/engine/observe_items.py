@@ -86,7 +86,8 @@ async def _read_lane(context: RunContext, connection: Connection, item: ReadItem
         if place not in context.base.visits and not given_up:
             return
     found_now = place not in context.base.visits
-    context.visits[place] = context.base.visits[place] = read_at
+    # Stored with what is merged from it: until then, this person is one whose tasks were never all read.
+    context.visits[place] = read_at
     if listing.unreadable and (connection.adapter.capabilities.lane is not None or not given_up):
         return
     seen.lanes[contact] = listing.rows

@@ -421,3 +421,32 @@ def test_a_finished_copy_tells_of_a_lost_ledger_also_beside_a_row_that_cannot_be
     assert world.open() == (0, 1, 1)
     assert world.count("reply", "create") == 1
     world.quiet()
+
+
+@pytest.mark.parametrize("finished", ["reply", "highlevel"])
+def test_a_copy_in_a_lane_that_can_be_read_only_later_is_finished_with_its_task(stage: Make, finished: str) -> None:
+    """Everything else of the person was read by then, so only the lane is new."""
+    world = stage()
+    lead, _, person = world.everywhere()
+    world.everywhere("Ravi", "+919876543211")
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.lose_ledger()
+
+    def failing(call: Call) -> Fault | None:
+        return Fault.ERROR_BEFORE if f"/lead/{lead}/task" in call.path else None
+
+    with patch.object(world.superfone, "fault", failing):
+        with unreachable(world.reply):
+            world.again()
+        world.again()
+        if finished == "reply":
+            world.reply.person_completes(str(copy.id))
+        else:
+            world.highlevel.person_completes(task)
+
+    world.again(3)
+    assert world.open() == (0, 0, 0)
+    assert len(world.reply.tasks()) == len(world.highlevel.tasks()) == 1
+    world.quiet()
