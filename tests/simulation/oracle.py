@@ -134,7 +134,9 @@ class Oracle(Machines):
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
-            self.rebuilding = self.rebuilding and any(item.reason == "unread" for item in waiting)
+            # Until it is clear who a person is, their copies wait, and are not known again.
+            unclear = {(item.task, item.reason.value) for item in waiting} & {(None, "ambiguous_contact")}
+            self.rebuilding = self.rebuilding and (bool(unclear) or any(item.reason == "unread" for item in waiting))
             failed = self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}

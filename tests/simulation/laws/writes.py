@@ -183,13 +183,15 @@ def _is_of_a_nameless(facts: Facts, text: str) -> bool:
     return marker is not None and not ids.isdisjoint({marker["old"], marker["place"]})
 
 
-def l2_no_duplicate(_facts: Facts, write: Write, remote_id: str, story: Story) -> None:
-    """A task has at most one open replica in a CRM; of equal tasks there are at most as many."""
-    name = write.after[remote_id].name
+def l2_no_duplicate(facts: Facts, write: Write, remote_id: str, story: Story) -> None:
+    """A task has at most one open replica in a CRM; of equal tasks, and of alike ones, there are at most as many."""
+    name = write.after[remote_id].name or ""
+    group = {name: story} if write.system != "superfone" else _all_like(facts, story)
+    most = sum(one.most_open for one in group.values())
     twins = [
-        other for other, old in write.before.items() if old.open and old.name == name and other not in write.closed
+        other for other, old in write.before.items() if old.open and old.name in group and other not in write.closed
     ]
-    if len(twins) >= story.most_open and "L2" not in story.excused:
+    if len(twins) >= most and "L2" not in story.excused:
         raise Violation("L2", f"{name} now has open copies in {write.system}: {twins} and {remote_id}")
 
 
