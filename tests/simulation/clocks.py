@@ -13,12 +13,15 @@ class OurClock:
         self.ever_off = (timedelta(0), timedelta(0))
         self._ahead_in_the_run = timedelta(0)
 
-    def set_ahead(self, seconds: float) -> bool:
-        """Set the clock fast by this many seconds. Returns whether that changed it."""
-        moved = self.ahead != timedelta(seconds=seconds)
+    def set_ahead(self, seconds: float) -> None:
+        """Set the clock fast by this many seconds."""
         self.ahead = timedelta(seconds=seconds)
         self.ever_off = (min(self.ever_off[0], self.ahead), max(self.ever_off[1], self.ahead))
-        return moved
+
+    @property
+    def was_set_since(self) -> bool:
+        """Whether it was set since the last run began."""
+        return self.ahead != self._ahead_in_the_run
 
     def run_begins(self) -> None:
         """Note how far the clock is off when a run begins, for its report has times of that clock."""

@@ -166,7 +166,8 @@ class Play:
         stories = {item: self.oracle.ailing.pop(item, None) for item in self._heals}
         for item in self._heals:
             self.stage.network.ailing.pop(item, None)
-        if self.stage.our_clock.set_ahead(0):
+        self.stage.our_clock.set_ahead(0)
+        if self.stage.our_clock.was_set_since:
             # The engine can notice the correction only while the true time is behind the wrong one.
             self._run(Run())
         if self._heals:
