@@ -26,7 +26,7 @@ from syncer.reconcile.lane_copies import (
     may_have_outlasted,
     unlikeliness,
 )
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, is_held_as_second
 from syncer.reconcile.merging import Merging
 
 
@@ -325,11 +325,15 @@ class Matching:
         return [
             other
             for other in self.groups.values()
-            if not other.shows(row.system)
+            if not (other.shows(row.system) or self._is_second(other))
             and ((bool(other.open) and may_differ(other)) or may_be_made_up(self._policy, row, other))
             and fits_kind(row, other.readings)
             and not is_before(row, other)
         ]
+
+    def _is_second(self, other: Group) -> bool:
+        """Whether this is a second copy of some task, which we have never copied."""
+        return any(is_held_as_second(self._work.base, row) for row in other.readings) or other.held == Reason.DUPLICATE
 
     def _is_copied_elsewhere(self, group: Group) -> bool:
         """Whether this person is known in another CRM that keeps markers and does not show the task.
@@ -378,7 +382,7 @@ class Matching:
         Kind, due date and title agree. If neither a marker nor the ledger knows the task, the row must also be newer
         than its origin: on a new ledger, two tasks that people made at the same time stay two.
         """
-        if not looks_like(self._policy, row, other):
+        if not looks_like(self._policy, row, other) or self._is_second(other):
             return False
         members = other.readings
         if other.marked or other.task in self._work.base.tasks:

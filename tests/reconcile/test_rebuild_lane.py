@@ -180,6 +180,23 @@ def test_a_second_copy_in_the_lane_is_a_duplicate_for_a_lost_ledger_too() -> Non
     assert all(one.held for one in found.base.tasks.values() if one.id != task.id)
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_the_second_copy_in_the_lane_is_none_of_the_second_copy_elsewhere(is_known: bool) -> None:
+    """Two ledgers made both at the same moment."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.TODO, title="Note")
+    in_lane, theirs, ours = copies_of(task)
+    second, doubled = replace(ours, remote_id="2-highlevel"), replace(in_lane, remote_id="2-superfone")
+    held = a_task(second.place, origin=PLAIN, title="Note", held=Reason.DUPLICATE)
+    cursors, replicas = {OUR_USER + LANE: API}, [a_replica(held, PLAIN, second.remote_id, made=False)]
+    base = a_base(held, cursors=cursors, replicas=replicas) if is_known else a_base(cursors=cursors)
+    found = rebuilt(in_lane, doubled, theirs, ours, second, base=base)
+    assert {one.id: one.held for one in found.base.tasks.values()} == {
+        task.id: "",
+        second.place: Reason.DUPLICATE,
+        doubled.place: Reason.DUPLICATE,
+    }
+
+
 def test_what_a_person_made_in_the_lane_in_place_of_our_copy_is_its_twin() -> None:
     """It has the same due date, and closed our copy."""
     task = a_task(f"{TYPED}:1", origin=TYPED)
