@@ -181,7 +181,8 @@ class Play:
                     self.oracle.retried(story)
             self.stage.wait(TRIED_AGAIN.total_seconds())
         if self.oracle.added_at:
-            self.stage.wait(LEAD_RECHECK.total_seconds())
+            # Numbers may have been searched for while our clock was fast, and nothing told since that it was.
+            self.stage.wait((LEAD_RECHECK + self.stage.our_clock.ever_off[1]).total_seconds())
 
     # runs ------------------------------------------------------------------------------------------
 
