@@ -6,12 +6,14 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Dialect, Engine, create_engine, make_url
 from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.util import LRUCache
 
 from syncer.files import refuse_link
 from syncer.ledger.database import Database, damaged
@@ -215,5 +217,30 @@ def _keep_log(connection: sqlite3.Connection) -> None:
 
 
 def sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePool | StaticPool]) -> Engine:
-    """Return an engine with these connections."""
-    return create_engine("sqlite+pysqlite://", creator=creator, poolclass=pool, hide_parameters=True)
+    """Return an engine with these connections. All engines of a process share what they know of their statements.
+
+    A ledger is opened for each run, and to compile the statements anew would take longer than to execute them.
+    """
+    dialect = _dialect()
+    # SQLAlchemy describes a connection in more detail than `sqlite3` does.
+    connect: Any = creator
+    return Engine(
+        pool(connect, dialect=dialect),
+        dialect,
+        make_url(_URL),
+        hide_parameters=True,
+        execution_options={"compiled_cache": _COMPILED},
+    )
+
+
+_URL: Final = "sqlite+pysqlite://"
+_COMPILED: Final = LRUCache[Any, Any](500)
+
+
+@cache
+def _dialect() -> Dialect:
+    engine = create_engine(_URL)
+    # With its first connection the dialect learns which SQLite this is.
+    engine.connect().close()
+    engine.dispose()
+    return engine.dialect
