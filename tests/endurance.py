@@ -85,6 +85,13 @@ class Town:
             elif shown:
                 self._move(self._rng.choice(shown))
 
+    def begin(self, person: int) -> None:
+        """Let somebody create a task in Reply for this person."""
+        with self._busy:
+            job = Job(f"Job {len(self.jobs)}", person)
+            self._served.reply.person_creates(self._people[person][1], "Call", self._due(), job.name)
+            self.jobs[job.name] = job
+
     def _create(self) -> None:
         job = Job(f"Job {len(self.jobs)}", self._rng.randrange(PEOPLE))
         lead, contact, other = self._people[job.person]
@@ -101,7 +108,8 @@ class Town:
 
     def _complete(self, copy: Copy) -> None:
         self._box(copy.system).person_completes(copy.remote_id)  # type: ignore[attr-defined]
-        self.jobs[copy.name].done = True
+        if copy.name in self.jobs:
+            self.jobs[copy.name].done = True
 
     def _move(self, copy: Copy) -> None:
         self._box(copy.system).person_reschedules(copy.remote_id, self._due())  # type: ignore[attr-defined]
@@ -136,6 +144,7 @@ class Town:
             f"{name} is {number} times in {system}" for (system, name), number in there.items() if number > ledgers
         ]
         found = [line for line in found if "superfone" not in line]
+        found += [f"{name} was created by nobody" for name in sorted({c.name for c in copies} - self.jobs.keys())]
         for job in (job for job in self.jobs.values() if job.name not in told):
             open_at = {system: shown[system, job.name] for system in ("superfone", "reply", "highlevel")}
             if job.done and any(open_at.values()):
@@ -183,6 +192,12 @@ class Daemons:
             self.ended.append(f"a daemon ended by itself with {command.status}: {command.stderr[-2000:]}")
         self.kills += 1
 
+    def meet(self, town: Town) -> None:
+        """Let each ledger create one task in Superfone: until then it does not know its own user there."""
+        for person, folder in enumerate(self._folders):
+            town.begin(person)
+            self._run_once(folder)
+
     def peace(self) -> list[str]:
         """End all of them, make a few runs with each ledger, and return what needs attention after the last ones."""
         for command in self._alive.values():
@@ -217,6 +232,7 @@ def endure(folder: Path, *, seconds: float, seed: int, ledgers: int) -> tuple[To
     zygote = Zygote()
     with closing(zygote), closing(Served(folder, zygote)) as served:
         town, daemons = Town(served, rng), Daemons(served, zygote, ledgers)
+        daemons.meet(town)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             daemons.raise_the_dead()
