@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from tests.simulation.mutations_edits import EDIT_MUTANTS
+from tests.simulation.mutations_people import PEOPLE_MUTANTS
 from tests.simulation.planting import Mutant
 
 MUTANTS = (
     *EDIT_MUTANTS,
+    *PEOPLE_MUTANTS,
     Mutant(
         "a lost answer is repeated",
         "L2",
@@ -21,6 +23,7 @@ MUTANTS = (
         "syncer.reconcile.closures",
         "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
         "return False",
+        first=1,
     ),
     Mutant(
         "the marker is not searched",
@@ -30,6 +33,7 @@ MUTANTS = (
         "reading.marker.task == operation.id",
         without="markers",
         having=("late_writes",),
+        first=1,
     ),
     Mutant(
         "nothing found at once proves that nothing was done",
@@ -39,6 +43,7 @@ MUTANTS = (
         "return False",
         without="markers",
         having=("late_writes",),
+        first=1,
     ),
     Mutant(
         "the base is stored before the answer",
@@ -50,6 +55,7 @@ MUTANTS = (
         "        self._context.record(Changes(replicas={replica.key: replica}))\n"
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
         having=("errors", "completions", "pairs"),
+        first=19,
     ),
     Mutant(
         "what a list does not show is done",
@@ -65,6 +71,7 @@ MUTANTS = (
         "State.DONE, self.context.base.tasks[task].kind, '')\n"
         "        await self._by_need(connection, CONTACTS)\n",
         having=("deletions",),
+        first=1,
     ),
     Mutant(
         "whatever a completion closed was meant",
@@ -73,6 +80,7 @@ MUTANTS = (
         "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
         "if reading.state is not State.OPEN:",
         having=("rushes", "one_person"),
+        first=1,
     ),
     Mutant(
         "the lane's top is not looked at",
@@ -84,6 +92,7 @@ MUTANTS = (
         "    for task in [task for task in stack if task.close and task.task]:\n"
         "        steps.append(CompleteTop(task.remote_id, task.task or ''))\n"
         "        stack.remove(task)\n",
+        first=4,
     ),
     Mutant(
         "the lease is ignored",
@@ -95,6 +104,7 @@ MUTANTS = (
             (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
             ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
         ),
+        first=3,
     ),
     Mutant(
         "who has slept does not ask for its lease",
@@ -103,6 +113,7 @@ MUTANTS = (
         "                effort.fence()\n",
         "                pass\n",
         having=("sleeps", "one_person"),
+        first=3,
     ),
     Mutant(
         "a 404 closes the others",
@@ -112,14 +123,6 @@ MUTANTS = (
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
         having=("deletions",),
-    ),
-    Mutant(
-        "a twin may be another person's",
-        "L3",
-        "syncer.reconcile.unmatched",
-        "by_contact[task.contact].append(task)",
-        "by_contact[''].append(task)",
-        also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
     ),
     Mutant(
         "theirs may be replaced",
@@ -136,6 +139,7 @@ MUTANTS = (
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
         having=("rushes",),
+        first=2,
     ),
     Mutant(
         "a race is not mended",
@@ -144,6 +148,7 @@ MUTANTS = (
         "self.put_task(replace(task, put_back=True))",
         "self.put_task(task)",
         having=("rushes", "one_person"),
+        first=1,
     ),
     Mutant(
         "what is put back counts as ours",
@@ -152,6 +157,7 @@ MUTANTS = (
         "contact=contact, ours=not put_back)",
         "contact=contact, ours=True)",
         having=("rushes",),
+        first=2,
     ),
     Mutant(
         "a task reopened is still the old one",
@@ -160,6 +166,7 @@ MUTANTS = (
         "        same = task.state is State.OPEN or gone\n",
         "        same = task.state is State.OPEN or gone\n        if not same:\n            return\n",
         having=("recurring",),
+        first=1,
     ),
     Mutant(
         "what is kept when cancelled is closed",
@@ -175,6 +182,7 @@ MUTANTS = (
         "syncer.engine.apply",
         "(capabilities.listing_lags or unlisted) and not connection.was_just_listed(contact):\n",
         "(capabilities.listing_lags or unlisted) and connection.spent:\n",
+        first=1,
     ),
     Mutant(
         "a completion is forgotten once it failed",
@@ -205,6 +213,7 @@ MUTANTS = (
         "earlier = replace_later and task.due",
         "earlier = task.due",
         having=("one_person", "held"),
+        first=4,
     ),
     Mutant(
         "what is gone is made again",
@@ -222,6 +231,7 @@ MUTANTS = (
         "    if task.close:\n        return False\n",
         without="markers",
         having=("same_due",),
+        first=4,
     ),
     Mutant(
         "a completion wipes the text",
@@ -230,16 +240,6 @@ MUTANTS = (
         'f"{task_of(ref)}/completed", json={"completed": True}',
         'task_of(ref), json={"completed": True, "body": ""}',
     ),
-    Mutant(
-        "a contact that may still arrive is asked for again",
-        "contact",
-        "syncer.domain.base",
-        "any(asked is not None and within(",
-        "any(asked is not None and now is None and within(",
-        without="twins",
-        having=("late_contacts",),
-    ),
-    # what belongs to one dimension of a history
     Mutant(
         "a limit is not kept",
         "limit",
@@ -271,6 +271,7 @@ MUTANTS = (
         "or task.held or not work.has_room(task.id, reading.system):",
         "or task.held:",
         having=("equal", "one_person"),
+        first=1,
     ),
     Mutant(
         "a due is enough for a twin",
@@ -279,48 +280,6 @@ MUTANTS = (
         "    alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
         "    alike = near and reading.kind.compatible(task.kind)\n",
         having=("same_due", "one_person"),
-    ),
-    Mutant(
-        "a number that had no lead is never asked for again",
-        "L7",
-        "syncer.reconcile.reading_list",
-        "    if asked is None or not within(asked, now, recheck):\n",
-        "    if asked is None or not within(asked, now, recheck * 1000):\n",
-        having=("contacts",),
-    ),
-    Mutant(
-        "what is gone with its contact is done",
-        "L3",
-        "syncer.reconcile.merge",
-        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
-        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
-        "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
-        having=("deleted_contacts",),
-    ),
-    Mutant(
-        "whose number it was is believed by e-mail",
-        "contact",
-        "syncer.reconcile.agreement",
-        "return not self._by_phone.isdisjoint({own.system, holder.system}) or set(",
-        "return set(",
-        having=("moved_numbers",),
-    ),
-    Mutant(
-        "a task stays with a contact that was merged into another one",
-        "L7",
-        "syncer.reconcile.merging",
-        "            contact=self._person_of(task, reading),\n",
-        "",
-        without="markers",
-        having=("merged_contacts", "one_person"),
-    ),
-    Mutant(
-        "whoever shares an office's number is one person",
-        "contact",
-        "syncer.domain.contact_keys",
-        "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
-        "return number is None",
-        having=("dirty", "completions", "late_contacts"),
     ),
     Mutant(
         "one row that cannot be understood spoils the list",
@@ -349,6 +308,7 @@ MUTANTS = (
         "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
         without="twins",
         having=("clocks", "lost_answers"),
+        first=2,
     ),
     Mutant(
         "what was read ten years ahead counts for ten years",
@@ -368,6 +328,7 @@ MUTANTS = (
         "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
         without="markers",
         having=("failing_lead",),
+        first=2,
     ),
     Mutant(
         "one task that is forbidden locks us out",
@@ -377,6 +338,7 @@ MUTANTS = (
         "(whole or isinstance(error, Unauthorized)):",
         without="markers",
         having=("forbidden_task",),
+        first=6,
     ),
     Mutant(
         "an account waits for a CRM that it does not have",

@@ -36,6 +36,7 @@ EDIT_MUTANTS = (
         "if where == system and who == name), None)",
         "if who == name), None)",
         having=("assignees",),
+        first=9,
     ),
     Mutant(
         "a due without its fraction of a second is another one",
@@ -70,6 +71,7 @@ EDIT_MUTANTS = (
         "        gone = with_owed(replica, {change.field: Owed.NO for change in changes})\n"
         "        self._context.record(Changes(replicas={gone.key: gone}))\n",
         having=("edits", "errors"),
+        first=9,
     ),
     Mutant(
         "whose change gave way is not told",
@@ -86,6 +88,7 @@ EDIT_MUTANTS = (
         "replacement(answer.parse_as(_OBJECT), whole,",
         'replacement(vars(self).setdefault("old", {}).setdefault(ref, answer.parse_as(_OBJECT)), whole,',
         having=("edits",),
+        first=1,
     ),
     Mutant(
         "an edit is sent to a task that is to be closed",
@@ -103,6 +106,7 @@ EDIT_MUTANTS = (
         "        again = cause is Cause.OUR_CREATE and self._work.open_replica(task.id, replica.system) is not None\n"
         "        if cause is not Cause.PERSON and not again:\n",
         having=("edits",),
+        first=9,
     ),
     Mutant(
         "an edit in doubt counts as carried out",
@@ -111,6 +115,7 @@ EDIT_MUTANTS = (
         "    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
         having=("edits", "late_writes"),
+        first=1,
     ),
     Mutant(
         "a copy that could not be read is owed nothing",
@@ -135,6 +140,7 @@ EDIT_MUTANTS = (
         "        return differs(row, replica, capabilities, edits)\n",
         "        return False\n",
         having=("edits",),
+        first=16,
     ),
     Mutant(
         "the limit of edits is not kept",

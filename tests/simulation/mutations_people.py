@@ -1,0 +1,73 @@
+"""The planted faults in who is who. Each breaks a law, and random histories notice every one."""
+
+from __future__ import annotations
+
+from tests.simulation.planting import Mutant
+
+PEOPLE_MUTANTS = (
+    Mutant(
+        "a twin may be another person's",
+        "L3",
+        "syncer.reconcile.unmatched",
+        "by_contact[task.contact].append(task)",
+        "by_contact[''].append(task)",
+        also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
+    ),
+    Mutant(
+        "a contact that may still arrive is asked for again",
+        "contact",
+        "syncer.domain.base",
+        "any(asked is not None and within(",
+        "any(asked is not None and now is None and within(",
+        without="twins",
+        having=("late_contacts",),
+        first=2,
+    ),
+    # what belongs to one dimension of a history
+    Mutant(
+        "a number that had no lead is never asked for again",
+        "L7",
+        "syncer.reconcile.reading_list",
+        "    if asked is None or not within(asked, now, recheck):\n",
+        "    if asked is None or not within(asked, now, recheck * 1000):\n",
+        having=("contacts",),
+        first=1,
+    ),
+    Mutant(
+        "what is gone with its contact is done",
+        "L3",
+        "syncer.reconcile.merge",
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
+        "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
+        "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
+        having=("deleted_contacts",),
+        first=1,
+    ),
+    Mutant(
+        "whose number it was is believed by e-mail",
+        "contact",
+        "syncer.reconcile.agreement",
+        "return not self._by_phone.isdisjoint({own.system, holder.system}) or set(",
+        "return set(",
+        having=("moved_numbers",),
+    ),
+    Mutant(
+        "a task stays with a contact that was merged into another one",
+        "L7",
+        "syncer.reconcile.merging",
+        "            contact=self._person_of(task, reading),\n",
+        "",
+        without="markers",
+        having=("merged_contacts", "one_person"),
+        first=3,
+    ),
+    Mutant(
+        "whoever shares an office's number is one person",
+        "contact",
+        "syncer.domain.contact_keys",
+        "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
+        "return number is None",
+        having=("dirty", "completions", "late_contacts"),
+        first=1,
+    ),
+)
