@@ -25,13 +25,17 @@ ZERO = timedelta(0)
 
 
 class Oracle(Machines):
-    """Checks each law at its time. ``told`` are the tasks that the last report lists as unclear."""
+    """Checks each law at its time.
+
+    ``told`` are the tasks that the last report lists as unclear, and ``doubles`` those that it lists as duplicates.
+    """
 
     def __init__(self, stage: SimulationStage, **settings: bool) -> None:
         super().__init__(stage, **settings)
         self._before: dict[str, SeenTask] = {}
         self.creates = self.completions = self.edits = 0
         self.told: set[str | None] = set()
+        self.doubles: set[str | None] = set()
         stage.before_write = self._before_write
         stage.after_call = self._after_call
 
@@ -132,6 +136,7 @@ class Oracle(Machines):
         self._excuse_moves_unread()
         if outcome.report is not None:
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
+            self.doubles = {item.task for item in outcome.report.attention if item.reason == "duplicate"}
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting
             # Until it is clear who a person is, their copies wait, and are not known again.
