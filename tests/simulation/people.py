@@ -206,7 +206,8 @@ class People:
         for remote_id, name in self._oracle.nameless().items():
             if self._stage.superfone.task(int(remote_id)).title is None:
                 note = self._stage.superfone.task(int(remote_id)).note or ""
-                self._stage.superfone.person_retitles(int(remote_id), f"Task {called(note) or name}")
+                title = next((line for line in note.splitlines() if called(line)), f"Task {name}")
+                self._stage.superfone.person_retitles(int(remote_id), title)
                 self._oracle.touched(("superfone", remote_id), "edited")
                 self._oracle.retitled(("superfone", remote_id))
 
