@@ -216,12 +216,14 @@ class Facts(Memory):
                 story.systems = (*story.systems, system)
 
     def doubled(self, person: int) -> None:
-        """A person has two contacts in a CRM. While a ledger is rebuilt, nothing tells whose the copies are."""
+        """A person has two contacts in a CRM. Their copies wait until it is clear whose they are.
+
+        Twins that were not read before cannot be matched then.
+        """
         self.unsure.add(person)
         for name, story in self.stories.items():
-            # Twins that were not read before cannot be matched, either.
             apart = story.twins > 1 and not self.known.issuperset(self.open_copies(name))
-            if story.person == person and (self.rebuilding or apart):
+            if story.person == person and apart:
                 story.excused |= UNTOLD
 
     def moved(self, copy: Copy) -> None:
@@ -337,7 +339,7 @@ class Facts(Memory):
             story.seen &= any(self.task_id(copy) is not None for copy in copies)
             edited = "edited" in story.deeds
             hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
-            if untold or hidden or story.person in self.unsure:
+            if untold or hidden or story.person in self.unsure - self.twofold:
                 story.excused |= UNTOLD
             if "copied" in story.deeds or story.to_put_back:
                 # It carries the marker of another task, so it is taken for that task's copy if that one is closed here.

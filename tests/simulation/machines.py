@@ -94,7 +94,7 @@ class Machines(Facts):
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():
                 # A new ledger cannot read all tasks of these persons, or not tell who they are, so it finds no copies.
-                if story.person in ailing | self.unsure or self._tells_nothing(name, story):
+                if story.person in ailing | (self.unsure - self.twofold) or self._tells_nothing(name, story):
                     story.excused |= UNTOLD
 
     def _tells_nothing(self, name: str, story: Story) -> bool:

@@ -169,6 +169,11 @@ class Memory:
         other = self.story((system, remote_id))
         return other is not None and other.person != story.person
 
+    @property
+    def twofold(self) -> set[int]:
+        """The persons who have two contacts in one CRM."""
+        return {person for person in self.unsure if len(self.contacts_of("highlevel", person)) > 1}
+
     def is_closed(self, story: Story) -> bool:
         """Whether people completed or cancelled it, so that all its copies may be closed."""
         return story.done or (story.cancelled and self.closes_cancelled) or story.ended

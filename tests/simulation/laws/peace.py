@@ -146,6 +146,9 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
 def _cannot_be_closed(facts: Facts, copy: Copy, listed: Listed) -> bool:
     if _is_told(facts, facts.stories[facts.tasks(copy[0])[copy[1]].name or ""], listed):
         return True
+    story = facts.story(copy)
+    if (copy[0], "ambiguous_contact") in listed and story is not None and story.person in facts.unsure:
+        return True
     if (copy[0], "newer_above") in listed and _something_above(facts, copy):
         return True
     return _is_for_people_to_close(facts, copy, listed)
