@@ -10,6 +10,7 @@ from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base
+from syncer.domain.cursors import APART, BEHIND
 from syncer.domain.model import Replica, ReplicaState, Task
 from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.domain.policy import Policy
@@ -170,7 +171,11 @@ class Obstacles:
 
     def _behind(self, task: Task) -> Obstacle | None:
         """Return an obstacle for a person for whom the ledger may not know every write."""
-        return Obstacle(Reason.UNREAD) if task.contact in self._base.behind else None
+        if task.contact not in self._base.behind:
+            return None
+        if self._base.cursors.get(BEHIND + task.contact) == APART:
+            return Obstacle(Reason.AMBIGUOUS_CONTACT, "its contact may be one person with another one")
+        return Obstacle(Reason.UNREAD)
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if the person's tasks there were not read, so that a copy may exist."""

@@ -233,6 +233,7 @@ def test_the_copies_of_a_person_who_exists_twice_wait_until_it_is_clear_whose_th
     for _ in range(3):
         report = world.quiet()
         assert ("reply" if origin != "reply" else "highlevel", "ambiguous_contact") in waiting(report)
+        assert "unread" not in {reason for _, reason in waiting(report)}
         read.append(world.count("highlevel", "tasks of contact"))
     assert read[0] > 0
     assert read[2] == read[1], "nothing new can be learned as long as the person exists twice"
