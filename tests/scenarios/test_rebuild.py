@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support.lost_ledgers import lost, task_without_a_due
@@ -242,3 +244,17 @@ def test_the_copies_of_a_person_who_exists_twice_wait_until_it_is_clear_whose_th
     assert world.open() == before
     with world.open_ledger(read_only=True) as ledger:
         assert len(ledger.tasks(state="open")) == number
+
+
+def test_a_due_that_was_made_up_is_not_written_to_an_origin_that_is_found_only_later(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", None)
+    world.good()
+    world.highlevel.lag = timedelta(minutes=7)
+    again(world, "highlevel")
+    world.lose_ledger()
+    world.quiet()
+    world.highlevel.lag = timedelta(0)
+    world.again(3)
+    assert world.highlevel.task(task).due is None

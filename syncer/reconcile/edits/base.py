@@ -38,6 +38,11 @@ def is_known(replica: Replica, field: TaskField) -> bool:
     return field in (TaskField.DUE, TaskField.TITLE) or shown(replica, field) is not None
 
 
+def was_read(replica: Replica) -> bool:
+    """Whether the ledger knows what the copy showed. Of an origin that only a marker names, it knows nothing."""
+    return any(shown(replica, field) is not None for field in TaskField)
+
+
 def owed(replica: Replica, field: TaskField) -> Owed:
     """Whether the copy is still to get the task's value."""
     return next((how for how, mark in _MARK.items() if f"{field.value}{mark}" in replica.owed), Owed.NO)

@@ -20,6 +20,7 @@ from syncer.reconcile.edits.base import (
     owed_fields,
     shown,
     typed,
+    was_read,
     with_owed,
     with_typed,
 )
@@ -117,7 +118,7 @@ def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
 def take_again(work: Merging, task_id: str, again: Read, now: Replica) -> None:
     """Merge a copy that is open again, as ``now``. It is owed what the task took while the copy was closed."""
     task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[now.system], work.inputs.policy
-    missed = behind(task, again.before, (), can, policy)
+    missed = behind(task, again.before, (), can, policy) if was_read(again.before) else {}
     if task.due_synthetic:
         missed.pop(TaskField.DUE, None)
     work.put_replica(now)
