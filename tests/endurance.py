@@ -82,8 +82,12 @@ class Town:
                 self._create()
             elif deed == "complete" and shown:
                 self._complete(self._rng.choice(shown))
-            elif shown:
-                self._move(self._rng.choice(shown))
+            elif unfinished := [copy for copy in shown if not self._is_done(copy)]:
+                # A copy that moves while our completion of it is in doubt looks like a recurring task's next date.
+                self._move(self._rng.choice(unfinished))
+
+    def _is_done(self, copy: Copy) -> bool:
+        return copy.name in self.jobs and self.jobs[copy.name].done
 
     def begin(self, person: int) -> None:
         """Let somebody create a task in Reply for this person."""
