@@ -158,9 +158,9 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     make_pages_small(monkeypatch)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def zygote() -> Iterator[Zygote]:
-    """Starts commands quickly."""
+    """Starts commands quickly: one for all modules, because to import everything takes longer than most commands."""
     from tests.support.cli_kit import start_zygote
 
     yield from start_zygote()
