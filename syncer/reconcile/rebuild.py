@@ -38,6 +38,10 @@ def rebuild(work: Merging, link: str) -> None:
     # Reopening a finished task begins a new task at the same place, with the next number. So every group but the
     # latest of its place was finished, even if nothing in it is closed. The sort makes `dict` keep the highest number.
     latest = dict(sorted(split_task_id(task) for task in groups))
+    for task in work.base.tasks_of(link):
+        # The only row left of it may be the later task's by now.
+        if split_task_id(task.id)[1] < latest.get(split_task_id(task.id)[0], 0):
+            groups.setdefault(task.id, Group(task.id))
     for group in sorted(groups.values(), key=lambda group: group.task):
         place, number = split_task_id(group.task)
         _Conclusion(work, group, was_reopened=number < latest[place]).store()

@@ -18,6 +18,7 @@ from tests.support.rebuilding import copies_of, done, from_yesterday, one_task, 
 from tests.support.strategies import (
     API,
     LANE,
+    OTHER_LEDGER,
     PLAIN,
     POLICY,
     SYSTEMS,
@@ -58,6 +59,23 @@ def test_what_was_deleted_since_an_old_copy_ends_nothing(behind: bool, state: St
         base.visits = dict.fromkeys(base.links, START)
     assert base.tasks[KNOWN.id].state is state
     assert base.replicas[a_replica(KNOWN, PLAIN).key].state is ReplicaState.GONE
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_was_reopened_since_an_old_copy_was_finished_before_though_none_of_its_copies_is_left(
+    finished: bool,
+) -> None:
+    """Its origin is a later task's by now, and its copy was deleted: nothing is made of it again."""
+    later = replace(KNOWN, id=f"{KNOWN.id}~2", title="Another call")
+    origin, copy = copies_of(later, [TYPED, PLAIN])
+    origin = replace(origin, remote_id=KNOWN.id.partition(":")[2])
+    copy = replace(copy, remote_id="later", marker=marker_of(later, OTHER_LEDGER))
+    base = put_back(KNOWN, systems=[TYPED, PLAIN])
+    seen = read_in_full(done(origin) if finished else origin, copy)
+    seen[PLAIN].missing = {a_replica(KNOWN, PLAIN).remote_id}
+    found = merged(base, seen)
+    assert found.base.tasks[KNOWN.id].state is State.DONE
+    assert found.base.tasks[later.id].state is (State.DONE if finished else State.OPEN)
 
 
 def test_who_was_read_in_parts_since_an_old_copy_is_not_up_to_date_before_one_run_has_read_all() -> None:
