@@ -229,12 +229,13 @@ def sqlite_engine(creator: Callable[[], sqlite3.Connection], pool: type[QueuePoo
         dialect,
         make_url(_URL),
         hide_parameters=True,
-        execution_options={"compiled_cache": _COMPILED},
+        execution_options={"compiled_cache": COMPILED},
     )
 
 
 _URL: Final = "sqlite+pysqlite://"
-_COMPILED: Final = LRUCache[Any, Any](500)
+COMPILED: Final = LRUCache[Any, Any](200)
+"""The statements that were compiled in this process, the latest ones. A daemon needs some sixty."""
 
 
 @cache
