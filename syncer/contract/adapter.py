@@ -121,8 +121,18 @@ class Capabilities:
     def alike(self, name: TaskField, one: Value, other: Value) -> bool:
         """Whether two values of a field are one there."""
         if name is TaskField.DUE:
-            return self.dues.same(*(value if isinstance(value, datetime) else None for value in (one, other)))
+            return self.dues.same(*map(_instant, (one, other)))
         return self.same(name, one, other)
+
+    def keeps(self, name: TaskField, sent: Value, shown: Value) -> bool:
+        """Whether the CRM may show a value that we sent like this: alike, or a due cut to a whole minute."""
+        if name is TaskField.DUE:
+            return self.dues.keeps(*map(_instant, (sent, shown)))
+        return self.same(name, sent, shown)
+
+
+def _instant(value: Value) -> datetime | None:
+    return value if isinstance(value, datetime) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from typing import Final
 
 SECOND: Final = timedelta(seconds=1)
 """Every CRM keeps seconds. Fractions of a second may be dropped."""
+MINUTE: Final = timedelta(minutes=1)
 DAY: Final = timedelta(days=1)
-LAST_MINUTE: Final = timedelta(minutes=1)
+LAST_MINUTE: Final = MINUTE
 _ENDS: Final = (1, 9999)
 """The first and the last year of `datetime`: arithmetic there overflows."""
 _LONGEST_DAY: Final = timedelta(hours=26)
@@ -64,6 +65,13 @@ class Dues:
             return abs(due - other) < self.step
         # One of them is a day, which does not say at what time.
         return self.day(due) == self.day(other)
+
+    def keeps(self, sent: datetime | None, shown: datetime | None) -> bool:
+        """Whether a due that was sent may be shown like this here: the same, or cut or rounded to a whole minute."""
+        if self.same(sent, shown):
+            return True
+        whole = shown is not None and not (shown.second or shown.microsecond)
+        return sent is not None and shown is not None and whole and abs(sent - shown) < MINUTE
 
     def coarser(self, other: Dues) -> Dues:
         """Of two CRMs' ways to keep dues, the less exact one."""

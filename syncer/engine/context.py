@@ -106,7 +106,7 @@ class RunContext:
 
     def is_due(self, operation: Operation, due: datetime | None) -> bool:
         """Whether this is the due date that was sent, as its CRM stores it."""
-        return self.policy.dues_of(operation.system).same(due, operation.due)
+        return self.policy.dues_of(operation.system).keeps(operation.due, due)
 
     def record(self, changes: Changes) -> None:
         """Store the changes, then update the base. So no request depends on anything that a crash could lose."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
+from syncer.contract.adapter import Capabilities
 from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
 from syncer.contract.errors import Unavailable as Unread
 from syncer.domain.base import Changes
-from syncer.domain.fields import Change, TaskField
+from syncer.domain.fields import Change, TaskField, Value
 from syncer.domain.model import Edit, Listing, Reading, Replica, ReplicaState, State, Task, TaskRef
 from syncer.domain.operations import Operation, OpState
 from syncer.domain.task_ids import Marker
@@ -106,7 +107,7 @@ class Edits:
             change.field.value
             for change in operation.changes
             if can.alike(change.field, reading.shown(change.field), change.old)
-            and not can.alike(change.field, change.new, change.old)
+            and not can.keeps(change.field, change.new, reading.shown(change.field))
         ]
         # The answer may be out of date, or the CRM may have ignored the change. Only a read tells which.
         if ignored:
@@ -154,6 +155,13 @@ def _owed_after(context: RunContext, operation: Operation, sent: Change, written
     return written if value is None or can.alike(sent.field, sent.new, value) else Owed.UNSEEN
 
 
+def _shows(can: Capabilities, change: Change, there: Value) -> bool:
+    """Whether a copy that shows ``there`` has the new value. What it showed before may be the minute of both values."""
+    if can.alike(change.field, there, change.new):
+        return True
+    return can.keeps(change.field, change.new, there) and not can.alike(change.field, there, change.old)
+
+
 def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:
     """Store what became of an edit in doubt. Returns whether that is known."""
     changes = _settled(context, operation, reading, final=final)
@@ -172,7 +180,7 @@ def _settled(context: RunContext, operation: Operation, reading: Reading, *, fin
     """
     can = context.connections[operation.system].adapter.capabilities
     there = {one.field: reading.shown(one.field) for one in operation.changes}
-    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]
+    done = [one for one in operation.changes if _shows(can, one, there[one.field])]
     missing = [one for one in operation.changes if one not in done and can.alike(one.field, there[one.field], one.old)]
     theirs = [one for one in operation.changes if one not in done and one not in missing]
     if (missing or theirs) and not final and reading.state is State.OPEN:

@@ -68,7 +68,7 @@ def _fitting(
         for reading in unknown
         if reading.remote_id not in operation.seen
         and reading.raw_type == operation.raw_type
-        and dues.same(reading.due, operation.due)
+        and dues.keeps(operation.due, reading.due)
         and reading.created_by not in others
     ]
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))

@@ -103,3 +103,22 @@ def test_two_crms_are_compared_by_what_both_can_tell(one: str, other: str, minut
     task = a_task(due=due, origin=one)
     reading = a_reading(other, "1", due=due - timedelta(minutes=minutes))
     assert policy.same_due(reading, task) is policy.same_due(task, reading) is same
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown", "kept"),
+    [
+        (at(second=37), at(second=37), True),
+        (at(second=37), at(), True),
+        (at(second=37), at(minute=1), True),
+        (at(second=37), at(second=36), False),
+        (at(), at(minute=1), False),
+        (at(second=37), at(minute=2), False),
+        (at(second=37), None, False),
+        (None, None, True),
+    ],
+)
+def test_a_crm_may_keep_no_more_than_the_minute_of_what_it_is_sent(
+    sent: datetime | None, shown: datetime | None, *, kept: bool
+) -> None:
+    assert Dues().keeps(sent, shown) is kept

@@ -112,7 +112,7 @@ EDIT_MUTANTS = (
         "an edit in doubt counts as carried out",
         "L10",
         "syncer.engine.edits",
-        "    done = [one for one in operation.changes if can.alike(one.field, there[one.field], one.new)]\n",
+        "    done = [one for one in operation.changes if _shows(can, one, there[one.field])]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
         having=("edits", "late_writes"),
         first=1,

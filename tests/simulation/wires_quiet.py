@@ -185,8 +185,8 @@ QUIET: Final = (
     Wire(
         "what somebody else made is what a lost create made",
         "syncer.reconcile.lane_creates",
-        "        and dues.same(reading.due, operation.due)\n        and reading.created_by not in others\n",
-        "        and dues.same(reading.due, operation.due)\n",
+        "        and dues.keeps(operation.due, reading.due)\n        and reading.created_by not in others\n",
+        "        and dues.keeps(operation.due, reading.due)\n",
         "tests/engine/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
     ),
 )

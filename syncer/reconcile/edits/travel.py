@@ -250,6 +250,9 @@ def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading
     task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
     if known:
         values = {field: value for field, value in known.items() if _is_taken(task, field, can)}
+        there = {field: reading.shown(field) for field in values}
+        # What the CRM made of a value that we sent was not typed by people.
+        values = {one: there[one] if can.keeps(one, value, there[one]) else value for one, value in values.items()}
         before = _showing(replica, values)
         work.put_replica(with_owed(before, behind(task, _showing(replica, known), known, can, policy)))
         before = work.base.replicas[replica.key]
@@ -284,7 +287,7 @@ def as_created(
     if found is not None and found.whole:
         there = {field: value for field, value in values.items() if _is_taken(task, field, can)}
         there |= {} if TaskField.TITLE in can.shows else {TaskField.TITLE: None}
-        differing = [field for field, value in there.items() if not can.alike(field, value, found.shown(field))]
+        differing = [field for field, value in there.items() if not can.keeps(field, value, found.shown(field))]
         replica = _showing(replica, {field: there[field] for field in differing})
     return with_owed(replica, behind(task, as_sent, values, can, policy)) if values else replica
 
@@ -308,7 +311,7 @@ def behind(
     found: dict[TaskField, Owed] = {}
     for field in in_order({*COMPARED, *sent}):
         value = value_in(copy.system, task, field, policy)
-        differs = value is not None and not can.alike(field, shown(copy, field), value)
+        differs = value is not None and not can.keeps(field, value, shown(copy, field))
         if field in policy.edits and field in can.shows and differs:
             found[field] = Owed.UNSEEN
     return found
@@ -322,7 +325,7 @@ def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: V
     task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[copy.system], work.inputs.policy
     value = value_of(task, field)
     wanted = field in policy.edits and field in can.shows and task.state is State.OPEN
-    if not wanted or value is None or now in (None, "") or can.alike(field, now, value):
+    if not wanted or value is None or now in (None, "") or can.keeps(field, value, now):
         return
     if field is TaskField.DUE and task.due_synthetic:
         # The task has no due date of its own. It takes the copy's, still as made up, so that it is never sent back.
