@@ -229,8 +229,12 @@ def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, Se
     if latest is None or latest.copy not in facts.shown | facts.known or latest.copy not in copies:
         return
     # A task that we create in Reply belongs to the key's user, whoever the assignee is.
-    sure = [one.at for one in counts if one.value == latest.value and (one.taken or not one.settled)]
-    since = max(sure, default=latest.at)
+    sure = [one for one in counts if one.value == latest.value and (one.taken or not one.settled)]
+    # Where people gave the task back before a run had read whose it was meanwhile, nothing changed.
+    changes = [one.at for one in sure if not story.is_given_back(one)]
+    if sure and not changes:
+        return
+    since = max(changes, default=latest.at)
     there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < since}
     for copy, task in there.items():
         if copy[0] not in fixed | {"superfone"} and copy not in removed and task.assignee != latest.value:
