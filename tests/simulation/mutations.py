@@ -23,7 +23,6 @@ MUTANTS = (
         "syncer.reconcile.closures",
         "return abs(closed.updated_at - newer.created_at) <= window and len(actors) < 2",
         "return False",
-        first=1,
     ),
     Mutant(
         "the marker is not searched",
@@ -33,7 +32,6 @@ MUTANTS = (
         "reading.marker.task == operation.id",
         without="markers",
         having=("late_writes",),
-        first=1,
     ),
     Mutant(
         "nothing found at once proves that nothing was done",
@@ -43,7 +41,6 @@ MUTANTS = (
         "return False",
         without="markers",
         having=("late_writes",),
-        first=1,
     ),
     Mutant(
         "the base is stored before the answer",
@@ -54,8 +51,7 @@ MUTANTS = (
         "        replica = replace(replica, state=type(replica.state).DONE)\n"
         "        self._context.record(Changes(replicas={replica.key: replica}))\n"
         "        try:\n            reading = await connection.adapter.complete_task(ref)\n",
-        having=("errors", "completions", "pairs"),
-        first=19,
+        having=("errors", "completions", "pairs", "late_writes"),
     ),
     Mutant(
         "what a list does not show is done",
@@ -71,7 +67,6 @@ MUTANTS = (
         "State.DONE, self.context.base.tasks[task].kind, '')\n"
         "        await self._by_need(connection, CONTACTS)\n",
         having=("deletions",),
-        first=1,
     ),
     Mutant(
         "whatever a completion closed was meant",
@@ -80,7 +75,6 @@ MUTANTS = (
         "if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:",
         "if reading.state is not State.OPEN:",
         having=("rushes", "one_person"),
-        first=1,
     ),
     Mutant(
         "the lane's top is not looked at",
@@ -92,7 +86,7 @@ MUTANTS = (
         "    for task in [task for task in stack if task.close and task.task]:\n"
         "        steps.append(CompleteTop(task.remote_id, task.task or ''))\n"
         "        stack.remove(task)\n",
-        first=4,
+        having=("completions",),
     ),
     Mutant(
         "the lease is ignored",
@@ -104,7 +98,7 @@ MUTANTS = (
             (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
             ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
         ),
-        first=3,
+        having=("sleeps",),
     ),
     Mutant(
         "who has slept does not ask for its lease",
@@ -113,7 +107,6 @@ MUTANTS = (
         "                effort.fence()\n",
         "                pass\n",
         having=("sleeps", "one_person"),
-        first=3,
     ),
     Mutant(
         "a 404 closes the others",
@@ -139,7 +132,6 @@ MUTANTS = (
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
         having=("rushes",),
-        first=2,
     ),
     Mutant(
         "a race is not mended",
@@ -148,7 +140,6 @@ MUTANTS = (
         "self.put_task(replace(task, put_back=True))",
         "self.put_task(task)",
         having=("rushes", "one_person"),
-        first=1,
     ),
     Mutant(
         "what is put back counts as ours",
@@ -157,7 +148,6 @@ MUTANTS = (
         "contact=contact, ours=not put_back)",
         "contact=contact, ours=True)",
         having=("rushes",),
-        first=2,
     ),
     Mutant(
         "a task reopened is still the old one",
@@ -166,7 +156,6 @@ MUTANTS = (
         "        same = task.state is State.OPEN or gone\n",
         "        same = task.state is State.OPEN or gone\n        if not same:\n            return\n",
         having=("recurring",),
-        first=1,
     ),
     Mutant(
         "what is kept when cancelled is closed",
@@ -182,7 +171,6 @@ MUTANTS = (
         "syncer.engine.apply",
         "(capabilities.listing_lags or unlisted) and not connection.was_just_listed(contact):\n",
         "(capabilities.listing_lags or unlisted) and connection.spent:\n",
-        first=1,
     ),
     Mutant(
         "a completion is forgotten once it failed",
@@ -190,7 +178,6 @@ MUTANTS = (
         "syncer.reconcile.obstacles",
         "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
         "        return Tried(False, Obstacle(Reason.RETRY_LATER",
-        first=16,
     ),
     Mutant(
         "history is done anew",
@@ -212,8 +199,7 @@ MUTANTS = (
         "syncer.reconcile.lane",
         "earlier = replace_later and task.due",
         "earlier = task.due",
-        having=("one_person", "held"),
-        first=4,
+        having=("one_person", "held", "late_writes"),
     ),
     Mutant(
         "what is gone is made again",
@@ -231,7 +217,6 @@ MUTANTS = (
         "    if task.close:\n        return False\n",
         without="markers",
         having=("same_due",),
-        first=4,
     ),
     Mutant(
         "a completion wipes the text",
@@ -271,7 +256,6 @@ MUTANTS = (
         "or task.held or not work.has_room(task.id, reading.system):",
         "or task.held:",
         having=("equal", "one_person"),
-        first=1,
     ),
     Mutant(
         "a due is enough for a twin",
@@ -308,7 +292,6 @@ MUTANTS = (
         "    now, forward, changes = context.clock(), timedelta(0), Changes()\n",
         without="twins",
         having=("clocks", "lost_answers"),
-        first=2,
     ),
     Mutant(
         "what was read ten years ahead counts for ten years",
@@ -317,7 +300,6 @@ MUTANTS = (
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:\n",
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now and not runs:\n",
         having=("ten_years", "swapped"),
-        first=7,
     ),
     Mutant(
         "a lead that fails stops its CRM",
@@ -328,7 +310,6 @@ MUTANTS = (
         "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
         without="markers",
         having=("failing_lead",),
-        first=2,
     ),
     Mutant(
         "one task that is forbidden locks us out",
@@ -338,7 +319,6 @@ MUTANTS = (
         "(whole or isinstance(error, Unauthorized)):",
         without="markers",
         having=("forbidden_task",),
-        first=6,
     ),
     Mutant(
         "an account waits for a CRM that it does not have",

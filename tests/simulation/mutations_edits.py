@@ -35,8 +35,7 @@ EDIT_MUTANTS = (
         "syncer.domain.policy",
         "if where == system and who == name), None)",
         "if who == name), None)",
-        having=("assignees",),
-        first=9,
+        having=("assignees", "edits"),
     ),
     Mutant(
         "a due without its fraction of a second is another one",
@@ -44,7 +43,7 @@ EDIT_MUTANTS = (
         "syncer.domain.dues",
         "            return abs(due - other) < self.step\n",
         "            return due == other\n",
-        having=("editors",),
+        having=("editors", "one_person"),
     ),
     Mutant(
         "a made-up due flows back",
@@ -71,7 +70,6 @@ EDIT_MUTANTS = (
         "        gone = with_owed(replica, {change.field: Owed.NO for change in changes})\n"
         "        self._context.record(Changes(replicas={gone.key: gone}))\n",
         having=("edits", "errors"),
-        first=9,
     ),
     Mutant(
         "whose change gave way is not told",
@@ -88,7 +86,6 @@ EDIT_MUTANTS = (
         "replacement(answer.parse_as(_OBJECT), whole,",
         'replacement(vars(self).setdefault("old", {}).setdefault(ref, answer.parse_as(_OBJECT)), whole,',
         having=("edits",),
-        first=1,
     ),
     Mutant(
         "an edit is sent to a task that is to be closed",
@@ -105,8 +102,7 @@ EDIT_MUTANTS = (
         "        if cause is not Cause.PERSON:\n",
         "        again = cause is Cause.OUR_CREATE and self._work.open_replica(task.id, replica.system) is not None\n"
         "        if cause is not Cause.PERSON and not again:\n",
-        having=("edits",),
-        first=9,
+        having=("edits", "pairs"),
     ),
     Mutant(
         "an edit in doubt counts as carried out",
@@ -115,7 +111,6 @@ EDIT_MUTANTS = (
         "    done = [one for one in operation.changes if _shows(can, one, there[one.field])]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
         having=("edits", "late_writes"),
-        first=1,
     ),
     Mutant(
         "a copy that could not be read is owed nothing",
@@ -139,8 +134,7 @@ EDIT_MUTANTS = (
         "syncer.reconcile.edits.rows",
         "        return differs(row, replica, capabilities, edits)\n",
         "        return False\n",
-        having=("edits",),
-        first=16,
+        having=("edits", "one_person"),
     ),
     Mutant(
         "the limit of edits is not kept",

@@ -21,7 +21,6 @@ PEOPLE_MUTANTS = (
         "any(asked is not None and now is None and within(",
         without="twins",
         having=("late_contacts",),
-        first=2,
     ),
     # what belongs to one dimension of a history
     Mutant(
@@ -31,7 +30,6 @@ PEOPLE_MUTANTS = (
         "    if asked is None or not within(asked, now, recheck):\n",
         "    if asked is None or not within(asked, now, recheck * 1000):\n",
         having=("contacts",),
-        first=1,
     ),
     Mutant(
         "what is gone with its contact is done",
@@ -41,7 +39,6 @@ PEOPLE_MUTANTS = (
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
         having=("deleted_contacts",),
-        first=1,
     ),
     Mutant(
         "whose number it was is believed by e-mail",
@@ -59,7 +56,6 @@ PEOPLE_MUTANTS = (
         "",
         without="markers",
         having=("merged_contacts", "one_person"),
-        first=3,
     ),
     Mutant(
         "whoever shares an office's number is one person",
@@ -68,6 +64,5 @@ PEOPLE_MUTANTS = (
         "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
         "return number is None",
         having=("dirty", "completions", "late_contacts"),
-        first=1,
     ),
 )

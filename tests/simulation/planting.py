@@ -15,8 +15,7 @@ class Mutant:
     """A planted fault: ``old``, which is in the module once, becomes ``new``. This breaks the law ``breaks``.
 
     ``without`` switches off another part that would hide the fault. ``having`` are dimensions of every history that is
-    played, so that the fault shows soon. ``first`` is the first seed: one that is known to show it, so that the tests
-    play one history for each fault. If it does not show it any more, the hunt goes on from there.
+    played, so that the fault shows soon.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Mutant:
     new: str
     without: str = ""
     having: tuple[str, ...] = ()
-    first: int = 0
     also: tuple[tuple[str, str], ...] = ()
 
 
