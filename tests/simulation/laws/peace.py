@@ -67,13 +67,14 @@ def judge(facts: Facts, outcome: Outcome) -> None:
 def l2_doubles_are_told(facts: Facts, attention: Listed, waits: set[Copy]) -> None:
     """Duplicates that two ledgers made in the same moment must be listed under attention.
 
-    As long as the person's lead cannot be read, nothing is concluded, and they wait as unread.
+    As long as the person's lead cannot be read, or the person exists twice, nothing is concluded, and they wait.
     """
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
             there = {copy for copy in facts.open_copies(name) if copy[0] == system}
             told = any((system, reason) in attention for reason in _told_of_doubles(facts, story))
-            told = told or (facts.is_ailing("superfone", story) and not waits.isdisjoint(there))
+            unclear = facts.is_ailing("superfone", story) or story.person in facts.unsure
+            told = told or (unclear and not waits.isdisjoint(there))
             if len(there) > story.many and not told and "L2" not in story.excused:
                 raise Violation("L2", f"{name} has open copies in {system}, and nothing tells of it: {sorted(there)}")
 
