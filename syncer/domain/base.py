@@ -14,6 +14,7 @@ from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.operations import Action, Operation
 from syncer.domain.table import Table, as_table
+from syncer.domain.task_ids import Marker
 
 EVERYBODY = ""
 """The contact id of a visit that read the CRM's whole list of tasks."""
@@ -201,6 +202,10 @@ class Base:
         self.behind = {survivor(link, merged) for link in self.behind}
 
     # questions -------------------------------------------------------------------------------------
+
+    def wrote(self, marker: Marker) -> bool:
+        """Whether this ledger wrote the marker, by its id or a former one."""
+        return marker.ledger == self.ledger_id or marker.ledger in self.former_ids
 
     def asked_to_make(self, system: str, key: str) -> datetime | None:
         """When the CRM was last asked to make a contact with this key."""

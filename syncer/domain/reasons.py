@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+MAY_BE_ANOTHER: Final = "its contact may be one person with another one"
+"""The detail of `Reason.AMBIGUOUS_CONTACT` for all that waits until it is clear who the person is."""
 
 
 class Reason(StrEnum):

@@ -26,14 +26,13 @@ from syncer.reconcile.lane_creates import find_new, is_edited
 from syncer.reconcile.merging import replica_of
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION
 from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.rebuild import CLOSED_AS
 
 _T = TypeVar("_T")
 _log = structlog.get_logger("syncer.settle")
 
 LATEST_CLOSED = 5
 """How many closed tasks of a contact are read for a create in doubt, with one request each."""
-
-_STATE_OF = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
 
 
 async def settle_doubts(context: RunContext) -> None:
@@ -133,7 +132,7 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
     """Return the changes to store when the replica is known to be closed."""
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
     # A recurring task is open again with its next date. The next merge stores that as a new task.
-    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]
+    state = ReplicaState.DONE if reading.state is State.OPEN else CLOSED_AS[reading.state]
     closed = replace(replica, state=state, misses=0)
     changes = Changes(replicas={closed.key: closed})
     changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
@@ -232,8 +231,8 @@ async def _find_marker(
 
 def _is_marked(context: RunContext, reading: Reading, operation: Operation) -> bool:
     """Whether the task carries the operation's marker. A copy that another ledger made is left to the merge."""
-    ours = {context.base.ledger_id, *context.base.former_ids}
-    return reading.marker is not None and reading.marker.task == operation.task and reading.marker.ledger in ours
+    marker = reading.marker
+    return marker is not None and marker.task == operation.task and context.base.wrote(marker)
 
 
 async def _with_body(connection: Connection, operation: Operation, row: Reading) -> Reading | None:

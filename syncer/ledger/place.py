@@ -115,13 +115,17 @@ class FilePlace(Place):
             if stale.is_older_copy(self.path, self._age):
                 self._overwritten = True
                 raise LedgerReplaced(str(self.named))
-            self._open, self._age = found, max(self._age, stale.age_of(self.path))
+            self._note(found)
 
     def wrote(self) -> None:
         found, self._log = _look(self.path), _key(self._log_path)
         # What we wrote ourselves is no sign that somebody replaced the file.
         if self._open is not None and found is not None and found != self._open and found.key == self._open.key:
-            self._open, self._age = found, max(self._age, stale.age_of(self.path))
+            self._note(found)
+
+    def _note(self, found: _File) -> None:
+        """Note the file as it is now. Its age only grows, even where it cannot be told in the midst of a checkpoint."""
+        self._open, self._age = found, max(self._age, stale.age_of(self.path))
 
     @contextmanager
     def connecting(self) -> Iterator[None]:

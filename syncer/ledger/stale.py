@@ -71,16 +71,21 @@ class Age(NamedTuple):
 
 
 def age_of(path: Path) -> Age:
-    """Return the age of a file, and the lowest age if it is no ledger.
-
-    SQLite reads it without locks. Opening and closing the file ourselves would drop the locks of this process.
-    """
+    """Return the age of a file, and the lowest age if it is no ledger."""
     try:
-        with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(_without_log(path)) as connection:
             runs, event = (connection.execute(query).fetchone() for query in _AGE)
             return Age(int(runs[0]) if runs else 0, int(event[0]) if event else 0)
     except (sqlite3.Error, ValueError):
         return Age()
+
+
+def _without_log(path: Path) -> sqlite3.Connection:
+    """Open the file as it is without its log.
+
+    SQLite reads it without locks. Opening and closing the file ourselves would drop the locks of this process.
+    """
+    return sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)
 
 
 def is_older_copy(path: Path, least: Age) -> bool:
@@ -104,7 +109,7 @@ def _written(path: Path) -> tuple[int, int] | None:
 def _is_whole(path: Path) -> bool:
     """Whether the file is an undamaged database without its log, or no database of SQLite's at all."""
     try:
-        with closing(sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)) as connection:
+        with closing(_without_log(path)) as connection:
             # Not the quick check: an index may be older than its table.
             return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
     except sqlite3.Error as error:
@@ -145,11 +150,10 @@ def take_what_is_there(path: Path) -> None:
     """
     draft = beside(path)
     try:
-        before = path.stat()
+        before = _written(path)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         shutil.copyfile(path, draft)
-        after = path.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        if _written(path) != before:
             # Somebody is still copying. The next look finds all of it.
             draft.unlink()
             return

@@ -102,7 +102,7 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     if reading.state is not State.OPEN:
         # Beside an open copy of ours, another ledger's closed copy completes nothing: people decide about the task. So
         # there it may look in any way.
-        beside = another and any(copy.state is ReplicaState.OPEN for copy in had)
+        beside = any(copy.state is ReplicaState.OPEN for copy in had)
         return bool(had) and not (alike or beside) if another else bool(had) or not alike
     if task.state is State.OPEN and is_by_another(base, reading):
         return False

@@ -17,7 +17,7 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.operations import Action, OpState
 from syncer.domain.policy import Policy
-from syncer.domain.reasons import Item, Reason
+from syncer.domain.reasons import MAY_BE_ANOTHER, Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.domain.task_ids import next_task_id, split_task_id
 from syncer.domain.titles import same_title
@@ -281,7 +281,7 @@ class Merging:
         """List the reading as waiting until every CRM was read for its person, and it is clear who that is."""
         reason, first = Reason.UNREAD, "every CRM must be read for this person first"
         if self.base.links.get((reading.system, reading.contact or "")) in self.apart:
-            reason, first = Reason.AMBIGUOUS_CONTACT, "its contact may be one person with another one"
+            reason, first = Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER
         words = f"{self.inputs.policy.crm(reading.system)} task {reading.remote_id}: {first}"
         self.waiting.append(Item(task, reading.system, reason, words))
 

@@ -14,7 +14,7 @@ from syncer.domain.cursors import APART, BEHIND
 from syncer.domain.model import Replica, ReplicaState, Task
 from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.domain.policy import Policy
-from syncer.domain.reasons import Reason
+from syncer.domain.reasons import MAY_BE_ANOTHER, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
 
@@ -174,7 +174,7 @@ class Obstacles:
         if task.contact not in self._base.behind:
             return None
         if self._base.cursors.get(BEHIND + task.contact) == APART:
-            return Obstacle(Reason.AMBIGUOUS_CONTACT, "its contact may be one person with another one")
+            return Obstacle(Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER)
         return Obstacle(Reason.UNREAD)
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:

@@ -39,8 +39,9 @@ def rebuild(work: Merging, link: str) -> None:
     # latest of its place was finished, even if nothing in it is closed. The sort makes `dict` keep the highest number.
     latest = dict(sorted(split_task_id(task) for task in groups))
     for task in work.base.tasks_of(link):
+        place, number = split_task_id(task.id)
         # The only row left of it may be the later task's by now.
-        if split_task_id(task.id)[1] < latest.get(split_task_id(task.id)[0], 0):
+        if number < latest.get(place, 0):
             groups.setdefault(task.id, Group(task.id))
     for group in sorted(groups.values(), key=lambda group: group.task):
         place, number = split_task_id(group.task)

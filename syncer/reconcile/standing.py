@@ -253,8 +253,7 @@ class Standing:
         """Whether a lost or another ledger wrote here: its markers were read, in this run or an earlier one."""
         if self._base.cursors.get(FORERUNNER):
             return True
-        ours = {self._base.ledger_id, *self._base.former_ids}
-        return any(row.marker is not None and row.marker.ledger not in ours for row in self._readings())
+        return any(row.marker is not None and not self._base.wrote(row.marker) for row in self._readings())
 
     @cached_property
     def _makers_of_origins(self) -> set[str | None]:

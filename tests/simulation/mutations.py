@@ -28,8 +28,8 @@ MUTANTS = (
         "the marker is not searched",
         "L2",
         "syncer.engine.settle",
-        "reading.marker.task == operation.task",
-        "reading.marker.task == operation.id",
+        "marker.task == operation.task",
+        "marker.task == operation.id",
         without="markers",
         having=("late_writes",),
     ),
@@ -279,8 +279,8 @@ MUTANTS = (
         "what moved to its next date is completed again",
         "L3",
         "syncer.engine.settle",
-        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n",
-        "    state = ReplicaState.DONE if reading.state is State.OPEN else _STATE_OF[reading.state]\n"
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else CLOSED_AS[reading.state]\n",
+        "    state = ReplicaState.DONE if reading.state is State.OPEN else CLOSED_AS[reading.state]\n"
         "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",
         having=("recurring", "completions"),
     ),

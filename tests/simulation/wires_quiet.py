@@ -101,15 +101,15 @@ QUIET: Final = (
     Wire(
         "whatever carries a marker is what a lost create made",
         "syncer.engine.settle",
-        " and reading.marker.task == operation.task and reading.marker.ledger in ours\n",
-        " and reading.marker.ledger in ours\n",
+        " and marker.task == operation.task and context.base.wrote(marker)\n",
+        " and context.base.wrote(marker)\n",
         "tests/engine/test_wiring_writes.py::test_only_what_carries_its_own_marker_is_what_a_lost_create_made",
     ),
     Wire(
         "what carries no marker keeps a lost create from being settled",
         "syncer.engine.settle",
-        "    return reading.marker is not None and reading.marker.task == operation.task and",
-        "    return reading.marker.task == operation.task and",
+        "    return marker is not None and marker.task == operation.task and",
+        "    return marker.task == operation.task and",
         "tests/engine/test_wiring_writes.py::test_only_what_carries_its_own_marker_is_what_a_lost_create_made",
     ),
     Wire(
