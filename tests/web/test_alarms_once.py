@@ -22,6 +22,14 @@ def watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
     return watch(tmp_path, monkeypatch)
 
 
+async def fails(served: Watch, account: Account) -> None:
+    """The account is served, and its run fails, which is told."""
+    served.take_up(account)
+    await served.begin(account, {})
+    await served.failed(account.name, "no", "the ledger is full")
+    served.open(Mock())
+
+
 @pytest.mark.parametrize("arrives", [True, False])
 def test_a_message_from_memory_is_sent_once_though_it_is_stored_while_it_is_on_its_way(
     watched: Watched, arrives: bool
@@ -170,20 +178,14 @@ def test_a_message_that_is_on_its_way_when_the_daemon_ends_is_not_sent_by_the_ne
             await arrives.wait()
 
         watched.told.meanwhile = slowly
-        served.take_up(account)
-        await served.begin(account, {})
-        await served.failed(account.name, "no", "the ledger is full")
-        served.open(Mock())
+        await fails(served, account)
         await on_its_way.wait()
         asyncio.get_running_loop().call_later(0.01, arrives.set)
         await served.close()
 
     async def second_daemon() -> None:
         served = Watch(here)
-        served.take_up(account)
-        await served.begin(account, {})
-        await served.failed(account.name, "no", "the ledger is full")
-        served.open(Mock())
+        await fails(served, account)
         await some_beats()
         await served.close()
 
@@ -205,10 +207,7 @@ def test_a_message_that_does_not_arrive_holds_up_no_end(watched: Watched, monkey
             await asyncio.Event().wait()
 
         watched.told.meanwhile = never
-        served.take_up(account)
-        await served.begin(account, {})
-        await served.failed(account.name, "no", "the ledger is full")
-        served.open(Mock())
+        await fails(served, account)
         await on_its_way.wait()
         await served.close()
 
