@@ -140,6 +140,7 @@ class Facts(Memory):
         if new is not None and before is not None:
             self.moved_since.append((before, new))
             self.followed.append((before, new))
+            self.taken_for_one += [] if self.ours_alone else [(before, new)]
         there = {True, False} if self.closed_there is not None else {True}
         self.unseen_moves[copy] = there if self.at_once else there - {self.ours_alone}
 
@@ -315,9 +316,7 @@ class Facts(Memory):
             for typed in story.typed:  # Only the ledger knew what a copy had shown before.
                 typed.settled = True
                 typed.taken &= old and typed.number <= self.typed_before
-        for before, after in self.moved_since if old else ():
-            # To an old copy both are one task, which lacks a copy that people deleted.
-            after.deeds |= before.deeds & {"deleted"}
+        self.taken_for_one += self.moved_since if old else []
         self.unread |= self.ailing.keys()
         self.not_read_since, self.restored_at = set(self.persons.values() if old else ()), None
         # Only the ledger knew whether a copy was deleted or never created.

@@ -32,9 +32,10 @@ class Memory:
     ``moved_on`` are recurring tasks that they completed, open again with their next date; ``unseen_moves`` are those
     that a machine completed, with whether ours is one that did not. ``moved_since`` are the stories before and after
     each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``followed`` are all these
-    pairs: one task followed another at one place. ``added_at`` is when they added a contact. ``narrow`` are messages,
-    which Superfone cannot show. ``changed_at`` and ``closed_at`` are when they did so. ``typed`` counts the values that
-    they typed, and ``typed_before`` those when the ledger was copied.
+    pairs: one task followed another at one place, and ``taken_for_one`` those of a move that our ledger does not know.
+    ``added_at`` is when they added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and
+    ``closed_at`` are when they did so. ``typed`` counts the values that they typed, and ``typed_before`` those when the
+    ledger was copied.
 
     What runs have seen: ``known`` and ``known_closed`` are copies that a clean run has read as they are now; ``shown``
     were read open once. ``unclaimed`` are our copies that the ledger does not know yet. ``read_at`` is when a lead's
@@ -82,6 +83,7 @@ class Memory:
         self.moved_since: list[tuple[Story, Story]] = []
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.followed: list[tuple[Story, Story]] = []
+        self.taken_for_one: list[tuple[Story, Story]] = []
         self.known: set[Copy] = set()
         self.known_closed: set[Copy] = set()
         self.shown: set[Copy] = set()
@@ -162,6 +164,12 @@ class Memory:
         """Whether a machine that writes now may not know that a completion moved this copy."""
         writing = {True, False} if self.at_once else {self.ours_alone}
         return not writing.isdisjoint(self.unseen_moves.get(copy, ()))
+
+    def is_deleted(self, system: str, story: Story) -> bool:
+        """Whether people deleted a copy there, of this task or of one before it that our ledger takes for the same."""
+        if f"deleted in {system}" in story.deeds or system in story.gone:
+            return True
+        return any(self.is_deleted(system, before) for before, after in self.taken_for_one if after is story)
 
     def is_of_another(self, task: str, story: Story) -> bool:
         """Whether the ledger's task belongs to another person: a create answered with the id of a copy of this one."""

@@ -228,9 +228,9 @@ def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], liste
 
 
 def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
-    true = {"replica_missing"} if "deleted" in story.deeds else set()
+    true = {"replica_missing"} if facts.is_deleted(system, story) else set()
     if system in story.gone:
-        true |= {"no_contact", "replica_missing", "refused"}
+        true |= {"no_contact", "refused"}
     if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):
         # All leads fail, and nothing else of Superfone is read.
         true.add("unavailable")
