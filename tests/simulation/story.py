@@ -132,7 +132,7 @@ class Story:
     @property
     def has_changed_twins(self) -> bool:
         """Whether people made copies of it by hand and changed it since: one who sees them now takes them for two."""
-        return self.twins > 1 and (bool(self.deeds) or self.done_at_most > 0)
+        return self.twins > 1 and (bool(self.deeds) or self.cancelled or self.done_at_most > 0)
 
     def gets_due(self, due: datetime | None, now: datetime) -> None:
         """Note that somebody gave it this due, or removed its due."""
