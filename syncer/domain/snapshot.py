@@ -35,8 +35,8 @@ def _by_contact(_remote_id: str, row: Reading) -> tuple[str, ...]:
     return () if row.contact is None else (row.contact,)
 
 
-def _by_marker(_remote_id: str, row: Reading) -> tuple[Marker, ...]:
-    return () if row.marker is None else (row.marker,)
+def _by_origin(_remote_id: str, row: Reading) -> tuple[tuple[str, str], ...]:
+    return () if row.marker is None else (row.marker.place,)
 
 
 class Untold(NamedTuple):
@@ -104,9 +104,13 @@ class Seen:
         """The tasks of this contact that were read."""
         return as_table(self.readings).by(_by_contact, contact)
 
+    def copies_of(self, place: tuple[str, str]) -> list[Reading]:
+        """The tasks that were read and whose marker names this place as their origin, whoever wrote it."""
+        return as_table(self.readings).by(_by_origin, place)
+
     def marked(self, marker: Marker) -> list[Reading]:
         """The tasks with this marker that were read."""
-        return as_table(self.readings).by(_by_marker, marker)
+        return [row for row in self.copies_of(marker.place) if row.marker == marker]
 
     def dues_untold(self, contact: str | None, known: Container[tuple[str, str]]) -> list[datetime]:
         """The dues of what cannot be read of this contact, except of those that are ``known`` by now."""

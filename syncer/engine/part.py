@@ -3,7 +3,7 @@
     hints ─► persons ─► each one's tasks, in every CRM ─► merge ─► plan ─► guard ─► apply
 
 Nothing in an event is trusted: it only says which person to read. A person for whom the ledger is not complete is left
-to the next whole run: one who is unknown, was not read in full yet, or has a write in doubt.
+to the next whole run: one who is unknown, may exist twice, was not read in full yet, or has a write in doubt.
 """
 
 from __future__ import annotations
@@ -104,18 +104,25 @@ def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: P
     persons: dict[str, None] = {}
     for key, hint in contacts.items():
         person = context.base.links.get(key)
-        if person is None or not _is_settled(context.base, person):
+        if person is None or not _is_settled(context, person):
             part.unknown.append(hint)
         else:
             persons[person] = None
     return list(persons)
 
 
-def _is_settled(base: Base, person: str) -> bool:
-    """Whether the ledger knows everything that was written for this person, and no operation is in doubt."""
+def _is_settled(context: RunContext, person: str) -> bool:
+    """Whether the ledger knows everything that was written for this person, and no operation is in doubt.
+
+    Of a person who may exist twice, the other contact may show a copy.
+    """
+    base = context.base
     if person in base.behind or base.cursors.get(BEHIND + person):
         return False
-    return not any(base.unsettled(system, contact) for system, contact in base.contacts_of(person))
+    contacts = base.contacts_of(person)
+    if any(record in contacts for doubt in context.ambiguous for record in doubt.records):
+        return False
+    return not any(base.unsettled(system, contact) for system, contact in contacts)
 
 
 async def _look_at(context: RunContext, person: str) -> list[Planned]:

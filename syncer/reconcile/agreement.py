@@ -19,6 +19,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from syncer.domain.base import Base
 from syncer.domain.contact_keys import many_share
 from syncer.domain.model import Record
 
@@ -84,6 +85,14 @@ def join(one: Record, other: Record) -> bool:
     if not one.emails or not other.emails:
         return bool(alike)
     return not all(map(many_share, alike))
+
+
+def may_be_one(base: Base, one: RecordKey, other: RecordKey) -> bool:
+    """Whether these two contacts share a key and are linked as two persons: one exists twice, or a key is wrong."""
+    records, links = base.records, base.links
+    if one not in records or other not in records or links.get(one) == links.get(other):
+        return False
+    return join(records[one], records[other])
 
 
 class Agreement:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from syncer.domain.model import Reading, State
-from syncer.reconcile.agreement import join
+from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.merging import Merging
 
 
@@ -44,10 +44,7 @@ def _is_apart(work: Merging, row: Reading) -> bool:
     known, seen = base.replicas.get(row.marker.place), work.inputs.seen.get(system)
     shown = seen.readings.get(remote_id) if seen is not None else None
     origin = (system, known.contact if known is not None else (shown.contact or "") if shown is not None else "")
-    here = (row.system, row.contact or "")
-    if origin not in base.records or here not in base.records or base.links.get(origin) == base.links.get(here):
-        return False
-    return join(base.records[origin], base.records[here])
+    return may_be_one(base, origin, (row.system, row.contact or ""))
 
 
 def leave(work: Merging, behind: set[str], told: set[str], visits: Mapping[tuple[str, str], datetime]) -> None:

@@ -11,11 +11,12 @@ from datetime import datetime
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base
 from syncer.domain.cursors import APART, BEHIND
-from syncer.domain.model import Replica, ReplicaState, Task
+from syncer.domain.model import Replica, ReplicaState, State, Task
 from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import MAY_BE_ANOTHER, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
 
 FAILURES_UNTIL_ATTENTION = 5
@@ -116,7 +117,13 @@ class Obstacles:
             return Obstacle(Reason.CLOSED_THERE)
         if task.kind not in self._capabilities[system].creates:
             return Obstacle(Reason.NOT_SUPPORTED)
-        return self._unusable(system) or self._unread(task, system) or self._behind(task) or self._whose(task, system)
+        return (
+            self._unusable(system)
+            or self._unread(task, system)
+            or self._behind(task)
+            or self._whose(task, system)
+            or self._on_a_namesake(task, system)
+        )
 
     def to_edit(self, task: Task, replica: Replica) -> Obstacle | None:
         """Return what prevents an edit of an open copy."""
@@ -201,6 +208,15 @@ class Obstacles:
         if doubt is not None and not (task.put_back and task.origin == system):
             return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
         return self._no_contact(task, system) if self.contact(task, system) is None else None
+
+    def _on_a_namesake(self, task: Task, system: str) -> Obstacle | None:
+        """Return an obstacle if another ledger copied the task there, to a contact that may be this person, too."""
+        for known in self._base.copies_of(task.id):
+            for row in self._seen[system].copies_of(known.key):
+                unknown = row.state is State.OPEN and row.key not in self._base.replicas
+                if unknown and may_be_one(self._base, (known.system, known.contact), (system, row.contact or "")):
+                    return Obstacle(Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER)
+        return None
 
     def _no_contact(self, task: Task, system: str) -> Obstacle | None:
         """Return why the task has no contact there, or ``None`` if one is to be created."""

@@ -116,6 +116,20 @@ def test_who_is_not_known_is_left_to_a_whole_run(known: Known) -> None:
     assert world.open() == (0, 0, 1)
 
 
+def test_who_may_exist_twice_is_left_to_a_whole_run(known: Known) -> None:
+    """Another ledger has copied the task to the second contact."""
+    world, (lead, _, _) = known
+    second = world.highlevel.add_contact("Asha", email="asha@example.com", phone="+919876543210")
+    world.good()
+    due = world.due(hours=30)
+    task = world.superfone.person_creates(lead, "REMINDER", due)
+    world.highlevel.person_creates(second, "Remind", due, f"syncer:1zzzzzzzzz:superfone:{task}")
+    part = look(world, "superfone", lead)
+    assert [hint.key for hint in part.unknown] == [str(lead)]
+    world.again()
+    assert world.open() == (1, 1, 1)
+
+
 def test_a_lost_answer_is_settled_and_never_repeated(known: Known) -> None:
     world, (_, _, contact) = known
     world.highlevel.person_creates(contact, "Call Asha", world.due())

@@ -246,6 +246,36 @@ def test_the_copies_of_a_person_who_exists_twice_wait_until_it_is_clear_whose_th
         assert len(ledger.tasks(state="open")) == number
 
 
+@pytest.mark.parametrize("twice", ["reply", "highlevel"])
+def test_a_task_that_another_ledger_copied_to_a_second_contact_of_its_person_gets_no_copy_on_the_first(
+    stage: Make, twice: str
+) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.good()
+    second = again(world, twice)
+    world.good()
+    due = world.due(hours=30)
+    marker = f"syncer:1zzzzzzzzz:superfone:{world.superfone.person_creates(lead, 'REMINDER', due)}"
+    if twice == "reply":
+        copy = world.reply.person_creates(second, "ToDo", due, f"Remind\n{marker}")
+    else:
+        copy = world.highlevel.person_creates(second, "Remind", due, marker)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+
+    report = world.again()
+
+    assert world.open() == (2, 2, 2), "the other task is not delayed"
+    assert (twice, "ambiguous_contact") in waiting(report)
+    world.quiet(2)
+    crm = world.reply if twice == "reply" else world.highlevel
+    crm.person_deletes(copy)
+    crm.person_deletes_contact(second)
+    world.good()
+    world.quiet()
+    assert world.open() == (2, 2, 2)
+
+
 def test_a_due_that_was_made_up_is_not_written_to_an_origin_that_is_found_only_later(stage: Make) -> None:
     world = stage()
     _, _, person = world.everywhere()

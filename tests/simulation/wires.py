@@ -56,6 +56,14 @@ IN_A_RUN: Final = (
         "tests/engine/test_wiring.py::test_who_is_found_twice_just_before_is_not_taken",
     ),
     Wire(
+        "nobody asks whether a second contact of the person has a copy of the task",
+        "syncer.reconcile.obstacles",
+        "            or self._on_a_namesake(task, system)\n",
+        "",
+        "tests/scenarios/test_rebuild.py::"
+        "test_a_task_that_another_ledger_copied_to_a_second_contact_of_its_person_gets_no_copy_on_the_first",
+    ),
+    Wire(
         "to allow no create allows all",
         "syncer.engine.run",
         "sync.max_creates_per_run if options.allow_creates is None else",
