@@ -132,7 +132,10 @@ class _Known:
                 replica = replicas.get((system, remote_id))
                 if replica is None or replica.state is not ReplicaState.OPEN:
                     continue
-                if not self._is_left(replica):
+                if self._is_left(replica):
+                    # Nothing follows from it yet, but the read that makes it certain may be the next one.
+                    self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
+                else:
                     self._missed(replica)
         # Edits come after the closures: only a task that stays open takes them, also those from a closed copy.
         for task, read in self._read.items():
@@ -154,6 +157,8 @@ class _Known:
 
     def _tell_news(self, replica: Replica, reading: Reading) -> None:
         """List what people did to this copy as waiting, if its person is left until everything was read."""
+        if replica.misses:
+            self._work.put_replica(replace(replica, misses=0))
         task, is_open = self._work.base.tasks[replica.task], reading.state is State.OPEN
         news = is_open is not (replica.state is ReplicaState.OPEN) or is_edited(self._work, replica, reading)
         if news and task.contact in self._leave:

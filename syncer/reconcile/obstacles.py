@@ -103,7 +103,7 @@ class Obstacles:
         if replica.sequence and not capabilities.completes_sequences:
             return Obstacle(Reason.SEQUENCE_READ_ONLY)
         # Whose contact it is now does not matter: a copy of a finished task is closed wherever it stands.
-        return self._unusable(replica.system) or self._behind(task)
+        return self._unusable(replica.system) or self._behind(task) or self._missed(replica)
 
     def to_show(self, task: Task, system: str, replicas: list[Replica]) -> Obstacle | None:
         """Return what prevents a copy there, given that no copy is open."""
@@ -127,7 +127,7 @@ class Obstacles:
 
     def to_edit(self, task: Task, replica: Replica) -> Obstacle | None:
         """Return what prevents an edit of an open copy."""
-        return self._unusable(replica.system) or self._behind(task)
+        return self._unusable(replica.system) or self._behind(task) or self._missed(replica)
 
     def to_make_again(self, task: Task, replica: Replica) -> Obstacle | None:
         """Return what prevents replacing an open copy. Like any create, it must be clear whose task it is."""
@@ -183,6 +183,13 @@ class Obstacles:
         if self._base.cursors.get(BEHIND + task.contact) == APART:
             return Obstacle(Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER)
         return Obstacle(Reason.UNREAD)
+
+    def _missed(self, replica: Replica) -> Obstacle | None:
+        """Return an obstacle if the last read said that there is no such task. Only a second one makes that certain."""
+        if replica.misses == 0:
+            return None
+        crm = self._policy.crm(replica.system)
+        return Obstacle(Reason.NEXT_RUN, f"{crm} says that there is no task {replica.remote_id}; it is asked again")
 
     def _unread(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if the person's tasks there were not read, so that a copy may exist."""

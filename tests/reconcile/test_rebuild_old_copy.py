@@ -61,6 +61,25 @@ def test_what_was_deleted_since_an_old_copy_ends_nothing(behind: bool, state: St
     assert base.replicas[a_replica(KNOWN, PLAIN).key].state is ReplicaState.GONE
 
 
+@pytest.mark.parametrize("shown_between", [False, True])
+def test_a_copy_that_was_missed_before_its_person_was_read_needs_one_more_miss(shown_between: bool) -> None:
+    theirs, copy = copies_of(KNOWN, [TYPED, PLAIN])
+    unread, missed = read_in_full(theirs), read_in_full(theirs)
+    for seen in (unread, missed):
+        seen[PLAIN].missing = {copy.remote_id}
+    unread[TYPED].persons = {}
+    base = merged(put_back(KNOWN, systems=[TYPED, PLAIN], visits={}), unread, visits={}).base
+    assert base.replicas[copy.key].state is ReplicaState.OPEN
+    assert "p1" in base.behind
+    if shown_between:
+        shown = read_in_full(theirs, copy)
+        shown[TYPED].persons = {}
+        base = merged(base, shown, visits={}).base
+    found = merged(base, missed)
+    assert "p1" not in found.base.behind
+    assert found.base.replicas[copy.key].state is (ReplicaState.OPEN if shown_between else ReplicaState.GONE)
+
+
 @pytest.mark.parametrize("finished", [True, False])
 def test_what_was_reopened_since_an_old_copy_was_finished_before_though_none_of_its_copies_is_left(
     finished: bool,

@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.editing import body_of, dues, edits, everywhere
-from tests.support.scenario import Make, waiting
+from tests.support.scenario import Make, attention, waiting
 
 
 @pytest.mark.parametrize("where", ["highlevel", "reply", "superfone"])
@@ -268,6 +268,23 @@ def test_a_deleted_copy_closes_the_others_only_where_that_is_set(stage: Make) ->
         world.highlevel.person_deletes(task)
         world.again(3)
         assert world.open() == expected
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_nothing_is_sent_to_a_copy_that_people_deleted(stage: Make, done: bool) -> None:
+    """The first run that misses it writes to the other copies only, and the second one has made sure."""
+    world = stage()
+    task, copy, _ = everywhere(world)
+    world.highlevel.person_deletes(task)
+    if done:
+        world.reply.person_completes(str(copy.id))
+    else:
+        world.reply.person_reschedules(str(copy.id), world.due(hours=30))
+
+    first = world.good()
+
+    assert waiting(first) == {("highlevel", "next_run")}
+    assert attention(world.quiet()) == (set() if done else {("highlevel", "replica_missing")})
 
 
 def test_a_marker_that_people_removed_comes_back_with_the_text_and_an_origin_gets_none(stage: Make) -> None:

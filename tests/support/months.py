@@ -56,9 +56,12 @@ class Office:
         world.reply.person_creates(contact, "Call", world.due(hours=5), body=f"Call {self._acts}")
 
 
-def serve_for(folder: Path, runs: int, look: Look, office: Callable[[World], Office] = Office) -> None:
-    """This many runs of the daemon, a minute apart. Every tenth run has something to do, and completes a task."""
-    world = World(folder, sync='interval = "60s"')
+def serve_for(
+    folder: Path, runs: int, look: Look, office: Callable[[World], Office] = Office, *, minutes: int = 1
+) -> None:
+    """This many runs of the daemon, so many minutes apart. People act every ten minutes; then a run has work to do."""
+    world = World(folder, sync=f'interval = "{minutes}m"')
+    runs_between_acts = 10 // minutes
     crms = office(world)
     done = 0
 
@@ -68,7 +71,7 @@ def serve_for(folder: Path, runs: int, look: Look, office: Callable[[World], Off
         done += 1
         # What the sandboxes remember of it is theirs, not the daemon's.
         crms.forget_requests()
-        if done % 10 == 0:
+        if done % runs_between_acts == 0:
             crms.act()
         look(done)
         if done == runs:
