@@ -23,14 +23,17 @@ from tests.support.months import objects, serve_for
 from tests.support.world import SECRETS
 
 A_MONTH: Final = 30
+"""In days."""
 PAUSE: Final = 5
+"""Minutes between two runs."""
 _HOUR: Final = 60
 _DAY: Final = 24
 
 
 def main() -> None:
-    """Serve for this many hours and print."""
-    days, pause = (int(word) for word in (*sys.argv[1:], *(A_MONTH, PAUSE)[len(sys.argv) - 1 :]))
+    """Serve for this many days and print."""
+    days = int(sys.argv[1]) if len(sys.argv) > 1 else A_MONTH
+    pause = int(sys.argv[2]) if len(sys.argv) > 2 else PAUSE
     runs = days * _DAY * _HOUR // pause
     os.environ |= SECRETS
     sys.stdout, told = Path(os.devnull).open("w", encoding="utf-8"), sys.stdout  # noqa: SIM115 - until the end
