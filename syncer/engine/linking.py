@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from syncer.domain.base import Base, Changes
-from syncer.domain.cursors import APART, BEHIND, LEFT, LINKED, cursors_after
+from syncer.domain.cursors import LEFT, LINKED, cursors_after
 from syncer.engine.context import RunContext
 from syncer.reconcile.contact_linking import Ambiguity, Linked, RecordKey, link_records
 
@@ -47,15 +47,6 @@ def link_alone(context: RunContext) -> None:
     }
     if alone:
         context.record(Changes(links={key: context.new_id() for key in sorted(alone)}))
-
-
-def wait_for_people(context: RunContext) -> set[str]:
-    """Return the links of which everything was read, and of which it is still unclear who they are.
-
-    To read all their tasks again would tell nothing new.
-    """
-    doubtful = {context.base.links.get(record) for doubt in context.ambiguous for record in doubt.records}
-    return {link for link in doubtful if link is not None and context.base.cursors.get(BEHIND + link) == APART}
 
 
 def ambiguous_now(context: RunContext) -> tuple[Ambiguity, ...]:

@@ -25,11 +25,12 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, untold_of
 from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
-from syncer.engine.linking import link, link_alone, wait_for_people
+from syncer.engine.linking import link, link_alone
 from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
+from syncer.reconcile.apart import still_apart
 from syncer.reconcile.failing import failing_after, is_given_up, place_of_task, told
 from syncer.reconcile.reading_list import (
     CONTACTS,
@@ -89,8 +90,9 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     link_alone(context)
     standing = Standing(context.base, context.seen, context.capabilities, context.policy)
     # Asked last: only now all markers of the run are known, which name what this ledger does not know.
-    waiting = wait_for_people(context)
-    observer.persons = [person for person in standing.persons_to_read() if person not in waiting]
+    persons = standing.persons_to_read()
+    waiting = still_apart(context.base, context.seen, standing, persons)
+    observer.persons = [person for person in persons if person not in waiting]
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
     _remember_failing(context, observer)

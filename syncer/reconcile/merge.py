@@ -23,7 +23,8 @@ from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.behind import apart, is_read, leave, make_known
+from syncer.reconcile.apart import apart
+from syncer.reconcile.behind import is_read, leave, make_known
 from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
@@ -72,7 +73,9 @@ def merge(
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
     make_known(work)
     told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
-    work.apart = apart(work, behind)
+    unread = {link for link in new if work.standing.is_never_read(link)}
+    work.apart = apart(work.base, seen, work.standing, behind | unread)
+    behind |= work.apart
     read = {link for link in behind | new if is_read(work, link, visits or {})} - work.apart
     known = _Known(work, behind - read, behind & read)
     known.look()

@@ -61,7 +61,7 @@ class Merging:
         self.waiting: list[Item] = []
         self.undecided: set[tuple[str, str]] = set()
         self.apart: set[str] = set()
-        """Links that may be one person with another link, see `syncer.reconcile.behind.apart`."""
+        """Links that may be one person with another link, see `syncer.reconcile.apart`."""
         self.other_ledgers: set[str] = set()
         self.edited: Counter[tuple[str, TaskField]] = Counter()
         self.overwritten: list[Overwritten] = []

@@ -119,8 +119,8 @@ class Obstacles:
             return Obstacle(Reason.NOT_SUPPORTED)
         return (
             self._unusable(system)
-            or self._unread(task, system)
             or self._behind(task)
+            or self._unread(task, system)
             or self._whose(task, system)
             or self._on_a_namesake(task, system)
         )

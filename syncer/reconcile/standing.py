@@ -112,16 +112,12 @@ class Standing:
         """
         if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
             return True
-        us = self.probably_us(row.system)
-        by_us = row.created_by == us if us else self._may_be_a_forerunners(row)
-        return row.state is State.OPEN and row.created_by is not None and by_us
+        return row.state is State.OPEN and self.may_be_us(row.system, row.created_by)
 
-    def _may_be_a_forerunners(self, row: Reading) -> bool:
-        """Whether a lost ledger may have created the row: one wrote here, and the creator is not known as a person.
-
-        Whoever created an origin that a marker names is not us, because our copies are never origins.
-        """
-        return self.has_forerunner and row.created_by not in self._makers_of_origins
+    def may_be_a_forerunners(self, row: Reading) -> bool:
+        """Whether a lost ledger may have created this open task, in a CRM that keeps no markers."""
+        is_open = row.state is State.OPEN and row.system in self._in_lanes
+        return is_open and self.may_lack_writes and self.may_be_us(row.system, row.created_by)
 
     def _is_unread(self, system: str) -> bool:
         """Whether the tasks of this CRM were never read in full, in this run or an earlier one."""

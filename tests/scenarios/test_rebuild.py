@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from tests.support.lost_ledgers import lost, task_without_a_due
@@ -200,91 +198,3 @@ def test_a_highlevel_copy_that_lost_its_marker(stage: Make) -> None:
 
     lost(world, tasks=1)
     assert world.open() == (1, 1, 1)
-
-
-def again(world: Stage, system: str) -> str:
-    """Add the only contact of Reply or HighLevel once more, with its keys. Returns the new one's id."""
-    if system == "reply":
-        [contact] = world.reply.contacts()
-        return world.reply.add_contact("Asha", contact.fields["email"], contact.fields["phone"])
-    [person] = world.highlevel.contacts()
-    return world.highlevel.add_contact("Asha", email=person.email, phone=person.phone)
-
-
-@pytest.mark.parametrize("twice", ["reply", "highlevel"])
-@pytest.mark.parametrize("origin", SYSTEMS)
-@pytest.mark.parametrize("number", [1, 2])
-def test_the_copies_of_a_person_who_exists_twice_wait_until_it_is_clear_whose_they_are(
-    stage: Make, origin: str, twice: str, number: int
-) -> None:
-    """Equal tasks are told apart by their markers, too."""
-    world = stage()
-    lead, contact, person = world.everywhere()
-    for _ in range(number):
-        if origin == "superfone":
-            world.superfone.person_creates(lead, "REMINDER", world.due())
-        elif origin == "reply":
-            world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
-        else:
-            world.highlevel.person_creates(person, "Remind", world.due())
-    world.good()
-    before = world.open()
-    world.lose_ledger()
-    second = again(world, twice)
-    read = []
-    for _ in range(3):
-        report = world.quiet()
-        assert ("reply" if origin != "reply" else "highlevel", "ambiguous_contact") in waiting(report)
-        assert "unread" not in {reason for _, reason in waiting(report)}
-        read.append(world.count("highlevel", "tasks of contact"))
-    assert read[0] > 0
-    assert read[2] == read[1], "nothing new can be learned as long as the person exists twice"
-    (world.reply if twice == "reply" else world.highlevel).person_deletes_contact(second)
-    world.quiet(3)
-    assert world.open() == before
-    with world.open_ledger(read_only=True) as ledger:
-        assert len(ledger.tasks(state="open")) == number
-
-
-@pytest.mark.parametrize("twice", ["reply", "highlevel"])
-def test_a_task_that_another_ledger_copied_to_a_second_contact_of_its_person_gets_no_copy_on_the_first(
-    stage: Make, twice: str
-) -> None:
-    world = stage()
-    lead, _, _ = world.everywhere()
-    world.good()
-    second = again(world, twice)
-    world.good()
-    due = world.due(hours=30)
-    marker = f"syncer:1zzzzzzzzz:superfone:{world.superfone.person_creates(lead, 'REMINDER', due)}"
-    if twice == "reply":
-        copy = world.reply.person_creates(second, "ToDo", due, f"Remind\n{marker}")
-    else:
-        copy = world.highlevel.person_creates(second, "Remind", due, marker)
-    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
-
-    report = world.again()
-
-    assert world.open() == (2, 2, 2), "the other task is not delayed"
-    assert (twice, "ambiguous_contact") in waiting(report)
-    world.quiet(2)
-    crm = world.reply if twice == "reply" else world.highlevel
-    crm.person_deletes(copy)
-    crm.person_deletes_contact(second)
-    world.good()
-    world.quiet()
-    assert world.open() == (2, 2, 2)
-
-
-def test_a_due_that_was_made_up_is_not_written_to_an_origin_that_is_found_only_later(stage: Make) -> None:
-    world = stage()
-    _, _, person = world.everywhere()
-    task = world.highlevel.person_creates(person, "Ring", None)
-    world.good()
-    world.highlevel.lag = timedelta(minutes=7)
-    again(world, "highlevel")
-    world.lose_ledger()
-    world.quiet()
-    world.highlevel.lag = timedelta(0)
-    world.again(3)
-    assert world.highlevel.task(task).due is None

@@ -21,6 +21,10 @@ from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
 from syncer.ledger.sqlite import opener, sqlite_engine
 
+_ARE_ONE = """
+SELECT 1 FROM record AS one JOIN record AS other ON other.link = one.link
+WHERE one.system = ? AND one.remote_id = ? AND other.system = ? AND other.remote_id = ?
+"""
 _IS_COPY_OF = "SELECT task FROM replica WHERE system = ? AND remote_id = ?"
 _GAVE_WAY = "SELECT system, remote_id, detail FROM event WHERE what = 'overwritten'"
 _TOLD_OF_A_RACE = """
@@ -127,6 +131,12 @@ class LedgerFile:
             if found := self._reader.execute(query, (system, remote_id)).fetchone():
                 return str(found[0])
         return None
+
+    def are_one(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
+        """Whether these two contacts, each by its CRM and id, are linked, without the engine."""
+        if self._reader is None:
+            self._reader = sqlite3.connect(self._path)
+        return self._reader.execute(_ARE_ONE, (*one, *other)).fetchone() is not None
 
     def overwritten(self) -> list[tuple[str, str, str]]:
         """Return (system, remote id, words) of every overwritten value, without the engine."""

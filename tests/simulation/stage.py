@@ -142,17 +142,20 @@ class SimulationStage:
 
     def put_back(self, *, under: bool) -> bool:
         """Replace the file by its copy, ``under`` a running process or between two. Returns whether it was done."""
-        done = self._files[0].put_back(under=under)
-        if done and under:
-            self.swapped = True
-        elif done:
-            self._hands.clear()
+        if done := self._files[0].put_back(under=under):
+            self.swapped = self.swapped or under
+            if not under:
+                self._hands.clear()
         return done
 
     def task_of(self, system: str, remote_id: str) -> str | None:
         """Return the task id of a copy in the ledger of the last run, or else in another one."""
-        files = [self._files[self._current], *self._files] if len(self._files) > 1 else self._files
-        return next((task for file in files if (task := file.task_of(system, remote_id))), None)
+        found = (file.task_of(system, remote_id) for file in (self._files[self._current], *self._files))
+        return next(filter(None, found), None)
+
+    def are_one(self, one: tuple[str, str], other: tuple[str, str]) -> bool:
+        """Whether these two contacts, each by its CRM and id, are one person in a ledger."""
+        return any(file.are_one(one, other) for file in self._files)
 
     def overwritten(self) -> list[tuple[str, str, str]]:
         """Return (system, remote id, words) of every overwritten value in the histories of the ledgers."""

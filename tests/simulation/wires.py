@@ -60,7 +60,7 @@ IN_A_RUN: Final = (
         "syncer.reconcile.obstacles",
         "            or self._on_a_namesake(task, system)\n",
         "",
-        "tests/scenarios/test_rebuild.py::"
+        "tests/scenarios/test_namesakes.py::"
         "test_a_task_that_another_ledger_copied_to_a_second_contact_of_its_person_gets_no_copy_on_the_first",
     ),
     Wire(

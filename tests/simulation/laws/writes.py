@@ -154,7 +154,9 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("contact", f"{task.name} was made for another person: {made}")
     put_back = story.to_put_back and write.system == "superfone"
     # A late request was sent before that was read.
-    if story.person in facts.seen_contradicted and not (put_back or facts.stage.arriving):
+    if _is_through_a_wrong_contact(facts, story, (write.system, task.contact)) and not (
+        put_back or facts.stage.arriving
+    ):
         raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
     if write.system not in story.systems and not story.excused >= UNTOLD:
         raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
@@ -168,6 +170,16 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
     if len(markers) != (0 if write.system == "superfone" else 1):
         raise Violation("copy", f"{made} carries {len(markers)} markers: {task.text!r}")
     return story
+
+
+def _is_through_a_wrong_contact(facts: Facts, story: Story, there: Copy) -> bool:
+    """Whether the number of one of the person's contacts contradicts the others, and it is one person with this one.
+
+    A ledger that first read the contacts in parts may have joined that contact to another person, whose number it has.
+    """
+    if story.person not in facts.seen_contradicted:
+        return False
+    return any(facts.stage.are_one(there, ("highlevel", at)) for at in facts.contacts_of("highlevel", story.person))
 
 
 def _seems_another(facts: Facts, story: Story) -> bool:
