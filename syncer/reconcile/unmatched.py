@@ -5,22 +5,19 @@ Persons for whom something was written that this ledger does not know are left t
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
-from syncer.domain.titles import same_title
-from syncer.reconcile.closures import superseded_by
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_copy_of_another, is_pasted, may_be_unknown, named_by
 from syncer.reconcile.merging import Merging, in_order, replica_of
+from syncer.reconcile.twins import may_be_twins, twins_among
 
 
 def look_at_unknown(work: Merging, leave: Collection[str]) -> None:
@@ -108,7 +105,7 @@ class _FirstSight:
 
     def _meet(self, readings: list[Reading]) -> None:
         """Join readings of one CRM as twins, or begin their tasks, which are candidates for the next CRM."""
-        twins = self._twins(readings)
+        twins = twins_among(self._work, readings)
         for reading in readings:
             twin = twins.get(reading.remote_id)
             if twin is None:
@@ -293,53 +290,6 @@ class _FirstSight:
             for _, kind, _, due in self._work.base.recent_of(person or "")
         )
 
-    # twins -----------------------------------------------------------------------------------------
-
-    def _twins(self, readings: list[Reading]) -> dict[str, str]:
-        """Return the pairs of a reading and an open task that are each other's only candidate: remote id → task id."""
-        work, reach = self._work, _reach(self._work)
-        of_reading: dict[str, list[str]] = defaultdict(list)
-        of_task: dict[str, list[str]] = defaultdict(list)
-        by_contact: dict[str, list[Task]] = defaultdict(list)
-        for task in work.base.tasks.values():
-            if task.state is State.OPEN:
-                by_contact[task.contact].append(task)
-        for tasks in by_contact.values():
-            tasks.sort(key=lambda task: (task.due, task.id))
-        for reading in readings:
-            for task in _around(by_contact[work.contact_of(reading) or ""], reading, reach):
-                if may_be_twins(work, reading, task):
-                    of_reading[reading.remote_id].append(task.id)
-                    of_task[task.id].append(reading.remote_id)
-        return {
-            remote_id: tasks[0] for remote_id, tasks in of_reading.items() if len(tasks) == len(of_task[tasks[0]]) == 1
-        }
-
-
-def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
-    """Whether the reading and the task look like one task, and the task has no replica in this CRM."""
-    policy = work.inputs.policy
-    if policy.twin_window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
-        return False
-    near = reading.due is not None and abs(reading.due - task.due) <= policy.twin_window
-    near = near or policy.same_due(reading, task)
-    alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
-    return alike and not _was_beside(work, reading, task)
-
-
-def _was_beside(work: Merging, reading: Reading, task: Task) -> bool:
-    """Whether this CRM had an open copy of the task when the reading was created: then people made two equal tasks."""
-    seen, lane_policy = work.inputs.seen[reading.system], work.lane_policy(reading.system)
-    closed = [seen.readings.get(copy.remote_id) for copy in work.base.copies(task.id, reading.system)]
-    return any(
-        row is not None
-        and row.updated_at is not None
-        and reading.created_at is not None
-        and row.updated_at > reading.created_at
-        and not (lane_policy and superseded_by(row, reading, lane_policy.supersede_window))
-        for row in closed
-    )
-
 
 def with_origin(task: Task, origin: Reading) -> Task:
     """Return the task with what its origin tells: the kind, and that it is no longer unmatched.
@@ -382,19 +332,3 @@ def _sharpen(work: Merging, reading: Reading, task: Task) -> None:
     dues = work.inputs.policy.dues_of(task.origin)
     if reading.due is not None and dues.is_day(task.due) and dues.same(reading.due, task.due):
         work.put_task(replace(task, due=reading.due))
-
-
-def _reach(work: Merging) -> timedelta:
-    """Return the longest time between the due dates of twins. A CRM that stores days needs more than the window."""
-    policy = work.inputs.policy
-    return max(policy.twin_window, *(policy.dues_of(system).reach for system in work.systems))
-
-
-def _around(tasks: list[Task], reading: Reading, window: timedelta) -> list[Task]:
-    """Return the tasks, sorted by due date, that are due near the reading."""
-    # A contact can have thousands of tasks. Without the search, all would be compared with all.
-    due = reading.due
-    if due is None:
-        return []
-    first = bisect_left(tasks, -window, key=lambda task: task.due - due)
-    return tasks[first : bisect_right(tasks, window, key=lambda task: task.due - due)]

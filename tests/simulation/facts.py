@@ -338,7 +338,7 @@ class Facts(Memory):
             story.seen &= any(self.task_id(copy) is not None for copy in copies)
             edited = "edited" in story.deeds
             hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
-            if untold or hidden or story.person in self.unsure - self.twofold:
+            if untold or hidden or story.person in self.unsure - (self.twofold if story.twins < 2 else set()):
                 story.excused |= UNTOLD
             if "copied" in story.deeds or story.to_put_back:
                 # It carries the marker of another task, so it is taken for that task's copy if that one is closed here.

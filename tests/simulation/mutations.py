@@ -252,7 +252,7 @@ MUTANTS = (
     Mutant(
         "what is equal is one",
         "crash",
-        "syncer.reconcile.unmatched",
+        "syncer.reconcile.twins",
         "or task.held or not work.has_room(task.id, reading.system):",
         "or task.held:",
         having=("equal", "one_person"),
@@ -260,7 +260,7 @@ MUTANTS = (
     Mutant(
         "a due is enough for a twin",
         "L3",
-        "syncer.reconcile.unmatched",
+        "syncer.reconcile.twins",
         "    alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)\n",
         "    alike = near and reading.kind.compatible(task.kind)\n",
         having=("same_due", "one_person"),

@@ -8,7 +8,7 @@ PEOPLE_MUTANTS = (
     Mutant(
         "a twin may be another person's",
         "L3",
-        "syncer.reconcile.unmatched",
+        "syncer.reconcile.twins",
         "by_contact[task.contact].append(task)",
         "by_contact[''].append(task)",
         also=(('by_contact[work.contact_of(reading) or ""]', 'by_contact[""]'),),
