@@ -46,19 +46,19 @@ def may_be_made_up(policy: Policy, row: Reading, other: Group) -> bool:
     return row.due <= row.created_at + policy.default_due + CLOCKS_DIFFER_BY
 
 
-def unlikeliness(row: Reading, other: Group, *, finished: bool) -> tuple[bool, ...]:
+def unlikeliness(row: Reading, other: Group, *, finished: bool | None) -> tuple[bool, ...]:
     """Return how little the row fits this task, beside others that it fits as well: the least comes first.
 
     A further copy has the type of the one before. A closed row is more often a further copy of a ``finished`` task than
-    the only closed copy of an open one.
+    the only closed copy of an open one. ``finished`` is ``None`` if that tells nothing.
     """
     types = {before.raw_type for before in other.closed.get(row.system, ())}
     another_type = bool(types) and row.raw_type not in types
     another_kind = not any(row.kind.compatible(reading.kind) for reading in other.readings)
-    another_state = finished is (row.state is State.OPEN)
+    another_state = finished is not None and finished is (row.state is State.OPEN)
     early, later = is_before_copies(row, other), is_before(row, other, by=timedelta(0))
     ends_it = row.state is not State.OPEN and another_state
-    rest = (another_kind, another_state, not other.open, early, later)
+    rest = (another_kind, another_state, finished is not None and not other.open, early, later)
     return (another_type, ends_it, other.shows(row.system), not other.marked, *rest)
 
 

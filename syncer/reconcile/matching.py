@@ -26,8 +26,9 @@ from syncer.reconcile.lane_copies import (
     may_have_outlasted,
     unlikeliness,
 )
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, is_held_as_second
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_held_as_second
 from syncer.reconcile.merging import Merging
+from syncer.reconcile.twins_of_another import join_twins_of_another
 
 
 class Matching:
@@ -56,7 +57,7 @@ class Matching:
             # Open rows come first: a group that an open row has joined needs no closed one.
             for row in self._unmatched(system) if in_lanes or self._is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
-        self._match_twins_of_another()
+        join_twins_of_another(self._work, self.groups)
 
     def _unmatched(self, system: str, state: State | None = None) -> list[Reading]:
         """Return the rows of one CRM that nothing connects to another CRM: open ones, or closed ones."""
@@ -106,8 +107,7 @@ class Matching:
         ours = self._is_surely_by_us(row)
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
-        likeliest = self._likeliest([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
-        target = likeliest[min(self._places_taken(row, likeliest), len(likeliest) - 1)] if likeliest else None
+        target = self._target([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
         # If the row fits two tasks, neither gets it: closing the wrong one later would be a false completion.
         if target is not None and self._is_contested(row, target):
             group.held = Reason.UNMATCHED
@@ -173,44 +173,6 @@ class Matching:
         rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
         if len(fitting) == len(rivals) == 1 and row in rivals:
             self._join(row, fitting[0])
-
-    def _match_twins_of_another(self) -> None:
-        """Join a task that another ledger copied to the task of ours that is its twin.
-
-        Each ledger saw the copy in another CRM first and took it for the origin.
-        """
-        pairs = [(one, other) for one in self.groups.values() for other in self.groups.values()]
-        pairs = [(one, other) for one, other in pairs if self._is_twin_of_another(one, other)]
-        for one, other in pairs:
-            if sum(one is pair[0] or other is pair[1] for pair in pairs) > 1:
-                continue
-            del self.groups[one.task]
-            for row in one.readings:
-                if row.state is not State.OPEN:
-                    other.closed[row.system].append(row)
-                elif row.system not in other.open:
-                    other.open[row.system] = row
-                else:
-                    # Both ledgers made a copy here. People decide which one stays, so nothing is closed.
-                    own = self._work.fresh_id(row)
-                    self.groups[own] = Group(own, {row.system: row}, held=Reason.DUPLICATE)
-
-    def _is_twin_of_another(self, one: Group, other: Group) -> bool:
-        """Whether first sight would have joined these two groups.
-
-        In a CRM where both have an open row, each ledger has made a copy of its own.
-        """
-        base, origin, ours = self._work.base, one.origin, self._work.base.tasks.get(other.task)
-        if origin is None or ours is None or ours.state is not State.OPEN or one.task in base.tasks:
-            return False
-        doubled = [row for row in one.open.values() if row.system in other.open]
-        return (
-            not (one.held or ours.held or other.shows(origin.system))
-            and looks_like(self._policy, origin, other)
-            and any(is_by_another(base, row) for row in one.readings)
-            and all(is_by_another(base, row) for row in doubled)
-            and all((copy := base.replicas.get(other.open[row.system].key)) and copy.made for row in doubled)
-        )
 
     def _match_closed(self, row: Reading, *, in_lanes: bool) -> None:
         """Match a closed task: to a group that is finished elsewhere too, else to one that is open elsewhere."""
@@ -347,26 +309,36 @@ class Matching:
     def _group_of(self, row: Reading) -> Group:
         return next(group for group in self.groups.values() if row in group.readings)
 
-    def _places_taken(self, row: Reading, likeliest: list[Group]) -> int:
-        """How many of these equal tasks come before the open row's: each older copy that is finished had one.
+    def _target(self, lacking: list[Group], row: Reading) -> Group | None:
+        """Return the one of these tasks that lack a copy there whose copy the open row probably is, or ``None``.
 
-        A place with an earlier, unknown task is no help, because a finished copy may be that one's.
+        If there is an open row for each of them, the rows are paired with them in their order, and it does not matter
+        which task is finished elsewhere. Else each older copy that is finished had a place in that order. A place with
+        an earlier, unknown task is no help, because a finished copy may be that one's.
         """
-        older = (one for one in self._unmatched(row.system) if self._is_by_us(one) and made_after(row, one))
-        alike = [one for one in older if one.raw_type == row.raw_type and self._policy.same_due(one, row)]
-        finished = sum(map(self._is_by_a_person, alike))
-        return 0 if any(map(self._had_an_unknown_one, likeliest)) else finished
+        free = [one for one in lacking if one.task not in self._claimed]
+        rows = [one for state in (State.OPEN, None) for one in self._unmatched(row.system, state)]
+        equal = [one for one in rows if one.raw_type == row.raw_type and self._policy.same_due(one, row)]
+        by_one = {one.created_by for one in equal} == {row.created_by}
+        if by_one and len(equal) == len(free) and all(one.state is State.OPEN for one in equal):
+            likeliest = self._likeliest(free, row, told=False)
+            return next(iter(likeliest), None)
+        likeliest = self._likeliest(lacking, row)
+        older = [one for one in equal if one.state is not State.OPEN and self._is_by_us(one) and made_after(row, one)]
+        taken = 0 if any(map(self._had_an_unknown_one, likeliest)) else sum(map(self._is_by_a_person, older))
+        return likeliest[min(taken, len(likeliest) - 1)] if likeliest else None
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
         """Return the group that the row most probably belongs to, or ``None``."""
         return next(iter(self._likeliest(groups, row)), None)
 
-    def _likeliest(self, groups: list[Group], row: Reading) -> list[Group]:
-        """Return the groups that the row most probably belongs to.
+    def _likeliest(self, groups: list[Group], row: Reading, *, told: bool = True) -> list[Group]:
+        """Return the groups that the row most probably belongs to. ``told`` is false if their states tell nothing.
 
         They are in the order of their ids, because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
         """
-        ranks = {one.task: unlikeliness(row, one, finished=self._is_finished(one)) for one in groups}
+        finished = {one.task: self._is_finished(one) if told else None for one in groups}
+        ranks = {one.task: unlikeliness(row, one, finished=finished[one.task]) for one in groups}
         best = min(ranks.values(), default=())
         return sorted((one for one in groups if ranks[one.task] == best), key=lambda one: one.task)
 

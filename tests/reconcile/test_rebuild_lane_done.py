@@ -43,6 +43,23 @@ def test_of_two_equal_tasks_the_finished_copy_in_the_lane_is_the_one_that_is_fin
     assert found.base.tasks[finished.id].state is State.DONE
 
 
+@pytest.mark.parametrize("knows_us", [True, False])
+@pytest.mark.parametrize("finished", [1, 2])
+def test_of_two_that_are_due_together_the_lane_shows_the_finished_one_where_it_was_made(
+    finished: int, knows_us: bool
+) -> None:
+    """Both still have their copy there: the two rows are paired in their order, whatever was finished elsewhere."""
+    tasks = {n: a_task(f"{PLAIN}:{n}", origin=PLAIN, kind=Kind.TODO, title=f"Note {n}") for n in (1, 2)}
+    rows = [(n, from_yesterday(row)) for n, task in tasks.items() for row in copies_of(task)]
+    rows_now = [done(row) if n == finished and row.system != LANE else row for n, row in rows]
+    found = rebuilt(*rows_now, base=a_base(cursors={OUR_USER + LANE: API} if knows_us else {}))
+    there = {n: found.base.replicas[LANE, f"{n}-{LANE}"].task for n in tasks}
+    held = found.base.tasks[there[finished]].held
+    assert there.pop(finished) == (tasks[finished].id if knows_us else f"{LANE}:{finished}-{LANE}")
+    assert held == ("" if knows_us else Reason.DONE_OR_REOPENED)
+    assert list(there.values()) == [tasks[n].id for n in there]
+
+
 @pytest.mark.parametrize("made_by", [API, "7"])
 def test_a_finished_task_in_the_lane_that_may_be_the_copy_of_what_is_finished_without_a_marker_holds_what_is_open(
     made_by: str,
