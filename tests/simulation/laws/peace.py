@@ -147,12 +147,20 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
 def _cannot_be_closed(facts: Facts, copy: Copy, listed: Listed) -> bool:
     if _is_told(facts, facts.stories[facts.tasks(copy[0])[copy[1]].name or ""], listed):
         return True
-    story = facts.story(copy)
-    if (copy[0], "ambiguous_contact") in listed and story is not None and story.person in facts.unsure:
+    if _is_of_an_unclear_person(facts, copy, listed):
         return True
     if (copy[0], "newer_above") in listed and _something_above(facts, copy):
         return True
     return _is_for_people_to_close(facts, copy, listed)
+
+
+def _is_of_an_unclear_person(facts: Facts, copy: Copy, listed: Listed) -> bool:
+    """Whether it is unclear whose this copy is, or whose a lost ledger's copy is that people closed."""
+    story = facts.story(copy)
+    if story is None or story.person not in facts.unsure:
+        return False
+    closed = {system for system, times in story.they_closed.items() if times and facts.ever_rebuilt}
+    return any((system, "ambiguous_contact") in listed for system in {copy[0], *closed})
 
 
 def _is_for_people_to_close(facts: Facts, copy: Copy, listed: Listed) -> bool:
