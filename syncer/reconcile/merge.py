@@ -29,7 +29,13 @@ from syncer.reconcile.closures import Cause, Effects, maybe_superseded, supersed
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.unmatched import is_of_our_user, look_at_unknown, second_copy_of, twin_of
+from syncer.reconcile.unmatched import (
+    is_of_our_user,
+    is_second_after_all,
+    look_at_unknown,
+    second_copy_of,
+    twin_of,
+)
 
 MISSES_UNTIL_GONE = 2
 
@@ -211,6 +217,10 @@ class _Known:
         task = self._work.base.tasks[replica.task]
         if replica.system == task.origin and not replica.made and task.state is State.OPEN:
             self._work.follow_origin(task, reading, title)
+            if is_second_after_all(self._work, reading, self._work.base.tasks[task.id]):
+                self._work.put_task(replace(self._work.base.tasks[task.id], held=Reason.DUPLICATE))
+                detail = "our user made it beside the copy of another task"
+                self._work.event("duplicate", "us", detail, task.id, reading)
 
     def _open_again(self, replica: Replica, reading: Reading) -> None:
         """Keep the row as the same task if the task is open and has no other copy there, or begin a new task."""

@@ -39,18 +39,31 @@ def is_of_our_user(work: Merging, reading: Reading) -> bool:
     return keeps_none and us is not None and reading.created_by == us
 
 
-def second_copy_of(work: Merging, reading: Reading) -> Task | None:
+def second_copy_of(work: Merging, reading: Reading, *, made: bool = False) -> Task | None:
     """Return the task whose copy, open in the same CRM, has the type and the due date of this one.
 
     Our user created this one. In a CRM that keeps no markers it may be what a second ledger made at the same moment.
+    ``made`` is true if only a copy counts that we made.
     """
     if not is_of_our_user(work, reading):
         return None
     for task in open_tasks_of(work, reading):
         copy = work.open_replica(task.id, reading.system)
-        if copy is not None and copy.raw_type == reading.raw_type and work.inputs.policy.same_due(copy, reading):
+        if copy is None or copy.key == reading.key or (made and not copy.made):
+            continue
+        if copy.raw_type == reading.raw_type and work.inputs.policy.same_due(copy, reading):
             return task
     return None
+
+
+def is_second_after_all(work: Merging, reading: Reading, task: Task) -> bool:
+    """Whether this task turns out to be a second copy of another one, beside the copy that we made.
+
+    It was first seen before our user was known, and nothing was made of it yet. What people create in a lane has a
+    title, and what a ledger creates there has none.
+    """
+    alone = len(work.base.copies_of(task.id)) == 1 and not work.base.operations_of(task.id)
+    return alone and not (task.held or reading.title) and second_copy_of(work, reading, made=True) is not None
 
 
 def unfit(work: Merging, reading: Reading) -> Reason | None:

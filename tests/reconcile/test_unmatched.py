@@ -250,6 +250,33 @@ def held_beside_our_copy(*, made: bool, **changes: Any) -> str:
     return merged(base, seen_of(beside)).base.tasks[beside.place].held
 
 
+@pytest.mark.parametrize(
+    ("known_by", "beside_ours", "title", "copied", "held"),
+    [
+        (API, True, None, False, Reason.DUPLICATE),
+        ("", True, None, False, ""),
+        ("7", True, None, False, ""),
+        (API, False, None, False, ""),
+        (API, True, "Call Asha", False, ""),
+        (API, True, None, True, ""),
+    ],
+)
+def test_what_was_there_before_our_user_was_known_is_a_duplicate_once_that_is_known(
+    known_by: str, beside_ours: bool, title: str | None, copied: bool, held: str
+) -> None:
+    """The answer to our first create names our user. A task that was copied since, or has a title, is a person's."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, kind=Kind.REMINDER)
+    first = a_task(f"{LANE}:8", kind=Kind.REMINDER, title=title)
+    copies = [a_replica(task, TYPED), a_replica(task, LANE, made=beside_ours), a_replica(first, LANE, title=title)]
+    base = a_base(task, first, replicas=[*copies, *([a_replica(first, PLAIN)] if copied else [])])
+    base.cursors[OUR_USER + LANE] = known_by
+    rows = [
+        a_reading(LANE, copy.remote_id, kind=Kind.REMINDER, created_by=API, title=copy.title) for copy in copies[1:]
+    ]
+    found = merged(base, seen_of(*rows))
+    assert [found.base.tasks[one.id].held for one in (task, first)] == ["", held]
+
+
 @pytest.mark.parametrize(("ledger", "waits"), [(OTHER_LEDGER, True), (LEDGER, False)])
 def test_what_our_user_made_in_the_lane_waits_for_what_is_unread_where_another_ledger_wrote(
     ledger: str, waits: bool
