@@ -7,6 +7,7 @@ no other account, and the run is tried again after the interval. Account files a
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -188,6 +189,8 @@ class _Daemon:
             if isinstance(error, WrongAccount):
                 service.out, service.ended = Exit.WRONG, True
         finally:
+            # The collector itself hardly ever looks at what has lived for long, see `syncer.engine.opening.SELDOM`.
+            gc.collect()
             # What runs for a few contacts wrote is counted from one whole run to the next, see `hints.look_at_hints`.
             service.in_parts.clear()
             if service.busy is not None:

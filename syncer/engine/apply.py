@@ -84,7 +84,7 @@ class _Applier:
         self._edits = Edits(context, self._requests)
         self._contact_lock = Locks()
         self._task_lock = Locks()
-        self._newcomers = NewContacts(context, self._requests, self._contact_lock, self._may_create)
+        self._newcomers = NewContacts(context, self._requests, self._contact_lock)
 
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
         """Carry out the operations of one lane, or one operation outside lanes."""
@@ -101,16 +101,9 @@ class _Applier:
             # Always the contact first, here as in lanes: taken the other way round, two operations could wait for each
             # other.
             async with self._contact_lock((work.system, work.contact)), self._task_lock(work.task):
-                if self._may_create(work.system) if action is Action.CREATE else self._may_send(work.system):
+                may = self._requests.may_create if action is Action.CREATE else self._requests.may_send
+                if may(work.system):
                     await self._single(self._context.connections[work.system], work, work.contact)
-
-    def _may_send(self, system: str) -> bool:
-        connection = self._context.connections[system]
-        stopped = self._context.out_of_time or connection.spent
-        return connection.usable and not stopped
-
-    def _may_create(self, system: str) -> bool:
-        return self._may_send(system) and system not in self._requests.full
 
     # one task, one CRM -----------------------------------------------------------------------------
 
@@ -185,7 +178,7 @@ class _Applier:
         # A lane in which something is only completed costs no look-up.
         same_person = not creates or await still_one_person(self._context, connection, contact)
         for _ in range(LANE_STEPS):
-            if not self._may_send(connection.system) or not self.has_work(lane, action):
+            if not self._requests.may_send(connection.system) or not self.has_work(lane, action):
                 return
             listing = await self._requests.read_lane(connection, contact)
             if listing is None:

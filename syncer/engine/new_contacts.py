@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from syncer.contract.errors import (
@@ -32,15 +32,12 @@ from syncer.reconcile.plan import Planned
 
 
 class NewContacts:
-    """The contacts that one run creates. ``may_create`` is called with the system before each."""
+    """The contacts that one run creates."""
 
-    def __init__(
-        self, context: RunContext, requests: Requests, contact_lock: Locks, may_create: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, context: RunContext, requests: Requests, contact_lock: Locks) -> None:
         self._context = context
         self._requests = requests
         self._contact_lock = contact_lock
-        self._may_create = may_create
         self._refused: dict[tuple[str, tuple[str, ...]], Refused] = {}
 
     async def with_contact(self, planned: Planned) -> Planned | tuple[str, str]:
@@ -52,7 +49,7 @@ class NewContacts:
         # Several tasks of one person are applied at once. The second of them must find the contact that the first one
         # creates.
         async with self._contact_lock((planned.system, self._context.base.tasks[planned.task].contact)):
-            if not self._may_create(planned.system):
+            if not self._requests.may_create(planned.system):
                 return planned
             contact = await to_the_end(self._contact_of(connection, planned))
         if contact is not None and connection.adapter.capabilities.lane is not None:

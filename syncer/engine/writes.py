@@ -53,6 +53,16 @@ class Requests:
         self._context = context
         self._counted_to = _counted_to(context)
 
+    def may_send(self, system: str) -> bool:
+        """Whether requests may still be sent to this CRM in this run."""
+        connection = self._context.connections[system]
+        stopped = self._context.out_of_time or connection.spent
+        return connection.usable and not stopped
+
+    def may_create(self, system: str) -> bool:
+        """Whether something may still be created there: it may have no storage left."""
+        return self.may_send(system) and system not in self.full
+
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
         """Read all tasks of a lane and merge them. A list that was just read is used instead."""
         if connection.was_just_listed(contact):
