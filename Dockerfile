@@ -16,7 +16,8 @@ RUN useradd --system --uid 10001 --home-dir /accounts --shell /usr/sbin/nologin 
 COPY --from=build /opt/syncer /opt/syncer
 ENV PATH=/opt/syncer/bin:$PATH \
     SYNCER_CONFIG=/accounts \
-    PYTHONUNBUFFERED=1
+    PYTHONUNBUFFERED=1 \
+    MALLOC_ARENA_MAX=2
 USER syncer
 WORKDIR /accounts
 VOLUME /accounts

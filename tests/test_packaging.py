@@ -88,6 +88,7 @@ def test_the_image_runs_as_nobody_in_particular_with_a_volume_and_a_health_check
     assert re.search(r"useradd .*--uid 10001 .*\bsyncer\b", found["RUN"])
     assert found["VOLUME"] == found["WORKDIR"] == "/accounts"
     assert "SYNCER_CONFIG=/accounts" in found["ENV"]
+    assert "MALLOC_ARENA_MAX=2" in found["ENV"]
     order = [name for name, _ in instructions()]
     assert order.index("USER") > max(number for number, name in enumerate(order) if name in {"COPY", "RUN"})
 

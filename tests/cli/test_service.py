@@ -37,6 +37,7 @@ def test_a_unit_names_program_accounts_and_the_folders_that_it_writes_in(served:
     assert command.startswith("/")
     assert value(done.stdout, "ReadWritePaths") == [str(served.folder)]
     assert value(done.stdout, "EnvironmentFile") == [f"{served.folder}/syncer.env"]
+    assert value(done.stdout, "Environment") == ["MALLOC_ARENA_MAX=2"]
     assert "HL_KEY=…, RE_KEY=…, SF_KEY=…" in done.stdout
     assert (value(done.stdout, "Type"), value(done.stdout, "WatchdogSec")) == (["notify"], ["120"])
     assert "systemctl enable --now syncer" in done.stderr

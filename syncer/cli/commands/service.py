@@ -84,6 +84,8 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
         f"WorkingDirectory={_escaped(str(accounts[0].path.absolute().parent))}",
         f"User={user}",
         *_environment(variables, accounts),
+        # Its threads come and go, and glibc would keep memory for up to eight of them on each core.
+        "Environment=MALLOC_ARENA_MAX=2",
         f"WatchdogSec={WATCHDOG}",
         "# A wrong account file (2) or another daemon (4) does not go away by itself.",
         "Restart=on-failure",
