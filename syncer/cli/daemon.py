@@ -222,6 +222,7 @@ class _Daemon:
         for service in self._services.values():
             if service.account.name == name and not service.hinted:
                 service.hinted = True
+                service.hurry.set()
                 self._look_soon(service)
 
     def _look_soon(self, service: Service, seconds: float = hints.SOON) -> None:
@@ -232,6 +233,7 @@ class _Daemon:
         # After the current run it is started again.
         if service.hinted and not (service.is_busy or service.ended) and self._stop.exit_status is None:
             service.hinted = False
+            service.hurry.clear()
             service.busy = asyncio.get_running_loop().create_future()
             self._scheduler.add_job(self._look, _NOW, args=[service], misfire_grace_time=None)
 
@@ -269,7 +271,7 @@ class _Daemon:
         account = service.account
         await self._connect(service)
         async with self._ledger(service) as ledger, logged_progress(account) as progress:
-            hand = AccountInHand(account, service.adapters, ledger, progress=progress)
+            hand = AccountInHand(account, service.adapters, ledger, progress=progress, hurry=service.hurry)
             self._watch.started(account.name)
             report = await run_and_record(hand, Options(), self._stop)
             # Known only now, for some CRMs tell whose account it is with their first task.

@@ -33,6 +33,8 @@ class Service:
     again: bool = False
     # True at first, because events may have been stored before this process began.
     hinted: bool = True
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while an event waits for the end of the current run."""
     # As if long ago: the loop's clock may begin at 0, and the first event must not wait.
     forward_at: float = -hints.FORWARD_EVERY
     in_parts: dict[str, int] = field(default_factory=dict)

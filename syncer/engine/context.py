@@ -58,6 +58,8 @@ class RunContext:
     new_id: Callable[[], str]
     deadline: float | None = None
     progress: Progress = field(default_factory=Progress)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while an event of a CRM waits for the end of this run."""
     ambiguities: tuple[Ambiguity, ...] = ()
     ambiguous: tuple[Ambiguity, ...] = ()
     """The ambiguities that the records show."""

@@ -19,10 +19,7 @@ from typing import Any, Final
 
 import structlog
 
-from syncer.domain.base import EVERYBODY, Changes
-from syncer.domain.model import Reading, Unreadable
-from syncer.domain.reasons import Item, Reason
-from syncer.domain.snapshot import ConnectionState, untold_of
+from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
 from syncer.engine.linking import link, link_alone
@@ -30,8 +27,8 @@ from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
+from syncer.engine.observe_unread import mention_unread, remember_failing
 from syncer.reconcile.apart import still_apart
-from syncer.reconcile.failing import failing_after, is_given_up, place_of_task, told
 from syncer.reconcile.reading_list import (
     CONTACTS,
     NEWCOMERS,
@@ -71,6 +68,10 @@ SILENCE: Final = 35.0
 """Seconds for which the first answer about any one item is awaited."""
 LEAST_SHARE: Final = 60.0
 """The least seconds for reading, even in a short run, if no request budget has to be waited for."""
+QUIET_SHARE: Final = 0.8
+"""The largest share of the time left for reading that contacts get of whom nothing is known to have changed."""
+LEAST_QUIET: Final = 2.0
+"""Seconds for contacts of whom nothing is known to have changed, even if an event waits for the run's end."""
 FAILING_SHARE: Final = 15.0
 """The least seconds for items that failed before, which are read last."""
 
@@ -95,28 +96,11 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     observer.persons = [person for person in persons if person not in waiting]
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
-    _remember_failing(context, observer)
+    remember_failing(context, observer.listed, observer.cut)
     for connection in connections:
         connection.adapter.wire.set_deadline(context.time_left())
         # Only the time for reading is spent. The rest of the run's time is for writing.
         connection.spent = False
-
-
-def _remember_failing(context: RunContext, observer: _Observer) -> None:
-    """Count and report what could not be read, so that the next run reads it last."""
-    before, now, changes = context.base.failing, context.clock(), Changes()
-    for connection in context.connections.values():
-        system = connection.system
-        whole = connection.usable and system not in observer.cut
-        unwanted = {place for place in before if whole and place[0] == system and place not in observer.listed}
-        mine = failing_after(before, connection.failed, connection.answered, unwanted, now=now)
-        changes.failing |= mine.failing
-        changes.readable |= mine.readable
-    if changes.failing or changes.readable:
-        context.record(changes)
-    waiting, attention = told(context.base, context.seen)
-    context.waiting += waiting
-    context.attention += attention
 
 
 def _patient(requests: int) -> float:
@@ -182,22 +166,24 @@ class _Observer:
     async def read_rest(self, connection: Connection) -> None:
         """Read contacts that only another CRM showed, then the items that failed before."""
         await self._in_time(connection, read_for_newcomers(self.context, connection))
-        spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
+        # The quiet contacts of a large account take all of their time in each run. The others have a time of their own.
+        spent, connection.spent = connection.spent, False
+        allowed = max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
         await self._in_time(connection, self._read_failing(connection), allowed)
-        if connection.spent:
+        if spent or connection.spent:
             self.cut.add(connection.system)
         connection.spent = spent
         await self._in_time(connection, self._read_texts(connection), self.context.time_left(TEXTS_SHARE))
         connection.spent = spent
         if not lists_all(connection):
             connection.stop_if_silent()
-        self._mention_unread(connection)
+        mention_unread(self.context, connection)
 
     async def _read_failing(self, connection: Connection) -> None:
         """Read the items that failed before, then what follows from them, such as the tasks of a contact now found."""
-        stages = TASKS | CONTACTS | URGENT | NEWCOMERS | QUIET
-        await self._by_need(connection, stages | TEXTS_IN_TURN, failing=True)
+        stages = TASKS | CONTACTS | URGENT | NEWCOMERS
+        await self._by_need(connection, stages | QUIET | TEXTS_IN_TURN, failing=True)
         if self._has_failing(connection):
             await self._by_need(connection, stages)
 
@@ -322,6 +308,22 @@ class _Observer:
                 self.gone.discard((system, contact))
                 await let_go(self.context, connection, contact)
 
+    async def _read_quiet(self, connection: Connection) -> None:
+        """Read contacts of whom nothing is known to have changed, until an event waits for the end of the run."""
+        left = self._left(QUIET_SHARE)
+        self._allow(connection, self.allowance if left is None else min(self.allowance, left))
+        hurry = asyncio.create_task(self._hurry(connection))
+        try:
+            await self._by_need(connection, QUIET)
+        finally:
+            hurry.cancel()
+
+    async def _hurry(self, connection: Connection) -> None:
+        # However many events there are, each run reads some contacts, those first that were read longest ago.
+        await asyncio.sleep(LEAST_QUIET)
+        await self.context.hurry.wait()
+        connection.spent = True
+
     # CRMs that list all tasks ----------------------------------------------------------------------
 
     async def _read_lists(self, connection: Connection) -> None:
@@ -343,31 +345,6 @@ class _Observer:
     async def _read_listed(self, connection: Connection) -> None:
         """Read what the lists lead to: copies that they no longer show, rows with something new, unknown contacts."""
         await self._by_need(connection, TASKS | CONTACTS)
-
-    def _mention_unread(self, connection: Connection) -> None:
-        """Note unknown tasks that were not read yet: nothing is created for their contacts, unless they fail long."""
-        context, seen, system = self.context, connection.seen, connection.system
-        if not lists_all(connection) or not seen.listed:
-            return
-        base = context.base
-        unread = [r for r in seen.readings.values() if not r.whole and r.mirrored and r.key not in base.replicas]
-        blocking = []
-        for row in unread:
-            place = place_of_task(system, row.remote_id)
-            if not is_given_up(base, place, failed_now=place in connection.failed):
-                blocking.append(row)
-        seen.unread |= {row.contact for row in blocking if row.contact is not None}
-        strange = [row for row in seen.unreadable if (system, row.remote_id or "") not in base.replicas]
-        untold: list[Reading | Unreadable] = [*unread, *strange]
-        seen.untold = untold_of(untold)
-        everybody = (system, EVERYBODY)
-        if not (blocking or seen.unread) and everybody not in base.visits:
-            # It counts from the next run on: in this run no row of the list had been read before.
-            context.visits[everybody] = context.clock()
-        if connection.spent or not connection.usable:
-            reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
-            crm = context.policy.crm(system)
-            context.waiting += [Item(None, system, reason, f"{crm} task {row.remote_id}") for row in blocking]
 
     # CRMs that list one contact's tasks ------------------------------------------------------------
 
@@ -392,8 +369,7 @@ class _Observer:
         await recheck_doubtful(self.context, connection)
         await self._by_need(connection, URGENT)
         if not connection.spent:
-            self._allow(connection, self.allowance)
-            await self._by_need(connection, QUIET)
+            await self._read_quiet(connection)
         await self._let_go(connection)
         if told is not None:
             all_were_read(self.context, connection, told)

@@ -69,6 +69,7 @@ class AccountInHand:
     random_bytes: Callable[[int], bytes] = os.urandom
     alive: Callable[[Owner], bool] | None = None
     progress: Progress = field(default_factory=Progress)
+    hurry: asyncio.Event = field(default_factory=asyncio.Event)
 
     def new_id(self) -> str:
         """Return a new ULID: 26 characters that sort by time."""
@@ -211,6 +212,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
         ],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
         progress=account.progress,
+        hurry=account.hurry,
     )
 
 

@@ -15,8 +15,13 @@ import pytest
 from adapters.sandbox import Fault
 from syncer.cli import presence
 from syncer.cli.daemon import run_daemon, serve
+from syncer.cli.hints import Looked
 from syncer.cli.session import Session
+from syncer.cli.signals import apart
+from syncer.engine.opening import AccountInHand
 from syncer.ledger import Ledger
+from syncer.web.board import Control
+from syncer.web.watch import Watch
 from tests.support import cli_kit
 from tests.support.cli_kit import Served, runs, until
 from tests.support.clock import run_virtual, virtual_loop
@@ -191,6 +196,44 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
     assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True))) == 143
     first = began[0]
     assert [round(at - first) for at in began] == [0, 65, 225, 290, 355]
+
+
+def test_a_run_knows_of_the_events_that_wait_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are looked at right after it, and the next run knows nothing of them."""
+    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
+    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "60s"'))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+    controls: list[Control] = []
+    told: list[str] = []
+
+    class Watching(Watch):
+        def open(self, control: Control) -> None:
+            controls.append(control)
+            super().open(control)
+
+    async def run(hand: AccountInHand, *_args: object) -> None:
+        number = told.count("a run begins") + 1
+        told.append("a run begins" + ", in a hurry" * hand.hurry.is_set())
+        if number == 2:
+            controls[0].wake("acme")
+        await asyncio.sleep(20)
+        told.append("it ends" + ", in a hurry" * hand.hurry.is_set())
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def look(*_args: object) -> Looked:
+        told.append("a look")
+        return Looked()
+
+    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.daemon.hints.look_at_hints", look)
+    assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True), Watching(apart))) == 143
+    # What was stored before the daemon began is looked at after its first run.
+    first, second = ["a run begins", "it ends", "a look"], ["a run begins", "it ends, in a hurry", "a look"]
+    assert told == [*first, *second, "a run begins", "it ends"]
 
 
 def test_it_goes_on_saying_that_it_is_there_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

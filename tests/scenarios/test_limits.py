@@ -6,10 +6,12 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.contract.errors import WrongAccount
-from syncer.domain.report import Exit
-from syncer.engine.run import Options
+from syncer.domain.report import Exit, Report
+from syncer.engine.opening import AccountInHand
+from syncer.engine.run import Options, run
 from syncer.ledger import Busy, Owner
 from syncer.ledger.owner import LEASE_TERM
+from tests.support.lasting import forbid, of_leads
 from tests.support.scenario import Make, Stage, name_of, waiting
 
 SYSTEMS = ("superfone", "reply", "highlevel")
@@ -267,19 +269,63 @@ def test_reading_for_as_long_as_it_may_leaves_time_to_write(stage: Make) -> None
     assert world.again().completed["superfone"] > 0
 
 
-def test_quiet_leads_are_read_in_turn(stage: Make) -> None:
+def quiet_leads(stage: Make) -> tuple[Stage, list[str]]:
+    """Sixty leads that were all found, in a world in which a run has the time to read thirty of them."""
     world = stage(sync='run_limit = "60s"', superfone="")
     text = world.account.path.read_text().replace('rate = "1000/s"', 'rate = "1/s"', 1)
     world.account.path.write_text(text)
     world.reload()
-    people = [world.everywhere(f"Person{number}", f"+9198765{number:05d}") for number in range(60)]
+    leads = [world.everywhere(f"Person{number}", f"+9198765{number:05d}")[0] for number in range(60)]
     world.again(6)
-    world.superfone.person_creates(people[59][0], "BOOKING", world.due())
-    world.superfone.person_creates(people[0][0], "BOOKING", world.due())
+    return world, leads
+
+
+def test_quiet_leads_are_read_in_turn(stage: Make) -> None:
+    world, leads = quiet_leads(stage)
+    world.superfone.person_creates(leads[59], "BOOKING", world.due())
+    world.superfone.person_creates(leads[0], "BOOKING", world.due())
 
     world.again(6)
 
     assert world.open() == (2, 2, 2)
+
+
+def test_a_lead_that_failed_is_tried_again_though_the_quiet_ones_take_all_their_time(stage: Make) -> None:
+    world, leads = quiet_leads(stage)
+    honest = world.superfone.handle
+    forbid(world, "superfone", of_leads(leads[30:31]))
+    world.again(4)
+    with world.open_ledger(read_only=True) as ledger:
+        assert ledger.load().failing
+    world.superfone.handle = honest  # type: ignore[method-assign]
+    world.superfone.person_creates(leads[30], "BOOKING", world.due())
+
+    world.again(2)
+
+    assert world.open() == (1, 1, 1)
+
+
+@pytest.mark.parametrize("hurry", [False, True])
+def test_quiet_leads_are_read_until_an_event_waits_for_the_end_of_the_run(stage: Make, hurry: bool) -> None:
+    world, leads = quiet_leads(stage)
+    read: list[set[str]] = []
+
+    async def work(account: AccountInHand) -> Report:
+        if hurry:
+            account.hurry.set()
+        return await run(account)
+
+    for _ in range(2):
+        world.wait(minutes=1)
+        start = len(world.superfone.calls)
+        report = world.do(world._with_account(work))
+        assert report.exit is Exit.DONE
+        assert (report.duration_s < 10) is hurry
+        lists = [call for call, _ in world.superfone.calls[start:]]
+        read.append({lead for lead in leads if any(map(of_leads([lead]), lists))})
+
+    assert all(read)
+    assert not read[0] & read[1], "those come first that were read longest ago"
 
 
 def test_no_limit_is_no_limit(stage: Make) -> None:
