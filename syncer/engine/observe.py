@@ -166,12 +166,10 @@ class _Observer:
     async def read_rest(self, connection: Connection) -> None:
         """Read contacts that only another CRM showed, then the items that failed before."""
         await self._in_time(connection, read_for_newcomers(self.context, connection))
-        # The quiet contacts of a large account take all of their time in each run. The others have a time of their own.
-        spent, connection.spent = connection.spent, False
-        allowed = max(self.allowance, FAILING_SHARE)
+        spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
         await self._in_time(connection, self._read_failing(connection), allowed)
-        if spent or connection.spent:
+        if connection.spent:
             self.cut.add(connection.system)
         connection.spent = spent
         await self._in_time(connection, self._read_texts(connection), self.context.time_left(TEXTS_SHARE))
@@ -317,6 +315,11 @@ class _Observer:
             await self._by_need(connection, QUIET)
         finally:
             hurry.cancel()
+        # The quiet contacts of a large account take all of their time in each run. What else is to be read has its own.
+        if connection.spent:
+            self.cut.add(connection.system)
+            connection.spent = False
+        self._allow(connection, None)
 
     async def _hurry(self, connection: Connection) -> None:
         # However many events there are, each run reads some contacts, those first that were read longest ago.
