@@ -110,26 +110,30 @@ def _note(context: RunContext, seen: Seen, rows: dict[str, Reading]) -> None:
 
 
 def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading]) -> None:
-    """Keep them as all tasks of this contact."""
+    """Keep them as all tasks of this contact, with those that have gone since their marker was read.
+
+    Such a marker still tells what was written for the person, and only its own read shows that a copy is missing.
+    """
     seen = connection.seen
-    _forget_what_is_gone(context, seen, contact, rows)
-    seen.persons[contact] = tuple(rows.values())
+    gone = _forget_what_is_gone(context, seen, contact, rows)
+    seen.persons[contact] = (*rows.values(), *(row for row in gone if row.marker is not None))
     connection.has_listed(contact)
     context.visits[connection.system, contact] = context.clock()
 
 
-def _forget_what_is_gone(context: RunContext, seen: Seen, contact: str, rows: Collection[str]) -> None:
-    """Drop unknown tasks that the list of all tasks showed and this contact's own list does not show.
+def _forget_what_is_gone(context: RunContext, seen: Seen, contact: str, rows: Collection[str]) -> list[Reading]:
+    """Drop unknown tasks that the list of all tasks showed and this contact's own list does not show. Return them.
 
     They are deleted, or another contact's. The next run reads them again. A task that the ledger knows is never
     dropped, because only its own read shows that it is missing.
     """
     known = context.base.replicas
-    gone = [row for row in seen.readings_of(contact) if row.remote_id not in rows and row.key not in known]
-    not_understood = {row.remote_id for row in seen.unreadable} if gone else set()
+    unlisted = [row for row in seen.readings_of(contact) if row.remote_id not in rows and row.key not in known]
+    not_understood = {row.remote_id for row in seen.unreadable} if unlisted else set()
+    gone = [row for row in unlisted if row.remote_id not in not_understood]
     for row in gone:
-        if row.remote_id not in not_understood:
-            del seen.readings[row.remote_id]
+        del seen.readings[row.remote_id]
+    return gone
 
 
 def _ref(row: Reading, contact: str) -> TaskRef:

@@ -203,15 +203,16 @@ class Standing:
 
     def readings_of(self, link: str) -> dict[str, list[Reading]]:
         """Return all tasks of this person as they were read in full, open and closed, by system."""
-        found: dict[str, list[Reading]] = {}
+        found: dict[str, dict[str, Reading]] = {}
         for system, contact in self._contacts.get(link, ()):
             seen = self._seen.get(system)
             if seen is None:
                 continue
             rows = self._read_in_full(system, seen).get(contact, ())
             whole = (with_times(row, seen.readings.get(row.remote_id)) for row in rows)
-            found.setdefault(system, []).extend(self._with_title(row) for row in whole)
-        return found
+            # People may give a task to another contact of the person meanwhile, so both may show it.
+            found.setdefault(system, {}).update((row.remote_id, self._with_title(row)) for row in whole)
+        return {system: list(rows.values()) for system, rows in found.items()}
 
     def _with_title(self, row: Reading) -> Reading:
         """Return the row with the title that the ledger knows, if the list did not show one."""

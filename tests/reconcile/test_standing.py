@@ -340,6 +340,16 @@ def test_all_tasks_of_a_person_are_those_that_were_read_in_full() -> None:
     assert a_standing(KNOWN, seen).readings_of("p1") == {LANE: [lane], TYPED: [], PLAIN: [plain]}
 
 
+def test_what_two_contacts_of_a_person_show_is_one_task() -> None:
+    """People gave it to the other contact between the two reads."""
+    row = a_reading(PLAIN, "x")
+    seen, second = read_in_full(row), f"p1-{PLAIN}-second"
+    moved = replace(row, contact=second)
+    seen[PLAIN].persons[second] = (moved,)
+    base = replace(KNOWN, links={**KNOWN.links, (PLAIN, second): "p1"})
+    assert a_standing(base, seen).readings_of("p1")[PLAIN] == [moved]
+
+
 def test_what_was_read_to_settle_a_doubt_does_not_stand_for_what_was_read_in_full() -> None:
     """A list shows a closed task without its text, and so without its marker."""
     whole = a_reading(TYPED, "9", state=State.DONE, marker=UNKNOWN)

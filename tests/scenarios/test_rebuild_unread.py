@@ -246,6 +246,21 @@ def test_a_copy_that_people_delete_after_it_was_listed_is_not_a_task_of_its_own(
     assert world.superfone_open() == []
 
 
+def test_a_copy_that_people_delete_after_its_marker_was_read_still_tells_what_was_written(stage: Make) -> None:
+    """The task has no due, so without that marker the copy in Superfone would look like another task."""
+    world = stage()
+    task_without_a_due(world)
+    world.good()
+    copy = str(world.reply_open()[0].id)
+    world.lose_ledger()
+    world.afterwards("reply", "task", lambda: world.reply.person_deletes(copy))
+
+    report = world.again(3)
+
+    assert world.open() == (1, 0, 1)
+    assert attention(report) == {("reply", "replica_missing")}
+
+
 def test_who_is_known_in_one_crm_alone_is_read_elsewhere_first_too(stage: Make) -> None:
     """The ledger is lost while Superfone is down: the copy in HighLevel is all that there is of this person."""
     world = stage()
