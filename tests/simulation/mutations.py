@@ -98,7 +98,7 @@ MUTANTS = (
             (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
             ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
         ),
-        having=("sleeps",),
+        having=("sleeps", "pairs"),
     ),
     Mutant(
         "who has slept does not ask for its lease",
@@ -131,7 +131,7 @@ MUTANTS = (
         "syncer.reconcile.merging",
         "        self.incidents.append(Item(task.id, reading.system, Reason.CLOSED_BY_RACE, detail))\n",
         "",
-        having=("rushes",),
+        having=("rushes", "one_person"),
     ),
     Mutant(
         "a race is not mended",
