@@ -181,7 +181,7 @@ class Matching:
             for other in self.groups.values()
             if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
-        target = self._first([other for other in fitting if other.open or other.marked], row)
+        target = self._first([one for one in fitting if one.open or one.marked or self._is_known_as_open(one)], row)
         if target is not None and in_lanes and self._is_contested(row, target):
             self._mark_unsure(row)
         elif target is not None and self._may_be_of_another(row, target, fitting):
@@ -197,6 +197,11 @@ class Matching:
                         other.unsure = True
             if target is None and self._may_be_ours(row):
                 self._mark_unsure(row)
+
+    def _is_known_as_open(self, other: Group) -> bool:
+        """Whether the ledger knows the task as open, though people deleted all copies that would show it."""
+        known = self._work.base.tasks.get(other.task)
+        return known is not None and known.state is State.OPEN
 
     def _may_be_of_another(self, row: Reading, target: Group, fitting: list[Group]) -> bool:
         """Whether a person closed the row, and nothing tells whether that finished the target or another task.

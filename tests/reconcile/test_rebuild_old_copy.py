@@ -280,6 +280,20 @@ def test_what_was_put_back_and_finished_since_an_old_copy_is_not_what_is_due_wit
     assert places(found, other.id) == {TYPED, PLAIN}
 
 
+@pytest.mark.parametrize(("due", "state"), [(at(hours=5), State.DONE), (at(days=3), State.OPEN)])
+def test_what_was_made_again_and_finished_since_an_old_copy_ends_its_task_though_all_other_copies_are_deleted(
+    due: datetime, state: State
+) -> None:
+    """The ledger knows the task as open, and what was superseded in the lane shows its kind and due."""
+    task = a_task(f"{PLAIN}:1", origin=PLAIN, title="Call")
+    [before] = copies_of(task, [LANE], created_at=at(hours=-4))
+    again = done(replace(before, remote_id="5", created_by=API, created_at=at(hours=-2), due=due))
+    base = put_back(task, cursors={OUR_USER + LANE: API})
+    base.replicas[before.key] = replace(base.replicas[before.key], state=ReplicaState.SUPERSEDED)
+    found = rebuilt(done(before, updated_at=at(hours=-3), updated_by=API), again, base=base)
+    assert found.base.tasks[task.id].state is state
+
+
 @pytest.mark.parametrize(("closed_by", "held"), [(API, Reason.DONE_OR_REOPENED), ("7", "")])
 def test_what_somebody_unknown_closed_since_an_old_copy_may_have_been_hit(closed_by: str, held: str) -> None:
     """A write of ours may have, since the copy was made, in which our user there is not known yet."""

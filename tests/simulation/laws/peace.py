@@ -71,7 +71,8 @@ def l2_doubles_are_told(facts: Facts, attention: Listed, waits: set[Copy]) -> No
     """
     for name, story in facts.stories.items():
         for system in facts.stage.sandboxes if story.extra else ():
-            there = {copy for copy in facts.open_copies(name) if copy[0] == system}
+            # One that always fails is listed as that, and nobody can know what it is.
+            there = {copy for copy in facts.open_copies(name) if copy[0] == system} - facts.ailing.keys()
             told = any((system, reason) in attention for reason in _told_of_doubles(facts, story))
             unclear = facts.is_ailing("superfone", story) or story.person in facts.unsure
             told = told or (unclear and not waits.isdisjoint(there))
