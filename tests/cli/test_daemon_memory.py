@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ from tests.support.world import SECRETS
 def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, key in SECRETS.items():
         monkeypatch.setenv(name, key)
+
+
+@pytest.fixture(autouse=True)
+def _only_what_comes_now() -> Iterator[None]:
+    """The collector leaves alone what other tests have loaded: the daemon lets it look after each run."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def alive(kind: type) -> int:
@@ -56,7 +66,6 @@ def test_what_a_run_has_read_is_freed_when_it_ends(tmp_path: Path) -> None:
     def look(run: int) -> None:
         left[run] = alive(RunContext)
 
-    gc.collect()
     gc.disable()
     try:
         serve_for(tmp_path, 12, look)
