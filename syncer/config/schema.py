@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, StrictBool, ValidationInfo
 
+from syncer.config.regions import REGIONS
 from syncer.contract.settings import (
     ConnectionSettings,
     Duration,
@@ -51,9 +52,7 @@ def check_timezone(name: str) -> str:
 
 def check_region(region: str) -> str:
     """Accept a region with a telephone numbering plan."""
-    from phonenumbers import SUPPORTED_REGIONS
-
-    if region not in SUPPORTED_REGIONS:
+    if region not in REGIONS:
         msg = "expected a region of two capital letters such as IN, US or DE"
         raise ValueError(msg)
     return region

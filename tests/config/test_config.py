@@ -6,9 +6,11 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import phonenumbers
 import pytest
 
 from syncer.config.loader import ConfigError, SyncSettings, build_adapters, load_account
+from syncer.config.regions import REGIONS
 from syncer.config.registry import BUILT_IN
 from syncer.contract.settings import Rate
 from syncer.domain import redact
@@ -294,3 +296,7 @@ def test_adapters_are_built_in_the_accounts_order(tmp_path: Path) -> None:
 def test_the_table_of_adapters_is_the_entry_points_table() -> None:
     declared = re.findall(r'^(\w+) = "(adapters\..+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert dict(declared) == BUILT_IN
+
+
+def test_the_regions_are_those_whose_phone_numbers_are_understood() -> None:
+    assert phonenumbers.SUPPORTED_REGIONS == REGIONS
