@@ -20,9 +20,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from syncer.domain.base import Changes
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import TEXTS
-from syncer.domain.model import ReplicaState
+from syncer.domain.model import ReplicaState, State
 from syncer.domain.report import Report
 from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
@@ -57,6 +57,8 @@ class _Read:
     merged: Merged
     learned: Changes
     newcomers: Collection[str]
+    closed: Changes
+    """The closures alone, without any value that was read with them."""
 
 
 async def run(account: AccountInHand, options: Options = Options()) -> Report:
@@ -126,26 +128,45 @@ def _merge(context: RunContext) -> _Read:
     # Their copies were known before, and show values that a stopped run must not store as their base.
     reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
     newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
+    closed = _closures(context.base, learned)
     # In memory only, for the plan. The guard decides whether it is stored.
     context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
-    return _Read(merged, learned, newcomers)
+    return _Read(merged, learned, newcomers, closed)
+
+
+def _closures(before: Base, learned: Changes) -> Changes:
+    """Return the tasks that were finished, with the copies that show it, and otherwise as they were before."""
+    tasks = {
+        task.id: replace(before.tasks[task.id], state=task.state, put_back=False)
+        for task in learned.tasks.values()
+        if task.state is not State.OPEN and task.id in before.tasks and before.tasks[task.id].state is State.OPEN
+    }
+    replicas = {
+        key: replace(known, state=replica.state, misses=0)
+        for key, replica in learned.replicas.items()
+        if replica.state is not ReplicaState.OPEN
+        and (known := before.replicas.get(key)) is not None
+        and known.task == replica.task in tasks
+    }
+    return Changes(tasks=tasks, replicas=replicas)
 
 
 def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
     """What a run that a limit stops may store. New tasks count as seen: one that somebody replaces before the next run
-    would never have been open. But a value that reads as edited must not become the base."""
-    learned, newcomers = read.learned, read.newcomers
+    would never have been open. So do closures: what somebody reopens before the next run is a new task. But a value
+    that reads as edited must not become the base."""
+    learned, newcomers, closed = read.learned, read.newcomers, read.closed
     if not any(read.merged.edited.values()):
         return learned
     if excess.shift is not None:
         return Changes()
     return Changes(
-        tasks={task: learned.tasks[task] for task in newcomers},
-        replicas={key: replica for key, replica in learned.replicas.items() if replica.task in newcomers},
-        events=[event for event in learned.events if event.task in newcomers],
+        tasks=closed.tasks | {task: learned.tasks[task] for task in newcomers},
+        replicas=closed.replicas | {key: one for key, one in learned.replicas.items() if one.task in newcomers},
+        events=[event for event in learned.events if event.task in {*newcomers, *closed.tasks}],
         records=learned.records,
         links=learned.links,
     )

@@ -32,6 +32,23 @@ def test_more_edits_than_allowed_stop_the_run_and_nothing_is_taken_over(stage: M
     world.quiet()
 
 
+def test_what_was_closed_before_a_run_that_edits_stopped_is_a_new_task_once_it_is_open_again(stage: Make) -> None:
+    world = stage(sync="max_edits_per_run = 1", highlevel='default_kind = "todo"')
+    tasks = crowd(world, 3)
+    for task in tasks[1:]:
+        world.highlevel.person_retitles(task, f"{task} new")
+    world.highlevel.person_completes(tasks[0])
+    world.wait(minutes=1)
+    assert int(world.sync().exit) == 3
+    world.highlevel.person_reopens(tasks[0])
+
+    report = world.good(Options(allow_edits=4))
+
+    assert (report.completed["reply"], report.created["reply"]) == (1, 1)
+    assert sum(report.edited.values()) == 2
+    world.quiet()
+
+
 def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
     world = stage(highlevel='default_kind = "todo"')
     tasks = crowd(world, 20)
