@@ -57,8 +57,8 @@ class _Read:
     merged: Merged
     learned: Changes
     newcomers: Collection[str]
-    closed: Changes
-    """The closures alone, without any value that was read with them."""
+    beside_edits: Changes
+    """What else was learned of known tasks, see `_beside_edits`."""
 
 
 async def run(account: AccountInHand, options: Options = Options()) -> Report:
@@ -128,45 +128,50 @@ def _merge(context: RunContext) -> _Read:
     # Their copies were known before, and show values that a stopped run must not store as their base.
     reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
     newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
-    closed = _closures(context.base, learned)
+    beside_edits = _beside_edits(context.base, learned)
     # In memory only, for the plan. The guard decides whether it is stored.
     context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
-    return _Read(merged, learned, newcomers, closed)
+    return _Read(merged, learned, newcomers, beside_edits)
 
 
-def _closures(before: Base, learned: Changes) -> Changes:
-    """Return the tasks that were finished, with the copies that show it, and otherwise as they were before."""
+def _beside_edits(before: Base, learned: Changes) -> Changes:
+    """Return which known tasks were finished, and which have a twin, without any value that may be an edit."""
     tasks = {
         task.id: replace(before.tasks[task.id], state=task.state, put_back=False)
         for task in learned.tasks.values()
         if task.state is not State.OPEN and task.id in before.tasks and before.tasks[task.id].state is State.OPEN
     }
-    replicas = {
-        key: replace(known, state=replica.state, misses=0)
-        for key, replica in learned.replicas.items()
-        if replica.state is not ReplicaState.OPEN
-        and (known := before.replicas.get(key)) is not None
-        and known.task == replica.task in tasks
-    }
+    replicas = {}
+    for key, replica in learned.replicas.items():
+        known = before.replicas.get(key)
+        if known is None:
+            # If the task took something from its twin, both are left to the next run.
+            if not replica.made and replica.task in before.tasks and replica.task not in learned.tasks:
+                replicas[key] = replica
+        elif known.task == replica.task and replica.task in tasks and replica.state is not ReplicaState.OPEN:
+            replicas[key] = replace(known, state=replica.state, misses=0)
     return Changes(tasks=tasks, replicas=replicas)
 
 
 def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
-    """What a run that a limit stops may store. New tasks count as seen: one that somebody replaces before the next run
-    would never have been open. So do closures: what somebody reopens before the next run is a new task. But a value
-    that reads as edited must not become the base."""
-    learned, newcomers, closed = read.learned, read.newcomers, read.closed
+    """Return what a run that a limit stops may store: a value that reads as edited must not become the base.
+
+    What is new counts as seen. A task that somebody replaces before the next run would otherwise never have been open,
+    and a twin that somebody deletes would be made again. Closures count, too: what somebody reopens is a new task.
+    """
+    learned, newcomers, others = read.learned, read.newcomers, read.beside_edits
     if not any(read.merged.edited.values()):
         return learned
     if excess.shift is not None:
         return Changes()
+    told = {*newcomers, *(replica.task for replica in others.replicas.values())}
     return Changes(
-        tasks=closed.tasks | {task: learned.tasks[task] for task in newcomers},
-        replicas=closed.replicas | {key: one for key, one in learned.replicas.items() if one.task in newcomers},
-        events=[event for event in learned.events if event.task in {*newcomers, *closed.tasks}],
+        tasks=others.tasks | {task: learned.tasks[task] for task in newcomers},
+        replicas=others.replicas | {key: one for key, one in learned.replicas.items() if one.task in newcomers},
+        events=[event for event in learned.events if event.task in told],
         records=learned.records,
         links=learned.links,
     )

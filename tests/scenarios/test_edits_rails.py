@@ -7,7 +7,7 @@ from typing import Any
 
 from syncer.engine.run import Options
 from tests.support.editing import edits
-from tests.support.scenario import Make, Stage
+from tests.support.scenario import Make, Stage, attention
 
 
 def crowd(world: Stage, count: int) -> list[str]:
@@ -47,6 +47,28 @@ def test_what_was_closed_before_a_run_that_edits_stopped_is_a_new_task_once_it_i
     assert (report.completed["reply"], report.created["reply"]) == (1, 1)
     assert sum(report.edited.values()) == 2
     world.quiet()
+
+
+def test_a_twin_that_was_read_in_a_run_that_edits_stopped_is_not_made_again_once_deleted(stage: Make) -> None:
+    world = stage(sync="max_edits_per_run = 1", highlevel='default_kind = "todo"')
+    tasks = crowd(world, 2)
+    _, contact, person = world.everywhere("Ravi", "+919876543211")
+    due = world.due(hours=9)
+    world.highlevel.person_creates(person, "Ring Ravi", due)
+    for task in tasks:
+        world.highlevel.person_retitles(task, f"{task} new")
+    world.wait(minutes=1)
+    assert int(world.sync().exit) == 3
+    twin = world.reply.person_creates(contact, "ToDo", due, "Ring Ravi")
+    world.wait(minutes=1)
+    assert int(world.sync().exit) == 3
+    world.reply.person_deletes(twin)
+
+    for _ in range(2):
+        report = world.good(Options(allow_edits=4))
+
+    assert report.created["reply"] == 0
+    assert ("reply", "replica_missing") in attention(report)
 
 
 def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
