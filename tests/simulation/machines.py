@@ -104,6 +104,16 @@ class Machines(Facts):
         untold = self.is_untold(name, story) or self.is_older_than_its_task(name, story)
         return (changed and not marked) or untold
 
+    def touched(self, copy: Copy, deed: str) -> None:
+        """A person changed a task. If the other ledger has not read it, nothing tells whose a copy of ours is."""
+        super().touched(copy, deed)
+        if self.closed_there is None or copy[0] != "superfone" or copy in self.by_people:
+            return
+        story = self.story(copy)
+        if story is not None and not self.stage.is_known_to_all(*copy):
+            name = self.tasks(copy[0])[copy[1]].name or ""
+            story.excused |= UNTOLD if self._tells_nothing(name, story) else set()
+
     def _may_be_doubled(self) -> None:
         """Allow for duplicates: two ledgers may both create a copy that a CRM lacks now."""
         for name, story in self.stories.items():
