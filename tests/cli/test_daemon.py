@@ -161,6 +161,14 @@ class DaemonClock(datetime):
         return cls.fromtimestamp(at.timestamp(), tz)
 
 
+def write_account(folder: Path, monkeypatch: pytest.MonkeyPatch, *, interval: str) -> None:
+    """An account whose CRMs do not answer, with this pause between two runs, and its keys."""
+    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
+    (folder / "config.toml").write_text(config.replace('interval = "1s"', f'interval = "{interval}"'))
+    for name, key in cli_kit.SECRETS.items():
+        monkeypatch.setenv(name, key)
+
+
 @pytest.mark.parametrize(
     "jumps",
     [
@@ -175,10 +183,7 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jumps: tuple[timedelta, ...]
 ) -> None:
     """A run that takes longer than the interval is followed by the next one after one interval, too."""
-    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
-    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "60s"'))
-    for name, key in cli_kit.SECRETS.items():
-        monkeypatch.setenv(name, key)
+    write_account(tmp_path, monkeypatch, interval="60s")
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", DaemonClock)
     monkeypatch.setattr("syncer.cli.daemon.JITTER", 0.0)
     monkeypatch.setattr(DaemonClock, "jumps", jumps)
@@ -200,10 +205,7 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
 
 def test_a_run_knows_of_the_events_that_wait_for_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are looked at right after it, and the next run knows nothing of them."""
-    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
-    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "60s"'))
-    for name, key in cli_kit.SECRETS.items():
-        monkeypatch.setenv(name, key)
+    write_account(tmp_path, monkeypatch, interval="60s")
     controls: list[Control] = []
     told: list[str] = []
 
@@ -238,10 +240,7 @@ def test_a_run_knows_of_the_events_that_wait_for_its_end(tmp_path: Path, monkeyp
 
 def test_it_goes_on_saying_that_it_is_there_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks from another machine believes it for two minutes, and a pause may be longer."""
-    config = cli_kit.ACCOUNT.format(name="acme", url="http://127.0.0.1:1", sync="")
-    (tmp_path / "config.toml").write_text(config.replace('interval = "1s"', 'interval = "1h"'))
-    for name, key in cli_kit.SECRETS.items():
-        monkeypatch.setenv(name, key)
+    write_account(tmp_path, monkeypatch, interval="1h")
     said: list[float] = []
     announce = presence.announce
 
