@@ -167,7 +167,8 @@ def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, 
     changes = _settled(context, operation, reading, final=final)
     if changes is None:
         return False
-    context.edited[operation.system] += changes.operations[operation.id].state is OpState.DONE
+    # Without an event nothing of it was carried out: people closed the task before it came, or typed something else.
+    context.edited[operation.system] += bool(changes.events)
     context.merge_contact(operation.system, operation.contact, Listing((reading,)), also=changes, whole=False)
     return True
 

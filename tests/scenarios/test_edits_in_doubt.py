@@ -84,6 +84,20 @@ def test_a_person_who_edits_after_our_lost_edit_wins(stage: Make, fault: Fault) 
     world.quiet(2)
 
 
+def test_an_edit_that_never_came_is_not_counted_once_people_finish_the_task(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    world.reply.person_reschedules(str(copy.id), world.due(hours=30))
+    world.fail("highlevel", "edit", Fault.ERROR_BEFORE)
+    reports = [world.again()]
+    world.heal()
+    world.highlevel.person_completes(task)
+    reports += [world.again() for _ in range(3)]
+    assert sum(report.edited["highlevel"] for report in reports) == 0
+    assert world.open() == (0, 0, 0)
+    world.quiet(2)
+
+
 def test_a_value_taken_while_an_edit_is_in_doubt_competes_with_what_people_typed_there(stage: Make) -> None:
     """Which of the two they typed first, nothing tells: one wins, and the other is told."""
     world = stage()

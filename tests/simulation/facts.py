@@ -309,6 +309,7 @@ class Facts(Memory):
     def lost_ledger(self, *, old: bool = False) -> None:
         """The ledger is lost, or an ``old`` copy replaces it: excuse what only the ledger could have known."""
         self.rebuilding = self.ever_rebuilt = True
+        self.replaced_under_a_run = self.stage.running
         for story in self.stories.values():
             if story.ended and not story.done:
                 # Only the ledger knew that a copy had been there.

@@ -123,6 +123,7 @@ class Oracle(Machines):
             runs.l6_races_are_told(self, outcome)
         else:
             runs.l6_races_are_told_there(self, outcome, beside or outcome)
+        self.replaced_under_a_run = False
         runs.l2_one_open_copy(self)
         self._has_seen(outcome, machine)
         edits.note_taken(self, outcome.connected)

@@ -23,6 +23,9 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
         return
     if story is None or not before.open:
         raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
+    if facts.stage.arriving and copy in facts.reopenings:
+        _arrives_at_another(facts, copy, before, now)
+        return
     if _was_read_closed(facts, story):
         raise Violation("L10", f"{before.name} is done, and {copy} was edited all the same")
     if now.due != before.due and not story.may_be_due(now.due, facts.stage.now(), facts.stage.our_clock.ever_off):
@@ -57,6 +60,20 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     ):
         if not same(old, new):
             _overwrites(facts, story, copy, field, old, new)
+
+
+def _arrives_at_another(facts: Facts, copy: Copy, before: SeenTask, now: SeenTask) -> None:
+    """Note a late edit of a task that people have closed and reopened since, as another task.
+
+    Nothing tells it from what people type there, so its values count as theirs.
+    """
+    for old, new, note in (
+        (before.due, now.due, facts.rescheduled),
+        (before.words, now.words, facts.rewritten),
+        (before.assignee, now.assignee, facts.assigned),
+    ):
+        if not same(old, new):
+            note(copy)
 
 
 def _is_brought_back(facts: Facts, story: Story, copy: Copy) -> bool:

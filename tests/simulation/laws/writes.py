@@ -255,6 +255,10 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
             # Both machines have the same user there, so neither can tell whose request it was.
             story.excused |= UNTOLD | {"L3"}
             return
+        if facts.replaced_under_a_run:
+            # Only the ledger that was replaced since the request was sent knew of it, and what it has to put back.
+            story.excused |= UNTOLD | {"L3"}
+            return
         # A late request may arrive after the run has read the lane. Then the next run reports it.
         ours = facts.late_incidents if facts.stage.arriving else facts.due_incidents
         (ours if facts.ours_alone else facts.incidents_there).add(closed)
