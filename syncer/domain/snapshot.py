@@ -6,7 +6,7 @@ answer to that read counts.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +103,12 @@ class Seen:
     def readings_of(self, contact: str | None) -> list[Reading]:
         """The tasks of this contact that were read."""
         return as_table(self.readings).by(_by_contact, contact)
+
+    def every_reading(self) -> Iterator[Reading]:
+        """All tasks that were read, open and closed. One may come twice: from a list, and from its contact's own."""
+        yield from self.readings.values()
+        for rows in self.persons.values():
+            yield from rows
 
     def copies_of(self, place: tuple[str, str]) -> list[Reading]:
         """The tasks that were read and whose marker names this place as their origin, whoever wrote it."""

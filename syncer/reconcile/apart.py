@@ -32,7 +32,7 @@ def still_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, links:
 
 def _is_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, link: str) -> bool:
     unknown = [row for row in standing.rows_of(link) if row.key not in base.replicas]
-    copies = [row for row in unknown if row.marker is not None or standing.may_be_a_forerunners(row)]
+    copies = [row for row in unknown if row.marker is not None or standing.us.may_be_a_forerunners(row)]
     near = _namesakes(base, link, seen) if copies else set[RecordKey]()
     lacking = {system for system, _ in near} - {system for system, _ in base.contacts_of(link)}
     return any(_may_be_of(base, seen, row, near, lacking) for row in copies)

@@ -103,7 +103,7 @@ class Matching:
         """Match an open task in a lane: it joins a group, is held with a reason, or stays a task of its own."""
         group = self._group_of(row)
         standing = self._work.standing
-        us, probably = standing.our_user(row.system), standing.probably_us(row.system)
+        us, probably = standing.us.known(row.system), standing.us.probable(row.system)
         ours = self._is_surely_by_us(row)
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
@@ -239,7 +239,7 @@ class Matching:
 
     def _is_left_over(self, row: Reading) -> bool:
         """Whether a lost ledger may have made the row for a task that is finished everywhere else."""
-        may_be_us = self._work.standing.may_be_us(row.system, row.created_by)
+        may_be_us = self._work.standing.us.may_be(row.system, row.created_by)
         return may_be_us and any(may_have_outlasted(row, other) for other in self.groups.values())
 
     def _mark_unsure(self, row: Reading) -> None:
@@ -249,7 +249,7 @@ class Matching:
 
     def _is_by_us(self, row: Reading) -> bool:
         """Whether our user created the row, or our user is not known."""
-        probably = self._work.standing.probably_us(row.system)
+        probably = self._work.standing.us.probable(row.system)
         return probably is None or row.created_by == probably
 
     def _has_room(self, row: Reading, other: Group) -> bool:
@@ -271,7 +271,7 @@ class Matching:
         return not superseded and self._work.cause(closed) is Cause.PERSON
 
     def _is_surely_by_us(self, row: Reading) -> bool:
-        us = self._work.standing.our_user(row.system)
+        us = self._work.standing.us.known(row.system)
         return us is not None and row.created_by == us
 
     def _may_be_ours(self, row: Reading) -> bool:

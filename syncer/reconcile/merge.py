@@ -30,7 +30,6 @@ from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, 
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import (
-    is_of_our_user,
     is_second_after_all,
     look_at_unknown,
     second_copy_of,
@@ -369,7 +368,7 @@ class _Known:
         copied = second_copy_of(self._work, reading)
         # If our user made it before this ledger was restored, or for another ledger, it is a copy. Its origin may be
         # in another CRM, so it is not put back.
-        anothers = self._work.standing.may_lack_writes and is_of_our_user(self._work, reading)
+        anothers = self._work.standing.may_lack_writes and self._work.standing.us.made_unmarked(reading)
         held = Reason.UNMATCHED if anothers else ""
         task = copied or twin_of(self._work, reading) or self._work.begin(reading, held=held)
         made = copied is not None

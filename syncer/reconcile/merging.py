@@ -144,7 +144,7 @@ class Merging:
         """Return what closed this task."""
         lane_policy = self.lane_policy(closed.system)
         lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
-        us = self.standing.probably_us(closed.system)
+        us = self.standing.us.probable(closed.system)
         cause = explain(
             closed,
             lane,

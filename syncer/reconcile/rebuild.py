@@ -173,12 +173,12 @@ class _Conclusion:
         """
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
         ended = any(self._closes(other.state) for other in others)
-        return not ended and self._work.standing.may_be_us(row.system, row.updated_by)
+        return not ended and self._work.standing.us.may_be(row.system, row.updated_by)
 
     def _is_anybodys(self, row: Reading) -> bool:
         """Whether this row was closed by a person or by another ledger's write, and nothing tells by which."""
         work = self._work
-        if work.lane_policy(row.system) is None or work.standing.probably_us(row.system) is not None:
+        if work.lane_policy(row.system) is None or work.standing.us.probable(row.system) is not None:
             return False
         known = work.base.replicas.get(row.key)
         told = known is not None and known.state is not ReplicaState.OPEN

@@ -14,13 +14,14 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import EVERYBODY, Base
-from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
+from syncer.domain.cursors import BEHIND, FORERUNNER
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen, with_times
 from syncer.reconcile.failing import wrote_what_is_given_up
-from syncer.reconcile.likeness import DueTogether, is_like
+from syncer.reconcile.likeness import DueTogether
 from syncer.reconcile.markers import is_by_another, is_pasted, named_by
+from syncer.reconcile.our_user import OurUser
 
 
 class Standing:
@@ -38,6 +39,11 @@ class Standing:
         self._capabilities = capabilities
         self._policy = policy
         self._systems = [system for system in policy.systems if system in seen]
+
+    @cached_property
+    def us(self) -> OurUser:
+        """Which user of each CRM is us."""
+        return OurUser(self._base, self._seen, self._capabilities, self._policy, may_lack_writes=self.may_lack_writes)
 
     def told(self, person: str | None = None) -> set[str]:
         """Return the persons (links) for whom a marker shows, or showed, a write that the ledger does not know."""
@@ -112,12 +118,7 @@ class Standing:
         """
         if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
             return True
-        return row.state is State.OPEN and self.may_be_us(row.system, row.created_by)
-
-    def may_be_a_forerunners(self, row: Reading) -> bool:
-        """Whether a lost ledger may have created this open task, in a CRM that keeps no markers."""
-        is_open = row.state is State.OPEN and row.system in self._in_lanes
-        return is_open and self.may_lack_writes and self.may_be_us(row.system, row.created_by)
+        return row.state is State.OPEN and self.us.may_be(row.system, row.created_by)
 
     def _is_unread(self, system: str) -> bool:
         """Whether the tasks of this CRM were never read in full, in this run or an earlier one."""
@@ -146,14 +147,8 @@ class Standing:
 
     def is_unexplained(self, reading: Reading) -> bool:
         """Whether our user created this open task, this ledger did not, and the CRM keeps no markers to explain it."""
-        us = self.our_user(reading.system)
-        return (
-            reading.state is State.OPEN
-            and us is not None
-            and reading.created_by == us
-            and reading.key not in self._base.replicas
-            and not self._capabilities[reading.system].reads_marker
-        )
+        unknown = reading.state is State.OPEN and reading.key not in self._base.replicas
+        return unknown and self.us.made_unmarked(reading)
 
     def persons_to_read(self) -> list[str]:
         """Return the persons whose tasks are to be read in full in this run, in a stable order.
@@ -223,23 +218,6 @@ class Standing:
         """Return the person's contacts in connected CRMs, as (system, contact id)."""
         return list(self._contacts.get(link, ()))
 
-    def our_user(self, system: str) -> str | None:
-        """Return the user id that this CRM reports as the creator of our tasks, if known."""
-        return self._base.cursors.get(OUR_USER + system)
-
-    def probably_us(self, system: str) -> str | None:
-        """Return our user if it is known, else the only creator of tasks in lanes that look like copies of ours.
-
-        This is certain enough to leave a task alone, but not to write.
-        """
-        return self.our_user(system) or self._makers_of_copies.get(system)
-
-    def may_be_us(self, system: str, user: str | None) -> bool:
-        """Whether this may be our user. If our user is unknown, it is anybody who is not known as a person."""
-        if (us := self.probably_us(system)) is not None:
-            return user == us
-        return self.may_lack_writes and user is not None and user not in self._makers_of_origins
-
     @property
     def may_lack_writes(self) -> bool:
         """Whether another ledger wrote here, or this one is a restored backup, so that it may not know every write."""
@@ -251,35 +229,6 @@ class Standing:
         if self._base.cursors.get(FORERUNNER):
             return True
         return any(row.marker is not None and not self._base.wrote(row.marker) for row in self._readings())
-
-    @cached_property
-    def _makers_of_origins(self) -> set[str | None]:
-        """The users who created the origins that markers name: people and automations, never us."""
-        places = self.named_places()
-        return {row.created_by for row in self._readings() if row.key in places}
-
-    @cached_property
-    def _makers_of_copies(self) -> dict[str, str]:
-        """By system: the only user who created tasks that look like our copies, and no origin that a marker names."""
-        marked = [row for row in self._readings() if row.marker is not None]
-        places = {row.marker.place for row in marked if row.marker is not None}
-        wanted: dict[str | None, list[Reading]] = defaultdict(list)
-        for row in marked:
-            if row.due is not None:
-                wanted[self._link(row)].append(row)
-
-        def looks_like_ours(row: Reading) -> bool:
-            return row.key not in places and any(is_like(self._policy, row, one) for one in wanted[self._link(row)])
-
-        found: dict[str, str] = {}
-        for system in self._systems:
-            rows = [row for lane in self._seen[system].lanes.values() for row in lane if row.created_by is not None]
-            makers = {row.created_by for row in rows if looks_like_ours(row)}
-            makers -= {row.created_by for row in rows if row.key in places}
-            # Two users cannot both be us. Then it stays unknown.
-            if len(makers) == 1:
-                found[system] = makers.pop() or ""
-        return found
 
     def _is_read_in(self, system: str, link: str, contact: str | None) -> bool:
         seen = self._seen.get(system)
@@ -365,11 +314,7 @@ class Standing:
         return is_open and is_by_another(self._base, reading) and not is_pasted(self._base, self._policy, reading, task)
 
     def _readings(self) -> Iterable[Reading]:
-        for system in self._systems:
-            seen = self._seen[system]
-            yield from seen.readings.values()
-            for rows in seen.persons.values():
-                yield from rows
+        return (row for system in self._systems for row in self._seen[system].every_reading())
 
     def rows_of(self, person: str | None) -> Iterable[Reading]:
         """Return what was read of one person, or of everybody."""

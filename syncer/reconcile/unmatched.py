@@ -32,20 +32,13 @@ def twin_of(work: Merging, reading: Reading) -> Task | None:
     return twins[0] if len(twins) == 1 else None
 
 
-def is_of_our_user(work: Merging, reading: Reading) -> bool:
-    """Whether our user created the task in a CRM that keeps no markers, so that only its look can show its origin."""
-    us = work.standing.our_user(reading.system)
-    keeps_none = not work.inputs.capabilities[reading.system].reads_marker
-    return keeps_none and us is not None and reading.created_by == us
-
-
 def second_copy_of(work: Merging, reading: Reading, *, made: bool = False) -> Task | None:
     """Return the task whose copy, open in the same CRM, has the type and the due date of this one.
 
     Our user created this one. In a CRM that keeps no markers it may be what a second ledger made at the same moment.
     ``made`` is true if only a copy counts that we made.
     """
-    if not is_of_our_user(work, reading):
+    if not work.standing.us.made_unmarked(reading):
         return None
     for task in open_tasks_of(work, reading):
         copy = work.open_replica(task.id, reading.system)
@@ -111,9 +104,9 @@ class _FirstSight:
         # A marker is certain and a twin only likely, so the markers of all CRMs come first. What our user made in a
         # lane comes last: it may be the copy of a task that is first seen now, too.
         for rows in unmarked.values():
-            self._meet([row for row in rows if not is_of_our_user(self._work, row)])
+            self._meet([row for row in rows if not self._work.standing.us.made_unmarked(row)])
         for rows in unmarked.values():
-            by_us = [row for row in rows if is_of_our_user(self._work, row)]
+            by_us = [row for row in rows if self._work.standing.us.made_unmarked(row)]
             self._meet([row for row in by_us if not self._place_by_user(row)])
 
     def _meet(self, readings: list[Reading]) -> None:
@@ -263,7 +256,7 @@ class _FirstSight:
         Another ledger made it. Of several tasks with its kind and due date, the one with the first id is taken.
         """
         work = self._work
-        if not is_of_our_user(work, reading):
+        if not work.standing.us.made_unmarked(reading):
             return False
         lacking = [
             task
@@ -288,7 +281,7 @@ class _FirstSight:
         It is a second copy, or it may be another ledger's copy of some task.
         """
         work = self._work
-        if not is_of_our_user(work, reading):
+        if not work.standing.us.made_unmarked(reading):
             return ""
         if second_copy_of(work, reading) is not None:
             return Reason.DUPLICATE

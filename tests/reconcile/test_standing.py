@@ -369,19 +369,6 @@ def test_a_row_of_a_persons_own_list_takes_the_times_that_only_the_list_of_all_t
     assert with_times(dated, listed) == dated
 
 
-def test_our_user_is_whom_the_crm_named() -> None:
-    standing = a_standing(a_base(cursors={OUR_USER + LANE: API}), {})
-    assert (standing.our_user(LANE), standing.our_user(TYPED)) == (API, None)
-
-
-@pytest.mark.parametrize(("title", "ours"), [(None, True), ("Ring", True), ("Visit", False)])
-def test_our_user_is_probably_who_made_what_looks_like_our_copies(title: str | None, ours: bool) -> None:
-    """What is only due with one, and has another title, somebody made for themselves."""
-    copy = a_reading(PLAIN, "x", title="Ring", marker=UNKNOWN)
-    in_lane = a_reading(LANE, "9", title=title, created_by="8")
-    assert a_standing(a_base(), seen_of(copy, in_lane)).probably_us(LANE) == ("8" if ours else None)
-
-
 def test_a_known_task_whose_row_lacks_its_title_has_the_one_that_is_known() -> None:
     """A list's row shows none; without it, it would look like whatever is due with it."""
     row = a_reading(PLAIN, COPY.remote_id, title=None, whole=False)
