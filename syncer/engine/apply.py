@@ -30,7 +30,8 @@ from syncer.reconcile.closures import Effects
 from syncer.reconcile.lane import CompleteTop, CreateTask, Step
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 from syncer.reconcile.obstacles import may_be_untold
-from syncer.reconcile.plan import ORDER, Planned, plan_one_lane
+from syncer.reconcile.plan import plan_one_lane
+from syncer.reconcile.planned import ORDER, Planned
 
 # Every step is tried once, so the loop ends by itself. This is for a mistake of ours in that.
 LANE_STEPS = 50

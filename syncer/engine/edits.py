@@ -21,7 +21,7 @@ from syncer.engine.writes import Requests
 from syncer.reconcile.edits.base import base_of, with_owed, without_typed
 from syncer.reconcile.edits.by_field import Owed
 from syncer.reconcile.edits.travel import can_change, changes_owed, in_words, value_in
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 
 TRIES: Final = 3
 """How often in one run an edit is tried again after somebody changed the copy."""

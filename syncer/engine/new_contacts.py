@@ -28,7 +28,7 @@ from syncer.engine.observe_contacts import find, tell
 from syncer.engine.same_person import contradicted
 from syncer.engine.writes import Requests
 from syncer.reconcile.contact_linking import Ambiguity
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 
 
 class NewContacts:

@@ -32,7 +32,8 @@ from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.guard import Limits, exceeds
 from syncer.reconcile.merge import merge
-from syncer.reconcile.plan import Planned, make_plan
+from syncer.reconcile.plan import make_plan
+from syncer.reconcile.planned import Planned
 
 PERSONS: Final = 20
 """The most persons of one such run, so that it does not delay whole runs."""

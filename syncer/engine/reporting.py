@@ -30,7 +30,7 @@ from syncer.engine.progress import least_seconds
 from syncer.engine.same_person import unconfirmed
 from syncer.engine.second_ledger import is_younger
 from syncer.reconcile.guard import Excess
-from syncer.reconcile.plan import Plan, Planned
+from syncer.reconcile.planned import Plan, Planned
 
 _PLACE: Final = re.compile(r"(?<!syncer retry )\b([a-z][a-z0-9_]*):([0-9A-Za-z_-]+)")
 """A contact's place as it is written in sentences. What stands after ``syncer retry`` is a task's."""

@@ -34,7 +34,8 @@ from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.reconcile.guard import Excess, Limits, exceeds
 from syncer.reconcile.merge import Merged, merge
-from syncer.reconcile.plan import Plan, Planned, make_plan
+from syncer.reconcile.plan import make_plan
+from syncer.reconcile.planned import Plan, Planned
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from syncer.engine.context import RunContext
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find, see_who_has, tell
 from syncer.reconcile.contact_linking import Ambiguity
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 
 
 async def still_one_person(context: RunContext, connection: Connection, contact: str) -> bool:

@@ -22,7 +22,7 @@ from syncer.domain.report import Report, as_instant, as_text
 from syncer.engine.context import RunContext
 from syncer.engine.errors import PlanFileError
 from syncer.reconcile.edits.base import shown
-from syncer.reconcile.plan import Plan, Planned
+from syncer.reconcile.planned import Plan, Planned
 
 FORMAT: Final = 1
 _LONGEST: Final = 256 * 1024 * 1024

@@ -36,7 +36,7 @@ from syncer.engine.context import RunContext
 from syncer.engine.settle import completed, created, failed_again, moved_on, settle
 from syncer.reconcile.closures import Effects, closed_by_create
 from syncer.reconcile.obstacles import fingerprint
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 
 _log = structlog.get_logger("syncer.apply")
 

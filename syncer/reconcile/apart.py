@@ -33,6 +33,8 @@ def still_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, links:
 def _is_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, link: str) -> bool:
     unknown = [row for row in standing.rows_of(link) if row.key not in base.replicas]
     copies = [row for row in unknown if row.marker is not None or standing.us.may_be_a_forerunners(row)]
+    # Nobody waits merely because a namesake exists: an office shares a number. There must be something that may be a
+    # copy of the namesake's task.
     near = _namesakes(base, link, seen) if copies else set[RecordKey]()
     lacking = {system for system, _ in near} - {system for system, _ in base.contacts_of(link)}
     return any(_may_be_of(base, seen, row, near, lacking) for row in copies)
@@ -50,6 +52,8 @@ def _may_be_of(base: Base, seen: Mapping[str, Seen], copy: Reading, near: set[Re
     No list shows a finished origin. It may be in a CRM that is ``lacking``: only namesakes are known there.
     """
     if copy.marker is None:
+        # A copy without a marker does not name its origin's CRM. Only a CRM in which nobody but a namesake is known
+        # could have the origin unseen.
         return bool(lacking)
     system, remote_id = copy.marker.place
     origin = base.replicas.get(copy.marker.place) or (seen[system].readings.get(remote_id) if system in seen else None)

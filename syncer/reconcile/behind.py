@@ -22,6 +22,8 @@ def make_known(work: Merging) -> None:
 
 def is_read(work: Merging, link: str, visits: Mapping[tuple[str, str], datetime]) -> bool:
     """Whether all tasks of this person were read in this run, and late enough after a backup was restored."""
+    # A long run may have read a person when a request from before the old copy could still arrive. So the time of the
+    # read counts, and not that of the merge.
     times = (visits.get(contact, work.inputs.now) for contact in work.standing.contacts_of(link))
     return work.standing.is_read(link) and not any(work.standing.is_too_early(time) for time in times)
 
@@ -32,6 +34,8 @@ def leave(work: Merging, behind: set[str], told: set[str], visits: Mapping[tuple
     in_part = visits.keys() if work.base.restored_at is not None else ()
     for link in behind:
         contacts = set(work.standing.contacts_of(link))
+        # Several runs that read one CRM each must not add up to one that has read all: in between, people finish and
+        # reopen tasks. So the note stays until one run has read everything.
         if link in told or link in work.apart or not contacts.isdisjoint(in_part):
             work.set_behind(link, behind=True)
         work.undecided |= contacts

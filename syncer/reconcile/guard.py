@@ -9,7 +9,7 @@ from typing import Final
 
 from syncer.domain.fields import TaskField
 from syncer.domain.operations import Action
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 
 MANY: Final = 20
 """A CRM with fewer open copies is not checked for a shift: people can edit most of a few in one day."""
@@ -93,6 +93,7 @@ def exceeds(
     counts = Counter(operation.action for operation in operations)
     creates, completions, edits = counts[Action.CREATE], counts[Action.COMPLETE], counts[Action.EDIT]
     shift = _shift(edited or {}, opened or {}, titles or {})
+    # The shift was looked at and allowed with a number. If more copies show it by now, it is asked again.
     if limits.any_shift and shift is not None and shift.edited <= limits.edits:
         shift = None
     allowed = creates <= limits.creates and completions <= limits.completions and edits <= limits.edits
@@ -105,6 +106,8 @@ def _shift(
     found = [
         Shift(titles.get(system, system), field, count, opened.get(system, 0))
         for (system, field), count in edited.items()
+        # An adapter that begins to read a value in another way would otherwise send its mistake to every other CRM at
+        # once.
         if opened.get(system, 0) >= MANY and 2 * count > opened.get(system, 0)
     ]
     return max(found, key=lambda one: one.edited, default=None)

@@ -106,6 +106,7 @@ def plan_lane(lane: Sequence[OpenTask], wishes: Iterable[Wish], *, replace_later
     if first is not None:
         for_slot.remove(first)
         steps.append(CreateTask(first.task, tuple(task.remote_id for task in slot), first.replaces))
+        # What gave way is still to be done, so it is listed as waiting for the slot.
         given_up = [task.task for task in slot if task.task and not task.close and task.task != first.task]
         waits += [(task, Reason.SLOT_TAKEN) for task in given_up]
         # A task that lost the slot waits for it as a whole. Its new due date is not listed a second time.

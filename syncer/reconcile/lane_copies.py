@@ -30,6 +30,8 @@ def lacks_it(row: Reading, other: Group, *, theirs: bool) -> bool:
 
 def has_made_up_due(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether the row has the due date that we would have made up when we copied that task elsewhere."""
+    # All copies of a task are made in one run. So the age of a copy that carries a marker tells when we made up the
+    # due.
     copied = [member.created_at for member in other.readings if member.marker is not None and member.created_at]
     due, later = row.due, policy.default_due
     return due is not None and any(abs(due - made_at - later) <= CLOCKS_DIFFER_BY for made_at in copied)
@@ -53,6 +55,7 @@ def unlikeliness(row: Reading, other: Group, *, finished: bool | None) -> tuple[
     the only closed copy of an open one. ``finished`` is ``None`` if that tells nothing.
     """
     types = {before.raw_type for before in other.closed.get(row.system, ())}
+    # A task keeps its kind for life, so a copy that we make again has the type of the one before.
     another_type = bool(types) and row.raw_type not in types
     another_kind = not any(row.kind.compatible(reading.kind) for reading in other.readings)
     another_state = finished is not None and finished is (row.state is State.OPEN)
@@ -68,6 +71,7 @@ def is_second_copy(row: Reading, other: Group) -> bool:
     The origin itself does not count: a person or an automation created it, not us.
     """
     there = other.open.get(row.system)
+    # The creator of an origin is a person or an automation, and may well create an equal task beside it.
     if there is None or there is other.origin:
         return False
     return other.marked and there.created_by == row.created_by
@@ -100,6 +104,7 @@ def is_before_copies(row: Reading, other: Group) -> bool:
 def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether that task has the row's kind and due date, was created elsewhere before it, and is closed now."""
     members = [member for member in other.readings if member.due is not None and policy.same_due(row, member)]
+    # What people made in the lane first cannot be our copy of a task that came later.
     older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
     elsewhere = not other.open and row.system not in other.closed
     return elsewhere and bool(older) and fits_kind(row, older)

@@ -27,6 +27,7 @@ def is_edited(found: Reading) -> bool:
     """Whether somebody changed the task after we made it and before we found it. Then it counts as theirs."""
     if found.state is not State.OPEN or found.created_at is None or found.updated_at is None:
         return False
+    # A create sets both times at once. A copy that people touched is theirs and must never be replaced.
     return found.updated_at > found.created_at
 
 
@@ -34,6 +35,8 @@ def _without_theirs(base: Base, operation: Operation, rows: list[Reading]) -> li
     """Drop the rows that were created with another title, as long as our user is unknown."""
     if base.cursors.get(OUR_USER + operation.system) is not None:
         return rows
+    # Superfone keeps no title of ours. So a title that is not the task's was typed by a person, who made a task of our
+    # type and due in the same moment.
     title = base.tasks[operation.task].title
     return [row for row in rows if same_title(row.title, title) or is_edited(row)]
 
@@ -49,6 +52,8 @@ def _others(base: Base, operation: Operation, rows: Collection[Reading]) -> set[
         return makers - {us}
     known = {row.key: base.replicas.get(row.key) for row in rows}
     # A held task may be a copy of ours, too, and so may a finished task without a title.
+    # Whoever made only copies here may be us. A finished row that has no title may be a copy of a lost ledger, so its
+    # maker is not known to be a person, either.
     copies = {
         row.key
         for row in rows
@@ -71,5 +76,6 @@ def _fitting(
         and dues.keeps(operation.due, reading.due)
         and reading.created_by not in others
     ]
+    # If the closed one of two were taken for ours, the task would count as done in every CRM.
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
     return next(iter(fitting), None)

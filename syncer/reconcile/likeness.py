@@ -17,6 +17,7 @@ def is_like(policy: Policy, reading: Reading, known: Reading | Task | Replica) -
 
 def unlikeness(policy: Policy, reading: Reading, known: Reading | Task) -> tuple[bool, bool]:
     """Rank tasks that share a marker. The lowest is probably ours: same due date and title, then same title."""
+    # The origin may have been put off since. Then the title alone tells which of two copies is the more likely one.
     return (not is_like(policy, reading, known), not same_title(reading.title, known.title))
 
 

@@ -36,6 +36,8 @@ def named_by(base: Base, marker: Marker) -> Task | None:
     # backup the same may be true of a copy that is stored as open.
     if replica.state is not ReplicaState.OPEN or (replica.made and base.restored_at is not None):
         return None
+    # A place that was reopened has several tasks. The marker names one of them by its number, and the replica may
+    # belong to another one.
     same_place = split_task_id(replica.task)[0] == split_task_id(marker.task)[0]
     return None if same_place else base.tasks.get(replica.task)
 
@@ -45,6 +47,8 @@ def is_history(base: Base, task: Task) -> bool:
 
     A task that we copied, or tried to copy, was open, whatever became of the copies.
     """
+    # An operation shows that the task was open when we tried to copy it. A lost request may still arrive, and what it
+    # makes must be found to be this task's copy.
     if task.state is State.OPEN or base.operations_of(task.id):
         return False
     copies = base.copies_of(task.id)
@@ -64,6 +68,7 @@ def is_by_another(base: Base, reading: Reading) -> bool:
     marker, began = reading.marker, base.ledger_made_at
     if marker is None or began is None or marker.ledger == base.ledger_id:
         return False
+    # The list of one contact shows a second ledger's copy before the list of all tasks does, and may show no time.
     at_the_earliest = reading.created_at or made_at(marker.ledger)
     return at_the_earliest is not None and at_the_earliest > began
 
@@ -82,6 +87,7 @@ def is_copy_of_another(base: Base, policy: Policy, reading: Reading, shown: Repl
     """
     if reading.marker is None or not names_another(base, reading):
         return False
+    # A ledger makes one copy of a task in a CRM. If two rows have its marker, people duplicated one of them.
     if any(row.key != reading.key for row in seen.marked(reading.marker)):
         return False
     unmarked = (row for row in seen.readings_of(reading.contact) if row.marker is None)
@@ -97,6 +103,7 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
     """
     had = base.copies(task.id, reading.system)
     known: tuple[Task | Replica, ...] = (task, *had, *_as_sent(base, reading.system, task))
+    # What we sent may differ from the task as it is now, so a copy that arrived late is compared with both.
     alike = any(is_like(policy, reading, one) for one in known)
     another = names_another(base, reading)
     if reading.state is not State.OPEN:
@@ -104,6 +111,8 @@ def is_pasted(base: Base, policy: Policy, reading: Reading, task: Task) -> bool:
         # there it may look in any way.
         beside = any(copy.state is ReplicaState.OPEN for copy in had)
         return bool(had) and not (alike or beside) if another else bool(had) or not alike
+    # The other ledger writes beside this one, and people may have moved its copy since. If a difference made it a new
+    # task, it would be copied once more each time that our own copy is finished.
     if task.state is State.OPEN and is_by_another(base, reading):
         return False
     if task.state is not State.OPEN:

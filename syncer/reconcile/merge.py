@@ -11,11 +11,11 @@ In this order, so that each step can rely on the one before:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncer.contract.adapter import Capabilities, LanePolicy
+from syncer.contract.adapter import Capabilities
 from syncer.domain.altering import altered
 from syncer.domain.base import Base, Changes
 from syncer.domain.fields import TaskField
@@ -25,15 +25,14 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.apart import apart
 from syncer.reconcile.behind import is_read, leave, make_known
-from syncer.reconcile.closures import Cause, Effects, maybe_superseded, superseded_by
+from syncer.reconcile.closed_unseen import look_at_closed
+from syncer.reconcile.closures import Cause, Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import (
     is_second_after_all,
     look_at_unknown,
-    second_copy_of,
-    twin_of,
 )
 
 MISSES_UNTIL_GONE = 2
@@ -93,7 +92,7 @@ def merge(
     for system in work.systems:
         for reading in seen[system].readings.values():
             work.note_ledger(reading)
-    known.closed_unseen()
+    look_at_closed(work)
     look_at_unknown(work, behind - read)
     return Merged(
         work.base,
@@ -108,7 +107,7 @@ def merge(
 
 
 class _Known:
-    """Steps 1 and 3: known replicas, and tasks that were closed before we first saw them."""
+    """Step 1: known replicas."""
 
     def __init__(self, work: Merging, leave: Collection[str], rebuilt: Collection[str]) -> None:
         self._work = work
@@ -119,8 +118,6 @@ class _Known:
         # Lanes come last. If a task is known to be done elsewhere, its closure in a lane by a write of ours is no
         # incident.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
-
-    # 1 ---------------------------------------------------------------------------------------------
 
     def look(self) -> None:
         replicas = self._work.base.replicas
@@ -320,61 +317,6 @@ class _Known:
             crm = self._work.inputs.policy.crm(replica.system)
             detail = f"its copy in {crm} was deleted, so its other copies are completed"
             self._work.event("cancelled", "them", detail, task.id, replica)
-
-    # 3 ---------------------------------------------------------------------------------------------
-
-    def closed_unseen(self) -> None:
-        for system in self._systems:
-            lane_policy, seen = self._work.lane_policy(system), self._seen[system]
-            if lane_policy is None:
-                continue
-            effects = self._work.effects(system)
-            for contact, lane in sorted(seen.lanes.items()):
-                if self._work.is_doubtful(system, contact):
-                    continue
-                for reading in in_order(row for row in lane if row.remote_id in effects.history):
-                    if reading.key not in self._work.base.replicas:
-                        self._closed_by_others(reading, lane, lane_policy)
-                by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
-                ours = effects.closed | effects.hit
-                by_us = [row for row in lane if row.remote_id in ours and row.state is not State.OPEN]
-                for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):
-                    if reading.key not in self._work.base.replicas:
-                        self._closed_before_seen(reading)
-
-    def _closed_by_others(self, reading: Reading, lane: Iterable[Reading], lane_policy: LanePolicy) -> None:
-        """Store a task that was closed before our write, so that a copy that is found later is known as a copy.
-
-        If a newer task of theirs or another ledger closed it, it is superseded and not done.
-        """
-        if self._work.contact_of(reading) is None:
-            return
-        theirs = (row for row in lane if not self._work.made(row))
-        replaced = any(superseded_by(reading, row, lane_policy.supersede_window) for row in theirs)
-        not_done = replaced and not lane_policy.superseded_is_done
-        not_done = not_done or self._work.cause(reading) is Cause.ANOTHER_LEDGER
-        superseded = not_done and reading.state is State.DONE
-        task = self._work.begin(reading)
-        self._work.put_task(replace(task, state=reading.state))
-        state = ReplicaState.SUPERSEDED if superseded else CLOSED_AS[reading.state]
-        self._work.put_replica(replace(replica_of(reading, task.id), state=state))
-        self._work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
-
-    def _closed_before_seen(self, reading: Reading) -> None:
-        if self._work.cause(reading) not in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}:
-            return
-        if self._work.contact_of(reading) is None:
-            return
-        copied = second_copy_of(self._work, reading)
-        # If our user made it before this ledger was restored, or for another ledger, it is a copy. Its origin may be
-        # in another CRM, so it is not put back.
-        anothers = self._work.standing.may_lack_writes and self._work.standing.us.made_unmarked(reading)
-        held = Reason.UNMATCHED if anothers else ""
-        task = copied or twin_of(self._work, reading) or self._work.begin(reading, held=held)
-        made = copied is not None
-        self._work.put_replica(replace(replica_of(reading, task.id, made=made), state=ReplicaState.SUPERSEDED))
-        if not made:
-            self._work.race(task, reading, put_back=task.held != Reason.UNMATCHED)
 
 
 def _title_of(replica: Replica, reading: Reading) -> str | None:

@@ -7,12 +7,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
-from typing import Final
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.base import Base
 from syncer.domain.fields import Change
-from syncer.domain.model import Kind, Replica, ReplicaState, State, Task
+from syncer.domain.model import Replica, ReplicaState, State, Task
 from syncer.domain.operations import Action
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
@@ -21,47 +20,7 @@ from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.edits.travel import can_change, changes_owed, in_words
 from syncer.reconcile.lane import CompleteTop, CreateTask, LanePlan, OpenTask, Wish, plan_lane
 from syncer.reconcile.obstacles import Obstacle, Obstacles, PlanInputs
-
-ORDER: Final = (Action.COMPLETE, Action.EDIT, Action.CREATE)
-"""The order in which operations are sent. A completion must not wait for the hundreds of creates of a first sync."""
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """One planned operation. ``contact`` is the contact's id in that system, ``None`` if it is to be created first.
-
-    If ``lane`` is true, the contact's lane is read and planned again just before. ``changes`` are the changes of an
-    edit; in a lane, an edit creates the task again and replaces ``remote_id``.
-    """
-
-    task: str
-    system: str
-    action: Action
-    kind: Kind
-    contact: str | None
-    due: datetime
-    reason: str
-    remote_id: str | None = None
-    lane: bool = False
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def order(self) -> tuple[int, datetime, str, str]:
-        """Completions, edits, creates, each by due date."""
-        return (ORDER.index(self.action), self.due, self.task, self.system)
-
-    @property
-    def slot(self) -> tuple[str, str, Action]:
-        return (self.task, self.system, self.action)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The operations in the order in which they are sent, and what is not done, each with its reason."""
-
-    operations: tuple[Planned, ...]
-    waiting: tuple[Item, ...]
-    attention: tuple[Item, ...]
+from syncer.reconcile.planned import Plan, Planned
 
 
 @dataclass(slots=True)

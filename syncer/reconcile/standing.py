@@ -60,6 +60,7 @@ class Standing:
         The open task has no copy in the lane, and a lost ledger may have made the finished one. So nothing is created
         before all tasks of the person were read.
         """
+        # In a CRM with markers, a finished copy names its task itself. In a lane only its look can tell.
         rows = [row for row in self.rows_of(person) if row.system in self._in_lanes and row.state is State.DONE]
         unknown = [row for row in rows if row.key not in self._base.replicas]
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
@@ -84,6 +85,7 @@ class Standing:
     def behind(self, person: str | None = None) -> set[str]:
         """Return the persons for whom nothing may be created yet: after a restored backup, everybody not read since."""
         behind = self.told(person) | self._waiting(person)
+        # An old copy of the ledger cannot know for whom something was written since, so it counts nobody as known.
         if self._base.restored_at is None:
             return behind
         linked = self._contacts if person is None else [link for link in (person,) if link in self._contacts]
@@ -104,6 +106,7 @@ class Standing:
             return set()
         unknown = [row for row in self.rows_of(person) if row.key not in self._base.replicas]
         open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
+        # A row's own CRM is no reason to wait: a copy of the row would be in another one.
         undated = {self._link(row) for row in open_now if row.due is None}
         looks = DueTogether(self._policy)
         for row in (row for row in unknown if row.system not in self._in_lanes):
@@ -116,6 +119,8 @@ class Standing:
 
         By its look it may be if one elsewhere is like it, and one of the two is open and the other is closed.
         """
+        # Two open rows that are alike become twins at first sight, marker or not. If one of the two is closed, the open
+        # one would be taken for a new task, and copied although it was done.
         if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
             return True
         return row.state is State.OPEN and self.us.may_be(row.system, row.created_by)
@@ -137,6 +142,8 @@ class Standing:
             for reading in self.rows_of(person)
             if reading.state is State.OPEN and reading.key not in self._base.replicas and (link := self._link(reading))
         }
+        # A copy may be finished by now, and lists show open tasks only. So an open row is not believed to be new before
+        # the closed tasks were read, too.
         never_read = {link for link in with_news if self.is_never_read(link)}
         unexplained = [row for row in self.rows_of(person) if self.is_unexplained(row)]
         return never_read | {link for row in unexplained if (link := self._link(row))}
@@ -156,6 +163,7 @@ class Standing:
         After a backup was restored everybody is behind, but only persons with an open task need to be read now. The
         same holds for persons whose tasks in a CRM were never read: a lost ledger's copy there may be finished.
         """
+        # Everything of everybody would take hours with Reply's limit of requests, and most people have nothing open.
         busy = {task.contact for task in self._base.tasks.values()}
         busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
         return sorted(((self.behind() | self._unvisited()) & busy) | self.new())
@@ -206,6 +214,8 @@ class Standing:
             rows = self._read_in_full(system, seen).get(contact, ())
             whole = (with_times(row, seen.readings.get(row.remote_id)) for row in rows)
             # People may give a task to another contact of the person meanwhile, so both may show it.
+            # Times and titles are completed here because they decide about copies that carry no marker. Without a
+            # title, a row would look like whatever is due with it.
             found.setdefault(system, {}).update((row.remote_id, self._with_title(row)) for row in whole)
         return {system: list(rows.values()) for system, rows in found.items()}
 
@@ -276,13 +286,18 @@ class Standing:
     def _tells(self, reading: Reading) -> bool:
         """Whether this reading shows that something was written that the ledger does not know."""
         base, marker = self._base, reading.marker
+        # What the ledger knows is explained, even if people pasted another marker into it.
         if marker is None or reading.key in base.replicas:
             return False
         task = named_by(base, marker)
         if task is None:
+            # An open one may hide further copies that are closed. A closed one must not hold up its person for good:
+            # its marker may name another person's task, and then the rebuild never uses it.
             return reading.state is State.OPEN or self._is_news(reading, marker.place)
         if reading.state is State.OPEN:
             return self._has_company(reading, task)
+        # A closed copy that the ledger did not know may mean that its task was done. Only the rebuild may conclude
+        # that, because it sees all copies of the task.
         return task.state is State.OPEN and not is_pasted(base, self._policy, reading, task)
 
     def _is_news(self, finished: Reading, place: tuple[str, str]) -> bool:
@@ -306,6 +321,8 @@ class Standing:
             return self._base.tasks[replica.task].contact == person
         seen = self._seen.get(place[0])
         there = seen.readings.get(place[1]) if seen is not None else None
+        # No list shows an origin that is finished. If the marker were not believed then, its copy would become a new
+        # task.
         return there is None or self._link(there) == person
 
     def _has_company(self, reading: Reading, task: Task) -> bool:

@@ -31,15 +31,18 @@ def twins_among(work: Merging, readings: list[Reading]) -> dict[str, str]:
             if may_be_twins(work, reading, task):
                 of_reading[reading.remote_id].append(task.id)
                 of_task[task.id].append(reading.remote_id)
+    # Of two candidates neither is taken: the wrong one would be closed with a task that it has nothing to do with.
     return {remote_id: tasks[0] for remote_id, tasks in of_reading.items() if len(tasks) == len(of_task[tasks[0]]) == 1}
 
 
 def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
     """Whether the reading and the task look like one task, and the task has no replica in this CRM."""
     policy = work.inputs.policy
+    # A held task may be a copy of another one itself, so nothing is joined to it.
     if policy.twin_window <= timedelta(0) or task.held or not work.has_room(task.id, reading.system):
         return False
     near = reading.due is not None and abs(reading.due - task.due) <= policy.twin_window
+    # A CRM that keeps days cannot show two dues within a minute of each other.
     near = near or policy.same_due(reading, task)
     alike = near and reading.kind.compatible(task.kind) and same_title(reading.title, task.title)
     return alike and not _was_beside(work, reading, task)
@@ -48,6 +51,8 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
 def _was_beside(work: Merging, reading: Reading, task: Task) -> bool:
     """Whether this CRM had an open copy of the task when the reading was created: then people made two equal tasks."""
     seen, lane_policy = work.inputs.seen[reading.system], work.lane_policy(reading.system)
+    # A copy that a race closed left its task open and without a copy here. An equal task that people made beside that
+    # copy must not take its place.
     closed = [seen.readings.get(copy.remote_id) for copy in work.base.copies(task.id, reading.system)]
     return any(
         row is not None

@@ -18,6 +18,7 @@ def join_twins_of_another(work: Merging, groups: dict[str, Group]) -> None:
     pairs = [(one, other) for one in groups.values() for other in groups.values()]
     pairs = [(one, other) for one, other in pairs if _is_twin(work, one, other)]
     for one, other in pairs:
+        # As at first sight: two candidates are none.
         if sum(one is pair[0] or other is pair[1] for pair in pairs) > 1:
             continue
         del groups[one.task]

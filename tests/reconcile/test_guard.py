@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from syncer.domain.model import Kind
 from syncer.domain.operations import Action
 from syncer.reconcile.guard import Limits, exceeds
-from syncer.reconcile.plan import Planned
+from syncer.reconcile.planned import Planned
 from tests.support.strategies import PLAIN, at
 
 

@@ -17,7 +17,7 @@ from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import ConnectionState, Seen, Untold
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.obstacles import FAILURES_UNTIL_ATTENTION, fingerprint
-from syncer.reconcile.plan import Plan
+from syncer.reconcile.planned import Plan
 from tests.support.clock import START
 from tests.support.planning import DONE, EVERYWHERE, IN_TYPED, ONLY_THERE, TASK, done, plan, read_lane, reasons
 from tests.support.strategies import (

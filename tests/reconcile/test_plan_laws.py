@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.operations import Action
 from syncer.domain.snapshot import ConnectionState
-from syncer.reconcile.plan import Plan, make_plan
+from syncer.reconcile.plan import make_plan
+from syncer.reconcile.planned import Plan
 from tests.support.clock import START
 from tests.support.strategies import LANE, SYSTEMS, RandomWorld, worlds
 

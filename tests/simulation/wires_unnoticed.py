@@ -116,9 +116,9 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "what was closed before our create stays open in the ledger",
-        "syncer.reconcile.merge",
-        "        self._work.put_replica(replace(replica_of(reading, task.id), state=state))\n",
-        "        pass\n",
+        "syncer.reconcile.closed_unseen",
+        "    work.put_replica(replace(replica_of(reading, task.id), state=state))\n",
+        "    pass\n",
         "tests/reconcile/test_merge.py::test_what_was_closed_before_our_create_is_remembered_as_closed_by_others",
     ),
     Wire(

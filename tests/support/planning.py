@@ -9,7 +9,8 @@ from syncer.domain.base import Base
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.plan import Plan, make_plan
+from syncer.reconcile.plan import make_plan
+from syncer.reconcile.planned import Plan
 from tests.support.clock import START
 from tests.support.strategies import (
     CAPABILITIES,
