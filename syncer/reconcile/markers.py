@@ -79,16 +79,21 @@ def is_held_as_second(base: Base, row: Reading) -> bool:
     return known is not None and base.tasks[known.task].held == Reason.DUPLICATE
 
 
+def is_alone(seen: Seen, reading: Reading) -> bool:
+    """Whether no other row of its CRM carries the marker of this one.
+
+    A ledger makes one copy of a task in a CRM. If two rows have its marker, people duplicated one of them.
+    """
+    return reading.marker is None or all(row.key == reading.key for row in seen.marked(reading.marker))
+
+
 def is_copy_of_another(base: Base, policy: Policy, reading: Reading, shown: Replica, seen: Seen) -> bool:
     """Whether another ledger made this copy beside the shown one. Of the two, people may have changed one since.
 
     It is not, if people may have copied its marker from another row of the CRM: one that has this marker, or one of the
     contact that is held as that ledger's copy already and was not read in full again.
     """
-    if reading.marker is None or not names_another(base, reading):
-        return False
-    # A ledger makes one copy of a task in a CRM. If two rows have its marker, people duplicated one of them.
-    if any(row.key != reading.key for row in seen.marked(reading.marker)):
+    if not names_another(base, reading) or not is_alone(seen, reading):
         return False
     unmarked = (row for row in seen.readings_of(reading.contact) if row.marker is None)
     return not any(is_held_as_second(base, row) and is_like(policy, row, shown) for row in unmarked)

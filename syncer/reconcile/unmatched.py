@@ -15,7 +15,15 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
 from syncer.reconcile.edits.travel import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_copy_of_another, is_pasted, may_be_unknown, named_by
+from syncer.reconcile.markers import (
+    CLOCKS_DIFFER_BY,
+    is_alone,
+    is_by_another,
+    is_copy_of_another,
+    is_pasted,
+    may_be_unknown,
+    named_by,
+)
 from syncer.reconcile.merging import Merging, in_order, replica_of
 from syncer.reconcile.twins import may_be_twins, twins_among
 
@@ -238,14 +246,19 @@ class _FirstSight:
         return True
 
     def _hold_if_we_may_have_made_it(self, reading: Reading, task: Task) -> bool:
-        """Hold the reading if it may be the only copy there of a finished task. Returns whether it is held.
+        """Hold the reading if it may be a copy of a finished task that the ledger does not know. Returns whether it is held.
 
         We made it, and nobody could read it when the task was finished, or changed; or people copied a text with its
         marker. Nothing tells which.
         """
-        work = self._work
-        only = task.state is not State.OPEN and not work.base.copies(task.id, reading.system)
-        held = only and may_be_unknown(work.base, reading, task)
+        work, base = self._work, self._work.base
+        if task.state is State.OPEN:
+            return False
+        if base.copies(task.id, reading.system):
+            # Two ledgers that write at the same time may each have made one. A copied text is in two tasks.
+            held = is_by_another(base, reading) and is_alone(work.inputs.seen[reading.system], reading)
+        else:
+            held = may_be_unknown(base, reading, task)
         if held:
             work.begin(reading, held=Reason.DONE_OR_REOPENED)
         return held

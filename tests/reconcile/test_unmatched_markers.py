@@ -155,6 +155,24 @@ def test_what_another_ledger_may_have_made_of_a_task_that_is_done_is_held(
     assert found.base.tasks[task.id] == task
 
 
+@pytest.mark.parametrize(("others", "held"), [([], Reason.DONE_OR_REOPENED), (["y"], "")], ids=["alone", "copied"])
+def test_a_second_copy_that_a_younger_ledger_made_beside_ours_is_held_once_the_task_is_done(
+    others: list[str], held: str
+) -> None:
+    """Both made one at the same time. People finished ours, and moved the other one before it was read."""
+    task = replace(TASK, title="Ring at noon", state=State.DONE)
+    closed = [a_replica(task, system, title=task.title, state=ReplicaState.DONE) for system in SYSTEMS]
+    base = a_base(task, replicas=closed)
+    base.ledger_made_at = at(days=-2)
+    rows = [
+        a_reading(PLAIN, one, marker=marker_of(task, OTHER_LEDGER), title="Ring", due=at(days=9), created_at=at())
+        for one in ("x", *others)
+    ]
+    found = merged(base, read_in_full(*rows))
+    assert found.base.tasks[NEW].held == held
+    assert found.base.tasks[task.id] == task
+
+
 @pytest.mark.parametrize(
     ("changes", "copy_of", "held"),
     [({}, ID, ""), ({"title": "Ring", "due": at(days=9)}, NEW, Reason.DONE_OR_REOPENED)],
