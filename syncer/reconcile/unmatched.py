@@ -246,7 +246,7 @@ class _FirstSight:
         return True
 
     def _hold_if_we_may_have_made_it(self, reading: Reading, task: Task) -> bool:
-        """Hold the reading if it may be a copy of a finished task that the ledger does not know. Returns whether it is held.
+        """Hold the reading if it may be an unknown copy of a finished task. Returns whether it is held.
 
         We made it, and nobody could read it when the task was finished, or changed; or people copied a text with its
         marker. Nothing tells which.
