@@ -384,7 +384,8 @@ class Facts(Memory):
         if copy in self.changed_at and self.changed_at[copy] >= seen_until:
             return
         added_at = self.added_at.get((copy[0], task.contact))
-        if added_at is not None and seen_until < added_at + LEAD_RECHECK:
+        too_soon = added_at is not None and seen_until < added_at + LEAD_RECHECK
+        if too_soon or (copy[0] == "superfone" and self.is_never_found(self.persons[copy[0], task.contact])):
             return
         if copy in self.ailing or (copy[0], task.contact) in self.ailing:
             return
