@@ -81,8 +81,15 @@ def l2_doubles_are_told(facts: Facts, attention: Listed, waits: set[Copy]) -> No
 
 
 def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
-    """Return the reasons that report duplicates. If two ledgers also made the contact twice, each has a copy."""
-    return {"duplicate", *(["ambiguous_contact"] if story.person in facts.unsure else [])} if story.extra else set()
+    """Return the reasons that report duplicates.
+
+    If two ledgers also made the contact twice, each has a copy. If each made up a due for a task without one, their
+    copies in Superfone differ.
+    """
+    if not story.extra:
+        return set()
+    unsure, undated = story.person in facts.unsure, story.undated is not None
+    return {"duplicate", *(["ambiguous_contact"] if unsure else []), *(["unmatched"] if undated else [])}
 
 
 def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
