@@ -61,6 +61,7 @@ class Grouping:
         self._policy = work.inputs.policy
         self._link = link
         rows_read = work.standing.readings_of(link)
+        # All rows count, also those that do not fit: a marker that was read names a place whatever else its row lacks.
         self._named = {row.marker.place for rows in rows_read.values() for row in rows if row.marker is not None}
         self.readings = {system: [row for row in rows if self._fits(row)] for system, rows in rows_read.items()}
         self._at = {row.place: row for rows in self.readings.values() for row in rows}
@@ -83,6 +84,8 @@ class Grouping:
         markers = {row.key: row.marker for row in rows_read if row.marker and self._is_ours(row, row.marker)}
         named: dict[tuple[str, str], set[str]] = defaultdict(set)
         for marker in markers.values():
+            # A task that the ledger knows has its place already. A place is learned only from a marker of an unknown
+            # one.
             if named_by(base, marker) is None:
                 named[marker.place].add(marker.task)
         for rows in self.readings.values():
@@ -91,6 +94,7 @@ class Grouping:
                 members[self._task_of(row, markers.get(row.key), named)].append(row)
             for task, found in members.items():
                 self._put(task, found)
+        # An unclear task is judged only now, because the rows of another CRM may have given it a reading.
         self._leave_unclear()
         for key, marker in markers.items():
             named_task = named_by(base, marker)
@@ -129,11 +133,15 @@ class Grouping:
         known = base.replicas.get(row.key)
         if row.key in named:
             # The row is an origin. Each reopening begins a new task there, so it is the latest one that is known.
+            # An earlier task of the place was finished before it was reopened.
             latest = max(named[row.key], key=lambda task: split_task_id(task)[1])
             at_place = known is not None and split_task_id(known.task)[0] == row.place
             if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
                 return latest
+        # A row of somebody else, which an answer named as ours, is taken away from our task once it is closed: it must
+        # not finish it.
         if known is not None and not (row.state is not State.OPEN and self._work.is_mistaken(known, row)):
+            # What was closed and is open again was reopened, and is the next task of its place.
             closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
             return self._work.fresh_id(row) if closed and row.state is State.OPEN else known.task
         if marker is not None:
@@ -182,6 +190,7 @@ class Grouping:
 
         People copied the text of one into the other, so the older one is the copy, if both times are known.
         """
+        # Equal rows may be exchanged without harm. Of two that differ, the wrong one would be closed with the task.
         differ = any(not is_like(self._policy, row, likeliest[0]) for row in likeliest[1:])
         return differ and any(row.created_at is None for row in likeliest)
 

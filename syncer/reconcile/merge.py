@@ -29,6 +29,7 @@ from syncer.reconcile.closed_unseen import look_at_closed
 from syncer.reconcile.closures import Cause, Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
+from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.unmatched import (
     is_second_after_all,
@@ -76,22 +77,24 @@ def merge(
     """
     work = Merging(base, Inputs(seen, capabilities, policy, now, run, new_id, effects or {}))
     make_known(work)
+    # These are asked before anything is merged. Afterwards the base knows the copies that tell of a write, and they
+    # would tell nothing.
     told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
     unread = {link for link in new if work.standing.is_never_read(link)}
     work.apart = apart(work.base, seen, work.standing, behind | unread)
+    # To read such a person in full would not help: it is unclear whose tasks the copies are. They wait until people
+    # have corrected the contacts.
     behind |= work.apart
     read = {link for link in behind | new if is_read(work, link, visits or {})} - work.apart
     known = _Known(work, behind - read, behind & read)
+    # A rebuild relies on what the ledger knows of the person, so known copies come first. First sight comes last: what
+    # the rebuild has joined to a task must not become a new one.
     known.look()
     for link in sorted(read):
         rebuild(work, link)
         work.set_behind(link, behind=False)
     leave(work, behind - read, told, visits or {})
-    if work.standing.has_forerunner:
-        work.note_forerunner()
-    for system in work.systems:
-        for reading in seen[system].readings.values():
-            work.note_ledger(reading)
+    note_ledgers(work)
     look_at_closed(work)
     look_at_unknown(work, behind - read)
     return Merged(
@@ -147,6 +150,7 @@ class _Known:
             take(self._work, task, read)
         # Reopened rows come last: whether a row is the same task or a new one depends on whether its task is done.
         for replica, reading in reopened:
+            # A search that lags may still show a copy as open after it was closed. Only its own read counts.
             if reading.whole:
                 self._open_again(replica, reading)
 
@@ -155,6 +159,7 @@ class _Known:
         person = self._work.base.tasks[replica.task].contact
         both_open = reading is not None and reading.state is State.OPEN and replica.state is ReplicaState.OPEN
         # For its persons the rebuild judges what was closed or reopened, because it knows all rows of the task.
+        # An old copy of the ledger does not know its own later completions, so a closure may be ours.
         untold = person in self._leave or (person in self._rebuilt and reading is not None and not both_open)
         if untold and not self._is_closed_by_us(replica, reading):
             return True
@@ -174,6 +179,7 @@ class _Known:
         if reading is None or reading.state is State.OPEN:
             return False
         instead = self._work.open_replica(replica.task, replica.system)
+        # The copy that replaces it is stored already, and the ledger refuses two open copies of a task in one CRM.
         was_replaced = instead is not None and instead.key != replica.key
         return was_replaced or reading.remote_id in self._work.effects(replica.system).closed
 
@@ -194,6 +200,8 @@ class _Known:
         followed = follow(work, now, reading)
         work.put_replica(followed)
         bases = [(one.due, one.title, one.body, one.assignee) for one in (replica, followed)]
+        # A copy that is owed a value counts as read even if it did not change: what people type there from now on is
+        # newer.
         if replica.owed or bases[0] != bases[1]:
             self._read[replica.task].append(Read(replica, reading))
 
@@ -211,6 +219,8 @@ class _Known:
             )
         )
         task = self._work.base.tasks[replica.task]
+        # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
+        # origin: it cannot carry everything that the task has.
         if replica.system == task.origin and not replica.made and task.state is State.OPEN:
             self._work.follow_origin(task, reading, title)
             if is_second_after_all(self._work, reading, self._work.base.tasks[task.id]):
@@ -236,6 +246,7 @@ class _Known:
 
     def _closed(self, replica: Replica, reading: Reading) -> None:
         task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
+        # The answer to our create named this task, and it is somebody else's. Its closing says nothing of our task.
         if self._work.is_mistaken(replica, reading):
             if replica.state is ReplicaState.GONE:
                 return
@@ -291,6 +302,7 @@ class _Known:
             # A copy of ours waits for the slot again. A task of theirs is missing where people look for it, so it is
             # put back before all others.
             theirs = not _still_ours(self._work.inputs.policy, replica, reading)
+            # What a completion hit is always reported, also a copy of ours: the request was meant for another task.
             if by_us and (theirs or cause is Cause.OUR_COMPLETION):
                 work.race(task, reading, put_back=theirs)
 
@@ -326,6 +338,7 @@ def _title_of(replica: Replica, reading: Reading) -> str | None:
 def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
     """Whether we created it and nobody has changed it since."""
     as_read = (reading.raw_type, _title_of(replica, reading))
+    # A copy counts as theirs from the first change on, and for good: a lane replaces only what is ours.
     if not replica.ours or as_read != (replica.raw_type, replica.title) or not policy.same_due(reading, replica):
         return False
     # A row of a list may not tell the assignee, and a replica whose assignee was never read has none.

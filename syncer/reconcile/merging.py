@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import datetime
 
 from syncer.contract.adapter import Capabilities, LanePolicy
 from syncer.domain.altering import altered
 from syncer.domain.base import Base, Changes
-from syncer.domain.cursors import APART, BEHIND, COMPANY, FORERUNNER
+from syncer.domain.cursors import APART, BEHIND, COMPANY
 from syncer.domain.events import Event
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
@@ -23,11 +22,9 @@ from syncer.domain.task_ids import next_task_id, split_task_id
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import NONE, Cause, Effects, explain
 from syncer.reconcile.edits.travel import Overwritten, follow
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, named_by
+from syncer.reconcile.markers import named_by
 from syncer.reconcile.standing import Standing
 
-FORMER_SINCE = timedelta(hours=1)
-"""How long after a ledger's file was copied a marker with its former id shows that the other file is used, too."""
 LOOP_AFTER = 3
 """How many equal tasks may be first seen within a day: people do make three. One more is taken for a loop."""
 
@@ -71,6 +68,7 @@ class Merging:
         for replica in base.replicas.values():
             if replica.state is ReplicaState.OPEN:
                 self._open_in[replica.task, replica.system] = replica.remote_id
+        # These are asked for each row of a merge. Without the sets, each question would walk over all operations.
         unsettled = [operation for operation in base.operations.values() if operation.is_unsettled]
         completions = [operation for operation in unsettled if operation.action is Action.COMPLETE]
         self._completing = {(operation.system, operation.remote_id or "") for operation in completions}
@@ -89,6 +87,7 @@ class Merging:
         The answer to a create may have named a task that does not exist. The real copy then carries the marker.
         """
         remote_id = self._open_in.get((task, system))
+        # It counts as missing at once here. After the usual two runs, the real copy would have become a duplicate.
         if remote_id is None or remote_id in self.inputs.seen[system].missing:
             return None
         return self.base.replicas[system, remote_id]
@@ -144,6 +143,7 @@ class Merging:
         """Return what closed this task."""
         lane_policy = self.lane_policy(closed.system)
         lane = self.inputs.seen[closed.system].lanes.get(closed.contact or "", ())
+        # A ledger that has made nothing there does not know its user. The probable one is enough to leave a task alone.
         us = self.standing.us.probable(closed.system)
         cause = explain(
             closed,
@@ -177,6 +177,7 @@ class Merging:
         known = self.base.replicas.get(reading.key)
         if known is not None and split_task_id(known.task)[0] == task:
             task = next_task_id(known.task)
+        # This ledger may have learned of later tasks of the place from the markers of another one.
         while task in self.base.tasks:
             task = next_task_id(task)
         return task
@@ -198,6 +199,7 @@ class Merging:
             held=held,
             first_seen=inputs.now,
         )
+        # A task that people reopen has the same values each time, though no automation has copied it.
         task = task if again else self._unless_loop(task)
         self.put_task(task)
         self.put_replica(follow(self, replica_of(reading, task.id), reading))
@@ -250,6 +252,7 @@ class Merging:
         # they are.
         if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
             return task.contact
+        # Somebody moved the task to another contact by hand. It stays the same task, and its copies are where they are.
         if any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
             return task.contact
         return self.contact_of(reading) or task.contact
@@ -258,6 +261,7 @@ class Merging:
         """Note that a write of ours closed the wrong task. The task stays open elsewhere, and is put back if asked."""
         crm = self.inputs.policy.crm(reading.system)
         detail = f"{crm} {reading.raw_type or 'task'} {reading.remote_id} was closed by a write of ours"
+        # A copy of ours is not put back: it waits for the slot again, like any other.
         if put_back:
             self.put_task(replace(task, put_back=True))
         self.event("incident", "us", detail, task.id, reading)
@@ -274,6 +278,7 @@ class Merging:
     def is_back(self, task_id: str, system: str) -> None:
         """Note that a task to be put back is open there again, whoever created it."""
         task = self.base.tasks[task_id]
+        # It comes back where our write closed it: a copy in another CRM changes nothing in the lane.
         if task.put_back and self.lane_policy(system) is not None:
             self.put_task(replace(task, put_back=False))
 
@@ -292,13 +297,10 @@ class Merging:
 
     def set_behind(self, link: str, *, behind: bool) -> None:
         """Store whether something was written for this person that the ledger does not know."""
-        self._note(BEHIND + link, (APART if link in self.apart else "1") if behind else "")
+        self.note(BEHIND + link, (APART if link in self.apart else "1") if behind else "")
 
-    def note_forerunner(self) -> None:
-        """Store that another ledger wrote here, because a later run may not read its markers again."""
-        self._note(FORERUNNER, "1")
-
-    def _note(self, cursor: str, value: str) -> None:
+    def note(self, cursor: str, value: str) -> None:
+        """Store a small value with a name. An empty one deletes it."""
         if self.base.cursors.get(cursor, "") != value:
             self.base.cursors[cursor] = self.changes.cursors[cursor] = value
 
@@ -306,28 +308,6 @@ class Merging:
     def may_have_company(self) -> bool:
         """Whether another ledger may write beside this one."""
         return bool(self.base.cursors.get(COMPANY))
-
-    def note_ledger(self, reading: Reading) -> None:
-        """Note another ledger that writes beside this one: its marker is in a task that is newer than this ledger.
-
-        People copy tasks with their markers, so a marker counts only if one task in this CRM has it.
-        """
-        marker, made_at, created_at = reading.marker, self.base.ledger_made_at, reading.created_at
-        if not is_by_another(self.base, reading) or marker is None or made_at is None or created_at is None:
-            return
-        self._note(COMPANY, "1")
-        former = marker.ledger in self.base.former_ids
-        if created_at <= made_at + (FORMER_SINCE if former else CLOCKS_DIFFER_BY):
-            return
-        known = [copy for copy in self.base.copies(marker.task, reading.system) if copy.remote_id != reading.remote_id]
-        if self._marked[reading.system, marker.task] <= 1 and not known:
-            self.other_ledgers.add(marker.ledger)
-
-    @cached_property
-    def _marked(self) -> Counter[tuple[str, str]]:
-        """By system and task id: how many readings carry the marker."""
-        rows = [row for seen in self.inputs.seen.values() for row in seen.readings.values()]
-        return Counter((row.system, row.marker.task) for row in rows if row.marker is not None)
 
     def put_task(self, task: Task) -> None:
         self.base.tasks[task.id] = self.changes.tasks[task.id] = task

@@ -35,6 +35,8 @@ def look_at_unknown(work: Merging, leave: Collection[str]) -> None:
 
 def twin_of(work: Merging, reading: Reading) -> Task | None:
     """Return the only open task that this one is a twin of. This one was closed when first seen."""
+    # While its lane was in doubt, its twin elsewhere was taken for a new task. A task that is to be put back is another
+    # one: of two that our writes closed, each comes back.
     open_tasks = [task for task in open_tasks_of(work, reading) if not task.put_back]
     twins = [task for task in open_tasks if may_be_twins(work, reading, task)]
     return twins[0] if len(twins) == 1 else None
@@ -69,6 +71,7 @@ def is_second_after_all(work: Merging, reading: Reading, task: Task) -> bool:
 
 def unfit(work: Merging, reading: Reading) -> Reason | None:
     """Return why an unknown open task cannot be stored yet, or ``None``."""
+    # Scheduled tasks of Reply run by themselves. Nobody has to do them.
     if not reading.mirrored:
         return Reason.SCHEDULED
     if reading.contact is None:
@@ -86,6 +89,8 @@ def _may_be_in_doubt(work: Merging, reading: Reading) -> bool:
     seen = work.inputs.seen[reading.system]
     dues = work.inputs.policy.dues_of(reading.system)
     untold = seen.dues_untold(reading.contact, work.base.replicas)
+    # The create may have made what cannot be read, for as long as that is so. What can be read must not wait for it
+    # (L11).
     given_up = reading.contact not in seen.unread and any(dues.same(due, reading.due) for due in untold)
     return not (given_up or reading.marker) and any(
         doubt.action is Action.CREATE and dues.same(doubt.due, reading.due)
@@ -121,6 +126,7 @@ class _FirstSight:
         """Join readings of one CRM as twins, or begin their tasks, which are candidates for the next CRM."""
         twins = twins_among(self._work, readings)
         for reading in readings:
+            # Twins are found for all rows before any task begins, so that the order of the rows decides nothing.
             twin = twins.get(reading.remote_id)
             if twin is None:
                 self._begin(reading)
@@ -135,6 +141,7 @@ class _FirstSight:
         """
         work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
+        # Without another ledger, a task of our user is a person's who works with our key, and waits for nothing.
         may_be_copy = anothers and not held and not work.standing.is_read(person)
         may_be_finished = work.standing.is_never_read(person) and work.standing.may_have_finished_unread(person)
         if may_be_copy or may_be_finished:
@@ -201,6 +208,7 @@ class _FirstSight:
         """
         work = self._work
         task = work.base.tasks.get(reading.place)
+        # If the place has a later task, this row is that one, or the one after it.
         if task is None or task.contact != work.contact_of(reading) or next_task_id(task.id) in work.base.tasks:
             return False
         if task.state is not State.OPEN:
@@ -228,6 +236,8 @@ class _FirstSight:
         task = None if reading.marker is None else named_by(work.base, reading.marker)
         if task is None or task.contact != work.contact_of(reading):
             return False
+        # A second row with the marker is either a second copy, or a text that people pasted. A second copy looks like
+        # the first, unless another ledger made it and people changed one of the two.
         shown = work.open_replica(task.id, reading.system)
         if shown is not None:
             seen = work.inputs.seen[reading.system]
@@ -279,6 +289,8 @@ class _FirstSight:
             and reading.kind.compatible(task.kind)
             and self._is_due_with(reading, task)
         ]
+        # The order of ids is the one in which every ledger fills a lane, so this ledger takes the same task as the
+        # other one.
         if lacking:
             adopt(work, reading, min(lacking, key=lambda task: task.id), "made by our user, of its kind and due")
         return bool(lacking)
@@ -327,6 +339,7 @@ def open_tasks_of(work: Merging, reading: Reading) -> list[Task]:
 
 def adopt(work: Merging, reading: Reading, task: Task, why: str, *, made: bool = False) -> None:
     """Make the reading a replica of the task."""
+    # A twin in Superfone was seen first and has no title there. A copy of ours is no source: we made its title up.
     if not made and task.title is None and reading.title is not None:
         work.put_task(replace(task, title=reading.title, body=reading.body or task.body))
     if not made and reading.system == task.origin:
