@@ -109,6 +109,7 @@ class Agreement:
 
     def contradiction(self, link: str, group: Collection[RecordKey]) -> Ambiguity | None:
         """Return how the records of this link contradict each other, or ``None``."""
+        # A CRM that is no longer connected has links but no records here, and contradicts nobody.
         mine = [self._records[key] for key in sorted(group) if key in self._records]
         if len(mine) < 2:
             return None
@@ -116,6 +117,7 @@ class Agreement:
             records = {record.key for _, *named in elsewhere for record in named}
             others = sorted({other.key for *_, other in elsewhere})
             return Ambiguity(tuple(sorted(records)), tuple(sorted({key for key, *_ in elsewhere})), link, tuple(others))
+        # A lead may show no number although Superfone has found it by one.
         shown = [record for record in mine if record.phones or record.emails]
         if self._connected(shown, self._left.get(link, ())):
             return None

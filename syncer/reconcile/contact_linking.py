@@ -259,6 +259,7 @@ class _Linking:
         for edge in [edge for edge in edges if not self._closed.isdisjoint(edge)]:
             one_sided = set[str]()
             for group in self._closed.intersection(edge):
+                # A key that only one of its records has may be the wrong one, and would bring in another person.
                 shown = Counter(key for record in group for key in set(keys_of.get(record, ())))
                 one_sided |= {key for key in edges[edge] if shown[key] < 2}
             if one_sided:

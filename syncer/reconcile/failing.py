@@ -46,8 +46,10 @@ def failing_after(
     for place, failure in failed.items():
         known = before.get(place)
         failures, since = (known.failures + 1, known.since) if known else (1, now)
+        # Once the task has left its list, nothing else tells in whose list to look for it.
         contact = failure.contact or (known.contact if known else "")
         changes.failing[place] = Failing(*place, failures, since, failure.words, failure.garbled, contact)
+    # What nobody wants to read any more must not stand under attention for ever.
     changes.readable = {place for place in before if place not in failed and (place in answered or place in unwanted)}
     return changes
 
@@ -73,6 +75,7 @@ def wrote_what_is_given_up(base: Base, operation: Operation, seen: Seen, policy:
         return is_given_up(base, place_of_task(operation.system, operation.remote_id), failed_now=True)
     contact, same = operation.contact or "", policy.dues_of(operation.system).same
     place = (operation.system, What.PERSON.value, contact)
+    # If the list could not be read before the request either, the request did not break it.
     if is_given_up(base, place, failed_now=True) and base.failing[place].since >= operation.sent_at:
         return True
     rows = seen.persons.get(contact, ())
@@ -86,6 +89,7 @@ def is_no_candidate(base: Base, operation: Operation, row: Reading, policy: Poli
     Its due tells that it hardly is, and it could not be read for several runs.
     """
     due = policy.dues_of(operation.system).same(row.due, operation.due)
+    # With the due that was sent it stays a candidate however long it fails: the create must not be repeated beside it.
     return not due and is_given_up(base, place_of_task(*row.key), failed_now=True)
 
 
@@ -130,6 +134,7 @@ def told_apart(
     """
     rows = list(rows)
     suspects = {row.remote_id for row in maybe_superseded(rows, window)}
+    # Ids that count up are compared by length first. A row without an id may be of any age.
     newest = [None if row.remote_id is None else (len(row.remote_id), row.remote_id) for row in unreadable]
     found = []
     for row in rows:
@@ -137,6 +142,7 @@ def told_apart(
             clear = new or row.key in known
         else:
             after_all = all(number is not None and number < row.number for number in newest)
+            # Nothing closes a reminder but its completion, and no older task can have closed a newer one.
             clear = not row.exclusive or (after_all and row.remote_id not in suspects)
         if clear:
             found.append(row)

@@ -115,13 +115,17 @@ class Matching:
         # To join a group without an open row is to complete the row, so it must certainly be ours.
         elif target is not None and (target.open or ours):
             self._join(row, target)
+        # A finished task lacks one copy, so it explains one row. A second one is a task of its own.
         elif self._claim([other for other in alike if not other.open and not other.shows(row.system)]):
             # The task that it looks like is finished. This may be our copy of it, or a new task of a person.
             group.held = Reason.DONE_OR_REOPENED
+        # A reminder in a lane cannot be moved. So our copy of a task that was moved elsewhere keeps its old due, and
+        # may look like a second copy of another task.
         elif any(self._is_one_too_many(row, other) for other in alike) and not (
             self._may_be_ours(row) and self._lacking(row)
         ):
             group.held = Reason.DONE_OR_REOPENED if any(not other.open for other in alike) else Reason.DUPLICATE
+        # As a new task, our own copy would be copied to every CRM once more.
         elif self._may_be_ours(row) and (probably is not None or self._lacking(row) or self._is_left_over(row)):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
@@ -156,6 +160,7 @@ class Matching:
             if other.marked and other.closed and other.lacks(row.system) and self._is_like(row, other)
         ]
         copies = [member.created_at for other in fitting for member in other.readings if member.marker is not None]
+        # Without these times nothing tells which was there first.
         if len(fitting) != 1 or row.created_at is None or None in copies:
             return
         later = row.created_at - min(copy for copy in copies if copy is not None)
@@ -181,12 +186,15 @@ class Matching:
             for other in self.groups.values()
             if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
+        # What is closed, unknown and without a marker is history. Nothing depends on what belongs to it.
         target = self._first([one for one in fitting if one.open or one.marked or self._is_known_as_open(one)], row)
         if target is not None and in_lanes and self._is_contested(row, target):
             self._mark_unsure(row)
         elif target is not None and self._may_be_of_another(row, target, fitting):
             for other in fitting:
                 other.unsure = other.unsure or (bool(other.open) and not self._is_finished(other))
+        # A closed row may finish the task that it joins. If no marker says that we copied the task, our user must have
+        # made the row for certain.
         elif target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
             self._join(row, target)
         elif in_lanes and self._is_by_us(row):
@@ -234,6 +242,7 @@ class Matching:
         """
         if target.marked or not self._may_be_ours(row):
             return False
+        # If the row were joined to the target, its completion would close the target and leave the other task open.
         others = (other for other in self._lacking(row) if other is not target and other.marked)
         return any(has_made_up_due(self._policy, row, other) for other in others)
 
@@ -330,6 +339,8 @@ class Matching:
             return next(iter(likeliest), None)
         likeliest = self._likeliest(lacking, row)
         older = [one for one in equal if one.state is not State.OPEN and self._is_by_us(one) and made_after(row, one)]
+        # A lane gets the copies of equal tasks in the order of their ids. So the copies that are finished by now belong
+        # to the first of these tasks.
         taken = 0 if any(map(self._had_an_unknown_one, likeliest)) else sum(map(self._is_by_a_person, older))
         return likeliest[min(taken, len(likeliest) - 1)] if likeliest else None
 

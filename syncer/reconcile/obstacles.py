@@ -41,6 +41,7 @@ class Tried:
 
 def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
     """Return a hash of what a rejected write depended on. When it changes, the write is tried again."""
+    # Without a contact there, the request was to create one from the keys of all the person's contacts.
     mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
     # Left out if empty, so that what was refused before assignees were synced keeps its fingerprint and is not sent
@@ -109,6 +110,7 @@ class Obstacles:
         """Return what prevents a copy there, given that no copy is open."""
         gone = next((replica for replica in replicas if replica.state is ReplicaState.GONE), None)
         if gone is not None:
+            # Whoever deleted it there does not want another one. `syncer retry` makes it again.
             words = f"{self._policy.crm(system)} task {gone.remote_id} no longer exists"
             return Obstacle(Reason.REPLICA_MISSING, words, attention=True)
         if any(replica.state in (ReplicaState.DONE, ReplicaState.CANCELLED) for replica in replicas):

@@ -114,6 +114,7 @@ class _Planner:
             self._attend(task, task.origin, Reason(task.held))
             return
         for system in self._policy.systems:
+            # A copy is closed and edited wherever it is: routes say only where new copies are made.
             replicas = self._base.copies(task.id, system)
             shown = [replica for replica in replicas if replica.state is ReplicaState.OPEN]
             if task.state is not State.OPEN:
@@ -128,6 +129,7 @@ class _Planner:
 
     def _should_show(self, task: Task, system: str, replicas: list[Replica]) -> bool:
         """Whether the task belongs in this system: by its route, or because a copy there was lost."""
+        # A gone copy outside of the route counts, too: people are told of it, see `Obstacles.to_show`.
         gone = any(replica.state is ReplicaState.GONE for replica in replicas)
         to_put_back = task.put_back and self._capabilities[system].lane is not None
         return gone or to_put_back or system in self._policy.routes[task.kind]
@@ -168,6 +170,7 @@ class _Planner:
             self._make_again(task, replica, changes, can.lane)
             return
         fixed = [change for change in changes if not can_change(task, replica, can, change.field)]
+        # The other fields are still sent. This one is told for as long as the copy differs.
         if fixed:
             self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(fixed))
         changes = tuple(change for change in changes if change not in fixed)
@@ -179,6 +182,7 @@ class _Planner:
 
     def _make_again(self, task: Task, replica: Replica, changes: tuple[Change, ...], lane: LanePolicy) -> None:
         """Plan to replace our copy by a create with the new due date: a task in a lane cannot be changed."""
+        # Creating a reminder closes nothing, so a new one would be a second copy. A copy of theirs is never replaced.
         if not (lane.reschedules and replica.ours and replica.exclusive):
             self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(changes))
             return
@@ -216,6 +220,7 @@ class _Planner:
             return
         contact = self._obstacles.contact(task, system)
         free = self._free(task, (task.id, system, Action.CREATE), contact)
+        # A contact that is still to be created has no lane, and its first task closes nothing.
         if contact is not None and self._capabilities[system].lane is not None:
             exclusive = task.kind in self._capabilities[system].exclusive
             self._lanes[system, contact].wishes[task.id] = Wish(task.id, exclusive, task.due, task.put_back)
@@ -264,6 +269,7 @@ class _Planner:
                 else:
                     self._operations.append(self._create(task, system, contact, lane=True))
             for task_id, reason in plan.waits:
+                # Of a stuck task it is told already what keeps it.
                 if task_id not in lane.stuck:
                     detail = self._who_has_the_slot(system, contact, plan) if reason is Reason.SLOT_TAKEN else ""
                     self._wait(self._base.tasks[task_id], system, reason, detail)
@@ -290,6 +296,7 @@ class _Planner:
         if any(task.task in lane.stuck for task in above):
             return _until_stuck(above, lane.stuck, asked)
         capable = self._capabilities[system].lane
+        # A create that was refused leaves the slot to the next task.
         wishes = [wish for wish in lane.wishes.values() if wish.task not in lane.stuck]
         return plan_lane(stack, wishes, replace_later=capable is not None and capable.replace_later)
 

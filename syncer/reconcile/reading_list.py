@@ -226,6 +226,7 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
     for replica in base.replicas.values():
         if replica.system != system or replica.remote_id in seen.rows:
             continue
+        # A copy that was gone may be there again, or turn out to be finished: then its task was done, not deleted.
         sought = replica.state is ReplicaState.GONE and base.tasks[replica.task].state is State.OPEN
         if replica.state is ReplicaState.OPEN or sought:
             yield ReadItem(system, What.TASK, replica.remote_id, Need.COMPLETION, replica.contact)
@@ -234,6 +235,7 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collection[TaskField]) -> list[ReadItem]:
     """Return the rows that say something new, the earliest due first."""
     rows = [row for row in seen.rows.values() if says_something_new(base, row, capabilities, edits)]
+    # Under Reply's limit a first sync takes hours, so what is due first is read first.
     rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
     items = [_item_of(base, row, whole_lists=capabilities.whole_contact_lists) for row in rows]
     return list({item.place: item for item in items}.values())
@@ -273,6 +275,7 @@ def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
     """Yield the contacts of tasks that no list of contacts has shown yet."""
     wanted = {row.contact for row in seen.readings.values() if row.contact is not None and row.mirrored}
     for contact in sorted(wanted):
+        # The list of contacts is read less often the longer it is, so a new contact's task may be seen first.
         if (system, contact) not in base.records:
             yield ReadItem(system, What.CONTACT, contact, Need.NEW)
 
@@ -283,6 +286,7 @@ def _contacts(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tuple[str, str]]) -> list[ReadItem]:
     """Return the contacts whose tasks are to be read, within each need those read longest ago first."""
     copies = (copy for copy in base.replicas.values() if copy.system == system and copy.state is ReplicaState.OPEN)
+    # The first of these needs counts: an unsettled operation, an open copy, a task that is open elsewhere, an event.
     needs = dict.fromkeys((copy.contact for copy in copies), Need.COMPLETION)
     unsettled = (op for op in base.operations.values() if op.system == system and op.is_unsettled)
     needs |= dict.fromkeys((op.contact for op in unsettled), Need.OPERATION)
@@ -316,6 +320,7 @@ def _lookups(
     done = set(known)
     for need, records in ((Need.OPEN, records_of(base, busy)), (Need.NEW, everybody)):
         for phone in (phone for record in records if record.system != system for phone in record.phones):
+            # Each search is a request, and colleagues have the number of their office in common.
             if phone not in done and lookup_is_due(base, system, phone, now, capabilities.contact_recheck, grace):
                 yield ReadItem(system, What.LOOKUP, phone, need)
             done.add(phone)
@@ -341,6 +346,8 @@ def _of_persons(system: str, base: Base, persons: Collection[str], *, looks_up: 
         there = [contact for where, contact in base.contacts_of(link) if where == system]
         for contact in there:
             yield ReadItem(system, What.PERSON, contact, Need.OPEN)
+        # Another ledger may have made the contact since the last search. A person who is noted as behind was searched
+        # for.
         if looks_up and not there and not base.cursors.get(BEHIND + link):
             phones = dict.fromkeys(phone for record in base.records_of(link) for phone in record.phones)
             yield from (ReadItem(system, What.LOOKUP, phone, Need.TOLD) for phone in phones)

@@ -171,6 +171,8 @@ class _Conclusion:
 
         Our user may have closed it, and no closed row in another CRM gave a reason to.
         """
+        # If another copy was closed, too, our user had a reason to complete this one. Else a completion that was meant
+        # for another task may have hit it, and this task is still to be done.
         others = [other for system, rows in self._group.closed.items() if system != row.system for other in rows]
         ended = any(self._closes(other.state) for other in others)
         return not ended and self._work.standing.us.may_be(row.system, row.updated_by)
@@ -212,6 +214,7 @@ class _Conclusion:
     def _hold(self, row: Reading) -> None:
         """Store the row as a task of its own. It is not copied until a person decides."""
         place = split_task_id(self._group.task)[0]
+        # At the origin's place it was reopened, and so is the next task of that place.
         task_id = next_task_id(self._group.task) if row.place == place else ""
         self._work.begin(row, task_id=task_id, held=Reason.DONE_OR_REOPENED, again=True)
 
@@ -219,6 +222,7 @@ class _Conclusion:
         """Return the task as its origin shows it. If the origin was not read, its copies are used."""
         group, inputs = self._group, self._work.inputs
         first = group.origin or next(iter(in_order(group.open.values())), None) or group.readings[0]
+        # Copies of a task without a due show the one that we made up. It stays, so that they need not be moved.
         dues = [row.due for row in (first, *group.readings) if row.due is not None]
         due = dues[0] if dues else inputs.made_up_due
         titles = [row.title for row in (first, *group.readings) if row.title is not None]
@@ -269,6 +273,7 @@ class _Conclusion:
             if known is not None and known.task != task.id:
                 self._end_mistaken(known.task, row)
             work.is_back(task.id, row.system)
+            # A create that stayed in doubt would later take what people copied from this row for its own work.
             work.is_created(task.id, row.system, row.remote_id)
             work.event("rebuilt", "us", "known again from its markers, its kind and its due", task.id, row)
         self._compare(task, learned)

@@ -81,6 +81,7 @@ def with_typed(replica: Replica, fields: Collection[TaskField], at: datetime | N
     if not fields:
         return replica
     when = f" {at.isoformat()}" if at is not None else ""
+    # Only the latest time of each field counts: it competes with changes that are read later.
     kept = without_typed(replica, fields).typed
     return replace(replica, typed=(*kept, *(f"{field.value}{when}" for field in in_order(fields))))
 

@@ -123,6 +123,7 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     # competes with them, as it would if all copies had been read together.
     is_unseen = bool(changed) and all(side.owed in (Owed.UNSEEN, Owed.IN_DOUBT) for side in changed)
     pending = _pending(value, sides) if is_unseen else []
+    # What people typed over a write of ours in doubt wins. They may never have seen our value, so it is told as lost.
     is_beaten = any(side.owed is Owed.IN_DOUBT for side in changed)
     best = max(changes if is_beaten else changes + pending, key=lambda change: change.rank, default=None)
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)

@@ -19,8 +19,10 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
     if row.whole or not row.mirrored or row.contact is None:
         return False
     replica = base.replicas.get(row.key)
+    # A list that lags may show a closed copy as open. Only its own read tells that it was reopened.
     if replica is None or replica.state is not ReplicaState.OPEN:
         return True
+    # If nothing travels, nothing that people change in a copy of ours matters.
     if replica.made and not edits:
         return False
     if capabilities.listing_lags and is_unseen(replica):

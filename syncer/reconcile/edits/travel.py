@@ -28,6 +28,8 @@ from syncer.reconcile.edits.by_field import FieldMerge, Lost, Owed, Side, merge_
 
 if TYPE_CHECKING:
     from syncer.contract.adapter import Capabilities
+
+    # `merging` imports this module.
     from syncer.reconcile.merging import Merging
 
 COMPARED: Final = (TaskField.DUE, TaskField.TITLE, TaskField.BODY)
@@ -119,6 +121,7 @@ def take_again(work: Merging, task_id: str, again: Read, now: Replica) -> None:
     """Merge a copy that is open again, as ``now``. It is owed what the task took while the copy was closed."""
     task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[now.system], work.inputs.policy
     missed = behind(task, again.before, (), can, policy) if was_read(again.before) else {}
+    # A due that we made up is never written to an origin, which has none.
     if task.due_synthetic:
         missed.pop(TaskField.DUE, None)
     work.put_replica(now)
@@ -173,6 +176,7 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
 
 
 def _name(policy: Policy, system: str, user: Value) -> Value:
+    # A user who is not mapped is nobody here, and so leaves the other copies as they are.
     return policy.users.get((system, user)) if isinstance(user, str) and user else user
 
 
@@ -313,6 +317,7 @@ def behind(
         value = value_in(copy.system, task, field, policy)
         differs = value is not None and not can.keeps(field, value, shown(copy, field))
         if field in policy.edits and field in can.shows and differs:
+            # Not `YES`: what people changed in this copy may be older than the task's value.
             found[field] = Owed.UNSEEN
     return found
 
@@ -334,6 +339,7 @@ def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: V
     copies = {place_of(*one.key): one for one in work.base.copies_of(task_id)}
     origin = next((one for one in copies.values() if one.system == task.origin and not one.made), None)
     seen = work.inputs.seen[origin.system].readings.get(origin.remote_id) if origin is not None else None
+    # The task itself has no time of change. The origin's stands for it, as the origin's value does.
     since = seen.updated_at if seen is not None else None
     if field is not TaskField.DUE and (origin is None or shown(origin, field) in (None, "")):
         # We made up the title that the origin does not have, with the contact's name, which each CRM may write in its
