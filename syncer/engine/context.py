@@ -146,6 +146,7 @@ class RunContext:
 
         If the run ends before they are linked, the next run links all records.
         """
+        # The old neighbours count, too: when one of two loses the key that both had, the other is ambiguous no more.
         if self.changed_records is not None:
             for key in {*changes.records, *changes.links}:
                 self.changed_records |= {key, *self.base.neighbours(key)}
@@ -169,6 +170,7 @@ class RunContext:
                 suspects |= {row.remote_id for row in maybe_superseded(rows, lane_policy.supersede_window)}
         readings = [row for row in rows if whole or row.state is State.OPEN or row.marker or row.remote_id in suspects]
         markers = [reading.marker for reading in readings if reading.marker]
+        # A run does not load closed tasks. Without its origin, a copy with a marker would look like another ledger's.
         wanted = {reading.key for reading in readings} | {marker.place for marker in markers}
         unknown = {key for key in wanted if key not in self.base.replicas}
         tasks = {marker.task for marker in markers} | {reading.place for reading in readings if reading.key in unknown}
@@ -205,6 +207,7 @@ class RunContext:
         self.extend(listing.rows)
         changes = also or Changes()
         if operation is not None:
+            # In one transaction: a process may die between two.
             changes.operations[operation.id] = operation
         base, markers = self.base, [row.marker for row in listing.rows if row.marker]
         keys = (*(reading.key for reading in listing.rows), *(marker.place for marker in markers))
@@ -212,11 +215,13 @@ class RunContext:
         contacts = [(system, contact), *((system, row.contact or contact) for row in listing.rows)]
         # Only this person's part of the base is merged: merging everything after each write would take far too long.
         narrow = base.narrowed(base.links.get((system, contact)), [*named, *changes.tasks], contacts)
+        # The merge must know what is stored with it. Else the copy that was just found would be an unknown task.
         narrow.tasks.update(changes.tasks)
         narrow.replicas.update(changes.replicas)
         narrow.operations.update(changes.operations)
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
+            # One task that was read by itself says nothing of the order of its lane.
             lanes={contact: listing.rows} if whole else {},
         )
         # The other CRMs are passed without their readings, which were merged before.
@@ -243,6 +248,7 @@ class RunContext:
         self.overwritten += merged.overwritten
         # The merge wrote to a copy, see `Base.copy`. What it counted there would be lost with it.
         self.base.recent.update(merged.base.recent)
+        # Only added to: a merge of one contact cannot show that the other CRMs were read.
         self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)
 

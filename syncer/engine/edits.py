@@ -70,6 +70,8 @@ class Edits:
     ) -> bool:
         """Send one request. Returns whether to try again, because the copy was not as expected and nothing was sent."""
         requests = self._requests
+        # Stored with the old and the new values. After a lost answer only these tell our value from the one before and
+        # from what a person typed.
         operation = replace(requests.operation(planned, replica.contact), changes=changes)
         requests.store_intent(operation)
         ref = TaskRef(replica.system, replica.remote_id, replica.contact)
@@ -138,6 +140,7 @@ def edited(context: RunContext, operation: Operation, reading: Reading, written:
     fields = [change.field for change in written]
     replica = context.base.replicas[operation.system, operation.remote_id or ""]
     shows = base_of(reading)
+    # The base is what the CRM made of our value. Else a CRM that keeps only minutes would seem to have been edited.
     base = {field.value: shows[field.value] for field in fields if field.value in shows}
     owed = {one.field: _owed_after(context, operation, one, Owed.NO) for one in written}
     now = with_owed(replace(replica, **base), owed)

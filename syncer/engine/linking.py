@@ -58,6 +58,7 @@ def ambiguous_now(context: RunContext) -> tuple[Ambiguity, ...]:
 def begin(context: RunContext) -> None:
     """Load which records the last run found ambiguous, if it linked everything that is known now."""
     accounts, _, doubtful = context.base.cursors.get(LINKED, "").partition(" ")
+    # Another CRM, or another key to find people by, may join contacts that nothing joined before.
     if accounts == _accounts(context):
         context.changed_records = {(system, remote_id) for system, remote_id in json.loads(doubtful)}
 
@@ -95,6 +96,7 @@ def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
     records = {key: base.records[key] for key in keys if key in base.records}
     links = {key: base.links[key] for key in keys if key in base.links}
     by_phone = [system for system, able in context.capabilities.items() if "email" not in able.contact_keys]
+    # The keys of a deleted contact count only until its person has another one there.
     there = {(link, system) for (system, _), link in links.items()}
     left = {
         link: [key for system, keys in of_link.items() if (link, system) not in there for key in keys]

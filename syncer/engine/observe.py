@@ -166,6 +166,8 @@ class _Observer:
     async def read_rest(self, connection: Connection) -> None:
         """Read contacts that only another CRM showed, then the items that failed before."""
         await self._in_time(connection, read_for_newcomers(self.context, connection))
+        # What failed before has a time of its own. In an account whose quiet contacts take all of the time in each run,
+        # it would never be read again.
         spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
         self._allow(connection, allowed)
         await self._in_time(connection, self._read_failing(connection), allowed)
@@ -182,6 +184,7 @@ class _Observer:
         """Read the items that failed before, then what follows from them, such as the tasks of a contact now found."""
         stages = TASKS | CONTACTS | URGENT | NEWCOMERS
         await self._by_need(connection, stages | QUIET | TEXTS_IN_TURN, failing=True)
+        # A number that was asked for in vain before may lead to a contact now, whose tasks have not failed.
         if self._has_failing(connection):
             await self._by_need(connection, stages)
 
@@ -198,6 +201,7 @@ class _Observer:
             # One by one, so that this ends in time: texts are never urgent.
             await self._batch(connection, [item for item in items if item.place not in asked], at_once=1)
         finally:
+            # The turn goes on after the last one before a gap, so that none is left out.
             for item in takewhile(lambda item: item.place in asked, items):
                 self.context.turned[connection.system] = item.key
 
@@ -228,6 +232,7 @@ class _Observer:
         )
         if ended:
             return
+        # A CRM that has answered is alive: there was only too much to read.
         if connection.answers or not connection.asked:
             connection.spent = True
         else:

@@ -32,6 +32,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     if not capabilities.lists_contacts or not connection.usable:
         return
     cursor = f"contacts:{connection.system}"
+    # Each page is a request, so a long list is too much for every run.
     known = [record for record in context.base.records.values() if record.system == connection.system]
     pages_but_one = max(0, (len(known) - 1) // capabilities.contacts_page)
     last = context.base.cursors.get(cursor)
@@ -57,6 +58,7 @@ async def _recheck_unlisted(context: RunContext, connection: Connection, doubts:
     if not connection.adapter.capabilities.lists_contacts:
         return
     doubtful = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
+    # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
     for key in sorted(doubtful - context.confirmed)[:RECHECKS]:
         try:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
@@ -78,6 +80,7 @@ def _take_away(context: RunContext, record: Record) -> None:
     link = context.base.links.get(record.key)
     name = f"{LEFT}{record.system}:{link}"
     before = context.base.cursors.get(name, "").split()
+    # The people whom it joined are still one person, and these keys are all that shows it.
     left = {name: " ".join(dict.fromkeys((*before, *record.phones, *record.emails)))} if link is not None else {}
     # A link of its own instead of none, because a link is changed and never removed.
     context.record(Changes(records={gone.key: gone}, links={gone.key: context.new_id()}, cursors=left))
@@ -141,6 +144,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
         return
     if record.phones:
         _take_away(context, record)
+    # Its tasks are known now: there are none. Otherwise the whole person would wait for them.
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
 
 
@@ -257,6 +261,7 @@ async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
 def see_who_has(context: RunContext, connection: Connection, key: str, found: Collection[Record]) -> None:
     """Store who has a key now, and that no other contact has it. If nobody was found, nothing follows."""
     records = {record.key: record for record in found}
+    # A search that finds nobody may only be behind.
     if not records:
         return
     for record in context.base.records_with(key):

@@ -47,6 +47,7 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
         try:
             reading = await connection.attempt(connection.adapter.get_task(ref), item)
         except Missing:
+            # Where a task is addressed by its contact, it is not found under the one that was merged away.
             if len(refs) == 1 and (contact := _elsewhere(context, item)) is not None:
                 refs.append(TaskRef(item.system, item.key, contact))
                 continue

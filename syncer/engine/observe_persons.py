@@ -40,6 +40,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
             connection.adapter.list_contact_tasks(contact), item
         )
     except Missing:
+        # A contact that is gone has no tasks, and its person need not wait for it.
         _keep(context, connection, contact, {})
         return
     if listing is None:
@@ -102,6 +103,7 @@ def _note(context: RunContext, seen: Seen, rows: dict[str, Reading]) -> None:
     """
     for remote_id, row in rows.items():
         known = seen.readings.get(remote_id)
+        # A person's own list may show no text, and so no marker.
         best = known if known is not None and known.whole and not row.whole else row
         rows[remote_id] = with_times(best, seen.rows.get(remote_id))
         if best.whole:

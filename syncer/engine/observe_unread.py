@@ -23,6 +23,7 @@ def remember_failing(context: RunContext, listed: Collection[Place], cut: Collec
     before, now, changes = context.base.failing, context.clock(), Changes()
     for connection in context.connections.values():
         system = connection.system
+        # If not everything could be tried, what is not on a list may only have had no turn yet.
         whole = connection.usable and system not in cut
         unwanted = {place for place in before if whole and place[0] == system and place not in listed}
         mine = failing_after(before, connection.failed, connection.answered, unwanted, now=now)

@@ -82,6 +82,7 @@ async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> d
         elif (contact := await _contact_of(context, hint)) is not None:
             found[hint.system, contact] = hint
         else:
+            # A list that lags may not show a new task yet, so its event is kept and looked at again.
             part.unresolved.append(hint)
     return found
 
@@ -118,6 +119,7 @@ def _is_settled(context: RunContext, person: str) -> bool:
     Of a person who may exist twice, the other contact may show a copy.
     """
     base = context.base
+    # A rebuild needs the markers of closed tasks, too, and this run does not read those.
     if person in base.behind or base.cursors.get(BEHIND + person):
         return False
     contacts = base.contacts_of(person)

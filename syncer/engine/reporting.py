@@ -46,6 +46,8 @@ def left_over(context: RunContext, plan: Plan) -> Plan:
 
 
 def _why_not_done(context: RunContext, operation: Planned) -> Reason:
+    # The creates that this run did not try are planned again now, and wait for the same reason as the one that it
+    # tried.
     if operation.action is Action.CREATE and context.base.is_full(operation.system):
         return Reason.STORAGE_FULL
     return Reason.BUDGET if context.out_of_time or context.connections[operation.system].spent else Reason.NEXT_RUN
@@ -186,6 +188,7 @@ def _connection(connection: Connection, opened: int) -> ConnectionReport:
 def _people(context: RunContext) -> dict[str, str]:
     """Return a name for each link that has one."""
     people: dict[str, str] = {}
+    # Sorted, so that a person has the same name in every report.
     for key, record in sorted(context.base.records.items()):
         link = context.base.links.get(key)
         if record.name and link is not None:

@@ -85,6 +85,7 @@ async def _as_its_number_says(
     """Read the contact by the phone number that links it with its person. Without such a number it stays as it was."""
     others = [other for other in context.records_of(link_id) if other.system != record.system]
     theirs = {phone for other in others for phone in other.phones}
+    # A number that only this record shows has joined nobody to it, whoever has that number by now.
     phone = next((phone for phone in record.phones if phone in theirs), None)
     if phone is None:
         return record

@@ -99,6 +99,7 @@ class SavedAccount(_Saved):
     ) -> bool:
         if (planned.system, planned.action, planned.kind) != (saved.system, saved.action, saved.kind):
             return False
+        # What a person has agreed to is a change of this very copy.
         if planned.action is not Action.CREATE and planned.remote_id != saved.remote_id:
             return False
         if {one.field: as_text(one.new) for one in planned.changes} != _new_values(saved):

@@ -20,6 +20,7 @@ def note_other_ledgers(context: RunContext, found: Iterable[str]) -> None:
     others = {ledger for ledger in (*found, context.base.cursors.get(OTHER_LEDGER, "")) if made_at(ledger)}
     if not others:
         return
+    # The ids sort by age. All ledgers compare themselves with the oldest, and so agree which one goes on.
     oldest = min(others)
     if context.base.cursors.get(OTHER_LEDGER) != oldest:
         context.record(Changes(cursors={OTHER_LEDGER: oldest}))

@@ -41,6 +41,7 @@ async def settle_doubts(context: RunContext) -> None:
     Operations of one contact are settled one after another, everything else at the same time.
     """
     _date_anew(context)
+    # What is still `sent` was under way when a process died, and is as doubtful as a lost answer.
     doubtful = [op for op in context.base.operations.values() if op.is_unsettled]
     queues: dict[str, dict[str, list[Operation]]] = defaultdict(lambda: defaultdict(list))
     # In the order in which they were sent: a later one may be about what an earlier one made.
@@ -120,6 +121,7 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     changes.operations[operation.id] = replace(
         operation, state=OpState.DONE, remote_id=reading.remote_id, failures=0, not_before=None, changes=()
     )
+    # The answer to a create names our user. By that name a second ledger's work is told from a person's.
     if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
         changes.cursors[OUR_USER + operation.system] = reading.created_by
     what = "edited" if operation.action is Action.EDIT else "created"
@@ -184,6 +186,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         found, read_all = find_new(context.base, dues, operation, unknown, listing.rows), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
+        # The row of the list has no text, and so no marker.
         rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
         how = "created; its answer was lost, and reading showed it"
         changes = created(context, operation, found, how, found=True)
@@ -191,6 +194,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
         context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
         (context.edited if operation.action is Action.EDIT else context.created)[operation.system] += 1
+    # A row that could not be read may be what the request made.
     elif read_all and not any(_may_be_made(context, operation, row) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
 
@@ -211,6 +215,7 @@ async def _find_marker(
 ) -> tuple[Reading | None, bool]:
     """Return the unknown task with the operation's marker, and whether all likely rows could be read."""
     likely = [row for row in unknown if row.state is State.OPEN or context.is_due(operation, row.due)]
+    # Each read is a request, and the row with the due that was sent is most likely ours.
     likely.sort(key=lambda row: not context.is_due(operation, row.due))
     read_all = True
     for row in likely:
@@ -219,6 +224,8 @@ async def _find_marker(
             read_all &= is_no_candidate(context.base, operation, row, context.policy)
         elif _is_marked(context, reading, operation):
             return reading, True
+    # People may have moved and finished our copy before we knew of it. Without this, a finished task would be made
+    # again.
     for row in _moved_and_closed(context, operation, unknown):
         reading = await _with_body(connection, operation, row)
         if reading is None:
@@ -289,12 +296,15 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     meant, strays = after.meant, after.hit
     hit = Effects(hit=frozenset(strays))
     if meant is not None and meant.state is not State.OPEN:
+        # A person closed the task before our request has arrived, which then closes whatever is on top. Until it can no
+        # longer arrive, nothing of ours may be created there.
         if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, meant, "completed; its answer was lost, and reading showed it")
         context.merge_contact(operation.system, operation.contact, listing, also=changes, effects=hit)
         context.completed[operation.system] += 1
+    # Better a finished task put back than an open one lost.
     elif strays:
         failed = failed_again(context, operation, "it closed another task")
         context.merge_contact(operation.system, operation.contact, listing, operation=failed, effects=hit)
