@@ -104,6 +104,14 @@ class Machines(Facts):
         untold = self.is_untold(name, story) or self.is_older_than_its_task(name, story)
         return (changed and not marked) or untold
 
+    def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
+        """A person completed or cancelled a task. To our ledger one of the other that it never saw open is history."""
+        super().closed(copy, cancelled=cancelled)
+        story = self.story(copy)
+        if story is not None and story.many > 1 and copy in self.made_by_another - self.known:
+            # Of equal tasks, ours may have noticed that another one was done, and cannot know of this one.
+            story.excused.add("L4")
+
     def touched(self, copy: Copy, deed: str) -> None:
         """A person changed a task. If the other ledger has not read it, nothing tells whose a copy of ours is."""
         super().touched(copy, deed)
