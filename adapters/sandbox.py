@@ -169,6 +169,7 @@ class Sandbox(ABC):
 
     def _exchange(self, call: Call, fault: Fault | None) -> Reply:
         match fault:
+            # To the client, this and a lost answer look the same. That is why it must read before it repeats.
             case Fault.LOST_REQUEST:
                 raise Broken(sent=True)
             case Fault.ERROR_BEFORE:

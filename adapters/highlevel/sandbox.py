@@ -234,9 +234,12 @@ class HighLevelSandbox(Contacts, Sandbox):
         raise _no_route(call)
 
     def _search_tasks(self, body: TaskSearchBody) -> Reply:
+        # Probes found new tasks missing in the search, and reopened ones still completed, for some seconds.
         moment = self.clock() - self.lag
         seen = [task for history in self._tasks.values() if (task := history.as_of(moment)) is not None]
         tasks = sorted((task for task in seen if self._fits(task, body)), key=lambda task: task.cursor, reverse=True)
+        # Not in the official schema, and known from two public clients. Paging by `skip` over rows that move skips
+        # some.
         if body.search_after is not None:
             after = body.search_after
             tasks = [task for task in tasks if is_after(task.cursor[: len(after)], after)]
@@ -258,6 +261,7 @@ class HighLevelSandbox(Contacts, Sandbox):
     def _task(self, contact: str, task: str) -> SandboxTask:
         self._contact(contact)
         history = self._tasks.get(task)
+        # The path names the contact. So a task that moved to another one is not found here, though it exists.
         if history is None or history.now.deleted or history.now.contact != contact:
             raise Refusal(self.missing_status, f"Task with id {task} not found")
         return history.now

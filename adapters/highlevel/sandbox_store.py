@@ -63,6 +63,7 @@ class SandboxTask:
 
     def row(self, location_id: str, cursor: list[object] | None) -> dict[str, object]:
         """The task as the search returns it: ``_id`` for ``id``, with times, and with empty names of the contact."""
+        # No other call returns times.
         row = {name: value for name, value in self.api().items() if name != "id"}
         status = "completed" if self.completed else "to_do"
         row |= {
@@ -74,6 +75,7 @@ class SandboxTask:
             "updatedAt": wire_instant(self.updated),
             "status": status,
             "statusGroup": status,
+            # Often empty even if the contact has a name, so no name must be taken from here.
             "contactDetails": {"firstName": None, "lastName": None},
         }
         if self.assigned_to is not None:

@@ -220,6 +220,7 @@ class ReplySandbox(Sandbox):
             raise invalid("/contactId", "is no contact")
         if task.sequence_id is not None and (new.task_type, new.contact_id) != (task.task_type, task.contact_id):
             raise invalid("/taskType", "and contactId of a sequence's task cannot change")
+        # All of them, whatever the request leaves out: what is not sent back is lost.
         for name in ("task_type", "start_at", "due_to", "contact_id", "template", "linkedin_type"):
             setattr(task, name, getattr(new, name))
         self._store(task, task.template["body"], task.due_to)

@@ -77,6 +77,7 @@ def window(query: Mapping[str, str]) -> tuple[int, int]:
     """``top`` and ``skip`` of a list call: 25 rows by default, 1000 at most."""
     top = whole_number(query.get("top", str(_DEFAULT_TOP)))
     skip = whole_number(query.get("skip", "0"))
+    # What Reply answers to a page that is too large is a guess.
     if top is None or skip is None or not 1 <= top <= _MAX_TOP:
         raise Problem(400, "invalidPagination", f"top must be 1 to {_MAX_TOP} and skip 0 or more")
     return top, skip

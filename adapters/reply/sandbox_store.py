@@ -87,6 +87,7 @@ class SandboxTask:
         """The task as a list returns it."""
         return {
             **self._common(dialect),
+            # A row of a list has no text, no creation time and no `contactId`.
             "contact": {"id": contact.id, "fullName": contact.full_name} if contact else None,
         }
 

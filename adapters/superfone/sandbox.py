@@ -141,8 +141,10 @@ class SuperfoneSandbox(Organisation, Sandbox):
             raise _Refusal(400, "page_size must be a positive integer")
         size = int(size_text)
         if size > _MAX_PAGE:
+            # Documented: a larger page is refused, not cut.
             raise _Refusal(400, "page_size cannot exceed 20")
         size = min(size, self.page_clamp)
+        # Pages are counted from the newest task. One that is created between two pages shifts all rows.
         rows = self.tasks(self._known(lead))
         page_text = query.get("page", "1")
         # Undocumented: an invalid page number means the first page; a page past the end is empty.
@@ -177,6 +179,7 @@ class SuperfoneSandbox(Organisation, Sandbox):
         task = self.insert_task(lead, raw_type, due, notify_at=notify_at, note=body.get("customer_note"))
         self.supersede(task)
         rows = (self._task_json(other) for one in self.leads() for other in self.tasks(one.id))
+        # Documented in the answer to a create only.
         return {**self.told(self._task_json(task), lambda: rows), "type_name": None}
 
     def _check_notify(self, notify_at: datetime, due: datetime) -> None:
@@ -206,6 +209,7 @@ class SuperfoneSandbox(Organisation, Sandbox):
             "due_date": _text(task.due),
             "notify_at": _text(task.notify_at),
             "notify": True,
+            # There is no word for superseded, cancelled or deleted, and no time of completion.
             "task_status": "PENDING" if task.open else "COMPLETE",
             "status": "ACTIVE" if task.open else "COMPLETE",
             "assignee_user_id": task.assignee,

@@ -149,6 +149,7 @@ class Organisation:
 
     def tasks(self, lead: int | str) -> tuple[SandboxTask, ...]:
         """A lead's tasks, newest first."""
+        # By creation and not by change, as documented: what is closed later does not move to the first page.
         return tuple(sorted(self._tasks[int(lead)].values(), key=lambda task: task.order, reverse=True))
 
     def open_tasks(self, lead: int | str) -> tuple[SandboxTask, ...]:
@@ -157,6 +158,7 @@ class Organisation:
 
     def supersede(self, task: SandboxTask) -> None:
         """Close the lead's other non-reminders at the instant in which this one was created."""
+        # Documented: reminders are independent. That creating one closes nothing is the natural reading.
         if not self.auto_complete or task.type == REMINDER:
             return
         for sibling in list(self._siblings(task)):
@@ -215,10 +217,12 @@ class Organisation:
         """Add a task with the lead's assignee. Its id is greater than all before. It does not close other tasks yet."""
         now, due = self.now(), to_millisecond(due)
         notify_at = notify_at or _default_notify(raw_type, due, now)
+        # No call takes an assignee.
         assignee = self._leads[lead].assignee
         task = SandboxTask(
             self._next_task, lead, raw_type, due, notify_at, by, now, now, title=title, note=note, assignee=assignee
         )
+        # Ids that grow tell which of two tasks of one instant is newer. The engine relies on that.
         self._next_task += 1
         self._tasks[lead][task.id] = task
         self._lead_of[task.id] = lead
@@ -245,4 +249,5 @@ def _default_notify(raw_type: str, due: datetime, now: datetime) -> datetime:
 def to_millisecond(moment: datetime) -> datetime:
     """An instant as Superfone keeps it: in UTC, cut to the millisecond."""
     utc = moment.astimezone(UTC)
+    # Instants come back with milliseconds, so what was sent must not be compared as text.
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)

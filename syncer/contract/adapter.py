@@ -184,12 +184,14 @@ class Wire(Protocol):
     def budgets(self) -> dict[str, float]:
         """The used part of each rate now, from 0 to 1, by its window, such as ``60s``."""
 
+    # A CRM that is given up because it hangs must not be given up for pauses that its own rate asks for.
     def waited(self) -> float:
         """Seconds so far in which a request waited for its answer. Pauses for rate limits do not count."""
 
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, do not wait longer than ``seconds`` for a rate limit. ``None`` is no limit."""
 
+    # Checked by the client and not by the engine: a request may wait for its budget while the lease ends.
     def set_fence(self, fence: Callable[[], None]) -> None:
         """Call ``fence`` at the last moment before each write. If it raises, so does the write, and it is not sent."""
 
@@ -233,6 +235,8 @@ class Adapter(ABC):
         A list that breaks off between pages raises `Unavailable` or `BadAnswer`; a part of it is never returned.
         """
 
+    # A create whose answer was lost is settled by this list: what it does not show counts as not made once the grace is
+    # over.
     @abstractmethod
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
         """All open and closed tasks of one contact, newest first.
@@ -241,6 +245,7 @@ class Adapter(ABC):
         does not exist.
         """
 
+    # Quiet contacts are not read in turn where this exists. So a contact that it leaves out is never read.
     async def list_changed(self, cursor: str | None) -> Changed:
         """The contacts with a task that was created, changed, closed or deleted since this cursor.
 
@@ -263,6 +268,7 @@ class Adapter(ABC):
     async def get_task(self, ref: TaskRef) -> Reading:
         """One task, whole. Raises `Missing` if it does not exist. Only used if ``capabilities.gets_task``."""
 
+    # Only `NotSent` says that the request may be repeated. A time-out must be `InDoubt`, or a task is made twice.
     @abstractmethod
     async def create_task(self, draft: Draft) -> Reading:
         """Create a task and return it as answered. Raises `NotSent`, `InDoubt`, `Refused`, `Full`, `Unauthorized`."""
@@ -276,6 +282,7 @@ class Adapter(ABC):
         `NotSent`, `InDoubt`, `Refused`, `NothingOpen`, `Missing`, `Unauthorized`.
         """
 
+    # None of our CRMs takes a condition with a write, so the read just before it is all that protects people's edits.
     async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
         """Change these fields of an open task, and return it as answered. Only used if ``capabilities.edits``.
 
@@ -293,6 +300,8 @@ class Adapter(ABC):
     async def get_contact(self, remote_id: str) -> Record:
         """One contact by id. Raises `Missing`, or `NotImplementedError` if the CRM cannot (Superfone)."""
 
+    # Without `Ambiguous`, a contact that is found by a key which it does not show would look absent, and be made once
+    # more.
     @abstractmethod
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The contacts with this key: an E.164 phone number (``+…``) or an e-mail in lower case. May be empty.

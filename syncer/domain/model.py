@@ -163,6 +163,8 @@ class Replica:
     task: str
     contact: str
     state: ReplicaState = ReplicaState.OPEN
+    # Two flags, because they end at different times. `made` tells a copy from an origin for good. `ours` ends with the
+    # first change of theirs, and tells what a lane may replace.
     made: bool = False
     ours: bool = False
     exclusive: bool = False
@@ -251,6 +253,8 @@ class Record:
     system: str
     remote_id: str
     name: str = ""
+    # A key that is invalid for anybody (a placeholder, an extension) is no key: it would join people who have nothing
+    # in common.
     phones: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
 

@@ -59,11 +59,14 @@ class Operation:
     action: Action
     contact: str
     state: OpState
+    # Two times. `created_at` orders the operations of a slot, and so never goes back, even if our clock is set back.
+    # The grace counts from `sent_at`, which is corrected when the clock was set.
     created_at: datetime
     sent_at: datetime
     remote_id: str | None = None
     raw_type: str = ""
     due: datetime | None = None
+    # Stored before the request: after a crash nothing else tells what it found there.
     before: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
     fingerprint: str = ""

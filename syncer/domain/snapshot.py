@@ -78,6 +78,8 @@ class Seen:
     readings: dict[str, Reading] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     listed: bool = False
+    # Apart from `readings`: a list may lag, so a row that says something new is not believed before the task itself was
+    # read.
     rows: dict[str, Reading] = field(default_factory=dict)
     lanes: dict[str, tuple[Reading, ...]] = field(default_factory=dict)
     persons: dict[str, tuple[Reading, ...]] = field(default_factory=dict)

@@ -49,6 +49,7 @@ def _free_operations(connection: Connection, task: str | None, now: datetime) ->
     held = or_(_operation.c.not_before.is_not(None), _operation.c.fingerprint != "", _operation.c.failures > 0)
     query = OPERATIONS.select.where(STALLED, LATEST, held, _of_task(_operation.c.task, task))
     operations = OPERATIONS.values(connection.execute(query.order_by(_operation.c.id)))
+    # An empty fingerprint agrees with none, so what was rejected is planned again.
     reset = update(_operation).values(not_before=None, fingerprint="", failures=0)
     for part in chunks(operation.id for operation in operations):
         connection.execute(reset.where(_operation.c.id.in_(part)))
@@ -61,6 +62,7 @@ def _free_operations(connection: Connection, task: str | None, now: datetime) ->
 def _forget_gone(connection: Connection, task: str | None, now: datetime) -> list[Event]:
     query = REPLICAS.select.where(_replica.c.state == "gone", _of_task(_replica.c.task, task))
     gone = sorted(REPLICAS.values(connection.execute(query)), key=lambda replica: replica.key)
+    # Without its gone copy, the task lacks one there like any other.
     forget(connection, [replica.key for replica in gone])
     words = "the copy was deleted there; the next run may create it again"
     return [Event(now, "freed", "us", words, replica.task, *replica.key) for replica in gone]

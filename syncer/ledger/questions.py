@@ -99,6 +99,7 @@ def find(ask: Ask, reference: str) -> str | None:
     if task is not None or len(reference) < _LEAST_PREFIX:
         return task
     begin = reference.upper()
+    # Two are enough to know that it is ambiguous.
     rows = ask(f"SELECT task.id FROM task WHERE {_BEGINS} LIMIT 2", begin=begin, length=len(begin))
     return str(rows[0][0]) if len(rows) == 1 else None
 
@@ -112,6 +113,7 @@ def history(ask: Ask, task: str) -> list[Event]:
 
 def had_copy(ask: Ask, task: str, system: str) -> bool:
     """Whether a copy of the task was ever known there, even if it was deleted from the ledger since."""
+    # Its history is asked, because `syncer retry` deletes a copy that is gone.
     told = "SELECT id FROM event WHERE task = :task AND system = :system AND remote_id IS NOT NULL LIMIT 1"
     return bool(ask(told, task=storable(task), system=storable(system)))
 
@@ -189,6 +191,7 @@ def good_at(ask: Ask) -> datetime | None:
 def incidents(ask: Ask, since: datetime) -> Incidents | None:
     """Return the incidents since then, or ``None`` if there were none."""
     sql = (
+        # A task may be deleted before its history. Its incident counts all the same.
         "SELECT event.at, task.put_back FROM event LEFT JOIN task ON task.id = event.task"
         " WHERE event.what = 'incident' ORDER BY event.id"
     )
@@ -277,6 +280,7 @@ def _find_replica(ask: Ask, system: str, remote_id: str) -> str | None:
     place = {"system": system, "remote_id": remote_id}
     known = _one(ask("SELECT task FROM replica WHERE system = :system AND remote_id = :remote_id", **place))
     told = "SELECT task FROM event WHERE system = :system AND remote_id = :remote_id AND task IS NOT NULL"
+    # A place has had several tasks if people reopened it. The last one is meant. By number, because a clock may be set.
     return known or _one(ask(f"{told} ORDER BY id DESC LIMIT 1", **place))
 
 
@@ -310,5 +314,6 @@ def _matches(text: str, link: str, records: Iterable[Record]) -> bool:
 
 def _name(task: Task, records: Iterable[Record] | None) -> str:
     """Return the person's name in the CRM of the task's origin, else any other name."""
+    # Where the task was written down, people know the person by that name.
     names = {record.system: record.name for record in records or () if record.name}
     return names.get(task.origin) or next(iter(names.values()), "")

@@ -61,6 +61,7 @@ def _unused_lists(connection: Connection, _now: datetime, _limit: datetime) -> i
         for number in json.loads(text).values()
     }
     later = _list.alias()
+    # A list that another one is the difference to is still needed. Once its leaf is gone, it is a leaf itself.
     leaves = select(_list.c.id).where(~exists().where(later.c.base == _list.c.id))
     spare = [number for number in connection.execute(leaves).scalars() if number not in used]
     return _delete_ids(connection, _list, _list.c.id, spare[:BATCH])
@@ -100,6 +101,7 @@ def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> in
 
 
 def _old_lookups(connection: Connection, _now: datetime, limit: datetime) -> int:
+    # All at once, so there is never more to do.
     connection.execute(delete(_lookup).where(_lookup.c.asked_at < limit))
     return 0
 

@@ -216,7 +216,9 @@ class ReportListRow(Row, table=True):
     base: int | None = Field(
         sa_type=BigInteger().with_variant(Integer(), "sqlite"), foreign_key="report_list.id", index=True
     )
+    # Each list is stored as a difference to the one before. Without a limit, the latest report would need all of them.
     depth: int
+    # Thousands of items may wait, and from run to run hardly any of them change.
     content: bytes = Field(sa_type=LargeBinary)
 
 
@@ -228,6 +230,7 @@ class LeaseRow(Row, table=True):
     name: str = Field(primary_key=True, sa_type=Words)
     token: str = Field(sa_type=Words)
     machine: str = Field(sa_type=Words)
+    # An id of a process is used again, so the start time is compared, too.
     pid: int
     # 53 bits, because a shorter float of PostgreSQL would round the seconds away.
     started: float = Field(sa_type=Float(53))
@@ -269,6 +272,7 @@ class FailingRow(Row, table=True):
     since: datetime = Field(sa_type=UtcDateTime)
     words: str = Field(sa_type=Words)
     garbled: bool
+    # Rows that were stored before there was this column have no contact.
     contact: str = Field(sa_type=Words, sa_column_kwargs={"server_default": ""})
 
 
