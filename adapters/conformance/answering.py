@@ -93,6 +93,7 @@ class AnswerTrials(Trials):
                 error = await error_of(read())
                 what = f"{name}, answered with status {status},"
                 if name in _WHOLE:
+                    # Taken for a missing item, it would end all tasks, or all contacts, of the account.
                     expected = BadAnswer | Refused | Unavailable | Unauthorized
                     fine = isinstance(error, expected) or len(bench.calls) == sent
                     need(fine, f"{what} must raise BadAnswer or Refused, and gave {error!r}")

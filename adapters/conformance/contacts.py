@@ -86,6 +86,7 @@ class ContactTrials(Trials):
         _lists(bench)
         # As people type them.
         good = bench.add_contact(NAME, "Asha.RAO@Example.COM", "+91 98765-43210")
+        # Taken for a key, "12" would join everybody who has it.
         bad = bench.add_contact("Ravi Iyer", "no e-mail", "12")
         rows = {row.remote_id: row for row in (await bench.adapter.list_contacts()).rows}
         phones, emails = _shown(bench)
@@ -108,6 +109,7 @@ class ContactTrials(Trials):
         makes_contacts(bench)
         wanted = Record("elsewhere", "x", NAME, (PHONE,), (EMAIL,))
         made = await bench.adapter.create_contact(wanted)
+        # A second write might fail after the first one, and leave a contact that nobody knows.
         need(len(bench.writes) == 1, f"creating a contact must be one write, and was {len(bench.writes)}")
         need(made.system == bench.adapter.system, "a record names the adapter's system")
         for name in bench.adapter.capabilities.contact_keys:

@@ -48,6 +48,7 @@ class DeclarationTrials(Trials):
     async def test_capabilities_fit_together(self, bench: Bench) -> None:
         """A lane needs a policy, an absence must be checked by reading, a contact must be findable."""
         can = bench.adapter.capabilities
+        # A plan is made from them and carried out minutes later.
         need(can == bench.adapter.capabilities, "capabilities must not change while a connection is used")
         need(can.creates, "creates must name at least one kind")
         need(can.exclusive <= can.creates, "exclusive kinds must be among those that can be created")
@@ -66,6 +67,7 @@ class DeclarationTrials(Trials):
         )
         need(can.due_step >= SECOND, "no CRM need keep less than a second: due_step is a second, or more")
         need(can.due_step < DAY or can.due_zone, "where every due is a day, due_zone is the account's time zone")
+        # In UTC an adapter that mixes up days of two zones passes every trial.
         elsewhere = can.due_zone is None or self.now().astimezone(can.due_zone).utcoffset()
         need(elsewhere, "make the bench with a time zone far from UTC, such as Asia/Kolkata")
         need(set(can.contact_keys) <= set(UNKNOWN), "contact_keys may name email and phone only")

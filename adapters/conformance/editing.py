@@ -81,6 +81,7 @@ class EditingTrials(Trials):
     def _check(bench: Bench, before: Reading, after: Reading, wanted: dict[TaskField, Value], where: str) -> None:
         can = bench.adapter.capabilities
         for field in TaskField:
+            # All fields are compared: a request that replaces the whole task may lose what it does not name.
             value = wanted.get(field, before.shown(field))
             is_same = can.alike(field, after.shown(field), value)
             need(is_same, f"{field} {value!r} is {after.shown(field)!r} {where}, after {sorted(wanted)} were changed")
@@ -137,6 +138,7 @@ class EditingTrials(Trials):
         for fields in _choices(bench, kind):
             made = await bench.adapter.create_task(draft(contact, kind))
             sent = len(bench.writes)
+            # Only the last field is expected wrongly. An adapter that compares the first one alone is found out.
             edit = Edit(_wanted(*fields), {fields[-1]: others[fields[-1]]}, kind, self.now(), MARKER)
             error = await must_raise(
                 bench.adapter.edit_task(ref(bench, made.remote_id, contact), edit), Moved, "an unexpected value"
@@ -184,6 +186,7 @@ class EditingTrials(Trials):
             pytest.skip("no text can be changed there")
         task = bench.add_task(contact, kind, in_hours(5), TITLE)
         before = await read_back(bench, task, contact)
+        # An empty text, too: what is left then is the marker alone.
         for text in (BODY, "Other words", ""):
             edit = Edit(
                 {TaskField.BODY: text}, {TaskField.BODY: before.shown(TaskField.BODY)}, kind, self.now(), MARKER

@@ -60,6 +60,7 @@ WRITES: Final[dict[Fault, type[AdapterError]]] = {
 }
 _HAPPENED: Final = {Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.GARBAGE, Fault.TRUNCATED}
 _PASSING: Final = (Fault.NO_CONNECTION, Fault.LOST_ANSWER, Fault.ERROR_BEFORE, Fault.THROTTLED)
+# After these it is certain that nothing was carried out, and another try may succeed.
 _NEVER_SENT: Final = (Fault.NO_CONNECTION, Fault.THROTTLED)
 
 
@@ -156,6 +157,7 @@ class FailureTrials(Trials):
     @trial
     async def test_check_reports_failures_and_raises_none(self, bench: Bench, fault: Fault) -> None:
         bench.sandbox.fault = Trouble(fault)
+        # People run `syncer check` because something is wrong, so this is when it must not end with an error.
         bad = [check for check in await bench.adapter.check() if check.ok is False]
         need(bad, f"every answer is {fault}, and check says that all is well")
         need(all(check.advice for check in bad), f"check must say what to do about {fault}")

@@ -99,6 +99,7 @@ class Partner(Adapter):
     async def list_contact_tasks(self, contact: str) -> Listing[Reading]:
         self.wire.reads += 1
         self._contact(contact)
+        # Newest first, as the contract says.
         return Listing(tuple(task for task in reversed(self.tasks.values()) if task.contact == contact))
 
     async def get_task(self, ref: TaskRef) -> Reading:

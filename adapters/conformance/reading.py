@@ -48,6 +48,7 @@ _BREAKS = {
 }
 
 
+# CRMs and the libraries of their clients write these for "no date".
 _NO_DUES = (datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 
 
@@ -89,6 +90,7 @@ class ReadingTrials(Trials):
         bench.sandbox.after = somebody_acts
         found = _ids(await the_list(bench, contact))
         need(len(found) == len(set(found)), "a task is in the list twice")
+        # Whether the new one is in the list does not matter: the next run reads it.
         need(set(tasks) <= set(found) <= {*tasks, *late}, "a task was lost because the list moved")
 
     @pytest.mark.parametrize("seen", [0, -1], ids=["oldest", "newest"])
@@ -198,6 +200,7 @@ class ReadingTrials(Trials):
         need(reading.contact == contact, "a reading has the contact's id")
         need(reading.due == bench.tasks()[task].due, f"the due is {bench.tasks()[task].due}, and read as {reading.due}")
         need(reading.due is None or reading.due.utcoffset() is not None, "a due must know its time zone")
+        # A CRM may have no titles at all.
         need(reading.title in (TITLE, None), f"the title is {TITLE!r}, and read as {reading.title!r}")
         need(reading.mirrored and reading.whole, "a task that was read by itself must be whole, and is to be mirrored")
         need(reading.state is State.OPEN, "an open task is read as closed")

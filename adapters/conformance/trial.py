@@ -75,6 +75,7 @@ def trial(
         if missing := await trials.to_write_next():
             pytest.skip(f"first {missing}")
         bench = trials.make()
+        # In every trial, because a secret is most often told by an error that nobody thought of.
         with capture_logs() as lines:
             try:
                 await test(trials, bench, *args, **kwargs)
@@ -137,6 +138,7 @@ async def doubted(
         return
     now = bench.open_tasks()
     made, closed = now - before, before - now
+    # What really happened is in the sandbox: an adapter that invents an answer is found out.
     true = made == {reading.remote_id} if name == "create_task" else closed == {reading.remote_id}
     fine = true and (reading.state is State.OPEN) == (name == "create_task")
     need(fine, f"{what} must raise {wanted.__name__}, or tell what is true, and gave {reading}")
@@ -260,6 +262,7 @@ def draft(contact: str, kind: Kind, **changes: Any) -> Draft:
 def a_kind(bench: Bench) -> Kind:
     """A kind that can be created there, an exclusive one if there is any."""
     creates = bench.adapter.capabilities.creates
+    # A kind whose creation closes others is the hardest to get right, so most trials use it.
     return min(creates & bench.adapter.capabilities.exclusive or creates)
 
 

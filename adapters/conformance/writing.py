@@ -73,6 +73,7 @@ def _is_kept(can: Capabilities, due: datetime, wanted: datetime) -> bool:
 def _dues(bench: Bench) -> list[datetime]:
     """Dues that show what a CRM keeps: to the second, late in the evening, and early on the following day."""
     zone = bench.adapter.capabilities.due_zone or UTC
+    # Late in the evening, a due that is cut, rounded or read in another zone lands on another day.
     evening = in_hours(5).astimezone(zone).replace(hour=23, minute=48)
     return [in_hours(5), evening, evening + timedelta(minutes=30)]
 
@@ -102,6 +103,7 @@ class WritingTrials(Trials):
             need(back.exclusive == (kind in can.exclusive), f"{kind}: exclusive is declared {kind in can.exclusive}")
             told = bench.adapter.raw_type(kind)
             need(told in ("", back.raw_type), f"{kind}: raw_type says {told!r}, the CRM {back.raw_type!r}")
+            # A CRM may have one type for several kinds. The ledger knows which one was meant.
             one_type = bool(told) and told == bench.adapter.raw_type(back.kind)
             fits = back.kind.compatible(kind) or not back.kind_known or one_type
             need(fits, f"{kind}: what we created comes back as {back.kind}, another family")
@@ -171,6 +173,7 @@ class WritingTrials(Trials):
         made = await bench.adapter.create_task(copied)
         back = await read_back(bench, made.remote_id, contact)
         need(back.marker in (MARKER, None), f"the body's own marker line was taken for ours: {back.marker}")
+        # With two markers, a copy would be taken for that of another task.
         need(_OTHER not in bench.tasks()[made.remote_id].text, "the marker of another task was copied into the CRM")
 
     @trial
@@ -239,6 +242,7 @@ class WritingTrials(Trials):
         declared = bench.adapter.capabilities.completes
         gone = set(tasks) - bench.open_tasks()
         need(gone == {wanted}, f"a completion is declared to close {declared}; it closed {sorted(gone)} of {tasks}")
+        # By this id the engine sees that its request hit another task than the one that was meant.
         need(closed.remote_id == wanted, f"it closed {wanted}, and answered with {closed.remote_id}")
         need(closed.state is State.DONE, "the answer to a completion must say that the task is done")
         need(len(bench.writes) == 1, f"a completion must be one write, and was {len(bench.writes)}")
@@ -310,6 +314,7 @@ class WritingTrials(Trials):
         """
         contact = somebody(bench)
         for whose in (contact, bench.add_contact("Ravi Iyer", "ravi@example.com", "+919876500000")):
+            # Due at another time than what is created, or a due of theirs in the answer would not show.
             bench.add_task(whose, a_kind(bench), in_hours(50), TITLE)
         others = set(bench.tasks())
         bench.sandbox.lying_create = lie

@@ -114,6 +114,8 @@ def root(
     ] = False,
 ) -> None:
     del version
+    # `syncer -c FILE status` means the same as `syncer status -c FILE`. A call leaves nothing for the next one of the
+    # process.
     named_before[:] = config or ()
 
 
@@ -211,6 +213,7 @@ def sync(
     if once and listen is not None:
         msg = "only the daemon listens; remove --once"
         raise typer.BadParameter(msg, param_hint="--listen")
+    # A daemon that was started with a raised limit would keep it for months.
     if not once and {allow_creates, allow_completions, allow_edits} != {None}:
         msg = "limits can be raised for one run only; add --once"
         raise typer.BadParameter(msg, param_hint="--allow-creates, --allow-completions, --allow-edits")

@@ -50,6 +50,7 @@ def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zo
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for operation in operations:
         groups.setdefault((operation["system"], operation["action"], operation["reason"]), []).append(operation)
+    # Shortened together, so that no two of the screen look the same.
     whole = [operation["task"] for operation in operations]
     ids = dict(zip(whole, short_ids(whole), strict=True))
     for (system, action, reason), group in groups.items():
@@ -106,6 +107,7 @@ def _acts(operations: Iterable[Mapping[str, Any]]) -> Iterator[str]:
 
 def _duration_in_words(report: Mapping[str, Any], run_limit: timedelta) -> str:
     """Return how long it takes: as long as the request rates require, but not less than the reading of this plan."""
+    # The CRMs are written to side by side, so the slowest one counts.
     seconds = max(report["duration_s"], *(cost["seconds"] for cost in report.get("cost", {}).values()), 1.0)
     words = f"this takes about {span(timedelta(seconds=seconds))}"
     limit = run_limit.total_seconds()

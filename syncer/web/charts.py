@@ -54,6 +54,7 @@ def _delays(hours: Sequence[Hour], marks: Sequence[datetime]) -> Chart:
         Series("95 % within", "second", [percentile(hour.delays, 0.95) for hour in hours]),
     ]
     every = [seconds for hour in hours for seconds in hour.delays]
+    # Of all changes together: percentiles of hours cannot be averaged.
     middle, late = percentile(every, 0.5), percentile(every, 0.95)
     words = "nothing was created or completed in the last 24 hours"
     if middle is not None and late is not None:

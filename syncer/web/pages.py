@@ -205,6 +205,7 @@ class PageRoutes:
         seen = hashlib.sha256(whole.encode()).hexdigest()[:16]
         if request.query_params.get("seen") == seen:
             return Response(status_code=204)
+        # Titles of tasks come from people, and may have the same word.
         return HTMLResponse(whole.replace("@seen@", seen, 1))
 
 
@@ -213,6 +214,7 @@ class _Page:
 
     def __init__(self, request: Request, total: int | None) -> None:
         asked = request.query_params.get("page", "1")
+        # What follows the question mark is the client's choice, and a huge number would overflow in the database.
         self.number = max(1, int(asked)) if asked.isdecimal() and len(asked) < 7 else 1
         self.total = total or 0
         self._request = request
@@ -254,6 +256,7 @@ async def _form(request: Request) -> dict[str, str]:
         raise HTTPException(403)
     body = bytearray()
     try:
+        # A client that sends a byte now and then would otherwise hold a connection for ever.
         async with asyncio.timeout(_FORM_WITHIN):
             async for part in request.stream():
                 body += part

@@ -111,6 +111,7 @@ def standing_of(
     report = last.report if last else {}
     since = {system: _in_step(runs, system) for system in state.account.connections}
     known = [at for at in since.values() if at is not None]
+    # The CRM that is furthest behind counts: a change there has not reached the others.
     lag = about(now - min(known)) if known and len(known) == len(since) else "not known yet"
     return AccountStanding(
         state=state,
@@ -127,6 +128,7 @@ def standing_of(
 
 def health_of(state: AccountState, last: RunLine | None) -> Health:
     """Return the state in a few words: the worst that is true."""
+    # What this process knows of the account is old then, so nothing else may be said.
     if state.elsewhere:
         return Health("idle", "Served by another process")
     if state.alarms:
@@ -135,6 +137,7 @@ def health_of(state: AccountState, last: RunLine | None) -> Health:
         return Health("bad", "The last run failed")
     if last is None:
         return Health("idle", "The first run is in progress" if state.running else "No run has ended yet")
+    # Before what needs attention: until somebody allows that run, nothing at all is written.
     if last.status == "stopped":
         return Health("bad", "The last run was stopped by a limit")
     if last.report.get("attention") or last.report.get("incidents"):
