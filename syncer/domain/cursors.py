@@ -40,6 +40,9 @@ FORERUNNER = "forerunner"
 TEXTS = "texts:"
 """Begins the name of the cursor that has the last of a CRM's tasks whose text was read again, in turn."""
 
+GONE = "gone:"
+"""``gone:<system>``: the last of a CRM's missing copies that was looked for again, in turn."""
+
 CHANGES = "changes:"
 """``changes:<system>``: the CRM's own cursor of changes, and before it the time from which on it names all changes."""
 

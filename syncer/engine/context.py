@@ -86,7 +86,7 @@ class RunContext:
     edited: Counter[str] = field(default_factory=Counter)
     overwritten: list[Overwritten] = field(default_factory=list)
     turned: dict[str, str] = field(default_factory=dict)
-    """By CRM: the last task whose texts were read again in this run. The next run continues after it."""
+    """By cursor: the last task that was read in turn in this run. The next run continues after it."""
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:

@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import structlog
 
+from syncer.domain.cursors import GONE, TEXTS
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import AT_ONCE, RunContext, for_each, together
@@ -27,10 +28,12 @@ from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
 from syncer.engine.observe_persons import read_at_once
-from syncer.engine.observe_unread import mention_unread, remember_failing
+from syncer.engine.observe_unread import leave_out_what_was_read, mention_unread, remember_failing
+from syncer.engine.reading_time import ReadingTime, shorter
 from syncer.reconcile.apart import still_apart
 from syncer.reconcile.reading_list import (
     CONTACTS,
+    GONE_IN_TURN,
     NEWCOMERS,
     PERSONS,
     QUIET,
@@ -47,12 +50,20 @@ from syncer.reconcile.standing import Standing
 
 _log = structlog.get_logger("syncer.observe")
 
-READING_SHARE: Final = 0.5
-"""The share of a run's time for reading, so that a first run with much to read still writes something."""
+URGENT_SHARE: Final = 0.5
+"""The largest share of the time for reading that contacts get in which somebody may wait for something."""
+NEWCOMERS_SHARE: Final = 0.6
+"""The largest share of the rest for finding contacts, and for those that came too late for the share before."""
+FAILING_SHARE: Final = 0.1
+"""The least share of the time left then for items that failed before, and as much for copies that were gone."""
 PERSONS_SHARE: Final = 0.2
 """The least share of the time left then for reading persons whose tasks the ledger may not know."""
+LEAST_FOR_PERSONS: Final = 15.0
+"""The least seconds for them: what is read of a person counts only if it is everything."""
 TEXTS_SHARE: Final = 0.05
 """The largest share of a run's time for reading texts again in turn."""
+LEAST_LATE: Final = 3.0
+"""The least seconds for each of these, so that each run reads some of them."""
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
 """Seconds for all answers to one list, and so many more for each request. A CRM that takes longer is unavailable in
@@ -66,14 +77,10 @@ _WORDS: Final = {
 }
 SILENCE: Final = 35.0
 """Seconds for which the first answer about any one item is awaited."""
-LEAST_SHARE: Final = 60.0
-"""The least seconds for reading, even in a short run, if no request budget has to be waited for."""
-QUIET_SHARE: Final = 0.8
-"""The largest share of the time left for reading that contacts get of whom nothing is known to have changed."""
 LEAST_QUIET: Final = 2.0
 """Seconds for contacts of whom nothing is known to have changed, even if an event waits for the run's end."""
-FAILING_SHARE: Final = 15.0
-"""The least seconds for items that failed before, which are read last."""
+LONG_ENOUGH: Final = 15.0
+"""Seconds that are enough for items that failed before if pauses are short."""
 
 
 async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, int] | None = None) -> None:
@@ -96,6 +103,7 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     observer.persons = [person for person in persons if person not in waiting]
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
+    leave_out_what_was_read(context)
     remember_failing(context, observer.listed, observer.cut)
     for connection in connections:
         connection.adapter.wire.set_deadline(context.time_left())
@@ -123,37 +131,19 @@ class _Observer:
     """The (system, contact) that a CRM named because a task changed there."""
     gone: set[tuple[str, str]] = field(default_factory=set)
     """The (system, contact) that their CRM reports as missing. `_let_go` checks them at the end."""
-    _began: float = field(init=False)
-    _until: float | None = field(init=False)
+    _time: ReadingTime = field(init=False)
     _lists: dict[str, asyncio.Event] = field(init=False)
     """By system: set once the lists were read or given up."""
 
     def __post_init__(self) -> None:
-        context = self.context
-        self._began = self._now()
-        self._until = None if (left := context.time_left(READING_SHARE)) is None else self._now() + left
-        self._lists = {c.system: asyncio.Event() for c in context.connections.values() if lists_all(c)}
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
-
-    def _left(self, share: float = 1.0) -> float | None:
-        """Return the seconds left for reading, or for the first part of it."""
-        if self._until is None:
-            return None
-        return max(0.0, (self._until - self._now()) * share)
-
-    def _longest(self) -> float | None:
-        """Return the seconds after which reading ends. The share of a short run would be too short to read anything."""
-        left = self._left()
-        return None if left is None else max(left, self._began + LEAST_SHARE - self._now())
+        self._time = ReadingTime(self.context)
+        self._lists = {c.system: asyncio.Event() for c in self.context.connections.values() if lists_all(c)}
 
     # one connection --------------------------------------------------------------------------------
 
     async def read(self, connection: Connection) -> None:
         """Read everything from this connection that does not depend on people in other CRMs."""
-        connection.adapter.wire.set_deadline(self._left())
+        self._time.allow(connection, self._time.left())
         if not lists_all(connection):
             await self._in_time(connection, self._read_lanes(connection))
             return
@@ -165,16 +155,18 @@ class _Observer:
 
     async def read_rest(self, connection: Connection) -> None:
         """Read contacts that only another CRM showed, then the items that failed before."""
-        await self._in_time(connection, read_for_newcomers(self.context, connection))
-        # What failed before has a time of its own. In an account whose quiet contacts take all of the time in each run,
-        # it would never be read again.
-        spent, allowed = connection.spent, max(self.allowance, FAILING_SHARE)
-        self._allow(connection, allowed)
-        await self._in_time(connection, self._read_failing(connection), allowed)
-        if connection.spent:
-            self.cut.add(connection.system)
-        connection.spent = spent
-        await self._in_time(connection, self._read_texts(connection), self.context.time_left(TEXTS_SHARE))
+        spent, late = connection.spent, self._time.part(FAILING_SHARE, LEAST_LATE)
+        await self._for_a_while(connection, read_for_newcomers(self.context, connection), late)
+        late = shorter(max(self.allowance, LONG_ENOUGH), self._time.part(FAILING_SHARE, LEAST_LATE))
+        await self._for_a_while(connection, self._read_failing(connection), late)
+        if lists_all(connection):
+            late = self._time.part(FAILING_SHARE, LEAST_LATE)
+            await self._for_a_while(connection, self._read_in_turn(connection, GONE_IN_TURN, GONE), late)
+            run = self.context.time_left()
+            late = None if run is None else max(run * TEXTS_SHARE, min(run / 2, LEAST_LATE))
+            # One by one, so that this ends in time: texts are never urgent.
+            texts = self._read_in_turn(connection, TEXTS_IN_TURN, TEXTS, at_once=1)
+            await self._for_a_while(connection, texts, late)
         connection.spent = spent
         if not lists_all(connection):
             connection.stop_if_silent()
@@ -183,7 +175,7 @@ class _Observer:
     async def _read_failing(self, connection: Connection) -> None:
         """Read the items that failed before, then what follows from them, such as the tasks of a contact now found."""
         stages = TASKS | CONTACTS | URGENT | NEWCOMERS
-        await self._by_need(connection, stages | QUIET | TEXTS_IN_TURN, failing=True)
+        await self._by_need(connection, stages | QUIET | GONE_IN_TURN | TEXTS_IN_TURN, failing=True)
         # A number that was asked for in vain before may lead to a contact now, whose tasks have not failed.
         if self._has_failing(connection):
             await self._by_need(connection, stages)
@@ -191,28 +183,27 @@ class _Observer:
     def _has_failing(self, connection: Connection) -> bool:
         return any(system == connection.system for system, _, _ in self.context.base.failing)
 
-    async def _read_texts(self, connection: Connection) -> None:
-        """Read some of the texts that no list shows, in turn. Tasks that this run read anyway count as read."""
-        if not lists_all(connection) or not connection.usable or connection.spent:
+    async def _read_in_turn(
+        self, connection: Connection, stages: Collection[int], cursor: str, *, at_once: int = AT_ONCE
+    ) -> None:
+        """Read these items in turn, and note in the cursor how far this run got. What it read anyway counts as read."""
+        if not connection.usable:
             return
-        items = [item for item in self._items(connection, TEXTS_IN_TURN) if not is_failing(self.context.base, item)]
+        items = [item for item in self._items(connection, stages) if not is_failing(self.context.base, item)]
         asked = connection.asked
         try:
-            # One by one, so that this ends in time: texts are never urgent.
-            await self._batch(connection, [item for item in items if item.place not in asked], at_once=1)
+            await self._batch(connection, [item for item in items if item.place not in asked], at_once=at_once)
         finally:
             # The turn goes on after the last one before a gap, so that none is left out.
             for item in takewhile(lambda item: item.place in asked, items):
-                self.context.turned[connection.system] = item.key
+                self.context.turned[cursor + connection.system] = item.key
 
     async def read_persons(self, connection: Connection) -> None:
         """Read all tasks of the persons whom the ledger may not know in full."""
         if self.persons:
-            connection.spent = False
-            left, run = self._left(), self.context.time_left(PERSONS_SHARE)
             # Nothing is written for these persons before they are read, so they always get a part of the time.
-            seconds = None if left is None or run is None else max(left, run)
-            self._allow(connection, seconds)
+            seconds = self._time.part(PERSONS_SHARE, LEAST_FOR_PERSONS)
+            self._time.allow(connection, seconds)
             await self._in_time(connection, self._read_all_of_them(connection), seconds)
 
     async def _read_all_of_them(self, connection: Connection) -> None:
@@ -224,11 +215,11 @@ class _Observer:
     async def _in_time(
         self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None = None
     ) -> None:
-        """Do this within the time for reading. What is not read by then is left to the next run."""
-        left = [some for some in (self._longest(), seconds) if some is not None]
-        limit = min(left) if left else None
+        """Do this within these seconds, or the time for reading. What is not read by then is left to the next run."""
         ended = await connection.while_it_answers(
-            work, patience=lambda _requests: inf if connection.answers else SILENCE, seconds=limit
+            work,
+            patience=lambda _requests: inf if connection.answers else SILENCE,
+            seconds=self._time.longest() if seconds is None else seconds,
         )
         if ended:
             return
@@ -239,10 +230,17 @@ class _Observer:
             words = "nothing that it was asked for was answered in the time for reading"
             connection.stop(ConnectionState.UNAVAILABLE, words)
 
-    def _allow(self, connection: Connection, seconds: float | None) -> None:
-        """Limit how long requests may wait for the CRM's budget from now on."""
-        left = [some for some in (self._left(), seconds) if some is not None]
-        connection.adapter.wire.set_deadline(min(left) if left else None)
+    async def _for_a_while(
+        self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None
+    ) -> None:
+        """Do this within these seconds, which it has for itself, however much was read before."""
+        self._time.allow(connection, seconds)
+        await self._in_time(connection, work, seconds)
+        self._note_cut(connection)
+
+    def _note_cut(self, connection: Connection) -> None:
+        if connection.spent:
+            self.cut.add(connection.system)
 
     async def _by_need(self, connection: Connection, stages: Collection[int], *, failing: bool | None = False) -> None:
         """Read the items of these stages, each once a run. What is read may add items to the list."""
@@ -283,6 +281,7 @@ class _Observer:
         gone: list[str] = []
 
         async def read(item: ReadItem) -> None:
+            connection.spent = connection.spent or self._time.is_over(connection)
             if connection.usable and not connection.spent:
                 connection.asked.add(item.place)
                 await read_item(self.context, connection, item, gone)
@@ -313,18 +312,13 @@ class _Observer:
 
     async def _read_quiet(self, connection: Connection) -> None:
         """Read contacts of whom nothing is known to have changed, until an event waits for the end of the run."""
-        left = self._left(QUIET_SHARE)
-        self._allow(connection, self.allowance if left is None else min(self.allowance, left))
+        self._time.allow(connection, shorter(self.allowance, self._time.left()))
         hurry = asyncio.create_task(self._hurry(connection))
         try:
             await self._by_need(connection, QUIET)
         finally:
             hurry.cancel()
-        # The quiet contacts of a large account take all of their time in each run. What else is to be read has its own.
-        if connection.spent:
-            self.cut.add(connection.system)
-            connection.spent = False
-        self._allow(connection, None)
+        self._note_cut(connection)
 
     async def _hurry(self, connection: Connection) -> None:
         # However many events there are, each run reads some contacts, those first that were read longest ago.
@@ -346,7 +340,7 @@ class _Observer:
         ):
             for read in (refresh_contacts, list_tasks):
                 reading = read(self.context, connection)
-                if not await connection.while_it_answers(reading, patience=_patient, seconds=self._longest()):
+                if not await connection.while_it_answers(reading, patience=_patient, seconds=self._time.longest()):
                     words = "a list did not come in the time that it may take; the other CRMs went on without it"
                     connection.stop(ConnectionState.UNAVAILABLE, words)
 
@@ -365,19 +359,24 @@ class _Observer:
         if told is not None:
             self.named |= {(connection.system, contact) for contact in told.contacts}
         # Each kind has its part of the time. Otherwise many busy leads would keep new ones from ever being found.
-        connection.adapter.wire.set_deadline(self._left(0.5))
+        self._time.allow(connection, self._time.left(URGENT_SHARE))
         await self._by_need(connection, URGENT)
         # New leads are found by the phone numbers of the other CRMs' contacts, so their lists come first.
         await together(arrived.wait() for arrived in self._lists.values())  # type: ignore[misc]
         link(self.context)
         await self._by_need(connection, URGENT)
-        connection.spent = False
-        self._allow(connection, None)
+        self._note_cut(connection)
+        self._time.allow(connection, self._time.left(NEWCOMERS_SHARE))
         await self._by_need(connection, NEWCOMERS)
         await recheck_doubtful(self.context, connection)
         await self._by_need(connection, URGENT)
-        if not connection.spent:
-            await self._read_quiet(connection)
+        self._note_cut(connection)
+        await self._read_quiet(connection)
+        # What the quiet contacts left of the time is for what came too late before.
+        self._time.allow(connection, self._time.left())
+        await self._by_need(connection, URGENT)
+        await self._by_need(connection, NEWCOMERS)
+        self._note_cut(connection)
         await self._let_go(connection)
         if told is not None:
             all_were_read(self.context, connection, told)

@@ -58,5 +58,22 @@ def mention_unread(context: RunContext, connection: Connection) -> None:
         context.visits[everybody] = context.clock()
     if connection.spent or not connection.usable:
         reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
-        crm = context.policy.crm(system)
-        context.waiting += [Item(None, system, reason, f"{crm} task {row.remote_id}") for row in blocking]
+        context.waiting += [_item(context, reason, *row.key) for row in blocking]
+
+
+def leave_out_what_was_read(context: RunContext) -> None:
+    """Drop those of these tasks from the report that were read later in the run, with all tasks of their persons."""
+    if not context.waiting:
+        return
+    read = {
+        _item(context, reason, row.system, row.remote_id)
+        for seen in context.seen.values()
+        for row in seen.readings.values()
+        if row.whole
+        for reason in (Reason.BUDGET, Reason.UNAVAILABLE)
+    }
+    context.waiting = [item for item in context.waiting if item not in read]
+
+
+def _item(context: RunContext, reason: Reason, system: str, remote_id: str) -> Item:
+    return Item(None, system, reason, f"{context.policy.crm(system)} task {remote_id}")

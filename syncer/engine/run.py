@@ -21,7 +21,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from syncer.domain.base import Base, Changes
-from syncer.domain.cursors import TEXTS
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.report import Report
 from syncer.engine import linking, opening
@@ -179,8 +178,7 @@ def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:
-    turned = {TEXTS + system: remote_id for system, remote_id in context.turned.items()}
-    return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **turned})
+    return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **context.turned})
 
 
 def _plan(context: RunContext) -> Plan:

@@ -12,7 +12,8 @@ they were last tried come last, so that they delay nothing else. The order is:
    for everybody, if all contacts are watched.
 6. Contacts without open tasks, in turn.
 7. All tasks of one person, if the caller asks for them.
-8. Texts that no list shows, a few in each run, in turn.
+8. Copies that were gone and may have come back, in turn.
+9. Texts that no list shows, a few in each run, in turn.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base, within
-from syncer.domain.cursors import BEHIND, CHANGES, TEXTS
+from syncer.domain.cursors import BEHIND, CHANGES, GONE, TEXTS
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.edits.rows import in_turn, says_something_new
+from syncer.reconcile.edits.rows import in_turn, says_something_new, turn_after
 
 Place = tuple[str, str, str]
 
@@ -65,6 +66,8 @@ class Need(StrEnum):
     """Another ledger may have created the contact since it was searched for."""
     NEW = "new"
     """It was never read."""
+    GONE = "gone"
+    """It was gone when it was last read."""
     TURN = "turn"
     """It is its turn."""
 
@@ -86,7 +89,8 @@ _ORDER: Final = {
     (What.LANE, Need.TURN): 8,
     (What.PERSON, Need.OPEN): 9,
     (What.LOOKUP, Need.TOLD): 9,
-    (What.TASK, Need.TURN): 10,
+    (What.TASK, Need.GONE): 10,
+    (What.TASK, Need.TURN): 11,
 }
 
 TASKS: Final = frozenset({1, 2})
@@ -95,7 +99,8 @@ URGENT: Final = frozenset({4})
 NEWCOMERS: Final = frozenset({5, 6, 7})
 QUIET: Final = frozenset({8})
 PERSONS: Final = frozenset({9})
-TEXTS_IN_TURN: Final = frozenset({10})
+GONE_IN_TURN: Final = frozenset({10})
+TEXTS_IN_TURN: Final = frozenset({11})
 ALL: Final = frozenset(_ORDER.values())
 
 
@@ -196,7 +201,7 @@ def items_of(
         items.append(ReadItem(system, What.LIST, "tasks", Need.OPEN))
     else:
         # Each of these walks over all rows, so it is skipped if nobody asks for it.
-        items += _vanished(system, base, seen[system]) if TASKS & set(stages) else ()
+        items += _vanished(system, base, seen[system]) if (TASKS | GONE_IN_TURN) & set(stages) else ()
         items += _changed(base, seen[system], capabilities, edits) if TASKS & set(stages) else ()
         if TEXTS_IN_TURN & set(stages):
             rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
@@ -222,14 +227,19 @@ def _rank(base: Base, item: ReadItem) -> tuple[bool, int, int]:
 
 
 def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
-    """Yield open copies that the list no longer shows. Nothing follows from absence, so each is read by itself."""
-    for replica in base.replicas.values():
-        if replica.system != system or replica.remote_id in seen.rows:
-            continue
-        # A copy that was gone may be there again, or turn out to be finished: then its task was done, not deleted.
-        sought = replica.state is ReplicaState.GONE and base.tasks[replica.task].state is State.OPEN
-        if replica.state is ReplicaState.OPEN or sought:
-            yield ReadItem(system, What.TASK, replica.remote_id, Need.COMPLETION, replica.contact)
+    """Yield open copies that the list no longer shows. Nothing follows from absence, so each is read by itself.
+
+    Those that are gone already follow in turn. There may be many, and nobody waits for them.
+    """
+    hidden = [copy for copy in base.replicas.values() if copy.system == system and copy.remote_id not in seen.rows]
+    for copy in hidden:
+        if copy.state is ReplicaState.OPEN:
+            yield ReadItem(system, What.TASK, copy.remote_id, Need.COMPLETION, copy.contact)
+    # Such a copy may be there again, or turn out to be finished: then its task was done, not deleted.
+    gone = [one for one in hidden if one.state is ReplicaState.GONE and base.tasks[one.task].state is State.OPEN]
+    last = base.cursors.get(GONE + system, "")
+    for copy in sorted(gone, key=lambda copy: turn_after(last, copy.remote_id)):
+        yield ReadItem(system, What.TASK, copy.remote_id, Need.GONE, copy.contact)
 
 
 def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collection[TaskField]) -> list[ReadItem]:

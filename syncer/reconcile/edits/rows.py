@@ -64,5 +64,11 @@ def in_turn(
     if can.lists_texts or not {TaskField.TITLE, TaskField.BODY} & set(edits):
         return []
     there = [row for row in rows if row.key in base.replicas and row.mirrored]
-    # The ids after `last`, then from the start again. As in `Reading.number`, a longer id is the higher one.
-    return sorted(there, key=lambda row: (row.number <= (len(last), last), row.number))
+    return sorted(there, key=lambda row: turn_after(last, row.remote_id))
+
+
+def turn_after(last: str, remote_id: str) -> tuple[bool, tuple[int, str]]:
+    """Return a key that sorts ids in their order, beginning after the id ``last``, then from the start again."""
+    # As in `Reading.number`, a longer id is the higher one.
+    number = (len(remote_id), remote_id)
+    return (number <= (len(last), last), number)

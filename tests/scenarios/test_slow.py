@@ -1,0 +1,83 @@
+"""Accounts in which no run has the time for everything: each kind of thing gets its turn all the same."""
+
+from __future__ import annotations
+
+from tests.support.lasting import crowd, forbid, of_leads
+from tests.support.scenario import Make, Stage
+
+
+def slow(world: Stage) -> None:
+    """Let the CRMs take one request a second from now on."""
+    text = world.account.path.read_text().replace('rate = "1000/s"', 'rate = "1/s"')
+    world.account.path.write_text(text)
+    world.reload()
+
+
+def busy(stage: Make) -> tuple[Stage, str]:
+    """A world with more leads that have an open task than a run has time for, and one that has none."""
+    world = stage(sync='run_limit = "30s"')
+    quiet, *others = [lead for lead, _, _ in crowd(world, 41)]
+    for lead in others:
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    slow(world)
+    return world, quiet
+
+
+def test_a_quiet_lead_has_its_turn_though_those_with_open_tasks_take_all_the_time(stage: Make) -> None:
+    world, quiet = busy(stage)
+    world.superfone.person_creates(quiet, "BOOKING", world.due())
+
+    world.again(2)
+
+    assert world.open() == (41, 41, 41)
+
+
+def test_a_lead_that_failed_is_tried_again_though_those_with_open_tasks_take_all_the_time(stage: Make) -> None:
+    world, _ = busy(stage)
+    lead = world.superfone.leads()[5]
+    honest = world.superfone.handle
+    forbid(world, "superfone", of_leads([str(lead.id)]))
+    world.again(4)
+    with world.open_ledger(read_only=True) as ledger:
+        assert ledger.load().failing
+    world.superfone.handle = honest  # type: ignore[method-assign]
+    world.superfone.person_completes(world.superfone.open_tasks(lead.id)[0].id)
+
+    world.again(2)
+
+    assert world.open() == (39, 39, 39)
+
+
+def test_copies_that_people_deleted_do_not_keep_new_tasks_from_being_read(stage: Make) -> None:
+    """They are read again in each run, because they may come back, and there may be many of them."""
+    world = stage(sync='run_limit = "60s"')
+    [(lead, contact, _)] = crowd(world, 1)
+    for number in range(60):
+        world.superfone.person_creates(lead, "REMINDER", world.due(hours=number))
+    world.good()
+    for task in world.reply_open():
+        world.reply.person_deletes(str(task.id))
+    world.good()
+    world.good()
+    slow(world)
+    world.reply.person_creates(contact, "Call", world.due())
+
+    world.again(2)
+
+    assert world.open() == (61, 1, 61)
+
+
+def test_a_text_has_its_turn_though_reading_takes_all_its_time(stage: Make) -> None:
+    world = stage(sync='run_limit = "30s"')
+    [(_, contact, _)] = crowd(world, 1)
+    old = world.reply.person_creates(contact, "ToDo", world.due(hours=90), body="Ring Asha")
+    world.good()
+    slow(world)
+    for hour in range(60):
+        world.reply.person_creates(contact, "ToDo", world.due(hours=hour), body=f"Ask {hour}")
+    world.reply.person_edits_body(old, "Ring Meera")
+
+    world.again(2)
+
+    assert "Ring Meera" in {task.title for task in world.highlevel_open()}
