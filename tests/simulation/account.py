@@ -29,14 +29,22 @@ SECRETS = {
 
 def account_file(settings: Mapping[str, str], systems: Collection[str]) -> str:
     """Return the account file for these CRMs. ``settings`` are further lines for its tables."""
-    lines = ['[account]\nname = "acme"\n[ledger]\nbackup = "off"', "[sync]", settings.get("sync", "")]
+    lines = ['[account]\nname = "acme"\n[ledger]\nbackup = "off"', "[sync]"]
     # The simulation has few runs. With a long interval, each run may read all texts.
-    lines.append('interval = "1h"')
-    if "max_creates" not in settings.get("sync", ""):
-        lines.append("max_creates_per_run = 10000")
+    lines += _with_defaults(settings.get("sync", ""), 'interval = "1h"', "max_creates_per_run = 10000")
     for system in systems:
-        lines += [f"[{system}]", _SECTIONS[system], 'rate = "100000/s"', settings.get(system, "")]
+        lines += [f"[{system}]", _SECTIONS[system], *_with_defaults(settings.get(system, ""), 'rate = "100000/s"')]
     return "\n".join([*lines, *([_RULES] if "highlevel" in systems else []), settings.get("users", "")]) + "\n"
+
+
+def _with_defaults(given: str, *defaults: str) -> list[str]:
+    """Return the lines that were given, and those of the defaults whose keys are not among them."""
+    keys = {_key(line) for line in given.splitlines()}
+    return [*given.splitlines(), *(line for line in defaults if _key(line) not in keys)]
+
+
+def _key(line: str) -> str:
+    return line.partition(" = ")[0]
 
 
 def users_section() -> str:

@@ -193,6 +193,7 @@ class History:
       texts of several lines, and dues with fractions of a second.
     - ``systems``: the account's CRMs.
     - ``dirty``: the pair of `contacts.DIRTY` that exists, if any.
+    - ``crowd``: how many further persons there are in a slow account, see `slow`.
     - ``dimensions``: the names of the special features that were drawn, see `dimensions`.
     """
 
@@ -209,4 +210,5 @@ class History:
     without: str = ""
     systems: tuple[str, ...] = SYSTEMS
     dirty: int | None = None
+    crowd: int = 0
     dimensions: tuple[str, ...] = ()

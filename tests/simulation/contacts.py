@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.simulation.actions import SYSTEMS, Meet
 from tests.simulation.oracle import Oracle
 from tests.simulation.sight import contacts_of
+from tests.simulation.slow import CROWD
 from tests.simulation.stage import SimulationStage
 
 NAMES = ("Asha", "Ravi", "Meera")
@@ -36,8 +37,8 @@ class Contacts:
         self._tell = tell
         self._numbers = 0
 
-    def populate(self, unknown_to: tuple[str, ...], dirty: int | None) -> None:
-        """Create the persons in all CRMs, the last one not in ``unknown_to``, and a pair with dirty keys.
+    def populate(self, unknown_to: tuple[str, ...], dirty: int | None, crowd: int) -> None:
+        """Create the persons in all CRMs, the last one not in ``unknown_to``, a pair with dirty keys, and a crowd.
 
         A lead whose number no other CRM shows cannot be found, so it is left out.
         """
@@ -49,9 +50,14 @@ class Contacts:
                     self._enter(system, person, name, email, phone)
         pair = DIRTY[dirty] if dirty is not None else ()
         if "superfone" in (where := {system for _, system, _, _ in pair}) and not where <= self._stage.sandboxes.keys():
-            return
+            pair = ()
         for person, system, email, phone in pair:
             self._enter(system, person, ("Devi", "Kiran")[person - 3], email, phone)
+        for number in range(crowd):
+            phone, email = f"+91987651{number:04}", f"guest{number}@example.com"
+            self._oracle.phones[phone] = CROWD + number
+            for system in SYSTEMS:
+                self._enter(system, CROWD + number, f"Guest{number}", email, phone)
 
     def _enter(self, system: str, person: int, name: str, email: str, phone: str) -> None:
         if system not in self._stage.sandboxes:

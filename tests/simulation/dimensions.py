@@ -33,6 +33,7 @@ from tests.simulation.actions import (
 )
 from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together, traits
 from tests.simulation.frequent import FREQUENT
+from tests.simulation.slow import slow
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 APART = 10 * MINUTE
@@ -275,5 +276,6 @@ DIMENSIONS = {
     "old_ledger": Dimension(0.1, _old_ledger),
     "swapped": Dimension(0.1, _swapped),
     "two_ledgers": Dimension(0.1, _two_ledgers),
+    "slow": Dimension(0.1, slow),
     **FREQUENT,
 }

@@ -39,9 +39,11 @@ def insert(history: History, rng: random.Random, *actions: Action) -> History:
 
 
 def setting(history: History, section: str, line: str) -> History:
-    """Add a line to a section of the account's settings."""
+    """Add a line to a section of the account's settings. It replaces a line with the same key."""
     settings = dict(history.settings)
-    settings[section] = f"{settings.get(section, '')}\n{line}"
+    key = line.partition(" = ")[0]
+    others = [old for old in settings.get(section, "").splitlines() if old.partition(" = ")[0] != key]
+    settings[section] = "\n".join([*others, line])
     return replace(history, settings=tuple(sorted(settings.items())))
 
 

@@ -112,7 +112,7 @@ class Memory:
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
         self.closed_there: set[Copy] | None = None
-        self.rebuilding = self.at_once = self.ever_rebuilt = self.replaced_under_a_run = False
+        self.rebuilding = self.at_once = self.ever_rebuilt = self.replaced_under_a_run = self.slow = False
         self.typed, self.typed_before, self.disturbed, self.began = 0, 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
         self.only_assigned: set[Copy] = set()

@@ -6,7 +6,7 @@ It reads the three sandboxes, and from the ledger's file only the task id of a c
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from adapters.sandbox import Call, Reply
 from tests.simulation.laws import edits, runs, writes
@@ -22,6 +22,7 @@ from tests.simulation.story import UNTOLD
 MISSING = (400, 404)
 """How CRMs say that there is no such task."""
 ZERO = timedelta(0)
+FIRST = datetime.min.replace(tzinfo=UTC)
 
 
 class Oracle(Machines):
@@ -142,14 +143,38 @@ class Oracle(Machines):
             waiting = outcome.report.waiting
             # Until it is clear who a person is, their copies wait, and are not known again.
             unclear = {(item.task, item.reason.value) for item in waiting} & {(None, "ambiguous_contact")}
-            self.rebuilding = self.rebuilding and (bool(unclear) or any(item.reason == "unread" for item in waiting))
+            begun_anew = self.rebuilding and (bool(unclear) or any(item.reason == "unread" for item in waiting))
             failed = self._failed({(item.system, item.detail.partition(":")[0]) for item in waiting})
             unread = {(item.task, item.system) for item in waiting if item.task and item.reason == "unread"}
             lag = {"highlevel": self.stage.highlevel.lag}
             started = self.stage.our_clock.true_time(outcome.report.started_at)
             until = {system: started - lag.get(system, ZERO) for system in self.stage.sandboxes}
-            not_looked_at = outcome.waiting_copies | failed | self._unread(unread)
+            not_looked_at = outcome.waiting_copies | failed | self._unread(unread) | self._not_looked_at()
             self.seen_by_a_clean_run(until, not_looked_at, machine)
+            self.rebuilding = begun_anew or (self.rebuilding and self._is_unread_still())
+
+    def _not_looked_at(self) -> set[Copy]:
+        """Return the copies that a run had no time to read, in a slow account: its report cannot name them all.
+
+        After a lost ledger these are all that it has not read, else those of them that people changed since.
+        """
+        if not self.slow:
+            return set()
+        return {
+            copy
+            for copy in self._all_copies()
+            if (copy in self.changed_at or self.rebuilding)
+            and not self.began <= self.task_read_at.get(copy, FIRST) >= self.changed_at.get(copy, FIRST)
+        }
+
+    def _is_unread_still(self) -> bool:
+        """Whether some open copy was not read since a lost ledger, in a slow account."""
+        open_copies = {copy for name in self.stories for copy in self.open_copies(name)}
+        unread = {copy for copy in open_copies - self.known - self.ailing.keys() if not self.is_on_ailing_lead(copy)}
+        return self.slow and bool(unread)
+
+    def _all_copies(self) -> set[Copy]:
+        return {(system, remote_id) for system in self.stage.sandboxes for remote_id in self.tasks(system)}
 
     def _doubts_after(self, outcome: Outcome) -> set[tuple[str | None, str]] | None:
         """Return what is in doubt now. In a CRM that could not be reached, it is so still, and is not listed."""
