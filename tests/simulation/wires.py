@@ -115,8 +115,8 @@ IN_A_RUN: Final = (
     Wire(
         "which leads were read is not stored",
         "syncer.engine.run",
-        "    return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **context.turned})\n",
-        "    return replace(merged.changes, cursors={**merged.changes.cursors, **context.turned})\n",
+        "    return replace(merged.changes, visits=context.visits, cursors=",
+        "    return replace(merged.changes, cursors=",
         "tests/engine/test_wiring.py::test_which_leads_were_read_outlives_the_run",
     ),
     Wire(
