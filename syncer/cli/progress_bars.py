@@ -41,6 +41,7 @@ class _Board:
         self._accounts: dict[str, Progress] = {}
         self._live: Live | None = None
         self._ended = threading.Event()
+        # One for all drawings: a new one would begin its turn anew each time.
         self._spinner = Spinner("dots")
 
     def add(self, account: str, progress: Progress) -> None:
@@ -76,6 +77,7 @@ class _Board:
                     complain(line)
 
     def _drawn(self) -> RenderableType:
+        # Rich draws in a thread of its own, so copies are read here, too.
         rows = Table.grid(padding=(0, 1))
         for account, progress in list(self._accounts.items()):
             works = _long_ones(progress)

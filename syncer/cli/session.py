@@ -65,6 +65,7 @@ class Session:
 
     def answer(self, result: dict[str, Any]) -> None:
         """Print one account's result as one line of JSON, at once."""
+        # A program may read the line of one account while the next one still runs.
         print(json.dumps(harmless(result), ensure_ascii=False), flush=True)
 
     def fail(self, account: str | None, error: BaseException, *, event: str = "") -> Exit:

@@ -148,6 +148,7 @@ class Desk(ABC):
         return found[0]
 
     def _check_state(self, verb: str, task: DeskTask) -> None:
+        # The two others have no word for it: a task there is open, completed or deleted.
         if verb == "cancel" and self.system != "reply":
             msg = f"{LABELS[self.system]} has no cancelled tasks"
             raise NotPossible(msg)

@@ -43,6 +43,7 @@ async def apply_plan(context: RunContext, operations: Collection[Planned]) -> No
     """Send the planned operations and nothing else. What cannot be sent now is left to the next run."""
     applier = _Applier(context, operations)
     for action in ORDER:
+        # Lanes have a part in every phase: a create there that closes a finished task is that task's completion.
         due = [operation for operation in operations if operation.action is action or operation.lane]
         # Each CRM has a queue of its own, so that a slow CRM delays no other.
         await together(_work_off(applier, system, due, action) for system in context.connections)
@@ -184,6 +185,7 @@ class _Applier:
             listing = await self._requests.read_lane(connection, contact)
             if listing is None:
                 return
+            # Decided anew from what was just read: people may have acted since the plan, or since the step before.
             step = self._next_step(connection.system, contact, action)
             if step is None:
                 return

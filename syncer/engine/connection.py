@@ -134,6 +134,7 @@ class Connection:
 
     def was_just_listed(self, contact: str) -> bool:
         """Whether the contact's tasks were just read. True only once: the steps after the next one read again."""
+        # The step that is taken now changes the list.
         at = self._just_listed.pop(contact, None)
         return at is not None and asyncio.get_running_loop().time() - at < JUST_LISTED
 
@@ -206,6 +207,7 @@ class Connection:
             self._out_of_order()
 
     def _out_of_order(self) -> None:
+        # If everything is refused, people have to correct the key. A CRM that is out of order needs nobody.
         forbidden = all(failure.forbidden for failure in self.failures.values())
         state = ConnectionState.UNAUTHORIZED if forbidden else ConnectionState.UNAVAILABLE
         self.stop(state, list(self.failures.values())[-1].words)

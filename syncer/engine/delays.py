@@ -33,6 +33,7 @@ def _made_at(context: RunContext, operation: Operation) -> datetime | None:
 
 
 def _closed_at(context: RunContext, operation: Operation) -> datetime | None:
+    # Not the copy that we have just closed ourselves.
     copies = [copy for copy in context.base.copies_of(operation.task) if copy.system != operation.system]
     instants = [
         reading.updated_at

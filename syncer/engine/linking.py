@@ -66,6 +66,7 @@ def begin(context: RunContext) -> None:
 def leave_for_the_next_run(context: RunContext) -> None:
     """Store what `begin` loads. `RunContext.record` deletes it with any later change of a contact."""
     again = {record for doubt in context.ambiguous for record in doubt.records} | (context.changed_records or set())
+    # Nothing is stored then, and the next run links all records, which is always right.
     if context.changed_records is None or len(again) > MOST_IN_DOUBT:
         return
     value = f"{_accounts(context)} {json.dumps(sorted(again))}"

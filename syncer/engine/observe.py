@@ -298,8 +298,10 @@ class _Observer:
             # Also when the time for reading is over: what was read is merged.
             self.context.extend(connection.seen.readings.values())
         self.gone.update((connection.system, contact) for contact in gone)
+        # A CRM that has shown some contact's tasks knows its contacts. Before that, one that it misses proves nothing.
         if connection.seen.lanes:
             await self._let_go(connection)
+        # A contact that was just found may be of a person with an open task. Then its tasks are among the next to read.
         if any(item.what is What.LOOKUP for item in items):
             link(self.context)
 
@@ -354,6 +356,7 @@ class _Observer:
         """Read lanes that may hold a completion first. The rest of the time is for new contacts and quiet ones."""
         if not connection.usable:
             return
+        # There is no list of all tasks. Whose tasks were read is in `lanes`.
         connection.seen.listed = True
         told = await ask_for_changes(self.context, connection)
         if told is not None:

@@ -255,6 +255,7 @@ async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
         for phone in phones | asked
         if (system, phone) not in lookups or not within(lookups[system, phone], now, MISSING_RECHECK)
     ]
+    # Who was asked about longest ago comes first, so that many doubts have their turn.
     await for_each([phone for _, phone in sorted(due)[:RECHECKS]], look)
 
 

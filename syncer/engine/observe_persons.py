@@ -119,6 +119,7 @@ def _keep(context: RunContext, connection: Connection, contact: str, rows: dict[
     seen = connection.seen
     gone = _forget_what_is_gone(context, seen, contact, rows)
     seen.persons[contact] = (*rows.values(), *(row for row in gone if row.marker is not None))
+    # A create for this contact need not list its tasks again.
     connection.has_listed(contact)
     context.visits[connection.system, contact] = context.clock()
 

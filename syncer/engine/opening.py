@@ -93,6 +93,8 @@ async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
     try:
         with structlog.contextvars.bound_contextvars(account=account.settings.name, run=run):
             for adapter in account.adapters.values():
+                # A process may sleep for an hour between a check here and its request, so the client asks just before
+                # it sends.
                 adapter.wire.set_fence(partial(account.ledger.hold, token))
             yield _context(account, run, base, token)
     finally:

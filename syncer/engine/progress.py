@@ -61,6 +61,7 @@ class Work:
         at_rate = least_seconds(left if found is None else -(-left // found.page), self.rates)
         if not done:
             return at_rate or None
+        # The slower of the two: a rate says nothing of a CRM that answers slowly.
         return max(at_rate, self.seconds / done * left)
 
     def _listed(self) -> Listed | None:

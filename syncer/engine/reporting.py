@@ -159,6 +159,7 @@ def _with_people(context: RunContext, item: Item) -> Item:
 
 
 def _unique(items: Iterable[Item]) -> tuple[Item, ...]:
+    # A run merges a contact more than once, and each merge tells what it finds.
     return tuple(dict.fromkeys(items))
 
 

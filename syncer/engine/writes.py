@@ -107,6 +107,7 @@ class Requests:
             # Rows that could not be read were there before, so the request has not made them.
             seen=tuple(row.remote_id for row in connection.seen.unreadable if row.remote_id and row.contact == contact),
             fingerprint=fingerprint(task, context.base, planned.system, contact),
+            # Failures in a row: an operation that was carried out, or rejected, ends the row.
             failures=latest.failures if latest is not None and latest.state is OpState.FAILED else 0,
             reason=planned.reason,
             run=context.run,
@@ -233,6 +234,7 @@ class Requests:
         if connection.adapter.capabilities.completes is Completes.TOP_OF_LANE and reading.state is not State.OPEN:
             await self._closed_another(connection, operation, reading)
             return False
+        # The answer may be out of date. Only a read tells whether the request was carried out.
         return await self.went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
 
     async def _closed_another(self, connection: Connection, operation: Operation, closed: Reading) -> None:

@@ -114,6 +114,7 @@ class Answers(ABC):
         """Return the last runs, newest first."""
         with self._asking() as ask:
             found = self._running(ask, alive)
+            # In one view with the lease: a run that ended in between would seem to be broken off.
             return questions.recent_runs(ask, limit, None if found is None else found[1])
 
     def running(self, alive: Callable[[Owner], bool] = process_alive) -> Owner | None:

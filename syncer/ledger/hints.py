@@ -99,6 +99,7 @@ def _add(connection: Connection, deliveries: Iterable[Delivered], now: datetime)
     if not wanted:
         return
     columns = tuple_(_hint.c.system, _hint.c.what, _hint.c.key)
+    # A hint that comes again while a run works on it gets a new number, so that `done` does not delete it.
     last = int(connection.execute(_LAST).scalar_one())
     for part in chunks(wanted):
         connection.execute(delete(_hint).where(columns.in_(part)))

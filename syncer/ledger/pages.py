@@ -31,6 +31,7 @@ _RUNS: Final = select(
     *(_run.c[name] for name in ("number", "id", "started_at", "finished_at", "status", "report", "lists"))
 )
 _LOOK_BACK: Final = 20
+# Runs for a few contacts lie between the whole ones.
 _NEWEST: Final = _RUNS.where(_run.c.finished_at.is_not(None)).order_by(_run.c.number.desc()).limit(_LOOK_BACK)
 _OPEN: Final = select(func.count()).where(_task.c.state == "open")
 _DELAYS: Final = "delays"
@@ -140,6 +141,7 @@ def _is_called(text: str) -> ColumnElement[bool]:
     """Whether a contact is meant: the same rule as that of the command line (`syncer.ledger.questions`)."""
     ways = [_has(_record.c.name, text)]
     if _NOT_IN_EMAILS.isdisjoint(text):
+        # As the text stands in the JSON, where some characters are escaped.
         ways.append(_has(_record.c.emails, to_json(text)[1:-1]))
     if (digits := last_digits(text)) is not None:
         # The numbers stand in a JSON list, each in quotes.
@@ -148,6 +150,7 @@ def _is_called(text: str) -> ColumnElement[bool]:
 
 
 def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    # What people type may have the database's wildcards in it.
     return func.lower(column).contains(text, autoescape=True)
 
 

@@ -62,6 +62,7 @@ def finish(connection: Connection, run: str, finished_at: datetime, status: str,
 
 
 def _is_quiet(status: str, report: dict[str, Any]) -> bool:
+    # Most runs of a daemon find nothing to do. Only of these some are deleted after a day.
     done = any(any(report.get(name, {}).values()) for name in _DONE)
     return status in {"ok", PART} and not done and not report.get("incidents")
 

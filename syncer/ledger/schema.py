@@ -72,6 +72,7 @@ def upgrade(connection: Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
+    # In alembic's settings a percent sign begins a name.
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:

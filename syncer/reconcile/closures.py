@@ -73,6 +73,7 @@ def explain(
         return Cause.OUR_COMPLETION
     if closed.remote_id in effects.closed:
         return Cause.OUR_CREATE
+    # What a create closes looks completed. So a cancelled one was cancelled by somebody.
     if window is None or not closed.exclusive or closed.state is not State.DONE:
         return Cause.PERSON
     # One newer task of ours in the window is enough to leave the task open. The other error would be worse: a task

@@ -79,6 +79,7 @@ def show_checks(screen: Screen, system: str, checks: Iterable[Check]) -> None:
         whole = f"{head}: {check.detail}" if check.detail else head
         if check.ok is False:
             screen.say(whole, "red", indent=2)
+            # Several failures often have one remedy.
             if check.advice != advice:
                 screen.say(check.advice, indent=6)
             advice = check.advice

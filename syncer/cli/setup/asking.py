@@ -123,6 +123,7 @@ def _ask_secret(credential: Credential, before: Answered | None) -> Answered:
             return default
         if _REFERENCE.fullmatch(answer):
             return answer
+        # A key is sent in a header, which takes nothing else.
         if answer and answer.isascii() and answer.isprintable():
             # From here on it is masked, in whatever error the test of the key may end.
             protect(answer)

@@ -128,6 +128,7 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     best = max(changes if is_beaten else changes + pending, key=lambda change: change.rank, default=None)
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
+    # Also if the task had this value before: a CRM may have chosen another assignee when the copy was created.
     typed = any(side.same(side.now, new) for side in changed)
     lost = tuple(
         Lost(change.side.place, change.value, best.side.place, change.at)

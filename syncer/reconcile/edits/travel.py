@@ -131,6 +131,7 @@ def take_again(work: Merging, task_id: str, again: Read, now: Replica) -> None:
 def _take_field(work: Merging, task_id: str, field: TaskField, read: Mapping[tuple[str, str], Read]) -> None:
     task = work.base.tasks[task_id]
     copies = {place_of(*copy.key): copy for copy in work.base.copies_of(task_id)}
+    # Closed copies take part: what people changed before they closed one counts.
     sides = [_side(work, task, field, copy, read.get(copy.key)) for copy in copies.values()]
     merged = merge_field(field, value_of(task, field), sides)
     if merged.winner is not None:
