@@ -65,6 +65,7 @@ class Contacts:
     def _search_contacts(self, body: ContactSearchBody) -> Reply:
         self._own_location(body.location_id)
         if body.page is not None and body.search_after is not None:
+            # Documented.
             raise Refusal(422, ["page and searchAfter must not be used together"])
         page = body.page or 1
         # What lies beyond can be read with `searchAfter` only.
@@ -96,6 +97,7 @@ class Contacts:
         if not body.email and not body.phone:
             # The published document requires only the location. In practice an upsert without both is refused.
             raise Refusal(400, "email or phone is required")
+        # A setting of the location. Where duplicates are allowed, this is the documented order.
         found = self._lookup(body.email or "", body.phone or "")
         if found and self.duplicates_refused:
             raise _clash(found, "email" if found.email.lower() == (body.email or "").lower() else "phone")

@@ -36,5 +36,6 @@ async def read_team(http: Http, location_id: str) -> tuple[TeamMember, ...]:
     return tuple(
         TeamMember(user.id, user.name or f"{user.firstName} {user.lastName}".strip() or user.email, user.email.lower())
         for user in answer.parse(_Users).users
+        # Nobody can be assigned a task who has left.
         if user.id and not user.deleted
     )

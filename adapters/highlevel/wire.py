@@ -64,6 +64,7 @@ class _Wire(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, data: Any) -> Any:
+        # It is not documented which fields may be null, and which are left out.
         return {name: value for name, value in data.items() if value is not None} if isinstance(data, dict) else data
 
 
@@ -84,6 +85,7 @@ class CreatedTask(_Wire):
     assignee: LooseText = Field(default=None, validation_alias="assignedTo")
     deleted: StrictBool | None = None
     added: LooseInstant = Field(default=None, validation_alias="dateAdded")
+    # Only a hint, for a task has no version. It moves with any field, also with our own writes.
     updated: LooseInstant = Field(default=None, validation_alias=AliasChoices("updatedAt", "dateUpdated"))
 
 
@@ -182,6 +184,7 @@ class DuplicateRefusal(_Wire):
 
 def row_id(raw: object) -> str | None:
     """The id of a row that has not been validated."""
+    # A search calls it `_id`, everything else `id`.
     candidates = (raw.get("id"), raw.get("_id")) if isinstance(raw, dict) else ()
     return next((value for value in candidates if isinstance(value, str) and value), None)
 
@@ -197,5 +200,6 @@ def own_error(_status: int, body: ErrorBody) -> bool:
         return False
     message, error = body.get("message"), body.get("error")
     texts = message if isinstance(message, list) else [message]
+    # A 422 has a list of messages, and everything else has one.
     said = bool(texts) and all(isinstance(text, str) and text for text in texts)
     return said or (isinstance(error, dict) and isinstance(error.get("message"), str))

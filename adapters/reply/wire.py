@@ -38,6 +38,8 @@ def _read_id(value: object) -> str:
 
 
 def _read_status(value: object) -> str:
+    # A guess would be one of two errors: taken for open, a closed task is copied; taken for closed, its copies are
+    # completed.
     name = STATUS.read(value)
     if name is None:
         msg = f"unknown task status {_shown(value)}"
@@ -49,6 +51,7 @@ def _read_type(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, str)) or value == "":
         msg = f"expected a task type, not {_shown(value)}"
         raise ValueError(msg)
+    # Reply may add types, and a task of an unknown one is still to be done.
     return TASK_TYPE.read(value) or str(value)
 
 
@@ -123,6 +126,7 @@ class Page(_Wire):
     """One page of any list. Only ``hasMore`` says whether it is the last; there is no total."""
 
     items: list[Any]
+    # Strict: a list that ends too early looks as if the rest of its tasks were gone.
     has_more: StrictBool
 
 
@@ -144,6 +148,7 @@ def row_contact(row: Any) -> str | None:
     """The contact of a list row, even if nothing else in it can be read."""
     if not isinstance(row, dict):
         return None
+    # A row of a list names the contact in an object, a whole task by `contactId`.
     contact = row.get("contact")
     return row_id(contact) or row_id({"id": row.get("contactId")})
 

@@ -108,12 +108,14 @@ class WireTask(BaseModel):
 
     def belongs_to(self, lead: str) -> bool:
         """Whether the task is this lead's. A task without a lead is accepted."""
+        # A list is asked for by lead, so a row that names none is that lead's.
         return self.customer_id in (None, lead)
 
 
 class WireRow(WireTask):
     """A task in a list. ``created_at`` is required, because it orders the lane."""
 
+    # Without it nothing tells which open task is the newest, and so which one a completion would hit.
     created_at: Annotated[datetime, BeforeValidator(read_instant)]
 
 
@@ -157,6 +159,7 @@ class TaskPage(BaseModel):
 
     rows: list[JsonValue]
     total_pages: Annotated[int, Field(ge=0)]
+    # If it changes between two pages, rows have moved, and some may be missing.
     total_items: Annotated[int, Field(ge=0)]
 
 

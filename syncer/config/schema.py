@@ -34,6 +34,7 @@ _NAME: Final = re.compile(r"[^\W_][\w .@+-]{0,99}")
 
 def check_name(name: str) -> str:
     """Accept names that can be a file name: letters, digits, spaces and ``_.@+-``, a letter or digit first."""
+    # The ledger and the key files are named after the account.
     if not _NAME.fullmatch(name):
         msg = "expected a name of letters, digits, spaces and _ . @ + -, of at most 100 characters"
         raise ValueError(msg)
@@ -142,6 +143,7 @@ class SyncSettings(StrictModel):
     doubt_grace: Duration = timedelta(seconds=30)
     run_limit: Duration = timedelta(minutes=10)
     cancelled: Literal["close", "keep"] = "close"
+    # A task that is missing may have been deleted by mistake, and a completion elsewhere cannot always be taken back.
     deleted: Literal["keep", "close"] = "keep"
     edits: tuple[TaskField, ...] = tuple(TaskField)
     # More at once is usually a first run or a mistake, so a person looks at the plan first.

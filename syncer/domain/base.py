@@ -199,6 +199,7 @@ class Base:
                 theirs = (now, *alike[1:])
                 # Added up, because a loop may show only in the sum of both.
                 self.recent[theirs] = self.recent.get(theirs, 0) + self.recent.pop(alike)
+        # If one of the two persons waits, the tasks of both do: nothing tells whose the unknown write was.
         self.behind = {survivor(link, merged) for link in self.behind}
 
     # questions -------------------------------------------------------------------------------------
@@ -301,6 +302,7 @@ class Base:
         )
         places = dict.fromkeys((*(key for link in persons for key in self.contacts_of(link)), *named))
         known = {key: self.records[key] for key in places if key in self.records}
+        # Some cursors are about a key: a contact that was asked for and may still arrive.
         keys = dict.fromkeys(key for record in known.values() for key in (*record.phones, *record.emails))
         return replace(
             self,

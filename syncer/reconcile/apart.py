@@ -31,6 +31,9 @@ def still_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, links:
 
 
 def _is_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, link: str) -> bool:
+    # An example: Asha exists twice in Reply, and her call in HighLevel was copied to one of the two. The ledger is
+    # lost. The contacts are not joined, so the copy would become a task of the second one. Once people have merged the
+    # two, the call would be there twice.
     unknown = [row for row in standing.rows_of(link) if row.key not in base.replicas]
     copies = [row for row in unknown if row.marker is not None or standing.us.may_be_a_forerunners(row)]
     # Nobody waits merely because a namesake exists: an office shares a number. There must be something that may be a

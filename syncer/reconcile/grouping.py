@@ -212,8 +212,10 @@ class Grouping:
             return True
         if not is_by_another(self._work.base, row) or row.marker is None or row.marker.place == first.key:
             return False
+        # Another ledger made one copy, and people made a task of their own from its text, with its marker.
         if self._is_beside_a_second(row, first):
             return False
+        # Two ledgers made a copy each, or the marker of the first one was not read.
         return not first.whole or (first.marker is not None and first.marker.ledger != row.marker.ledger)
 
     def _is_beside_a_second(self, row: Reading, first: Reading) -> bool:
@@ -243,6 +245,8 @@ class Grouping:
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
         if origin is not None:
+            # The origin was put off, and our copy with it. The closed row is another task, into which people pasted the
+            # text.
             unlike = min(unlikeness(self._policy, other, origin) for other in closed)
             if unlikeness(self._policy, row, origin) < unlike:
                 return False

@@ -164,6 +164,9 @@ class Matching:
         if len(fitting) != 1 or row.created_at is None or None in copies:
             return
         later = row.created_at - min(copy for copy in copies if copy is not None)
+        # An example: two people write the same call down in Superfone and in HighLevel. It is one task, and gets a copy
+        # in Reply. Somebody finishes that copy, and the ledger is lost. The twin in HighLevel has no marker, but it was
+        # there before our copy, so it is finished, too. What somebody wrote down later is another call.
         if later < -CLOCKS_DIFFER_BY:
             self._join(row, fitting[0])
         # The clocks of two CRMs may differ by as much, so the order of the two is unknown.
@@ -173,6 +176,8 @@ class Matching:
     def _match_twin_of_unread(self, row: Reading) -> None:
         """Match an open task that another ledger joined as a twin, while it could read an origin that we cannot."""
         lacking = [other for other in self.groups.values() if other.marked and other.origin is None]
+        # An example: the origin is in a lane that this ledger cannot read. Its copy with a marker is in Reply, and in
+        # HighLevel is a twin that the other ledger joined to it.
         fitting = [other for other in lacking if other.lacks(row.system) and self._is_like(row, other)]
         # Two rows that fit one group, or one row that fits two, tell nothing.
         rivals = [one for one in self._unmatched(row.system, State.OPEN) if any(self._is_like(one, o) for o in fitting)]
@@ -330,6 +335,9 @@ class Matching:
         which task is finished elsewhere. Else each older copy that is finished had a place in that order. A place with
         an earlier, unknown task is no help, because a finished copy may be that one's.
         """
+        # An example: reply:1 and reply:2 are due together. The lane gets their copies in this order, one after the
+        # other was finished or, for reminders, beside each other. The ledger is lost. Two open rows are the copies of
+        # both, and belong to them in this order. Of a finished row and an open one, reply:1 has the finished one.
         free = [one for one in lacking if one.task not in self._claimed]
         rows = [one for state in (State.OPEN, None) for one in self._unmatched(row.system, state)]
         equal = [one for one in rows if one.raw_type == row.raw_type and self._policy.same_due(one, row)]

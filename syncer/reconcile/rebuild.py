@@ -196,10 +196,13 @@ class _Conclusion:
         if known is not None and known.state is not State.OPEN:
             return False
         closed = [member for rows in self._group.closed.values() for member in rows]
+        # What a sequence made is known by its list alone, without a title. That is no likeness.
         unread = any(not member.whole and member.key not in work.base.replicas for member in closed)
         # Rows of a lane have no title, so they are compared only if no other closed row has one.
         telling = [member for member in closed if member.title] or closed
         alike = [member for member in telling if same_title(row.title, member.title)]
+        # The origin of a finished task is open: people reopened it, or our completion of it was never carried out. If
+        # it could be completed by us, nothing tells which.
         if row is self._group.origin:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
         is_like = any(member.due is None or self._work.inputs.policy.same_due(row, member) for member in alike)

@@ -66,6 +66,9 @@ class Standing:
         first_read = {link: row for row in unknown if (link := self._link(row)) and self.is_never_read(link)}
         if not first_read:
             return set()
+        # An example: a lost ledger made the copy of a call in Superfone, and people finished it there. This ledger has
+        # read the lead only now, and knows the call from Reply, where it is open. A new copy would bring back a call
+        # that is done.
         lacking = DueTogether(self._policy)
         for task in (task for link in first_read for task in self._base.tasks_of(link) if task.state is State.OPEN):
             for system in self._in_lanes:

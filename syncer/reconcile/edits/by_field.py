@@ -124,8 +124,8 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     is_unseen = bool(changed) and all(side.owed in (Owed.UNSEEN, Owed.IN_DOUBT) for side in changed)
     pending = _pending(value, sides) if is_unseen else []
     # What people typed over a write of ours in doubt wins. They may never have seen our value, so it is told as lost.
-    is_beaten = any(side.owed is Owed.IN_DOUBT for side in changed)
-    best = max(changes if is_beaten else changes + pending, key=lambda change: change.rank, default=None)
+    people_win = any(side.owed is Owed.IN_DOUBT for side in changed)
+    best = max(changes if people_win else changes + pending, key=lambda change: change.rank, default=None)
     taken = best is not None and best.side in changed and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
     # Also if the task had this value before: a CRM may have chosen another assignee when the copy was created.
