@@ -178,6 +178,7 @@ class DemoStory:
             "would create a second task, so syncer reads the lead first.",
         )
         task = self._they("highlevel", "create", contact=ASHA, title="Send the contract", due="26h")
+        # Counted in the CRM and not by the engine: the point is that no second request arrives.
         arrived = self._writes("superfone")
         self._server.do(lambda world: world.break_next("superfone", Fault.LOST_ANSWER))
         report = self._sync()
@@ -229,6 +230,7 @@ class DemoStory:
             troubles = [f"{system}: {c.message}" for system, c in report.connections.items() if c.message]
             raise StoryStopped("; ".join(troubles) or f"the run ended as {report.status}")
         rows = dict(zip((view.task.id for view in views), rows_of(views, shown, report.waiting), strict=True))
+        # What was done in an earlier scene would fill the screen.
         news = [row for task, row in rows.items() if not row.settled or row != self._rows.get(task)]
         self._rows = rows
         show_rows(self._console, news)

@@ -278,6 +278,7 @@ class RunContext:
 def _both(first: Changes, second: Changes) -> Changes:
     """Join two sets of changes. The second one wins."""
     return Changes(
+        # Field by field. A test sees to it that no field of `Changes` is forgotten here.
         tasks={**first.tasks, **second.tasks},
         replicas={**first.replicas, **second.replicas},
         operations={**first.operations, **second.operations},

@@ -153,6 +153,8 @@ class NewContacts:
         contact = self._linked_contact(connection, planned)
         link_id = context.base.tasks[planned.task].contact
         told = {record for doubt in context.ambiguities for record in doubt.records}
+        # The key is somebody else's, perhaps only since the contacts were read. Without this, the task would wait and
+        # nobody would know why.
         if found and contact is None and told.isdisjoint(record.key for record in found):
             mine = context.records_of(link_id)
             keys = {key for record in mine for key in (*record.phones, *record.emails)}

@@ -62,6 +62,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
         if rows[row.remote_id].whole or not connection.usable or connection.spent:
             return
         one = ReadItem(connection.system, What.TASK, row.remote_id, Need.NEW, contact)
+        # Asked again in the same run, it would cost a time-out twice.
         if one.place in connection.failed:
             return
         connection.asked.add(one.place)

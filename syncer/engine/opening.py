@@ -250,6 +250,7 @@ def _routed(settings: Account, adapters: Mapping[str, Adapter], kind: Kind) -> t
 
     Without a route in the account file, CRMs that have no such kind are left out, so that not every task is reported.
     """
+    # A route that people wrote is kept as it is: if a CRM in it cannot have the kind, they are told.
     route = settings.routes[kind]
     if kind in settings.chosen_routes:
         return route

@@ -217,6 +217,7 @@ def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName
 
 
 def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
+    # Saved with a plan: a task that only the plan has seen may get another id, and its copies tell which one was meant.
     sources: dict[str, list[str]] = {}
     for replica in context.base.replicas.values():
         sources.setdefault(replica.task, []).append(f"{replica.system}:{replica.remote_id}")

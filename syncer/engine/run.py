@@ -165,6 +165,7 @@ def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
     learned, newcomers, others = read.learned, read.newcomers, read.beside_edits
     if not any(read.merged.edited.values()):
         return learned
+    # Perhaps we read all values of this CRM wrongly. Then nothing that was read is believed.
     if excess.shift is not None:
         return Changes()
     told = {*newcomers, *(replica.task for replica in others.replicas.values())}

@@ -79,6 +79,7 @@ class SavedAccount(_Saved):
         waiting.
         """
         copies = _copies(context)
+        # Each operation of the fresh plan is taken once, so that two saved ones do not allow the same one.
         left = {planned.slot: planned for planned in plan.operations}
         chosen = set()
         for saved in self.operations:

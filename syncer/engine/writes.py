@@ -198,6 +198,8 @@ class Requests:
             after = None
         rows = {row.remote_id: row for row in after.rows} if after is not None else {}
         old = rows.get(operation.remote_id or "")
+        # The ledger refuses two open copies of a task in one CRM. As long as the old one may be open, the new one stays
+        # in doubt.
         if after is None or made.remote_id not in rows or (old is not None and old.state is State.OPEN):
             return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
         effects = _effects(connection, made, before, after)

@@ -63,6 +63,7 @@ def open_file(name: str, *, read_only: bool) -> Database:
         place=place,
     )
     with database.translated():
+        # Whoever only looks creates no file. A ledger that is not there yet is an empty one.
         if not look_at(place) and read_only:
             return memory(str(named), read_only=True)
     if not read_only:

@@ -157,13 +157,18 @@ class Grouping:
         group = self.groups.setdefault(task, Group(task))
         opens = [row for row in rows if row.state is State.OPEN]
         likeliest = self._likeliest(task, opens)
+        # People finished our copy, and use its text for another task. That one is theirs, and this task has no open
+        # copy here.
         if opens and all(self._is_pasted_beside(task, row, rows) for row in opens):
             for row in opens:
                 self._set_apart(row)
+        # Whichever of them were taken for the copy, it might be completed, and the other one would be copied
+        # everywhere.
         elif self._is_unclear(likeliest):
             self._unclear.add(task)
             for row in opens:
                 self._set_apart(row, Reason.DONE_OR_REOPENED)
+        # Of several that fit equally the oldest is taken: a ledger makes its copy first, and people paste from that.
         elif opens:
             first = likeliest[0]
             group.open[first.system] = first

@@ -300,6 +300,7 @@ class Matching:
         """
 
         def may_differ(other: Group) -> bool:
+            # A copy in a lane keeps its due when people put the task off elsewhere.
             same = any(self._policy.same_due(row, one) for one in other.readings if one.due is not None)
             return other.marked or same or not self._is_copied_elsewhere(other)
 

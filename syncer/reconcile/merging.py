@@ -227,6 +227,7 @@ class Merging:
             title=task.title if TaskField.TITLE in travels else title or task.title,
             notify_at=reading.notify_at or task.notify_at,
         )
+        # A row of a list has no text. It does not mean that the text is gone.
         if reading.whole and TaskField.BODY not in travels:
             followed = altered(followed, body=reading.body or task.body)
         if TaskField.DUE not in travels:

@@ -53,6 +53,7 @@ class Day:
     def hours(self, now: datetime) -> list[Hour]:
         """Return the last 24 hours, oldest first, and forget older ones."""
         last = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        # Hours without a run are shown, too: an empty place says that nothing ran.
         wanted = [last - _HOUR * back for back in reversed(range(HOURS))]
         self._hours = {begins: hour for begins, hour in self._hours.items() if begins >= wanted[0]}
         return [self._hours.get(begins) or Hour(begins) for begins in wanted]

@@ -70,6 +70,7 @@ class Metrics:
     def begin(self, account: str) -> None:
         """Begin the counters of an account with 0, so that they exist before the first event."""
         self.incidents.labels(account)
+        # A counter that appears only with its first event has no rate for that event.
         for status in ("ok", "partial", "stopped", "failed"):
             self.runs.labels(account, status)
 

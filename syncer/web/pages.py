@@ -86,6 +86,7 @@ class PageRoutes:
         standing = views.standing_of(state, picture.last, picture.runs, picture.open_tasks, now)
         return {
             "standing": standing,
+            # The words of an error may have come from a CRM.
             "trouble": redact(state.trouble),
             "runs": picture.eventful,
             "charts": charts_of(picture.hours, state.account),
@@ -160,6 +161,7 @@ class PageRoutes:
         access = self._site.access
         if not access.is_own_origin(request.headers):
             raise HTTPException(403)
+        # An old tab may still send its form to a daemon that needs no token now.
         if not access.listening.token:
             return RedirectResponse("/", _SEE_OTHER)
         if not access.is_token(form.get("token", "").strip()):

@@ -86,6 +86,8 @@ def _lines(hours: Sequence[datetime], series: Sequence[Series], top: float) -> I
             for place, value in enumerate(one.values)
             if value is not None
         ]
+        # The difference of place and number stays the same until an hour is missing, so each group is one piece without
+        # a gap.
         for _, run in groupby(enumerate(points), lambda numbered: numbered[1][0] - numbered[0]):
             piece = [(x, y) for _, (_, x, y) in run]
             # A value between two gaps has no line, only its point.

@@ -34,6 +34,7 @@ class Site:
             self._readers.pop(name, None)
             return None
         found = self._readers.get(name)
+        # The ledger may be another one by now.
         if found is None or found.account != state.account:
             found = self._readers[name] = Reader(state.account)
         return found

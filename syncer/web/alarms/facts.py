@@ -34,6 +34,7 @@ def facts_of(ledger: Answers, account: Account, now: datetime, trouble: str | No
     ``trouble`` is what the last run found wrong with the ledger, empty if it was fine, and ``None`` if no run has ended
     since the daemon began.
     """
+    # As many as tell whether the backlog grew in so many runs in a row.
     reports = [run.report for run in ledger.runs(_LOOK_BACK) if "connections" in run.report][: GROWN + 1]
     last = reports[0] if reports else {}
     incidents = ledger.incidents(now - INCIDENT_LASTS)

@@ -57,6 +57,7 @@ def _on(facts: AlarmFacts, before: Mapping[str, Alarm]) -> Iterator[Alarm]:
         yield Alarm(AlarmName.UNAUTHORIZED, facts.now, detail, remedy)
     if facts.incident is not None:
         first, still = facts.incident
+        # What was created again needs no alarm any more.
         if still and facts.now - first < INCIDENT_LASTS:
             number = "1 task waits" if still == 1 else f"{still} tasks wait"
             detail = f"Somebody acted while we wrote, so the wrong task was closed; {number} to be created again."
