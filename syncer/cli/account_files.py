@@ -38,6 +38,7 @@ class AccountFiles:
         """Read all files without blocking the event loop."""
         # Before they are read: a file that changes meanwhile is looked at again.
         before = _signatures(self._session.files())
+        # In a thread: a secret may be in a keyring that asks somebody, or on a slow file system.
         found = await apart(lambda: self._session.find(secrets=True))
         self._looked_at = {**_signatures(found.files), **before}
         troubles = {str(error): error for error in found.broken}

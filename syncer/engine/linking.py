@@ -93,6 +93,8 @@ def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
     who = None if changed is None else around(base, changed)
     # Sorted, because new links get their ids in this order, and a replayed history must get the same ones.
     among = sorted({*base.records, *base.links} if who is None else who)
+    # A CRM that was taken out of the account file keeps its records here, and is asked no more. They may be wrong by
+    # now.
     keys = [key for key in among if key[0] in context.connections]
     records = {key: base.records[key] for key in keys if key in base.records}
     links = {key: base.links[key] for key in keys if key in base.links}

@@ -100,6 +100,7 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     # Asked last: only now all markers of the run are known, which name what this ledger does not know.
     persons = standing.persons_to_read()
     waiting = still_apart(context.base, context.seen, standing, persons)
+    # Who is apart was read in full before. Until people correct the contacts, reading them again tells nothing new.
     observer.persons = [person for person in persons if person not in waiting]
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)

@@ -140,6 +140,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
         if found is None or record.key in {other.key for other in found}:
             return
         others = others or bool(found)
+    # Whoever else is known may fail to be read for good. That must not keep a deleted contact for ever.
     if not (others or await _knows_an_unread_one(context, connection)):
         return
     if record.phones:
@@ -205,6 +206,7 @@ async def find(context: RunContext, connection: Connection, key: str) -> tuple[R
         tell(context, Ambiguity(tuple(who), (key,), system=system, words=error.words, crm=context.policy.crm(system)))
         return None
     if connection.adapter.capabilities.listing_lags:
+        # A deleted contact that a search still finds would join people who have nothing in common any more.
         there = [record for one in found if (record := await _as_it_is(connection, one)) is not None]
         return tuple(record for record in there if key in (*record.phones, *record.emails))
     return tuple(_with_key(record, key) for record in found)

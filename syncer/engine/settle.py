@@ -151,6 +151,7 @@ def moved_on(context: RunContext, operation: Operation, reading: Reading) -> boo
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
     if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
+    # What people moved before the request was not moved by it, even if only a list has shown that.
     same = context.policy.dues_of(operation.system).same
     return not any(same(reading.due, before) for before in (replica.due, operation.due))
 

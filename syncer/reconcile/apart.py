@@ -39,6 +39,7 @@ def _is_apart(base: Base, seen: Mapping[str, Seen], standing: Standing, link: st
     # Nobody waits merely because a namesake exists: an office shares a number. There must be something that may be a
     # copy of the namesake's task.
     near = _namesakes(base, link, seen) if copies else set[RecordKey]()
+    # Where the person has a contact of their own, that one was read, and an origin there is known.
     lacking = {system for system, _ in near} - {system for system, _ in base.contacts_of(link)}
     return any(_may_be_of(base, seen, row, near, lacking) for row in copies)
 

@@ -7,12 +7,11 @@ A row that is certainly a copy joins its group. A row that may be a copy is held
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
-from syncer.domain.task_ids import earlier_task_ids
-from syncer.reconcile.closures import Cause, made_after
+from syncer.reconcile.closures import made_after
+from syncer.reconcile.evidence import Evidence
 from syncer.reconcile.grouping import Group
 from syncer.reconcile.lane_copies import (
     fits_kind,
@@ -26,7 +25,7 @@ from syncer.reconcile.lane_copies import (
     may_have_outlasted,
     unlikeliness,
 )
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_held_as_second
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 from syncer.reconcile.merging import Merging
 from syncer.reconcile.twins_of_another import join_twins_of_another
 
@@ -39,9 +38,9 @@ class Matching:
     ) -> None:
         self._work = work
         self._policy = work.inputs.policy
-        self._link = link
         self._readings = readings
         self._claimed: set[str] = set()
+        self._evidence = Evidence(work, link)
         self.groups = groups
 
     def match(self) -> None:
@@ -55,7 +54,7 @@ class Matching:
                     self._match_twin(row)
                     self._match_twin_of_unread(row)
             # Open rows come first: a group that an open row has joined needs no closed one.
-            for row in self._unmatched(system) if in_lanes or self._is_behind else ():
+            for row in self._unmatched(system) if in_lanes or self._evidence.is_behind else ():
                 self._match_closed(row, in_lanes=in_lanes)
         join_twins_of_another(self._work, self.groups)
 
@@ -81,7 +80,7 @@ class Matching:
         task = base.tasks[known.task]
         alone = len(base.copies_of(task.id)) == 1
         return (
-            self._is_behind
+            self._evidence.is_behind
             and alone
             and not known.made
             and task.state is State.OPEN
@@ -100,11 +99,19 @@ class Matching:
             work.end_mistaken(mistaken, target.task, row)
 
     def _match_open(self, row: Reading) -> None:
-        """Match an open task in a lane: it joins a group, is held with a reason, or stays a task of its own."""
+        """Match an open task in a lane: it joins a group, is held with a reason, or stays a task of its own.
+
+        The first that is true decides. The row looks like
+
+        - a task that lacks a copy there: it is the copy, or is held if it may as well be another one's
+        - a finished task without a copy there: held
+        - a task that has its copy already: a duplicate, or held if that task is finished
+        - none of them, and our user may have made it: held, because people may have moved what it is a copy of
+        """
         group = self._group_of(row)
         standing = self._work.standing
         us, probably = standing.us.known(row.system), standing.us.probable(row.system)
-        ours = self._is_surely_by_us(row)
+        ours = self._evidence.is_surely_by_us(row)
         alike = [other for other in self.groups.values() if other is not group and self._is_like(row, other)]
         theirs = probably is not None and row.created_by != probably
         target = self._target([other for other in alike if lacks_it(row, other, theirs=theirs)], row)
@@ -122,11 +129,13 @@ class Matching:
         # A reminder in a lane cannot be moved. So our copy of a task that was moved elsewhere keeps its old due, and
         # may look like a second copy of another task.
         elif any(self._is_one_too_many(row, other) for other in alike) and not (
-            self._may_be_ours(row) and self._lacking(row)
+            self._evidence.may_be_ours(row) and self._lacking(row)
         ):
             group.held = Reason.DONE_OR_REOPENED if any(not other.open for other in alike) else Reason.DUPLICATE
         # As a new task, our own copy would be copied to every CRM once more.
-        elif self._may_be_ours(row) and (probably is not None or self._lacking(row) or self._is_left_over(row)):
+        elif self._evidence.may_be_ours(row) and (
+            probably is not None or self._lacking(row) or self._is_left_over(row)
+        ):
             group.held = Reason.UNMATCHED
             self._mark_unsure(row)
         elif (us is None or ours) and self._is_finished_elsewhere(row):
@@ -144,7 +153,7 @@ class Matching:
 
         So the row may also be the copy of another task: a task in a lane keeps the due date of before.
         """
-        return not other.open or (self._is_behind and is_second_copy(row, other))
+        return not other.open or (self._evidence.is_behind and is_second_copy(row, other))
 
     def _is_finished_elsewhere(self, row: Reading) -> bool:
         return any(is_finished_before(self._policy, row, other) for other in self.groups.values())
@@ -189,32 +198,29 @@ class Matching:
         fitting = [
             other
             for other in self.groups.values()
-            if self._has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
+            if self._evidence.has_room(row, other) and self._is_like(row, other) and (in_lanes or other.marked)
         ]
         # What is closed, unknown and without a marker is history. Nothing depends on what belongs to it.
-        target = self._first([one for one in fitting if one.open or one.marked or self._is_known_as_open(one)], row)
+        target = self._first(
+            [one for one in fitting if one.open or one.marked or self._evidence.is_known_as_open(one)], row
+        )
         if target is not None and in_lanes and self._is_contested(row, target):
             self._mark_unsure(row)
         elif target is not None and self._may_be_of_another(row, target, fitting):
             for other in fitting:
-                other.unsure = other.unsure or (bool(other.open) and not self._is_finished(other))
+                other.unsure = other.unsure or (bool(other.open) and not self._evidence.is_finished(other))
         # A closed row may finish the task that it joins. If no marker says that we copied the task, our user must have
         # made the row for certain.
-        elif target is not None and (target.marked or not in_lanes or self._is_surely_by_us(row)):
+        elif target is not None and (target.marked or not in_lanes or self._evidence.is_surely_by_us(row)):
             self._join(row, target)
-        elif in_lanes and self._is_by_us(row):
-            if self._is_by_a_person(row):
+        elif in_lanes and self._evidence.is_by_us(row):
+            if self._evidence.is_by_a_person(row):
                 # It may be a lost ledger's copy of any of these tasks. Nothing tells which, so none is copied again.
                 for other in self.groups.values():
                     if other.lacks(row.system) and looks_like(self._policy, row, other) and not is_before(row, other):
                         other.unsure = True
-            if target is None and self._may_be_ours(row):
+            if target is None and self._evidence.may_be_ours(row):
                 self._mark_unsure(row)
-
-    def _is_known_as_open(self, other: Group) -> bool:
-        """Whether the ledger knows the task as open, though people deleted all copies that would show it."""
-        known = self._work.base.tasks.get(other.task)
-        return known is not None and known.state is State.OPEN
 
     def _may_be_of_another(self, row: Reading, target: Group, fitting: list[Group]) -> bool:
         """Whether a person closed the row, and nothing tells whether that finished the target or another task.
@@ -223,29 +229,29 @@ class Matching:
         would finish the target, and may be the copy of a finished task that no marker names any more: its only copy was
         reopened, or its origin was, which began a new task.
         """
-        if not self._is_by_a_person(row):
+        if not self._evidence.is_by_a_person(row):
             return False
-        if self._is_finished(target):
+        if self._evidence.is_finished(target):
             others = [one for one in fitting if one.open and any(row.kind is member.kind for member in one.readings)]
-            unfinished = any(not (self._is_finished(one) or is_before(row, one)) for one in others)
+            unfinished = any(not (self._evidence.is_finished(one) or is_before(row, one)) for one in others)
             return target.shows(row.system) and unfinished
         alike = [one for one in self.groups.values() if looks_like(self._policy, row, one) and row not in one.readings]
-        return any(self._is_nameless(row, one) or self._had_an_unknown_one(one) for one in alike)
+        return any(self._is_nameless(row, one) or self._evidence.had_an_unknown_one(one) for one in alike)
 
     def _is_nameless(self, row: Reading, other: Group) -> bool:
         """Whether this group is finished, no marker names it, and the row may be its only copy there."""
-        return not (other.marked or other.open) and self._is_finished(other) and self._has_room(row, other)
-
-    def _had_an_unknown_one(self, later: Group) -> bool:
-        """Whether the place of this task had an earlier task that this ledger does not know. That one is finished."""
-        return any(earlier not in self._work.base.tasks for earlier in earlier_task_ids(later.task))
+        return (
+            not (other.marked or other.open)
+            and self._evidence.is_finished(other)
+            and self._evidence.has_room(row, other)
+        )
 
     def _is_contested(self, row: Reading, target: Group) -> bool:
         """Whether the row may equally be our copy of another task, one without a due date.
 
         The row then has the due date that we made up for that task, and the target only happens to have it, too.
         """
-        if target.marked or not self._may_be_ours(row):
+        if target.marked or not self._evidence.may_be_ours(row):
             return False
         # If the row were joined to the target, its completion would close the target and leave the other task open.
         others = (other for other in self._lacking(row) if other is not target and other.marked)
@@ -260,37 +266,6 @@ class Matching:
         """Mark every task that the row may be a copy of, so that none gets a second copy."""
         for other in self._lacking(row):
             other.unsure = True
-
-    def _is_by_us(self, row: Reading) -> bool:
-        """Whether our user created the row, or our user is not known."""
-        probably = self._work.standing.us.probable(row.system)
-        return probably is None or row.created_by == probably
-
-    def _has_room(self, row: Reading, other: Group) -> bool:
-        """Whether the group has no copy there, or only superseded ones that are older than the row."""
-        return row.system not in other.open and all(
-            not self._is_by_a_person(before) and not made_after(before, row)
-            for before in other.closed.get(row.system, ())
-        )
-
-    def _is_finished(self, other: Group) -> bool:
-        """Whether a person finished one of its copies."""
-        closed = [row for rows in other.closed.values() for row in rows]
-        return any(row.state is State.DONE and self._is_by_a_person(row) for row in closed)
-
-    def _is_by_a_person(self, closed: Reading) -> bool:
-        """Whether a person closed it. The ledger tells if it saw the closure, else the lane does."""
-        known = self._work.base.replicas.get(closed.key)
-        superseded = known is not None and known.state is ReplicaState.SUPERSEDED
-        return not superseded and self._work.cause(closed) is Cause.PERSON
-
-    def _is_surely_by_us(self, row: Reading) -> bool:
-        us = self._work.standing.us.known(row.system)
-        return us is not None and row.created_by == us
-
-    def _may_be_ours(self, row: Reading) -> bool:
-        """Whether the row may be a copy that we made and this ledger does not know of."""
-        return self._is_behind and self._is_by_us(row)
 
     def _lacking(self, row: Reading) -> list[Group]:
         """Return the groups that lack a copy here and whose copy the row may be, with another due date or title.
@@ -307,15 +282,11 @@ class Matching:
         return [
             other
             for other in self.groups.values()
-            if not (other.shows(row.system) or self._is_second(other))
+            if not (other.shows(row.system) or self._evidence.is_second(other))
             and ((bool(other.open) and may_differ(other)) or may_be_made_up(self._policy, row, other))
             and fits_kind(row, other.readings)
             and not is_before(row, other)
         ]
-
-    def _is_second(self, other: Group) -> bool:
-        """Whether this is a second copy of some task, which we have never copied."""
-        return any(is_held_as_second(self._work.base, row) for row in other.readings) or other.held == Reason.DUPLICATE
 
     def _is_copied_elsewhere(self, group: Group) -> bool:
         """Whether this person is known in another CRM that keeps markers and does not show the task.
@@ -347,10 +318,18 @@ class Matching:
             likeliest = self._likeliest(free, row, told=False)
             return next(iter(likeliest), None)
         likeliest = self._likeliest(lacking, row)
-        older = [one for one in equal if one.state is not State.OPEN and self._is_by_us(one) and made_after(row, one)]
+        older = [
+            one
+            for one in equal
+            if one.state is not State.OPEN and self._evidence.is_by_us(one) and made_after(row, one)
+        ]
         # A lane gets the copies of equal tasks in the order of their ids. So the copies that are finished by now belong
         # to the first of these tasks.
-        taken = 0 if any(map(self._had_an_unknown_one, likeliest)) else sum(map(self._is_by_a_person, older))
+        taken = (
+            0
+            if any(map(self._evidence.had_an_unknown_one, likeliest))
+            else sum(map(self._evidence.is_by_a_person, older))
+        )
         return likeliest[min(taken, len(likeliest) - 1)] if likeliest else None
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
@@ -362,16 +341,10 @@ class Matching:
 
         They are in the order of their ids, because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
         """
-        finished = {one.task: self._is_finished(one) if told else None for one in groups}
+        finished = {one.task: self._evidence.is_finished(one) if told else None for one in groups}
         ranks = {one.task: unlikeliness(row, one, finished=finished[one.task]) for one in groups}
         best = min(ranks.values(), default=())
         return sorted((one for one in groups if ranks[one.task] == best), key=lambda one: one.task)
-
-    @cached_property
-    def _is_behind(self) -> bool:
-        """Whether something may have been written for this person that this ledger does not know."""
-        standing, link = self._work.standing, self._link
-        return link in standing.behind(link) or (standing.has_forerunner and standing.is_never_read(link))
 
     def _is_like(self, row: Reading, other: Group) -> bool:
         """Whether the row may be our copy of this task or its twin.
@@ -379,12 +352,12 @@ class Matching:
         Kind, due date and title agree. If neither a marker nor the ledger knows the task, the row must also be newer
         than its origin: on a new ledger, two tasks that people made at the same time stay two.
         """
-        if not looks_like(self._policy, row, other) or self._is_second(other):
+        if not looks_like(self._policy, row, other) or self._evidence.is_second(other):
             return False
         members = other.readings
         if other.marked or other.task in self._work.base.tasks:
             return True
-        if self._is_behind:
+        if self._evidence.is_behind:
             # A single row in the same CRM is another task: our copy is never in the CRM of its origin.
             return not other.is_alone or members[0].system != row.system
         origin = other.origin or members[0]

@@ -206,6 +206,8 @@ class _Known:
             self._read[replica.task].append(Read(replica, reading))
 
     def _still_open(self, replica: Replica, reading: Reading) -> None:
+        # `altered` returns the same object if nothing has changed. Most rows of a run are as they were, and nothing is
+        # stored for them.
         title = _title_of(replica, reading)
         self._work.put_replica(
             altered(

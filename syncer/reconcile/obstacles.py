@@ -60,6 +60,7 @@ def may_be_untold(base: Base, seen: Seen, policy: Policy, task: Task, system: st
     if create is not None and create.is_unsettled:
         return False
     dues = policy.dues_of(system, task.origin)
+    # A create that seemed to have failed may have made it after all, and the task was moved since.
     known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
     return any(dues.same(due, one) for due in seen.dues_untold(contact, base.replicas) for one in known)
 
@@ -188,6 +189,7 @@ class Obstacles:
 
     def _missed(self, replica: Replica) -> Obstacle | None:
         """Return an obstacle if the last read said that there is no such task. Only a second one makes that certain."""
+        # Sent all the same, the write would be refused, and stand under attention although the copy was only deleted.
         if replica.misses == 0:
             return None
         crm = self._policy.crm(replica.system)
