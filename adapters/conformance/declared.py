@@ -39,6 +39,7 @@ class DeclarationTrials(Trials):
         need(isinstance(profile, Profile), "the settings need a profile: what `syncer init` asks and tells")
         required = {name for name, field in model.model_fields.items() if field.is_required()}
         asked = {credential.setting for way in profile.ways for credential in way.credentials}
+        # `syncer init` writes exactly these, and could not read its own file again.
         unknown = {*asked, *profile.more} - model.model_fields.keys()
         need(not unknown, f"the profile asks for settings that there are not: {sorted(unknown)}")
         left = required - {profile.setting, *profile.more}

@@ -103,6 +103,8 @@ class ReadingTrials(Trials):
 
         def somebody_acts(_call: Call, _reply: Reply) -> None:
             if not left:
+                # The oldest one lies on the last page, the newest one on the first. Depending on the order of the list,
+                # one of them moves rows of pages that are still to come.
                 left.append(tasks[seen])
                 bench.complete(tasks[seen])
 

@@ -215,6 +215,7 @@ def with_field(name: str, value: object, *, once: bool = False) -> Callable[[Rep
             return node
         here = name in node and (not once or bool(left))
         if here and left:
+            # Only the first row: the others show that one bad row spoils no other.
             left.pop()
         return {key: value if here and key == name else changed(item, left) for key, item in node.items()}
 

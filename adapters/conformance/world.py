@@ -50,6 +50,7 @@ class KitWorld:
             ledger_backup="off",
             sync=SyncSettings(),
             connections=dict.fromkeys(self._adapters, _SETTINGS),
+            # Every kind to both, so that no trial depends on which kinds the author's CRM has.
             routes=dict.fromkeys(Kind, tuple(self._adapters)),
         )
 

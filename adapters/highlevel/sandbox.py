@@ -223,6 +223,7 @@ class HighLevelSandbox(Contacts, Sandbox):
                     raise Refusal(422, ["title should not be empty", "dueDate should not be empty"])
                 return self._task_reply(self._put_task(self._task(contact, task_id).id, **_changes(update)))
             case ("PUT", task_id, "completed"):
+                # With `false` it reopens, as a public probe has found.
                 done = checked(CompletedBody, call.json())
                 task = self._task(contact, task_id)
                 changes = task.completing() if done.completed else {"completed": False}

@@ -71,6 +71,8 @@ class TokenDesk:
             self.grants.append(used)
             self._used[refresh_token] = used
             self.refresh_token = used.refresh_token
+        # From a note that quotes HighLevel's changelog. The documentation says only that each renewal gives a new
+        # token.
         elif used is None or now > used.at + GRACE:
             return refusal(400, "Invalid grant: refresh token is invalid")
         return json_reply(

@@ -154,6 +154,8 @@ class ReplySandbox(Sandbox):
     def _page(self, call: Call, found: Iterable[_T], show: Callable[[_T], dict[str, Any]], **more: int) -> Reply:
         top, skip = window(call.query)
         rows = sorted(found, key=self._sort_key)
+        # Rows are counted from the start. A task that is finished meanwhile moves the later ones up, and one of them is
+        # skipped.
         end = skip + min(top, self.top_cap)
         return json_reply(200, {"items": [show(row) for row in rows[skip:end]], "hasMore": end < len(rows), **more})
 

@@ -99,6 +99,7 @@ class SandboxTask:
             **self._common(dialect),
             "creationSource": CREATION_SOURCE.write(self.creation_source, dialect),
             "createdAt": instant(self.created_at),
+            # A failed execution is finished, too, and nobody has done the task.
             "isFailed": self.is_failed,
             "contactId": self.contact_id,
             "sequenceStepDisplayName": f"Step {self.sequence_step_id}" if self.sequence_step_id else None,

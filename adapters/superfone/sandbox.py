@@ -208,6 +208,7 @@ class SuperfoneSandbox(Organisation, Sandbox):
             "type": task.type,
             "due_date": _text(task.due),
             "notify_at": _text(task.notify_at),
+            # It is in every answer, and no call sets it.
             "notify": True,
             # There is no word for superseded, cancelled or deleted, and no time of completion.
             "task_status": "PENDING" if task.open else "COMPLETE",
@@ -224,6 +225,7 @@ class SuperfoneSandbox(Organisation, Sandbox):
         return {
             "id": lead.id,
             "org_id": self.org_id,
+            # Nearly every field of a lead may be null.
             **dict.fromkeys(_UPSERTED),
             **lead.fields,
             "status": "ACTIVE",

@@ -113,6 +113,7 @@ def _duration_in_words(report: Mapping[str, Any], run_limit: timedelta) -> str:
     limit = run_limit.total_seconds()
     if limit and seconds > limit:
         words += f", or {-int(-seconds // limit)} runs of {span(run_limit)}"
+    # The time is known only for what was read.
     if any(item["reason"] == "budget" for item in report["waiting"]):
         words += "; what could not be read yet takes longer"
     return words

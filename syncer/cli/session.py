@@ -71,6 +71,7 @@ class Session:
     def fail(self, account: str | None, error: BaseException, *, event: str = "") -> Exit:
         """Report an error on the screen, and as JSON if that is asked for. If nobody watches, log it as ``event``."""
         failure = failure_of(error)
+        # A daemon's errors are read by programs, as lines of its log like all the others.
         if event and (self.log_file is not None or not sys.stderr.isatty()):
             import structlog
 

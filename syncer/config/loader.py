@@ -104,6 +104,7 @@ def build_adapters(account: Account, transports: Mapping[str, Any] | None = None
     complaints = Complaints(account.path)
     for key, secret in secrets_of(account):
         try:
+            # All of them at once. Otherwise each try would tell one more that is missing.
             secret.get_secret_value()
         except ValueError as error:
             complaints.add(key, str(error))

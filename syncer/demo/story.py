@@ -226,6 +226,7 @@ class DemoStory:
         names = {view.task.id: name_of(view, by_key) for view in views}
         show_report(self._console, report, names, known=self._waiting)
         self._waiting = report.waiting
+        # The people's next act builds on this run, and would make no sense after a failure.
         if report.exit is not Exit.DONE:
             troubles = [f"{system}: {c.message}" for system, c in report.connections.items() if c.message]
             raise StoryStopped("; ".join(troubles) or f"the run ended as {report.status}")

@@ -68,5 +68,6 @@ def deed_of(event: Event) -> str:
 
 def more_of(event: Event) -> str:
     """The event's detail, or an empty text if it only repeats what `deed_of` says."""
+    # A line such as "they completed it in Reply.io: done in reply" says the same twice.
     says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
     return "" if says_no_more else event.detail

@@ -48,6 +48,7 @@ class Policy:
         """How a system keeps dues. With several systems, the least exact way of theirs."""
         found = self.dues.get(system, _TO_THE_SECOND)
         for other in others:
+            # What one CRM cannot show must not look like a difference between two.
             found = found.coarser(self.dues.get(other, _TO_THE_SECOND))
         return found
 

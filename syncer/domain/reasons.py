@@ -71,6 +71,8 @@ _FREED_BY_RETRY = frozenset(
         Reason.DONE_OR_REOPENED,
     }
 )
+# A sentence says who acts next: we, by ourselves, or the reader, and then with which command or setting. The tests
+# compare the list with its page in the documentation.
 _SENTENCES: dict[Reason, str] = {
     Reason.NO_CONTACT: "This CRM does not have the contact. Add it there, or set create_missing_contacts = true.",
     Reason.AMBIGUOUS_CONTACT: (

@@ -253,6 +253,7 @@ class _Applier:
         # Only times of the CRM are compared: its clock may differ from ours.
         latest = max((time for row in listing.rows for time in (row.created_at, row.updated_at) if time), default=None)
         lately = [row.key for row in closed if row.updated_at and latest and latest - row.updated_at < CLOCKS_DIFFER_BY]
+        # A closed task is not loaded with a run, and would look as if it had been closed unseen.
         if lately:
             context.ledger.extend(context.base, replicas=lately)
         if history := {remote_id for system, remote_id in lately if (system, remote_id) not in context.base.replicas}:

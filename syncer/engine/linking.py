@@ -80,6 +80,7 @@ def around(base: Base, records: Iterable[RecordKey]) -> set[RecordKey]:
     todo = list(found)
     while todo:
         fresh = base.neighbours(todo.pop()) - found
+        # Along the whole chain: one key may join, or set apart, records that do not share it themselves.
         found |= fresh
         todo += fresh
     return found

@@ -44,6 +44,7 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     if listing is None:
         return
     connection.seen.unreadable += listing.unreadable
+    # Read in this run, so nobody is asked once more before a create whether they are still who they were.
     context.confirmed |= {row.key for row in listing.rows}
     changed = {row.key: row for row in listing.rows if context.base.records.get(row.key) != row}
     # A single page is read in every run anyway. Storing the time would make every quiet run write.

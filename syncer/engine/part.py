@@ -131,6 +131,7 @@ def _is_settled(context: RunContext, person: str) -> bool:
 async def _look_at(context: RunContext, person: str) -> list[Planned]:
     """Read, merge and plan one person. Returns the operations that are possible with what was read."""
     contacts = context.base.contacts_of(person)
+    # A snapshot for each person: that another one's tasks were read says nothing of this one's.
     seen = {system: Seen(connection.seen.state) for system, connection in context.connections.items()}
 
     async def read(key: tuple[str, str]) -> None:

@@ -41,6 +41,7 @@ async def still_one_person(context: RunContext, connection: Connection, contact:
             now = await _as_its_number_says(context, of, record, link_id)
         else:
             continue
+        # Better a task later than one for a stranger. The next run asks again.
         if now is None and record.key == key:
             return False
         changed = changed or now not in (None, record)

@@ -174,6 +174,7 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     listing = await _read(connection, lane, adapter.list_contact_tasks(operation.contact))
     if listing is None:
         return
+    # Closed rows, too: what the ledger knows as closed long ago is not what this request made.
     context.extend(listing.rows, whole=True)
     unknown = [
         row

@@ -35,6 +35,7 @@ def forget(connection: Connection, now: datetime, keep: timedelta) -> bool:
 
 
 def _old_runs(connection: Connection, _now: datetime, limit: datetime) -> int:
+    # Without an end, it may still go on.
     return _delete(connection, _run, _run.c.id, _run.c.started_at < limit, _run.c.finished_at.is_not(None))
 
 

@@ -26,6 +26,7 @@ def look_at_closed(work: Merging) -> None:
             continue
         effects = work.effects(system)
         for contact, lane in sorted(seen.lanes.items()):
+            # What our lost request has made would be taken for a new task, and what it has closed for their doing.
             if work.is_doubtful(system, contact):
                 continue
             for reading in in_order(row for row in lane if row.remote_id in effects.history):

@@ -239,6 +239,7 @@ class LaneCompletion:
     def _closed_since(self, row: Reading) -> bool:
         """Whether the row was closed after the intent was stored, as far as the ledger tells."""
         operation, replica = self.operation, self.known.get(row.key)
+        # Also what is newer than our list: people may have put it on top just before our request came.
         was_open = row.remote_id in operation.before or row.remote_id not in operation.seen
         known_closed = replica is not None and replica.state is not ReplicaState.OPEN
         return was_open and not known_closed and row.state is not State.OPEN and row.remote_id != operation.remote_id

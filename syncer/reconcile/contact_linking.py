@@ -196,6 +196,7 @@ class _Linking:
         first = emails[found[0]]
         if not all(emails.values()) or not any(differ(first, other) for other in emails.values()):
             return [found]
+        # Asked last, because the number is looked up in the numbering plans for it.
         if not many_share(key):
             return [found]
         holders: dict[str, list[RecordKey]] = defaultdict(list)

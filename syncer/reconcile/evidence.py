@@ -41,6 +41,7 @@ class Evidence:
 
     def may_be_ours(self, row: Reading) -> bool:
         """Whether the row may be a copy that we made and this ledger does not know of."""
+        # A ledger that is up to date knows every copy that we made.
         return self.is_behind and self.is_by_us(row)
 
     def is_by_a_person(self, closed: Reading) -> bool:
@@ -51,6 +52,7 @@ class Evidence:
 
     def is_finished(self, other: Group) -> bool:
         """Whether a person finished one of its copies."""
+        # What a newer task closed is still to be done, although its CRM shows it as completed.
         closed = [row for rows in other.closed.values() for row in rows]
         return any(row.state is State.DONE and self.is_by_a_person(row) for row in closed)
 

@@ -62,6 +62,7 @@ def place_of_task(system: str, remote_id: str) -> Place:
 def is_given_up(base: Base, place: Place, *, failed_now: bool) -> bool:
     """Whether the item could not be read in so many runs that nothing else waits for it any longer."""
     known = base.failing.get(place)
+    # The failure of this run is stored only when reading has ended.
     return known is not None and known.failures + failed_now >= RUNS_UNTIL_ATTENTION
 
 

@@ -121,6 +121,7 @@ def plan_lane(lane: Sequence[OpenTask], wishes: Iterable[Wish], *, replace_later
 
 
 def _why_not(wish: Wish) -> Reason:
+    # It is shown, only with its old due. So it is told as what cannot be edited, and not as waiting for the slot.
     if wish.replaces:
         return Reason.NOT_EDITABLE
     return Reason.PUT_BACK if wish.put_back else Reason.SLOT_TAKEN

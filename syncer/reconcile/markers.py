@@ -27,6 +27,7 @@ def named_by(base: Base, marker: Marker) -> Task | None:
     the origin. Then its marker names the place of another replica of our task.
     """
     task = base.tasks.get(marker.task)
+    # Of a task that was closed when first seen, nobody knows who closed it. A copy of it that turns up may tell more.
     if task is not None:
         return None if is_history(base, task) else task
     replica = base.replicas.get(marker.place)

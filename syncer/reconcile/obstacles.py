@@ -207,6 +207,7 @@ class Obstacles:
         # That they were read in an earlier run is not enough: somebody may have written the same task down since.
         if by_contact and contact is not None and contact not in seen.lanes:
             return Obstacle(Reason.UNREAD)
+        # After three runs only a task that is due with what cannot be read still waits for it (L11).
         untold = may_be_untold(self._base, seen, self._policy, task, system, contact)
         return Obstacle(Reason.UNREAD) if untold else None
 

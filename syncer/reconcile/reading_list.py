@@ -194,6 +194,7 @@ def items_of(
     items: list[ReadItem] = []
     if capabilities.lists_tasks is not ListsTasks.ALL:
         busy = busy_links(base, seen)
+        # Whose tasks are open anywhere is read first: a copy of theirs may be missing, or wait to be completed.
         items += _lanes(system, base, busy, named)
         # Finding them takes longer than everything else here, so it is skipped if nobody asks for them.
         items += _lookups(system, base, busy, capabilities, now, grace) if NEWCOMERS & set(stages) else ()

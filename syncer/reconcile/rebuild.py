@@ -259,6 +259,7 @@ class _Conclusion:
             known = work.base.replicas.get(row.key)
             if known is not None and known.state is not ReplicaState.OPEN:
                 continue
+            # Taken for done, a copy that a newer task closed would never be made again.
             state = ReplicaState.SUPERSEDED if self._is_superseded(row) else CLOSED_AS[row.state]
             replica = known or replica_of(row, task.id, made=row.marker is not None)
             work.put_replica(replace(replica, task=task.id, state=state, misses=0))

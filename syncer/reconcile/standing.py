@@ -173,6 +173,7 @@ class Standing:
 
     def _unvisited(self) -> set[str]:
         """Return the persons with a contact whose closed tasks were never read, in a CRM with markers that answers."""
+        # In lanes, whoever was never read is on the reading list anyway. A CRM that does not answer cannot be read now.
         answers = {name for name, seen in self._seen.items() if seen.state is ConnectionState.OK} - self._in_lanes
         unvisited = (key for key in self._base.links if key[0] in answers and key not in self._base.visits)
         return {self._base.links[key] for key in unvisited}

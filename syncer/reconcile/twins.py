@@ -50,6 +50,7 @@ def may_be_twins(work: Merging, reading: Reading, task: Task) -> bool:
 
 def _was_beside(work: Merging, reading: Reading, task: Task) -> bool:
     """Whether this CRM had an open copy of the task when the reading was created: then people made two equal tasks."""
+    # If the new task itself closed that copy, it took the copy's place: people wrote the same task down once more.
     seen, lane_policy = work.inputs.seen[reading.system], work.lane_policy(reading.system)
     # A copy that a race closed left its task open and without a copy here. An equal task that people made beside that
     # copy must not take its place.

@@ -76,6 +76,7 @@ def unfit(work: Merging, reading: Reading) -> Reason | None:
         return Reason.SCHEDULED
     if reading.contact is None:
         return Reason.WITHOUT_CONTACT
+    # As a task of its own it would be copied to the other CRMs before settling can tell whose it is.
     if work.is_doubtful(reading.system, reading.contact) or _may_be_in_doubt(work, reading):
         return Reason.IN_DOUBT
     return Reason.CONTACT_UNREAD if work.contact_of(reading) is None else None

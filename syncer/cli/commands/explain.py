@@ -43,6 +43,7 @@ def explain(session: Session, reference: str) -> int:
             task_id = meant.find(ledger, account.zone)
             story = None if task_id is None else _read(ledger, account, task_id)
         if story is not None:
+            # With several account files, the task is in the ledger of one of them.
             found.append(account.name)
             if session.json:
                 session.answer(_as_json(account, story))

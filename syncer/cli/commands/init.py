@@ -211,6 +211,7 @@ class _Questions:
         systems = [system for system in self._tried if any(system in one.ids for one in matches)]
         rows = [[one.name, *(one.ids.get(system, "") for system in systems)] for one in matches]
         self._screen.table(["person", *map(label_of, systems)], rows)
+        # They can be the same person all the same, under another address. People add those by hand.
         for system, member in left:
             self._screen.say(f"only in {label_of(system)}: {member.name} ({member.id})", indent=2)
         right = [one.name for one in matches]

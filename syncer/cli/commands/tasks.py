@@ -23,6 +23,7 @@ _FIRST: Final = {ReplicaState.OPEN: 0}
 def list_tasks(session: Session, contact: str | None, state: State | None, system: str | None) -> int:
     """List the tasks, each with its copies."""
     if system is not None and system not in installed_systems():
+        # A name with a typing error would find nothing, and look like a CRM without tasks.
         known = ", ".join(installed_systems())
         return session.fail(None, UsageError(f"there is no CRM named {system}; --system is one of {known}"))
 

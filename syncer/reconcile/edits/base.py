@@ -60,6 +60,7 @@ def owed_fields(replica: Replica) -> list[TaskField]:
 
 def with_owed(replica: Replica, changed: Mapping[TaskField, Owed]) -> Replica:
     """Return the copy with these fields changed in what it is owed."""
+    # Nearly every copy is owed nothing, and each is asked in each run.
     if not (replica.owed or any(changed.values())):
         return replica
     now = {field: changed.get(field, owed(replica, field)) for field in TaskField}

@@ -53,6 +53,7 @@ def _shown(row: Reading, replica: Replica, edits: Collection[TaskField]) -> Iter
         TaskField.ASSIGNEE: replica.assignee,
     }
     for field, base in bases.items():
+        # A missing due is a value, too. A text or an assignee that was never read is none.
         if field in edits and (base is not None or field is TaskField.DUE):
             yield field, row.shown(field), base
 

@@ -185,6 +185,7 @@ def _tells(reading: Reading, field: TaskField, base: Value) -> bool:
     """Whether a reading shows the field as people left it. In a closed task, the CRM may have filled in variables."""
     if field is TaskField.DUE:
         return True
+    # A row of a list need not show a title, and our copies in a lane have none.
     if field is TaskField.TITLE and not reading.title:
         return False
     if not reading.whole:
