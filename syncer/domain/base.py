@@ -107,7 +107,7 @@ class Base:
     visits      when the tasks of a (system, contact id) were last read
     cursors     small named values, see `syncer.domain.cursors`
     failing     items that could not be read in the last run
-    unreported  incidents of runs that stopped before they could report them
+    unreported  incidents and overwritten values of runs that stopped before they could report them
     recent      how many tasks of one likeness were first seen within a day, closed tasks included
     behind      links for which nothing may be written in this run: something was written for them that this ledger
                 does not know

@@ -11,7 +11,8 @@ class Event:
     """One line of a task's history: what was seen, decided, sent or answered. It is never changed.
 
     ``what`` is a word for programs (``seen``, ``adopted``, ``done``, ``superseded``, ``sent``, ``created``, …),
-    ``who`` is ``"us"`` or ``"them"``, ``detail`` is a sentence for users.
+    ``who`` is ``"us"`` or ``"them"``, ``detail`` is a sentence for users. ``lost`` is for programs, and only set if
+    a value was overwritten: the field, the CRM whose value replaced it, and the value, unless it was empty.
     """
 
     at: datetime
@@ -22,3 +23,4 @@ class Event:
     system: str | None = None
     remote_id: str | None = None
     run: str = ""
+    lost: tuple[str, ...] = ()

@@ -31,6 +31,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import Clock, RunContext, together
 from syncer.engine.progress import Progress
 from syncer.ledger.owner import LEASE_TERM
+from syncer.reconcile.edits.travel import Overwritten
 
 if TYPE_CHECKING:
     from syncer.ledger import Ledger, Owner
@@ -211,7 +212,10 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
             # A run that was killed reported nothing, so its incidents are reported by this one.
             Item(event.task, event.system or "", Reason.CLOSED_BY_RACE, event.detail)
             for event in base.unreported
+            if event.what == "incident"
         ],
+        # Without its parts the event is older than this version.
+        overwritten=[Overwritten.of(event) for event in base.unreported if event.lost],
         deadline=asyncio.get_running_loop().time() + limit if limit else None,
         progress=account.progress,
         hurry=account.hurry,

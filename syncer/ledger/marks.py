@@ -7,7 +7,7 @@ from typing import Final
 APPLICATION_ID: Final = 0x53594E43
 """The application id in the header of a SQLite file that is a ledger: ``SYNC``."""
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration. A test compares it with the folder."""
 
 BUSY_SECONDS: Final = 2.0

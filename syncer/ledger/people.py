@@ -1,4 +1,4 @@
-"""Incidents of runs that were interrupted, and what `syncer retry` does."""
+"""What interrupted runs could not report, and what `syncer retry` does."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from syncer.domain.events import Event
 from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
+from syncer.ledger.runs import Unreported
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 
@@ -21,12 +22,14 @@ _event = EVENTS.table
 _cursor = METADATA.tables["cursor"]
 
 
-def incidents(connection: Connection, seen_by: list[str]) -> list[Event]:
-    """Return the incidents of these runs, oldest first."""
-    if not seen_by:
+def unreported(connection: Connection, missing: Unreported) -> list[Event]:
+    """Return the incidents and the overwritten values that no report has, oldest first."""
+    if not any(missing):
         return []
-    found = EVENTS.select.where(_event.c.what == "incident", _event.c.run.in_(seen_by)).order_by(_event.c.id)
-    return EVENTS.values(connection.execute(found))
+    incidents = and_(_event.c.what == "incident", _event.c.run.in_([*missing.broken, *missing.parts]))
+    # A run for a few contacts reports what it overwrote itself.
+    overwritten = and_(_event.c.what == "overwritten", _event.c.run.in_(missing.broken))
+    return EVENTS.values(connection.execute(EVENTS.select.where(or_(incidents, overwritten)).order_by(_event.c.id)))
 
 
 def free(connection: Connection, task: str | None, now: datetime) -> int:

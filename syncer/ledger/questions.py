@@ -36,7 +36,7 @@ _REPLICAS: Final = PlainShape("replica", Replica, state=word(ReplicaState), owed
 _OPERATIONS: Final = PlainShape(
     "operation", Operation, action=word(Action), state=word(OpState), before=TEXTS, seen=TEXTS, changes=CHANGES
 )
-_EVENTS: Final = PlainShape("event", Event)
+_EVENTS: Final = PlainShape("event", Event, lost=FEW)
 _RECORDS: Final = PlainShape("record", Record, phones=TEXTS, emails=TEXTS)
 
 

@@ -31,6 +31,6 @@ REPLICAS: Final = TableShape("replica", Replica, state=word(ReplicaState), owed=
 OPERATIONS: Final = TableShape(
     "operation", Operation, action=word(Action), state=word(OpState), before=TEXTS, seen=TEXTS, changes=CHANGES
 )
-EVENTS: Final = TableShape("event", Event)
+EVENTS: Final = TableShape("event", Event, lost=FEW)
 RECORDS: Final = TableShape("record", Record, phones=TEXTS, emails=TEXTS)
 FAILING: Final = TableShape("failing", Failing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
@@ -67,7 +67,14 @@ def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     return status in {"ok", PART} and not done and not report.get("incidents")
 
 
-def unreported(connection: Connection) -> list[str]:
-    """Return the runs whose incidents no report has: interrupted ones, and those for a few contacts."""
+class Unreported(NamedTuple):
+    """Runs since the last whole report: ``broken`` ones, and ``parts`` for a few contacts that had an incident."""
+
+    broken: list[str]
+    parts: list[str]
+
+
+def unreported(connection: Connection) -> Unreported:
+    """Return the runs of which something stands in no whole report."""
     broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
-    return [*broken, *connection.execute(_PARTS_THAT_HIT).scalars()]
+    return Unreported(broken, [*connection.execute(_PARTS_THAT_HIT).scalars()])

@@ -188,7 +188,7 @@ class Ledger(Answers):
                 clocks.bring_back(connection, now)
                 base = reading.load(connection, now)
                 base.put_forward = forward
-                base.unreported = people.incidents(connection, runs.unreported(connection))
+                base.unreported = people.unreported(connection, runs.unreported(connection))
                 if run is not None:
                     # In the transaction of the lease: a run that dies at once is known to have begun.
                     runs.start(connection, run, now)

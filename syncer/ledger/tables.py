@@ -179,6 +179,7 @@ class EventRow(Row, table=True):
     system: str | None = Field(sa_type=Words)
     remote_id: str | None = Field(sa_type=Words)
     run: str = Field(sa_type=Words)
+    lost: str | None = Field(sa_type=Words)
 
 
 class RunRow(Row, table=True):

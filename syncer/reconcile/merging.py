@@ -340,10 +340,12 @@ class Merging:
         self.put_task(ended)
         self.event("joined", "us", f"it is a copy of {task}", mistaken.id, row)
 
-    def event(self, what: str, who: str, detail: str, task: str, about: Reading | Replica) -> None:
-        """Add a line to the task's history."""
+    def event(
+        self, what: str, who: str, detail: str, task: str, about: Reading | Replica, lost: tuple[str, ...] = ()
+    ) -> None:
+        """Add a line to the task's history. ``lost`` is what was overwritten, see `Event`."""
         now, run = self.inputs.now, self.inputs.run
-        self.changes.events.append(Event(now, what, who, detail, task, about.system, about.remote_id, run))
+        self.changes.events.append(Event(now, what, who, detail, task, about.system, about.remote_id, run, lost))
 
 
 def replica_of(reading: Reading, task: str, *, made: bool = False) -> Replica:

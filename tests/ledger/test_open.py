@@ -320,13 +320,13 @@ def next_version(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
             copy = folder / file.relative_to(schema.MIGRATIONS)
             copy.parent.mkdir(exist_ok=True)
             copy.write_text(file.read_text())
-    (folder / "versions" / "0004_note.py").write_text(
-        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0004', '0003'\n"
+    (folder / "versions" / "0005_note.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision, down_revision = '0005', '0004'\n"
         "def upgrade():\n    op.add_column('cursor', sa.Column('note', sa.Text()))\n"
     )
     monkeypatch.setattr(schema, "MIGRATIONS", folder)
-    monkeypatch.setattr(schema, "HEAD", "0004")
-    monkeypatch.setattr("syncer.ledger.open_database.HEAD", "0004")
+    monkeypatch.setattr(schema, "HEAD", "0005")
+    monkeypatch.setattr("syncer.ledger.open_database.HEAD", "0005")
 
 
 def test_an_older_ledger_is_upgraded_with_all_it_holds(path: Path, request: pytest.FixtureRequest) -> None:
@@ -334,7 +334,7 @@ def test_an_older_ledger_is_upgraded_with_all_it_holds(path: Path, request: pyte
     request.getfixturevalue("next_version")
     with open_at(path) as ledger:
         assert set(ledger.load().tasks) == {"01A"}
-        assert schema.version(ledger._database.engine) == "0004"
+        assert schema.version(ledger._database.engine) == "0005"
 
 
 def test_an_older_ledger_is_read_without_being_upgraded(path: Path, request: pytest.FixtureRequest) -> None:
@@ -342,21 +342,21 @@ def test_an_older_ledger_is_read_without_being_upgraded(path: Path, request: pyt
     request.getfixturevalue("next_version")
     with open_at(path, read_only=True) as ledger:
         assert set(ledger.load().tasks) == {"01A"}
-        assert schema.version(ledger._database.engine) == "0004"
+        assert schema.version(ledger._database.engine) == "0005"
     assert path.read_bytes() == before
 
 
 def test_a_migration_that_fails_leaves_the_ledger_as_it_was(path: Path, request: pytest.FixtureRequest) -> None:
     filled(path)
     request.getfixturevalue("next_version")
-    bad = schema.MIGRATIONS / "versions" / "0004_note.py"
+    bad = schema.MIGRATIONS / "versions" / "0005_note.py"
     bad.write_text(bad.read_text() + "    op.execute('DROP TABLE nowhere')\n")
     with pytest.raises(LedgerError, match="no such table: nowhere"):
         open_at(path)
     execute(path, "INSERT INTO cursor (name, value) VALUES ('a', 'b')")
     with closing(sqlite3.connect(path)) as connection:
         assert [row[1] for row in connection.execute("PRAGMA table_info(cursor)")] == ["name", "value"]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0003",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0004",)]
 
 
 @pytest.mark.parametrize("kind", DATABASES)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.editing import everywhere
 from tests.support.scenario import Make, Stage
 
 MOST_STEPS = 50
@@ -35,6 +36,13 @@ def contacts_are_made(world: Stage) -> None:
     world.configure(superfone=create, reply=create)
     person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
     world.highlevel.person_creates(person, "Ring", world.due())
+
+
+def a_conflict(world: Stage) -> None:
+    """Two people typed a due date between two runs: one replaces the other."""
+    task, copy, _ = everywhere(world)
+    world.reply.person_reschedules(str(copy.id), world.due(hours=40))
+    world.highlevel.person_reschedules(task, world.due(hours=30))
 
 
 def killed_at_every_step(stage: Make, tell: Callable[[Stage], None]) -> Iterator[tuple[Stage, int]]:
@@ -87,3 +95,15 @@ def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
         with world.open_ledger() as ledger:
             told = [len(run.report.get("incidents", ())) for run in ledger.runs()]
         assert sum(told) == 1, f"killed at step {step}"
+
+
+def test_an_overwritten_value_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
+    """Once, and with the same words as by a run that lives."""
+    reports = []
+    for world, _ in killed_at_every_step(stage, a_conflict):
+        world.again(2)
+        with world.open_ledger() as ledger:
+            reports.append([one for run in ledger.runs() for one in run.report.get("overwritten", ())])
+    [undisturbed] = reports[-1]
+    assert (undisturbed["system"], undisturbed["field"], undisturbed["by"]) == ("reply", "due", "highlevel")
+    assert reports == [[undisturbed]] * len(reports)

@@ -147,8 +147,12 @@ class Contacts:
         for has, had in moved:
             oracle.unsure |= {has, had}
             oracle.contradicted |= {has, had} if {has, had} <= leads else {had} & leads
-        # A person with two contacts may be linked to neither of them.
-        oracle.contradicted = {one for one in oracle.contradicted if len(oracle.contacts_of("highlevel", one)) == 1}
+        for one in [*oracle.contradicted]:
+            there = oracle.contacts_of("highlevel", one)
+            # A person with two contacts may be linked to neither of them. And if the one that gave its number away is
+            # deleted, the other one still agrees with the lead, and whoever has the number, too, is a newcomer.
+            if len(there) != 1 or shown.get(("highlevel", there[0])) == _number(one):
+                oracle.contradicted.discard(one)
         for read in oracle.read_contradicted:
             read &= oracle.contradicted
 

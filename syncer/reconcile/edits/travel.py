@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from syncer.domain.altering import altered
-from syncer.domain.fields import Change, TaskField, Value, in_order
+from syncer.domain.events import Event
+from syncer.domain.fields import Change, TaskField, Value, in_order, restored, stored
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.task_ids import place_of
@@ -54,6 +55,19 @@ class Overwritten:
     field: TaskField
     value: Value
     by: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the event of it stores, so that it can be reported if this run does not live to report it."""
+        value = stored(self.value)
+        return (self.field.value, self.by, *(() if value is None else (value,)))
+
+    @classmethod
+    def of(cls, event: Event) -> Overwritten:
+        """Return what an event that has these parts tells."""
+        name, by, *value = event.lost
+        field = TaskField(name)
+        return cls(event.task or "", event.system or "", field, restored(field, value[0] if value else None), by)
 
 
 def value_of(task: Task, field: TaskField) -> Value:
@@ -209,8 +223,9 @@ def tell_lost(work: Merging, task: str, field: TaskField, lost: Lost, copies: Ma
     words = (
         f"{field.value} was {in_words(lost.value)} there; the value that was typed in {by or 'another CRM'} replaced it"
     )
-    work.event("overwritten", "them", words, task, copies[lost.place])
-    work.overwritten.append(Overwritten(task, copies[lost.place].system, field, lost.value, by))
+    told = Overwritten(task, copies[lost.place].system, field, lost.value, by)
+    work.event("overwritten", "them", words, task, copies[lost.place], told.parts)
+    work.overwritten.append(told)
 
 
 def in_words(value: Value) -> str:
