@@ -170,7 +170,8 @@ class Requests:
         Returns whether the lane may go on: the new task is there, or the lane could not be read.
         """
         try:
-            after = await connection.read_contact(operation.contact)
+            with self._context.confirming(connection):
+                after = await connection.read_contact(operation.contact)
         except Missing:
             return True
         if after is not None and made.key not in {row.key for row in after.rows}:
@@ -193,7 +194,8 @@ class Requests:
         """
         words = f"made again as {made.remote_id}, but what that closed could not be read"
         try:
-            after = await connection.read_contact(operation.contact)
+            with self._context.confirming(connection):
+                after = await connection.read_contact(operation.contact)
         except Missing:
             after = None
         rows = {row.remote_id: row for row in after.rows} if after is not None else {}
@@ -251,8 +253,9 @@ class Requests:
         )
         self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
         # Only the task that was hit is known by now. If the lane cannot be read, nothing more is planned in it.
-        if await self.read_lane(connection, operation.contact) is None:
-            connection.seen.lanes.pop(operation.contact, None)
+        with self._context.confirming(connection):
+            if await self.read_lane(connection, operation.contact) is None:
+                connection.seen.lanes.pop(operation.contact, None)
 
     # outcomes --------------------------------------------------------------------------------------
 

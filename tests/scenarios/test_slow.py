@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.lasting import crowd, forbid, of_leads
 from tests.support.scenario import Make, Stage
+
+HOUR = 3600
 
 
 def slow(world: Stage) -> None:
@@ -81,3 +85,24 @@ def test_a_text_has_its_turn_though_reading_takes_all_its_time(stage: Make) -> N
     world.again(2)
 
     assert "Ring Meera" in {task.title for task in world.highlevel_open()}
+
+
+@pytest.mark.parametrize("seconds", [6, 7, 8])
+def test_what_a_create_closed_is_noticed_though_the_run_ends_with_it(stage: Make, seconds: int) -> None:
+    """Somebody made a task just before our create, which closed it: this is told in the same run."""
+    world = stage(sync=f'run_limit = "{seconds}s"')
+    [(lead, contact, _)] = crowd(world, 1)
+    world.good()
+    slow(world)
+    world.wait(minutes=1)
+    world.reply.person_creates(contact, "Call", world.due(hours=1))
+    theirs: list[int] = []
+    world.meanwhile(
+        "superfone", "create", lambda: theirs.append(world.superfone.person_creates(lead, "BOOKING", world.due()))
+    )
+
+    report = world.again()
+    while not theirs and world.loop.time() < HOUR:
+        report = world.again()
+
+    assert len(report.incidents) == 1
