@@ -91,6 +91,9 @@ class Connection:
         except BudgetSpent as error:
             # Our own limit says nothing about the CRM, so this is not a failure.
             self.spent = True
+            if isinstance(what, ReadItem):
+                # It was not sent, so a part of this run that has its own time may still ask for it.
+                self.asked.discard(what.place)
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
         except Missing:

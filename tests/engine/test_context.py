@@ -124,6 +124,21 @@ def test_a_silent_crm_is_given_up_at_the_end(answers: int) -> None:
 # time ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("error", "asked"), [(BudgetSpent("no"), False), (Unavailable("503"), True), (None, True)])
+def test_what_there_was_no_budget_for_may_be_asked_for_later_in_the_run(error: Exception | None, asked: bool) -> None:
+    async def main(adapter: SuperfoneAdapter) -> Connection:
+        connection = Connection(adapter, asked={item(1).place})
+
+        async def read() -> None:
+            if error is not None:
+                raise error
+
+        await connection.attempt(read(), item(1))
+        return connection
+
+    assert (item(1).place in within(sandbox(), main).asked) is asked
+
+
 def test_work_is_ended_when_its_time_is_over_and_what_hung_goes_to_the_end_of_the_list() -> None:
     async def main(adapter: SuperfoneAdapter) -> tuple[float, Connection]:
         connection = Connection(adapter)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from syncer.domain.report import Exit, Report
 from syncer.domain.snapshot import ConnectionState
@@ -56,3 +57,20 @@ class Outcome:
         waiting = () if self.report is None else self.report.waiting
         places = ((item.system, _PLACE.match(item.detail)) for item in waiting if item.task is None)
         return {(system, found[1]) for system, found in places if found is not None}
+
+
+def told_last(outcomes: Sequence[Outcome]) -> Outcome:
+    """Return the last of these runs, in which nothing changed, with what they tell together.
+
+    A task that waits for what the last run had no time to read is listed as it was when that was last read.
+    """
+    last = outcomes[-1]
+    if last.report is None:
+        return last
+    items = [item for one in outcomes if one.report is not None for item in one.report.waiting]
+    known = {(item.task, item.system): item for item in items if item.task and item.reason != "unread"}
+    waiting = [
+        known.get((item.task or "", item.system), item) if item.reason == "unread" else item
+        for item in last.report.waiting
+    ]
+    return replace(last, report=replace(last.report, waiting=tuple(waiting)))

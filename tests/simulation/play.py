@@ -42,7 +42,7 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.machines import BOTH, MACHINES, OURS
 from tests.simulation.memory import GRACE, LEAD_RECHECK, Copy
 from tests.simulation.oracle import Oracle
-from tests.simulation.outcome import Outcome
+from tests.simulation.outcome import Outcome, told_last
 from tests.simulation.people import People
 from tests.simulation.stage import SimulationStage
 from tests.support.editors import EDITORS
@@ -305,16 +305,14 @@ class Play:
         texts = sum(system == "reply" for system, _ in copies) + len(self.oracle.stories)
         turn = slow.turn(settings, len(self.stage.superfone.leads()), texts)
         most = PEACE + 2 * turn + slow.runs_for(settings, 2 * len(copies))
-        silent = 0
+        silent: list[Outcome] = []
         for _ in range(most):
             before = self.writes()
             outcome = self._peaceful_run()
-            silent = 0 if self.writes() > before else silent + 1
-            if silent > turn:
-                break
-        else:
-            raise Violation("L7", f"after {most} runs without people and faults, there is still something to write")
-        return outcome
+            silent = [] if self.writes() > before else [*silent, outcome]
+            if len(silent) > turn:
+                return told_last(silent)
+        raise Violation("L7", f"after {most} runs without people and faults, there is still something to write")
 
     def writes(self) -> int:
         return sum(s.is_write(call) for s in self.stage.sandboxes.values() for call, _ in s.calls)
