@@ -33,8 +33,8 @@ def look_at_closed(work: Merging) -> None:
                 if reading.key not in work.base.replicas:
                     _closed_by_others(work, reading, lane, lane_policy)
             by_a_create = maybe_superseded(lane, lane_policy.supersede_window)
-            # What a completion hit has no newer task beside it, and where rows name no time, what a create closed has
-            # none that fits. Our writes' own records tell of both.
+            # What a completion hit need have no newer task beside it, and where rows name no time, what a create closed
+            # has none that fits. Our writes' own records tell of both.
             ours = effects.closed | effects.hit
             by_us = [row for row in lane if row.remote_id in ours and row.state is not State.OPEN]
             for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):

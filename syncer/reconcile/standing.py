@@ -108,8 +108,8 @@ class Standing:
         if not unread:
             return set()
         unknown = [row for row in self.rows_of(person) if row.key not in self._base.replicas]
-        open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         # A row's own CRM is no reason to wait: a copy of the row would be in another one.
+        open_now = [row for row in unknown if row.state is State.OPEN and unread - {row.system}]
         undated = {self._link(row) for row in open_now if row.due is None}
         looks = DueTogether(self._policy)
         for row in (row for row in unknown if row.system not in self._in_lanes):
