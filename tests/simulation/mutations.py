@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from tests.simulation.mutations_edits import EDIT_MUTANTS
 from tests.simulation.mutations_people import PEOPLE_MUTANTS
+from tests.simulation.mutations_slow import SLOW_MUTANTS
 from tests.simulation.planting import Mutant
 
 MUTANTS = (
     *EDIT_MUTANTS,
     *PEOPLE_MUTANTS,
+    *SLOW_MUTANTS,
     Mutant(
         "a lost answer is repeated",
         "L2",

@@ -1,0 +1,24 @@
+"""The planted faults that show only where no run has the time to read everything."""
+
+from __future__ import annotations
+
+from tests.simulation.planting import Mutant
+
+SLOW_MUTANTS = (
+    Mutant(
+        "quiet leads are read in the order of their numbers",
+        "L8",
+        "syncer.reconcile.reading_list",
+        "        return (base.visits.get((system, contact), _NEVER), contact)\n",
+        "        return (_NEVER, contact)\n",
+        having=("slow",),
+    ),
+    Mutant(
+        "what failed before gets only the time that quiet leads leave",
+        "L8",
+        "syncer.engine.observe",
+        "        await self._for_a_while(connection, self._read_failing(connection), late)\n",
+        "        await self._for_a_while(connection, self._read_failing(connection), self._time.left())\n",
+        having=("slow", "failing_lead"),
+    ),
+)
