@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from adapters.events import id_in, is_same, json_object
 from syncer.contract.events import Forged, NotUnderstood, Told
 
 _TYPES: Final = re.compile(r"(CUSTOMER|TASK)_[A-Z_]{1,60}")
 _BEARER: Final = "bearer "
+MOST_PHONES: Final = 5
+"""How many of a lead's numbers are taken. Anybody may send an event."""
 
 
 class SuperfoneEvents:
@@ -39,7 +41,13 @@ class SuperfoneEvents:
             msg = "it names no lead"
             raise NotUnderstood(msg)
         # Only whom to read: an event has no time, so what it says of the task may be older than what we know.
-        return Told(contacts=(lead,))
+        return Told(contacts=(lead,), phones=_phones(event.get("contact_phones")))
+
+
+def _phones(found: Any) -> tuple[str, ...]:
+    """The lead's numbers. A lead that nobody knows yet is found by them."""
+    numbers = (id_in(one, "phone") for one in found[:MOST_PHONES]) if isinstance(found, list) else ()
+    return tuple(dict.fromkeys(number for number in numbers if number is not None))
 
 
 def _bare(value: str) -> str:

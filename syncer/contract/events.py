@@ -19,11 +19,13 @@ class NotUnderstood(Exception):
 class Told:
     """The content of one delivery: contacts, and tasks if it does not name their contact.
 
-    ``delivery`` is the CRM's id of the delivery, by which a repetition is recognised; ``None`` if it has none.
+    ``phones`` are the contacts' numbers, as the CRM writes them, if it finds contacts by number only. ``delivery``
+    is the CRM's id of the delivery, by which a repetition is recognised; ``None`` if it has none.
     """
 
     contacts: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
     delivery: str | None = None
 
 

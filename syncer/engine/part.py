@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from syncer.contract.errors import Missing
 from syncer.domain.base import Base
+from syncer.domain.contact_keys import phone_key
 from syncer.domain.cursors import BEHIND
 from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.report import delays_by_system
@@ -23,11 +24,12 @@ from syncer.engine.apply import apply_plan
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
+from syncer.engine.observe_contacts import find
 from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import overwritten
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
-from syncer.ledger.hints import CONTACT, Hint
+from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.guard import Limits, exceeds
@@ -43,7 +45,7 @@ PERSONS: Final = 20
 class Part:
     """The result. ``report`` is what was done. ``unknown`` are the hints that need a whole run.
 
-    ``unresolved`` are tasks whose contact could not be found yet.
+    ``unresolved`` are tasks and numbers whose contact could not be found yet.
     """
 
     report: dict[str, Any] = field(default_factory=dict)
@@ -58,6 +60,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         await opening.verify_identities(context)
         await settle_doubts(context)
         link(context)
+        await _find_by_phone(context, hints, part, account.settings.region)
         contacts = await _contacts(context, hints, part)
         persons = _persons(context, contacts, part)
         operations: list[Planned] = []
@@ -75,7 +78,7 @@ async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> d
     """Return the (system, contact) of each hint. A task without a contact is searched for in its CRM's task list."""
     found: dict[tuple[str, str], Hint] = {}
     for hint in hints:
-        if hint.system not in context.connections:
+        if hint.system not in context.connections or hint.what == PHONE:
             continue
         if hint.what == CONTACT:
             found[hint.system, hint.key] = hint
@@ -85,6 +88,25 @@ async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> d
             # A list that lags may not show a new task yet, so its event is kept and looked at again.
             part.unresolved.append(hint)
     return found
+
+
+async def _find_by_phone(context: RunContext, hints: Iterable[Hint], part: Part, region: str) -> None:
+    """Search for the contacts of numbers that no known contact has there. A whole run then reads their tasks."""
+    base = context.base
+    with context.learning():
+        for hint in hints:
+            phone = phone_key(hint.key, region) if hint.what == PHONE else None
+            connection = context.connections.get(hint.system)
+            if connection is None or phone is None or not connection.usable:
+                continue
+            if any(record.system == hint.system for record in base.records_with(phone)):
+                continue
+            found = await connection.attempt(find(context, connection, phone), f"the contact {phone}")
+            if found is None:
+                part.unresolved.append(hint)
+            elif found:
+                context.learned.records |= {record.key: record for record in found}
+                part.unknown.append(hint)
 
 
 async def _contact_of(context: RunContext, hint: Hint) -> str | None:

@@ -23,7 +23,10 @@ _LAST: Final = select(func.coalesce(func.max(_hint.c.number), 0))
 
 
 class Hint(NamedTuple):
-    """A contact for which an event was reported, or a task whose contact is not known. ``number`` grows with each."""
+    """A contact for which an event was reported, a task whose contact is not known, or the number of a contact.
+
+    ``number`` grows with each.
+    """
 
     system: str
     what: str
@@ -34,6 +37,7 @@ class Hint(NamedTuple):
 
 CONTACT: Final = "contact"
 TASK: Final = "task"
+PHONE: Final = "phone"
 
 
 class Delivered(NamedTuple):

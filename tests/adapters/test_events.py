@@ -116,6 +116,22 @@ def test_superfone_shows_the_secret_with_or_without_bearer(value: str) -> None:
     assert written.read({"x-hook": value}, body) == Told(contacts=("4711",))
 
 
+@pytest.mark.parametrize(
+    ("phones", "told"),
+    [
+        ([{"phone": "+919876543210", "customer_id": 1}, {"phone": "98765 43211"}], ("+919876543210", "98765 43211")),
+        ([{"phone": "+919876543210"}] * 2, ("+919876543210",)),
+        ([{"phone": str(number)} for number in range(1000)], ("0", "1", "2", "3", "4")),
+        ([{"phone": None}, {"phone": "9" * 1000}, 7, {}], ()),
+        ({"phone": "+919876543210"}, ()),
+        (None, ()),
+    ],
+)
+def test_superfone_tells_a_leads_numbers(phones: object, told: tuple[str, ...]) -> None:
+    body = json.dumps({"event": "CUSTOMER_CREATE", "contact_id": 4711, "contact_phones": phones}).encode()
+    assert SUPERFONE.read({"x-hook": "hook-secret"}, body) == Told(contacts=("4711",), phones=told)
+
+
 @pytest.mark.parametrize("value", [None, "", "Bearer", "hook-secre", "hook-secret2", "\xff"])
 def test_superfone_forged(value: str | None) -> None:
     with pytest.raises(Forged):

@@ -7,7 +7,7 @@ import pytest
 from adapters.sandbox import Fault
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
-from syncer.ledger.hints import CONTACT, TASK, Hint
+from syncer.ledger.hints import CONTACT, PHONE, TASK, Hint
 from syncer.reconcile.guard import Limits
 from tests.support.scenario import Make, Stage
 
@@ -190,3 +190,33 @@ def test_it_is_no_run_that_says_how_the_account_stands(known: Known) -> None:
     assert before is not None
     assert after is not None
     assert (after.id, after.report) == (before.id, before.report)
+
+
+@pytest.mark.parametrize("discovery", ["contacts", "linked"])
+def test_a_lead_that_an_event_names_is_watched_from_then_on(stage: Make, discovery: str) -> None:
+    """Nobody asks again for its number before the next day, or nobody ever asks, as its contact has no task."""
+    world = stage(superfone=f'discovery = "{discovery}"')
+    world.everywhere()
+    world.highlevel.add_contact("Ravi", "Rao", "ravi@example.com", OTHER)
+    world.good()
+    lead = world.superfone.add_lead("Ravi", [OTHER])
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    assert [hint.key for hint in look(world, "superfone", lead).unknown] == [str(lead)]
+    world.good()
+    assert world.open() == (1, 0, 0)
+
+    part = look(world, "superfone", OTHER.removeprefix("+91"), what=PHONE)
+
+    assert len(part.unknown) == 1, "a whole run is wanted"
+    world.good()
+    assert world.open() == (1, 0, 1)
+    asked = len(world.superfone.calls)
+    assert look(world, "superfone", OTHER, what=PHONE).unknown == []
+    assert len(world.superfone.calls) == asked, "it is known by now"
+
+
+@pytest.mark.parametrize("number", ["+919876543299", "nobody", ""])
+def test_a_number_that_leads_to_nobody_does_nothing(known: Known, number: str) -> None:
+    world, _ = known
+    assert look(world, "superfone", number, what=PHONE).unknown == []
+    world.quiet()

@@ -22,7 +22,7 @@ from syncer.config.events import event_readers
 from syncer.config.schema import Account
 from syncer.contract.events import EventReader, Forged, NotUnderstood, Told
 from syncer.domain.redact import redact
-from syncer.ledger.hints import CONTACT, TASK, Delivered
+from syncer.ledger.hints import CONTACT, PHONE, TASK, Delivered
 from syncer.web.events.inbox import Inbox, NotStored
 from syncer.web.site import Site
 
@@ -172,5 +172,6 @@ class Intake:
 
 
 def _delivered(system: str, told: Told) -> Delivered:
-    hints = [(CONTACT, contact) for contact in told.contacts] + [(TASK, task) for task in told.tasks]
+    hints = [(CONTACT, contact) for contact in told.contacts]
+    hints += [(PHONE, phone) for phone in told.phones] + [(TASK, task) for task in told.tasks]
     return Delivered(system, tuple(hints), told.delivery)
