@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from tests.simulation.memory import LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
+from tests.simulation.memory import GRACE, LEAD_RECHECK, SUPERSEDE_WINDOW, Copy, Memory
 from tests.simulation.sight import SeenTask, called
 from tests.simulation.story import UNTOLD, Story, Typed
 
@@ -319,7 +319,7 @@ class Facts(Memory):
                 typed.taken &= old and typed.number <= self.typed_before
         self.taken_for_one += self.moved_since if old else []
         self.unread |= self.ailing.keys()
-        self.not_read_since, self.restored_at = set(self.persons.values() if old else ()), None
+        self.not_read_since, self.restored_at = set(self.persons.values()), None if old else self.stage.now() - GRACE
         # Only the ledger knew whether a copy was deleted or never created.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.read_contradicted[0].clear()

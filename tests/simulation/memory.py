@@ -48,10 +48,11 @@ class Memory:
 
     What cannot be read or told: ``ailing`` are items that a CRM never shows as it should (a Superfone lead or a Reply
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
-    was read again after a lost ledger. ``not_read_since`` are the persons of whom nobody has read everything since an
-    old copy of it was put back, which a run noticed at ``restored_at``: nothing of them is open. ``unsure`` are persons
-    whose keys lead to several records, ``contradicted`` those whose number went to another person, and
-    ``read_contradicted`` those of them that a clean run has read, on our machine and on the other one.
+    was read again after a lost ledger. ``not_read_since`` are the persons of whom nobody has read everything since, as
+    nothing of them is open. After an old copy was put back, which a run noticed at ``restored_at``, reading counts only
+    once what its forerunner had sent has arrived. ``unsure`` are persons whose keys lead to several records,
+    ``contradicted`` those whose number went to another person, and ``read_contradicted`` those of them that a clean run
+    has read, on our machine and on the other one.
     ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used, ``replaced_under_a_run`` until the end of
     a run during which that happened.
