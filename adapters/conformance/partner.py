@@ -30,6 +30,9 @@ class PartnerWire:
     def waited(self) -> float:
         return 0.0
 
+    def paused(self) -> float:
+        return 0.0
+
     def set_deadline(self, seconds: float | None) -> None:
         """Nothing is waited for."""
 

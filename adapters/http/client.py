@@ -180,6 +180,10 @@ class Http:
         """Seconds so far in which at least one request waited for its answer."""
         return self._awaiting.seconds
 
+    def paused(self) -> float:
+        """Seconds so far in which requests waited for a rate limit, each counted by itself."""
+        return self._pace.paused
+
     def set_fence(self, fence: Callable[[], None]) -> None:
         """Call ``fence`` at the last moment before each write. If it raises, the write is not sent and raises the same.
 

@@ -177,6 +177,8 @@ class Pace:
         self._not_before = 0.0
         self._deadline: float | None = None
         self._turn = asyncio.Lock()
+        self.paused = 0.0
+        """The seconds of all waits so far."""
 
     def set_deadline(self, seconds: float | None) -> None:
         self._deadline = None if seconds is None else asyncio.get_running_loop().time() + seconds
@@ -212,6 +214,7 @@ class Pace:
                     raise BudgetSpent(msg, system=self._system)
                 # Sleep in slices, so that an earlier deadline ends a long wait.
                 await asyncio.sleep(min(delay, SLICE))
+                self.paused += min(delay, SLICE)
 
     def _delay(self) -> float:
         now = asyncio.get_running_loop().time()

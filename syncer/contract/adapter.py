@@ -188,6 +188,9 @@ class Wire(Protocol):
     def waited(self) -> float:
         """Seconds so far in which a request waited for its answer. Pauses for rate limits do not count."""
 
+    def paused(self) -> float:
+        """Seconds so far in which requests waited for a rate limit, each counted by itself."""
+
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, do not wait longer than ``seconds`` for a rate limit. ``None`` is no limit."""
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -56,7 +57,8 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
     singles = [operation for operation in mine if not operation.lane]
 
     async def one(work: Planned | tuple[str, str]) -> None:
-        await applier.work(work, action)
+        async with applier.in_its_turn(system):
+            await applier.work(work, action)
         under_way.done += 1
 
     with applier.progress.work(system, _PHASES[action], len(busy) + len(singles)) as under_way:
@@ -65,6 +67,11 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
 
 
 _PHASES: Final = {Action.COMPLETE: "completing tasks", Action.EDIT: "changing tasks", Action.CREATE: "creating tasks"}
+ONE_BY_ONE: Final = 60.0
+"""In the last so many seconds of a run, operations that wait for the CRM's budget are done one after the other.
+
+Each takes several requests. If all took turns, the time could be over before any of them is sent, in every run.
+"""
 _ALLOWED: Final = "the contact's other tasks there allow it now"
 
 
@@ -86,7 +93,14 @@ class _Applier:
         self._edits = Edits(context, self._requests)
         self._contact_lock = Locks()
         self._task_lock = Locks()
+        self._turn = Locks()
         self._newcomers = NewContacts(context, self._requests, self._contact_lock)
+
+    def in_its_turn(self, system: str) -> AbstractAsyncContextManager[object]:
+        """Hold this while working: see `ONE_BY_ONE`. It is always taken before the locks of contacts and tasks."""
+        left = self._context.time_left()
+        late = left is not None and left < ONE_BY_ONE and self._context.connections[system].waits_for_budget
+        return self._turn(system) if late else nullcontext()
 
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
         """Carry out the operations of one lane, or one operation outside lanes."""

@@ -56,6 +56,7 @@ class Connection:
     spent: bool = False
     reads_before: int = 0
     writes_before: int = 0
+    paused_before: float = 0.0
     failing: Container[Place] = frozenset()
     asked: set[Place] = field(default_factory=set)
     answered: set[Place] = field(default_factory=set)
@@ -70,6 +71,11 @@ class Connection:
     @property
     def system(self) -> str:
         return self.adapter.system
+
+    @property
+    def waits_for_budget(self) -> bool:
+        """Whether a request of this run had to wait because the CRM allows so few."""
+        return self.adapter.wire.paused() > self.paused_before
 
     @property
     def usable(self) -> bool:

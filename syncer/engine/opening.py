@@ -198,6 +198,7 @@ def _context(account: AccountInHand, run: str, base: Base, token: str | None) ->
                 adapter,
                 reads_before=adapter.wire.reads,
                 writes_before=adapter.wire.writes,
+                paused_before=adapter.wire.paused(),
                 failing=base.failing,
             )
             for system, adapter in account.adapters.items()

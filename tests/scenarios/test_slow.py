@@ -106,3 +106,18 @@ def test_what_a_create_closed_is_noticed_though_the_run_ends_with_it(stage: Make
         report = world.again()
 
     assert len(report.incidents) == 1
+
+
+@pytest.mark.parametrize("system", ["superfone", "highlevel"])
+def test_a_short_run_finishes_some_of_its_writes_instead_of_beginning_them_all(stage: Make, system: str) -> None:
+    """A create takes several requests. Where all take turns, the time may be over before any of them is sent."""
+    world = stage(sync='run_limit = "12s"')
+    people = crowd(world, 12)
+    world.good()
+    slow(world)
+    for _, contact, _ in people:
+        world.reply.person_creates(contact, "Call", world.due())
+
+    world.again(6)
+
+    assert world.count(system, "create") >= 3
