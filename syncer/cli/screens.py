@@ -260,6 +260,7 @@ def _show_reasons(
     for item in items:
         by_reason[item["reason"]].append(item)
     for reason, group in by_reason.items():
+        # A newer version may have stored a reason that this one does not know.
         sentence = Reason(reason).sentence if reason in set(Reason) else ""
         screen.say(f"{len(group)} {reason}: {sentence}".removesuffix(": "), indent=2)
         for item in group[:left]:

@@ -152,7 +152,9 @@ class Desk(ABC):
         if verb == "cancel" and self.system != "reply":
             msg = f"{LABELS[self.system]} has no cancelled tasks"
             raise NotPossible(msg)
-        if task.open is not (verb != "reopen") and verb != "delete":
+        # A task can be deleted in any state, completed and cancelled only while it is open.
+        must_be_open = verb != "reopen"
+        if verb != "delete" and task.open is not must_be_open:
             msg = f"task {task.id} is {task.state}"
             raise NotPossible(msg)
 

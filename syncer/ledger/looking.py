@@ -71,6 +71,7 @@ class FileAnswers(Answers):
         return Now(datetime.now(UTC), steady_clock(), timedelta(0))
 
     def _judge(self, alive: Callable[[Owner], bool]) -> Judge:
+        # `look` reads only files this way, and no process of another machine can have a file open.
         return Judge(alive, local=True)
 
 

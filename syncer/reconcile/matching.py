@@ -318,19 +318,13 @@ class Matching:
             likeliest = self._likeliest(free, row, told=False)
             return next(iter(likeliest), None)
         likeliest = self._likeliest(lacking, row)
-        older = [
-            one
-            for one in equal
-            if one.state is not State.OPEN and self._evidence.is_by_us(one) and made_after(row, one)
-        ]
+        if not likeliest or any(map(self._evidence.had_an_unknown_one, likeliest)):
+            return next(iter(likeliest), None)
         # A lane gets the copies of equal tasks in the order of their ids. So the copies that are finished by now belong
         # to the first of these tasks.
-        taken = (
-            0
-            if any(map(self._evidence.had_an_unknown_one, likeliest))
-            else sum(map(self._evidence.is_by_a_person, older))
-        )
-        return likeliest[min(taken, len(likeliest) - 1)] if likeliest else None
+        finished = [one for one in equal if one.state is not State.OPEN and made_after(row, one)]
+        taken = sum(self._evidence.is_by_us(one) and self._evidence.is_by_a_person(one) for one in finished)
+        return likeliest[min(taken, len(likeliest) - 1)]
 
     def _first(self, groups: list[Group], row: Reading) -> Group | None:
         """Return the group that the row most probably belongs to, or ``None``."""

@@ -123,7 +123,9 @@ def _tell_what_is_open(screen: Screen, story: _Story) -> None:
         words = "what it did last with this task may be missing here; the next run finds out"
         screen.say(f"the last run, begun {ago(broken.started_at)}, broke off: {broken.message}; {words}", indent=2)
     for item in story.items:
+        # A newer version may have stored a reason that this one does not know.
         sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""
+        # A report gives an item without a detail the sentence of its reason, which would be said twice here.
         words = item["detail"].removesuffix(sentence).strip()
         detail = f" ({words})" if words else ""
         screen.say(f"{label_of(item['system'])}: {item['reason']}: {sentence}{detail}", indent=2)
