@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Coroutine
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -39,6 +40,8 @@ HANGS: Final = 10.0
 in the next run."""
 LEAST_WAIT: Final = 0.1
 """Seconds between two looks at a piece of work, at least: shorter waits would only keep the processor busy."""
+LATEST: Final = 10.0
+"""Seconds for which a read after a write may wait for the CRM's budget when the run's time is over."""
 JUST_LISTED: Final = 60.0
 """Seconds for which a list of one contact's tasks may be used for the next step there: the daemon's usual pause."""
 
@@ -67,6 +70,7 @@ class Connection:
     listed_at_once: dict[str, Listing[Reading]] = field(default_factory=dict)
     """By contact: lists that the same requests read for several contacts, until they are used."""
     _just_listed: dict[str, float] = field(default_factory=dict)
+    _confirming: int = 0
 
     @property
     def system(self) -> str:
@@ -136,6 +140,24 @@ class Connection:
             self.seen.unreadable += listing.unreadable
             return listing if damaged else None
         return listing
+
+    @contextmanager
+    def confirming(self, time_left: Callable[[], float | None]) -> Iterator[None]:
+        """Let what is read in this block wait for the CRM's budget, even if the run's time is over by then.
+
+        It tells what a write has done. Otherwise a run that ends just now would not notice what it has closed.
+        ``time_left`` returns the seconds until the run's end, or ``None`` without a limit.
+        """
+        left, wire = time_left(), self.adapter.wire
+        wire.set_deadline(None if left is None else max(left, LATEST))
+        self._confirming += 1
+        try:
+            yield
+        finally:
+            self._confirming -= 1
+            # Several lanes are worked on at once, and another one may still wait for its answer.
+            if not self._confirming:
+                wire.set_deadline(time_left())
 
     def has_listed(self, contact: str) -> None:
         """Note that all tasks of this contact were just read into ``seen``: the next step need not read them again."""

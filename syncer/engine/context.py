@@ -34,8 +34,6 @@ _T = TypeVar("_T")
 
 AT_ONCE: Final = 8
 """How many items of one CRM are read or written at the same time."""
-LATEST: Final = 10.0
-"""Seconds for which a read after a write may wait for the CRM's budget when the run's time is over."""
 
 
 class Clock(Protocol):
@@ -107,19 +105,6 @@ class RunContext:
         if self.deadline is None:
             return None
         return max(0.0, self.deadline - asyncio.get_running_loop().time()) * share
-
-    @contextmanager
-    def confirming(self, connection: Connection) -> Iterator[None]:
-        """Let what is read in this block wait for the CRM's budget, even if the run's time is over by then.
-
-        It tells what a write has done. Otherwise a run that ends just now would not notice what it has closed.
-        """
-        left, wire = self.time_left(), connection.adapter.wire
-        wire.set_deadline(None if left is None else max(left, LATEST))
-        try:
-            yield
-        finally:
-            wire.set_deadline(self.time_left())
 
     def is_due(self, operation: Operation, due: datetime | None) -> bool:
         """Whether this is the due date that was sent, as its CRM stores it."""

@@ -170,7 +170,7 @@ class Requests:
         Returns whether the lane may go on: the new task is there, or the lane could not be read.
         """
         try:
-            with self._context.confirming(connection):
+            with connection.confirming(self._context.time_left):
                 after = await connection.read_contact(operation.contact)
         except Missing:
             return True
@@ -194,7 +194,7 @@ class Requests:
         """
         words = f"made again as {made.remote_id}, but what that closed could not be read"
         try:
-            with self._context.confirming(connection):
+            with connection.confirming(self._context.time_left):
                 after = await connection.read_contact(operation.contact)
         except Missing:
             after = None
@@ -253,7 +253,7 @@ class Requests:
         )
         self._context.failed.append(Item(operation.task, operation.system, Reason.CLOSED_BY_RACE, failed.words))
         # Only the task that was hit is known by now. If the lane cannot be read, nothing more is planned in it.
-        with self._context.confirming(connection):
+        with connection.confirming(self._context.time_left):
             if await self.read_lane(connection, operation.contact) is None:
                 connection.seen.lanes.pop(operation.contact, None)
 

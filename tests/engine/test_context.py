@@ -13,7 +13,7 @@ from adapters.sandbox import Fault
 from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.errors import BadAnswer, BudgetSpent, Forbidden, Missing, NoConnection, Unauthorized, Unavailable
 from syncer.domain.snapshot import ConnectionState
-from syncer.engine.connection import FAILURES_UNTIL_UNAVAILABLE, Connection
+from syncer.engine.connection import FAILURES_UNTIL_UNAVAILABLE, LATEST, Connection
 from syncer.reconcile.reading_list import Need, Place, ReadItem, What
 from tests.support.clock import virtual_loop
 from tests.support.superfone_kit import PHONE, sandbox, within
@@ -197,3 +197,21 @@ def test_a_run_that_is_told_to_stop_ends_the_work_with_it() -> None:
 
     within(sandbox(), main)
     assert ended == ["cleanly"]
+
+
+def test_a_lane_that_has_read_what_its_create_did_leaves_another_one_the_time_for_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Several lanes are worked on at once, and the time of the run is over."""
+    allowed: list[float | None] = []
+
+    async def main(adapter: SuperfoneAdapter) -> None:
+        connection = Connection(adapter)
+        monkeypatch.setattr(adapter.wire, "set_deadline", allowed.append)
+        with connection.confirming(lambda: 0.0):
+            with connection.confirming(lambda: 0.0):
+                pass
+            assert allowed == [LATEST, LATEST]
+
+    within(sandbox(), main)
+    assert allowed == [LATEST, LATEST, 0.0]
