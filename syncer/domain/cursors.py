@@ -43,6 +43,9 @@ TEXTS = "texts:"
 GONE = "gone:"
 """``gone:<system>``: the last of a CRM's missing copies that was looked for again, in turn."""
 
+UNFINISHED = "unfinished"
+"""The persons (links) whom the last run began to read in full, and had no time to finish."""
+
 CHANGES = "changes:"
 """``changes:<system>``: the CRM's own cursor of changes, and before it the time from which on it names all changes."""
 

@@ -22,7 +22,7 @@ from syncer.domain.model import Listing, Reading, ReplicaState, State, Task
 from syncer.domain.operations import Action
 from syncer.domain.snapshot import untold_of
 from syncer.engine.connection import Connection
-from syncer.engine.context import Locks, RunContext, for_each, to_the_end, together
+from syncer.engine.context import ONE_BY_ONE, Locks, RunContext, for_each, to_the_end, together
 from syncer.engine.edits import Edits
 from syncer.engine.new_contacts import NewContacts
 from syncer.engine.same_person import still_one_person
@@ -67,11 +67,6 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
 
 
 _PHASES: Final = {Action.COMPLETE: "completing tasks", Action.EDIT: "changing tasks", Action.CREATE: "creating tasks"}
-ONE_BY_ONE: Final = 60.0
-"""In the last so many seconds of a run, operations that wait for the CRM's budget are done one after the other.
-
-Each takes several requests. If all took turns, the time could be over before any of them is sent, in every run.
-"""
 _ALLOWED: Final = "the contact's other tasks there allow it now"
 
 

@@ -34,6 +34,11 @@ _T = TypeVar("_T")
 
 AT_ONCE: Final = 8
 """How many items of one CRM are read or written at the same time."""
+ONE_BY_ONE: Final = 60.0
+"""With so few seconds or fewer, work that takes several requests and waits for the CRM's budget is done one by one.
+
+If all of it took turns, the time could be over before any of it is finished, in every run.
+"""
 
 
 class Clock(Protocol):

@@ -22,15 +22,27 @@ import structlog
 from syncer.domain.cursors import GONE, TEXTS
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
-from syncer.engine.context import AT_ONCE, RunContext, for_each, together
+from syncer.engine.context import AT_ONCE, ONE_BY_ONE, RunContext, for_each, together
 from syncer.engine.linking import link, link_alone
 from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
-from syncer.engine.observe_persons import read_at_once
+from syncer.engine.observe_persons import note_unfinished, read_at_once
 from syncer.engine.observe_unread import leave_out_what_was_read, mention_unread, remember_failing
-from syncer.engine.reading_time import ReadingTime, shorter
+from syncer.engine.reading_time import (
+    FAILING_SHARE,
+    LEAST_FOR_PERSONS,
+    LEAST_LATE,
+    LONG_ENOUGH,
+    NEWCOMERS_SHARE,
+    PERSONS_SHARE,
+    TEXTS_SHARE,
+    URGENT_SHARE,
+    ReadingTime,
+    shorter,
+)
 from syncer.reconcile.apart import still_apart
+from syncer.reconcile.persons_in_turn import in_turn
 from syncer.reconcile.reading_list import (
     CONTACTS,
     GONE_IN_TURN,
@@ -50,20 +62,6 @@ from syncer.reconcile.standing import Standing
 
 _log = structlog.get_logger("syncer.observe")
 
-URGENT_SHARE: Final = 0.5
-"""The largest share of the time for reading that contacts get in which somebody may wait for something."""
-NEWCOMERS_SHARE: Final = 0.6
-"""The largest share of the rest for finding contacts, and for those that came too late for the share before."""
-FAILING_SHARE: Final = 0.1
-"""The least share of the time left then for items that failed before, and as much for copies that were gone."""
-PERSONS_SHARE: Final = 0.2
-"""The least share of the time left then for reading persons whose tasks the ledger may not know."""
-LEAST_FOR_PERSONS: Final = 15.0
-"""The least seconds for them: what is read of a person counts only if it is everything."""
-TEXTS_SHARE: Final = 0.05
-"""The largest share of a run's time for reading texts again in turn."""
-LEAST_LATE: Final = 3.0
-"""The least seconds for each of these, so that each run reads some of them."""
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
 """Seconds for all answers to one list, and so many more for each request. A CRM that takes longer is unavailable in
@@ -79,8 +77,6 @@ SILENCE: Final = 35.0
 """Seconds for which the first answer about any one item is awaited."""
 LEAST_QUIET: Final = 2.0
 """Seconds for contacts of whom nothing is known to have changed, even if an event waits for the run's end."""
-LONG_ENOUGH: Final = 15.0
-"""Seconds that are enough for items that failed before if pauses are short."""
 
 
 async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, int] | None = None) -> None:
@@ -101,10 +97,12 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     persons = standing.persons_to_read()
     waiting = still_apart(context.base, context.seen, standing, persons)
     # Who is apart was read in full before. Until people correct the contacts, reading them again tells nothing new.
-    observer.persons = [person for person in persons if person not in waiting]
+    persons = [person for person in persons if person not in waiting]
+    observer.persons = in_turn(context.base, context.seen, persons)
     context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
     leave_out_what_was_read(context)
+    note_unfinished(context, persons)
     remember_failing(context, observer.listed, observer.cut)
     for connection in connections:
         connection.adapter.wire.set_deadline(context.time_left())
@@ -205,13 +203,16 @@ class _Observer:
             # Nothing is written for these persons before they are read, so they always get a part of the time.
             seconds = self._time.part(PERSONS_SHARE, LEAST_FOR_PERSONS)
             self._time.allow(connection, seconds)
-            await self._in_time(connection, self._read_all_of_them(connection), seconds)
+            # What was read of a person counts only whole. If all took turns, there might be no time for any of them.
+            scarce = seconds is not None and seconds < ONE_BY_ONE and connection.waits_for_budget
+            at_once = 1 if scarce else AT_ONCE
+            await self._in_time(connection, self._read_all_of_them(connection, at_once), seconds)
 
-    async def _read_all_of_them(self, connection: Connection) -> None:
+    async def _read_all_of_them(self, connection: Connection, at_once: int) -> None:
         items = [item for item in self._items(connection, PERSONS) if item.place not in connection.asked]
         if lists_all(connection):
             await read_at_once(connection, [item.key for item in items])
-        await self._by_need(connection, PERSONS, failing=None)
+        await self._by_need(connection, PERSONS, failing=None, at_once=at_once)
 
     async def _in_time(
         self, connection: Connection, work: Coroutine[Any, Any, None], seconds: float | None = None
@@ -243,7 +244,14 @@ class _Observer:
         if connection.spent:
             self.cut.add(connection.system)
 
-    async def _by_need(self, connection: Connection, stages: Collection[int], *, failing: bool | None = False) -> None:
+    async def _by_need(
+        self,
+        connection: Connection,
+        stages: Collection[int],
+        *,
+        failing: bool | None = False,
+        at_once: int = AT_ONCE,
+    ) -> None:
         """Read the items of these stages, each once a run. What is read may add items to the list."""
         failing_here = self._has_failing(connection)
         while connection.usable and not connection.spent and (failing_here or not failing):
@@ -256,7 +264,8 @@ class _Observer:
             if not items:
                 return
             # Items that failed before are read at the same time, so that one that hangs delays no other.
-            await self._batch(connection, [item for item in items if failing or item.stage == items[0].stage])
+            wanted = [item for item in items if failing or item.stage == items[0].stage]
+            await self._batch(connection, wanted, at_once=at_once)
 
     def _items(self, connection: Connection, stages: Collection[int]) -> list[ReadItem]:
         context = self.context

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Final
 
+from syncer.contract.adapter import ListsTasks
 from syncer.contract.errors import Missing
+from syncer.domain.cursors import UNFINISHED
 from syncer.domain.model import Reading, State, TaskRef, Unreadable
 from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
@@ -81,6 +83,27 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
         _keep(context, connection, contact, rows)
     else:
         _note_unread(context, connection, contact, places)
+
+
+def note_unfinished(context: RunContext, persons: Collection[str]) -> None:
+    """Note whom this run began to read in full and had no time to finish. They come last in the next run."""
+    lists = [connection for connection in context.connections.values() if _lists_all(connection)]
+    unfinished = []
+    for link in persons:
+        theirs = [
+            (one, contact) for one in lists for where, contact in context.base.contacts_of(link) if where == one.system
+        ]
+        # Who was not begun in every CRM was kept waiting by somebody else.
+        begun = all((one.system, What.PERSON.value, contact) in one.asked for one, contact in theirs)
+        if begun and not all(contact in one.seen.persons for one, contact in theirs):
+            unfinished.append(link)
+    value = " ".join(unfinished)
+    if value != context.base.cursors.get(UNFINISHED, ""):
+        context.turned[UNFINISHED] = value
+
+
+def _lists_all(connection: Connection) -> bool:
+    return connection.adapter.capabilities.lists_tasks is ListsTasks.ALL
 
 
 def _hides_a_copy(context: RunContext, rows: Iterable[Unreadable]) -> bool:

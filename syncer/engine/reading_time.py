@@ -15,6 +15,22 @@ from syncer.engine.context import RunContext
 
 READING_SHARE: Final = 0.5
 """The share of a run's time for reading, so that a first run with much to read still writes something."""
+URGENT_SHARE: Final = 0.5
+"""The largest share of the time for reading that contacts get in which somebody may wait for something."""
+NEWCOMERS_SHARE: Final = 0.6
+"""The largest share of the rest for finding contacts, and for those that came too late for the share before."""
+FAILING_SHARE: Final = 0.1
+"""The least share of the time left then for items that failed before, and as much for copies that were gone."""
+PERSONS_SHARE: Final = 0.2
+"""The least share of the time left then for reading persons whose tasks the ledger may not know."""
+LEAST_FOR_PERSONS: Final = 15.0
+"""The least seconds for them: what is read of a person counts only if it is everything."""
+TEXTS_SHARE: Final = 0.05
+"""The largest share of a run's time for reading texts again in turn."""
+LEAST_LATE: Final = 3.0
+"""The least seconds for each of these, so that each run reads some of them."""
+LONG_ENOUGH: Final = 15.0
+"""Seconds that are enough for items that failed before if pauses are short."""
 LEAST_READING: Final = 60.0
 """The least seconds for reading, even in a short run, if no request budget has to be waited for."""
 

@@ -31,6 +31,7 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State
 from syncer.domain.snapshot import Seen
 from syncer.reconcile.edits.rows import in_turn, says_something_new, turn_after
+from syncer.reconcile.persons_in_turn import rows_in_turn
 
 Place = tuple[str, str, str]
 
@@ -245,9 +246,7 @@ def _vanished(system: str, base: Base, seen: Seen) -> Iterator[ReadItem]:
 
 def _changed(base: Base, seen: Seen, capabilities: Capabilities, edits: Collection[TaskField]) -> list[ReadItem]:
     """Return the rows that say something new, the earliest due first."""
-    rows = [row for row in seen.rows.values() if says_something_new(base, row, capabilities, edits)]
-    # Under Reply's limit a first sync takes hours, so what is due first is read first.
-    rows.sort(key=lambda row: (row.due is None, row.due or _NEVER, row.remote_id))
+    rows = rows_in_turn(base, (row for row in seen.rows.values() if says_something_new(base, row, capabilities, edits)))
     items = [_item_of(base, row, whole_lists=capabilities.whole_contact_lists) for row in rows]
     return list({item.place: item for item in items}.values())
 
@@ -351,9 +350,11 @@ def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: tim
 
 
 def _of_persons(system: str, base: Base, persons: Collection[str], *, looks_up: bool) -> Iterator[ReadItem]:
-    """Yield everything of these persons. A person without a contact there is searched for once more, not each run."""
-    wanted = set(persons)
-    for link in sorted(wanted):
+    """Yield everything of these persons, in their order.
+
+    A person without a contact there is searched for once more, not each run.
+    """
+    for link in dict.fromkeys(persons):
         there = [contact for where, contact in base.contacts_of(link) if where == system]
         for contact in there:
             yield ReadItem(system, What.PERSON, contact, Need.OPEN)

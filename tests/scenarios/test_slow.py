@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from tests.support.lasting import crowd, forbid, of_leads
@@ -121,3 +123,39 @@ def test_a_short_run_finishes_some_of_its_writes_instead_of_beginning_them_all(s
     world.again(6)
 
     assert world.count(system, "create") >= 3
+
+
+def test_after_a_lost_ledger_a_short_run_reads_some_persons_to_the_end(stage: Make) -> None:
+    """Nothing counts that was read of a person, before everything was."""
+    world = stage(sync='run_limit = "20s"')
+    for _, contact, _ in crowd(world, 10):
+        for hour in range(3):
+            world.reply.person_creates(contact, "ToDo", world.due(hours=hour))
+    world.good()
+    slow(world)
+    world.lose_ledger()
+
+    world.again(30)
+
+    assert not {item.reason for item in world.again().waiting} & {"unread", "budget"}
+    assert world.open() == (30, 30, 30)
+
+
+def test_a_person_with_more_tasks_than_a_run_can_read_keeps_nobody_else_waiting(stage: Make) -> None:
+    world = stage(sync='run_limit = "20s"')
+    (_, many, _), *others = crowd(world, 5)
+    for number in range(40):
+        world.reply.person_creates(many, "ToDo", world.due(hours=1) + timedelta(minutes=number))
+    for _, contact, _ in others:
+        world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+    world.good()
+    slow(world)
+    world.lose_ledger()
+
+    world.again(12)
+
+    for lead, _, _ in others:
+        world.superfone.person_completes(world.superfone.open_tasks(lead)[0].id)
+    world.again(6)
+    done = {str(contact) for _, contact, _ in others}
+    assert not done & {str(task.contact_id) for task in world.reply_open()}
