@@ -129,8 +129,8 @@ IN_A_RUN: Final = (
     Wire(
         "an incident of a run that was broken off is never reported",
         "syncer.engine.opening",
-        "for event in base.unreported",
-        "for event in ()",
+        "            for event in base.unreported\n",
+        "            for event in ()\n",
         "tests/scenarios/test_crashes.py::test_a_race_is_reported_wherever_the_process_is_killed",
     ),
     Wire(
