@@ -378,14 +378,18 @@ async def _patiently(
             raise
         first = error
     # Used only after a failure: setting up stamina takes as long as a request, and nearly no request is retried.
-    async for attempt in stamina.retry_context(
-        on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
-    ):
-        with attempt:
-            # The first attempt was made above: raise its error, so that stamina pauses before the next one.
-            if attempt.num == 1:
-                raise first
-            return await send()
+    try:
+        async for attempt in stamina.retry_context(
+            on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
+        ):
+            with attempt:
+                # The first attempt was made above: raise its error, so that stamina pauses before the next one.
+                if attempt.num == 1:
+                    raise first
+                return await send()
+    except BudgetSpent as spent:
+        # It was tried, and failed. That there is no budget for another try does not make it something untried.
+        raise first from spent
     raise AssertionError
 
 

@@ -31,6 +31,8 @@ from syncer.reconcile.rebuild import CLOSED_AS
 _T = TypeVar("_T")
 _log = structlog.get_logger("syncer.settle")
 
+SETTLING_SHARE = 0.5
+"""The largest share of a run's time for this, so that what cannot be settled leaves time for everything else."""
 LATEST_CLOSED = 5
 """How many closed tasks of a contact are read for a create in doubt, with one request each."""
 
@@ -48,11 +50,25 @@ async def settle_doubts(context: RunContext) -> None:
     for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
         queues[operation.system][operation.contact].append(operation)
 
+    for connection in context.connections.values():
+        connection.adapter.wire.set_deadline(context.time_left(SETTLING_SHARE))
+
     async def settle_all(operations: list[Operation]) -> None:
         for operation in operations:
             await settle(context, operation)
 
-    await together(for_each(contacts.values(), settle_all) for contacts in queues.values())
+    def failed_before(operations: list[Operation]) -> bool:
+        return any(_failed_to_be_read(context, operation) for operation in operations)
+
+    await together(for_each(sorted(contacts.values(), key=failed_before), settle_all) for contacts in queues.values())
+
+
+def _failed_to_be_read(context: RunContext, operation: Operation) -> bool:
+    """Whether what tells of this operation could not be read when it was last tried. Then it delays no other."""
+    system, failing = operation.system, context.base.failing
+    return (system, What.LANE.value, operation.contact) in failing or (
+        place_of_task(system, operation.remote_id or "") in failing
+    )
 
 
 def _date_anew(context: RunContext) -> None:
@@ -163,7 +179,7 @@ def _item(ref: TaskRef, need: Need) -> ReadItem:
 async def _read(connection: Connection, item: ReadItem, reading: Awaitable[_T]) -> _T | None:
     """Read an item. A failure counts like any other, and the item is not read a second time in this run."""
     answer = await connection.attempt(reading, item)
-    if answer is None:
+    if item.place in connection.failed:
         connection.asked.add(item.place)
     return answer
 

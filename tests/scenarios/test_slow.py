@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.lasting import crowd, forbid, of_leads
+from adapters.sandbox import Fault
+from tests.support.lasting import always, crowd, forbid, of_leads
 from tests.support.scenario import Make, Stage
 
 HOUR = 3600
@@ -159,3 +160,23 @@ def test_a_person_with_more_tasks_than_a_run_can_read_keeps_nobody_else_waiting(
     world.again(6)
     done = {str(contact) for _, contact, _ in others}
     assert not done & {str(task.contact_id) for task in world.reply_open()}
+
+
+def test_operations_in_doubt_that_cannot_be_read_leave_time_for_everything_else(stage: Make) -> None:
+    """Each takes as many requests as a read is tried, in every run."""
+    world = stage(sync='run_limit = "30s"')
+    people = crowd(world, 16)
+    done = people[-1][0]
+    world.superfone.person_creates(done, "BOOKING", world.due())
+    world.good()
+    for _, contact, _ in people[:15]:
+        world.reply.person_creates(contact, "Call", world.due())
+    world.fail("superfone", "create", Fault.LOST_REQUEST, times=15)
+    world.again()
+    slow(world)
+    always(world, "superfone", of_leads([lead for lead, _, _ in people[:14]]), Fault.ERROR_BEFORE)
+    world.superfone.person_completes(world.superfone.open_tasks(done)[0].id)
+
+    world.again(10)
+
+    assert world.open() == (1, 15, 15)

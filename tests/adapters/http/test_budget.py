@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from adapters.http.client import MAX_THROTTLES, Rule
 from adapters.http.pace import Limits, Pace, Window
-from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt
+from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt, Unavailable
 from syncer.contract.settings import Rate
 from syncer.ledger import LeaseLost
 from tests.support.clock import START, run_virtual
@@ -206,6 +206,19 @@ def test_an_adapter_declares_in_which_headers_its_crm_tells_of_limits(
 ) -> None:
     limits = Limits(waits=("X-Slow-Down",), windows=(Window("X-Left", seconds=30),))
     assert throttled_for(headers, status=status, limits=limits) == pytest.approx(seconds, abs=0.01)
+
+
+@pytest.mark.parametrize(("method", "error"), [("GET", Unavailable), ("POST", InDoubt)])
+def test_what_failed_and_has_no_budget_for_another_try_has_failed(method: str, error: type[AdapterError]) -> None:
+    """Otherwise it would be as if it had not been tried, and come before all others in the next run again."""
+
+    async def main() -> None:
+        client = http(answers(httpx.Response(503)), rates=[Rate(1, 60.0)])
+        client.set_deadline(10.0)
+        assert type(await outcome(client, method)) is error
+        assert type(await outcome(client, method)) is BudgetSpent
+
+    run_virtual(main())
 
 
 def test_a_used_up_day_ends_the_run() -> None:
