@@ -46,6 +46,9 @@ GONE = "gone:"
 UNFINISHED = "unfinished"
 """The persons (links) whom the last run began to read in full, and had no time to finish."""
 
+SHIFTED = "shifted"
+"""Set while the last whole run was stopped because most copies of a CRM read as edited."""
+
 CHANGES = "changes:"
 """``changes:<system>``: the CRM's own cursor of changes, and before it the time from which on it names all changes."""
 

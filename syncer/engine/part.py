@@ -8,6 +8,7 @@ to the next whole run: one who is unknown, may exist twice, was not read in full
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -15,8 +16,9 @@ from typing import Any, Final
 from syncer.contract.errors import Missing
 from syncer.domain.base import Base
 from syncer.domain.contact_keys import phone_key
-from syncer.domain.cursors import BEHIND
-from syncer.domain.model import Reading, State, TaskRef
+from syncer.domain.cursors import BEHIND, SHIFTED
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Reading, ReplicaState, State, TaskRef
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
@@ -29,6 +31,7 @@ from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import overwritten
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
+from syncer.engine.what_was_read import WhatWasRead, what_was_read
 from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
@@ -53,6 +56,15 @@ class Part:
     unresolved: list[Hint] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """One person: what was read, the operations that this makes possible, and the CRM of each copy that is open."""
+
+    read: WhatWasRead
+    operations: list[Planned]
+    opened: list[str]
+
+
 async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limits) -> Part:
     """Run for the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
     part = Part()
@@ -63,15 +75,35 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         await _find_by_phone(context, hints, part, account.settings.region)
         contacts = await _contacts(context, hints, part)
         persons = _persons(context, contacts, part)
-        operations: list[Planned] = []
-        for person in persons:
-            operations += await _look_at(context, person)
-        # Without the counts of edited copies: a few persons do not show whether most copies of a CRM changed.
-        if operations and not is_younger(context) and exceeds(operations, limits) is None:
+        looked = [await _look_at(context, person) for person in persons]
+        operations = [planned for one in looked for planned in one.operations]
+        stopped, shifted = _guard(context, looked, limits)
+        for one in looked:
+            context.store(one.read.if_stopped(shifted=shifted) if stopped else one.read.learned)
+        if stopped:
+            # No edit was taken over. The next whole run reads them again, and reports what they overwrite.
+            context.overwritten.clear()
+        elif operations and not is_younger(context):
             await apply_plan(context, operations)
         part.report = _report(account, context)
         account.ledger.finish_run(context.run, account.clock(), PART, part.report, token=context.token)
     return part
+
+
+def _guard(context: RunContext, looked: Collection[_Looked], limits: Limits) -> tuple[bool, bool]:
+    """Return whether nothing may be written, and whether that is because copies read as edited that may not be.
+
+    A few persons rarely show whether that is true of most copies of a CRM. So if it stopped the last whole run, edits
+    wait until people have looked at it.
+    """
+    edited: Counter[tuple[str, TaskField]] = Counter()
+    for one in looked:
+        edited.update(one.read.merged.edited)
+    operations = [planned for one in looked for planned in one.operations]
+    excess = exceeds(operations, limits, edited, Counter(system for one in looked for system in one.opened))
+    shifted = bool(context.base.cursors.get(SHIFTED)) and any(edited.values())
+    shifted = shifted or (excess is not None and excess.shift is not None)
+    return excess is not None or shifted, shifted
 
 
 async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:
@@ -150,8 +182,8 @@ def _is_settled(context: RunContext, person: str) -> bool:
     return not any(base.unsettled(system, contact) for system, contact in contacts)
 
 
-async def _look_at(context: RunContext, person: str) -> list[Planned]:
-    """Read, merge and plan one person. Returns the operations that are possible with what was read."""
+async def _look_at(context: RunContext, person: str) -> _Looked:
+    """Read, merge and plan one person. The caller stores what was read, after the guard."""
     contacts = context.base.contacts_of(person)
     # A snapshot for each person: that another one's tasks were read says nothing of this one's.
     seen = {system: Seen(connection.seen.state) for system, connection in context.connections.items()}
@@ -166,11 +198,13 @@ async def _look_at(context: RunContext, person: str) -> list[Planned]:
         mine = [contact for where, contact in contacts if where == system]
         # The merge gets only this person's base, and for that these are all tasks.
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
-    _merge(context, person, contacts, seen)
+    read_now = _merge(context, person, contacts, seen)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
     # Of other contacts nothing was read, so nothing may be written for them.
-    return [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
+    operations = [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
+    opened = [copy.system for copy in base.replicas.values() if copy.state is ReplicaState.OPEN]
+    return _Looked(read_now, operations, opened)
 
 
 async def _read(context: RunContext, connection: Connection, contact: str, seen: Seen) -> None:
@@ -224,7 +258,9 @@ def _narrowed(base: Base, person: str, contacts: Collection[tuple[str, str]], se
     return base.narrowed(person, [*named, *(row.marker.task for row in rows if row.marker)], contacts)
 
 
-def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> None:
+def _merge(
+    context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]
+) -> WhatWasRead:
     merged = merge(
         _narrowed(context.base, person, contacts, seen),
         seen,
@@ -234,9 +270,13 @@ def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str
         run=context.run,
         new_id=context.new_id,
     )
-    context.record(replace(merged.changes, visits=dict(context.visits)))
+    learned = context.noted(replace(merged.changes, visits=dict(context.visits)))
+    read = what_was_read(context.base, merged, learned)
+    # In memory only, for the plan. The guard decides whether it is stored.
+    context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.believe(merged)
+    return read
 
 
 def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:

@@ -20,8 +20,9 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from syncer.domain.base import Base, Changes
-from syncer.domain.model import ReplicaState, State
+from syncer.domain.base import Changes
+from syncer.domain.cursors import SHIFTED
+from syncer.domain.model import ReplicaState
 from syncer.domain.report import Report
 from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
@@ -31,6 +32,7 @@ from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import left_over, plan_report, run_report, stopped_report
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
+from syncer.engine.what_was_read import WhatWasRead, what_was_read
 from syncer.reconcile.guard import Excess, Limits, exceeds
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
@@ -50,17 +52,6 @@ class Options:
     select: Callable[[RunContext, Plan], Collection[Planned]] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """What a run has read, merged. ``learned`` is what it stores if no limit stops it; ``newcomers`` are new tasks."""
-
-    merged: Merged
-    learned: Changes
-    newcomers: Collection[str]
-    beside_edits: Changes
-    """What else was learned of known tasks, see `_beside_edits`."""
-
-
 async def run(account: AccountInHand, options: Options = Options()) -> Report:
     """Synchronise one account once, holding its lease.
 
@@ -74,11 +65,12 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, read.merged)
         if excess is not None:
-            context.store(_of_a_stopped_run(read, excess))
+            shifted = excess.shift is not None
+            context.store(_with_shift(context, read.if_stopped(shifted=shifted), shifted=shifted))
             return stopped_report(account, context, plan, excess)
         # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
         # unsettled operations belong to.
-        context.store(read.learned)
+        context.store(_with_shift(context, read.learned, shifted=False))
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         # What was read is stored all the same: this ledger may have to go on alone one day.
@@ -98,7 +90,7 @@ async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Re
     return plan_report(account, context, finished), excess
 
 
-async def _read_and_merge(context: RunContext, account: AccountInHand) -> _Read:
+async def _read_and_merge(context: RunContext, account: AccountInHand) -> WhatWasRead:
     linking.begin(context)
     account.progress("opening the connections")
     await opening.verify_identities(context)
@@ -112,7 +104,7 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> _Read:
     return read
 
 
-def _merge(context: RunContext) -> _Read:
+def _merge(context: RunContext) -> WhatWasRead:
     """Merge what was read. It is stored after the guard."""
     merged = merge(
         context.base,
@@ -125,61 +117,24 @@ def _merge(context: RunContext) -> _Read:
         visits=context.visits,
     )
     learned = context.noted(_learned(context, merged))
-    # Their copies were known before, and show values that a stopped run must not store as their base.
-    reopened = {replica.task for key, replica in learned.replicas.items() if key in context.base.replicas}
-    newcomers = learned.tasks.keys() - context.base.tasks.keys() - reopened
-    beside_edits = _beside_edits(context.base, learned)
+    read = what_was_read(context.base, merged, learned)
     # In memory only, for the plan. The guard decides whether it is stored.
     context.base.update(learned)
     note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
     context.believe(merged)
-    return _Read(merged, learned, newcomers, beside_edits)
-
-
-def _beside_edits(before: Base, learned: Changes) -> Changes:
-    """Return which known tasks were finished, and which have a twin, without any value that may be an edit."""
-    tasks = {
-        task.id: replace(before.tasks[task.id], state=task.state, put_back=False)
-        for task in learned.tasks.values()
-        if task.state is not State.OPEN and task.id in before.tasks and before.tasks[task.id].state is State.OPEN
-    }
-    replicas = {}
-    for key, replica in learned.replicas.items():
-        known = before.replicas.get(key)
-        if known is None:
-            # If the task took something from its twin, both are left to the next run.
-            if not replica.made and replica.task in before.tasks and replica.task not in learned.tasks:
-                replicas[key] = replica
-        elif known.task == replica.task and replica.task in tasks and replica.state is not ReplicaState.OPEN:
-            replicas[key] = replace(known, state=replica.state, misses=0)
-    return Changes(tasks=tasks, replicas=replicas)
-
-
-def _of_a_stopped_run(read: _Read, excess: Excess) -> Changes:
-    """Return what a run that a limit stops may store: a value that reads as edited must not become the base.
-
-    What is new counts as seen. A task that somebody replaces before the next run would otherwise never have been open,
-    and a twin that somebody deletes would be made again. Closures count, too: what somebody reopens is a new task.
-    """
-    learned, newcomers, others = read.learned, read.newcomers, read.beside_edits
-    if not any(read.merged.edited.values()):
-        return learned
-    # Perhaps we read all values of this CRM wrongly. Then nothing that was read is believed.
-    if excess.shift is not None:
-        return Changes()
-    told = {*newcomers, *(replica.task for replica in others.replicas.values())}
-    return Changes(
-        tasks=others.tasks | {task: learned.tasks[task] for task in newcomers},
-        replicas=others.replicas | {key: one for key, one in learned.replicas.items() if one.task in newcomers},
-        events=[event for event in learned.events if event.task in told],
-        records=learned.records,
-        links=learned.links,
-    )
+    return read
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:
     return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **context.turned})
+
+
+def _with_shift(context: RunContext, changes: Changes, *, shifted: bool) -> Changes:
+    """Add to the changes whether this run was stopped because most copies of a CRM read as edited."""
+    if bool(context.base.cursors.get(SHIFTED)) is shifted:
+        return changes
+    return replace(changes, cursors={**changes.cursors, SHIFTED: "1" if shifted else ""})
 
 
 def _plan(context: RunContext) -> Plan:

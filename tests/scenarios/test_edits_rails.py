@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
-
 from syncer.engine.run import Options
-from tests.support.editing import edits
+from tests.support.editing import edits, shift_dues
 from tests.support.scenario import Make, Stage, attention
 
 
@@ -74,8 +71,7 @@ def test_a_twin_that_was_read_in_a_run_that_edits_stopped_is_not_made_again_once
 def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
     world = stage(highlevel='default_kind = "todo"')
     tasks = crowd(world, 20)
-    world.mangle("highlevel", "tasks", lambda answer: _shift(answer["tasks"]))
-    world.mangle("highlevel", "task", lambda answer: _shift([answer["task"]]))
+    shift_dues(world)
     world.wait(minutes=1)
     for _ in range(2):
         stopped = world.sync()
@@ -86,9 +82,3 @@ def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
     assert len(tasks) == 20
     del world.highlevel.handle
     world.quiet()
-
-
-def _shift(rows: list[Any]) -> None:
-    for row in rows:
-        due = datetime.fromisoformat(row["dueDate"]) + timedelta(hours=5, minutes=30)
-        row["dueDate"] = due.isoformat()

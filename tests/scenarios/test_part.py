@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from adapters.sandbox import Fault
+from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
 from syncer.ledger.hints import CONTACT, PHONE, TASK, Hint
 from syncer.reconcile.guard import Limits
+from tests.support.editing import edits, shift_dues
 from tests.support.scenario import Make, Stage
 
 MANY = Limits(500, 500)
@@ -219,4 +221,37 @@ def test_a_lead_that_an_event_names_is_watched_from_then_on(stage: Make, discove
 def test_a_number_that_leads_to_nobody_does_nothing(known: Known, number: str) -> None:
     world, _ = known
     assert look(world, "superfone", number, what=PHONE).unknown == []
+    world.quiet()
+
+
+def test_most_copies_that_change_at_once_stop_small_runs_too(stage: Make) -> None:
+    """As in a whole run: what was read is not believed, and stops the next run as well."""
+    world = stage(highlevel='default_kind = "todo"')
+    _, _, contact = world.everywhere()
+    for number in range(20):
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
+    world.good()
+    shift_dues(world)
+    assert look(world, "highlevel", contact).report["edited"] == {}
+    assert int(world.sync().exit) == Exit.LIMIT
+    assert edits(world) == []
+
+
+def test_after_a_run_that_a_shift_stopped_a_small_run_takes_no_edit_over(stage: Make) -> None:
+    world = stage(highlevel='default_kind = "todo"')
+    contacts = []
+    for number in range(20):
+        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
+        contacts.append(contact)
+    world.good()
+    shift_dues(world)
+    world.wait(minutes=1)
+    assert int(world.sync().exit) == Exit.LIMIT
+    assert look(world, "highlevel", contacts[0]).report["edited"] == {}
+    assert edits(world) == []
+    del world.highlevel.handle
+    world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
+    world.good()
+    assert edits(world) == ["reply edit"], "once the CRM answers as before, what people change travels again"
     world.quiet()

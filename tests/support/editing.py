@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from adapters.reply.sandbox_store import SandboxTask as ReplyTask
 from tests.support.scenario import Stage
@@ -41,3 +41,16 @@ def edits(world: Stage) -> list[str]:
 
 def body_of(task: ReplyTask) -> list[str]:
     return [line for line in str(task.template["body"]).split("\n") if not line.startswith("syncer:")]
+
+
+def shift_dues(world: Stage) -> None:
+    """From now on HighLevel returns every due date in another way, until ``del world.highlevel.handle``."""
+
+    def shift(rows: list[dict[str, str]]) -> None:
+        for row in rows:
+            due = datetime.fromisoformat(row["dueDate"]) + timedelta(hours=5, minutes=30)
+            row["dueDate"] = due.isoformat()
+
+    for name in ("tasks", "tasks of contact"):
+        world.mangle("highlevel", name, lambda answer: shift(answer["tasks"]))
+    world.mangle("highlevel", "task", lambda answer: shift([answer["task"]]))

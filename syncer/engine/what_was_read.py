@@ -1,0 +1,72 @@
+"""What a run has learned from reading, and what of it a run that a limit stops may store (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from syncer.domain.base import Base, Changes
+from syncer.domain.model import ReplicaState, State
+from syncer.reconcile.merge import Merged
+
+
+@dataclass(frozen=True, slots=True)
+class WhatWasRead:
+    """What was read, merged. ``learned`` is what is stored if no limit stops the run; ``newcomers`` are new tasks."""
+
+    merged: Merged
+    learned: Changes
+    newcomers: Collection[str]
+    beside_edits: Changes
+    """What else was learned of known tasks, see `_beside_edits`."""
+
+    def if_stopped(self, *, shifted: bool) -> Changes:
+        """Return what a stopped run may store: a value that reads as edited must not become the base.
+
+        ``shifted`` is true if most copies of a CRM read as edited.
+
+        What is new counts as seen. A task that somebody replaces before the next run would otherwise never have been
+        open, and a twin that somebody deletes would be made again. Closures count, too: what somebody reopens is a new
+        task.
+        """
+        learned, newcomers, others = self.learned, self.newcomers, self.beside_edits
+        if not any(self.merged.edited.values()):
+            return learned
+        # Perhaps we read all values of this CRM wrongly. Then nothing that was read is believed.
+        if shifted:
+            return Changes()
+        told = {*newcomers, *(replica.task for replica in others.replicas.values())}
+        return Changes(
+            tasks=others.tasks | {task: learned.tasks[task] for task in newcomers},
+            replicas=others.replicas | {key: one for key, one in learned.replicas.items() if one.task in newcomers},
+            events=[event for event in learned.events if event.task in told],
+            records=learned.records,
+            links=learned.links,
+        )
+
+
+def what_was_read(before: Base, merged: Merged, learned: Changes) -> WhatWasRead:
+    """Return what was learned, compared with the base before it is updated."""
+    # Their copies were known before, and show values that a stopped run must not store as their base.
+    reopened = {replica.task for key, replica in learned.replicas.items() if key in before.replicas}
+    newcomers = learned.tasks.keys() - before.tasks.keys() - reopened
+    return WhatWasRead(merged, learned, newcomers, _beside_edits(before, learned))
+
+
+def _beside_edits(before: Base, learned: Changes) -> Changes:
+    """Return which known tasks were finished, and which have a twin, without any value that may be an edit."""
+    tasks = {
+        task.id: replace(before.tasks[task.id], state=task.state, put_back=False)
+        for task in learned.tasks.values()
+        if task.state is not State.OPEN and task.id in before.tasks and before.tasks[task.id].state is State.OPEN
+    }
+    replicas = {}
+    for key, replica in learned.replicas.items():
+        known = before.replicas.get(key)
+        if known is None:
+            # If the task took something from its twin, both are left to the next run.
+            if not replica.made and replica.task in before.tasks and replica.task not in learned.tasks:
+                replicas[key] = replica
+        elif known.task == replica.task and replica.task in tasks and replica.state is not ReplicaState.OPEN:
+            replicas[key] = replace(known, state=replica.state, misses=0)
+    return Changes(tasks=tasks, replicas=replicas)
