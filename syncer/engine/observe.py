@@ -76,7 +76,9 @@ _WORDS: Final = {
 SILENCE: Final = 35.0
 """Seconds for which the first answer about any one item is awaited."""
 LEAST_QUIET: Final = 2.0
-"""Seconds for contacts of whom nothing is known to have changed, even if an event waits for the run's end."""
+"""The least seconds for contacts of whom nothing is known to have changed, even if an event waits for the run's end."""
+QUIET_IN_A_HURRY: Final = 0.1
+"""The part of their time that they have then. Where events never end, the longer pause must not cost them more."""
 
 
 async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, int] | None = None) -> None:
@@ -334,9 +336,11 @@ class _Observer:
 
     async def _hurry(self, connection: Connection) -> None:
         # However many events there are, each run reads some contacts, those first that were read longest ago.
-        await asyncio.sleep(LEAST_QUIET)
+        await asyncio.sleep(max(LEAST_QUIET, self.allowance * QUIET_IN_A_HURRY))
         await self.context.hurry.wait()
         connection.spent = True
+        # Nor is anything sent that waits for the CRM's budget by now.
+        connection.adapter.wire.set_deadline(0.0)
 
     # CRMs that list all tasks ----------------------------------------------------------------------
 

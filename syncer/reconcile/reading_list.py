@@ -324,16 +324,22 @@ def _lanes(system: str, base: Base, busy: Collection[str], named: Collection[tup
 def _lookups(
     system: str, base: Base, busy: Collection[str], capabilities: Capabilities, now: datetime, grace: timedelta
 ) -> Iterator[ReadItem]:
-    """Yield phone numbers without a contact there: first of people with an open task, then of everybody."""
+    """Yield phone numbers without a contact there: first of people with an open task, then of everybody.
+
+    Those come first that were asked for longest ago. A day may not have the time for all of them.
+    """
     known = {phone for record in base.records.values() if record.system == system for phone in record.phones}
     everybody = base.records.values() if capabilities.watches_all_contacts else ()
     done = set(known)
     for need, records in ((Need.OPEN, records_of(base, busy)), (Need.NEW, everybody)):
+        wanted = []
         for phone in (phone for record in records if record.system != system for phone in record.phones):
             # Each search is a request, and colleagues have the number of their office in common.
             if phone not in done and lookup_is_due(base, system, phone, now, capabilities.contact_recheck, grace):
-                yield ReadItem(system, What.LOOKUP, phone, need)
+                wanted.append(phone)
             done.add(phone)
+        wanted.sort(key=lambda phone: base.lookups.get((system, phone), _NEVER))
+        yield from (ReadItem(system, What.LOOKUP, phone, need) for phone in wanted)
 
 
 def lookup_is_due(base: Base, system: str, key: str, now: datetime, recheck: timedelta, grace: timedelta) -> bool:

@@ -120,6 +120,18 @@ def test_phones_of_people_with_an_open_task_are_looked_up_before_new_leads_are_r
     assert of(LANE, the_list(base, seen, capabilities=recheck)) == ["lane 7 new", "lookup +2 new"]
 
 
+def test_numbers_are_asked_for_again_in_turn() -> None:
+    """If a day is too short for all of them, the same ones would be asked for again and again."""
+    records = [Record(TYPED, f"r{number}", "Asha", (f"+{number}",)) for number in range(1, 5)]
+    asked = {(LANE, "+1"): at(hours=-30), (LANE, "+2"): at(hours=-40), (LANE, "+3"): at(hours=-2)}
+    base = Base(records={record.key: record for record in records}, lookups=asked)
+    recheck = WATCHING | {LANE: replace(WATCHING[LANE], contact_recheck=timedelta(hours=24))}
+
+    wanted = of(LANE, the_list(base, capabilities=recheck))
+
+    assert wanted == ["lookup +4 new", "lookup +2 new", "lookup +1 new"]
+
+
 def test_copies_that_vanished_come_before_rows_that_changed_and_these_by_their_due() -> None:
     gone, moved, cancelled = a_task("t1", origin=TYPED), a_task("t2", origin=TYPED), a_task("t3", state=State.DONE)
     lost = replace(a_replica(cancelled, TYPED), state=ReplicaState.GONE)
