@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from syncer.cli.signals import Stop
+from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import PERSONS, run_part
 from syncer.ledger import HintBook
@@ -49,13 +50,13 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     part = await stop.finish(run_part(hand, hints, limits), hand.adapters.values())
     for name in ("created", "completed", "edited"):
         done[name] = done.get(name, 0) + sum(part.report[name].values())
-    now = hand.clock()
+    now, wires = hand.clock(), [adapter.wire for adapter in hand.adapters.values()]
     later = [hint for hint in part.unresolved if timedelta(0) <= now - hint.received_at < _LOOKED_FOR]
     book.done(hint for hint in hints if hint not in later)
     return Looked(
         part.report,
         # If all of them are put off, another look would find the same ones.
         more=len(hints) == PERSONS and len(later) < PERSONS,
-        whole=bool(part.unknown) or part.report["hit"],
+        whole=part.report["hit"] or (bool(part.unknown) and not any(map(is_scarce, wires))),
         later=bool(later),
     )

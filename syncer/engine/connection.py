@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from syncer.contract.adapter import Adapter
+from syncer.contract.adapter import Adapter, Wire
 from syncer.contract.errors import (
     BadAnswer,
     BudgetSpent,
@@ -44,6 +44,22 @@ LATEST: Final = 10.0
 """Seconds for which a read after a write may wait for the CRM's budget when the run's time is over."""
 JUST_LISTED: Final = 60.0
 """Seconds for which a list of one contact's tasks may be used for the next step there: the daemon's usual pause."""
+
+
+SCARCE: Final = 0.5
+"""From this used part on, the budget of a long rate is kept for regular runs."""
+LONG_RATE: Final = 600.0
+"""The least seconds of a long rate. A shorter one is free again soon."""
+
+
+def is_scarce(wire: Wire) -> bool:
+    """Whether so much of an hour's or a day's budget is used up that events must not cause lists to be read.
+
+    A list of all tasks takes many requests in a large account. Read for every event, it would use up the whole day's,
+    and then nothing could be read any more.
+    """
+    used = wire.budgets().items()
+    return any(part >= SCARCE for window, part in used if float(window.removesuffix("s")) >= LONG_RATE)
 
 
 @dataclass(slots=True)

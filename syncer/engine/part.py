@@ -23,7 +23,7 @@ from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
 from syncer.engine.apply import apply_plan
-from syncer.engine.connection import Connection
+from syncer.engine.connection import Connection, is_scarce
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find
@@ -116,6 +116,8 @@ async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> d
             found[hint.system, hint.key] = hint
         elif (contact := await _contact_of(context, hint)) is not None:
             found[hint.system, contact] = hint
+        elif is_scarce(context.connections[hint.system].adapter.wire):
+            part.unknown.append(hint)
         else:
             # A list that lags may not show a new task yet, so its event is kept and looked at again.
             part.unresolved.append(hint)
@@ -148,7 +150,7 @@ async def _contact_of(context: RunContext, hint: Hint) -> str | None:
         return context.base.replicas[key].contact
     connection = context.connections[hint.system]
     # One list for all hints of tasks.
-    if not connection.seen.rows and connection.usable:
+    if not connection.seen.rows and connection.usable and not is_scarce(connection.adapter.wire):
         listing = await connection.attempt(connection.adapter.list_tasks(), "the tasks")
         connection.seen.rows = {row.remote_id: row for row in listing.rows} if listing is not None else {}
     row = connection.seen.rows.get(hint.key)

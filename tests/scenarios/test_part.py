@@ -6,6 +6,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.domain.report import Exit
+from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
 from syncer.ledger.hints import CONTACT, PHONE, TASK, Hint
@@ -107,6 +108,28 @@ def test_a_task_whose_contact_is_not_named_is_found_by_search(known: Known) -> N
     assert world.open() == (0, 0, 0)
     assert [hint.key for hint in look(world, "highlevel", "nobody-knows", what=TASK).unresolved] == ["nobody-knows"]
     world.quiet()
+
+
+def test_a_list_is_not_read_for_an_event_once_half_of_a_days_budget_is_used_up(stage: Make) -> None:
+    """Read for each of many events, it would use up the rest, and nothing could be read until the next day."""
+    world = stage()
+    others, _, its_own = world.account.path.read_text().rpartition('rate = "1000/s"')
+    world.account.path.write_text(f'{others}rate = ["1000/s", "12/h"]{its_own}')
+    world.reload()
+
+    async def work(account: AccountInHand) -> tuple[list[Part], dict[str, bool], float]:
+        hints = [Hint("highlevel", TASK, "nobody-knows", 1, world.now())]
+        parts = [await run_part(account, hints, MANY) for _ in range(9)]
+        wires = {system: adapter.wire for system, adapter in account.adapters.items()}
+        scarce = {system: is_scarce(wire) for system, wire in wires.items()}
+        return parts, scarce, wires["highlevel"].budgets()["3600s"]
+
+    parts, scarce, used = world.do(world._with_account(work))
+
+    assert parts[0].unresolved
+    assert parts[-1].unknown, "it is left to the next whole run"
+    assert scarce == {"superfone": False, "reply": False, "highlevel": True}
+    assert 0.5 <= used < 1
 
 
 def test_who_is_not_known_is_left_to_a_whole_run(known: Known) -> None:
