@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncer.domain.model import Reading, ReplicaState, State
+from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.task_ids import Marker, split_task_id
 from syncer.reconcile.likeness import is_like, unlikeness
@@ -247,6 +248,7 @@ class Grouping:
         place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
         origin = self._at.get(place)
         closed = [other for other in rows if other.state is not State.OPEN and other.marker == row.marker]
+        closed += self._reopened(task, row)
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
         if origin is not None:
@@ -256,6 +258,23 @@ class Grouping:
             if unlikeness(self._policy, row, origin) < unlike:
                 return False
         return not any(is_like(self._policy, row, other) for other in closed)
+
+    def _reopened(self, task: str, row: Reading) -> list[Reading]:
+        """Return the copies of a finished task in the CRM of this row that people have reopened, as they were before.
+
+        They are tasks of their own by now, but they still carry the marker, and people may paste it from them, too.
+        """
+        base, known = self._work.base, self._work.base.tasks.get(task)
+        if known is None or known.state is State.OPEN:
+            return []
+        creates = base.operations_in((task, row.system, Action.CREATE))
+        made = {create.remote_id for create in creates if create.state is OpState.DONE}
+        made |= {copy.remote_id for copy in base.copies(task, row.system)}
+        return [
+            replace(other, title=known.title, due=known.due)
+            for other in self.readings[row.system]
+            if other is not row and other.state is State.OPEN and other.remote_id in made and other.marker == row.marker
+        ]
 
     def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
         """Order the open rows: the origin, then the row that the ledger knows, then by likeness to the origin."""

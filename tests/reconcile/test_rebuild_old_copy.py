@@ -303,3 +303,27 @@ def test_what_somebody_unknown_closed_since_an_old_copy_may_have_been_hit(closed
     found = rebuilt(done(in_lane, updated_by=closed_by), *mine, base=put_back(task))
     assert one_task(found).state is (State.OPEN if held else State.DONE)
     assert one_task(found).held == held
+
+
+@pytest.mark.parametrize("known_as", ["the copy", "the next task"])
+def test_what_people_pasted_from_a_copy_that_they_had_reopened_is_a_task_of_its_own(known_as: str) -> None:
+    """The task is done, and its reopened copy still carries the marker. What was pasted is not completed with it."""
+    task = replace(KNOWN, state=State.DONE)
+    theirs, copy = copies_of(task, [TYPED, PLAIN])
+    reopened = replace(copy, title="Call again", due=at(days=7))
+    pasted = replace(copy, remote_id="x", title="Visit", due=at(days=9))
+    base = put_back(task, systems=[TYPED])
+    base.replicas[a_replica(task, TYPED).key] = a_replica(task, TYPED, state=ReplicaState.DONE)
+    if known_as == "the copy":
+        base.replicas[copy.key] = a_replica(task, PLAIN, state=ReplicaState.DONE)
+    else:
+        again = a_task(f"{PLAIN}:{copy.remote_id}", origin=PLAIN, title="Call again", due=at(days=7))
+        create = an_operation(task, PLAIN, Action.CREATE, OpState.DONE, remote_id=copy.remote_id)
+        base.tasks[again.id], base.operations[create.id] = again, create
+        base.replicas[copy.key] = a_replica(again, PLAIN, copy.remote_id)
+    found = rebuilt(done(theirs), reopened, pasted, base=base)
+    assert found.base.tasks[task.id].state is State.DONE
+    for row in (reopened, pasted):
+        own = found.base.tasks[found.base.replicas[row.key].task]
+        assert own.id != task.id, "it would be completed"
+        assert own.state is State.OPEN

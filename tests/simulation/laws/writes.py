@@ -303,7 +303,8 @@ def _all_like(facts: Facts, story: Story) -> dict[str, Story]:
 def _each_closed_another(facts: Facts, system: str, story: Story) -> bool:
     """Whether two ledgers took another one of equal or alike tasks for the one that people closed in Superfone."""
     group = _all_like(facts, story).values()
-    by_two = sum(one.done_at_most * one.extra for one in group if one.they_closed["superfone"])
+    another = int(facts.closed_there is not None)
+    by_two = sum(one.done_at_most * max(one.extra, another) for one in group if one.they_closed["superfone"])
     taken = sum(one.we_closed[system] - one.done_at_most - one.closed_twice for one in group) < by_two
     for one in group if taken else ():
         one.we_closed[system] += one is story
