@@ -19,11 +19,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from adapters.sandbox import Call, Reply, Sandbox
+from tests.simulation.memory import SUPERSEDE_WINDOW
 from tests.support.cli_kit import Command, Served, Zygote, until
 
 PEOPLE: Final = 5
@@ -101,14 +102,19 @@ class Town:
         lead, contact, other = self._people[job.person]
         due = self._due()
         match self._rng.choice(["superfone", "reply", "reply", "highlevel", "highlevel"]):
-            # Over another task, a new one in Superfone would close it, which nobody has to take for a completion.
-            case "superfone" if not self._served.superfone.open_tasks(lead):
+            case "superfone" if self._may_create(lead):
                 self._served.superfone.person_creates(lead, "FOLLOW_UP_CALL", due, job.name)
             case "reply":
                 self._served.reply.person_creates(contact, "Call", due, job.name)
             case _:
                 self._served.highlevel.person_creates(other, job.name, due)
         self.jobs[job.name] = job
+
+    def _may_create(self, lead: int) -> bool:
+        """Whether a new task in Superfone closes none, nor looks as if it had closed one that somebody completed."""
+        tasks = self._served.superfone.tasks(lead)
+        lately = datetime.now(UTC) - SUPERSEDE_WINDOW
+        return not any(task.open or task.updated_at > lately for task in tasks)
 
     def _complete(self, copy: Copy) -> None:
         self._box(copy.system).person_completes(copy.remote_id)  # type: ignore[attr-defined]
