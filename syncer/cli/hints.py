@@ -53,6 +53,8 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     now, wires = hand.clock(), [adapter.wire for adapter in hand.adapters.values()]
     later = [hint for hint in part.unresolved if timedelta(0) <= now - hint.received_at < _LOOKED_FOR]
     book.done(hint for hint in hints if hint not in later)
+    # Otherwise the oldest ones could keep all others waiting that came after them.
+    book.put_off(later)
     return Looked(
         part.report,
         # If all of them are put off, another look would find the same ones.

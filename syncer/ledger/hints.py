@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, tuple_
+from sqlalchemy import Connection, delete, func, insert, select, tuple_, update
 
 from syncer.ledger.reading import chunks
 from syncer.ledger.store import Ledger
@@ -87,6 +87,14 @@ class HintBook:
             columns = tuple_(_hint.c.system, _hint.c.what, _hint.c.key, _hint.c.number)
             for part in chunks(tuple(hint[:4]) for hint in hints):
                 connection.execute(delete(_hint).where(columns.in_(part)))
+
+    def put_off(self, hints: Iterable[Hint]) -> None:
+        """Move these hints behind all others. It stays known since when they wait."""
+        with self._database.writing() as connection:
+            last = int(connection.execute(_LAST).scalar_one())
+            for number, hint in enumerate(hints, last + 1):
+                same = (_hint.c.system == hint.system, _hint.c.what == hint.what, _hint.c.key == hint.key)
+                connection.execute(update(_hint).where(*same, _hint.c.number == hint.number).values(number=number))
 
 
 def _known(connection: Connection, deliveries: Iterable[Delivered]) -> set[tuple[str, str | None]]:

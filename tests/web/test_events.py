@@ -233,3 +233,20 @@ def test_no_room_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             book.store(two, START)
         assert book.waiting(10) == []
         assert book.store(two[:1], START) == [True]
+
+
+def test_a_hint_that_is_put_off_comes_after_the_others_and_keeps_its_time(tmp_path: Path) -> None:
+    """Tasks that nobody can find yet must not keep all others waiting."""
+    with Ledger.open(f"sqlite:///{tmp_path / 'a.db'}", name="a") as ledger:
+        book = HintBook(ledger)
+        for number, key in enumerate("123"):
+            book.store([Delivered("highlevel", ((CONTACT, key),), None)], START + timedelta(seconds=number))
+        first = book.waiting(2)
+
+        book.put_off(first)
+
+        assert [(hint.key, hint.received_at) for hint in book.waiting(3)] == [
+            (key, START + timedelta(seconds=number)) for key, number in (("3", 2), ("1", 0), ("2", 1))
+        ]
+        book.put_off(first)
+        assert [hint.key for hint in book.waiting(1)] == ["3"], "what was looked at is another hint by now"
