@@ -61,6 +61,10 @@ async def settle_doubts(context: RunContext) -> None:
         return any(_failed_to_be_read(context, operation) for operation in operations)
 
     await together(for_each(sorted(contacts.values(), key=failed_before), settle_all) for contacts in queues.values())
+    for connection in context.connections.values():
+        connection.adapter.wire.set_deadline(context.time_left())
+        # Only the time for this is spent.
+        connection.spent = False
 
 
 def _failed_to_be_read(context: RunContext, operation: Operation) -> bool:
