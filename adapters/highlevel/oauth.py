@@ -94,6 +94,7 @@ class TokenCalls:
             file=settings.token_file,
             refresh_token=_known(settings.refresh_token),
             exchange=self._exchange,
+            set_deadline=self._http.set_deadline,
         )
 
     async def aclose(self) -> None:

@@ -12,14 +12,15 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
-from syncer.contract.errors import AdapterError, BadAnswer, NotSent, Refused, Unauthorized
+from adapters.http.network import LAST_WORDS
+from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, NotSent, Refused, Unauthorized
 from syncer.contract.settings import read_secret_file
 from syncer.domain.redact import protect
 from syncer.files import refuse_link, write_private
@@ -39,13 +40,19 @@ class Authorization(Protocol):
     """Gives each request its authorization headers."""
 
     async def headers(self) -> Mapping[str, str]:
-        """The headers for the next request. Raises `NotSent` or `Unauthorized` if there is no valid key."""
+        """The headers for the next request.
+
+        Raises `NotSent`, `BudgetSpent` or `Unauthorized` if there is no valid key.
+        """
 
     async def renew(self, refused: Mapping[str, str]) -> bool:
         """Get new headers after a request with ``refused`` was rejected, and say if there are any.
 
         Raises the same errors as `headers`.
         """
+
+    def set_deadline(self, seconds: float | None) -> None:
+        """From now on, a wait that would end later than in ``seconds`` raises `BudgetSpent`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,9 @@ class Granted:
 
 
 Exchange = Callable[[str], Awaitable[Granted]]
-"""Exchanges a refresh token for new tokens. Raises `Unavailable`, `Unauthorized`, `Refused`, `BadAnswer`, `NotSent`.
+"""Exchanges a refresh token for new tokens.
+
+Raises `Unavailable`, `BudgetSpent`, `Unauthorized`, `Refused`, `BadAnswer`, `NotSent`.
 
 Only `Refused` says that the refresh token was rejected.
 """
@@ -83,8 +92,8 @@ class RotatingTokens:
     """Access tokens of one remote account, stored in a file that only this user can read.
 
     ``refresh_token`` is the one of the account file. It is used for the first renewal, and again if somebody changes
-    it. ``clock`` is used for the expiry in the file, which other processes read; this process measures time by the
-    event loop.
+    it. ``set_deadline`` sets the end of the waits of ``exchange``. ``clock`` is used for the expiry in the file, which
+    other processes read; this process measures time by the event loop.
     """
 
     def __init__(
@@ -94,6 +103,7 @@ class RotatingTokens:
         file: Path,
         refresh_token: str,
         exchange: Exchange,
+        set_deadline: Callable[[float | None], None],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         protect(refresh_token)
@@ -102,6 +112,7 @@ class RotatingTokens:
         self._first = refresh_token
         self._seed = hashlib.sha256(refresh_token.encode()).hexdigest()[:16]
         self._exchange = exchange
+        self.set_deadline = set_deadline
         self._clock = clock
         self._tokens: Tokens | None = None
         self._renew_after = 0.0
@@ -133,7 +144,7 @@ class RotatingTokens:
         """Renew the token. A failure is ignored while the old token works; the next request tries again."""
         try:
             await self._renew()
-        except (Unauthorized, NotSent):
+        except (Unauthorized, NotSent, BudgetSpent):
             if self._tokens is None or now >= self._ends:
                 raise
 
@@ -146,18 +157,24 @@ class RotatingTokens:
                 if asyncio.get_running_loop().time() < self._renew_after:
                     return
             # Tokens that could not be stored are kept: the old refresh token is used up, so asking again would fail.
-            known = self._unstored or stored or self._tokens
-            is_new = True
             if self._unstored is None:
-                granted = await self._ask(known.refresh_token if known else self._first)
-                is_new = bool(granted.access_token)
-                self._unstored = self._tokens_of(granted, known)
-            self._store(self._unstored, self._file)
-            self._take(self._unstored)
-            self._unstored = None
-        if not is_new:
+                # Its answer has the only token that works from now on, so it is kept though nobody waits for it.
+                await _to_the_end(self._exchanged(stored or self._tokens))
+            else:
+                self._store_new(self._unstored)
+
+    async def _exchanged(self, known: Tokens | None) -> None:
+        granted = await self._ask(known.refresh_token if known else self._first)
+        self._unstored = self._tokens_of(granted, known)
+        self._store_new(self._unstored)
+        if not granted.access_token:
             msg = "the access token could not be renewed: the answer has none that can be read"
             raise NotSent(msg, system=self._system)
+
+    def _store_new(self, tokens: Tokens) -> None:
+        self._store(tokens, self._file)
+        self._take(tokens)
+        self._unstored = None
 
     def keep(self, granted: Granted, file: Path) -> None:
         """Store tokens that this connection does not use, so that they are not lost. Raises `NotSent`.
@@ -180,7 +197,8 @@ class RotatingTokens:
     async def _ask(self, refresh_token: str) -> Granted:
         try:
             granted = await self._exchange(refresh_token)
-        except Unauthorized:
+        # The first says what to do. The second is about the time that is left, and not about the token.
+        except (Unauthorized, BudgetSpent):
             raise
         except Refused as error:
             why = f"{error.words}; {_USED_UP}" if self._was_unreadable else error.words
@@ -272,3 +290,16 @@ class RotatingTokens:
         finally:
             # This frees the lock. The file stays: if it were removed, two processes could lock two files of one name.
             os.close(descriptor)
+
+
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Finish this work even if its caller is cancelled meanwhile, unless it takes more than a few seconds."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=LAST_WORDS)
+        task.cancel()
+        # Its error concerns nobody any more. Without this look at it, Python would warn of it.
+        await asyncio.gather(task, return_exceptions=True)
+        raise

@@ -21,7 +21,7 @@ import structlog
 
 from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, outcome_of, said, short
 from adapters.http.authorization import Authorization
-from adapters.http.network import CONNECTIONS, Arrived, Ask, NotBegun, exchange, network
+from adapters.http.network import CONNECTIONS, LAST_WORDS, Arrived, Ask, NotBegun, exchange, network
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
 from adapters.http.rules import DEFAULT_RULES, Rule, meaning
 from syncer import __version__
@@ -67,8 +67,6 @@ READ_ATTEMPTS: Final = 4
 NOT_SENT_ATTEMPTS: Final = 3
 PATIENCE: Final = 10.0
 """A read or write is not repeated any more when its requests have taken this many seconds."""
-LAST_WORDS: Final = 8.0
-"""Seconds that a request in flight may still take after the end of the run, or after a signal."""
 FIRST_PAUSE: Final = 0.5
 LAST_PAUSE: Final = 10.0
 # With doubled waits from 2 s on, the last answer comes after about four minutes.
@@ -169,6 +167,8 @@ class Http:
     def set_deadline(self, seconds: float | None) -> None:
         """From now on, a wait that would end later than in ``seconds`` raises `BudgetSpent`."""
         self._pace.set_deadline(seconds)
+        if self._authorization is not None:
+            self._authorization.set_deadline(seconds)
         if seconds is not None and seconds <= 0:
             end = asyncio.get_running_loop().time() + LAST_WORDS
             # Requests in flight get a little longer. To cut off a write at once would put it in doubt for no reason.

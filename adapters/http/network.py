@@ -32,6 +32,8 @@ WHOLE: Final = 10.0
 """Seconds from the first byte of an answer to its end."""
 WHOLE_PAGE: Final = 30.0
 """The same for a page of a list."""
+LAST_WORDS: Final = 8.0
+"""Seconds that a request in flight may still take after the end of the run, or after a signal."""
 CONNECTIONS: Final = 8
 
 

@@ -26,7 +26,7 @@ class OAuthWorld:
         self.sandbox = HighLevelSandbox(lambda: virtual_loop().now())
         self.sandbox.token = "no static token is good"
 
-    def adapter(self, **more: Any) -> HighLevelAdapter:
+    def adapter(self, transport: SandboxTransport | None = None, /, **more: Any) -> HighLevelAdapter:
         app: dict[str, Any] = {
             "client_id": "client-1",
             "client_secret": SecretStr("client-secret"),
@@ -35,7 +35,8 @@ class OAuthWorld:
             "token_file": str(self.file),
             **more,
         }
-        adapter = HighLevelAdapter(HighLevelSettings(**app), region="IN", transport=SandboxTransport(self.sandbox))
+        network = transport or SandboxTransport(self.sandbox)
+        adapter = HighLevelAdapter(HighLevelSettings(**app), region="IN", transport=network)
         assert adapter._tokens is not None
         adapter._tokens.authorization._clock = lambda: virtual_loop().now()
         return adapter
