@@ -27,6 +27,8 @@ from syncer.engine.connection import Connection, is_scarce
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find
+from syncer.engine.observe_items import lists_all
+from syncer.engine.observe_persons import read_person
 from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import overwritten
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
@@ -39,6 +41,8 @@ from syncer.reconcile.guard import Limits, exceeds
 from syncer.reconcile.merge import merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Planned
+from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.standing import Standing
 
 PERSONS: Final = 20
 """The most persons of one such run, so that it does not delay whole runs."""
@@ -75,7 +79,13 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         await _find_by_phone(context, hints, part, account.settings.region)
         contacts = await _contacts(context, hints, part)
         persons = _persons(context, contacts, part)
-        looked = [await _look_at(context, person) for person in persons]
+        looked = []
+        for person, hint in persons.items():
+            one = await _look_at(context, person)
+            if one is None:
+                part.unknown.append(hint)
+            else:
+                looked.append(one)
         operations = [planned for one in looked for planned in one.operations]
         stopped, shifted = _guard(context, looked, limits)
         for one in looked:
@@ -157,16 +167,16 @@ async def _contact_of(context: RunContext, hint: Hint) -> str | None:
     return None if row is None else row.contact
 
 
-def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: Part) -> list[str]:
+def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: Part) -> dict[str, Hint]:
     """Return the persons of these contacts that the ledger alone can tell. The others need a whole run."""
-    persons: dict[str, None] = {}
+    persons: dict[str, Hint] = {}
     for key, hint in contacts.items():
         person = context.base.links.get(key)
         if person is None or not _is_settled(context, person):
             part.unknown.append(hint)
         else:
-            persons[person] = None
-    return list(persons)
+            persons[person] = hint
+    return persons
 
 
 def _is_settled(context: RunContext, person: str) -> bool:
@@ -184,8 +194,8 @@ def _is_settled(context: RunContext, person: str) -> bool:
     return not any(base.unsettled(system, contact) for system, contact in contacts)
 
 
-async def _look_at(context: RunContext, person: str) -> _Looked:
-    """Read, merge and plan one person. The caller stores what was read, after the guard."""
+async def _look_at(context: RunContext, person: str) -> _Looked | None:
+    """Read, merge and plan one person; ``None`` if only a whole run can. The caller stores it, after the guard."""
     contacts = context.base.contacts_of(person)
     # A snapshot for each person: that another one's tasks were read says nothing of this one's.
     seen = {system: Seen(connection.seen.state) for system, connection in context.connections.items()}
@@ -200,6 +210,8 @@ async def _look_at(context: RunContext, person: str) -> _Looked:
         mine = [contact for where, contact in contacts if where == system]
         # The merge gets only this person's base, and for that these are all tasks.
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
+    if not await _read_closed(context, person, contacts, seen):
+        return None
     read_now = _merge(context, person, contacts, seen)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
@@ -207,6 +219,35 @@ async def _look_at(context: RunContext, person: str) -> _Looked:
     operations = [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
     opened = [copy.system for copy in base.replicas.values() if copy.state is ReplicaState.OPEN]
     return _Looked(read_now, operations, opened)
+
+
+async def _read_closed(
+    context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]
+) -> bool:
+    """Read the closed tasks, too, of a person who was never read in full. Returns whether nothing is missing.
+
+    Copies that a lost ledger made may be finished. Without them an open task seems to have none, and is copied again.
+    """
+    mine = [(context.connections[system], contact) for system, contact in contacts if system in seen]
+    if all((connection.system, contact) in context.base.visits for connection, contact in mine):
+        return True
+    rows = [row for one in seen.values() for row in one.readings.values()]
+    context.named = {row.marker.place for row in rows if row.marker is not None}
+    for connection, contact in mine:
+        if not lists_all(connection) or not connection.usable:
+            continue
+        await read_person(context, connection, ReadItem(connection.system, What.PERSON, contact, Need.NEW))
+        read = connection.seen.persons.get(contact)
+        if read is not None:
+            one = seen[connection.system]
+            one.persons[contact] = read
+            one.readings.update((row.remote_id, row) for row in read if row.whole)
+    base = _narrowed(context.base, person, contacts, seen)
+    if Standing(base, seen, context.capabilities, context.policy).is_read(person):
+        return True
+    for key in contacts:
+        context.visits.pop(key, None)
+    return False
 
 
 async def _read(context: RunContext, connection: Connection, contact: str, seen: Seen) -> None:
@@ -243,7 +284,11 @@ async def _read(context: RunContext, connection: Connection, contact: str, seen:
     # For the writes that follow, which start from what the connection has seen.
     connection.seen.lanes[contact] = seen.lanes[contact]
     connection.seen.readings.update(rows)
-    context.visits[connection.system, contact] = read_at
+    if lists_all(connection):
+        # Whoever is read in full must not be listed again for that.
+        connection.listed_at_once[contact] = listing
+    else:
+        context.visits[connection.system, contact] = read_at
 
 
 def _is_news(context: RunContext, connection: Connection, row: Reading) -> bool:

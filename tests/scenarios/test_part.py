@@ -155,6 +155,26 @@ def test_who_may_exist_twice_is_left_to_a_whole_run(known: Known) -> None:
     assert world.open() == (1, 1, 1)
 
 
+def test_a_lost_ledger_makes_nothing_again_of_what_was_finished(stage: Make) -> None:
+    """An event comes before the new ledger has read the finished copies of a person."""
+    world = stage()
+    _, _, contact = world.everywhere()
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    world.complete_in("reply")
+    world.complete_in("superfone")
+    world.lose_ledger()
+    world.fail("highlevel", "tasks", Fault.ERROR_BEFORE, times=10)
+    world.again()
+    world.heal()
+    made = [write for write in world.written() if write.endswith("create")]
+
+    assert look(world, "highlevel", contact).report["created"] == {}
+
+    world.again(3)
+    assert [write for write in world.written() if write.endswith("create")] == made
+
+
 def test_a_lost_answer_is_settled_and_never_repeated(known: Known) -> None:
     world, (_, _, contact) = known
     world.highlevel.person_creates(contact, "Call Asha", world.due())
@@ -172,10 +192,15 @@ def test_a_lost_answer_is_settled_and_never_repeated(known: Known) -> None:
 def test_a_crm_that_cannot_be_read_gets_nothing(known: Known) -> None:
     world, (_, _, contact) = known
     world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    world.complete_in("highlevel")
+    world.good()
+    before = world.count("reply", "create")
+    world.highlevel.person_creates(contact, "Call again", world.due())
     world.reply.fault = lambda _call: Fault.ERROR_BEFORE
     part = look(world, "highlevel", contact)
     assert part.report["created"] == {"superfone": 1}
-    assert world.count("reply", "create") == 0
+    assert world.count("reply", "create") == before
     world.reply.fault = lambda _call: None
     world.good()
     assert world.open() == (1, 1, 1)
