@@ -46,8 +46,11 @@ GONE = "gone:"
 UNFINISHED = "unfinished"
 """The persons (links) whom the last run began to read in full, and had no time to finish."""
 
-SHIFTED = "shifted"
-"""Set while the last whole run was stopped because most copies of a CRM read as edited."""
+STOPPED = "stopped"
+"""Set while the last whole run was stopped by a limit: `BY_LIMIT`, or `BY_SHIFT` if most copies of a CRM read as edited."""
+
+BY_LIMIT = "limit"
+BY_SHIFT = "shift"
 
 CHANGES = "changes:"
 """``changes:<system>``: the CRM's own cursor of changes, and before it the time from which on it names all changes."""

@@ -16,7 +16,7 @@ from typing import Any, Final
 from syncer.contract.errors import Missing
 from syncer.domain.base import Base
 from syncer.domain.contact_keys import phone_key
-from syncer.domain.cursors import BEHIND, SHIFTED
+from syncer.domain.cursors import BEHIND, BY_SHIFT, STOPPED
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, ReplicaState, State, TaskRef
 from syncer.domain.report import delays_by_system
@@ -103,17 +103,17 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
 def _guard(context: RunContext, looked: Collection[_Looked], limits: Limits) -> tuple[bool, bool]:
     """Return whether nothing may be written, and whether that is because copies read as edited that may not be.
 
-    A few persons rarely show whether that is true of most copies of a CRM. So if it stopped the last whole run, edits
-    wait until people have looked at it.
+    If a limit stopped the last whole run, nothing is written until people have looked at it. A few persons rarely show
+    that most copies of a CRM read as edited, and many small runs would do what the whole run was kept from.
     """
     edited: Counter[tuple[str, TaskField]] = Counter()
     for one in looked:
         edited.update(one.read.merged.edited)
     operations = [planned for one in looked for planned in one.operations]
     excess = exceeds(operations, limits, edited, Counter(system for one in looked for system in one.opened))
-    shifted = bool(context.base.cursors.get(SHIFTED)) and any(edited.values())
-    shifted = shifted or (excess is not None and excess.shift is not None)
-    return excess is not None or shifted, shifted
+    stopped = context.base.cursors.get(STOPPED, "")
+    shifted = stopped == BY_SHIFT or (excess is not None and excess.shift is not None)
+    return excess is not None or bool(stopped), shifted
 
 
 async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from syncer.domain.base import Changes
-from syncer.domain.cursors import SHIFTED
+from syncer.domain.cursors import BY_LIMIT, BY_SHIFT, STOPPED
 from syncer.domain.model import ReplicaState
 from syncer.domain.report import Report
 from syncer.engine import linking, opening
@@ -66,11 +66,14 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         excess = _guard(account, options, context, operations, read.merged)
         if excess is not None:
             shifted = excess.shift is not None
-            context.store(_with_shift(context, read.if_stopped(shifted=shifted), shifted=shifted))
+            stopped = BY_SHIFT if shifted else BY_LIMIT
+            context.store(_with_stop(context, read.if_stopped(shifted=shifted), stopped))
             return stopped_report(account, context, plan, excess)
         # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
         # unsettled operations belong to.
-        context.store(_with_shift(context, read.learned, shifted=False))
+        # A saved plan is a part of what a whole run would do, so it does not tell that a whole run would not be stopped.
+        stopped = "" if options.select is None else context.base.cursors.get(STOPPED, "")
+        context.store(_with_stop(context, read.learned, stopped))
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         # What was read is stored all the same: this ledger may have to go on alone one day.
@@ -130,11 +133,11 @@ def _learned(context: RunContext, merged: Merged) -> Changes:
     return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **context.turned})
 
 
-def _with_shift(context: RunContext, changes: Changes, *, shifted: bool) -> Changes:
-    """Add to the changes whether this run was stopped because most copies of a CRM read as edited."""
-    if bool(context.base.cursors.get(SHIFTED)) is shifted:
+def _with_stop(context: RunContext, changes: Changes, stopped: str) -> Changes:
+    """Add to the changes what stopped this run, for the runs for a few contacts that follow; empty for nothing."""
+    if context.base.cursors.get(STOPPED, "") == stopped:
         return changes
-    return replace(changes, cursors={**changes.cursors, SHIFTED: "1" if shifted else ""})
+    return replace(changes, cursors={**changes.cursors, STOPPED: stopped})
 
 
 def _plan(context: RunContext) -> Plan:

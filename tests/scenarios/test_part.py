@@ -9,6 +9,7 @@ from syncer.domain.report import Exit
 from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
+from syncer.engine.run import Options
 from syncer.ledger.hints import CONTACT, PHONE, TASK, Hint
 from syncer.reconcile.guard import Limits
 from tests.support.editing import edits, shift_dues
@@ -214,6 +215,26 @@ def test_limits_hold_for_small_runs_too(known: Known) -> None:
     assert part.report["created"] == {}
     assert world.open() == (0, 0, 1)
     world.good()
+    world.quiet()
+
+
+def test_small_runs_do_nothing_of_what_a_limit_has_kept_a_whole_run_from(stage: Make) -> None:
+    world = stage(sync="max_completions_per_run = 3")
+    contacts = []
+    for number in range(2):
+        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due())
+        contacts.append(contact)
+    world.good()
+    world.complete_in("highlevel")
+    assert int(world.again().exit) == Exit.LIMIT
+    for contact in contacts:
+        assert look(world, "highlevel", contact, limits=Limits(500, 3)).report["completed"] == {}
+    assert world.open() == (2, 2, 0)
+    world.good(Options(allow_completions=4))
+    assert world.open() == (0, 0, 0)
+    world.highlevel.person_creates(contacts[0], "Ask again", world.due())
+    assert look(world, "highlevel", contacts[0]).report["created"] == {"superfone": 1, "reply": 1}
     world.quiet()
 
 
