@@ -47,7 +47,7 @@ UNFINISHED = "unfinished"
 """The persons (links) whom the last run began to read in full, and had no time to finish."""
 
 STOPPED = "stopped"
-"""Set while the last whole run was stopped by a limit: `BY_LIMIT`, or `BY_SHIFT` if most copies of a CRM read as edited."""
+"""Set while a limit stops whole runs: `BY_LIMIT`, or `BY_SHIFT` if most copies of a CRM read as edited."""
 
 BY_LIMIT = "limit"
 BY_SHIFT = "shift"

@@ -257,6 +257,15 @@ class RunContext:
         self.base.behind |= merged.base.behind
         self.leave_alone(merged.undecided)
 
+    def leave_untold(self, events: Iterable[Event], stored: Iterable[Event]) -> None:
+        """Report nothing of those events that are not stored, because the next run finds it again and reports it."""
+        kept = {id(event) for event in stored}
+        left = [event for event in events if id(event) not in kept]
+        values = {Overwritten.of(event) for event in left if event.lost}
+        hit = {(event.task, event.detail) for event in left if event.what == "incident"}
+        self.overwritten = [one for one in self.overwritten if one not in values]
+        self.incidents = [item for item in self.incidents if (item.task, item.detail) not in hit]
+
     def leave_alone(self, contacts: Iterable[tuple[str, str]]) -> None:
         """Create nothing for these (system, contact) in this run, because one of their tasks is still unclear."""
         for system, contact in contacts:

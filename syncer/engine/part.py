@@ -30,7 +30,6 @@ from syncer.engine.observe_contacts import find
 from syncer.engine.observe_items import lists_all
 from syncer.engine.observe_persons import read_person
 from syncer.engine.opening import AccountInHand
-from syncer.engine.reporting import overwritten
 from syncer.engine.second_ledger import is_younger, note_other_ledgers
 from syncer.engine.settle import settle_doubts
 from syncer.engine.what_was_read import WhatWasRead, what_was_read
@@ -38,7 +37,7 @@ from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.guard import Limits, exceeds
-from syncer.reconcile.merge import merge
+from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Planned
 from syncer.reconcile.reading_list import Need, ReadItem, What
@@ -73,6 +72,9 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
     """Run for the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
     part = Part()
     async with opening.leased(account) as context:
+        # What interrupted runs could not report is left to the next whole run.
+        context.incidents.clear()
+        context.overwritten.clear()
         await opening.verify_identities(context)
         await settle_doubts(context)
         link(context)
@@ -83,6 +85,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         for person, hint in persons.items():
             one = await _look_at(context, person)
             if one is None:
+                _leave(context, person)
                 part.unknown.append(hint)
             else:
                 looked.append(one)
@@ -90,10 +93,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         stopped, shifted = _guard(context, looked, limits)
         for one in looked:
             context.store(one.read.if_stopped(shifted=shifted) if stopped else one.read.learned)
-        if stopped:
-            # No edit was taken over. The next whole run reads them again, and reports what they overwrite.
-            context.overwritten.clear()
-        elif operations and not is_younger(context):
+        if not stopped and operations and not is_younger(context):
             await apply_plan(context, operations)
         part.report = _report(account, context)
         account.ledger.finish_run(context.run, account.clock(), PART, part.report, token=context.token)
@@ -212,7 +212,11 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
     if not await _read_closed(context, person, contacts, seen):
         return None
-    read_now = _merge(context, person, contacts, seen)
+    merged = _merge(context, person, contacts, seen)
+    # Of two changes the later one wins. A contact's list may not show when that was, and the list of all tasks does.
+    if merged.overwritten:
+        return None
+    read_now = _believe(context, merged)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
     # Of other contacts nothing was read, so nothing may be written for them.
@@ -243,11 +247,13 @@ async def _read_closed(
             one.persons[contact] = read
             one.readings.update((row.remote_id, row) for row in read if row.whole)
     base = _narrowed(context.base, person, contacts, seen)
-    if Standing(base, seen, context.capabilities, context.policy).is_read(person):
-        return True
-    for key in contacts:
+    return Standing(base, seen, context.capabilities, context.policy).is_read(person)
+
+
+def _leave(context: RunContext, person: str) -> None:
+    """Leave a person to the next whole run, as if nothing had been read."""
+    for key in context.base.contacts_of(person):
         context.visits.pop(key, None)
-    return False
 
 
 async def _read(context: RunContext, connection: Connection, contact: str, seen: Seen) -> None:
@@ -305,10 +311,8 @@ def _narrowed(base: Base, person: str, contacts: Collection[tuple[str, str]], se
     return base.narrowed(person, [*named, *(row.marker.task for row in rows if row.marker)], contacts)
 
 
-def _merge(
-    context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]
-) -> WhatWasRead:
-    merged = merge(
+def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> Merged:
+    return merge(
         _narrowed(context.base, person, contacts, seen),
         seen,
         context.capabilities,
@@ -317,6 +321,9 @@ def _merge(
         run=context.run,
         new_id=context.new_id,
     )
+
+
+def _believe(context: RunContext, merged: Merged) -> WhatWasRead:
     learned = context.noted(replace(merged.changes, visits=dict(context.visits)))
     read = what_was_read(context.base, merged, learned)
     # In memory only, for the plan. The guard decides whether it is stored.
@@ -331,8 +338,9 @@ def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:
         "created": dict(context.created),
         "completed": dict(context.completed),
         "edited": dict(context.edited),
-        "overwritten": [one.as_json() for one in overwritten(context)],
         "delays": delays_by_system(context.delays),
         "hit": bool(context.incidents),
+        # Nobody sees this report, so the next whole run reports it.
+        "untold": bool(context.incidents or context.overwritten),
         "duration_s": (account.clock() - context.started_at).total_seconds(),
     }

@@ -66,12 +66,13 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
         excess = _guard(account, options, context, operations, read.merged)
         if excess is not None:
             shifted = excess.shift is not None
-            stopped = BY_SHIFT if shifted else BY_LIMIT
-            context.store(_with_stop(context, read.if_stopped(shifted=shifted), stopped))
+            kept = read.if_stopped(shifted=shifted)
+            context.store(_with_stop(context, kept, BY_SHIFT if shifted else BY_LIMIT))
+            context.leave_untold(read.learned.events, kept.events)
             return stopped_report(account, context, plan, excess)
         # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
         # unsettled operations belong to.
-        # A saved plan is a part of what a whole run would do, so it does not tell that a whole run would not be stopped.
+        # A saved plan is only a part of what a whole run would do, so a whole run may be stopped all the same.
         stopped = "" if options.select is None else context.base.cursors.get(STOPPED, "")
         context.store(_with_stop(context, read.learned, stopped))
         linking.leave_for_the_next_run(context)

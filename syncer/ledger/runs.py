@@ -40,9 +40,9 @@ _HAS_REPORTED: Final = (
 _LAST_REPORT: Final = select(func.coalesce(func.max(_run.c.number), 0)).where(
     or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)), _WHOLE
 )
-_HIT: Final = '"hit":true'
-_PARTS_THAT_HIT: Final = select(_run.c.id).where(
-    _run.c.status == PART, _run.c.number > _LAST_REPORT.scalar_subquery(), _run.c.report.contains(_HIT)
+_UNTOLD: Final = '"untold":true'
+_PARTS_TO_TELL: Final = select(_run.c.id).where(
+    _run.c.status == PART, _run.c.number > _LAST_REPORT.scalar_subquery(), _run.c.report.contains(_UNTOLD)
 )
 
 
@@ -64,11 +64,11 @@ def finish(connection: Connection, run: str, finished_at: datetime, status: str,
 def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     # Most runs of a daemon find nothing to do. Only of these some are deleted after a day.
     done = any(any(report.get(name, {}).values()) for name in _DONE)
-    return status in {"ok", PART} and not done and not report.get("incidents")
+    return status in {"ok", PART} and not done and not report.get("incidents") and not report.get("untold")
 
 
 class Unreported(NamedTuple):
-    """Runs since the last whole report: ``broken`` ones, and ``parts`` for a few contacts that had an incident."""
+    """Runs since the last whole report: ``broken`` ones, and ``parts`` for a few contacts with something to tell."""
 
     broken: list[str]
     parts: list[str]
@@ -77,4 +77,4 @@ class Unreported(NamedTuple):
 def unreported(connection: Connection) -> Unreported:
     """Return the runs of which something stands in no whole report."""
     broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
-    return Unreported(broken, [*connection.execute(_PARTS_THAT_HIT).scalars()])
+    return Unreported(broken, [*connection.execute(_PARTS_TO_TELL).scalars()])

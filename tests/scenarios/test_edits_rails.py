@@ -29,6 +29,21 @@ def test_more_edits_than_allowed_stop_the_run_and_nothing_is_taken_over(stage: M
     world.quiet()
 
 
+def test_what_a_stopped_run_did_not_take_over_is_reported_as_overwritten_only_once_it_is(stage: Make) -> None:
+    world = stage(sync="max_edits_per_run = 1", highlevel='default_kind = "todo"')
+    tasks = crowd(world, 3)
+    for task in tasks:
+        world.highlevel.person_retitles(task, f"{task} new")
+    world.highlevel.person_reschedules(tasks[0], world.due(hours=30))
+    copy = next(copy for copy in world.superfone_open() if copy.due.hour == world.due(hours=5).hour)
+    world.wait(seconds=5)
+    world.superfone.person_reschedules(copy.id, world.due(hours=40))
+    world.wait(minutes=1)
+    stopped = [world.sync() for _ in range(2)]
+    assert [(int(report.exit), report.overwritten) for report in stopped] == [(3, ()), (3, ())]
+    assert [one.field for one in world.good(Options(allow_edits=10)).overwritten] == ["due"]
+
+
 def test_what_was_closed_before_a_run_that_edits_stopped_is_a_new_task_once_it_is_open_again(stage: Make) -> None:
     world = stage(sync="max_edits_per_run = 1", highlevel='default_kind = "todo"')
     tasks = crowd(world, 3)

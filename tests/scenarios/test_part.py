@@ -218,6 +218,32 @@ def test_limits_hold_for_small_runs_too(known: Known) -> None:
     world.quiet()
 
 
+def test_what_was_overwritten_in_a_small_run_is_reported_once_by_the_next_whole_run(known: Known) -> None:
+    """Nobody sees the report of a small run."""
+    world, (_, _, contact) = known
+    task = world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    world.meanwhile("reply", "task", lambda: world.reply.person_reschedules(str(copy.id), world.due(hours=40)))
+    look(world, "highlevel", contact)
+    told = [one for _ in range(3) for one in world.good().overwritten]
+    assert [(one.system, one.by) for one in told] == [("reply", "highlevel")]
+
+
+def test_of_two_changes_the_later_one_wins_though_an_event_came_first(known: Known) -> None:
+    """One contact's list does not show when a task was changed, and the list of all tasks does."""
+    world, (_, _, contact) = known
+    task = world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    world.highlevel.person_reschedules(task, world.due(hours=30))
+    world.wait(seconds=5)
+    world.superfone.person_reschedules(world.superfone_open()[0].id, world.due(hours=40))
+    assert [hint.key for hint in look(world, "highlevel", contact).unknown] == [contact]
+    told = [one for _ in range(3) for one in world.good().overwritten]
+    assert [(one.system, one.by) for one in told] == [("highlevel", "superfone")]
+
+
 def test_small_runs_do_nothing_of_what_a_limit_has_kept_a_whole_run_from(stage: Make) -> None:
     world = stage(sync="max_completions_per_run = 3")
     contacts = []
