@@ -36,8 +36,9 @@ _COMPACT_DATE: Final = 8
 
 _COUNT: Final = re.compile(r"[+-]?[0-9]{1,24}(?:\.[0-9]{1,9})?")
 _DOT_NET: Final = re.compile(r"/Date\((-?[0-9]{1,24})(?:[+-][0-9]{4})?\)/")
-# MySQL's zero date, and years of five digits and more, which Python's dates do not have.
-_NO_DATE: Final = re.compile(r"0000-?(?:00|01)-?(?:00|01)|[+-]?[0-9]{5,9}-[0-9]{2}-[0-9]{2}")
+# Years that Python's dates do not have: 0, as in MySQL's zero date or the first instant west of Greenwich, those before
+# it, as PHP writes that zero date, and those of five digits and more.
+_NO_DATE: Final = re.compile(r"0000-?[0-9]{2}-?[0-9]{2}|(?:-[0-9]{4}|[+-]?[0-9]{5,9})-[0-9]{2}-[0-9]{2}")
 
 
 def read_instant(value: object) -> datetime | None:
