@@ -248,6 +248,10 @@ class HighLevelAdapter(Adapter):
         """One contact. Raises `Missing` if it is deleted or unknown."""
         answer = await self._http.read("GET", path_of(remote_id))
         contact = answer.parse(ContactAnswer).contact
+        # How a contact that was merged into another one is answered is not documented.
+        if contact.id != remote_id:
+            msg = f"asked for contact {remote_id}, the answer has contact {contact.id}"
+            raise BadAnswer(msg, system=SYSTEM, status=answer.status)
         if contact.deleted:
             msg = f"contact {remote_id} is deleted"
             raise Missing(msg, system=SYSTEM, status=answer.status)
@@ -284,7 +288,7 @@ class HighLevelAdapter(Adapter):
             raise Refused(msg, system=SYSTEM)
         try:
             answer = await self._http.write("POST", "/contacts/", json=body)
-        # By `RULES` a 400 that says "not found" is `Missing`, though no contact was asked for here.
+        # By `RULES` a 400 that says "not found" is `Missing`, though none was asked for here.
         except (Missing, Refused) as error:
             return await self._adopt(error, record, sent)
         made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)

@@ -231,7 +231,12 @@ class ReplyAdapter(Adapter):
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing`."""
         answer = await self._http.read("GET", _path("contacts", remote_id))
-        return to_record(answer.parse(Contact), self._region)
+        found = to_record(answer.parse(Contact), self._region)
+        # Under the requested id it would give one person's tasks to another.
+        if found.remote_id != remote_id:
+            msg = f"the answer has contact {found.remote_id} instead of contact {remote_id}"
+            raise BadAnswer(msg, system=SYSTEM, status=answer.status)
+        return found
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
         """The contacts with this e-mail, which is in lower case.

@@ -109,6 +109,12 @@ class TestContacts:
         with pytest.raises(Missing, match="deleted"):
             using(answers({"contact": {"id": "C1", "deleted": True}}), lambda adapter: adapter.get_contact("C1"))
 
+    def test_another_contact_than_the_requested_one_is_a_bad_answer(self) -> None:
+        """Two contacts were merged, and the CRM answers for the old id with the one that is left."""
+        merged = answers({"contact": {"id": "C2", "phone": "+919876543210"}})
+        with pytest.raises(BadAnswer, match="asked for contact C1, the answer has contact C2"):
+            using(merged, lambda adapter: adapter.get_contact("C1"))
+
     def test_names_are_spelt_in_several_ways(self) -> None:
         rows = [
             {"id": "C1", "firstName": "Asha", "lastName": None, "contactName": "asha"},

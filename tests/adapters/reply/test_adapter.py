@@ -185,6 +185,11 @@ def test_contacts_are_read_by_id_and_created_once() -> None:
         asyncio.run(world.reply.get_contact("999"))
 
 
+def test_another_contact_than_the_requested_one_is_a_bad_answer() -> None:
+    with pytest.raises(BadAnswer, match="contact 8 instead of contact 7"):
+        asyncio.run(answering({"id": 8, "email": "asha@example.com"}).get_contact("7"))
+
+
 def test_a_contact_is_not_created_where_two_have_its_email_or_reply_refuses() -> None:
     world = ReplyWorld()
     for name in ("Asha", "Ben"):
