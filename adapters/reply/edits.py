@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
-from adapters.reply.mapping import SYSTEM, TYPES, cleaned, is_as_written, neutral, start
+from adapters.reply.mapping import NO_TITLE, SYSTEM, TYPES, cleaned, is_as_written, is_of_sequence, neutral, start
 from adapters.reply.wire import WireTask, instant
 from adapters.reply.words import TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, plain_words, same_text_value
@@ -33,6 +34,7 @@ TEXTS: Final = frozenset({TaskField.TITLE, TaskField.BODY})
 # What is left out is lost. The status and the assignee are no fields of a replacement.
 _KEPT: Final = ("startAt", "dueTo", "contactId", "linkedInTaskType")
 _LINE_END: Final = re.compile(r"(<br\s*+/?>|</(?:p|div|li|h[1-6]|tr|ul|ol|blockquote)\s*+>|\r?\n)", re.IGNORECASE)
+_BLOCK: Final = re.compile(r"\s*+<(?:p|div|li|h[1-6]|tr|ul|ol|blockquote)\b", re.IGNORECASE)
 _MESSAGES: Final = frozenset(TYPES[kind] for kind in MESSAGE_KINDS)
 
 
@@ -72,6 +74,9 @@ def replacement(raw: Mapping[str, Any], task: WireTask, edit: Edit, dialect: Dia
     template = {name: value for name, value in (raw.get("template") or {}).items() if value is not None}
     if TEXTS & edit.wanted.keys():
         template["body"] = rewritten(str(template.get("body") or ""), edit)
+    # Reply takes no empty text, so without this no due could be moved. A text for customers stays as it is.
+    if not (str(template.get("body") or "").strip() or task.task_type in _MESSAGES or is_of_sequence(task)):
+        template["body"] = NO_TITLE
     return {**request, "template": template}
 
 
@@ -86,6 +91,8 @@ def rewritten(text: str, edit: Edit) -> str:
         head = [read.like(words, head[:1])]
     if isinstance(body, str):
         tail = [*read.changed(cleaned(body))]
+        if any(tail) and not (isinstance(title, str) or read.has_title):
+            head = [read.like(NO_TITLE, ())]
     marker = read.marker or ([read.like(edit.marker.line, ())] if edit.marker is not None else [])
     return read.join([*head, *tail, *marker])
 
@@ -97,6 +104,7 @@ class _Text:
     head: list[str]
     tail: list[str]
     marker: list[str]
+    has_title: bool
     is_html: bool
 
     @classmethod
@@ -104,10 +112,12 @@ class _Text:
         lines, is_html = _lines(text)
         markers = [line for line in lines if _is_marker(line)]
         rest = [line for line in lines if not _is_marker(line)]
+        # As `read_text` reads it: what ends as we write it is no markup.
+        words = str.strip if is_as_written(body_text(text)) else plain_words
         # Empty lines before the title belong to it, so that they stay in place.
-        first = next((number for number, line in enumerate(rest) if plain_words(line)), len(rest))
+        first = next((number for number, line in enumerate(rest) if NO_TITLE in line or words(line)), len(rest))
         # Of several markers the last one counts, as in `split_marker`.
-        return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], is_html)
+        return cls(rest[: first + 1], rest[first + 1 :], markers[-1:], first < len(rest), is_html)
 
     def changed(self, body: str) -> Iterable[str]:
         """The lines of another body. Lines that were there before stay verbatim."""
@@ -133,7 +143,15 @@ class _Text:
         return f"<{ending[2:]}{inside}{ending}"
 
     def join(self, lines: list[str]) -> str:
-        return ("" if self.is_html else "\n").join(lines)
+        if not self.is_html:
+            return "\n".join(lines)
+        there = [line for line in lines if line]
+        joined = there[:1]
+        for before, line in pairwise(there):
+            # The last line of a text has no end, and may stand before another one now.
+            apart = _LINE_END.search(before) or _BLOCK.match(line)
+            joined.append(line if apart else f"<br>{line}")
+        return "".join(joined)
 
 
 def _is_marker(line: str) -> bool:
@@ -151,8 +169,10 @@ def _lines(text: str) -> tuple[list[str], bool]:
     parts = _LINE_END.split(text)
     lines = ["".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
     read = plain_text(text, unescape=True).split("\n")
-    # The two ways of splitting must find the same words, or a line sent back could lose some of them.
-    return (lines, True) if _all_words(lines) == _all_words(read) else (read, False)
+    # The two ways of splitting must find the same words, or a line sent back could lose some of them. Where an editor
+    # has put the marker behind other words, that line is no marker.
+    mixed = any(_is_marker(line) and plain_words(line) for line in lines)
+    return (lines, True) if _all_words(lines) == _all_words(read) and not mixed else (read, False)
 
 
 def _all_words(lines: Iterable[str]) -> list[str]:

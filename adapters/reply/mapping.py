@@ -15,6 +15,7 @@ from adapters.reply.words import LINKEDIN_TYPE, TASK_TYPE, Dialect
 from adapters.text import body_text, plain_text, title_text
 from syncer.contract.errors import Refused
 from syncer.domain.contact_keys import email_key, phone_key
+from syncer.domain.fields import words_of
 from syncer.domain.model import Draft, Kind, Reading, Record, State
 from syncer.domain.task_ids import MARKER_PREFIX, MARKER_TOKEN, Marker, split_marker
 
@@ -48,6 +49,9 @@ EARLIEST_START: Final = datetime(2015, 1, 1, tzinfo=UTC)
 _START_BEFORE_DUE: Final = timedelta(minutes=1)
 
 _WORD_JOINER: Final = "\u2060"
+NO_TITLE: Final = _WORD_JOINER
+"""The first line of a text without a title. It is invisible; without it the first line of the body would be the title,
+and Reply takes no empty text."""
 # Reply fills in what stands in double braces. Text from another CRM may have such braces by chance.
 _BRACES: Final = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
 _OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}({MARKER_TOKEN})\s*+\Z")
@@ -84,7 +88,7 @@ def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
     if ours:
         marker = Marker.read(ours[1])
     title, _, body = (rest or "").partition("\n")
-    return title_text(title), body.strip() or None, marker
+    return title_text(title) if words_of(title) else None, body.strip() or None, marker
 
 
 def cleaned(text: str) -> str:
@@ -111,13 +115,18 @@ def to_reading(task: WireTask, *, whole: bool) -> Reading:
         marker=marker,
         due=task.due_to,
         assignee=task.assigned_user_id,
-        # A row of a list has the id alone. The source is only in a task that was read by itself.
-        sequence=task.sequence_id is not None or task.creation_source == "Sequence",
+        sequence=is_of_sequence(task),
         # Reply carries out a scheduled task by itself, at its start: nobody has to do it elsewhere.
         mirrored=not task.is_scheduled,
         whole=whole,
         created_at=task.created_at,
     )
+
+
+def is_of_sequence(task: WireTask) -> bool:
+    """Whether the task belongs to a sequence of messages."""
+    # A row of a list has the id alone. The source is only in a task that was read by itself.
+    return task.sequence_id is not None or task.creation_source == "Sequence"
 
 
 def state(task: WireTask) -> State:

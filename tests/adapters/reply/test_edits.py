@@ -83,6 +83,42 @@ def test_html_stays_html_where_its_lines_can_be_told_apart() -> None:
     assert read_text(text)[:2] == ("Ring {{firstName}}", "Bring the plan\nnew & more")
 
 
+@pytest.mark.parametrize(
+    ("raw", "body", "text"),
+    [
+        ("Ring<br>Bring<br>Ask", "Bring\nAsk\nnew", "Ring<br>Bring<br>Ask<br>new<br>"),
+        ("Ring<br>Bring<br>Ask", "Ask\nBring", "Ring<br>Ask<br>Bring<br>"),
+        ("<p>Ring</p>Ask", "Ask\nnew", "<p>Ring</p>Ask<p>new</p>"),
+    ],
+)
+def test_a_last_line_of_html_without_an_end_stays_a_line_of_its_own(raw: str, body: str, text: str) -> None:
+    assert rewritten(raw, edit(body_of(body))) == text
+    assert read_text(text)[:2] == ("Ring", body)
+
+
+def test_a_text_without_a_title_stays_one() -> None:
+    """Without a first line of its own, the first line of the body would be read as a title that somebody typed."""
+    for raw in ("", "\n", "<p></p>"):
+        text = rewritten(raw, edit(body_of("Ask\nfor prices")))
+        assert read_text(text)[:2] == (None, "Ask\nfor prices")
+        again = rewritten(text, edit(body_of("Ask")))
+        assert read_text(again)[:2] == (None, "Ask")
+        assert read_text(rewritten(again, edit(title_of("Ring"))))[:2] == ("Ring", "Ask")
+
+
+def test_a_task_without_a_text_can_be_moved_and_no_text_for_customers_is_made_up() -> None:
+    due = {TaskField.DUE: DUE}
+    assert read_text(replaced(due, template={"body": ""})["template"]["body"]) == (None, None, None)
+    for change in ({"taskType": 5}, {"sequenceId": 7}, {"creationSource": 1}):
+        assert replaced(due, template={"body": ""}, **change)["template"] == {"body": ""}
+
+
+def test_a_marker_behind_other_words_is_not_taken_for_the_whole_line() -> None:
+    text = rewritten(f"Ring<div>{MARKER.line}</div>", edit(title_of("Meet")))
+    assert read_text(text) == ("Meet", None, MARKER)
+    assert read_text(rewritten(f"<br>\nold\n{MARKER.line}", edit(body_of("new")))) == ("<br>", "new", MARKER)
+
+
 def test_an_origin_gets_no_marker_and_a_copy_keeps_or_gets_its_own() -> None:
     new = body_of("new")
     assert rewritten("Ring\nold", edit(new)) == "Ring\nnew"

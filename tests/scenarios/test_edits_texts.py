@@ -1,0 +1,60 @@
+"""Reply has one text for title and body: an edit of one of them leaves the other as it is, however it is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.support.editing import everywhere
+from tests.support.scenario import Make, waiting
+
+
+def test_a_text_for_a_reply_task_that_has_none_does_not_become_its_title(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "")
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    title = copy.title
+    world.highlevel.person_rewrites(copy.id, f"Ask for the price\n{str(copy.body).splitlines()[-1]}")
+
+    report = world.good()
+
+    assert not waiting(report)
+    assert str(origin.template["body"]).split("\n")[1:] == ["Ask for the price"]
+    world.quiet(2)
+    assert world.highlevel.task(copy.id).title == title
+    assert str(world.highlevel.task(copy.id).body).startswith("Ask for the price\n")
+
+
+def test_a_due_of_a_reply_task_that_has_no_text_can_be_moved(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "")
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    later = world.due() + timedelta(hours=3)
+    world.highlevel.person_reschedules(copy.id, later)
+
+    world.good()
+
+    assert origin.due_to == later
+    world.quiet(2)
+    assert world.highlevel.task(copy.id).title == copy.title
+
+
+def test_a_title_is_replaced_where_an_editor_has_put_the_marker_into_a_block(stage: Make) -> None:
+    """Browsers leave the first line of a text without a block, and put each further one into a ``div``."""
+    world = stage()
+    task, copy, _ = everywhere(world)
+    world.highlevel.person_rewrites(task, "")
+    world.good()
+    title, *_, marker = str(copy.template["body"]).split("\n")
+    world.reply.person_edits_body(str(copy.id), f"{title}<div>{marker}</div>")
+    world.good()
+
+    world.highlevel.person_retitles(task, "Ring twice")
+    world.good()
+    world.quiet(2)
+
+    now = world.highlevel.task(task)
+    assert (now.title, now.body or "") == ("Ring twice", "")
