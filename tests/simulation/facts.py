@@ -180,7 +180,9 @@ class Facts(Memory):
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is not None:
             typed = [one for one in story.typed if one.field == "assignee"]
-            read = any(one.copy == copy and (one.taken or one.read) for one in typed)
+            # Of a person who is not brought up to date yet, a run concludes nothing from what it reads.
+            known = story.person not in self.not_read_since
+            read = any(one.copy == copy and (one.taken or (one.read and known)) for one in typed)
             new = self._types(story, "assignee", task.assignee, copy)
             new.before = before
             # Where a create takes no assignee, nothing tells whose a copy was that is found after a lost answer.
@@ -361,11 +363,6 @@ class Facts(Memory):
         edited = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
         kept = story.cancelled and not self.closes_cancelled
         return edited or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
-
-    def mark_alike(self) -> None:
-        """Note which tasks are due together: from now on nothing tells them apart in Superfone."""
-        for story in self.stories.values():
-            story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
 
     # what a run has seen ---------------------------------------------------------------------------
 

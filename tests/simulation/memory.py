@@ -260,6 +260,11 @@ class Memory:
         """Whether not even its due can be read, so that it may be a copy of any task."""
         return self.stage.network.ailing.get(copy) == "malformed" and int(copy[1]) % 2 == 1
 
+    def mark_alike(self) -> None:
+        """Note which tasks are due together: from now on nothing tells them apart in Superfone."""
+        for story in self.stories.values():
+            story.alike |= {other for other, one in self.stories.items() if story.is_like(one)}
+
     def is_ailing(self, system: str, story: Story) -> bool:
         """Whether this task cannot be judged, or not be copied to this CRM, as long as an item fails there.
 
