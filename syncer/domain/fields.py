@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from syncer.domain.dues import Dues
+from syncer.domain.titles import is_shortened
 
 
 class TaskField(StrEnum):
@@ -40,8 +41,6 @@ class Change:
 Same = Callable[[TaskField, Value, Value], bool]
 """Whether two values of a field are the same, apart from what the CRM itself changes in values."""
 
-TRUNCATED: Final = 200
-"""CRMs that shorten a title keep at least this many characters."""
 _TO_THE_SECOND: Final = Dues()
 _WORD_JOINER: Final = "\u2060"
 
@@ -67,11 +66,7 @@ def same_value(field: TaskField, one: Value, other: Value) -> bool:
 
 def same_words(field: TaskField, one: str, other: str) -> bool:
     """Whether two texts from `words_of` are the same. A title may have been shortened by its CRM."""
-    if one == other:
-        return True
-    # Only a long title counts as shortened: "Call" is another title than "Call Asha".
-    short, long = sorted((one, other), key=len)
-    return field is TaskField.TITLE and len(short) >= TRUNCATED and long.startswith(short)
+    return one == other or (field is TaskField.TITLE and is_shortened(one, other))
 
 
 def words_of(text: str) -> str:
