@@ -39,7 +39,7 @@ from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options
-from syncer.ledger import Busy, Ledger, LedgerError, Locked
+from syncer.ledger import Busy, HintBook, Ledger, LedgerError, Locked
 from syncer.web.listening import CannotListen, Listening, open_socket
 from syncer.web.watch import LoopControl, Watch
 
@@ -276,6 +276,8 @@ class _Daemon:
             report = await run_and_record(hand, Options(), self._stop)
             # Known only now, for some CRMs tell whose account it is with their first task.
             service.identities = identities_of(ledger)
+            # Those that could not be read when they were looked at.
+            service.hinted |= bool(HintBook(ledger).waiting(1))
         await self._watch.ended(account.name, report.as_json())
         if service.told:
             _log.info("account.served_again", account=account.name)

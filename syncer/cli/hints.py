@@ -11,6 +11,7 @@ from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import PERSONS, run_part
 from syncer.ledger import HintBook
+from syncer.ledger.hints import KNOWN_FOR
 from syncer.reconcile.guard import Limits
 
 SOON: Final = 0.5
@@ -52,13 +53,15 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
         done[name] = done.get(name, 0) + sum(part.report[name].values())
     now, wires = hand.clock(), [adapter.wire for adapter in hand.adapters.values()]
     later = [hint for hint in part.unresolved if timedelta(0) <= now - hint.received_at < _LOOKED_FOR]
-    book.done(hint for hint in hints if hint not in later)
+    # These are looked at again after the next whole run, because no whole run asks for them.
+    kept = [*later, *(hint for hint in part.unread if now - hint.received_at < KNOWN_FOR)]
+    book.done(hint for hint in hints if hint not in kept)
     # Otherwise the oldest ones could keep all others waiting that came after them.
-    book.put_off(later)
+    book.put_off(kept)
     return Looked(
         part.report,
         # If all of them are put off, another look would find the same ones.
-        more=len(hints) == PERSONS and len(later) < PERSONS,
+        more=len(hints) == PERSONS and len(kept) < PERSONS,
         whole=part.report["hit"] or (bool(part.unknown) and not any(map(is_scarce, wires))),
         later=bool(later),
     )

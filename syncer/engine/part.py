@@ -51,12 +51,14 @@ PERSONS: Final = 20
 class Part:
     """The result. ``report`` is what was done. ``unknown`` are the hints that need a whole run.
 
-    ``unresolved`` are tasks and numbers whose contact could not be found yet.
+    ``unresolved`` are tasks and numbers whose contact could not be found yet. ``unread`` are numbers for which the CRM
+    could not be asked.
     """
 
     report: dict[str, Any] = field(default_factory=dict)
     unknown: list[Hint] = field(default_factory=list)
     unresolved: list[Hint] = field(default_factory=list)
+    unread: list[Hint] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +139,24 @@ async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> d
 async def _find_by_phone(context: RunContext, hints: Iterable[Hint], part: Part, region: str) -> None:
     """Search for the contacts of numbers that no known contact has there. A whole run then reads their tasks."""
     base = context.base
+    # No whole run reads a lead that only an event has named, so what cannot be asked for now is kept.
     with context.learning():
         for hint in hints:
             phone = phone_key(hint.key, region) if hint.what == PHONE else None
             connection = context.connections.get(hint.system)
-            if connection is None or phone is None or not connection.usable:
+            if connection is None or phone is None:
                 continue
             if any(record.system == hint.system for record in base.records_with(phone)):
                 continue
+            before = connection.answers
+            # Each number that is asked of a silent CRM would take a time-out.
+            silent = not connection.usable or connection.spent or (connection.failures and not before)
+            if silent:
+                part.unread.append(hint)
+                continue
             found = await connection.attempt(find(context, connection, phone), f"the contact {phone}")
             if found is None:
-                part.unresolved.append(hint)
+                (part.unresolved if connection.answers > before else part.unread).append(hint)
             elif found:
                 context.learned.records |= {record.key: record for record in found}
                 part.unknown.append(hint)

@@ -312,6 +312,18 @@ def test_a_lead_that_an_event_names_is_watched_from_then_on(stage: Make, discove
     assert len(world.superfone.calls) == asked, "it is known by now"
 
 
+def test_a_number_that_its_crm_could_not_be_asked_for_is_kept(known: Known) -> None:
+    """Only this event names the lead: no whole run would ever read it."""
+    world, _ = known
+    world.superfone.add_lead("Meera", ["+919876543212"])
+    world.superfone.fault = lambda _call: Fault.ERROR_BEFORE
+    part = look(world, "superfone", "+919876543212", "+919876543213", what=PHONE)
+    assert [hint.key for hint in part.unread] == ["+919876543212", "+919876543213"]
+    assert part.unresolved == part.unknown == []
+    world.superfone.fault = lambda _call: None
+    assert len(look(world, "superfone", "+919876543212", what=PHONE).unknown) == 1
+
+
 @pytest.mark.parametrize("number", ["+919876543299", "nobody", ""])
 def test_a_number_that_leads_to_nobody_does_nothing(known: Known, number: str) -> None:
     world, _ = known

@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -141,6 +142,28 @@ def test_alarms_are_told_once_shown_everywhere_and_over_a_restart_too(served: Se
     again.send(signal.SIGTERM)
     assert again.status == 143
     assert len(messages()) == 2
+
+
+def test_a_lead_that_an_event_names_while_superfone_is_away_is_watched_once_it_is_back(served: Served) -> None:
+    served.person()
+    served.highlevel.add_contact("Meera", "Rao", "meera@example.com", "+919876543212")
+    config = served.folder / "config.toml"
+    config.write_text(config.read_text() + '[events]\nsuperfone_secret = "env:HOOK"\n')
+    daemon = served.start("sync", "--json", "--listen", ANY, HOOK="hook-secret")
+    url = address(daemon)
+    until(lambda: runs(daemon) >= 1)
+    served.superfone.fault = lambda _call: Fault.UNAUTHORIZED
+    lead = served.superfone.add_lead("Meera", ["+919876543212"], [])
+    served.superfone.person_creates(lead, "BOOKING", datetime.now(UTC) + timedelta(days=1))
+    told = {"event": "TASK_CREATE", "contact_id": lead, "contact_phones": [{"phone": "9876543212"}]}
+    where = f"{url}/events/acme/superfone"
+    assert httpx.post(where, json=told, headers={"Authorization": "hook-secret"}).status_code == 202
+    seen = runs(daemon)
+    until(lambda: runs(daemon) >= seen + 2)
+    served.superfone.fault = lambda _call: None
+    until(lambda: len(served.highlevel.tasks()) == 1)
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
 
 
 def test_an_event_is_carried_over_at_once(served: Served) -> None:
