@@ -31,8 +31,6 @@ _PHONE: Final = re.compile(rf"(?:{_LABEL}[\s.:]*)?(?P<number>[^a-z]+?)(?:\s*{_LA
 _AROUND: Final = " \t\r\n,;:.'\""
 # With the dashes that word processors and web pages put in place of a hyphen.
 _BETWEEN: Final = frozenset("()[]./-~\u2010\u2011\u2012\u2013\u2014\u2212")
-# Invisible characters that come along when a number is copied from a web page or a chat.
-_UNSEEN: Final = frozenset("\u200b\u200e\u200f\u202a\u202c\u202d\u2060\ufeff")
 
 _COUNTED_UP: Final = "01234567890123456789"
 _COUNTED_DOWN: Final = "987654321"
@@ -85,18 +83,26 @@ def email_key(text: str | None) -> str | None:
     """The address in lower case. ``None`` if it is invalid or a placeholder. No network access."""
     if not text or len(text) > LONGEST_EMAIL:
         return None
+    blanks = "".join(char for char in set(text) if char.isspace())
     try:
         # Without a look at the network: a run must not depend on the name servers of all its contacts.
-        address = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+        address = validate_email(text.strip(_unseen(text) + blanks), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None
     key = address.normalized.lower()
     return None if _is_nobodys(key) else key
 
 
+def _unseen(text: str) -> str:
+    """The text's invisible characters, which come along when it is copied from a phone, a page or a chat."""
+    # The category has the marks of writing direction, spaces without width, and the soft hyphen.
+    return "".join({char for char in text if unicodedata.category(char) == "Cf"})
+
+
 def _bare(text: str) -> str | None:
     """The ASCII digits of the number, with its plus if there is one. ``None`` if the text is more than one number."""
-    shape = _PHONE.fullmatch("".join(char for char in text if char not in _UNSEEN).strip(_AROUND))
+    unseen = _unseen(text)
+    shape = _PHONE.fullmatch("".join(char for char in text if char not in unseen).strip(_AROUND))
     if shape is None:
         return None
     bare = ""

@@ -29,6 +29,10 @@ REGIONS = st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS))
         ("", "IN", None),
         (None, "IN", None),
         ("98765 43210", "nowhere", None),
+        # with the invisible marks that phones, pages and chats put around a number
+        ("\u2066+91 98765 43210\u2069", "IN", "+919876543210"),
+        ("\u2068098765\u200c43210\u2069", "IN", "+919876543210"),
+        ("\u202b+91 98765\xad43210\u202c", "IN", "+919876543210"),
         # without a plus before the country code
         ("919876543210", "IN", "+919876543210"),
         ("919876543210", "US", "+919876543210"),
@@ -152,6 +156,8 @@ def test_any_text_is_a_key_or_none(text: str, region: str) -> None:
         ("No.Reply@example.com", None),
         ("none@none.com", None),
         ("test@test.com", None),
+        ("\u2068 Asha@example.com\u200b\u2069 ", "asha@example.com"),
+        ("\ufeffasha@example.com\u2003", "asha@example.com"),
         ("none@example.com", "none@example.com"),
         ("test@example.com", "test@example.com"),
         ("", None),
