@@ -5,7 +5,7 @@ supports. Such a task would look overdue by centuries. The following values coun
 time zone:
 
 - dates before 2 January 1900: year 0 and 1, 1601 (Windows), 1753 and 1900 (SQL Server), 1899 (spreadsheets);
-- the Unix epoch as the midnight of any time zone, so from 31 December 1969 10:00 to 1 January 1970 14:00 UTC;
+- the Unix epoch as the midnight or the day of any time zone, so from 31 December 1969 to 1 January 1970 14:00 UTC;
 - year 9999 and later;
 - the limits of a 32-bit counter of seconds: 13 December 1901 20:45:52, 19 January 2038 03:14:07,
   7 February 2106 06:28:15 UTC.
@@ -109,8 +109,9 @@ def stands_for_none(moment: datetime) -> bool:
         return True
     utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     early = utc < _FIRST or utc.year == _LAST_YEAR
-    # Nobody plans a task for 1970, so a real due that falls into these hours is no loss.
-    return early or abs(utc - _EPOCH) <= _ZONE or utc.replace(microsecond=0) in _COUNTERS
+    # Nobody plans a task for 1970, so a real due that falls into these hours is no loss. West of Greenwich the epoch is
+    # on the day before, and that day without a time is read as its midnight in UTC.
+    return early or timedelta(days=-1) <= utc - _EPOCH <= _ZONE or utc.replace(microsecond=0) in _COUNTERS
 
 
 def _read_text(text: str) -> datetime | None:

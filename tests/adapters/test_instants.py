@@ -46,6 +46,9 @@ NONE = [
     "1970-01-01T05:30:00+05:30",
     "1970-01-01T05:30:00",
     "1970-01-01T00:00:00+14:00",
+    "1969-12-31",
+    "1969-12-31T00:00:00",
+    "1969-12-31T00:00:00-08:00",
     "1969-12-31T19:00:00-05:00",
     "1969-12-31 19:00-05:00",
     "1969-12-31T23:59:59Z",
@@ -165,7 +168,7 @@ def test_instants_come_back_to_the_millisecond(moment: datetime) -> None:
     assert read_iso(text) == moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@pytest.mark.parametrize("none", [None, "", " ", "0001-01-01", "1970-01-01", "9999-12-31", "0000-00-00"])
+@pytest.mark.parametrize("none", [None, "", " ", "0001-01-01", "1969-12-31", "1970-01-01", "9999-12-31", "0000-00-00"])
 def test_a_day_that_stands_for_none_is_none(none: object) -> None:
     assert read_day(none) is None
 
