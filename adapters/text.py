@@ -39,6 +39,10 @@ _ANGLE: Final = re.compile(r"[<>]")
 _NAME: Final = re.compile(
     r"/?((?:(?:o|v|w|m|x|st1):)?+[A-Za-z][A-Za-z0-9]{0,31}+)(?=[\s/]*+(?:>|(?<=[\s/])[A-Za-z_:@\"']))"
 )
+# The address of a link, in quotes or without.
+_ADDRESS: Final = re.compile(r"""\shref\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++))""", re.IGNORECASE)
+_READABLE: Final = re.compile(r"(?:https?://|mailto:)(\S++)", re.IGNORECASE)
+_LONGEST_ADDRESS: Final = 2000
 _DECLARATION: Final = re.compile(r"!(?:doctype\b|\[(?:CDATA|if|endif)\b)|\?xml\b", re.IGNORECASE | re.ASCII)
 # Longer numbers are no characters, and the standard library takes quadratic time for them, or fails.
 _ENTITY: Final = re.compile(r"&(?:#[0-9]{1,7}+|#[xX][0-9a-fA-F]{1,6}+|[A-Za-z][A-Za-z0-9]{1,31}+);")
@@ -77,8 +81,9 @@ def plain_text(text: str, *, unescape: bool = False) -> str:
 
     A text counts as HTML if it has a closing tag of a known element, a line break, the beginning of a block, a comment,
     or an invisible element such as a script. In HTML, the ends of blocks become line ends, entities become characters,
-    and all known tags, comments, styles, scripts and the head are removed. Malformed and unknown tags stay as text, so
-    that nothing but markup is lost. ``unescape`` converts entities even in a text without any tag.
+    and all known tags, comments, styles, scripts and the head are removed. The address of a link follows its text in
+    brackets. Malformed and unknown tags stay as text, so that nothing but markup is lost. ``unescape`` converts
+    entities even in a text without any tag.
     """
     pieces = list(_pieces(text)) if "<" in text else [text]
     if any(_is_markup(piece) for piece in pieces if isinstance(piece, _Tag)):
@@ -113,9 +118,9 @@ def plain_words(text: str) -> str:
 
 
 class _Tag(str):
-    """Markup: ``p``, ``/p``, or ``!`` for a comment, a declaration or an invisible element."""
+    """Markup: ``p``, ``/p``, or ``!`` for a comment, a declaration or an invisible element. A link has an address."""
 
-    __slots__ = ()
+    address = ""
 
 
 def _is_markup(tag: _Tag) -> bool:
@@ -157,7 +162,17 @@ def _markup(text: str, at: int, ends: _Ends) -> tuple[_Tag, int] | None:
         # If its end is missing, only the tag is removed: a browser would hide all the rest, and we must not lose it.
         whole = ends.of_element(name, end)
         return (_Tag("!"), whole) if whole is not None else (_Tag(name), end)
-    return _Tag(f"/{name}" if closes else name), end
+    tag = _Tag(f"/{name}" if closes else name)
+    if tag == "a":
+        tag.address = _address(text[named.end() : end])
+    return tag, end
+
+
+def _address(attributes: str) -> str:
+    """The address of a link that people can use elsewhere; empty if there is none."""
+    found = _ADDRESS.search(attributes)
+    address = "" if found is None else _unescaped(found[1] or found[2] or found[3] or "").strip()
+    return address if len(address) <= _LONGEST_ADDRESS and _READABLE.fullmatch(address) else ""
 
 
 class _Ends:
@@ -213,6 +228,7 @@ def _lines(pieces: list[str | _Tag]) -> str:
     """The text of HTML. A block begins and ends a line, ``<br>`` ends one, and indentation of the markup is ignored."""
     made: list[str] = []
     fresh = True
+    address, begun = "", 0
     for piece in pieces:
         if not isinstance(piece, _Tag):
             shown = _unescaped(_outside(piece) if fresh else piece)
@@ -231,7 +247,19 @@ def _lines(pieces: list[str | _Tag]) -> str:
             fresh = True
         elif piece in ("/td", "/th"):
             made.append(" ")
+        elif piece == "a":
+            address, begun = piece.address, len(made)
+        elif piece == "/a" and address:
+            # Written back from another CRM, the text would be a link to nowhere.
+            made.append(_target("".join(made[begun:]), address))
+            fresh, address = False, ""
     return "".join(made)
+
+
+def _target(shown: str, address: str) -> str:
+    """The address of a link in brackets; empty if the text of the link shows it already."""
+    bare = _READABLE.sub(r"\1", address).rstrip("/")
+    return "" if bare.casefold() in shown.casefold() else f" ({address})"
 
 
 def _outside(text: str) -> str:

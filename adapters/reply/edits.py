@@ -155,6 +155,11 @@ class _Text:
 
 
 def _is_marker(line: str) -> bool:
+    """Whether a line is a marker and nothing else."""
+    return _has_marker(line) and not plain_words(line)
+
+
+def _has_marker(line: str) -> bool:
     return split_marker(plain_text(line, unescape=True))[1] is not None
 
 
@@ -169,9 +174,9 @@ def _lines(text: str) -> tuple[list[str], bool]:
     parts = _LINE_END.split(text)
     lines = ["".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
     read = plain_text(text, unescape=True).split("\n")
-    # The two ways of splitting must find the same words, or a line sent back could lose some of them. Where an editor
-    # has put the marker behind other words, that line is no marker.
-    mixed = any(_is_marker(line) and plain_words(line) for line in lines)
+    # The two ways of splitting must find the same words, or a line sent back could lose some of them. An editor may
+    # also have put the marker behind the words of another line.
+    mixed = any(_has_marker(line) and not _is_marker(line) for line in lines)
     return (lines, True) if _all_words(lines) == _all_words(read) and not mixed else (read, False)
 
 

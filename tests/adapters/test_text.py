@@ -30,6 +30,24 @@ HTML = [
     ("<P CLASS=x>One</P><o:p>&nbsp;</o:p>", "One"),
     ("<svg/onload=alert(1)>x</svg>", "x"),
 ]
+LINKS = [
+    (
+        "<p>Join <a href='https://meet.example/a?b=1&amp;c'>here</a> now</p>",
+        "Join here (https://meet.example/a?b=1&c) now",
+    ),
+    ("<div><a class=x href=http://a.example><b>one</b></a></div>", "one (http://a.example)"),
+    ('<p>Write to <a href="mailto:asha@example.com">Asha</a></p>', "Write to Asha (mailto:asha@example.com)"),
+    # shown already
+    ('<a href="https://example.com/">Example.com</a><br>', "Example.com"),
+    ('<a href="mailto:asha@example.com">asha@example.com</a>', "asha@example.com"),
+    # of no use elsewhere
+    (
+        '<a href="#top">Up</a> <a href="/x">here</a> <a href="javascript:go()">go</a> <a name="a">on</a>',
+        "Up here go on",
+    ),
+    (f'<a href="https://example.com/{"x" * 3000}">long</a>', "long"),
+    ('<p><a data-href="http://x">a</a></p>', "a"),
+]
 MALFORMED = [
     ("<p>Call <b me", "Call <b me"),
     ("<p>Call</p><!-- never closed", "Call\n<!-- never closed"),
@@ -53,7 +71,7 @@ PLAIN = [
 ]
 
 
-@pytest.mark.parametrize(("markup", "text"), HTML + MALFORMED)
+@pytest.mark.parametrize(("markup", "text"), HTML + LINKS + MALFORMED)
 def test_html_becomes_text(markup: str, text: str) -> None:
     assert plain_text(markup).strip() == text
 

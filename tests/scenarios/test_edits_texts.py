@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from tests.support.editing import everywhere
+from tests.support.editing import body_of, everywhere
 from tests.support.scenario import Make, waiting
 
 
@@ -58,3 +58,16 @@ def test_a_title_is_replaced_where_an_editor_has_put_the_marker_into_a_block(sta
 
     now = world.highlevel.task(task)
     assert (now.title, now.body or "") == ("Ring twice", "")
+
+
+def test_the_address_of_a_link_is_not_lost_when_the_text_is_edited_in_another_crm(stage: Make) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world, body='<p>Join <a href="https://meet.example/abc">here</a></p>')
+    assert body_of(copy) == ["Ring", "Join here (https://meet.example/abc)"]
+    lines = str(copy.template["body"]).split("\n")
+    world.reply.person_edits_body(str(copy.id), "\n".join([*lines[:-1], "Bring the plan", lines[-1]]))
+
+    world.good()
+    world.quiet(2)
+
+    assert world.highlevel.task(task).body == "Join here (https://meet.example/abc)\nBring the plan"
