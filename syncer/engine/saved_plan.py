@@ -211,8 +211,10 @@ def _is_done(context: RunContext, saved: SavedOperation) -> bool:
         return any(copy.remote_id == saved.remote_id and copy.state is ReplicaState.DONE for copy in copies)
     if saved.action is Action.EDIT:
         # Not by its id: in a lane an edit closes the copy and makes another one.
-        can = context.capabilities[saved.system]
-        return any(copy.state is ReplicaState.OPEN and _shows_all(copy, saved, can) for copy in copies)
+        can = context.capabilities.get(saved.system)
+        return can is not None and any(
+            copy.state is ReplicaState.OPEN and _shows_all(copy, saved, can) for copy in copies
+        )
     return any(copy.state in (ReplicaState.OPEN, ReplicaState.DONE) for copy in copies)
 
 

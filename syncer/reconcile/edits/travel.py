@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from syncer.domain.altering import altered
 from syncer.domain.events import Event
-from syncer.domain.fields import Change, TaskField, Value, in_order, restored, stored
+from syncer.domain.fields import Change, TaskField, Value, in_order, restored, same_value, stored
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.task_ids import place_of
@@ -163,7 +164,8 @@ def _take_field(work: Merging, task_id: str, field: TaskField, read: Mapping[tup
 
 
 def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read | None) -> Side:
-    can, policy = work.inputs.capabilities[copy.system], work.inputs.policy
+    # ``None`` if its CRM was taken out of the account file. Once that is back, the copy gets what it is owed.
+    can, policy = work.inputs.capabilities.get(copy.system), work.inputs.policy
     before = read.before if read is not None else copy
     base, now = shown(before, field), read.reading.shown(field) if read is not None else None
     known, origin = is_known(before, field), copy.system == task.origin and not copy.made
@@ -181,12 +183,12 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
         read=read is not None and _tells(read.reading, field, base),
         open=copy.state is ReplicaState.OPEN,
         origin=origin,
-        shows=field in can.shows,
+        shows=can is None or field in can.shows,
         owed=owed(before, field),
         at=read.reading.updated_at if read is not None else None,
         typed=by_hand,
         since=since,
-        same=lambda one, other: can.alike(field, one, other),
+        same=partial(same_value if can is None else can.alike, field),
     )
 
 
@@ -344,8 +346,10 @@ def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: V
 
     If both CRMs report when the value was changed, the later one counts, else the origin's.
     """
-    task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[copy.system], work.inputs.policy
+    task, can, policy = work.base.tasks[task_id], work.inputs.capabilities.get(copy.system), work.inputs.policy
     value = value_of(task, field)
+    if can is None:
+        return
     wanted = field in policy.edits and field in can.shows and task.state is State.OPEN
     if not wanted or value is None or now in (None, "") or can.keeps(field, value, now):
         return
@@ -355,7 +359,8 @@ def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: V
         return
     copies = {place_of(*one.key): one for one in work.base.copies_of(task_id)}
     origin = next((one for one in copies.values() if one.system == task.origin and not one.made), None)
-    seen = work.inputs.seen[origin.system].readings.get(origin.remote_id) if origin is not None else None
+    its_crm = work.inputs.seen.get(origin.system) if origin is not None else None
+    seen = its_crm.readings.get(origin.remote_id) if origin is not None and its_crm is not None else None
     # The task itself has no time of change. The origin's stands for it, as the origin's value does.
     since = seen.updated_at if seen is not None else None
     if field is not TaskField.DUE and (origin is None or shown(origin, field) in (None, "")):
