@@ -228,8 +228,14 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
     read_now = _believe(context, merged)
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
-    # Of other contacts nothing was read, so nothing may be written for them.
-    operations = [planned for planned in plan.operations if planned.contact in lanes[planned.system]]
+    # Of other contacts nothing was read, so nothing may be written for them. A copy that is not listed may be gone, and
+    # only a whole run asks for it.
+    operations = [
+        planned
+        for planned in plan.operations
+        if planned.contact in lanes[planned.system]
+        and (planned.remote_id is None or planned.remote_id in seen[planned.system].readings)
+    ]
     opened = [copy.system for copy in base.replicas.values() if copy.state is ReplicaState.OPEN]
     return _Looked(read_now, operations, opened)
 

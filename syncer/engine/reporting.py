@@ -83,7 +83,7 @@ def plan_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repo
         account,
         context,
         plan,
-        Exit.PARTIAL if troubled else Exit.DONE,
+        Exit.PARTIAL if troubled or is_younger(context) else Exit.DONE,
         operations=_operations(context, plan),
         cost=_cost(account, context, plan),
     )

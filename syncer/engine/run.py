@@ -91,6 +91,8 @@ async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Re
     read = await _read_and_merge(context, account)
     finished = _plan(context)
     excess = _guard(account, options, context, finished.operations, read.merged)
+    if is_younger(context):
+        finished = left_over(context, finished)
     return plan_report(account, context, finished), excess
 
 

@@ -51,6 +51,9 @@ def test_the_younger_of_two_ledgers_stops_until_it_takes_over(worlds: Worlds) ->
 
     assert report.exit is Exit.PARTIAL
     assert ("superfone", "second_ledger") in attention(report)
+    world.make("highlevel", hours=12, title="See the house")
+    planned = world.plan()
+    assert (planned.exit, planned.operations) == (Exit.PARTIAL, ()), "a run would write nothing"
 
 
 def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:

@@ -208,6 +208,20 @@ def test_a_crm_that_cannot_be_read_gets_nothing(known: Known) -> None:
     world.quiet()
 
 
+def test_a_copy_that_is_gone_is_not_completed_before_a_whole_run_has_asked_for_it(known: Known) -> None:
+    """The CRM would refuse it, and the refusal would stand under attention although the copy was only deleted."""
+    world, (_, _, contact) = known
+    task = world.highlevel.person_creates(contact, "Call Asha", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.reply.person_deletes(str(copy.id))
+    world.highlevel.person_completes(task)
+    assert look(world, "highlevel", contact).report["completed"] == {"superfone": 1}
+    assert world.count("reply", "complete") == 0
+    world.good()
+    world.quiet()
+
+
 def test_limits_hold_for_small_runs_too(known: Known) -> None:
     world, (_, _, contact) = known
     world.highlevel.person_creates(contact, "Call Asha", world.due())
