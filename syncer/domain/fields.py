@@ -6,6 +6,7 @@ the name of an entry of ``[[users]]``; a replica's assignee is the CRM's own use
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -70,9 +71,10 @@ def same_words(field: TaskField, one: str, other: str) -> bool:
 
 
 def words_of(text: str) -> str:
-    """The text with single spaces, and without the word joiners that we put between braces."""
-    # Reply would replace ``{{name}}`` by a variable, so its adapter separates the braces.
-    return " ".join(text.replace(_WORD_JOINER, "").split())
+    """The text with single spaces, one form of each accent, and without the word joiners that we put between braces."""
+    # Reply would replace ``{{name}}`` by a variable, so its adapter separates the braces. Some programs store a letter
+    # with its accent as one character and others as two, which nobody sees.
+    return unicodedata.normalize("NFC", " ".join(text.replace(_WORD_JOINER, "").split()))
 
 
 def _words(value: Value) -> str:

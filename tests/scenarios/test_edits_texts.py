@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import timedelta
 
+from adapters.sandbox import Fault
 from tests.support.editing import body_of, everywhere
 from tests.support.scenario import Make, waiting
 
@@ -71,3 +73,17 @@ def test_the_address_of_a_link_is_not_lost_when_the_text_is_edited_in_another_cr
     world.quiet(2)
 
     assert world.highlevel.task(task).body == "Join here (https://meet.example/abc)\nBring the plan"
+
+
+def test_a_crm_that_stores_accents_in_another_form_has_edited_nothing(stage: Make) -> None:
+    """The answer to the create is lost, so what the copy shows is compared with what was sent."""
+    world = stage()
+    world.highlevel.stores_text = lambda text: unicodedata.normalize("NFC", text)
+    _, contact, _ = world.everywhere()
+    text = unicodedata.normalize("NFD", "Ring\nCafé für Zoë")
+    world.reply.person_creates(contact, "Call", world.due(), text)
+    world.fail("highlevel", "create", Fault.LOST_ANSWER)
+    world.again(3)
+    world.quiet(2)
+    assert [origin.template["body"] for origin in world.reply_open()] == [text]
+    assert not any(write.endswith("edit") for write in world.written())
