@@ -64,8 +64,12 @@ def _beside_edits(before: Base, learned: Changes) -> Changes:
     for key, replica in learned.replicas.items():
         known = before.replicas.get(key)
         if known is None:
-            # If the task took something from its twin, both are left to the next run.
-            if not replica.made and replica.task in before.tasks and replica.task not in learned.tasks:
+            # If the task took something from its twin, both are left to the next run. So are two of which one took the
+            # place of the other, because a task has one open copy in a CRM.
+            took = replica.task in learned.tasks or any(
+                copy.state is ReplicaState.OPEN for copy in before.copies(replica.task, replica.system)
+            )
+            if not replica.made and replica.task in before.tasks and not took:
                 replicas[key] = replica
         elif known.task == replica.task and replica.task in tasks and replica.state is not ReplicaState.OPEN:
             replicas[key] = replace(known, state=replica.state, misses=0)

@@ -83,6 +83,27 @@ def test_a_twin_that_was_read_in_a_run_that_edits_stopped_is_not_made_again_once
     assert ("reply", "replica_missing") in attention(report)
 
 
+def test_a_twin_that_took_the_place_of_our_copy_does_not_break_a_run_that_edits_stopped(stage: Make) -> None:
+    """People wrote the call down once more in Superfone, which closed our copy of it there."""
+    world = stage(sync="max_edits_per_run = 1")
+    tasks = crowd(world, 2)
+    lead, _, person = world.everywhere("Ravi", "+919876543211")
+    due = world.due(hours=9)
+    world.highlevel.person_creates(person, "Call Ravi", due)
+    world.good()
+    for task in tasks:
+        world.highlevel.person_retitles(task, f"{task} new")
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", due)
+    for _ in range(2):
+        world.wait(minutes=1)
+        assert int(world.sync().exit) == 3
+
+    world.good(Options(allow_edits=4))
+
+    assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    world.quiet()
+
+
 def test_most_copies_that_change_at_once_stop_the_run(stage: Make) -> None:
     world = stage(highlevel='default_kind = "todo"')
     tasks = crowd(world, 20)
