@@ -17,6 +17,7 @@ _WORDS: Final = {
     "changed": "changed it",
     "done": "completed it",
     "cancelled": "cancelled it",
+    "duplicate": "stopped copying it",
     "superseded": "closed it by creating another",
     "gone": "removed it",
     "open_again": "opened it again",

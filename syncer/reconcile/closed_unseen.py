@@ -40,6 +40,8 @@ def look_at_closed(work: Merging) -> None:
             for reading in in_order({row.remote_id: row for row in (*by_a_create, *by_us)}.values()):
                 if reading.key not in work.base.replicas:
                     _closed_by_us(work, reading)
+            for reading in lane:
+                _hold_if_anothers(work, reading)
 
 
 def _closed_by_others(work: Merging, reading: Reading, lane: Iterable[Reading], lane_policy: LanePolicy) -> None:
@@ -61,6 +63,23 @@ def _closed_by_others(work: Merging, reading: Reading, lane: Iterable[Reading], 
     state = ReplicaState.SUPERSEDED if superseded else CLOSED_AS[reading.state]
     work.put_replica(replace(replica_of(reading, task.id), state=state))
     work.event(reading.state.value, "them", "closed before it was ever seen", task.id, reading)
+
+
+def _hold_if_anothers(work: Merging, reading: Reading) -> None:
+    """Hold a task that is to be put back, if it turns out to be what another ledger made.
+
+    Our write closed it before anything had shown that there is another ledger. Put back it would be there twice, and be
+    copied everywhere as a new task.
+    """
+    replica = work.base.replicas.get(reading.key)
+    task = None if replica is None or replica.made else work.base.tasks.get(replica.task)
+    if task is None or not task.put_back or task.held or work.base.operations_of(task.id):
+        return
+    alone = len(work.base.copies_of(task.id)) == 1
+    if alone and work.standing.may_lack_writes and work.standing.us.made_unmarked(reading):
+        work.put_task(replace(task, put_back=False, held=Reason.UNMATCHED))
+        detail = "our user made it, so it may be a copy that another ledger made"
+        work.event("duplicate", "us", detail, task.id, reading)
 
 
 def _closed_by_us(work: Merging, reading: Reading) -> None:

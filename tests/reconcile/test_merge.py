@@ -292,6 +292,21 @@ def test_what_our_user_made_and_our_create_closed_is_told_and_held_where_this_le
     assert (task.held, task.put_back) == (held, not held)
 
 
+def test_what_is_to_be_put_back_is_held_once_another_ledger_is_known_that_may_have_made_it() -> None:
+    unseen, newer = superseding(API)
+    rows = seen_of(replace(unseen, created_by=API, due=at(days=5)), newer)
+    base = with_our_newer_one(ours=True)
+    base.visits = dict.fromkeys(base.links, at())
+    del base.replicas[IN_LANE.key]
+    base.cursors[OUR_USER + LANE] = API
+    first = merged(base, rows)
+    [incident] = first.incidents
+    assert first.base.tasks[incident.task or ""].put_back
+    first.base.cursors[FORERUNNER] = "1"
+    task = merged(first.base, rows, run="later").base.tasks[incident.task or ""]
+    assert (task.held, task.put_back) == (Reason.UNMATCHED, False)
+
+
 @pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])
 def test_what_was_closed_before_our_create_is_remembered_as_closed_by_others(state: State) -> None:
     unseen, newer = superseding(API)
