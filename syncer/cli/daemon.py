@@ -204,16 +204,15 @@ class _Daemon:
     def run_now(self, name: str) -> None:
         """Begin a run of this account now, or as soon as the current one has ended."""
         for service in self._services.values():
-            if service.account.name != name or service.ended:
-                continue
-            self._bring_forward(service)
+            if service.account.name == name and not service.ended:
+                self._bring_forward(service)
 
-    def _bring_forward(self, service: Service) -> None:
+    def _bring_forward(self, service: Service, seconds: float = 0.0) -> None:
         if service.is_busy:
             service.again = True
-        elif service.timer is not None:
+        elif service.timer is not None and service.timer.when() > asyncio.get_running_loop().time() + seconds:
             service.timer.cancel()
-            self._plan_turn(service, 0.0)
+            self._plan_turn(service, seconds)
 
     # events --------------------------------------------------------------------------------------------
 
@@ -258,8 +257,9 @@ class _Daemon:
     def _go_on(self, service: Service, looked: hints.Looked) -> None:
         now = asyncio.get_running_loop().time()
         # Events of contacts that nobody knows must not make whole runs follow each other without a pause.
-        if looked.whole and now - service.forward_at >= hints.FORWARD_EVERY:
-            service.forward_at, service.again = now, True
+        if looked.whole and service.forward_at <= now:
+            service.forward_at = max(now, service.forward_at + hints.FORWARD_EVERY)
+            self._bring_forward(service, service.forward_at - now)
         service.hinted |= looked.more or looked.later
         if service.again:
             service.again = False
@@ -301,7 +301,7 @@ class _Daemon:
         for service in served:
             if service.account.path in clashing:
                 self._fail(service, clashing[service.account.path])
-                service.out, service.ended = Exit.WRONG, True
+                service.out, service.ended, service.clashes = Exit.WRONG, True, True
 
     async def _end(self, service: Service) -> None:
         """Stop serving an account after its current run."""
@@ -354,7 +354,8 @@ class _Daemon:
         # What is being moved is looked at again when that is done.
         for path in {*look.accounts, *self._services} - self._moving.keys() - look.broken:
             served, wanted = self._services.get(path), look.accounts.get(path)
-            if served is None or served.account != wanted:
+            # One that clashed is found again once the other file is gone.
+            if served is None or served.account != wanted or served.clashes:
                 self._moving[path] = asyncio.ensure_future(self._move(path, served, wanted))
 
     async def _move(self, path: Path, served: Service | None, wanted: Account | None) -> None:

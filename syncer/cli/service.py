@@ -30,6 +30,8 @@ class Service:
     present: bool = False
     out: Exit | None = None
     ended: bool = False
+    clashes: bool = False
+    """Whether it was ended because another account file opens the same remote account."""
     again: bool = False
     # True at first, because events may have been stored before this process began.
     hinted: bool = True

@@ -200,7 +200,8 @@ def _is_settled(context: RunContext, person: str) -> bool:
     contacts = base.contacts_of(person)
     if any(record in contacts for doubt in context.ambiguous for record in doubt.records):
         return False
-    return not any(base.unsettled(system, contact) for system, contact in contacts)
+    # What was sent to a CRM that is no longer in the account file stays in doubt for as long.
+    return not any(base.unsettled(*contact) for contact in contacts if contact[0] in context.connections)
 
 
 async def _look_at(context: RunContext, person: str) -> _Looked | None:

@@ -238,6 +238,36 @@ def test_a_run_knows_of_the_events_that_wait_for_its_end(tmp_path: Path, monkeyp
     assert told == [*first, *second, "a run begins", "it ends"]
 
 
+def test_of_two_events_that_need_a_whole_run_the_second_waits_seconds_and_no_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_account(tmp_path, monkeypatch, interval="1h")
+    began: list[float] = []
+    looks: list[float] = []
+
+    class Watching(Watch):
+        def open(self, control: Control) -> None:
+            for seconds in (20, 23, 26):
+                virtual_loop().call_later(seconds, control.wake, "acme")
+            super().open(control)
+
+    async def run(*_args: object) -> None:
+        began.append(virtual_loop().time())
+        if len(began) == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def look(*_args: object) -> Looked:
+        looks.append(virtual_loop().time())
+        return Looked(whole=len(looks) > 1)
+
+    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.daemon.hints.look_at_hints", look)
+    assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True), Watching(apart))) == 143
+    assert [round(at - began[0]) for at in began] == [0, 20, 30]
+
+
 def test_it_goes_on_saying_that_it_is_there_between_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever looks from another machine believes it for two minutes, and a pause may be longer."""
     write_account(tmp_path, monkeypatch, interval="1h")

@@ -48,6 +48,26 @@ def test_files_are_taken_up_as_they_come_and_go(served: Served) -> None:
     assert daemon.status == 143
 
 
+def test_an_account_goes_on_once_the_file_that_opened_the_same_remote_account_is_gone(served: Served) -> None:
+    """Only the first runs have shown that they are one account: the key and the other CRMs differ."""
+    where = pair(served)
+    folder = served.folder / "accounts"
+    text = (folder / "a.toml").read_text().replace('"a"', '"b"').replace("env:RE_KEY", "env:RE_KEY_2")
+    for system in ("superfone", "highlevel"):
+        text = text.replace(f"{served.url}/{system}", f"{served.other_url}/{system}")
+    (folder / "b.toml").write_text(text)
+    # Without a file that is not served yet, the daemon would end with the last account.
+    (folder / "x.toml").write_text("[")
+    served.reply.before = lambda call: setattr(served.reply, "api_key", call.headers.get("x-api-key"))
+    daemon = served.start("sync", "--json", *where, RE_KEY_2="another-key")
+    until(lambda: daemon.stderr.count("opens the same remote account") >= 2)
+    (folder / "b.toml").unlink()
+    seen = len(told(daemon, "a"))
+    until(lambda: [one for one in told(daemon, "a")[seen:] if one["exit"] == 0])
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
 def test_of_a_file_that_is_broken_the_last_good_form_goes_on(served: Served) -> None:
     where = pair(served)
     file = served.folder / "accounts/a.toml"
