@@ -8,6 +8,7 @@ to the next whole run: one who is unknown, may exist twice, was not read in full
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
 from syncer.engine.apply import apply_plan
-from syncer.engine.connection import Connection, is_scarce
+from syncer.engine.connection import HANGS, Connection, is_scarce
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find
@@ -121,12 +122,13 @@ def _guard(context: RunContext, looked: Collection[_Looked], limits: Limits) -> 
 async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:
     """Return the (system, contact) of each hint. A task without a contact is searched for in its CRM's task list."""
     found: dict[tuple[str, str], Hint] = {}
+    listed: set[str] = set()
     for hint in hints:
         if hint.system not in context.connections or hint.what == PHONE:
             continue
         if hint.what == CONTACT:
             found[hint.system, hint.key] = hint
-        elif (contact := await _contact_of(context, hint)) is not None:
+        elif (contact := await _contact_of(context, hint, listed)) is not None:
             found[hint.system, contact] = hint
         elif is_scarce(context.connections[hint.system].adapter.wire):
             part.unknown.append(hint)
@@ -162,14 +164,15 @@ async def _find_by_phone(context: RunContext, hints: Iterable[Hint], part: Part,
                 part.unknown.append(hint)
 
 
-async def _contact_of(context: RunContext, hint: Hint) -> str | None:
+async def _contact_of(context: RunContext, hint: Hint, listed: set[str]) -> str | None:
     key = (hint.system, hint.key)
     context.ledger.extend(context.base, replicas=[key])
     if key in context.base.replicas:
         return context.base.replicas[key].contact
     connection = context.connections[hint.system]
-    # One list for all hints of tasks.
-    if not connection.seen.rows and connection.usable and not is_scarce(connection.adapter.wire):
+    # One list for all hints of tasks, also if it is empty or could not be read.
+    if hint.system not in listed and connection.usable and not is_scarce(connection.adapter.wire):
+        listed.add(hint.system)
         listing = await connection.attempt(connection.adapter.list_tasks(), "the tasks")
         connection.seen.rows = {row.remote_id: row for row in listing.rows} if listing is not None else {}
     row = connection.seen.rows.get(hint.key)
@@ -215,7 +218,12 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
         if system in seen and context.connections[system].usable:
             await _read(context, context.connections[system], contact, seen[system])
 
+    began = asyncio.get_running_loop().time()
     await for_each(contacts, read)
+    if asyncio.get_running_loop().time() - began >= HANGS:
+        # Everybody after this person would wait as long for a CRM that answers nothing.
+        for connection in context.connections.values():
+            connection.stop_if_silent()
     for system, one in seen.items():
         mine = [contact for where, contact in contacts if where == system]
         # The merge gets only this person's base, and for that these are all tasks.

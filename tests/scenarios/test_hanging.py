@@ -11,6 +11,10 @@ import pytest
 from adapters.http.sandbox_transport import SandboxTransport
 from adapters.sandbox import Call, Fault, Sandbox
 from syncer.domain.report import Exit
+from syncer.engine.opening import AccountInHand
+from syncer.engine.part import Part, run_part
+from syncer.ledger.hints import CONTACT, Hint
+from syncer.reconcile.guard import Limits
 from tests.support.lasting import crowd, of_leads
 from tests.support.scenario import Make, Stage, attention, waiting
 
@@ -62,6 +66,27 @@ def test_a_crm_that_hangs_keeps_the_others_waiting_for_half_a_minute_at_most(sta
     assert report.completed[target] == 12
     assert world.loop.time() - began < 50
     assert {where for where, reason in waiting(report) if reason == "unavailable"} == {system}
+
+
+@pytest.mark.parametrize("system", ["superfone", "reply"])
+def test_a_crm_that_hangs_keeps_a_run_for_events_waiting_no_longer(stage: Make, system: str) -> None:
+    world = stage()
+    people = crowd(world, 12)
+    for _, _, contact in people:
+        world.highlevel.person_creates(contact, "Ring", world.due())
+    world.good()
+    hang(world, system, lambda _call: True, 10, ends=True)
+    world.complete_in("highlevel")
+    hints = [Hint("highlevel", CONTACT, contact, 1, world.now()) for _, _, contact in people]
+
+    async def work(account: AccountInHand) -> tuple[Part, float]:
+        began = world.loop.time()
+        return await run_part(account, hints, Limits(500, 500)), world.loop.time() - began
+
+    part, seconds = world.do(world._with_account(work))
+
+    assert sum(part.report["completed"].values()) == 12
+    assert seconds < 90
 
 
 @pytest.mark.parametrize("system", ["reply", "highlevel"])
