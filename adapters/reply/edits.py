@@ -170,14 +170,26 @@ def _lines(text: str) -> tuple[list[str], bool]:
     """
     literal = body_text(text)
     if is_as_written(literal) or plain_text(text) == literal:
-        return literal.split("\n"), False
+        return _plain_lines(literal), False
     parts = _LINE_END.split(text)
     lines = ["".join(parts[at : at + 2]) for at in range(0, len(parts), 2)]
-    read = plain_text(text, unescape=True).split("\n")
-    # The two ways of splitting must find the same words, or a line sent back could lose some of them. An editor may
-    # also have put the marker behind the words of another line.
-    mixed = any(_has_marker(line) and not _is_marker(line) for line in lines)
-    return (lines, True) if _all_words(lines) == _all_words(read) and not mixed else (read, False)
+    read = _plain_lines(plain_text(text, unescape=True))
+    # The two ways of splitting must find the same words, or a line sent back could lose some of them.
+    return (read, False) if _is_mixed(lines) or _all_words(lines) != _all_words(read) else (lines, True)
+
+
+def _plain_lines(text: str) -> list[str]:
+    """The lines of a plain text, with the marker on a line of its own."""
+    lines = text.split("\n")
+    if not _is_mixed(lines):
+        return lines
+    rest, marker = split_marker(text)
+    return [*(rest or "").split("\n"), *([] if marker is None else [marker.line])]
+
+
+def _is_mixed(lines: Iterable[str]) -> bool:
+    """Whether the marker shares a line with other words: an editor has joined them, or people have typed behind it."""
+    return any(_has_marker(line) and not _is_marker(line) for line in lines)
 
 
 def _all_words(lines: Iterable[str]) -> list[str]:

@@ -14,12 +14,16 @@ from urllib.parse import quote, unquote
 MARKER_PREFIX: Final = "syncer:"
 MARKER_TOKEN: Final = r"[0-9a-z]{10}:[0-9A-Za-z_-]{1,40}:[0-9A-Za-z_.%~-]{1,400}"  # noqa: S105 - no password
 """What follows the prefix: the ledger that wrote the marker, and the task's id. ASCII, so that no editor changes it."""
-# A marker is a line of its own: within an HTML element, after a line break, or plain. The possessive quantifiers
+# Blanks that editors put at the end of a text, some of them without width.
+_BLANK: Final = r"[ \t\r\xa0\u2000-\u200b\u202f\u2060\u3000\ufeff]"
+# A marker is a line of its own: within an HTML element, after a line break, or plain. People type behind it, where an
+# editor puts the cursor when a text is opened; what they type is the rest of that line. The possessive quantifiers
 # (``*+``) never backtrack, so a hostile text cannot make the search slow.
 _MARKER: Final = re.compile(
     rf"<(?P<tag>\w++)[^<>]*+>\s*+syncer:(?P<inside>{MARKER_TOKEN})\s*+</(?P=tag)>"
     rf"|<br\s*+/?>\s*+syncer:(?P<after>{MARKER_TOKEN})(?=\s*+(?:<|$))"
-    rf"|^[ \t]*+(?:<[^<>]*+>)*+syncer:(?P<line>{MARKER_TOKEN})(?:<[^<>]*+>)*+[ \t\r]*+$",
+    rf"|^{_BLANK}*+(?:<[^<>]*+>)*+syncer:(?P<line>{MARKER_TOKEN})(?:<[^<>]*+>)*+{_BLANK}*+$"
+    rf"|^{_BLANK}*+syncer:(?P<typed>{MARKER_TOKEN}(?<!\.))\.?+(?![0-9A-Za-z_.%~:-]){_BLANK}*+",
     re.MULTILINE,
 )
 # The first task at a place has no number, so ``~1`` at the end is a part of a remote id.
@@ -90,5 +94,5 @@ def split_marker(text: str | None) -> tuple[str | None, Marker | None]:
         return None, None
     last = None
     for match in _MARKER.finditer(text):
-        last = match["inside"] or match["after"] or match["line"]
+        last = match["inside"] or match["after"] or match["line"] or match["typed"]
     return (_MARKER.sub("", text).strip() or None), Marker.read(last) if last else None

@@ -268,3 +268,35 @@ def test_strange_texts_go_through(stage: Make) -> None:
 
     assert (world.superfone_open()[0].note or "").startswith(title)
     world.quiet(2)
+
+
+@pytest.mark.parametrize("blank", [" ", "\xa0", "  ", "\t"])
+def test_what_people_type_behind_the_marker_travels_without_it(stage: Make, blank: str) -> None:
+    """An editor opens a text with the cursor at its end, which is the end of our line."""
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring\nBring the plan")
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    world.highlevel.person_rewrites(copy.id, f"{copy.body}{blank}and the prices")
+    world.good()
+    world.quiet(2)
+    assert origin.template["body"] == "Ring\nBring the plan\nand the prices"
+
+    world.lose_ledger()
+    world.again(3)
+
+    assert world.open() == (1, 1, 1)
+    assert "syncer:" not in str(origin.template["body"])
+
+
+@pytest.mark.parametrize("blank", [" ", "\xa0", "\u200b"])
+def test_a_blank_behind_the_marker_is_no_edit(stage: Make, blank: str) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring\nBring the plan")
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    world.highlevel.person_rewrites(copy.id, f"{copy.body}{blank}")
+    world.quiet(2)
+    assert origin.template["body"] == "Ring\nBring the plan"

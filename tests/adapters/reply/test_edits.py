@@ -116,6 +116,9 @@ def test_a_task_without_a_text_can_be_moved_and_no_text_for_customers_is_made_up
 def test_a_marker_behind_other_words_is_not_taken_for_the_whole_line() -> None:
     text = rewritten(f"Ring<div>{MARKER.line}</div>", edit(title_of("Meet")))
     assert read_text(text) == ("Meet", None, MARKER)
+    for typed in (f"Ring\nold\n{MARKER.line} and more", f"<p>Ring</p><p>old</p><p>{MARKER.line} and more</p>"):
+        assert read_text(typed) == ("Ring", "old\nand more", MARKER)
+        assert rewritten(typed, edit(title_of("Meet"), MARKER)) == f"Meet\nold\nand more\n{MARKER.line}"
     assert read_text(rewritten(f"<br>\nold\n{MARKER.line}", edit(body_of("new")))) == ("<br>", "new", MARKER)
 
 
