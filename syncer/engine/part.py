@@ -20,6 +20,7 @@ from syncer.domain.contact_keys import phone_key
 from syncer.domain.cursors import BEHIND, BY_SHIFT, STOPPED
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, ReplicaState, State, TaskRef
+from syncer.domain.operations import Action
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
@@ -92,8 +93,8 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
                 part.unknown.append(hint)
             else:
                 looked.append(one)
-        operations = [planned for one in looked for planned in one.operations]
-        stopped, shifted = _guard(context, looked, limits)
+        operations = _together(context, looked)
+        stopped, shifted = _guard(context, looked, operations, limits)
         for one in looked:
             context.store(one.read.if_stopped(shifted=shifted) if stopped else one.read.learned)
         if not stopped and operations and not is_younger(context):
@@ -103,7 +104,22 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
     return part
 
 
-def _guard(context: RunContext, looked: Collection[_Looked], limits: Limits) -> tuple[bool, bool]:
+def _together(context: RunContext, looked: Iterable[_Looked]) -> list[Planned]:
+    """Return the operations of all persons in their order, with one create at most in each CRM that is full."""
+    tried: set[str] = set()
+    operations = []
+    for planned in sorted((planned for one in looked for planned in one.operations), key=lambda one: one.order):
+        if planned.action is Action.CREATE and context.base.is_full(planned.system):
+            if planned.system in tried:
+                continue
+            tried.add(planned.system)
+        operations.append(planned)
+    return operations
+
+
+def _guard(
+    context: RunContext, looked: Collection[_Looked], operations: Collection[Planned], limits: Limits
+) -> tuple[bool, bool]:
     """Return whether nothing may be written, and whether that is because copies read as edited that may not be.
 
     If a limit stopped the last whole run, nothing is written until people have looked at it. A few persons rarely show
@@ -112,7 +128,6 @@ def _guard(context: RunContext, looked: Collection[_Looked], limits: Limits) -> 
     edited: Counter[tuple[str, TaskField]] = Counter()
     for one in looked:
         edited.update(one.read.merged.edited)
-    operations = [planned for one in looked for planned in one.operations]
     excess = exceeds(operations, limits, edited, Counter(system for one in looked for system in one.opened))
     stopped = context.base.cursors.get(STOPPED, "")
     shifted = stopped == BY_SHIFT or (excess is not None and excess.shift is not None)

@@ -222,6 +222,24 @@ def test_a_copy_that_is_gone_is_not_completed_before_a_whole_run_has_asked_for_i
     world.quiet()
 
 
+def test_a_small_run_tries_one_create_where_the_storage_is_full_too(stage: Make) -> None:
+    world = stage()
+    contacts = []
+    for number in range(6):
+        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=40 - number))
+        contacts.append(contact)
+    world.superfone.storage_full = True
+    world.again()
+    tried = world.count("superfone", "create")
+    look(world, "highlevel", *contacts)
+    assert world.count("superfone", "create") == tried + 1
+    world.superfone.storage_full = False
+    look(world, "highlevel", *contacts)
+    world.good()
+    assert world.open() == (6, 6, 6)
+
+
 def test_limits_hold_for_small_runs_too(known: Known) -> None:
     world, (_, _, contact) = known
     world.highlevel.person_creates(contact, "Call Asha", world.due())
