@@ -62,6 +62,11 @@ def is_scarce(wire: Wire) -> bool:
     return any(part >= SCARCE for window, part in used if float(window.removesuffix("s")) >= LONG_RATE)
 
 
+def tasks_of(contact: str) -> str:
+    """Return the words for all tasks of one contact, by which a failure to read them is noted."""
+    return f"the tasks of contact {contact}"
+
+
 @dataclass(slots=True)
 class Connection:
     """One CRM during one run: its adapter, what was seen of it, and whether it can still be used.
@@ -151,7 +156,7 @@ class Connection:
 
         With ``damaged``, the tasks are returned although some rows could not be understood.
         """
-        listing = await self.attempt(self.adapter.list_contact_tasks(contact), f"the tasks of contact {contact}")
+        listing = await self.attempt(self.adapter.list_contact_tasks(contact), tasks_of(contact))
         if listing is not None and listing.unreadable:
             self.seen.unreadable += listing.unreadable
             return listing if damaged else None

@@ -25,7 +25,7 @@ from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening
 from syncer.engine.apply import apply_plan
-from syncer.engine.connection import HANGS, Connection, is_scarce
+from syncer.engine.connection import HANGS, Connection, is_scarce, tasks_of
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import link
 from syncer.engine.observe_contacts import find
@@ -54,7 +54,7 @@ class Part:
     """The result. ``report`` is what was done. ``unknown`` are the hints that need a whole run.
 
     ``unresolved`` are tasks and numbers whose contact could not be found yet. ``unread`` are numbers for which the CRM
-    could not be asked.
+    could not be asked, and contacts whose tasks could not be read where no list shows them.
     """
 
     report: dict[str, Any] = field(default_factory=dict)
@@ -93,6 +93,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
                 part.unknown.append(hint)
             else:
                 looked.append(one)
+        part.unread += [hint for key, hint in contacts.items() if _is_unread(context, *key)]
         operations = _together(context, looked)
         stopped, shifted = _guard(context, looked, operations, limits)
         for one in looked:
@@ -204,6 +205,14 @@ def _persons(context: RunContext, contacts: dict[tuple[str, str], Hint], part: P
         else:
             persons[person] = hint
     return persons
+
+
+def _is_unread(context: RunContext, system: str, contact: str) -> bool:
+    """Whether the contact's tasks could not be read, and the next whole run may not read them either."""
+    connection = context.connections[system]
+    if lists_all(connection) or contact in connection.seen.lanes or (system, contact) not in context.base.links:
+        return False
+    return not connection.usable or connection.spent or tasks_of(contact) in connection.failures
 
 
 def _is_settled(context: RunContext, person: str) -> bool:

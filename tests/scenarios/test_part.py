@@ -356,6 +356,16 @@ def test_a_number_that_its_crm_could_not_be_asked_for_is_kept(known: Known) -> N
     assert len(look(world, "superfone", "+919876543212", what=PHONE).unknown) == 1
 
 
+def test_a_lead_that_could_not_be_read_is_looked_at_again(known: Known) -> None:
+    """Nothing else tells that a quiet lead has news: whole runs read it in turn, which may take hours."""
+    world, (lead, _, contact) = known
+    world.superfone.fault = lambda _call: Fault.ERROR_BEFORE
+    assert [hint.key for hint in look(world, "superfone", lead).unread] == [str(lead)]
+    assert look(world, "highlevel", contact).unread == [], "its list shows it to the next whole run"
+    world.superfone.fault = lambda _call: None
+    assert look(world, "superfone", lead).unread == []
+
+
 @pytest.mark.parametrize("number", ["+919876543299", "nobody", ""])
 def test_a_number_that_leads_to_nobody_does_nothing(known: Known, number: str) -> None:
     world, _ = known
