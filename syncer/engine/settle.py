@@ -208,13 +208,17 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         found, read_all = find_new(context.base, dues, operation, unknown, listing.rows), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
-        # The row of the list has no text, and so no marker.
-        rows = tuple(found if row.remote_id == found.remote_id else row for row in listing.rows)
+        # What people changed in the contact's other tasks is left to the run itself, whose guard has to count it. In a
+        # lane those tell what the create closed. The row of the list has no text, and so no marker.
+        in_lane = adapter.capabilities.lane is not None
+        rows = (
+            tuple(found if row.remote_id == found.remote_id else row for row in listing.rows) if in_lane else (found,)
+        )
         how = "created; its answer was lost, and reading showed it"
         changes = created(context, operation, found, how, found=True)
         if is_edited(found):
             changes.replicas[found.key] = replace(changes.replicas[found.key], ours=False)
-        context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes)
+        context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes, whole=in_lane)
         (context.edited if operation.action is Action.EDIT else context.created)[operation.system] += 1
     # A row that could not be read may be what the request made.
     elif read_all and not any(_may_be_made(context, operation, row) for row in listing.unreadable):

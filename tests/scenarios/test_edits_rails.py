@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from adapters.sandbox import Fault
 from syncer.engine.run import Options
 from tests.support.editing import edits, shift_dues
-from tests.support.scenario import Make, Stage, attention
+from tests.support.scenario import Make, Stage, attention, waiting
 
 
 def crowd(world: Stage, count: int) -> list[str]:
@@ -101,6 +102,24 @@ def test_a_twin_that_took_the_place_of_our_copy_does_not_break_a_run_that_edits_
     world.good(Options(allow_edits=4))
 
     assert world.lane(lead) == ["FOLLOW_UP_CALL"]
+    world.quiet()
+
+
+def test_most_copies_that_change_at_once_stop_a_run_that_settles_a_create_for_their_contact_too(stage: Make) -> None:
+    world = stage(highlevel='default_kind = "todo"')
+    crowd(world, 20)
+    contact = str(world.reply.tasks()[0].contact_id)
+    world.reply.person_creates(contact, "ToDo", world.due(hours=3), "New one")
+    world.fail("highlevel", "create", Fault.LOST_ANSWER)
+    # The list is read once before the create.
+    world.fail("highlevel", "tasks of contact", Fault.ERROR_BEFORE, times=30, skip=1)
+    assert ("highlevel", "in_doubt") in waiting(world.again())
+    world.heal()
+    shift_dues(world)
+    assert int(world.again().exit) == 3
+    assert edits(world) == []
+    del world.highlevel.handle
+    world.good()
     world.quiet()
 
 
