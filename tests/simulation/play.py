@@ -114,6 +114,7 @@ class Play:
                 self.people.name_again()
             case Meet():
                 self._contacts.meet(action)
+                self.people.name_again()
                 self.stage.wait(BETWEEN)
             case Jump(seconds):
                 self._tell(f"our clock is {seconds} s off from now on")
