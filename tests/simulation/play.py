@@ -174,13 +174,12 @@ class Play:
             # The engine can notice the correction only while the true time is behind the wrong one.
             self._run(Run())
         if self._heals:
-            # Somebody types `syncer retry` for these items as the report says, but not for tasks that are done, nor for
-            # duplicates, which would become tasks of their own.
+            # Somebody types `syncer retry` for these items as the report says, but not for duplicates, nor for what may
+            # be done or a copy of something: it would become a task of its own.
             for item in self._heals:
                 # People may have deleted it.
                 story, task = self.oracle.story(item) or stories[item], self.oracle.task_id(item)
-                is_done = story is not None and self.oracle.is_closed(story)
-                if task and task not in self.oracle.doubles and not (is_done and task in self.oracle.told):
+                if task and task not in self.oracle.doubles | self.oracle.told:
                     self.stage.retry(task)
                     self.oracle.retried(story)
             self.stage.wait(TRIED_AGAIN.total_seconds())
