@@ -270,6 +270,8 @@ class Facts(Memory):
         if story is None or self.rebuilding or story.excused >= UNTOLD:
             return False
         closed = {other for other, task in self.copies(name).items() if not task.open}
+        # Nobody can read any more what was closed in a contact that people deleted.
+        closed |= story.gone_copies & self.closed_at.keys()
         seen = self.known_closed if self.closed_there is None else self.known_closed & self.closed_there
         # Our machine never sees a copy that another machine made and that people closed before ours read it.
         strange = {at for at in closed if self.closed_there is not None and not self.stage.is_known_to_all(*at)}

@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.simulation.facts import Facts
 from tests.simulation.memory import Copy
+from tests.simulation.sight import SeenTask
 from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
 OURS, ANOTHER, BOTH = range(3)
@@ -44,18 +45,20 @@ class Machines(Facts):
                     story.excused |= UNTOLD
 
     def _is_named_by_nothing(self, copy: Copy) -> bool:
-        """Whether the copy has another due than its task, and nothing shows that the other machine made it.
+        """Whether nothing shows of which task the other machine made this copy.
 
-        A marker of that machine would show it, or another copy of that machine that still has the due of its task. A
-        copy with the due of equal tasks is a twin of neither.
+        A marker of that machine of this person would show it. Without one, only its due does: if another open copy has
+        it, or another copy of that machine still has the due of its task. A copy with the due of equal tasks is a twin
+        of neither, and what was closed before ours read it is history to ours.
         """
-        if self._shows_its_due(copy):
+        if alike := self._with_its_due(copy):
             story = self.story(copy)
             one_of_two = story is not None and (story.many > 1 or bool(story.alike))
-            return one_of_two and not any(self._is_beside(marked, copy) for marked in self.marked_by_another)
+            history = all(not task.open and at not in self.known for at, task in alike.items())
+            return (one_of_two or history) and not any(self._is_beside(at, copy) for at in self.marked_by_another)
         if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
             return True
-        return not any(self._shows_its_due(other) for other in self.made_by_another)
+        return not any(self._with_its_due(other) for other in self.made_by_another)
 
     def _is_beside(self, one: Copy, other: Copy) -> bool:
         """Whether both copies are there, and of one person."""
@@ -63,13 +66,16 @@ class Machines(Facts):
         persons = [story.person for story in stories if story is not None]
         return len(persons) == 2 and persons[0] == persons[1]
 
-    def _shows_its_due(self, copy: Copy) -> bool:
-        """Whether another copy of its task has the same due."""
+    def _with_its_due(self, copy: Copy) -> dict[Copy, SeenTask]:
+        """Return the other copies of its task that have the same due."""
         there = self.tasks(copy[0]).get(copy[1])
         if there is None or there.due is None:
-            return False
-        dues = [task.due for at, task in self.copies(there.name or "").items() if at != copy]
-        return any(due is not None and abs(due - there.due) < SAME_DUE for due in dues)
+            return {}
+        return {
+            at: task
+            for at, task in self.copies(there.name or "").items()
+            if at != copy and task.due is not None and abs(task.due - there.due) < SAME_DUE
+        }
 
     def _only_in_superfone(self) -> None:
         """Excuse tasks that only Superfone shows: after a lost ledger, such a copy may be taken for a new task."""
