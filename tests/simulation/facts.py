@@ -246,8 +246,8 @@ class Facts(Memory):
                 story.deeds.add("deleted")
                 # There is no lead any more to put it back to.
                 story.to_put_back = story.to_put_back and system != "superfone"
-                if story.they_closed[system]:
-                    # Perhaps no run has read this closing, and no run can read it now.
+                if not there & self.closed_at.keys() <= self.known_closed:
+                    # No run has read this closing, and no run can read it now.
                     story.excused.add("L4")
 
     def _part(self, story: Story, copy: Copy) -> None:
