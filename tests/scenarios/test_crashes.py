@@ -59,7 +59,6 @@ def killed_at_every_step(stage: Make, tell: Callable[[Stage], None]) -> Iterator
 
 
 STORIES: list[tuple[Callable[[Stage], None], tuple[int, int, int]]] = [
-    (a_race, (1, 2, 2)),
     (a_race_to_be_put_right, (1, 2, 2)),
     (a_race_before_a_complete, (1, 1, 1)),
     (contacts_are_made, (1, 1, 1)),
@@ -88,13 +87,15 @@ def test_killed_at_every_step_of_a_completion_that_hit_another_before_they_close
         assert world.lane(lead.id) == theirs, f"killed at step {step}"
 
 
-def test_a_race_is_reported_wherever_the_process_is_killed(stage: Make) -> None:
+def test_a_race_is_put_right_and_reported_wherever_the_process_is_killed(stage: Make) -> None:
     """What a run saw and did not live to tell is told by the next one, once."""
     for world, step in killed_at_every_step(stage, a_race):
         world.again(2)
         with world.open_ledger() as ledger:
             told = [len(run.report.get("incidents", ())) for run in ledger.runs()]
         assert sum(told) == 1, f"killed at step {step}"
+        assert world.open() == (1, 2, 2), f"killed at step {step}"
+        world.quiet()
 
 
 def test_an_overwritten_value_is_reported_wherever_the_process_is_killed(stage: Make) -> None:

@@ -131,14 +131,14 @@ IN_A_RUN: Final = (
         "syncer.engine.opening",
         "            for event in base.unreported\n",
         "            for event in ()\n",
-        "tests/scenarios/test_crashes.py::test_a_race_is_reported_wherever_the_process_is_killed",
+        "tests/scenarios/test_crashes.py::test_a_race_is_put_right_and_reported_wherever_the_process_is_killed",
     ),
     Wire(
         "an incident of a run that was broken off is not loaded",
         "syncer.ledger.store",
         "            base.unreported = people.unreported(connection, runs.unreported(connection))\n",
         "            base.unreported = []\n",
-        "tests/scenarios/test_crashes.py::test_a_race_is_reported_wherever_the_process_is_killed",
+        "tests/scenarios/test_crashes.py::test_a_race_is_put_right_and_reported_wherever_the_process_is_killed",
     ),
     Wire(
         "twin_window is not passed on",
