@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -63,6 +64,8 @@ class Play:
     def __init__(self, history: History, tell: Callable[[str], None] = lambda _sentence: None) -> None:
         self._history = history
         self._tell = tell
+        # The pauses between two attempts of a read are drawn from the module itself.
+        random.seed(history.seed)
         settings = dict(history.settings)
         settings |= {system: f"{settings.get(system, '')}\n{MEETS}" for system in history.newcomer}
         self.stage = SimulationStage(history.seed, settings, history.systems)
