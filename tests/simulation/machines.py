@@ -99,6 +99,9 @@ class Machines(Facts):
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():
+                if story.to_put_back:
+                    # A race closed it, and only the ledger of ours knows that no person did.
+                    story.excused.add("L3")
                 # A new ledger cannot read all tasks of these persons, or not tell who they are, so it finds no copies.
                 if story.person in ailing | (self.unsure - self.twofold) or self._tells_nothing(name, story):
                     story.excused |= UNTOLD
