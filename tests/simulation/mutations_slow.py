@@ -1,18 +1,10 @@
-"""The planted faults that show only where no run has the time to read everything."""
+"""The planted fault that shows only where no run has the time to read everything."""
 
 from __future__ import annotations
 
 from tests.simulation.planting import Mutant
 
 SLOW_MUTANTS = (
-    Mutant(
-        "quiet leads are read in the order of their numbers",
-        "L8",
-        "syncer.reconcile.reading_list",
-        "        return (base.visits.get((system, contact), _NEVER), contact)\n",
-        "        return (_NEVER, contact)\n",
-        having=("slow",),
-    ),
     Mutant(
         "what failed before gets only the time that quiet leads leave",
         "L8",

@@ -8,6 +8,13 @@ from tests.simulation.wires import Wire
 
 QUIET: Final = (
     Wire(
+        "quiet leads are read in the order of their numbers",
+        "syncer.reconcile.reading_list",
+        "        return (base.visits.get((system, contact), _NEVER), contact)\n",
+        "        return (_NEVER, contact)\n",
+        "tests/reconcile/test_reading_list.py::test_lanes_are_read_by_need_and_within_it_the_longest_unread_first",
+    ),
+    Wire(
         "a lead whose number could not be asked for is let go",
         "syncer.engine.observe_contacts",
         "        if found is None or record.key in {",
