@@ -311,7 +311,7 @@ class SimulationStage:
             return
         fell_asleep, wakes = self.loop.time(), self.loop.time() + self._sleeps
         self.loop.advance(self._sleeps)
-        self._sleeps, self._guest_runs = None, True
+        self._sleeps, self._guest_runs, self._faulty = None, True, True
         for timer, arrive in self._underway:
             # A request that was already sent is not suspended with the process.
             if fell_asleep < timer.when() <= wakes and not timer.cancelled():

@@ -107,10 +107,13 @@ def _waits_for_people(facts: Facts, story: Story, copies: list[Copy], waits: set
 
 
 def _may_have_a_copy(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
-    """Whether a task without a due is listed as unread, because an unreadable item may be a lost ledger's copy of it.
+    """Whether a task is listed as waiting, because an unreadable item may be a copy of it.
 
-    The item has a due that may have been made up for the task at any time since it was created.
+    It is due with the item, which a create in doubt may have made. Or it has no due, and a lost ledger may have made
+    the item: its due may have been made up for the task at any time since that was created.
     """
+    if not waits.isdisjoint(copies) and any(facts.hides(item, story, item[0]) for item in facts.ailing):
+        return True
     if story.undated is None or not facts.ever_rebuilt or waits.isdisjoint(copies):
         return False
     first, last = story.undated - CLOCKS_DIFFER_BY, facts.stage.now() + CLOCKS_DIFFER_BY
