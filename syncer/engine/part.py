@@ -32,9 +32,9 @@ from syncer.engine.observe_contacts import find
 from syncer.engine.observe_items import lists_all
 from syncer.engine.observe_persons import read_person
 from syncer.engine.opening import AccountInHand
-from syncer.engine.second_ledger import is_younger, note_other_ledgers
+from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
-from syncer.engine.what_was_read import WhatWasRead, what_was_read
+from syncer.engine.what_was_read import WhatWasRead, take_in
 from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
@@ -258,7 +258,7 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
     # Of two changes the later one wins. A contact's list may not show when that was, and the list of all tasks does.
     if merged.overwritten:
         return None
-    read_now = _believe(context, merged)
+    read_now = take_in(context, merged, replace(merged.changes, visits=dict(context.visits)))
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
     plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
     # Of other contacts nothing was read, so nothing may be written for them. A copy that is not listed may be gone, and
@@ -369,16 +369,6 @@ def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str
         run=context.run,
         new_id=context.new_id,
     )
-
-
-def _believe(context: RunContext, merged: Merged) -> WhatWasRead:
-    learned = context.noted(replace(merged.changes, visits=dict(context.visits)))
-    read = what_was_read(context.base, merged, learned)
-    # In memory only, for the plan. The guard decides whether it is stored.
-    context.base.update(learned)
-    note_other_ledgers(context, merged.other_ledgers)
-    context.believe(merged)
-    return read
 
 
 def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:

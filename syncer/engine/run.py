@@ -30,9 +30,9 @@ from syncer.engine.context import RunContext
 from syncer.engine.observe import observe
 from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import left_over, plan_report, run_report, stopped_report
-from syncer.engine.second_ledger import is_younger, note_other_ledgers
+from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
-from syncer.engine.what_was_read import WhatWasRead, what_was_read
+from syncer.engine.what_was_read import WhatWasRead, take_in
 from syncer.reconcile.guard import Excess, Limits, exceeds
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
@@ -122,14 +122,8 @@ def _merge(context: RunContext) -> WhatWasRead:
         new_id=context.new_id,
         visits=context.visits,
     )
-    learned = context.noted(_learned(context, merged))
-    read = what_was_read(context.base, merged, learned)
-    # In memory only, for the plan. The guard decides whether it is stored.
-    context.base.update(learned)
-    note_other_ledgers(context, merged.other_ledgers)
     context.waiting += merged.waiting
-    context.believe(merged)
-    return read
+    return take_in(context, merged, _learned(context, merged))
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:

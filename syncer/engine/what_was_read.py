@@ -1,4 +1,4 @@
-"""What a run has learned from reading, and what of it a run that a limit stops may store (pure)."""
+"""What a run has learned from reading, and what of it a run that a limit stops may store."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from syncer.domain.base import Base, Changes
 from syncer.domain.model import ReplicaState, State
+from syncer.engine.context import RunContext
+from syncer.engine.second_ledger import note_other_ledgers
 from syncer.reconcile.merge import Merged
 
 
@@ -43,6 +45,16 @@ class WhatWasRead:
             records=learned.records,
             links=learned.links,
         )
+
+
+def take_in(context: RunContext, merged: Merged, changes: Changes) -> WhatWasRead:
+    """Take over what was merged, in memory only, for the plan. The guard decides whether the changes are stored."""
+    learned = context.noted(changes)
+    read = what_was_read(context.base, merged, learned)
+    context.base.update(learned)
+    note_other_ledgers(context, merged.other_ledgers)
+    context.believe(merged)
+    return read
 
 
 def what_was_read(before: Base, merged: Merged, learned: Changes) -> WhatWasRead:

@@ -88,8 +88,11 @@ class HintBook:
             for part in chunks(tuple(hint[:4]) for hint in hints):
                 connection.execute(delete(_hint).where(columns.in_(part)))
 
-    def put_off(self, hints: Iterable[Hint]) -> None:
+    def put_off(self, hints: Sequence[Hint]) -> None:
         """Move these hints behind all others. It stays known since when they wait."""
+        # Nearly every event is done at once, and a transaction would cost a write to the disk.
+        if not hints:
+            return
         with self._database.writing() as connection:
             last = int(connection.execute(_LAST).scalar_one())
             for number, hint in enumerate(hints, last + 1):

@@ -11,7 +11,6 @@ from syncer.domain.events import Event
 from syncer.domain.reasons import Reason
 from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
-from syncer.ledger.runs import Unreported
 from syncer.ledger.tables import METADATA
 from syncer.ledger.writing import append, forget
 
@@ -22,11 +21,11 @@ _event = EVENTS.table
 _cursor = METADATA.tables["cursor"]
 
 
-def unreported(connection: Connection, missing: Unreported) -> list[Event]:
-    """Return the incidents and the overwritten values that no report has, oldest first."""
-    if not any(missing):
+def unreported(connection: Connection, seen_by: list[str]) -> list[Event]:
+    """Return the incidents and the overwritten values of these runs, oldest first."""
+    if not seen_by:
         return []
-    told = and_(_event.c.what.in_(["incident", "overwritten"]), _event.c.run.in_([*missing.broken, *missing.parts]))
+    told = and_(_event.c.what.in_(["incident", "overwritten"]), _event.c.run.in_(seen_by))
     return EVENTS.values(connection.execute(EVENTS.select.where(told).order_by(_event.c.id)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
@@ -67,14 +67,7 @@ def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     return status in {"ok", PART} and not done and not report.get("incidents") and not report.get("untold")
 
 
-class Unreported(NamedTuple):
-    """Runs since the last whole report: ``broken`` ones, and ``parts`` for a few contacts with something to tell."""
-
-    broken: list[str]
-    parts: list[str]
-
-
-def unreported(connection: Connection) -> Unreported:
-    """Return the runs of which something stands in no whole report."""
+def unreported(connection: Connection) -> list[str]:
+    """Return the runs that no whole report tells of: interrupted ones, and those for a few contacts."""
     broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
-    return Unreported(broken, [*connection.execute(_PARTS_TO_TELL).scalars()])
+    return [*broken, *connection.execute(_PARTS_TO_TELL).scalars()]

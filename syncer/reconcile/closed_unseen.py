@@ -76,10 +76,15 @@ def _hold_if_anothers(work: Merging, reading: Reading) -> None:
     if task is None or not task.put_back or task.held or work.base.operations_of(task.id):
         return
     alone = len(work.base.copies_of(task.id)) == 1
-    if alone and work.standing.may_lack_writes and work.standing.us.made_unmarked(reading):
+    if alone and _may_be_anothers(work, reading):
         work.put_task(replace(task, put_back=False, held=Reason.UNMATCHED))
         detail = "our user made it, so it may be a copy that another ledger made"
         work.event("duplicate", "us", detail, task.id, reading)
+
+
+def _may_be_anothers(work: Merging, reading: Reading) -> bool:
+    """Whether our user made this task for another ledger, or before this one was restored, so that it is a copy."""
+    return work.standing.may_lack_writes and work.standing.us.made_unmarked(reading)
 
 
 def _closed_by_us(work: Merging, reading: Reading) -> None:
@@ -91,10 +96,8 @@ def _closed_by_us(work: Merging, reading: Reading) -> None:
     # A second ledger made the same copy in the same moment. The one that closed it takes its place, so nobody lost
     # anything.
     copied = second_copy_of(work, reading)
-    # If our user made it before this ledger was restored, or for another ledger, it is a copy. Its origin may be
-    # in another CRM, so it is not put back.
-    anothers = work.standing.may_lack_writes and work.standing.us.made_unmarked(reading)
-    held = Reason.UNMATCHED if anothers else ""
+    # Then its origin may be in another CRM, so it is not put back.
+    held = Reason.UNMATCHED if _may_be_anothers(work, reading) else ""
     task = copied or twin_of(work, reading) or work.begin(reading, held=held)
     made = copied is not None
     work.put_replica(replace(replica_of(reading, task.id, made=made), state=ReplicaState.SUPERSEDED))
