@@ -273,7 +273,7 @@ def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str 
     name = names(item["task"]) or ", ".join(
         part for part in (short(item.get("title") or ""), item.get("contact")) if part
     )
-    task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or ""
+    task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or name
     # A report gives an item without a detail the sentence of its reason. Here that stands above the items already.
     detail = item["detail"].removesuffix(sentence).strip()
     about = ": ".join(part for part in (task, detail) if part)

@@ -165,13 +165,13 @@ _SENTENCES: dict[Reason, str] = {
 class Item:
     """One line under *waiting*, *attention* or *incidents*.
 
-    ``title`` and ``person`` are set only if the ledger has no such task. ``title`` is the title in the CRM, ``person``
-    is (system, contact id).
+    ``remote_id`` and ``person`` are set only if the ledger has no such task. ``remote_id`` is its id in that CRM,
+    ``person`` is (system, contact id).
     """
 
     task: str | None
     system: str
     reason: Reason
     detail: str = ""
-    title: str = ""
+    remote_id: str = ""
     person: tuple[str, str] | None = None

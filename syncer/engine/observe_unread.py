@@ -76,4 +76,4 @@ def leave_out_what_was_read(context: RunContext) -> None:
 
 
 def _item(context: RunContext, reason: Reason, system: str, remote_id: str) -> Item:
-    return Item(None, system, reason, f"{context.policy.crm(system)} task {remote_id}")
+    return Item(None, system, reason, f"{context.policy.crm(system)} task {remote_id}", remote_id)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from syncer.config.registry import BUILT_IN
-from syncer.domain.model import ReplicaState
+from syncer.domain.model import Reading, ReplicaState
 from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.report import (
@@ -107,7 +107,13 @@ def _report(
     message: str = "",
 ) -> Report:
     troubles = [
-        Item(None, found.system, reason, _describe(found.remote_id, found.detail, found.received))
+        Item(
+            None,
+            found.system,
+            reason,
+            _describe(found.remote_id, found.detail, found.received),
+            person=(found.system, found.contact) if found.contact else None,
+        )
         for connection in context.connections.values()
         for reason, trouble in (
             (Reason.UNREADABLE, connection.seen.unreadable),
@@ -210,10 +216,20 @@ def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName
         task = context.base.tasks.get(item.task or "")
         if task is not None:
             return TaskName(task.full_name, people.get(task.contact, ""))
-        record = context.base.records.get(item.person) if item.person else None
-        return TaskName(item.title, record.name if record else "")
+        row = _row(context, item)
+        person = item.person or (row and row.contact and (row.system, row.contact))
+        record = context.base.records.get(person) if person else None
+        return TaskName((row.title or row.kind.label) if row else "", record.name if record else "")
 
     return {item: name(item) for item in items}
+
+
+def _row(context: RunContext, item: Item) -> Reading | None:
+    """Return what its CRM shows of a task that the ledger does not know."""
+    if not item.remote_id or item.system not in context.seen:
+        return None
+    seen = context.seen[item.system]
+    return seen.readings.get(item.remote_id) or seen.rows.get(item.remote_id)
 
 
 def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -106,16 +107,28 @@ def told(base: Base, seen: Mapping[str, Seen]) -> tuple[list[Item], list[Item]]:
         if system not in seen or seen[system].state is not ConnectionState.OK:
             continue
         replica = base.replicas.get((system, key)) if what == What.TASK else None
-        task = None if replica is None else replica.task
-        detail = f"{in_words(what, key)}: {failing.words}"
+        item = Item(
+            None if replica is None else replica.task,
+            system,
+            Reason.UNREAD,
+            f"{in_words(what, key)}: {failing.words}",
+            key if what == What.TASK and replica is None else "",
+            _whose(failing),
+        )
         if failing.failures < RUNS_UNTIL_ATTENTION:
-            waiting.append(Item(task, system, Reason.UNREAD, detail))
+            waiting.append(item)
             if not failing.garbled:
                 continue
         reason = Reason.UNREADABLE if failing.garbled else Reason.FAILING
         since = f"not read since {failing.since:%Y-%m-%d %H:%M} UTC"
-        attention.append(Item(task, system, reason, f"{detail}; {since}; {_LEFT}; see: syncer check"))
+        detail = f"{item.detail}; {since}; {_LEFT}; see: syncer check"
+        attention.append(replace(item, reason=reason, detail=detail))
     return waiting, attention
+
+
+def _whose(failing: Failing) -> tuple[str, str] | None:
+    contact = failing.key if failing.what in {What.CONTACT, What.LANE, What.PERSON} else failing.contact
+    return (failing.system, contact) if contact else None
 
 
 def told_apart(

@@ -289,7 +289,8 @@ class Merging:
         if self.base.links.get((reading.system, reading.contact or "")) in self.apart:
             reason, first = Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER
         words = f"{self.inputs.policy.crm(reading.system)} task {reading.remote_id}: {first}"
-        self.waiting.append(Item(task, reading.system, reason, words))
+        unknown = "" if task else reading.remote_id
+        self.waiting.append(Item(task, reading.system, reason, words, unknown))
 
     def leave(self, reading: Reading) -> None:
         """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""

@@ -189,7 +189,7 @@ class _FirstSight:
                 continue
             reason = unfit(self._work, reading)
             if reason is not None:
-                self._work.waiting.append(Item(None, system, reason, self._name(reading)))
+                self._work.waiting.append(Item(None, system, reason, self._name(reading), reading.remote_id))
             elif self._work.contact_of(reading) in self._leave:
                 self._work.leave(reading)
             # The text of other rows was not read yet, and may end with a marker. They are looked at once it was.

@@ -123,7 +123,9 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
 def test_what_only_a_plan_has_seen_has_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     item = {"task": "reply:5", "system": "superfone", "reason": "slot_taken", "detail": "", "title": "Call"}
     show_items(Screen(), {"waiting": [item | {"contact": "Asha Rao"}]}, lambda _task: "")
-    assert "      Superfone: Call, Asha Rao (reply:5)\n" in capsys.readouterr().out
+    show_items(Screen(), {"waiting": [item | {"contact": "Asha Rao", "task": None, "detail": "unread"}]}, lambda _: "")
+    assert "      Superfone: Call, Asha Rao (reply:5)\n" in (out := capsys.readouterr().out)
+    assert "      Superfone: Call, Asha Rao: unread\n" in out
 
 
 def test_complaints_wrap_at_words(monkeypatch: pytest.MonkeyPatch) -> None:

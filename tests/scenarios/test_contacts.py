@@ -241,4 +241,5 @@ def test_a_task_of_nobody_is_listed(stage: Make) -> None:
 
     assert world.open() == (0, 1, 1)
     assert waiting(report) == {("highlevel", "without_contact"), ("reply", "without_contact")}
+    assert {item["title"] for item in report.as_json()["waiting"]} == {"Order tea", "To-do"}
     world.quiet()

@@ -239,6 +239,34 @@ def test_a_list_that_is_forbidden_stops_its_connection_only(stage: Make, system:
     assert report.completed[other] == 1
 
 
+def test_what_waits_for_a_crm_that_was_never_read_has_the_name_that_people_know(stage: Make) -> None:
+    world = stage()
+    lead, _, contact = world.everywhere()
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.highlevel.person_creates(contact, "Ask about the budget", world.due())
+    world.good()
+    world.lose_ledger()
+    forbid(world, "reply", lambda _call: True)
+
+    found = world.again().as_json()["waiting"]
+
+    titles = {item["title"] for item in found if item["task"] is None}
+    assert titles == {"Booking", "Ask about the budget", "Booking Asha Rao"}
+    assert all(item["contact"].startswith("Asha") for item in found)
+
+
+def test_whoever_cannot_be_read_is_named(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    world.good()
+    forbid(world, "superfone", lambda call: call.path.endswith("/task") and lead in call.path)
+    crowd(world, 3)
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    reports = [world.again() for _ in range(4)]
+    items = [item for item in reports[-1].as_json()["attention"] if item["reason"] == "failing"]
+    assert [item["contact"] for item in items] == ["Asha"]
+
+
 def test_leads_that_are_all_forbidden_stop_superfone(stage: Make) -> None:
     world = stage()
     for lead, _, _ in crowd(world, 4):
