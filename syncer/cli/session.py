@@ -65,8 +65,10 @@ class Session:
 
     def answer(self, result: dict[str, Any]) -> None:
         """Print one account's result as one line of JSON, at once."""
+        # In a locale that lacks some letters, the escapes of a terminal would be no JSON.
+        readable = (sys.stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         # A program may read the line of one account while the next one still runs.
-        print(json.dumps(harmless(result), ensure_ascii=False), flush=True)
+        print(json.dumps(harmless(result), ensure_ascii=not readable), flush=True)
 
     def fail(self, account: str | None, error: BaseException, *, event: str = "") -> Exit:
         """Report an error on the screen, and as JSON if that is asked for. If nobody watches, log it as ``event``."""

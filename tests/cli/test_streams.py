@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -73,3 +74,13 @@ def test_a_reader_who_stops_reading_is_not_waited_for_by_a_daemon(monkeypatch: p
     assert os.read(reading, 100) == b"after\n"
     os.close(writing)
     os.close(reading)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_in_every_locale(served: Served, encoding: str) -> None:
+    _, _, contact = served.person()
+    served.task(contact, "Café 😀 नमस्ते")
+    assert served.do("sync", "--once").status == 0
+    assert shell(served, f"PYTHONIOENCODING={encoding} syncer tasks --json > told") == 0
+    [task] = json.loads((served.folder / "told").read_bytes())["tasks"]
+    assert task["title"] == "Café 😀 नमस्ते"
