@@ -70,12 +70,13 @@ class Screen:
     ) -> None:
         """Print rows with headings. In plain lines each value has its column's name, and empty values are left out.
 
+        On a terminal that is too narrow for a table, plain lines are printed, too.
+
         A cell may have several lines. ``styles`` give a cell a colour by its text. With an ``elastic`` column, each row
         is one line on a terminal, and that column is shortened if there is no room.
         """
         cells = [[[clean(line) for line in cell.splitlines()] for cell in row] for row in rows]
-        if self.tables:
-            self._terminal.table(columns, cells, indent=indent, styles=styles or {}, elastic=elastic)
+        if self.tables and self._terminal.table(columns, cells, indent=indent, styles=styles or {}, elastic=elastic):
             return
         for row in cells:
             first, *rest = (", ".join(cell) for cell in row)

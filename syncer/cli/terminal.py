@@ -37,18 +37,25 @@ class Terminal:
 
     def table(
         self, columns: Sequence[str], rows: Cells, *, indent: int, styles: Mapping[str, str], elastic: str
-    ) -> None:
-        """Print rows with headings. The ``elastic`` column is shortened if there is no room."""
+    ) -> bool:
+        """Print rows with headings. The ``elastic`` column is shortened if there is no room.
+
+        Returns whether the terminal is wide enough. If not, nothing is printed.
+        """
         gap = _GAP if elastic else (0, 1)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold", padding=gap)
-        left = self.width - indent - _least_widths(columns, rows, but=elastic) if elastic else None
+        left = self.width - indent - _least_widths(columns, rows, but=elastic)
+        # Cut or folded, an id or a date could be neither read nor typed.
+        if left < (_LEAST_ELASTIC if elastic else 0):
+            return False
         for column in columns:
-            width = max(_LEAST_ELASTIC, left) if column == elastic and left is not None else None
+            width = left if column == elastic else None
             overflow: OverflowMethod = "ellipsis" if elastic else "fold"
             table.add_column(column, overflow=overflow, no_wrap=bool(elastic), max_width=width)
         for row in rows:
             table.add_row(*(Text("\n".join(cell), styles.get(" ".join(cell), "")) for cell in row))
         self._console.print(Padding(table, (0, 0, 0, indent)))
+        return True
 
 
 def wrapped(lines: Sequence[str]) -> list[str]:

@@ -56,8 +56,20 @@ def test_a_narrow_table_loses_no_letter(monkeypatch: pytest.MonkeyPatch) -> None
     Screen().table(COLUMNS, ROWS)
     lines = bare(terminal.getvalue()).splitlines()
     assert all(len(line) <= 60 for line in lines)
-    last_column = lines[0].index("highlevel")
-    assert "".join(line[last_column:].strip() for line in lines[2:]) == "doneRXlZbgRqSA4zqbwjwabh"
+    assert " ".join(line.strip() for line in lines) == (
+        "Call about the quote, Asha Rao, 01M80041H2VJ1VREGSRW1DDF8X: superfone superseded 4569, highlevel done "
+        "RXlZbgRqSA4zqbwjwabh"
+    )
+
+
+def test_where_a_row_does_not_fit_no_id_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    row = ["27 Nov 12:40", "Asha Rao: Call about the quote", "open", "superseded", "highlevel:1vCX"]
+    Screen().table(["due", "task", "Superfone", "Reply.io", "ID"], [row], indent=0, elastic="task")
+    out = bare(terminal.getvalue())
+    assert "…" not in out
+    assert "27 Nov 12:40: task Asha Rao: Call about the quote" in out
+    assert "ID highlevel:1vCX" in " ".join(out.split())
 
 
 @pytest.mark.parametrize("no_color", ["", "1"])
