@@ -105,13 +105,18 @@ def test_the_ledger_of_another_account_is_refused(served: Served) -> None:
     assert "is the ledger of another account: there reply is somebody else" in done.stderr
 
 
-def test_of_several_accounts_one_must_be_named(served: Served) -> None:
+@pytest.mark.parametrize("broken", [False, True])
+def test_of_several_accounts_one_must_be_named(served: Served, broken: bool) -> None:
+    """A file with a typing error may be the one that is meant, so the other one's ledger must not be touched."""
     served.configure("one", file="one.toml")
     served.configure("two", file="two.toml", elsewhere=True)
     (served.folder / "config.toml").unlink()
+    if broken:
+        (served.folder / "two.toml").write_text("[")
     done = served.do("ledger", "take-over", "--config", ".")
     assert done.status == 2
-    assert "with: --config" in done.stderr
+    assert done.stderr.count("with: --config") == 1
+    assert not (served.folder / "one.db").exists()
 
 
 def removed(path: Path, _copy: Path) -> None:

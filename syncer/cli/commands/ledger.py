@@ -67,15 +67,13 @@ def take_over(session: Session) -> int:
 
 def _for_one(session: Session, work: Callable[[Account], Exit]) -> int:
     """Do this for one account. If there are several, the command line must name one."""
-
-    def alone(account: Account) -> Exit:
-        # One FILE cannot hold the ledgers of several accounts, and a take-over is decided for each by itself.
-        if len(session.find(secrets=False).accounts) > 1:
-            msg = f"this command is for one account; name it, for example with: --config {account.path}"
-            raise UsageError(msg)
-        return work(account)
-
-    return for_each_account(session, alone)
+    # One FILE cannot hold the ledgers of several accounts, and a take-over is decided for each by itself. A file that
+    # is broken counts, too: its account may be the one that is meant.
+    files = session.files()
+    if len(files) > 1:
+        msg = f"this command is for one account; name its file, for example with: --config {files[0]}"
+        return session.fail(None, UsageError(msg))
+    return for_each_account(session, work)
 
 
 def _place(account: Account, instead: str) -> FilePlace:
