@@ -77,7 +77,7 @@ def find_accounts(configs: Sequence[Path], env: Mapping[str, str], *, secrets: b
             broken.append(error)
     clashing = clashes(accounts)
     broken += clashing.values()
-    secret_files = {secret.file for account in accounts for _, secret in secrets_of(account) if secret.file}
+    secret_files = {secret.file for account in accounts for secret in account.references if secret.file}
     fine = tuple(account for account in accounts if account.path not in clashing)
     return Found(fine, tuple(broken), frozenset((*files, *secret_files)))
 
@@ -185,7 +185,12 @@ class _Reader:
 
     def __init__(self, path: Path, tables: dict[str, Any], complaints: Complaints, *, secrets: bool) -> None:
         self._path = path
-        self._context = {"folder": path.absolute().parent, "secrets": secrets}
+        self._references: list[SecretReference] = []
+        self._context = {
+            "folder": path.absolute().parent,
+            "secrets": secrets,
+            "references": self._references,
+        }
         self._tables = tables
         self._complaints = complaints
         self._chosen: set[Kind] = set()
@@ -225,6 +230,7 @@ class _Reader:
             users=users,
             events=events,
             alarms=alarms,
+            references=tuple(self._references),
         )
 
     def _table(self, name: str, model: type[_M], defaults: dict[str, Any]) -> _M | None:

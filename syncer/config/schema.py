@@ -10,13 +10,14 @@ from typing import Annotated, Final, Literal
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StrictBool, ValidationInfo
+from pydantic import AfterValidator, Field, InstanceOf, StrictBool, ValidationInfo
 
 from syncer.config.regions import REGIONS
 from syncer.contract.settings import (
     ConnectionSettings,
     Duration,
     Secret,
+    SecretReference,
     StrictModel,
     check_base_url,
     resolve_secret,
@@ -155,9 +156,10 @@ class SyncSettings(StrictModel):
 def check_webhook(value: str, info: ValidationInfo) -> str:
     """Accept an address for alarms: https, or http on loopback, or a reference to a secret with such an address."""
     if value.startswith(("env:", "file:", "keyring:")):
+        secret = resolve_secret(value, info)
         if not (info.context or {}).get("secrets", True):
             return value
-        value = resolve_secret(value, info).get_secret_value()
+        value = secret.get_secret_value()
         protect(value)
     parts = urlsplit(value)
     check_base_url(f"{parts.scheme}://{parts.netloc}")
@@ -181,7 +183,9 @@ def read_public_key(value: str, info: ValidationInfo) -> str:
     if not value.startswith("file:") or value == "file:":
         msg = "expected a file with a public key, file:PATH"
         raise ValueError(msg)
-    path = Path(context.get("folder", ".")) / os.path.expanduser(value.removeprefix("file:"))  # noqa: PTH111
+    reference = SecretReference(value, Path(context.get("folder", ".")))
+    context.get("references", []).append(reference)
+    path = reference.file or Path()
     if not context.get("secrets", True):
         return ""
     try:
@@ -236,7 +240,8 @@ class Account(StrictModel):
 
     ``routes`` has all kinds, with the systems that have a connection. ``routes_off`` are the other systems that
     ``[routes]`` names. ``chosen_routes`` are the kinds in ``[routes]``; the others have the default route.
-    ``ledger_url`` is absolute and may contain a password.
+    ``ledger_url`` is absolute and may contain a password. ``references`` are all references of the file: those to
+    secrets, and that to a public key.
     """
 
     name: str
@@ -254,6 +259,7 @@ class Account(StrictModel):
     users: tuple[User, ...] = ()
     events: EventsTable = EventsTable()
     alarms: AlarmsTable = AlarmsTable()
+    references: tuple[InstanceOf[SecretReference], ...] = ()
 
     @property
     def stuck_after(self) -> timedelta:

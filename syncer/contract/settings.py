@@ -189,6 +189,8 @@ def resolve_secret(value: Any, info: ValidationInfo) -> SecretStr:
         msg = "expected a reference to a secret, env:NAME, file:PATH or keyring:SERVICE/USER, never the secret itself"
         raise ValueError(msg)
     secret = SecretReference(value, Path(context.get("folder", ".")))
+    # Whoever reads a whole account file collects them.
+    context.get("references", []).append(secret)
     if context.get("secrets", True):
         secret.look_up()
     return secret

@@ -43,6 +43,26 @@ def test_a_unit_names_program_accounts_and_the_folders_that_it_writes_in(served:
     assert "systemctl enable --now syncer" in done.stderr
 
 
+def test_a_unit_names_every_variable_that_the_daemon_needs(served: Served) -> None:
+    file = served.folder / "config.toml"
+    for name in ("SF", "RE", "HL"):
+        (served.folder / f"{name}.key").write_text("a key")
+        (served.folder / f"{name}.key").chmod(0o600)
+        file.write_text(file.read_text().replace(f"env:{name}_KEY", f"file:{name}.key"))
+    more = '[ledger]\nurl = "env:LEDGER"\n[alarms]\nwebhook = "env:HOOK"\nnotify = ["env:TOLD"]\n'
+    file.write_text(f'{file.read_text()}{more}[events]\nreply_secret = "env:EVENTS"\n')
+
+    done = served.do("service", "--token", "env:PAGE", LEDGER=f"sqlite:///{served.folder}/x.db")
+
+    assert "EVENTS=…, HOOK=…, LEDGER=…, PAGE=…, TOLD=…" in done.stdout
+    assert value(done.stdout, "EnvironmentFile") == [f"{served.folder}/syncer.env"]
+
+
+def test_a_token_file_is_the_one_of_the_folder_where_the_command_was_typed(served: Served) -> None:
+    done = served.do("service", "--listen", "0.0.0.0:8080", "--token", "file:token")
+    assert f"--token file:{served.folder}/token" in value(done.stdout, "ExecStart")[0]
+
+
 def test_a_broken_file_gives_no_unit(served: Served) -> None:
     (served.folder / "config.toml").write_text("[")
     done = served.do("service")

@@ -173,3 +173,27 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     said = [line.partition("cannot be read: ")[2] for line in told(found)]
     assert said[0] == "it is a pipe or a device, not a file"
     assert said[1:] == ["Is a directory", "it is longer than 1024 KiB", "Too many levels of symbolic links"]
+
+
+def test_every_file_that_an_account_file_refers_to_is_watched(tmp_path: Path) -> None:
+    """A daemon takes up what changes in one of them."""
+    key = "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="
+    content = {
+        "ledger": f"sqlite:///{tmp_path}/x.db",
+        "hook": "https://alarms.example.com/x",
+        "told": "json://x.example.com",
+        "key.pem": f"-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n",
+    }
+    for name, text in content.items():
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o600)
+    more = (
+        '[ledger]\nurl = "file:ledger"\n[alarms]\nwebhook = "file:hook"\nnotify = ["file:told"]\n'
+        '[events]\nhighlevel = true\nhighlevel_public_key = "file:key.pem"\n'
+    )
+    (tmp_path / "a.toml").write_text(f"{ALL}{more}")
+
+    found = find_accounts([tmp_path], {})
+
+    assert names(found) == ["a"]
+    assert {file.name for file in found.files} == {"a.toml", *content}

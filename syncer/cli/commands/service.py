@@ -9,12 +9,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from syncer.cli.screens import complain
 from syncer.cli.session import Session
-from syncer.config.loader import secrets_of
 from syncer.config.schema import Account
 from syncer.domain.report import Exit
 from syncer.ledger import locate
@@ -56,11 +56,11 @@ def print_service(session: Session, options: Mapping[str, str | None], *, launch
         session.fail_all(found.broken)
         return Exit.WRONG
     command = [*_program(), "sync", *(part for path in _configs(session) for part in ("--config", str(path)))]
-    command += [part for name, value in options.items() if value is not None for part in (name, value)]
+    command += [part for name, value in options.items() if value is not None for part in (name, _placed(value))]
     if launchd:
         sys.stdout.write(property_list(command, found.accounts))
         complain(f"save it as ~/Library/LaunchAgents/{LABEL}.plist, then: launchctl load -w that file")
-        _warn_of_variables(found.accounts)
+        _warn_of_variables(_variables(found.accounts, command))
     else:
         sys.stdout.write(unit(command, found.accounts, user=getpass.getuser()))
         complain("save it as /etc/systemd/system/syncer.service, then: systemctl enable --now syncer")
@@ -71,7 +71,7 @@ def unit(command: Sequence[str], accounts: Sequence[Account], *, user: str) -> s
     """Return the text of a systemd unit. ``command`` has absolute paths."""
     folders = sorted({str(folder) for account in accounts for folder in _written(account)})
     names = ", ".join(account.name for account in accounts)
-    variables = sorted({name for account in accounts for name in _variables(account)})
+    variables = _variables(accounts, command)
     lines = [
         "[Unit]",
         f"Description=syncer for {names}".replace("%", "%%"),
@@ -147,12 +147,12 @@ def _written(account: Account) -> Iterator[Path]:
         yield place.path.parent
 
 
-def _variables(account: Account) -> Iterator[str]:
-    """Yield the environment variables with the account's keys."""
-    for _, secret in secrets_of(account):
-        scheme, _, name = secret.place.partition(":")
-        if scheme == "env":
-            yield name
+def _variables(accounts: Iterable[Account], command: Sequence[str]) -> list[str]:
+    """Return the environment variables with the accounts' secrets and the token of the page."""
+    references = [secret.place for account in accounts for secret in account.references]
+    references += [value for option, value in pairwise(command) if option == "--token"]
+    parts = (reference.partition(":") for reference in references)
+    return sorted({name for scheme, _, name in parts if scheme == "env"})
 
 
 def _environment(variables: Sequence[str], accounts: Sequence[Account]) -> Iterator[str]:
@@ -162,8 +162,13 @@ def _environment(variables: Sequence[str], accounts: Sequence[Account]) -> Itera
         yield f"EnvironmentFile={_escaped(str(file))}"
 
 
-def _warn_of_variables(accounts: Iterable[Account]) -> None:
-    variables = sorted({name for account in accounts for name in _variables(account)})
+def _placed(value: str) -> str:
+    """Return an option's value with the whole path of a file: the service does not run in the present folder."""
+    scheme, _, path = value.partition(":")
+    return f"file:{Path(os.path.expanduser(path)).absolute()}" if scheme == "file" else value  # noqa: PTH111
+
+
+def _warn_of_variables(variables: Iterable[str]) -> None:
     if variables:
         complain(f"launchd does not give it {', '.join(variables)}; name these keys with file: or keyring: instead")
 
