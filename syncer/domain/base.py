@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, survivor
+from syncer.domain.cursors import BEHIND, FULL, LEFT, NEWCOMER, UNSTORED, survivor
 from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.operations import Action, Operation
@@ -89,8 +89,8 @@ def _by_whose(alike: Likeness, _number: int) -> tuple[str]:
 
 
 def _by_what_it_is_about(cursor: str, _value: str) -> tuple[str]:
-    """The link or the contact key at the end of the cursor's name, or an empty text."""
-    return (cursor.rpartition(":")[2] if cursor.startswith((BEHIND, LEFT, NEWCOMER)) else "",)
+    """The link, the contact key or the contact at the end of the cursor's name, or an empty text."""
+    return (cursor.rpartition(":")[2] if cursor.startswith((BEHIND, LEFT, NEWCOMER, UNSTORED)) else "",)
 
 
 @dataclass(slots=True)
@@ -302,8 +302,9 @@ class Base:
         )
         places = dict.fromkeys((*(key for link in persons for key in self.contacts_of(link)), *named))
         known = {key: self.records[key] for key in places if key in self.records}
-        # Some cursors are about a key: a contact that was asked for and may still arrive.
+        # Some cursors are about a contact, or about a key: a contact that was asked for and may still arrive.
         keys = dict.fromkeys(key for record in known.values() for key in (*record.phones, *record.emails))
+        about = dict.fromkeys(("", *persons, *keys, *(contact for _, contact in places)))
         return replace(
             self,
             tasks={task: self.tasks[task] for task in wanted},
@@ -312,7 +313,7 @@ class Base:
             records=known,
             links={key: self.links[key] for key in places if key in self.links},
             # Those about nobody belong to every part.
-            cursors={name: self.cursors[name] for about in ("", *persons, *keys) for name in self.cursors_about(about)},
+            cursors={name: self.cursors[name] for one in about for name in self.cursors_about(one)},
             recent={alike: self.recent[alike] for link in persons for alike in self.recent_of(link)},
         )
 

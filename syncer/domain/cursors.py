@@ -31,6 +31,10 @@ BEHIND = "behind:"
 APART = "apart"
 """The value of that cursor if everything was read, and this link and another one may be one person."""
 
+UNSTORED = "unstored:"
+"""``unstored:<system>:<contact>``: the ids of the contact's open tasks that wait until it is clear what they are, in a
+CRM that lists contact by contact. No list shows them again, and no later run may have the time to read them."""
+
 COMPANY = "company"
 """Set if another ledger may write to this account: its markers were found in tasks made after this ledger."""
 
@@ -60,6 +64,16 @@ OTHER_LEDGER = "other_ledger"
 
 AWAITED = "awaited_since"
 """Since when a daemon has been waiting for a run that succeeds."""
+
+
+def unstored(cursors: Mapping[str, str]) -> dict[tuple[str, str], list[str]]:
+    """The ids of the tasks that wait to be stored, by (system, contact)."""
+    found = {}
+    for name, ids in cursors.items():
+        if ids and name.startswith(UNSTORED):
+            system, _, contact = name.removeprefix(UNSTORED).partition(":")
+            found[system, contact] = ids.split()
+    return found
 
 
 def survivor(link: str, merged: Mapping[str, str]) -> str:

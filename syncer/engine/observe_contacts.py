@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from syncer.contract.errors import Ambiguous, Missing
 from syncer.domain.base import Changes, within
-from syncer.domain.cursors import LEFT
+from syncer.domain.cursors import LEFT, UNSTORED
 from syncer.domain.model import Record
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
@@ -148,6 +148,9 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
         _take_away(context, record)
     # Its tasks are known now: there are none. Otherwise the whole person would wait for them.
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
+    name = f"{UNSTORED}{record.system}:{contact}"
+    if context.base.cursors.get(name):
+        context.record(Changes(cursors={name: ""}))
 
 
 async def _knows_an_unread_one(context: RunContext, connection: Connection) -> bool:

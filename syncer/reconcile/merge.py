@@ -35,6 +35,7 @@ from syncer.reconcile.unmatched import (
     is_second_after_all,
     look_at_unknown,
 )
+from syncer.reconcile.unstored import note_unstored
 
 MISSES_UNTIL_GONE = 2
 
@@ -97,6 +98,7 @@ def merge(
     note_ledgers(work)
     look_at_closed(work)
     look_at_unknown(work, behind - read)
+    note_unstored(work)
     return Merged(
         work.base,
         work.changes,
@@ -172,7 +174,7 @@ class _Known:
         task, is_open = self._work.base.tasks[replica.task], reading.state is State.OPEN
         news = is_open is not (replica.state is ReplicaState.OPEN) or is_edited(self._work, replica, reading)
         if news and task.contact in self._leave:
-            self._work.wait_until_read(reading, task.id)
+            self._work.wait_until_read(reading.key, reading.contact, task.id)
 
     def _is_closed_by_us(self, replica: Replica, reading: Reading | None) -> bool:
         """Whether a create of ours closed it: this is known, whatever else was written."""

@@ -283,18 +283,17 @@ class Merging:
         if task.put_back and self.lane_policy(system) is not None:
             self.put_task(replace(task, put_back=False))
 
-    def wait_until_read(self, reading: Reading, task: str | None) -> None:
-        """List the reading as waiting until every CRM was read for its person, and it is clear who that is."""
-        reason, first = Reason.UNREAD, "every CRM must be read for this person first"
-        if self.base.links.get((reading.system, reading.contact or "")) in self.apart:
+    def wait_until_read(self, place: tuple[str, str], contact: str | None, task: str | None) -> None:
+        """List it as waiting until every CRM was read for its person, and it is clear who that is."""
+        (system, remote_id), reason, first = place, Reason.UNREAD, "every CRM must be read for this person first"
+        if self.base.links.get((system, contact or "")) in self.apart:
             reason, first = Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER
-        words = f"{self.inputs.policy.crm(reading.system)} task {reading.remote_id}: {first}"
-        unknown = "" if task else reading.remote_id
-        self.waiting.append(Item(task, reading.system, reason, words, unknown))
+        words = f"{self.inputs.policy.crm(system)} task {remote_id}: {first}"
+        self.waiting.append(Item(task, system, reason, words, "" if task else remote_id))
 
     def leave(self, reading: Reading) -> None:
         """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""
-        self.wait_until_read(reading, None)
+        self.wait_until_read(reading.key, reading.contact, None)
         self.undecided.add((reading.system, reading.contact or ""))
 
     def set_behind(self, link: str, *, behind: bool) -> None:

@@ -26,7 +26,7 @@ from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base, within
-from syncer.domain.cursors import BEHIND, CHANGES, GONE, TEXTS
+from syncer.domain.cursors import BEHIND, CHANGES, GONE, TEXTS, unstored
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Record, ReplicaState, State
 from syncer.domain.snapshot import Seen
@@ -377,8 +377,9 @@ def link_of(base: Base, record: tuple[str, str]) -> str:
 
 
 def busy_links(base: Base, seen: Mapping[str, Seen]) -> set[str]:
-    """Return the links with an open task in the ledger or in a list that was just read."""
+    """Return the links with an open task in the ledger or in a list that was just read, or one that waits for more."""
     open_now = {task.contact for task in base.tasks.values() if task.state is State.OPEN}
+    open_now |= {link_of(base, contact) for contact in unstored(base.cursors) if contact in base.records}
     for system, what in seen.items():
         for reading in what.readings.values():
             key = (system, reading.contact or "")

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import EVERYBODY, Base
-from syncer.domain.cursors import BEHIND, FORERUNNER
+from syncer.domain.cursors import BEHIND, FORERUNNER, unstored
 from syncer.domain.model import Reading, State, Task
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen, with_times
@@ -168,6 +168,7 @@ class Standing:
         """
         # Everything of everybody would take hours with Reply's limit of requests, and most people have nothing open.
         busy = {task.contact for task in self._base.tasks.values()}
+        busy |= {self._base.links[contact] for contact in unstored(self._base.cursors) if contact in self._base.links}
         busy |= {link for reading in self._readings() if reading.state is State.OPEN and (link := self._link(reading))}
         return sorted(((self.behind() | self._unvisited()) & busy) | self.new())
 

@@ -149,7 +149,7 @@ class _FirstSight:
             work.leave(reading)
         elif self._may_have_an_unread_copy(reading, person):
             # It waits alone: without a due date it is no copy of ours.
-            work.wait_until_read(reading, None)
+            work.wait_until_read(reading.key, reading.contact, None)
         else:
             work.begin(reading, held=held)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from syncer.domain.base import Changes
-from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER
+from syncer.domain.cursors import BEHIND, FORERUNNER, OUR_USER, UNSTORED
 from syncer.domain.model import Kind, ReplicaState, State
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
@@ -221,12 +221,14 @@ def test_who_was_not_read_in_full_is_left_alone_until_that_is_done(unread: str) 
     assert set(left.base.tasks) == {other.place}
     assert left.base.behind == {"p1"}
     assert left.undecided >= {(system, f"p1-{system}") for system in SYSTEMS}
-    assert left.changes.cursors == {BEHIND + "p1": "1", FORERUNNER: "1"}
+    # No list shows again what was read there.
+    kept = {} if unread == "lane" else {f"{UNSTORED}{LANE}:p1-{LANE}": f"1-{LANE}"}
+    assert left.changes.cursors == {BEHIND + "p1": "1", FORERUNNER: "1"} | kept
 
     base = replace(left.base, cursors=left.changes.cursors)
     later = merged(base, seen, run="run2")
     assert places(later, task.id) == {LANE, PLAIN}
-    assert later.changes.cursors == {BEHIND + "p1": ""}
+    assert later.changes.cursors == {BEHIND + "p1": ""} | dict.fromkeys(kept, "")
     assert not later.base.behind
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.lasting import always, crowd, forbid, of_leads
-from tests.support.scenario import Make, Stage
+from tests.support.lasting import always, crowd, damage_in_reply, forbid, of_leads
+from tests.support.scenario import Make, Stage, details
 
 HOUR = 3600
 
@@ -160,6 +160,41 @@ def test_a_person_with_more_tasks_than_a_run_can_read_keeps_nobody_else_waiting(
     world.again(6)
     done = {str(contact) for _, contact, _ in others}
     assert not done & {str(task.contact_id) for task in world.reply_open()}
+
+
+def test_a_task_that_waits_for_one_that_nobody_can_read_is_told_in_each_run_and_copied_in_the_end(stage: Make) -> None:
+    """No list shows it again, and a run has no time for every lead."""
+    world = stage(sync='run_limit = "20s"')
+    (_, known, _), *_, (lead, damaged, _) = crowd(world, 25)
+    broken = world.reply.person_creates(damaged, "Call", world.due())
+    damage_in_reply(world, str(broken))
+    world.reply.person_creates(known, "Call", world.due(hours=5))
+    world.good()
+    slow(world)
+    world.lose_ledger()
+    theirs = world.superfone.person_creates(lead, "REMINDER", world.due(hours=2))
+
+    reports = [world.again() for _ in range(20)]
+
+    seen = [any(str(theirs) in item.detail for item in report.waiting) for report in reports]
+    first = seen.index(True)
+    assert seen[first:] == sorted(seen[first:], reverse=True), "once told, it is told until it is copied"
+    assert world.open() == (2, 3, 2)
+
+
+def test_a_task_that_waited_is_told_no_more_once_its_lead_is_deleted(stage: Make) -> None:
+    world = stage()
+    (_, known, _), (lead, damaged, _) = crowd(world, 2)
+    damage_in_reply(world, str(world.reply.person_creates(damaged, "Call", world.due())))
+    world.reply.person_creates(known, "Call", world.due(hours=5))
+    world.good()
+    world.lose_ledger()
+    theirs = world.superfone.person_creates(lead, "REMINDER", world.due(hours=2))
+    assert f"Superfone task {theirs}" in details(world.again())
+
+    world.superfone.person_deletes_lead(lead)
+
+    assert f"Superfone task {theirs}" not in details(world.again(2))
 
 
 def test_operations_in_doubt_that_cannot_be_read_leave_time_for_everything_else(stage: Make) -> None:
