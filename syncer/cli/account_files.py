@@ -32,12 +32,16 @@ class AccountFiles:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._looked_at: Mapping[Path, object] = {}
+        self._listed: frozenset[Path] = frozenset()
         self.troubles: Mapping[str, ConfigError] = {}
 
     async def look(self) -> Look:
         """Read all files without blocking the event loop."""
         # Before they are read: a file that changes meanwhile is looked at again.
-        before = _signatures(self._session.files())
+        listed = self._session.files()
+        before = _signatures(listed)
+        hidden = frozenset(path for path in self._listed.difference(listed) if _is_hidden(path))
+        self._listed = hidden.union(listed)
         # In a thread: a secret may be in a keyring that asks somebody, or on a slow file system.
         found = await apart(lambda: self._session.find(secrets=True))
         self._looked_at = {**_signatures(found.files), **before}
@@ -48,7 +52,7 @@ class AccountFiles:
         accounts = {account.path: account for account in found.accounts}
         # A file that was removed is not broken. Its account is no longer served.
         broken = frozenset(path for path in before if path not in accounts and _is_there(path))
-        return Look(accounts, new, over, broken)
+        return Look(accounts, new, over, hidden | broken)
 
     async def have_changed(self) -> bool:
         """Whether the files must be read again. A broken file counts as changed: what it lacks may exist now."""
@@ -64,6 +68,17 @@ class AccountFiles:
 
 def _is_there(path: Path) -> bool:
     return os.path.lexists(path)
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether nobody can tell if the file is there, because its folder cannot be read now."""
+    try:
+        os.scandir(path.parent).close()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
 
 
 def _signatures(files: Iterable[Path]) -> dict[Path, object]:

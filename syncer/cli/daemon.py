@@ -121,10 +121,10 @@ class _Daemon:
     # one account ---------------------------------------------------------------------------------------
 
     async def _begin(self, account: Account) -> Exit | None:
-        """Begin to serve an account. Returns the failure if waiting does not help; it is tried again anyway."""
+        """Begin to serve an account. Returns the failure if somebody has to act; it is tried again anyway."""
         service = self._services[account.path] = Service(account)
         self._watch.take_up(account)
-        failed = None
+        failed, pause = None, 0.0
         try:
             # Keys first: a file whose key is missing must not create a ledger.
             await self._connect(service)
@@ -136,9 +136,10 @@ class _Daemon:
         except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others
             self._fail(service, error)
             await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
-            failed = failure_of(error).exit_status
-        # Tried again all the same: the file, the key or the disk may be put right meanwhile.
-        self._plan_turn(service, 0.0 if failed is None else _pause(service.interval))
+            # A ledger's trouble may pass: a disk that is full when the machine starts gets room again.
+            failed = None if isinstance(error, LedgerError) else failure_of(error).exit_status
+            pause = _pause(service.interval)
+        self._plan_turn(service, pause)
         return failed
 
     async def _connect(self, service: Service) -> None:
@@ -193,8 +194,7 @@ class _Daemon:
             gc.collect()
             # What runs for a few contacts wrote is counted from one whole run to the next, see `hints.look_at_hints`.
             service.in_parts.clear()
-            if service.busy is not None:
-                service.busy.set_result(None)
+            service.rest()
             self._refuse_clashes()
             self._plan_turn(service, 0.0 if service.again else _pause(service.interval))
             service.again = False
@@ -250,8 +250,7 @@ class _Daemon:
         except Exception as error:  # noqa: BLE001 - the next whole run reads everything anyway
             self._fail(service, error)
         finally:
-            if service.busy is not None:
-                service.busy.set_result(None)
+            service.rest()
             self._go_on(service, looked)
 
     def _go_on(self, service: Service, looked: hints.Looked) -> None:

@@ -46,6 +46,11 @@ class Service:
         """Whether a run is in progress."""
         return self.busy is not None and not self.busy.done()
 
+    def rest(self) -> None:
+        """Note that the current run has ended."""
+        if self.busy is not None:
+            self.busy.set_result(None)
+
     @property
     def interval(self) -> float:
         """The seconds between two runs."""

@@ -111,12 +111,18 @@ def test_a_wrong_file_ends_it_before_it_begins(served: Served) -> None:
     assert not served.superfone.calls
 
 
-def test_no_account_that_can_be_served_ends_it_before_it_begins(served: Served) -> None:
-    (served.folder / "acme.db").write_text("a shopping list, and no ledger\n" * 50)
-    daemon = served.do("sync")
-    assert daemon.status == 2
-    assert "acme.db" in daemon.stderr
+def test_a_ledger_that_cannot_be_used_at_its_start_is_tried_again(served: Served) -> None:
+    """A service whose disk was full when the machine started goes on once there is room."""
+    ledger = served.folder / "acme.db"
+    ledger.write_text("a shopping list, and no ledger\n" * 50)
+    daemon = served.start("sync", "--json")
+    until(lambda: "acme.db" in daemon.stderr)
     assert not served.superfone.calls
+    ledger.unlink()
+    until(lambda: runs(daemon) > 1)
+    assert [answer["status"] for answer in daemon.answers[:2]] == ["error", "ok"]
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
 
 
 def test_a_bug_ends_one_run_and_not_the_daemon(

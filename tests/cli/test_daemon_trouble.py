@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import signal
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from syncer.cli.account_files import AccountFiles, Look
+from syncer.cli.session import Session
 from syncer.cli.signals import Stop
 from tests.support.cli_kit import Command, Served, runs, until
 
@@ -90,6 +96,33 @@ def test_of_a_file_that_is_broken_the_last_good_form_goes_on(served: Served) -> 
     assert daemon.status == 143
     assert daemon.stderr.count("account_file.broken") == 1
     assert daemon.stderr.count("account_file.mended") == 1
+
+
+def test_the_accounts_of_a_folder_that_cannot_be_read_for_a_while_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network drive is away, or somebody has changed the folder's mode."""
+    (tmp_path / "a.toml").write_text("[")
+    files = AccountFiles(Session((tmp_path,)))
+
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    async def looks() -> list[Look]:
+        found = [await files.look()]
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "listdir", refuse)
+            patch.setattr(os, "scandir", refuse)
+            found += [await files.look(), await files.look()]
+            assert await files.have_changed()
+        (tmp_path / "a.toml").unlink()
+        return [*found, await files.look()]
+
+    first, away, still_away, gone = asyncio.run(looks())
+
+    assert first.broken == away.broken == still_away.broken == {tmp_path / "a.toml"}
+    assert "the folder cannot be read" in str(away.new[0])
+    assert not gone.broken
 
 
 def test_a_key_file_that_is_mended_is_taken_up(served: Served) -> None:
