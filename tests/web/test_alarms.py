@@ -10,12 +10,13 @@ from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from structlog.testing import capture_logs
 
 from syncer.domain.alarms import AlarmName
-from syncer.ledger import AlarmBook, Ledger
+from syncer.ledger import AlarmBook, Ledger, LedgerError
 from syncer.web.alarms import telling
 from syncer.web.alarms.facts import alarms_of
 from syncer.web.alarms.telling import NotTold, notify, post, run_command
@@ -130,6 +131,23 @@ def test_a_ledger_that_cannot_be_used_is_told_from_memory_and_its_end_too(watche
     watched.restart()
     watched.run(FINE)
     assert len(watched.told) == 2
+
+
+def test_an_alarm_that_cannot_be_stored_is_logged_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk: the ledger can be read, and not be written."""
+    watched.run(FINE)
+
+    def refuse(*_: object) -> NoReturn:
+        raise LedgerError("there is no room left on the disk")
+
+    with capture_logs() as logged, monkeypatch.context() as patch:
+        patch.setattr(AlarmBook, "change", refuse)
+        watched.look("there is no room left on the disk")
+        watched.look("there is no room left on the disk")
+        patch.undo()
+        watched.run(FINE)
+    assert [one["event"] for one in logged] == ["alarm.begun", "alarm.ended"]
+    assert watched.told.states == ["ledger begun", "ledger ended"]
 
 
 def test_a_ledger_that_cannot_be_used_makes_the_account_stuck_in_the_end(watched: Watched) -> None:

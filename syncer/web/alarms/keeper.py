@@ -100,6 +100,8 @@ class AlarmKeeper:
         ended = [name for name in stored if name not in after]
         if begun or ended or messages:
             book.change(begun, ended, messages, now)
+        # Only now: where this could not be stored, it is judged once more.
+        self._note(before, after)
         self._unstored, self._loose, self._in_memory = [], [], set()
         self._pending |= bool(messages)
         return after
@@ -109,6 +111,7 @@ class AlarmKeeper:
         alone = AlarmFacts(self._clock(), self.account.stuck_after, self._good_at, trouble=self._trouble or "")
         after = {**self.on, **judge(alone, self.on)}
         now, new = self._clock(), self._messages(self.on, after)
+        self._note(self.on, after)
         self._in_memory |= after.keys() - self.on.keys()
         self._unstored += new
         self._pending |= bool(new)
@@ -116,17 +119,17 @@ class AlarmKeeper:
         self.on = after
 
     def _messages(self, before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> list[tuple[str, str, str]]:
-        """Return the messages to send: (alarm, way, JSON). Messages about an end come first."""
-        changed = [(alarm, "ended") for name, alarm in before.items() if name not in after]
-        changed += [(alarm, "begun") for name, alarm in after.items() if name not in before]
-        for alarm, state in changed:
-            say = _log.warning if state == "begun" else _log.info
-            say(f"alarm.{state}", account=self.account.name, alarm=alarm.name, detail=alarm.detail)
+        """Return the messages to send: (alarm, way, JSON)."""
         return [
             (alarm.name, way, json.dumps(alarm.message(self.account.name, state), ensure_ascii=False))
-            for alarm, state in changed
+            for alarm, state in _changed(before, after)
             for way in self._ways
         ]
+
+    def _note(self, before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> None:
+        for alarm, state in _changed(before, after):
+            say = _log.warning if state == "begun" else _log.info
+            say(f"alarm.{state}", account=self.account.name, alarm=alarm.name, detail=alarm.detail)
 
     async def tell(self) -> None:
         """Send the messages that are due: all ways at once, and those of each alarm in order."""
@@ -194,6 +197,12 @@ class AlarmKeeper:
             self._unstored.remove((telling.alarm, telling.way, telling.message))
         else:
             self._loose.append(telling._replace(not_before=again, tries=telling.tries + 1))
+
+
+def _changed(before: Mapping[str, Alarm], after: Mapping[str, Alarm]) -> list[tuple[Alarm, str]]:
+    """Return the alarms that ended or began, each with its new state. Those that ended come first."""
+    changed = [(alarm, "ended") for name, alarm in before.items() if name not in after]
+    return [*changed, *((alarm, "begun") for name, alarm in after.items() if name not in before)]
 
 
 def _is_due(telling: Telling, now: datetime) -> bool:
