@@ -70,6 +70,11 @@ def _files(accounts: Iterable[Account]) -> str:
     return ", ".join(str(account.path) for account in accounts)
 
 
+def same_hosts(first: Account, second: Account) -> bool:
+    """Whether all CRMs that both accounts have are at the same addresses."""
+    return all(_host(first.connections[one]) == _host(second.connections[one]) for one in _both(first, second))
+
+
 def _both(first: Account, second: Account) -> list[str]:
     """The systems that both accounts have, in the order of the first."""
     return [system for system in first.connections if system in second.connections]

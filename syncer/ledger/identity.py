@@ -29,11 +29,12 @@ __all__ = [
 
 _ID: Final = "ledger"
 _RESTORED: Final = "restored"
-_FINGERPRINT: Final = "fingerprint"
+FINGERPRINT: Final = "fingerprint"
+"""The cursor that names the place of a ledger's file. It is empty in a backup."""
 _RUNS: Final = "runs"
 _FORMER: Final = "former"
 _TENDED: Final = "tended"
-OWN: Final = frozenset({_ID, _RESTORED, _FINGERPRINT, _FORMER, _RUNS, _TENDED, CLOCKS})
+OWN: Final = frozenset({_ID, _RESTORED, FINGERPRINT, _FORMER, _RUNS, _TENDED, CLOCKS})
 """The cursors about the ledger itself. `Base` has fields for them."""
 
 Random = Callable[[int], bytes]
@@ -51,11 +52,11 @@ def identify(
     """
     runs = _number(cursors.get(_RUNS, ""))
     # Never below the number that is noted, or the next run would take this ledger for an old copy again.
-    found = {_FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
+    found = {FINGERPRINT: fingerprint, _RUNS: str(max(runs, noted) + 1)}
     if made_at(cursors.get(_ID, "")) is None:
         # A ledger without an id is empty, so the number beside it is that of a lost ledger.
         return {**found, _ID: new(now, random_bytes).id, _RUNS: "1"}
-    if cursors.get(_FINGERPRINT) != fingerprint or runs < noted:
+    if cursors.get(FINGERPRINT) != fingerprint or runs < noted:
         return {**found, **as_copy(cursors, now, random_bytes)}
     if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:
         # The copy was noticed while our clock was ahead. Everything read since would count as read before, for years.

@@ -119,6 +119,27 @@ def test_of_several_accounts_one_must_be_named(served: Served, broken: bool) -> 
     assert not (served.folder / "one.db").exists()
 
 
+def test_a_new_ledger_beside_one_of_the_same_crm_accounts_is_told(served: Served) -> None:
+    """Somebody has renamed the account: its history seems to be gone."""
+    served.person()
+    first = served.do("sync", "--once", "--json")
+    assert "message" not in first.answer
+    assert served.do("ledger", "backup", "copy.db").status == 0
+    served.configure("renamed")
+    planned, done = (served.do(*words, "--json").answer for words in (["plan"], ["sync", "--once"]))
+    for answer in (planned, done):
+        assert f'set [ledger] url = "sqlite:///{ledger_of(served)}" in config.toml' in answer["message"]
+    assert "message" not in served.do("sync", "--once", "--json").answer
+
+
+def test_the_ledger_of_an_account_on_another_server_is_nobody_elses(served: Served) -> None:
+    served.person()
+    served.configure("one", file="one.toml")
+    served.configure("two", file="two.toml", elsewhere=True)
+    assert served.do("sync", "--once", "-c", "one.toml").status == 0
+    assert "message" not in served.do("sync", "--once", "--json", "-c", "two.toml").answer
+
+
 def removed(path: Path, _copy: Path) -> None:
     for file in path.parent.glob("acme.db*"):
         file.unlink()

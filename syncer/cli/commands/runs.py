@@ -10,9 +10,10 @@ from pathlib import Path
 
 from syncer.cli.at_once import Turn, in_hand, run_accounts
 from syncer.cli.errors import BrokenOff, UsageError, failure_of, worst
+from syncer.cli.other_ledgers import told_of_others
 from syncer.cli.plan_screen import show_plan
 from syncer.cli.screens import TaskNames, show_run
-from syncer.cli.session import Session, known_clashes_of
+from syncer.cli.session import Session, identities_of, known_clashes_of
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.domain.report import Exit, Report
@@ -50,8 +51,10 @@ def make_plan(session: Session, out: Path | None) -> int:
         async with in_hand(session, account, stop, read_only=True) as hand:
             report, excess = await stop.finish(plan(hand), hand.adapters.values())
             names = TaskNames.in_base(hand.ledger.load(), account.zone)
-        if excess is not None:
-            report = replace(report, message=excess.sentence)
+            if excess is not None:
+                report = replace(report, message=excess.sentence)
+            if not identities_of(hand.ledger):
+                report = _with_other_ledgers(hand, report)
         await turn()
         reports.append(report)
         if session.json:
@@ -113,9 +116,10 @@ def _already(done: int, planned: int) -> str:
 
 async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:
     """Run until the end or a signal. An interrupted run is stored as ended, so that it does not seem to be running."""
-    began, writes = hand.clock(), _writes(hand)
+    began, writes, is_new = hand.clock(), _writes(hand), not identities_of(hand.ledger)
     try:
-        return await stop.finish(run(hand, options), hand.adapters.values())
+        report = await stop.finish(run(hand, options), hand.adapters.values())
+        return _with_other_ledgers(hand, report) if is_new else report
     # Another process runs the account, and its run must not be stored as ended.
     except (Busy, LeaseLost):
         raise
@@ -127,6 +131,13 @@ async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> R
         if broken is not None:
             raise broken from error
         raise
+
+
+def _with_other_ledgers(hand: AccountInHand, report: Report) -> Report:
+    """Return the report of a new ledger's first run or plan, which tells of an older ledger beside it."""
+    identities = {system: adapter.expected_identity for system, adapter in hand.adapters.items()}
+    parts = (report.message, told_of_others(hand.settings, identities))
+    return replace(report, message="; ".join(part for part in parts if part))
 
 
 def _writes(hand: AccountInHand) -> int:
