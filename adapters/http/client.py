@@ -390,6 +390,9 @@ async def _patiently(
     except BudgetSpent as spent:
         # It was tried, and failed. That there is no budget for another try does not make it something untried.
         raise first from spent
+    except asyncio.CancelledError as cut:
+        # Whoever cuts it off can tell a read that failed from one that had no time.
+        raise cut from first
     raise AssertionError
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.lasting import always, crowd, damage_in_reply, forbid, of_leads
+from tests.support.lasting import always, crowd, damage_in_reply, forbid, named, of_leads
 from tests.support.scenario import Make, Stage, details
 
 HOUR = 3600
@@ -195,6 +195,21 @@ def test_a_task_that_waited_is_told_no_more_once_its_lead_is_deleted(stage: Make
     world.superfone.person_deletes_lead(lead)
 
     assert f"Superfone task {theirs}" not in details(world.again(2))
+
+
+@pytest.mark.parametrize("seconds", [12, 20, 30])
+def test_a_lead_that_answers_with_errors_is_told_after_three_runs_in_short_runs_too(stage: Make, seconds: int) -> None:
+    """Its read is tried again with pauses, and those take longer than a short run has for it."""
+    world = stage(sync=f'run_limit = "{seconds}s"')
+    *_, (lead, _, _) = crowd(world, 3)
+    world.superfone.person_creates(lead, "BOOKING", world.due())
+    world.good()
+    slow(world)
+    always(world, "superfone", of_leads([lead]), Fault.ERROR_BEFORE)
+
+    report = world.again(4)
+
+    assert len(named(report, "superfone", "failing")) == 1
 
 
 def test_operations_in_doubt_that_cannot_be_read_leave_time_for_everything_else(stage: Make) -> None:
