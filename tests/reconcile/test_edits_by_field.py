@@ -31,10 +31,9 @@ def unread(draw: st.DrawFn, bases: tuple[str, ...] = (OLD,)) -> list[Side]:
     origin = draw(st.sampled_from(PLACES))
     sides = []
     for place in PLACES:
-        is_open = draw(st.booleans())
         base, now = draw(st.sampled_from(bases)), draw(st.sampled_from([OLD, "A", "B", "C"]))
         at = draw(times)
-        sides.append(Side(place, base, now, open=is_open, origin=place == origin, at=at if now != base else None))
+        sides.append(Side(place, base, now, origin=place == origin, at=at if now != base else None))
     return sides
 
 
@@ -54,11 +53,9 @@ def in_turn(sides: list[Side], order: list[str]) -> tuple[str, set[Lost], list[S
     """Read one copy after another; the title at the end, what was lost, and the copies then."""
     value, lost = OLD, set[Lost]()
     for place in order:
-        # That it is closed is not known before it is read.
-        known = {*order[: order.index(place) + 1]}
-        shown = [replace(side, read=side.place == place, open=side.open or side.place not in known) for side in sides]
+        shown = [replace(side, read=side.place == place) for side in sides]
         merged = merge_field(TITLE, value, shown)
-        sides = [replace(after(side, merged), open=was.open) for side, was in zip(shown, sides, strict=True)]
+        sides = [after(side, merged) for side in shown]
         value, lost = str(merged.value), lost | set(merged.lost)
     return value, lost, sides
 
@@ -123,11 +120,10 @@ def test_no_change_gives_way_to_an_earlier_one(sides: list[Side]) -> None:
 
 
 @given(unread())
-def test_every_open_copy_that_shows_something_else_is_owed_the_new_value(sides: list[Side]) -> None:
+def test_every_copy_that_shows_something_else_is_owed_the_new_value(sides: list[Side]) -> None:
     merged = together(sides)
     for side in sides:
-        wanted = side.open and side.now != merged.value
-        assert bool(merged.owed[side.place]) == wanted
+        assert bool(merged.owed[side.place]) == (side.now != merged.value)
 
 
 @given(unread(), st.sampled_from(PLACES), st.sampled_from(["D", "A"]))
@@ -167,8 +163,8 @@ NOW = {
     "changed": Side("", OLD, "new", read=True),
     "changed, tells when": Side("", OLD, "new", read=True, at=NOON),
     "gone, or unread": Side("", OLD),
-    "closed": Side("", OLD, OLD, read=True, open=False),
-    "changed and closed": Side("", OLD, "new", read=True, open=False),
+    "closed": Side("", OLD, OLD, read=True),
+    "changed and closed": Side("", OLD, "new", read=True),
 }
 MADE_UP = "shows what we made up"
 
@@ -186,7 +182,8 @@ def table() -> Iterator[str]:
         sides = [replace(s, now=s.place) if s.now == "new" else s for s in sides]
         merged = merge_field(TITLE, OLD, sides)
         has = "what it had" if merged.value == OLD else f"the {merged.value}'s"
-        owed = ["yes" if merged.owed[place] else "" for place in ("origin", "copy")]
+        due = ["once open again" if "closed" in which else "yes" for which in (first, second)]
+        owed = [due[n] if merged.owed[place] else "" for n, place in enumerate(("origin", "copy"))]
         lost = ", ".join(f"the {one.place}'s" for one in merged.lost)
         yield f"| {first} | {second} | {has} | {owed[0]} | {owed[1]} | {lost} |"
 

@@ -99,3 +99,49 @@ def test_an_assignee_that_is_given_in_a_copy_reaches_the_others_though_the_task_
     assert waiting(world.good()) == {("reply", "not_editable")}
     assert world.highlevel.task(task).assigned_to == "userRavi"
     world.quiet()
+
+
+def test_a_copy_that_is_open_again_is_owed_the_assignee_that_the_task_took_while_it_was_closed(stage: Make) -> None:
+    world = stage(more=USERS, sync='cancelled = "keep"')
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.reply.person_cancels(str(copy.id))
+    world.good()
+    world.highlevel.person_assigns(task, "userRavi")
+    world.good()
+    world.reply.person_reopens(str(copy.id))
+    assert ("reply", "not_editable") in waiting(world.good())
+    world.quiet(2)
+
+
+def test_a_copy_that_is_there_again_is_given_the_assignee_that_the_task_took_while_it_was_gone(stage: Make) -> None:
+    world = stage(more=USERS)
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    world.good()
+    [copy] = world.highlevel_open()
+    world.highlevel.person_deletes(copy.id)
+    world.again(2)
+    world.reply.person_assigns(task, 42)
+    world.good()
+    world.highlevel.person_restores(copy.id)
+    world.again(2)
+    assert [one.assigned_to for one in world.highlevel_open()] == ["userRavi"]
+    world.quiet(2)
+
+
+def test_a_copy_that_is_open_again_with_another_assignee_changed_by_people_gives_it_to_the_others(stage: Make) -> None:
+    world = stage(more=USERS, sync='cancelled = "keep"')
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    world.reply.person_cancels(str(copy.id))
+    world.good()
+    world.reply.person_assigns(str(copy.id), 42)
+    world.reply.person_reopens(str(copy.id))
+    world.again(2)
+    assert world.highlevel.task(task).assigned_to == "userRavi"
+    world.quiet(2)

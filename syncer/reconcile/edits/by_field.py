@@ -46,6 +46,7 @@ class Side:
     ``base`` is what its CRM showed last, and ``known`` is false if that is not known. ``now`` is what was read, if
     ``read`` is true, and ``at`` is when that was changed, if the CRM reports it. ``typed`` is true if people typed the
     base, and ``since`` is when. ``shows`` is false if the CRM has no such field; then the copy is owed nothing.
+    Closed copies take part, too, and get what they are owed if they are open again.
     """
 
     place: str
@@ -53,7 +54,6 @@ class Side:
     now: Value = None
     known: bool = True
     read: bool = False
-    open: bool = True
     origin: bool = False
     shows: bool = True
     owed: Owed = Owed.NO
@@ -153,8 +153,6 @@ def _alike(one: _Change, other: _Change) -> bool:
 
 
 def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:
-    if not side.open:
-        return Owed.NO
     # No copy was read after this value was read where it was typed, even if the task or the copy had it before. So a
     # change that is read next may be just as old.
     if (typed and not changed) or (side.owed is Owed.UNSEEN and not side.read):

@@ -135,7 +135,8 @@ def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
 def take_again(work: Merging, task_id: str, again: Read, now: Replica) -> None:
     """Merge a copy that is open again, as ``now``. It is owed what the task took while the copy was closed."""
     task, can, policy = work.base.tasks[task_id], work.inputs.capabilities[now.system], work.inputs.policy
-    missed = behind(task, again.before, (), can, policy) if was_read(again.before) else {}
+    noted = dict.fromkeys(owed_fields(again.before), Owed.UNSEEN)
+    missed = {**noted, **behind(task, again.before, (), can, policy)} if was_read(again.before) else {}
     # A due that we made up is never written to an origin, which has none.
     if task.due_synthetic:
         missed.pop(TaskField.DUE, None)
@@ -181,7 +182,6 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
         now=now,
         known=known,
         read=read is not None and _tells(read.reading, field, base),
-        open=copy.state is ReplicaState.OPEN,
         origin=origin,
         shows=can is None or field in can.shows,
         owed=owed(before, field),
