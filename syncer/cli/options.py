@@ -38,9 +38,11 @@ def session_of(
     log_file: Path | None = None,
 ) -> Session:
     """Return the options of the command line as a session."""
+    from syncer.cli.screens import name_files
     from syncer.cli.session import Session
 
-    return Session(tuple(configs or named_before), json=json, verbose=verbose, quiet=quiet, log_file=log_file)
+    name_files(files := tuple(configs or named_before))
+    return Session(files, json=json, verbose=verbose, quiet=quiet, log_file=log_file)
 
 
 Configs = Annotated[

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from itertools import pairwise, takewhile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from syncer.config.registry import label_of
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
 DETAILS: Final = 10
 """How many lines a section of a run's screen may have."""
 
+_NEXT: Final = re.compile(r"(?<=: )syncer (?=(?:apply|check|explain|ledger|plan|retry|status|sync|tasks)\b)")
+"""A command that a sentence tells people to type next."""
+_named: Final[list[str]] = []
 _JOINERS: Final = "\u200c\u200d"
 _SHORTEST_ID: Final = 14
 """How many characters of an id are shown in a table, if they are enough to tell it from the others."""
@@ -53,7 +59,7 @@ class Screen:
 
     def say(self, text: str = "", style: str = "", *, indent: int = 0) -> None:
         """Print one line. On a narrow terminal it is wrapped."""
-        words = clean(text)
+        words = clean(_with_files(text))
         if self.tables:
             self._terminal.say(words, style, indent=indent)
         else:
@@ -136,6 +142,15 @@ class TaskNames:
         return ", ".join(part for part in (task.name, who, moment(task.due, self._zone)) if part)
 
 
+def name_files(files: Iterable[Path]) -> None:
+    """Name these account files in each command that people are told to type, as on their own command line."""
+    _named[:] = (f"-c {shlex.quote(str(file))} " for file in files)
+
+
+def _with_files(text: str) -> str:
+    return _NEXT.sub(lambda found: found[0] + "".join(_named), text) if _named else text
+
+
 def clean(text: str) -> str:
     """Return a text that is safe on a terminal: one line, without control characters and secrets."""
     return plain(" ".join(redact(text).split()))
@@ -166,7 +181,7 @@ def harmless(value: Any) -> Any:
 def complain(text: str) -> None:
     """Print an error message on standard error."""
     # Redacted as a whole first, because a secret may have a line break in it.
-    lines = [clean(line) for line in redact(text).splitlines() or [""]]
+    lines = [clean(line) for line in _with_files(redact(text)).splitlines() or [""]]
     if sys.stderr.isatty():
         from syncer.cli.terminal import wrapped
 

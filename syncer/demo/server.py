@@ -217,11 +217,13 @@ def serve(seed: int, faults: bool, console: Console, port: int = 0) -> int:  # n
         if faults:
             world.storm(seed, lambda: _somebody(world, rng, console))
         # The demo's account file names the port of its journal.
-        server = SandboxServer(world, port or (journal.setup.port if journal else free_port()), also)
+        port = port or (journal.setup.port if journal else free_port())
+        server = SandboxServer(world, port, also)
     except JournalError as error:
         return _complain(console, str(error), Exit.WRONG)
     except OSError as error:
-        return _complain(console, f"{error.strerror}: choose another port with --port", Exit.PARTIAL)
+        words = f"cannot listen on {HOST}:{port}: {error.strerror}; choose another port with --port"
+        return _complain(console, words, Exit.WRONG)
     with _stop_signals() as stopped, server:
         _introduce(console, server, journal, faults=faults)
         stopped.wait()

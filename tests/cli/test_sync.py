@@ -302,3 +302,15 @@ def test_an_account_whose_crm_hangs_keeps_no_other_waiting(served: Served) -> No
         done.send(signal.SIGTERM)
         assert done.status == 143
     assert [(one["account"], one["exit"]) for one in done.answers] == [("a", 143), ("b", 0)]
+
+
+def test_the_command_to_type_next_names_the_files_of_this_one(served: Served) -> None:
+    """Without them it would look for another account."""
+    (served.folder / "config.toml").rename(served.folder / "our account.toml")
+    served.reply.api_key = "another"
+    done = served.do("sync", "--once", "-c", "our account.toml")
+    assert done.status == 1
+    assert "to find out more, type: syncer -c 'our account.toml' check\n" in done.stdout
+    missing = served.do("explain", "reply:1", "--config", "our account.toml")
+    assert "to list all tasks, type: syncer -c 'our account.toml' tasks\n" in missing.stderr
+    assert "type: syncer check" in served.do("status", "-c", "our account.toml", "--json").stdout

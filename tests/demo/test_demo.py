@@ -281,7 +281,8 @@ def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     said = io.StringIO()
     with SandboxServer(DemoWorld(KEYS)) as server:
-        assert serve(0, False, Console(file=said, width=200), server.port) == 1
+        assert serve(0, False, Console(file=said, width=200), server.port) == 2
+    assert f"cannot listen on 127.0.0.1:{server.port}: " in said.getvalue()
     assert "choose another port with --port" in said.getvalue()
 
 
