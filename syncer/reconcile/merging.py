@@ -51,6 +51,8 @@ class Merging:
     """The new base. Only these methods change its replicas and tasks, so that ``changes`` is complete."""
 
     def __init__(self, base: Base, inputs: Inputs) -> None:
+        self.before = base
+        """The base as it was before this merge. It is never changed."""
         self.base = base.copy()
         self.inputs = inputs
         self.changes = Changes()

@@ -20,7 +20,8 @@ from syncer.domain.reasons import Reason
 from syncer.domain.task_ids import next_task_id, split_task_id
 from syncer.domain.titles import same_title
 from syncer.reconcile.closures import Cause
-from syncer.reconcile.edits.travel import follow, origin_is_read, settle_first
+from syncer.reconcile.edits.travel import follow
+from syncer.reconcile.edits.without_base import compare, origin_is_read
 from syncer.reconcile.grouping import Group, Grouping
 from syncer.reconcile.markers import is_history, names_another
 from syncer.reconcile.matching import Matching
@@ -291,9 +292,7 @@ class _Conclusion:
             if row is self._group.origin and self._known is not None and task.state is State.OPEN:
                 work.follow_origin(work.base.tasks[task.id], row, row.title, anew=True)
                 origin_is_read(work, task.id)
-        for replica, row in learned:
-            if replica.made:
-                settle_first(work, task.id, replica, row, ())
+        compare(work, task.id, learned)
 
     def _let_go(self, task: Task, row: Reading) -> None:
         """Mark the replica that the ledger knew there as gone: it was deleted, or belongs to another task now."""

@@ -13,7 +13,7 @@ from syncer.domain.model import Reading, State, Task
 from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
-from syncer.reconcile.edits.travel import origin_is_read, settle_first
+from syncer.reconcile.edits.without_base import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import (
     CLOCKS_DIFFER_BY,

@@ -181,7 +181,7 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
         base=base,
         now=now,
         known=known,
-        read=read is not None and _tells(read.reading, field, base),
+        read=read is not None and tells(read.reading, field, base),
         origin=origin,
         shows=can is None or field in can.shows,
         owed=owed(before, field),
@@ -197,7 +197,7 @@ def _name(policy: Policy, system: str, user: Value) -> Value:
     return policy.users.get((system, user)) if isinstance(user, str) and user else user
 
 
-def _tells(reading: Reading, field: TaskField, base: Value) -> bool:
+def tells(reading: Reading, field: TaskField, base: Value) -> bool:
     """Whether a reading shows the field as people left it. In a closed task, the CRM may have filled in variables."""
     if field is TaskField.DUE:
         return True
@@ -263,37 +263,22 @@ def is_edited(work: Merging, replica: Replica, reading: Reading) -> bool:
     return changed and reading.state is State.OPEN
 
 
-def settle_first(work: Merging, task_id: str, replica: Replica, reading: Reading, sent: Iterable[Change]) -> None:
-    """Compare a copy that we made and that this ledger did not know with the task.
+def settle_sent(work: Merging, task_id: str, replica: Replica, reading: Reading, sent: Iterable[Change]) -> None:
+    """Compare a copy that our request made, and that is known only now, with what was ``sent``.
 
-    ``sent`` is what we wrote into it, if that is known. Then every other value was typed by people. If it is not known,
-    a value that differs from the task's competes with it.
+    Every other value was typed by people.
     """
     policy, can = work.inputs.policy, work.inputs.capabilities[replica.system]
     task, known = work.base.tasks[task_id], {change.field: change.new for change in sent}
-    if known:
-        values = {field: value for field, value in known.items() if _is_taken(task, field, can)}
-        there = {field: reading.shown(field) for field in values}
-        # What the CRM made of a value that we sent was not typed by people.
-        values = {one: there[one] if can.keeps(one, value, there[one]) else value for one, value in values.items()}
-        before = _showing(replica, values)
-        work.put_replica(with_owed(before, behind(task, _showing(replica, known), known, can, policy)))
-        before = work.base.replicas[replica.key]
-        work.put_replica(follow(work, before, reading))
-        take(work, task_id, [Read(before, reading)])
-        return
-    for field in COMPARED:
-        if _tells(reading, field, None):
-            compare(work, task_id, field, work.base.replicas[replica.key], reading.shown(field), reading.updated_at)
-
-
-def origin_is_read(work: Merging, task_id: str) -> None:
-    """Compare the copies with an origin that is read only now. Where they differ, the origin's value counts."""
-    for copy in work.base.copies_of(task_id):
-        if copy.made and copy.state is ReplicaState.OPEN:
-            for field in COMPARED:
-                if is_known(copy, field):
-                    compare(work, task_id, field, copy, shown(copy, field), None)
+    values = {field: value for field, value in known.items() if _is_taken(task, field, can)}
+    there = {field: reading.shown(field) for field in values}
+    # What the CRM made of a value that we sent was not typed by people.
+    values = {one: there[one] if can.keeps(one, value, there[one]) else value for one, value in values.items()}
+    before = _showing(replica, values)
+    work.put_replica(with_owed(before, behind(task, _showing(replica, known), known, can, policy)))
+    before = work.base.replicas[replica.key]
+    work.put_replica(follow(work, before, reading))
+    take(work, task_id, [Read(before, reading)])
 
 
 def as_created(
@@ -339,43 +324,3 @@ def behind(
             # Not `YES`: what people changed in this copy may be older than the task's value.
             found[field] = Owed.UNSEEN
     return found
-
-
-def compare(work: Merging, task_id: str, field: TaskField, copy: Replica, now: Value, at: datetime | None) -> None:
-    """Merge a copy of which no base is known.
-
-    If both CRMs report when the value was changed, the later one counts, else the origin's.
-    """
-    task, can, policy = work.base.tasks[task_id], work.inputs.capabilities.get(copy.system), work.inputs.policy
-    value = value_of(task, field)
-    if can is None:
-        return
-    wanted = field in policy.edits and field in can.shows and task.state is State.OPEN
-    if not wanted or value is None or now in (None, "") or can.keeps(field, value, now):
-        return
-    if field is TaskField.DUE and task.due_synthetic:
-        # The task has no due date of its own. It takes the copy's, still as made up, so that it is never sent back.
-        work.put_task(replace(task, due=now if isinstance(now, datetime) else task.due))
-        return
-    copies = {place_of(*one.key): one for one in work.base.copies_of(task_id)}
-    origin = next((one for one in copies.values() if one.system == task.origin and not one.made), None)
-    its_crm = work.inputs.seen.get(origin.system) if origin is not None else None
-    seen = its_crm.readings.get(origin.remote_id) if origin is not None and its_crm is not None else None
-    # The task itself has no time of change. The origin's stands for it, as the origin's value does.
-    since = seen.updated_at if seen is not None else None
-    if field is not TaskField.DUE and (origin is None or shown(origin, field) in (None, "")):
-        # We made up the title that the origin does not have, with the contact's name, which each CRM may write in its
-        # own way. So a difference is no edit.
-        return
-    there = place_of(*origin.key) if origin is not None else ""
-    sides = [Side(place_of(*copy.key), None, now, read=True, at=at)]
-    sides.append(Side(there, None, value, read=True, origin=True, at=since))
-    merged = merge_field(field, None, sides)
-    if merged.winner != there:
-        work.put_task(with_value(task, field, merged.value))
-    for place, how in merged.owed.items():
-        if place in copies:
-            work.put_replica(with_owed(work.base.replicas[copies[place].key], {field: how}))
-    for one in merged.lost:
-        if one.place in copies:
-            tell_lost(work, task_id, field, one, copies)
