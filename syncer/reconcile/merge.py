@@ -237,7 +237,7 @@ class _Known:
         work = self._work
         task = work.base.tasks[replica.task]
         gone = replica.state is ReplicaState.GONE
-        same = task.state is State.OPEN or gone
+        same = task.state is State.OPEN or (gone and not self._ended_by_deleting(task))
         # Without room, keeping the row would give the task two open copies in one CRM.
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)
@@ -247,6 +247,13 @@ class _Known:
             return
         work.event("reopened", "them", "reopened there, which makes it a new task", task.id, reading)
         work.begin(reading, again=True)
+
+    def _ended_by_deleting(self, task: Task) -> bool:
+        """Whether nobody finished or cancelled the task, and it ended only because a copy of it was deleted."""
+        # Once that copy is there again, it is still to be done: if it were completed with the task, nobody would have
+        # done it.
+        states = {copy.state for copy in self._work.base.copies_of(task.id)}
+        return task.state is State.CANCELLED and ReplicaState.CANCELLED not in states
 
     def _closed(self, replica: Replica, reading: Reading) -> None:
         task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)

@@ -270,6 +270,32 @@ def test_a_deleted_copy_closes_the_others_only_where_that_is_set(stage: Make) ->
         assert world.open() == expected
 
 
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_what_people_restore_after_deleting_it_has_closed_the_others_is_a_new_task(stage: Make, origin: str) -> None:
+    """Nobody did it, so it is not completed with the task that ended."""
+    world = stage(sync='deleted = "close"')
+    if origin == "highlevel":
+        everywhere(world)
+    else:
+        _, contact, _ = world.everywhere()
+        world.reply.person_creates(contact, "Call", world.due(), "Ring")
+        world.good()
+    [deleted] = world.highlevel_open()
+    world.highlevel.person_deletes(deleted.id)
+    world.again(3)
+    assert world.open() == (0, 0, 0)
+    world.highlevel.person_restores(deleted.id)
+
+    world.again(2)
+
+    assert world.open() == (1, 1, 1)
+    assert [task.id for task in world.highlevel_open()] == [deleted.id]
+    world.quiet(2)
+    world.complete_in("reply")
+    world.good()
+    assert world.open() == (0, 0, 0)
+
+
 @pytest.mark.parametrize("done", [False, True])
 def test_nothing_is_sent_to_a_copy_that_people_deleted(stage: Make, done: bool) -> None:
     """The first run that misses it writes to the other copies only, and the second one has made sure."""
