@@ -25,10 +25,11 @@ _LOCK: Final = 0x5359_4E43
 """The first half of the key of our advisory locks on PostgreSQL. The second half is the ledger's schema."""
 _LOCK_TIMEOUT: Final = "55P03"
 _DAMAGE: Final = "malformed"
+_RIGHTS: Final = "the owner and the mode of the file and its folder, and whether the disk is mounted read-only"
 _ADVICE: Final = {
     "not a database": "it is no ledger; check the path, or move the file away and run again",
-    "readonly": "it cannot be written; check the owner and the mode of the file and its folder",
-    "unable to open": "check the owner and the mode of the file and its folder",
+    "readonly": f"it cannot be written; check {_RIGHTS}",
+    "unable to open": f"check {_RIGHTS}",
     "disk I/O error": "the disk has failed, or there is no room left on it",
     "is full": "there is no room left on the disk; make room, and the next run goes on",
 }
