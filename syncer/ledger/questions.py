@@ -198,7 +198,11 @@ def incidents(ask: Ask, since: datetime) -> Incidents | None:
     # Compared here, because the two databases write instants in different ways.
     found = [(_surely(at), bool(put_back)) for at, put_back in ask(sql)]
     recent = [(at, put_back) for at, put_back in found if at > since]
-    return Incidents(recent[0][0], sum(put_back for _, put_back in recent)) if recent else None
+    if not recent:
+        return None
+    # What was put back is over, and a later incident has not begun with it.
+    still = [at for at, put_back in recent if put_back]
+    return Incidents(still[0] if still else recent[0][0], len(still))
 
 
 def report_list(ask: Ask, number: int | None) -> list[Any]:

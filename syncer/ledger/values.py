@@ -52,7 +52,7 @@ class Run(NamedTuple):
 
 
 class Incidents(NamedTuple):
-    """When the first of the recent incidents was, and how many of their tasks are still to be put back."""
+    """When the first recent incident was whose task is still to be put back (else the first of all), and how many."""
 
     first: datetime
     open: int

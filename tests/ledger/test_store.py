@@ -49,6 +49,20 @@ def test_tasks_that_are_alike_are_counted_for_a_day_though_they_are_done(ledger:
     assert ledger.load().recent == recent
 
 
+@pytest.mark.parametrize(("still", "first", "number"), [("ab", 9, 2), ("b", 1, 1), ("", 9, 0)])
+def test_an_incident_that_was_put_back_is_not_when_a_later_one_began(
+    ledger: Ledger, still: str, first: int, number: int
+) -> None:
+    hours = {"a": timedelta(hours=9), "b": timedelta(hours=1)}
+    store(
+        ledger,
+        tasks=[make_task(name, put_back=name in still) for name in hours],
+        events=[Event(NOW - ago, "incident", "us", "", name, "superfone", "1") for name, ago in hours.items()],
+    )
+    found = ledger.incidents(NOW - DAY)
+    assert found == (NOW - timedelta(hours=first), number)
+
+
 def test_nothing_is_written_where_nothing_changed(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger._database, "writing", None)
     ledger.store(Changes(), token="nobody's")
