@@ -102,6 +102,11 @@ class Pages:
         with self._database.reading() as connection:
             return int(connection.execute(_OPEN).scalar_one())
 
+    def has_run(self, run: str) -> bool:
+        """Whether the ledger has this run."""
+        with self._database.reading() as connection:
+            return connection.execute(select(_run.c.id).where(_run.c.id == run)).first() is not None
+
     def last_report(self, known: str = "") -> RunLine | None:
         """Return the last run with a report, and its whole report; ``None`` if the caller has it as ``known``."""
         with self._database.reading() as connection:

@@ -37,6 +37,10 @@ class Reader:
     def __init__(self, account: Account) -> None:
         self.account = account
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._newest = ""
         self._day = Day()
         self._runs: list[RunLine] = []
         self._eventful: list[RunLine] = []
@@ -47,8 +51,12 @@ class Reader:
         # Two requests at once would add the same runs to the day twice.
         with self._lock, self._open() as ledger:
             pages = Pages(ledger)
+            # Another ledger may lie there by now, whose runs have lower numbers.
+            if self._newest and not pages.has_run(self._newest):
+                self._begin()
             new = pages.runs(self._day.seen, now - _DAY, _MOST)
             self._day.add(new)
+            self._newest = new[-1].id if new else self._newest
             self._runs = [*reversed(new[-RUNS:]), *self._runs][:RUNS]
             eventful = [run for run in reversed(new) if _is_eventful(run)]
             self._eventful = [run for run in (*eventful, *self._eventful) if now - run.started_at < _DAY][:RUNS]

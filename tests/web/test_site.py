@@ -205,6 +205,20 @@ def test_a_ledger_that_cannot_be_read_is_said(shown: ShownPage, world: World) ->
     assert shown.client.get(shown.home).status_code == 503
 
 
+def test_a_ledger_that_was_lost_under_the_daemon_is_shown_as_it_is_now(shown: ShownPage, world: World) -> None:
+    """The runs of the new one have lower numbers than those that the page knows."""
+    for _ in range(3):
+        world.sync()
+    reader = shown.site.reader(shown.name)
+    assert reader is not None
+    assert len(reader.picture(world.now()).runs) == 4
+    world.lose_ledger()
+    report = world.sync()
+    picture = reader.picture(world.now())
+    assert picture.last is not None
+    assert [picture.last.id, *(run.id for run in picture.runs)] == [report.run] * 2
+
+
 def test_a_bug_of_ours_is_a_page_and_is_logged(shown: ShownPage, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
