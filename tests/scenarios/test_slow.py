@@ -212,6 +212,31 @@ def test_a_lead_that_answers_with_errors_is_told_after_three_runs_in_short_runs_
     assert len(named(report, "superfone", "failing")) == 1
 
 
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, None], ids=["error", "forbidden"])
+def test_who_has_a_lead_that_cannot_be_read_keeps_nobody_waiting_after_a_lost_ledger(
+    stage: Make, fault: Fault | None
+) -> None:
+    """All that can be read of such a person is read in vain, in each run anew."""
+    world = stage(sync='run_limit = "20s"')
+    (lead, ill, _), (_, well, _), *_ = crowd(world, 25)
+    for hour in range(8):
+        world.reply.person_creates(ill, "ToDo", world.due(hours=hour))
+    for hour in range(4):
+        world.reply.person_creates(well, "ToDo", world.due(hours=20 + hour))
+    world.good()
+    slow(world)
+    world.lose_ledger()
+    if fault is None:
+        forbid(world, "superfone", of_leads([lead]))
+    else:
+        always(world, "superfone", of_leads([lead]), fault)
+    world.reply.person_creates(well, "ToDo", world.due(hours=50), body="Ring Asha")
+
+    world.again(25)
+
+    assert "Ring Asha" in {task.title for task in world.highlevel_open()}
+
+
 def test_operations_in_doubt_that_cannot_be_read_leave_time_for_everything_else(stage: Make) -> None:
     """Each takes as many requests as a read is tried, in every run."""
     world = stage(sync='run_limit = "30s"')
