@@ -133,6 +133,22 @@ def test_a_ledger_that_cannot_be_used_is_told_from_memory_and_its_end_too(watche
     assert len(watched.told) == 2
 
 
+def test_a_ledger_that_was_lost_under_the_daemon_does_not_make_it_stuck(watched: Watched) -> None:
+    watched.run(FINE)
+    place = Path(watched.account.ledger_url.removeprefix("sqlite:///"))
+    for file in place.parent.glob(f"{place.name}*"):
+        file.unlink()
+    watched.wait(seconds=30)
+    watched.look()
+    with Ledger.open(watched.account.ledger_url, name="acme") as ledger:
+        assert not alarms_of(ledger, watched.account, watched.now)
+    watched.wait(minutes=15)
+    watched.look()
+    assert watched.told.states == ["stuck begun"]
+    watched.run(FINE)
+    assert watched.told.states == ["stuck begun", "stuck ended"]
+
+
 def test_an_alarm_that_cannot_be_stored_is_logged_once(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full disk: the ledger can be read, and not be written."""
     watched.run(FINE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
@@ -92,6 +93,10 @@ class AlarmKeeper:
         # Messages about those in memory were made already, and must not be made again.
         before = {**stored, **{name: self.on[name] for name in self._in_memory if name in self.on}}
         facts = facts_of(ledger, self.account, now, self._trouble)
+        if facts.good_at is None:
+            # A new ledger, because the one before was lost under the daemon. What the daemon knows of its runs counts.
+            await_a_run(ledger, self._good_at)
+            facts = replace(facts, good_at=self._good_at)
         # For as long as the ledger cannot be read, see `_judge_in_memory`.
         self._good_at = facts.good_at or self._good_at
         after = judge(facts, before)
