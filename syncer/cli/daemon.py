@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
@@ -27,12 +26,11 @@ from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import ServedElsewhere, UsageError, failure_of, worst
 from syncer.cli.progress_bars import logged_progress
 from syncer.cli.run_told import tell_run
-from syncer.cli.service import Service, announced, trouble_of, withdrawn
+from syncer.cli.service import Service, announced, clashes_among, trouble_of, withdrawn
 from syncer.cli.session import Session, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd
-from syncer.config.clashes import known_clashes
 from syncer.config.log import silenced
 from syncer.config.schema import Account
 from syncer.contract.errors import WrongAccount
@@ -45,8 +43,6 @@ from syncer.web.watch import LoopControl, Watch
 
 LOOK_AGAIN: Final = 10.0
 """The most seconds until the daemon uses a changed account file."""
-JITTER: Final = 0.05
-"""The share of the interval by which a pause may be shorter or longer."""
 # Then lines of output are lost. A run must not wait for whoever reads them.
 _STALLED_READER: Final = 1.0
 _FAREWELL: Final = 2.0
@@ -138,7 +134,7 @@ class _Daemon:
             await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
             # A ledger's trouble may pass: a disk that is full when the machine starts gets room again.
             failed = None if isinstance(error, LedgerError) else failure_of(error).exit_status
-            pause = _pause(service.interval)
+            pause = service.pause()
         self._plan_turn(service, pause)
         return failed
 
@@ -196,7 +192,7 @@ class _Daemon:
             service.in_parts.clear()
             service.rest()
             self._refuse_clashes()
-            self._plan_turn(service, 0.0 if service.again else _pause(service.interval))
+            self._plan_turn(service, 0.0 if service.again else service.pause())
             service.again = False
             self._look_soon(service)
             self._end_if_none_is_left()
@@ -292,15 +288,9 @@ class _Daemon:
 
     def _refuse_clashes(self) -> None:
         """Stop serving accounts that turn out to open the same CRM account."""
-        served = [service for service in self._services.values() if not service.ended]
-        if len(served) < 2:
-            return
-        identities = {service.account.path: service.identities for service in served}
-        clashing = known_clashes([service.account for service in served], identities)
-        for service in served:
-            if service.account.path in clashing:
-                self._fail(service, clashing[service.account.path])
-                service.out, service.ended, service.clashes = Exit.WRONG, True, True
+        for service, error in clashes_among(self._services.values()):
+            self._fail(service, error)
+            service.out, service.ended, service.clashes = Exit.WRONG, True, True
 
     async def _end(self, service: Service) -> None:
         """Stop serving an account after its current run."""
@@ -353,9 +343,16 @@ class _Daemon:
         # What is being moved is looked at again when that is done.
         for path in {*look.accounts, *self._services} - self._moving.keys() - look.broken:
             served, wanted = self._services.get(path), look.accounts.get(path)
+            # A file that is broken now may be the same account's, and is served by its last valid content.
+            if wanted is not None and look.broken & self._others(path, wanted):
+                self._files.forget()
             # One that clashed is found again once the other file is gone.
-            if served is None or served.account != wanted or served.clashes:
+            elif served is None or served.account != wanted or served.clashes:
                 self._moving[path] = asyncio.ensure_future(self._move(path, served, wanted))
+
+    def _others(self, path: Path, account: Account) -> set[Path]:
+        """Return the other files under which this account is served, as after a file was renamed."""
+        return {other for other, service in self._services.items() if other != path and service.serves(account)}
 
     async def _move(self, path: Path, served: Service | None, wanted: Account | None) -> None:
         """Serve a file as it is now, after its current run has ended. No other account waits for that."""
@@ -363,6 +360,12 @@ class _Daemon:
             _log.info("account.left", account=served.account.name)
             await self._end(served)
             del self._services[path]
+            served.left.set()
+        # Its file may have had another name. Two services of one account would drop each other's alarms.
+        others = set() if wanted is None else self._moving.keys() & self._others(path, wanted)
+        for left in [self._services[other].left for other in others]:
+            with suppress(Stopped):
+                await self._stop.finish(left.wait(), ())
         if wanted is not None and self._stop.exit_status is None:
             _log.info("account.taken_up", account=wanted.name)
             await self._begin(wanted)
@@ -392,8 +395,3 @@ class _Daemon:
                     with suppress(LedgerError, ServedElsewhere, Stopped):
                         async with self._ledger(service):
                             pass
-
-
-def _pause(interval: float) -> float:
-    """Return the seconds until the next run. They vary, so that accounts do not all run at the same moment."""
-    return interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import random
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from syncer.cli import hints, presence
+from syncer.config.clashes import known_clashes
+from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
 from syncer.domain.report import Exit
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+
+JITTER: Final = 0.05
+"""The share of the interval by which a pause may be shorter or longer."""
 
 
 @dataclass(eq=False, slots=True)
@@ -30,6 +36,8 @@ class Service:
     present: bool = False
     out: Exit | None = None
     ended: bool = False
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when everything about it has ended."""
     clashes: bool = False
     """Whether it was ended because another account file opens the same remote account."""
     again: bool = False
@@ -55,6 +63,22 @@ class Service:
     def interval(self) -> float:
         """The seconds between two runs."""
         return self.account.sync.interval.total_seconds()
+
+    def pause(self) -> float:
+        """Return the seconds until the next run. They vary, so that accounts do not all run at the same moment."""
+        return self.interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - no secret
+
+    def serves(self, account: Account) -> bool:
+        """Whether this is the account of that file, too: of one name, or with one ledger, there is one at a time."""
+        return account.name == self.account.name or account.ledger_url == self.account.ledger_url
+
+
+def clashes_among(services: Iterable[Service]) -> list[tuple[Service, ConfigError]]:
+    """Return the services that turn out to open the same CRM account as another one."""
+    served = [service for service in services if not service.ended]
+    identities = {service.account.path: service.identities for service in served}
+    clashing = known_clashes([service.account for service in served], identities)
+    return [(service, clashing[service.account.path]) for service in served if service.account.path in clashing]
 
 
 def trouble_of(error: Exception) -> str | None:

@@ -191,7 +191,7 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
     """A run that takes longer than the interval is followed by the next one after one interval, too."""
     write_account(tmp_path, monkeypatch, interval="60s")
     monkeypatch.setattr("apscheduler.schedulers.base.datetime", DaemonClock)
-    monkeypatch.setattr("syncer.cli.daemon.JITTER", 0.0)
+    monkeypatch.setattr("syncer.cli.service.JITTER", 0.0)
     monkeypatch.setattr(DaemonClock, "jumps", jumps)
     began: list[float] = []
 

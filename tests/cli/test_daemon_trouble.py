@@ -6,7 +6,9 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import sqlite3
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -50,6 +52,47 @@ def test_files_are_taken_up_as_they_come_and_go(served: Served) -> None:
     seen = len(told(daemon, "b"))
     until(lambda: len(told(daemon, "b")) > seen)
     assert not told(daemon, "c")
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_an_account_whose_file_is_renamed_goes_on_as_one(served: Served) -> None:
+    """Whatever the order in which the two names are looked at: the account has one service, and keeps its page."""
+    where = pair(served)
+    folder = served.folder / "accounts"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    daemon = served.start("sync", "--json", "--listen", f"127.0.0.1:{port}", *where)
+    until(lambda: told(daemon, "a"))
+    name = "a"
+    for number in range(5):
+        (folder / f"{name}.toml").rename(folder / f"renamed{number}.toml")
+        name = f"renamed{number}"
+        until(lambda: daemon.stderr.count("account.taken_up") == number + 1)  # noqa: B023 - called at once
+        seen = len(told(daemon, "a"))
+        until(lambda: len(told(daemon, "a")) > seen)  # noqa: B023
+    assert {one["status"] for one in told(daemon, "a")} == {"ok"}
+    assert "KeyError" not in daemon.stderr
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/accounts/a") as page:
+        assert page.status == 200
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+
+
+def test_two_accounts_that_swap_their_names_are_both_served(served: Served) -> None:
+    where = pair(served)
+    folder = served.folder / "accounts"
+    daemon = served.start("sync", "--json", *where)
+    until(lambda: told(daemon, "a") and told(daemon, "b"))
+    texts = {name: (folder / f"{name}.toml").read_text() for name in "ab"}
+    (folder / "x.toml").write_text(texts["a"].replace('name = "a"', 'name = "b"'))
+    (folder / "y.toml").write_text(texts["b"].replace('name = "b"', 'name = "a"'))
+    for name, new in (("a", "x"), ("b", "y")):
+        (folder / f"{new}.toml").rename(folder / f"{name}.toml")
+    until(lambda: daemon.stderr.count("account.taken_up") >= 2)
+    seen = len(daemon.answers)
+    until(lambda: {one["account"] for one in daemon.answers[seen:]} == {"a", "b"})
+    assert "unexpected" not in daemon.stderr
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143
 
