@@ -96,7 +96,7 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "a ledger does not notice that it is another file",
         "syncer.ledger.identity",
-        "    if cursors.get(_FINGERPRINT) != fingerprint or runs < noted:\n",
+        "    if cursors.get(FINGERPRINT) != fingerprint or runs < noted:\n",
         "    if (runs < noted):\n",
         "tests/ledger/test_copies.py::test_a_copy_on_another_machine_is_another_ledger",
     ),
