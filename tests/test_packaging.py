@@ -50,7 +50,10 @@ def test_the_documents_that_come_with_it_are_there() -> None:
 def test_the_name_is_that_of_the_advice() -> None:
     name = PROJECT["project"]["name"]
     extras = PROJECT["project"]["optional-dependencies"]
-    sources = [path.read_text("utf-8") for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py")]
+    files = [path for folder in ("syncer", "adapters") for path in (ROOT / folder).rglob("*.py")]
+    # Another package has the command's name.
+    files += [*ROOT.glob("*.md"), *ROOT.glob("*.toml"), *(ROOT / "docs").rglob("*.md")]
+    sources = [path.read_text("utf-8") for path in files]
     told = [found for text in sources for found in re.findall(r"pip install '([\w-]+)\[(\w+)\]'", text)]
     assert told
     assert all(package == name and extra in extras for package, extra in told)
