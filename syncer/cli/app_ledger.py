@@ -19,7 +19,8 @@ app: Final = typer.Typer(
 @app.command()
 def backup(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to write the backup. A ledger at this path is replaced.")
+        Path,
+        typer.Argument(metavar="FILE", help="Where to write it. A backup of this account there is replaced."),
     ],
     *,
     config: Configs = None,

@@ -31,6 +31,8 @@ _AS_COPY: Final = (
     f"DELETE FROM lease WHERE name = '{LEASE}'",  # noqa: S608 - a constant
 )
 _IDENTITY: Final = "SELECT name, value FROM cursor WHERE name LIKE 'identity:%'"
+_PLACE: Final = "SELECT name, value FROM cursor WHERE name = 'fingerprint' AND value <> ''"
+_NAME_ANOTHER: Final = "it is not overwritten; name another file"
 
 
 class Ended(Exception):
@@ -77,7 +79,7 @@ def put_back(source: Path, place: FilePlace) -> Path | None:
     ledger open.
     """
     _check_source(source)
-    _check_account(source, place.path)
+    _check_account(source, place.path, "nothing was changed")
     with _told(place.path), _draft(place.path) as draft:
         _copy_pages(source, draft, lambda: False)
         if not place.path.exists():
@@ -119,7 +121,11 @@ def _check_target(source: Path, target: Path) -> None:
     if target.samefile(source):
         msg = f"{target} is the ledger itself; name another file"
         raise LedgerError(msg)
-    _check_ledger(target, "it is not overwritten; name another file")
+    _check_ledger(target, _NAME_ANOTHER)
+    if _asked(target, _PLACE):
+        msg = f"{target} is a ledger that a program uses, and not a backup; {_NAME_ANOTHER}"
+        raise LedgerError(msg)
+    _check_account(target, source, _NAME_ANOTHER)
 
 
 def _check_source(source: Path) -> None:
@@ -140,25 +146,24 @@ def _check_ledger(path: Path, what: str) -> None:
     raise LedgerError(msg)
 
 
-def _check_account(source: Path, present: Path) -> None:
+def _check_account(other: Path, present: Path, what: str) -> None:
     """Refuse a ledger that belongs to other CRM accounts, if both ledgers tell which ones they belong to."""
-    here, there = _identities(present), _identities(source)
+    here, there = _asked(present, _IDENTITY), _asked(other, _IDENTITY)
     for name in sorted(here.keys() & there.keys()):
         if here[name] != there[name]:
             system = name.partition(":")[2]
-            msg = (
-                f"{source} is the ledger of another account: there {system} is {there[name]}, here it is {here[name]}; "
-                "nothing was changed"
-            )
+            words = f"there {system} is {there[name]}, here it is {here[name]}"
+            msg = f"{other} is the ledger of another account: {words}; {what}"
             raise LedgerError(msg)
 
 
-def _identities(path: Path) -> Mapping[str, str]:
+def _asked(path: Path, query: str) -> Mapping[str, str]:
+    """Return the cursors that this query finds in the ledger of this path."""
     if not path.exists():
         return {}
     try:
         with closing(sqlite3.connect(f"{stale.uri_of(path)}?mode=ro", uri=True)) as connection:
-            return dict(connection.execute(_IDENTITY).fetchall())
+            return dict(connection.execute(query).fetchall())
     except sqlite3.Error:
         # A damaged ledger cannot tell, and is the reason to restore a backup.
         return {}

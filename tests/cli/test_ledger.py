@@ -105,6 +105,27 @@ def test_the_ledger_of_another_account_is_refused(served: Served) -> None:
     assert "is the ledger of another account: there reply is somebody else" in done.stderr
 
 
+def test_a_backup_replaces_a_backup_of_its_account_and_no_other_ledger(served: Served) -> None:
+    """Of two accounts in one folder, the name of the other one's ledger is typed soon."""
+    served.person()
+    served.configure("one", file="one.toml")
+    served.configure("two", file="two.toml", elsewhere=True)
+    for name in ("one", "two"):
+        assert served.do("sync", "--once", "-c", f"{name}.toml").status == 0
+    before = (served.folder / "two.db").read_bytes()
+    done = served.do("ledger", "backup", "two.db", "-c", "one.toml")
+    assert done.status == 2
+    assert "two.db is a ledger that a program uses, and not a backup" in done.stderr
+    assert (served.folder / "two.db").read_bytes() == before
+    for _ in range(2):
+        assert served.do("ledger", "backup", "copy.db", "-c", "one.toml").status == 0
+    with closing(sqlite3.connect(served.folder / "one.db")) as ledger, ledger:
+        ledger.execute("UPDATE cursor SET value = 'somebody else' WHERE name = 'identity:reply'")
+    done = served.do("ledger", "backup", "copy.db", "-c", "one.toml")
+    assert done.status == 2
+    assert "copy.db is the ledger of another account" in done.stderr
+
+
 @pytest.mark.parametrize("broken", [False, True])
 def test_of_several_accounts_one_must_be_named(served: Served, broken: bool) -> None:
     """A file with a typing error may be the one that is meant, so the other one's ledger must not be touched."""
