@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -208,12 +208,11 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         found, read_all = find_new(context.base, dues, operation, unknown, listing.rows), True
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
-        # What people changed in the contact's other tasks is left to the run itself, whose guard has to count it. In a
-        # lane those tell what the create closed. The row of the list has no text, and so no marker.
+        # In a lane the contact's other tasks tell what the create closed. The row of the list has no text, and so no
+        # marker.
         in_lane = adapter.capabilities.lane is not None
-        rows = (
-            tuple(found if row.remote_id == found.remote_id else row for row in listing.rows) if in_lane else (found,)
-        )
+        others = _as_known(context, listing.rows) if in_lane else ()
+        rows = tuple(found if row.remote_id == found.remote_id else row for row in others) or (found,)
         how = "created; its answer was lost, and reading showed it"
         changes = created(context, operation, found, how, found=True)
         if is_edited(found):
@@ -223,6 +222,22 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
     # A row that could not be read may be what the request made.
     elif read_all and not any(_may_be_made(context, operation, row) for row in listing.unreadable):
         _not_carried_out(context, operation, "nothing was created")
+
+
+def _as_known(context: RunContext, lane: Iterable[Reading]) -> tuple[Reading, ...]:
+    """Return a lane with the known values of each open copy.
+
+    What people changed in these copies is left to the run itself, whose guard has to count it.
+    """
+    rows = []
+    for row in lane:
+        copy = context.base.replicas.get(row.key)
+        if copy is not None and copy.state is ReplicaState.OPEN and row.state is State.OPEN:
+            # ``None`` was never read, and is no value to keep.
+            values = {"due": copy.due, "title": copy.title, "body": copy.body, "assignee": copy.assignee}
+            row = replace(row, **{name: value for name, value in values.items() if value is not None})  # type: ignore[arg-type]
+        rows.append(row)
+    return tuple(rows)
 
 
 def _may_be_made(context: RunContext, operation: Operation, row: Unreadable) -> bool:
@@ -319,7 +334,7 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     window = lane_policy.supersede_window if lane_policy is not None else timedelta(0)
     us = context.base.cursors.get(OUR_USER + operation.system)
     after = LaneCompletion(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
-    meant, strays = after.meant, after.hit
+    meant, strays, rows = after.meant, after.hit, _as_known(context, listing.rows)
     hit = Effects(hit=frozenset(strays))
     if meant is not None and meant.state is not State.OPEN:
         # A person closed the task before our request has arrived, which then closes whatever is on top. Until it can no
@@ -328,12 +343,12 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, meant, "completed; its answer was lost, and reading showed it")
-        context.merge_contact(operation.system, operation.contact, listing, also=changes, effects=hit)
+        context.merge_contact(operation.system, operation.contact, Listing(rows), also=changes, effects=hit)
         context.completed[operation.system] += 1
     # Better a finished task put back than an open one lost.
     elif strays:
         failed = failed_again(context, operation, "it closed another task")
-        context.merge_contact(operation.system, operation.contact, listing, operation=failed, effects=hit)
+        context.merge_contact(operation.system, operation.contact, Listing(rows), operation=failed, effects=hit)
     else:
         _not_carried_out(context, operation, "the task is still open")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from adapters.sandbox import Fault
 from syncer.engine.run import Options
 from tests.support.editing import edits, shift_dues
@@ -119,6 +122,35 @@ def test_most_copies_that_change_at_once_stop_a_run_that_settles_a_create_for_th
     assert int(world.again().exit) == 3
     assert edits(world) == []
     del world.highlevel.handle
+    world.good()
+    world.quiet()
+
+
+def test_most_copies_that_change_at_once_stop_a_run_that_settles_a_completion_in_their_lane_too(stage: Make) -> None:
+    world = stage(highlevel='default_kind = "todo"')
+    crowd(world, 22)
+    [lead] = world.superfone.leads()
+    newest = world.superfone.open_tasks(lead.id)[0]
+    before = {task.id: task.due for task in world.highlevel_open()}
+    done = next(task for task in world.highlevel_open() if datetime.fromisoformat(task.due or "") == newest.due)
+    world.highlevel.person_completes(done.id)
+    world.fail("superfone", "complete", Fault.LOST_ANSWER)
+    world.afterwards(
+        "superfone", "complete", lambda: world.fail("superfone", "tasks of contact", Fault.ERROR_BEFORE, times=30)
+    )
+    assert ("superfone", "in_doubt") in waiting(world.again())
+    world.heal()
+
+    def shift(answer: Any) -> None:
+        for row in answer["data"]["rows"]:
+            row["due_date"] = (datetime.fromisoformat(row["due_date"]) + timedelta(hours=5, minutes=30)).isoformat()
+
+    world.mangle("superfone", "tasks of contact", shift)
+    assert int(world.again().exit) == 3
+    assert {task.id: task.due for task in world.highlevel_open()} == {
+        task: due for task, due in before.items() if task != done.id
+    }
+    del world.superfone.handle
     world.good()
     world.quiet()
 
