@@ -37,7 +37,8 @@ def show_plan(
     for system, cost in report.get("cost", {}).items():
         screen.say(f"{label_of(system)} costs {cost_in_words(cost)}", indent=2)
     show_connections(screen, report)
-    show_items(screen, report, names, limit=DETAILS)
+    # A plan stores nothing, so the status knows nothing of it.
+    show_items(screen, report, names, limit=DETAILS, whole="syncer plan --json")
 
 
 def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:

@@ -257,16 +257,24 @@ def show_connections(screen: Screen, report: Mapping[str, Any]) -> None:
 
 
 def show_items(
-    screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], *, limit: int | None = None
+    screen: Screen,
+    report: Mapping[str, Any],
+    names: Callable[[str | None], str],
+    *,
+    limit: int | None = None,
+    whole: str = "syncer status",
 ) -> None:
-    """Show what waits, what needs attention, and incidents, by reason, with at most ``limit`` details each."""
+    """Show what waits, what needs attention, and incidents, by reason, with at most ``limit`` details each.
+
+    ``whole`` is the command that shows all of them.
+    """
     for key, title, style in _SECTIONS:
         items = report.get(key, [])
         if items:
             screen.say(f"{title}: {len(items)}", f"bold {style}".strip())
             _show_reasons(screen, items, names, len(items) if limit is None else limit)
             if limit is not None and len(items) > limit:
-                screen.say(f"{len(items) - limit} more; to list all, type: syncer status", "dim", indent=4)
+                screen.say(f"{len(items) - limit} more; to list all, type: {whole}", "dim", indent=4)
 
 
 def _show_reasons(

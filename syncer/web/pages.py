@@ -86,8 +86,8 @@ class PageRoutes:
         standing = views.standing_of(state, picture.last, picture.runs, picture.open_tasks, now)
         return {
             "standing": standing,
-            # The words of an error may have come from a CRM.
-            "trouble": redact(state.trouble),
+            # The words of an error may have come from a CRM. What a limit stopped goes on once somebody allows it.
+            "trouble": redact(state.trouble or (picture.last.report.get("message", "") if picture.last else "")),
             "runs": picture.eventful,
             "charts": charts_of(picture.hours, state.account),
             "waiting": views.groups_of(standing.waiting),

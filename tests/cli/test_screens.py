@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from syncer.cli.errors import traceback_of
+from syncer.cli.plan_screen import show_plan
 from syncer.cli.screens import (
     DETAILS,
     Screen,
@@ -127,6 +128,9 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     assert "  13 no_contact: This CRM does not have the contact" in out
     assert "  1 a_word_of_later: \n" not in out
     assert "    4 more; to list all, type: syncer status\n" in out
+    plan = {"account": "acme", "status": "ok", "operations": [], "connections": {}, "waiting": items}
+    show_plan(Screen(), plan, lambda _task: "", UTC)
+    assert "    4 more; to list all, type: syncer plan --json\n" in capsys.readouterr().out
     show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
     show_items(Screen(), {"waiting": items}, lambda _task: "")
     assert " more: " not in capsys.readouterr().out

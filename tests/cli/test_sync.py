@@ -174,6 +174,7 @@ def test_a_limit_is_3_until_it_is_lifted_for_one_run(served: Served) -> None:
     words = served.do("sync", "--once")
     assert words.status == 3
     assert "stopped before its first write" in words.stdout
+    assert "then allow it once with: syncer sync --once --allow-creates 2" in served.do("status").stdout
     assert served.do("sync", "--once", "--allow-creates", "2").status == 0
 
 

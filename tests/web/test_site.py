@@ -189,6 +189,16 @@ def test_an_alarm_stands_above_all(shown: ShownPage) -> None:
     assert EVIL not in page
 
 
+def test_what_a_limit_stopped_says_how_to_allow_it(shown: ShownPage, world: World) -> None:
+    world.configure(sync="max_creates_per_run = 0")
+    world.highlevel.person_creates(world.everywhere("Bilal", "+919812345678")[2], "Ring", world.due())
+    world.sync()
+    for path in ("/", shown.home):
+        words = words_of(shown.get(path))
+        assert "The last run was stopped by a limit" in words
+        assert "then allow it once with: syncer sync --once --allow-creates 2" in words
+
+
 def test_what_is_not_there_is_a_page_too(shown: ShownPage) -> None:
     for path in ("/nothing", "/accounts/nobody", f"{shown.home}/nothing", f"{shown.home}/tasks/reply:none"):
         answer = shown.client.get(path)

@@ -138,6 +138,9 @@ def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
     screen.say(f"{account.name}: {standing.counts.tasks.get('open', 0)} open tasks ({account.timezone})", "bold")
     screen.say(_activity(standing), indent=2)
     screen.say(_last_run(standing), indent=2)
+    if standing.last is not None and standing.last.report.get("message"):
+        # What a limit stopped goes on only once somebody allows it.
+        screen.say(standing.last.report["message"], "yellow", indent=2)
     for alarm in standing.alarms:
         began = f"since {moment(alarm.since, account.zone)}"
         screen.say(f"alarm: {alarm.heading}, {began}: {alarm.detail}", "bold red", indent=2)
