@@ -105,6 +105,8 @@ class SavedAccount(_Saved):
             return False
         if {one.field: as_text(one.new) for one in planned.changes} != _new_values(saved):
             return False
+        if planned.action is Action.CREATE and saved.title not in ("", context.base.tasks[planned.task].full_name):
+            return False
         # A task that only the plan had seen may have another id now. Its copies show which one is meant.
         same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)
         return same_task and self._is_due(context, saved, planned)

@@ -202,6 +202,19 @@ def test_a_task_that_is_of_another_kind_by_now_is_left_out(served: Served) -> No
     assert served.writes() == 0
 
 
+def test_a_task_that_has_another_title_by_now_is_left_out(served: Served) -> None:
+    """People agreed to what the plan says, and its new text may be one that the other CRM must not show."""
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("plan", "--out", "plan.json").status == 0
+    served.highlevel.person_retitles(task, "Tell Asha about her debts")
+    done = served.do("apply", "plan.json", "--json")
+    assert done.status == 0
+    what = "create Call Asha for Asha Rao"
+    assert moved(done) == {("superfone", what), ("reply", what)}
+    assert served.writes() == 0
+
+
 def test_limits_hold_for_apply_too(served: Served) -> None:
     _, _, contact = served.person()
     served.task(contact)
