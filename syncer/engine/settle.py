@@ -165,11 +165,11 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
 
 def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
     """Whether the completed task is a recurring one: it is open again with a due date that it did not show before."""
-    # Tasks in a lane do not recur, and the answer there may be about another task.
-    if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:
-        return False
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
-    if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
+    # The answer in a lane may be about another task.
+    if replica is None or reading.remote_id != replica.remote_id:
+        return False
+    if reading.state is not State.OPEN or reading.due is None:
         return False
     # What people moved before the request was not moved by it, even if only a list has shown that.
     same = context.policy.dues_of(operation.system).same
@@ -336,10 +336,12 @@ async def _settle_lane_complete(context: RunContext, connection: Connection, ope
     after = LaneCompletion(operation, listing.rows, context.base.replicas, window, context.policy.doubt_grace, us)
     meant, strays, rows = after.meant, after.hit, _as_known(context, listing.rows)
     hit = Effects(hit=frozenset(strays))
-    if meant is not None and meant.state is not State.OPEN:
-        # A person closed the task before our request has arrived, which then closes whatever is on top. Until it can no
-        # longer arrive, nothing of ours may be created there.
-        if not strays and not _surely_ours(context, after) and _may_still_arrive(context, operation):
+    moved = meant is not None and moved_on(context, operation, meant)
+    if meant is not None and (meant.state is not State.OPEN or (moved and not strays)):
+        # A person closed or moved the task before our request has arrived, which then closes whatever is on top. Until
+        # it can no longer arrive, nothing of ours may be created there.
+        sure = not moved and _surely_ours(context, after)
+        if not strays and not sure and _may_still_arrive(context, operation):
             _stays_in_doubt(context, operation)
             return
         changes = completed(context, operation, meant, "completed; its answer was lost, and reading showed it")

@@ -190,7 +190,7 @@ class Oracle(Machines):
 
         It looks like a recurring task that our completion moved to its next date.
         """
-        read_at = dict.fromkeys(("reply", "highlevel"), self.began)
+        read_at = dict.fromkeys(("superfone", "reply", "highlevel"), self.began)
         read_at["highlevel"] -= self.stage.highlevel.lag
         for story in filter(self.is_closed, self.stories.values()):
             dues = [typed for typed in story.typed if typed.field == "due" and not typed.made]
