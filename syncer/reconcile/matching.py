@@ -7,6 +7,7 @@ A row that is certainly a copy joins its group. A row that may be a copy is held
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.reasons import Reason
@@ -183,8 +184,13 @@ class Matching:
             self._group_of(row).held = Reason.DONE_OR_REOPENED
 
     def _match_twin_of_unread(self, row: Reading) -> None:
-        """Match an open task that another ledger joined as a twin, while it could read an origin that we cannot."""
-        lacking = [other for other in self.groups.values() if other.marked and other.origin is None]
+        """Match an open task to its open twin, if first sight cannot do that.
+
+        Another ledger joined them while it could read an origin that we cannot. Or the row became a task of its own
+        while we could not read its twin and our copies.
+        """
+        known = row.key in self._work.base.replicas and self._policy.twin_window > timedelta(0)
+        lacking = [other for other in self.groups.values() if other.marked and (other.origin is None or known)]
         # An example: the origin is in a lane that this ledger cannot read. Its copy with a marker is in Reply, and in
         # HighLevel is a twin that the other ledger joined to it.
         fitting = [other for other in lacking if other.lacks(row.system) and self._is_like(row, other)]
@@ -334,11 +340,14 @@ class Matching:
         """Return the groups that the row most probably belongs to. ``told`` is false if their states tell nothing.
 
         They are in the order of their ids, because a lane gets its copies in that order (`syncer.reconcile.lane.Wish`).
+        A single row that the ledger does not know comes last: first sight may still join it to the others as a twin.
         """
         finished = {one.task: self._evidence.is_finished(one) if told else None for one in groups}
         ranks = {one.task: unlikeliness(row, one, finished=finished[one.task]) for one in groups}
         best = min(ranks.values(), default=())
-        return sorted((one for one in groups if ranks[one.task] == best), key=lambda one: one.task)
+        known = self._work.base.tasks
+        likeliest = [one for one in groups if ranks[one.task] == best]
+        return sorted(likeliest, key=lambda one: (one.is_alone and one.task not in known, one.task))
 
     def _is_like(self, row: Reading, other: Group) -> bool:
         """Whether the row may be our copy of this task or its twin.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.sandbox import Fault
 from tests.support.scenario import Make, waiting
 
 
@@ -338,3 +339,40 @@ def test_another_title_is_another_task_though_a_clock_that_is_fast_says_that_it_
 
     assert world.open() == (2, 2, 2)
     world.quiet()
+
+
+@pytest.mark.parametrize(
+    ("twins", "down"),
+    [
+        (("superfone", "highlevel"), ("superfone", "reply")),
+        (("superfone", "reply"), ("superfone", "highlevel")),
+        (("reply", "highlevel"), ("superfone", "highlevel")),
+    ],
+)
+def test_twins_are_one_task_again_though_a_lost_ledger_could_read_one_of_them_only(
+    stage: Make, twins: tuple[str, str], down: tuple[str, str]
+) -> None:
+    """What could be read became a task of its own."""
+    world = stage()
+    lead, contact, person = world.everywhere()
+    due = world.due()
+    if "superfone" in twins:
+        world.superfone.person_creates(lead, "FOLLOW_UP_CALL", due, title="Ring")
+    if "reply" in twins:
+        world.reply.person_creates(contact, "Call", due, "Ring")
+    if "highlevel" in twins:
+        world.highlevel.person_creates(person, "Ring", due)
+    world.good()
+    assert world.open() == (1, 1, 1)
+    world.lose_ledger()
+    for system in down:
+        for name in ("tasks", "tasks of contact", "task"):
+            world.fail(system, name, Fault.ERROR_BEFORE, times=100)
+    world.again()
+    world.heal()
+
+    world.quiet(3)
+
+    world.complete_in("highlevel")
+    world.again(2)
+    assert world.open() == (0, 0, 0)
