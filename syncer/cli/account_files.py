@@ -37,13 +37,16 @@ class AccountFiles:
 
     async def look(self) -> Look:
         """Read all files without blocking the event loop."""
+        # In a thread: a secret may be in a keyring that asks somebody, or a file on a slow file system.
+        return await apart(self._look)
+
+    def _look(self) -> Look:
         # Before they are read: a file that changes meanwhile is looked at again.
         listed = self._session.files()
         before = _signatures(listed)
         hidden = frozenset(path for path in self._listed.difference(listed) if _is_hidden(path))
         self._listed = hidden.union(listed)
-        # In a thread: a secret may be in a keyring that asks somebody, or on a slow file system.
-        found = await apart(lambda: self._session.find(secrets=True))
+        found = self._session.find(secrets=True)
         self._looked_at = {**_signatures(found.files), **before}
         troubles = {str(error): error for error in found.broken}
         new = [error for words, error in troubles.items() if words not in self.troubles]

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sqlite3
+import threading
 import urllib.request
 from contextlib import closing
 from pathlib import Path
@@ -147,6 +148,7 @@ def test_the_accounts_of_a_folder_that_cannot_be_read_for_a_while_go_on(
     """The network drive is away, or somebody has changed the folder's mode."""
     (tmp_path / "a.toml").write_text("[")
     files = AccountFiles(Session((tmp_path,)))
+    threads = set[threading.Thread]()
 
     def refuse(*_: object) -> NoReturn:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -161,7 +163,11 @@ def test_the_accounts_of_a_folder_that_cannot_be_read_for_a_while_go_on(
         (tmp_path / "a.toml").unlink()
         return [*found, await files.look()]
 
+    monkeypatch.setattr("syncer.cli.account_files._signature", lambda _: threads.add(threading.current_thread()))
     first, away, still_away, gone = asyncio.run(looks())
+    # A drive that hangs must not hold up the runs of the other accounts.
+    assert threads
+    assert threading.main_thread() not in threads
 
     assert first.broken == away.broken == still_away.broken == {tmp_path / "a.toml"}
     assert "the folder cannot be read" in str(away.new[0])
