@@ -224,6 +224,19 @@ def test_a_webhook_gets_the_json_and_is_believed_only_with_a_success(hook: tuple
     assert len(handler.got) == 3, "a redirection is not followed"
 
 
+def test_a_webhook_on_this_machine_is_not_asked_for_through_a_proxy(
+    hook: tuple[str, type[Hook]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, handler = hook
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    handler.answers.append(200)
+    post(address, MESSAGE)
+    assert len(handler.got) == 1
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_apprise_tells_it_in_words(hook: tuple[str, type[Hook]]) -> None:
     pytest.importorskip("apprise")

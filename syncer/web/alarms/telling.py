@@ -92,7 +92,11 @@ def post(address: str, message: str) -> None:
     headers = {"Content-Type": "application/json", "User-Agent": f"syncer/{__version__}"}
     request = urllib.request.Request(address, message.encode(), headers, method="POST")  # noqa: S310 - checked when read
     # A redirect could take the message, and what is secret in its address, to another host.
-    opener = urllib.request.build_opener(_NoRedirect)
+    ways: list[urllib.request.BaseHandler] = [_NoRedirect()]
+    if urlsplit(address).scheme == "http":
+        # Plain http is for this machine alone, and no proxy may read it.
+        ways.append(urllib.request.ProxyHandler({}))
+    opener = urllib.request.build_opener(*ways)
     try:
         with opener.open(request, timeout=ANSWER_WITHIN):
             pass
