@@ -165,11 +165,11 @@ def completed(context: RunContext, operation: Operation, reading: Reading, how: 
 
 def moved_on(context: RunContext, operation: Operation, reading: Reading) -> bool:
     """Whether the completed task is a recurring one: it is open again with a due date that it did not show before."""
+    if reading.state is not State.OPEN:
+        return False
     replica = context.base.replicas.get((operation.system, operation.remote_id or ""))
     # The answer in a lane may be about another task.
-    if replica is None or reading.remote_id != replica.remote_id:
-        return False
-    if reading.state is not State.OPEN or reading.due is None:
+    if replica is None or reading.remote_id != replica.remote_id or reading.due is None:
         return False
     # What people moved before the request was not moved by it, even if only a list has shown that.
     same = context.policy.dues_of(operation.system).same

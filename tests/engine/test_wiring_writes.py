@@ -113,7 +113,8 @@ def test_what_stops_a_crm_for_the_rest_of_a_run(
         (TYPED, {"due": None}, False),
         (TYPED, {"due": at(days=1), "state": State.DONE}, False),
         (TYPED, {"due": at(days=1), "remote_id": "another"}, False),
-        (LANE, {"due": at(days=1)}, False),
+        (LANE, {"due": at(days=1)}, True),
+        (LANE, {"due": at(days=1), "remote_id": "another"}, False),
     ],
 )
 def test_what_has_moved_to_its_next_date(system: str, changes: dict[str, Any], *, moved: bool) -> None:

@@ -141,17 +141,18 @@ QUIET: Final = (
         "tests/engine/test_wiring_writes.py::test_what_stops_a_crm_for_the_rest_of_a_run",
     ),
     Wire(
-        "a lane's tasks move to a next date",
+        "the next date of a task in a lane is completed after a lost answer",
         "syncer.engine.settle",
-        "    if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:\n",
-        "    if reading.state is not State.OPEN:\n",
-        "tests/engine/test_wiring_writes.py::test_what_has_moved_to_its_next_date",
+        "    moved = meant is not None and moved_on(context, operation, meant)\n",
+        "    moved = False\n",
+        "tests/scenarios/test_lost_completions.py"
+        "::test_the_next_date_of_a_recurring_task_is_not_completed_though_the_answer_was_lost",
     ),
     Wire(
         "a closed task has moved to its next date",
         "syncer.engine.settle",
-        "    if context.capabilities[operation.system].lane is not None or reading.state is not State.OPEN:\n",
-        "    if context.capabilities[operation.system].lane is not None:\n",
+        "    if reading.state is not State.OPEN:\n        return False\n    replica =",
+        "    replica =",
         "tests/engine/test_wiring_writes.py::test_what_has_moved_to_its_next_date",
     ),
     Wire(
