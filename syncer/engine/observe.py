@@ -209,6 +209,7 @@ class _Observer:
             scarce = seconds is not None and seconds < ONE_BY_ONE and connection.waits_for_budget
             at_once = 1 if scarce else AT_ONCE
             await self._in_time(connection, self._read_all_of_them(connection, at_once), seconds)
+            self._note_cut(connection)
 
     async def _read_all_of_them(self, connection: Connection, at_once: int) -> None:
         items = [item for item in self._items(connection, PERSONS) if item.place not in connection.asked]

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.lasting import always, crowd, damage_in_reply, forbid, named, of_leads
+from tests.support.lasting import always, crowd, damage_in_reply, forbid, named, of_leads, of_tasks
 from tests.support.scenario import Make, Stage, details
 
 HOUR = 3600
@@ -235,6 +235,30 @@ def test_who_has_a_lead_that_cannot_be_read_keeps_nobody_waiting_after_a_lost_le
     world.again(25)
 
     assert "Ring Asha" in {task.title for task in world.highlevel_open()}
+
+
+def test_after_a_lost_ledger_several_finished_tasks_that_nobody_can_read_are_given_up_in_turn(stage: Make) -> None:
+    """A run has no time for all of their persons, and forgets none of the failures meanwhile."""
+    world = stage(sync='run_limit = "20s"')
+    people = [contact for _, contact, _ in crowd(world, 25)]
+    damaged = []
+    for contact in people[:3]:
+        finished = [world.reply.person_creates(contact, "ToDo", world.due(hours=hour)) for hour in range(2)]
+        for task in finished:
+            world.reply.person_completes(task)
+        damaged.append(str(finished[0]))
+    for contact in (*people[:3], people[10]):
+        world.reply.person_creates(contact, "ToDo", world.due(hours=20))
+    world.good()
+    slow(world)
+    world.lose_ledger()
+    forbid(world, "reply", of_tasks(damaged))
+    for contact in people[:3]:
+        world.reply.person_creates(contact, "ToDo", world.due(hours=50))
+
+    world.again(40)
+
+    assert world.open() == (7, 7, 7)
 
 
 def test_operations_in_doubt_that_cannot_be_read_leave_time_for_everything_else(stage: Make) -> None:
