@@ -24,6 +24,7 @@ _ZONE: Final = timedelta(hours=14)
 _FIRST: Final = datetime(1900, 1, 2, tzinfo=UTC)
 _LAST_YEAR: Final = 9999
 _COUNTERS: Final = frozenset(_EPOCH + timedelta(seconds=count) for count in (-(2**31), 2**31 - 1, 2**32 - 1))
+_ORDINARY_YEARS: Final = range(1971, 2038)
 # Ten digits are the years 2001 to 2286. Fewer digits might as well be a year, a day or a number of minutes.
 _SECONDS: Final = range(10**9, 10**10)
 _MILLISECONDS: Final = range(10**12, 10**13)
@@ -87,12 +88,20 @@ def read_iso(value: object) -> datetime:
     """An ISO 8601 text as an instant in UTC, placeholders included. Raises `ValueError`."""
     try:
         moment = datetime.fromisoformat(value.strip()) if isinstance(value, str) else None
-        if moment is not None:
-            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise _nothing_known()
+    return _in_utc(moment)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """The same instant in UTC; without an offset it is UTC already. Raises `ValueError`."""
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     # An offset can move an instant of year 1 or 9999 out of the range of Python's dates.
-    except (ValueError, OverflowError):
-        pass
-    raise _nothing_known()
+    except OverflowError:
+        raise _nothing_known() from None
 
 
 def write_instant(moment: datetime) -> str:
@@ -105,6 +114,9 @@ def write_instant(moment: datetime) -> str:
 
 def stands_for_none(moment: datetime) -> bool:
     """Whether this instant is a placeholder for no date. Without an offset it is UTC."""
+    # Nearly every instant of a list is one of these. No placeholder is, whatever the offset.
+    if moment.year in _ORDINARY_YEARS:
+        return False
     if moment.year in (1, _LAST_YEAR):
         return True
     utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
@@ -115,19 +127,24 @@ def stands_for_none(moment: datetime) -> bool:
 
 
 def _read_text(text: str) -> datetime | None:
+    # The usual form first, as in 2026-05-19T08:30:00Z. None of the others begins like it.
+    if text[4:5] == "-" and text[:2] == "20":
+        return _read_date(text)
     if found := _DOT_NET.fullmatch(text):
         return _read_count(int(found[1]))
     # Eight digits are a date without dashes.
     # Checked before the standard library, which reads thirteen digits as a date and a time in the Middle Ages.
     if len(text) != _COMPACT_DATE and _COUNT.fullmatch(text):
         return _read_count(float(text) if "." in text else int(text))
-    if _NO_DATE.match(text):
-        return None
+    return None if _NO_DATE.match(text) else _read_date(text)
+
+
+def _read_date(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise _nothing_known() from None
-    return None if stands_for_none(moment) else read_iso(text)
+    return None if stands_for_none(moment) else _in_utc(moment)
 
 
 def _read_count(count: float) -> datetime | None:
