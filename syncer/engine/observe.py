@@ -17,8 +17,6 @@ from itertools import takewhile
 from math import inf
 from typing import Any, Final
 
-import structlog
-
 from syncer.domain.cursors import GONE, TEXTS
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
@@ -59,8 +57,6 @@ from syncer.reconcile.reading_list import (
     items_of,
 )
 from syncer.reconcile.standing import Standing
-
-_log = structlog.get_logger("syncer.observe")
 
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
@@ -176,7 +172,7 @@ class _Observer:
     async def _read_failing(self, connection: Connection) -> None:
         """Read the items that failed before, then what follows from them, such as the tasks of a contact now found."""
         stages = TASKS | CONTACTS | URGENT | NEWCOMERS
-        await self._by_need(connection, stages | QUIET | GONE_IN_TURN | TEXTS_IN_TURN, failing=True)
+        await self._by_need(connection, stages | QUIET | GONE_IN_TURN, failing=True)
         # A number that was asked for in vain before may lead to a contact now, whose tasks have not failed.
         if self._has_failing(connection):
             await self._by_need(connection, stages)
@@ -190,10 +186,14 @@ class _Observer:
         """Read these items in turn, and note in the cursor how far this run got. What it read anyway counts as read."""
         if not connection.usable:
             return
-        items = [item for item in self._items(connection, stages) if not is_failing(self.context.base, item)]
-        asked = connection.asked
+        listed, asked = self._items(connection, stages), connection.asked
+        items = [item for item in listed if not is_failing(self.context.base, item)]
+        # Those that failed come last in the list. Beside the turns of the others, no more of them are tried than these.
+        failing = listed[len(items) :][: self.turns.get(connection.system, 0)]
         try:
-            await self._batch(connection, [item for item in items if item.place not in asked], at_once=at_once)
+            await self._batch(
+                connection, [one for one in (*items, *failing) if one.place not in asked], at_once=at_once
+            )
         finally:
             # The turn goes on after the last one before a gap, so that none is left out.
             for item in takewhile(lambda item: item.place in asked, items):

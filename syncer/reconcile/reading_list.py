@@ -207,7 +207,10 @@ def items_of(
         items += _changed(base, seen[system], capabilities, edits) if TASKS & set(stages) else ()
         if TEXTS_IN_TURN & set(stages):
             rows = in_turn(base, seen[system].rows.values(), capabilities, edits, base.cursors.get(TEXTS + system, ""))
-            items += [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows[:turns]]
+            texts = [ReadItem(system, What.TASK, row.remote_id, Need.TURN, row.contact or "") for row in rows]
+            # Those that failed take no turn. Some that fail for good would otherwise take all turns of the others.
+            items += [item for item in texts if is_failing(base, item)]
+            items += [item for item in texts if not is_failing(base, item)][:turns]
         items += _contacts(system, base, seen[system]) if CONTACTS & set(stages) else ()
         items += _left_unread(system, base, seen) if TASKS & set(stages) else ()
     items += _of_persons(system, base, persons, looks_up=capabilities.lists_tasks is not ListsTasks.ALL)

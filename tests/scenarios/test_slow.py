@@ -90,6 +90,30 @@ def test_a_text_has_its_turn_though_reading_takes_all_its_time(stage: Make) -> N
     assert "Ring Meera" in {task.title for task in world.highlevel_open()}
 
 
+@pytest.mark.parametrize("moved", [False, True])
+def test_texts_have_their_turn_beside_tasks_that_cannot_be_read_for_good(stage: Make, moved: bool) -> None:
+    """A run has a turn for only a few, and these would be in turn for ever."""
+    world = stage()
+    [(_, contact, _)] = crowd(world, 1)
+    damaged = [
+        world.reply.person_creates(contact, "ToDo", world.due(hours=hour), body=f"Ask {hour}") for hour in (1, 2)
+    ]
+    old = world.reply.person_creates(contact, "ToDo", world.due(hours=90), body="Ring Asha")
+    world.good()
+    forbid(world, "reply", of_tasks([str(task) for task in damaged]))
+    if moved:
+        # The list tells it, so they are to be read in each run.
+        for task in damaged:
+            world.reply.person_reschedules(str(task), world.due(hours=70))
+    world.again(4)
+    world.reply.person_edits_body(old, "Ring Meera")
+
+    report = world.again(4)
+
+    assert "Ring Meera" in {task.title for task in world.highlevel_open()}
+    assert len(named(report, "reply", "failing")) == 2
+
+
 @pytest.mark.parametrize("seconds", [6, 7, 8])
 def test_what_a_create_closed_is_noticed_though_the_run_ends_with_it(stage: Make, seconds: int) -> None:
     """Somebody made a task just before our create, which closed it: this is told in the same run."""
