@@ -80,7 +80,9 @@ def merge(
     make_known(work)
     # These are asked before anything is merged. Afterwards the base knows the copies that tell of a write, and they
     # would tell nothing.
-    told, behind, new = work.standing.told(), work.standing.behind(), work.standing.new()
+    behind, new = work.standing.behind(), work.standing.new()
+    # What tells of a write, or of a copy that may be unread, may not be read again in the next run.
+    told = work.standing.told() | work.standing.waiting()
     unread = {link for link in new if work.standing.is_never_read(link)}
     work.apart = apart(work.base, seen, work.standing, behind | unread)
     # To read such a person in full would not help: it is unclear whose tasks the copies are. They wait until people

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from typing import Final
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import EVERYBODY, Base
@@ -20,8 +21,11 @@ from syncer.domain.policy import Policy
 from syncer.domain.snapshot import ConnectionState, Seen, with_times
 from syncer.reconcile.failing import wrote_what_is_given_up
 from syncer.reconcile.likeness import DueTogether
-from syncer.reconcile.markers import is_by_another, is_pasted, named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, is_by_another, is_pasted, named_by
 from syncer.reconcile.our_user import OurUser
+
+MADE_UP: Final = "made up"
+"""The rows without a due, whose copies have one that we made up."""
 
 
 class Standing:
@@ -87,14 +91,14 @@ class Standing:
 
     def behind(self, person: str | None = None) -> set[str]:
         """Return the persons for whom nothing may be created yet: after a restored backup, everybody not read since."""
-        behind = self.told(person) | self._waiting(person)
+        behind = self.told(person) | self.waiting(person)
         # An old copy of the ledger cannot know for whom something was written since, so it counts nobody as known.
         if self._base.restored_at is None:
             return behind
         linked = self._contacts if person is None else [link for link in (person,) if link in self._contacts]
         return behind | {link for link in linked if not self._was_read_since_restored(link)}
 
-    def _waiting(self, person: str | None) -> set[str]:
+    def waiting(self, person: str | None = None) -> set[str]:
         """Return the persons who wait for a CRM with markers that was never read in full.
 
         Only a marker there may show which of their tasks are copies. This concerns
@@ -114,6 +118,9 @@ class Standing:
         looks = DueTogether(self._policy)
         for row in (row for row in unknown if row.system not in self._in_lanes):
             looks.add((row.state is State.OPEN, self._link(row), row.kind.family), row)
+            if row.due is None and row.state is not State.OPEN:
+                # A copy of it has the due that was made up when it was created.
+                looks.add((MADE_UP, self._link(row), row.kind.family), row)
         signs = {self._link(row) for row in unknown if row.system in self._in_lanes and self._may_be_a_copy(row, looks)}
         return {link for link in (undated & self.new(person)) | signs if link is not None}
 
@@ -124,9 +131,17 @@ class Standing:
         """
         # Two open rows that are alike become twins at first sight, marker or not. If one of the two is closed, the open
         # one would be taken for a new task, and copied although it was done.
-        if looks.has((row.state is not State.OPEN, self._link(row), row.kind.family), row):
+        link, family = self._link(row), row.kind.family
+        made_up = self._is_made_up(row) and looks.has((MADE_UP, link, family), replace(row, due=None))
+        if made_up or looks.has((row.state is not State.OPEN, link, family), row):
             return True
         return row.state is State.OPEN and self.us.may_be(row.system, row.created_by)
+
+    def _is_made_up(self, row: Reading) -> bool:
+        """Whether we may have made up the due of this open row when we created it."""
+        if row.due is None or row.created_at is None or row.state is not State.OPEN:
+            return False
+        return abs(row.due - row.created_at - self._policy.default_due) <= CLOCKS_DIFFER_BY
 
     def _is_unread(self, system: str) -> bool:
         """Whether the tasks of this CRM were never read in full, in this run or an earlier one."""
