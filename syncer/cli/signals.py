@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
@@ -28,8 +28,11 @@ LAST_MOMENT: Final = 9.0
 """Seconds after which a process exits after a signal, even if something hangs."""
 
 
-class _Apart(Executor):
+class _Apart(ThreadPoolExecutor):
     """An executor with one thread for each piece of work. The process does not wait for these threads when it exits."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: FBT001, FBT002
+        """Wait for nothing: a look-up of a host's name, or a webhook, may hang."""
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
         future: Future[_T] = Future()
@@ -42,7 +45,6 @@ class _Apart(Executor):
             except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
                 future.set_exception(error)
 
-        # Not asyncio's own executor: a process that ends would wait for its threads, and one may wait for a lock.
         threading.Thread(target=work, daemon=True).start()
         return future
 
@@ -66,6 +68,8 @@ class Stop:
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        # In place of asyncio's own: a process that ends would wait for its threads, and one may wait for a lock.
+        loop.set_default_executor(_APART)
         for number in _SIGNALS:
             self._before[number] = signal.getsignal(number)
             loop.add_signal_handler(number, self.ask, number)

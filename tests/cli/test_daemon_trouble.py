@@ -288,3 +288,26 @@ def test_whatever_hangs_the_end_comes(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(hang())
     assert ended == [143]
+
+
+def test_what_hangs_in_a_thread_does_not_delay_the_end() -> None:
+    """A look-up of a host's name in asyncio's own executor, or a webhook."""
+    free = threading.Event()
+
+    async def hang() -> None:
+        with Stop():
+            for work in (asyncio.to_thread(free.wait), asyncio.get_running_loop().run_in_executor(None, free.wait)):
+                waiting = asyncio.ensure_future(work)
+                await asyncio.sleep(0.01)
+                waiting.cancel()
+
+    thread = threading.Thread(target=lambda: asyncio.run(hang()), daemon=True)
+    # Signal handlers need the main thread.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("syncer.cli.signals._SIGNALS", ())
+        thread.start()
+        thread.join(5)
+        ended = not thread.is_alive()
+        free.set()
+        thread.join()
+    assert ended

@@ -9,12 +9,13 @@ from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, NoReturn
 
 import pytest
 from structlog.testing import capture_logs
 
+from syncer.config.schema import AlarmsTable
 from syncer.domain.alarms import AlarmName
 from syncer.ledger import AlarmBook, Ledger, LedgerError
 from syncer.web.alarms import telling
@@ -235,6 +236,23 @@ def test_a_webhook_on_this_machine_is_not_asked_for_through_a_proxy(
     handler.answers.append(200)
     post(address, MESSAGE)
     assert len(handler.got) == 1
+
+
+def test_a_webhook_whose_answer_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise no alarm of this account would ever be told again."""
+    monkeypatch.setattr(telling, "TOLD_WITHIN", 0.1)
+    free = Event()
+
+    async def tell() -> None:
+        way = telling.ways_of(AlarmsTable(webhook="http://127.0.0.1:9"))["webhook"]
+        try:
+            with pytest.raises(NotTold, match="did not end within"):
+                await way(MESSAGE)
+        finally:
+            free.set()
+
+    monkeypatch.setattr(telling, "post", lambda *_: free.wait())
+    asyncio.run(tell())
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -23,6 +23,8 @@ COMMAND_LASTS: Final = 10.0
 """The most seconds that a command may run."""
 ANSWER_WITHIN: Final = 10.0
 """The most seconds until a webhook answers."""
+TOLD_WITHIN: Final = 60.0
+"""The most seconds that a webhook or apprise may take altogether."""
 FIRST_WAIT: Final = timedelta(seconds=15)
 LONGEST_WAIT: Final = timedelta(hours=1)
 GIVEN_UP_AFTER: Final = timedelta(days=1)
@@ -144,4 +146,10 @@ def in_words(told: dict[str, Any]) -> tuple[str, str]:
 
 
 async def _apart(tell: Callable[[str], None], message: str) -> None:
-    await asyncio.to_thread(tell, message)
+    try:
+        # The limit for each part of an answer is no limit for a whole one, and the next message waits for this one.
+        async with asyncio.timeout(TOLD_WITHIN):
+            await asyncio.to_thread(tell, message)
+    except TimeoutError:
+        msg = f"it did not end within {TOLD_WITHIN:.0f} s"
+        raise NotTold(msg) from None
