@@ -18,6 +18,7 @@ _WORDS: Final = {
     "int_type": "expected a whole number",
     "int_from_float": "expected a whole number",
     "string_type": "expected a text in quotes",
+    "string_too_short": "expected a text that is not empty",
     "tuple_type": "expected a list",
     "list_type": "expected a list",
     "frozen_set_type": "expected a list",

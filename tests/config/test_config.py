@@ -165,6 +165,7 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ('[account]\nname = "a/b"', "account.name: expected a name of letters"),
         ('[account]\nname = ""', "account.name: expected a name of letters"),
         ("[account]\nname = 5", "account.name: expected a text in quotes"),
+        ('[alarms]\ncommand = ""', "alarms.command: expected a text that is not empty"),
         ("account = 5", "account: expected a table [account]"),
         ("[[account]]", "account: expected a table [account]"),
         ('[ledger]\nurl = "acme.db"', "ledger.url: expected sqlite:///FILE or postgresql+psycopg://HOST/DATABASE"),
