@@ -256,6 +256,14 @@ def test_run_now_asks_the_daemon(shown: ShownPage) -> None:
     assert "A run begins now." in words_of(shown.get(f"{shown.home}?said=run"))
 
 
+def test_nobody_is_told_to_run_what_another_process_runs(shown: ShownPage) -> None:
+    assert "Run now" in shown.get(shown.home)
+    shown.board.change(shown.name, elsewhere=True)
+    words = words_of(shown.get(shown.home))
+    assert "Served by another process" in words
+    assert "Run now" not in words
+
+
 def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: ShownPage) -> None:
     token = shown.access.form_token
     for back, where in (
