@@ -47,6 +47,7 @@ third of a run's time. They are set for the process, because runs of several acc
 # A daemon may stand still for a week. A longer jump is more likely a clock that was set.
 _BELIEVED = timedelta(days=8)
 _AT_ONCE = 0.0
+_LAST_DRAFT = 2.0
 _LOCK_PAUSE = 0.3
 IDENTITY_PATIENCE = 15.0
 """Seconds to wait for a CRM's answer to whose account this is. All connections wait for it."""
@@ -113,7 +114,6 @@ async def tend(account: AccountInHand) -> None:
 
     now, settings = account.clock(), account.settings
     today = now.astimezone(UTC).date()
-    ended = threading.Event()
     try:
         before = account.ledger.begin_day(today)
         if before == today:
@@ -125,11 +125,24 @@ async def tend(account: AccountInHand) -> None:
             # In steps, so that the other accounts' runs go on meanwhile.
             await asyncio.sleep(0)
         if settings.ledger_backup == "daily":
-            await asyncio.to_thread(make_daily_copy, account.ledger.place, today, ended=ended.is_set)
+            await _until_ended(partial(make_daily_copy, account.ledger.place, today))
     except LedgerError as error:
         _log.warning("ledger.not_tended", account=settings.name, words=str(error))
-    finally:
+
+
+async def _until_ended(copy: Callable[..., object]) -> None:
+    """Make a copy in a thread. If that is cancelled, the thread gets the time to delete its draft."""
+    ended = threading.Event()
+    copying = asyncio.ensure_future(asyncio.to_thread(copy, ended=ended.is_set))
+    try:
+        await asyncio.shield(copying)
+    except asyncio.CancelledError:
         ended.set()
+        # Nobody waits for threads when the process ends.
+        await asyncio.wait({copying}, timeout=_LAST_DRAFT)
+        if copying.done() and not copying.cancelled():
+            copying.exception()
+        raise
 
 
 def unleased(account: AccountInHand) -> RunContext:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from syncer.domain import ledger_ids
 from syncer.domain.base import Changes
 from syncer.domain.cursors import COMPANY, OTHER_LEDGER
 from syncer.domain.ledger_ids import new, parse, taking_over
+from syncer.engine import opening
 from syncer.ledger import (
     Busy,
     FilePlace,
@@ -276,3 +280,25 @@ def test_nothing_is_put_back_under_who_has_it_open(path: Path) -> None:
         with pytest.raises(Locked):
             put_ledger_back(path.with_name("copy.db"), FilePlace(path))
     assert not list(path.parent.glob("*before-restore*"))
+
+
+def test_a_copy_that_is_broken_off_has_deleted_its_draft_when_its_run_ends() -> None:
+    """The process ends without waiting for its threads."""
+    tidied: list[bool] = []
+
+    def copy(*, ended: Callable[[], bool]) -> None:
+        while not ended():
+            time.sleep(0.001)
+        time.sleep(0.05)
+        tidied.append(True)
+        raise Ended
+
+    async def cancelled() -> None:
+        making = asyncio.ensure_future(opening._until_ended(copy))
+        await asyncio.sleep(0.02)
+        making.cancel()
+        with suppress(asyncio.CancelledError):
+            await making
+        assert tidied
+
+    asyncio.run(cancelled())
