@@ -169,18 +169,19 @@ class Matching:
             for other in self.groups.values()
             if other.marked and other.closed and other.lacks(row.system) and self._is_like(row, other)
         ]
-        copies = [member.created_at for other in fitting for member in other.readings if member.marker is not None]
-        # Without these times nothing tells which was there first.
-        if len(fitting) != 1 or row.created_at is None or None in copies:
+        if len(fitting) != 1:
             return
-        later = row.created_at - min(copy for copy in copies if copy is not None)
+        copies = [member.created_at for member in fitting[0].readings if member.marker is not None]
+        times = [copy for copy in copies if copy is not None]
+        later = row.created_at - min(times) if row.created_at is not None and len(times) == len(copies) > 0 else None
         # An example: two people write the same call down in Superfone and in HighLevel. It is one task, and gets a copy
         # in Reply. Somebody finishes that copy, and the ledger is lost. The twin in HighLevel has no marker, but it was
         # there before our copy, so it is finished, too. What somebody wrote down later is another call.
-        if later < -CLOCKS_DIFFER_BY:
+        if later is not None and later < -CLOCKS_DIFFER_BY:
             self._join(row, fitting[0])
-        # The clocks of two CRMs may differ by as much, so the order of the two is unknown.
-        elif later <= CLOCKS_DIFFER_BY:
+        # The clocks of two CRMs may differ by as much, or one of them does not tell when the task was created. So the
+        # order of the two is unknown. As a new task, a twin that is done would be copied everywhere.
+        elif later is None or later <= CLOCKS_DIFFER_BY:
             self._group_of(row).held = Reason.DONE_OR_REOPENED
 
     def _match_twin_of_unread(self, row: Reading) -> None:

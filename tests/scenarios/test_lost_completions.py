@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.scenario import Make, Stage
+from tests.support.scenario import Make, Stage, attention
 
 
 def test_what_waits_in_the_lane_to_be_completed_is_not_made_again(stage: Make) -> None:
@@ -38,6 +38,24 @@ def test_a_twin_that_was_finished_while_the_ledger_was_lost_makes_the_task_done(
     world.again(3)
 
     assert world.open() == (0, 0, 0)
+
+
+def test_the_twin_of_a_copy_that_was_finished_while_the_ledger_was_lost_is_not_copied_again(stage: Make) -> None:
+    """HighLevel does not tell when a finished task was created, so it may as well be a later call."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(), title="Ring")
+    world.reply.person_creates(contact, "Call", world.due(), "Ring")
+    world.good()
+    assert world.open() == (1, 1, 1)
+
+    world.lose_ledger()
+    world.complete_in("highlevel")
+    world.again(2)
+    report = world.quiet()
+
+    assert world.open() == (0, 1, 0)
+    assert attention(report) == {("reply", "done_or_reopened")}
 
 
 def _moves_on(world: Stage, system: str, remote_id: str) -> None:
