@@ -141,6 +141,36 @@ QUIET: Final = (
         "tests/engine/test_wiring_writes.py::test_what_stops_a_crm_for_the_rest_of_a_run",
     ),
     Wire(
+        "what a copy that was not known has taken over reaches no third copy",
+        "syncer.reconcile.edits.without_base",
+        "    for copy in copies.values() if taken else [one.copy for one in there]:\n",
+        "    for copy in [one.copy for one in there]:\n",
+        "tests/scenarios/test_edits_without_base.py"
+        "::test_what_a_copy_takes_over_from_the_origin_reaches_the_third_one_too",
+    ),
+    Wire(
+        "who waits for a CRM that was never read is forgotten by the next run",
+        "syncer.reconcile.merge",
+        "    told = work.standing.told() | work.standing.waiting()\n",
+        "    told = work.standing.told()\n",
+        "tests/scenarios/test_rebuild_later.py::test_a_task_without_a_due_is_not_made_again",
+    ),
+    Wire(
+        "a copy that people restored is completed with the task that its deletion ended",
+        "syncer.reconcile.merge",
+        "(gone and not self._ended_by_deleting(task))",
+        "gone",
+        "tests/scenarios/test_edits.py::test_what_people_restore_after_deleting_it_has_closed_the_others_is_a_new_task",
+    ),
+    Wire(
+        "a twin of a finished copy is copied again where nothing tells which was there first",
+        "syncer.reconcile.matching",
+        "        elif later is None or later <= CLOCKS_DIFFER_BY:\n",
+        "        elif later is not None and later <= CLOCKS_DIFFER_BY:\n",
+        "tests/scenarios/test_lost_completions.py"
+        "::test_the_twin_of_a_copy_that_was_finished_while_the_ledger_was_lost_is_not_copied_again",
+    ),
+    Wire(
         "the next date of a task in a lane is completed after a lost answer",
         "syncer.engine.settle",
         "    moved = meant is not None and moved_on(context, operation, meant)\n",
