@@ -33,7 +33,7 @@ from tests.simulation.actions import (
 )
 from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together, traits
 from tests.simulation.frequent import FREQUENT
-from tests.simulation.slow import slow
+from tests.simulation.slow import CROWD, slow
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 APART = 10 * MINUTE
@@ -249,6 +249,23 @@ def _rebuilt_in_an_outage(rng: random.Random, history: History) -> History:
     return together(history, rng.randrange(len(history.actions) // 2, len(history.actions)), LoseLedger(), down)
 
 
+def _linked(rng: random.Random, history: History) -> History:
+    """Only the leads of contacts that have a task are watched.
+
+    So everybody gets a task elsewhere and a run, before anybody gets one in Superfone. A new ledger would not find the
+    leads of those who have none then.
+    """
+    elsewhere = [system for system in history.systems if system != "superfone"]
+    persons = sorted({action.person for action in history.actions if isinstance(action, Make)})
+    firsts = [
+        Make(rng.choice(elsewhere), person, rng.randrange(100), rng.randrange(1, 4000))
+        for person in persons
+        if person < CROWD
+    ]
+    history = setting(_unlost(history), "superfone", 'discovery = "linked"')
+    return together(history, 0, *firsts, Run())
+
+
 DIMENSIONS = {
     "rushes": Dimension(0.1, _rushes),
     "late_contacts": Dimension(0.1, _late_contacts),
@@ -277,5 +294,6 @@ DIMENSIONS = {
     "swapped": Dimension(0.1, _swapped),
     "two_ledgers": Dimension(0.1, _two_ledgers),
     "slow": Dimension(0.1, slow),
+    "linked": Dimension(0.1, _linked),
     **FREQUENT,
 }

@@ -113,7 +113,7 @@ class Memory:
         self.narrow: set[str] = set()
         self.added_at: dict[Copy, datetime] = {}
         self.closed_there: set[Copy] | None = None
-        self.rebuilding = self.at_once = self.ever_rebuilt = self.replaced_under_a_run = self.slow = False
+        self.rebuilding = self.at_once = self.ever_rebuilt = self.replaced_under_a_run = self.slow = self.linked = False
         self.typed, self.typed_before, self.disturbed, self.began = 0, 0, False, stage.now()
         self.task_read_at: dict[Copy, datetime] = {}
         self.only_assigned: set[Copy] = set()
@@ -289,6 +289,13 @@ class Memory:
         """Whether no contact shows the number of the lead any more, and no ledger in use has found the lead before."""
         found = self.read_at.keys() & self.contacts_of("superfone", person)
         return person in self.hidden and (self.ever_rebuilt or not found)
+
+    def is_unwatched(self, person: int) -> bool:
+        """Whether only leads of contacts with a task are watched, this one was never read, and nothing else is open."""
+        if not self.linked or self.read_at.keys() & self.contacts_of("superfone", person):
+            return False
+        mine = [name for name, story in self.stories.items() if story.person == person]
+        return all(system == "superfone" for name in mine for system, _ in self.open_copies(name))
 
     def is_on_ailing_lead(self, copy: Copy) -> bool:
         """Whether the lead of this copy cannot be read."""

@@ -86,6 +86,7 @@ class Play:
         self._contacts = Contacts(self.stage, self.oracle, tell)
         self._contacts.populate(history.newcomer or ("superfone",), history.dirty, history.crowd)
         self.oracle.slow = history.crowd > 0
+        self.oracle.linked = "linked" in settings["superfone"]
         self._heals: list[Copy] = []
         self._ran = False
 

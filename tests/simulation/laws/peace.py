@@ -206,7 +206,7 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
     """When people and faults stop, at most three runs later every open task has an open replica in every CRM that
     its route names, or stands under *waiting* or *attention* (L8) with a reason (L7, where it is not true).
     """
-    if _is_told(facts, story, listed) or _seems_done(facts, story, copies, listed):
+    if _is_told(facts, story, listed) or _seems_done(facts, story, copies, listed) or facts.is_unwatched(story.person):
         return
     for system in story.systems:
         there = sum(where == system for where, _ in copies)
