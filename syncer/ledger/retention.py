@@ -79,16 +79,23 @@ def _old_events(connection: Connection, _now: datetime, limit: datetime) -> int:
 
 
 def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> int:
-    """Delete tasks that have nothing open or unsettled and no event since then.
+    """Delete tasks of one CRM only that have nothing open or unsettled and no event since then.
 
-    Old events are deleted before this, so a task without any event had none recently.
+    Old events are deleted before this, so a task without any event had none recently. Tasks that were in more than one
+    CRM stay, because their copies and the markers in these do, too: if one is reopened, only the ledger tells that it
+    is a new task. Otherwise it would look like a copy of a finished task, and be completed. And if a create of ours has
+    closed one in a lane, it would look like a task that we closed by mistake, and be put back.
     """
     done = select(_task.c.id).where(
         _task.c.state != "open",
-        ~exists().where(_replica.c.task == _task.c.id, _replica.c.state == "open"),
+        ~exists().where(
+            _replica.c.task == _task.c.id, (_replica.c.state == "open") | (_replica.c.system != _task.c.origin)
+        ),
         ~exists().where(
             _operation.c.task == _task.c.id,
-            _operation.c.state.in_(sorted(UNSETTLED)) | (_operation.c.created_at >= limit),
+            _operation.c.state.in_(sorted(UNSETTLED))
+            | (_operation.c.action == "create")
+            | (_operation.c.created_at >= limit),
         ),
         ~exists().where(_event.c.task == _task.c.id),
         func.coalesce(_task.c.first_seen, _task.c.due) < limit,

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from syncer.domain.base import Changes
 from syncer.domain.events import Event
 from syncer.domain.model import ReplicaState, State
-from syncer.domain.operations import OpState
+from syncer.domain.operations import Action, OpState
 from syncer.ledger import Ledger, LedgerError, runs
 from syncer.ledger.questions import patched
 from syncer.ledger.reportlists import DEEPEST, difference
@@ -174,16 +174,19 @@ def test_the_last_run_is_the_one_that_began_last_whatever_the_clock_said(ledger:
 def test_closed_tasks_are_kept_while_they_may_matter(ledger: Ledger) -> None:
     old = NOW - 2 * YEAR
     closed: dict[str, Any] = {"state": State.DONE, "due": old}
-    names = ("past", "open", "copy", "doubt", "lately", "tried", "ahead")
+    names = ("past", "open", "copy", "doubt", "lately", "tried", "ahead", "copied", "twins")
     tasks = {name: make_task(name, **closed) for name in names}
     tasks["open"] = make_task("open", due=old)
     tasks["ahead"] = make_task("ahead", state=State.DONE)
     replicas = [make_replica(name, name, state=ReplicaState.DONE) for name in names if name != "copy"]
     replicas.append(make_replica("copy", "copy"))
+    replicas.append(make_replica("other", "twins", "superfone", state=ReplicaState.DONE))
+    complete = Action.COMPLETE
     operations = [
-        make_operation("1", "past", OpState.DONE, created_at=old),
-        make_operation("2", "doubt", OpState.IN_DOUBT, created_at=old),
-        make_operation("3", "tried", OpState.DONE, created_at=NOW),
+        make_operation("1", "past", OpState.DONE, action=complete, created_at=old),
+        make_operation("2", "doubt", OpState.IN_DOUBT, action=complete, created_at=old),
+        make_operation("3", "tried", OpState.DONE, action=complete, created_at=NOW),
+        make_operation("4", "copied", OpState.DONE, created_at=old),
     ]
     ledger.store(
         Changes(
