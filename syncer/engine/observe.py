@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from math import inf
 from typing import Any, Final
 
@@ -188,12 +188,12 @@ class _Observer:
             return
         listed, asked = self._items(connection, stages), connection.asked
         items = [item for item in listed if not is_failing(self.context.base, item)]
-        # Those that failed come last in the list. Beside the turns of the others, no more of them are tried than these.
+        # Those that failed come last in the list. They are tried between the others, and no more of them than have a
+        # turn: the time may end before all others are read, in each run, and one that hangs may take all that is left.
         failing = listed[len(items) :][: self.turns.get(connection.system, 0)]
+        mixed = [one for pair in zip_longest(items, failing) for one in pair if one is not None]
         try:
-            await self._batch(
-                connection, [one for one in (*items, *failing) if one.place not in asked], at_once=at_once
-            )
+            await self._batch(connection, [one for one in mixed if one.place not in asked], at_once=at_once)
         finally:
             # The turn goes on after the last one before a gap, so that none is left out.
             for item in takewhile(lambda item: item.place in asked, items):

@@ -20,6 +20,12 @@ def slow(world: Stage) -> None:
     world.reload()
 
 
+def unread(world: Stage) -> int:
+    """How many items could not be read when they were last tried."""
+    with world.open_ledger(read_only=True) as ledger:
+        return len(ledger.load().failing)
+
+
 def busy(stage: Make) -> tuple[Stage, str]:
     """A world with more leads that have an open task than a run has time for, and one that has none."""
     world = stage(sync='run_limit = "30s"')
@@ -46,8 +52,7 @@ def test_a_lead_that_failed_is_tried_again_though_those_with_open_tasks_take_all
     honest = world.superfone.handle
     forbid(world, "superfone", of_leads([str(lead.id)]))
     world.again(4)
-    with world.open_ledger(read_only=True) as ledger:
-        assert ledger.load().failing
+    assert unread(world)
     world.superfone.handle = honest  # type: ignore[method-assign]
     world.superfone.person_completes(world.superfone.open_tasks(lead.id)[0].id)
 
@@ -112,6 +117,26 @@ def test_texts_have_their_turn_beside_tasks_that_cannot_be_read_for_good(stage: 
 
     assert "Ring Meera" in {task.title for task in world.highlevel_open()}
     assert len(named(report, "reply", "failing")) == 2
+
+
+def test_a_text_that_could_not_be_read_is_read_again_though_no_run_has_time_for_all_texts(stage: Make) -> None:
+    world = stage(sync='run_limit = "30s"\ninterval = "300s"')
+    [(_, contact, _)] = crowd(world, 1)
+    damaged, *_ = [
+        world.reply.person_creates(contact, "ToDo", world.due(hours=hour), body=f"Ask {hour}") for hour in range(20)
+    ]
+    world.good()
+    slow(world)
+    honest = world.reply.handle
+    forbid(world, "reply", of_tasks([str(damaged)]))
+    world.reply.person_edits_body(damaged, "Ring Meera")
+    while not unread(world):
+        world.good()
+    world.reply.handle = honest  # type: ignore[method-assign]
+
+    world.again(3)
+
+    assert "Ring Meera" in {task.title for task in world.highlevel_open()}
 
 
 @pytest.mark.parametrize("seconds", [6, 7, 8])
