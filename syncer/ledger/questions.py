@@ -113,9 +113,17 @@ def history(ask: Ask, task: str) -> list[Event]:
 
 def had_copy(ask: Ask, task: str, system: str) -> bool:
     """Whether a copy of the task was ever known there, even if it was deleted from the ledger since."""
-    # Its history is asked, because `syncer retry` deletes a copy that is gone.
-    told = "SELECT id FROM event WHERE task = :task AND system = :system AND remote_id IS NOT NULL LIMIT 1"
-    return bool(ask(told, task=storable(task), system=storable(system)))
+    # `syncer retry` deletes a copy that is gone. Then our create of it is left, or that it was the origin, or else only
+    # its history, which is not kept for ever.
+    told = (
+        "SELECT 1 FROM replica WHERE task = :task AND system = :system"
+        " UNION ALL SELECT 1 FROM task WHERE id = :task AND origin = :system"
+        " UNION ALL SELECT 1 FROM operation"
+        " WHERE task = :task AND system = :system AND action = :create AND state = :done"
+        " UNION ALL SELECT 1 FROM event WHERE task = :task AND system = :system AND remote_id IS NOT NULL LIMIT 1"
+    )
+    made = {"create": Action.CREATE.value, "done": OpState.DONE.value}
+    return bool(ask(told, task=storable(task), system=storable(system), **made))
 
 
 def latest_intent(ask: Ask, slot: tuple[str, str, Action]) -> datetime | None:

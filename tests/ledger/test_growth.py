@@ -201,6 +201,27 @@ def test_closed_tasks_are_kept_while_they_may_matter(ledger: Ledger) -> None:
     assert {view.task.id for view in ledger.tasks()} == set(names) - {"past"}
 
 
+def test_which_copies_a_task_had_is_known_without_its_history(ledger: Ledger) -> None:
+    """A create in doubt is settled by it, and the history of an open task may be older than it is kept."""
+    old = NOW - 2 * YEAR
+    known = make_replica("2", "task", "superfone", state=ReplicaState.SUPERSEDED)
+    made = make_operation("1", "task", OpState.DONE, created_at=old)
+    failed = make_operation("2", "task", OpState.FAILED, system="highlevel", created_at=old)
+    # Its copy in Reply was deleted there, and `syncer retry` has deleted it here.
+    told = [Event(old, "freed", "us", "", "task", "reply", "1"), Event(old, "seen", "us", "", "task", "superfone", "2")]
+    changes = Changes(
+        tasks={"task": make_task("task", origin="pipedrive")},
+        replicas={known.key: known},
+        operations={one.id: one for one in (made, failed)},
+        events=told,
+    )
+    ledger.store(changes, token=None)
+    forget_all(ledger)
+    assert ledger.history("task") == []
+    systems = ("superfone", "reply", "pipedrive", "highlevel")
+    assert [ledger.had_copy("task", system) for system in systems] == [True, True, True, False]
+
+
 def test_what_is_forgotten_is_forgotten_a_few_at_a_time(ledger: Ledger) -> None:
     events = [Event(NOW - 2 * YEAR, "seen", "us", task="t")] * 1200
     ledger.store(Changes(events=events), token=None)
