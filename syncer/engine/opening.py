@@ -115,8 +115,8 @@ async def tend(account: AccountInHand) -> None:
     now, settings = account.clock(), account.settings
     today = now.astimezone(UTC).date()
     try:
-        before = account.ledger.begin_day(today)
-        if before == today:
+        before = account.ledger.begin_day(today, now)
+        if before is None:
             return
         # If our clock is years ahead, or not set yet, it must not make us delete entries that are not old.
         more = timedelta(0) < today - before < _BELIEVED
@@ -126,6 +126,7 @@ async def tend(account: AccountInHand) -> None:
             await asyncio.sleep(0)
         if settings.ledger_backup == "daily":
             await _until_ended(partial(make_daily_copy, account.ledger.place, today))
+        account.ledger.end_day(today)
     except LedgerError as error:
         _log.warning("ledger.not_tended", account=settings.name, words=str(error))
 

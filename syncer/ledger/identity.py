@@ -87,15 +87,15 @@ def is_copy(cursors: Mapping[str, str]) -> bool:
     return _RESTORED in cursors
 
 
-def tended(day: date) -> dict[str, str]:
-    """Return the cursors of a ledger that is backed up and cleaned up on this day."""
-    return {_TENDED: day.isoformat()}
+def tended(day: date, again_at: datetime | None = None) -> dict[str, str]:
+    """Return the cursors of a ledger that is cleaned up on this day. ``again_at`` is set until it is backed up, too."""
+    return {_TENDED: day.isoformat() if again_at is None else f"{day.isoformat()} {again_at.isoformat()}"}
 
 
-def tended_on(cursors: Mapping[str, str]) -> date | None:
-    """Return the last day on which the ledger was backed up and cleaned up."""
-    day = cursors.get(_TENDED)
-    return None if day is None else date.fromisoformat(day)
+def tended_on(cursors: Mapping[str, str]) -> tuple[date | None, datetime | None]:
+    """Return the last day on which the ledger was cleaned up, and when its backup is tried again, if that failed."""
+    day, _, again_at = cursors.get(_TENDED, "").partition(" ")
+    return date.fromisoformat(day) if day else None, datetime.fromisoformat(again_at) if again_at else None
 
 
 def fill(base: Base, cursors: Mapping[str, str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from sqlalchemy import Connection
 
@@ -24,6 +24,9 @@ from syncer.ledger.owner import Owner, current_owner, process_alive, steady_cloc
 from syncer.ledger.place import Place
 from syncer.ledger.questions import Ask
 from syncer.ledger.sqlite import check_whole
+
+TEND_AGAIN: Final = timedelta(hours=1)
+"""After this time a backup that failed or was broken off is tried again. A disk may stay full for long."""
 
 
 def utc_now() -> datetime:
@@ -331,15 +334,25 @@ class Ledger(Answers):
                 lease.release(connection, token)
         self._end_lease(token)
 
-    def begin_day(self, day: date) -> date:
-        """Note that the ledger is backed up and cleaned up today. Returns the day before that; `date.min` for never."""
+    def begin_day(self, day: date, now: datetime) -> date | None:
+        """Note that the ledger is cleaned up and backed up now. Returns the day on which it was cleaned up before.
+
+        ``None`` if that was today, and `date.min` if it never was. Without `end_day`, the next try is in an hour.
+        """
         with self._database.reading() as connection:
-            before = identity.tended_on(reading.cursors(connection))
+            before, again_at = identity.tended_on(reading.cursors(connection))
+        waits = timedelta(0) if again_at is None else again_at - now
         # Nearly every run finds the same day, and then writes nothing.
-        if before != day:
-            with self._database.writing() as connection:
-                writing.store_cursors(connection, identity.tended(day))
+        if (before == day and again_at is None) or timedelta(0) < waits <= TEND_AGAIN:
+            return None
+        with self._database.writing() as connection:
+            writing.store_cursors(connection, identity.tended(day, now + TEND_AGAIN))
         return before or date.min
+
+    def end_day(self, day: date) -> None:
+        """Note that everything was done that `begin_day` has begun."""
+        with self._database.writing() as connection:
+            writing.store_cursors(connection, identity.tended(day))
 
     def forget(self, keep: timedelta, now: datetime) -> bool:
         """Delete some of what is older than ``keep``. Returns whether there may be more."""

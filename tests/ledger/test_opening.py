@@ -15,7 +15,7 @@ import pytest
 from syncer.domain.base import Changes
 from syncer.engine.context import RunContext
 from syncer.engine.opening import LOCK_PATIENCE, AccountInHand, leased
-from syncer.ledger import LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+from syncer.ledger import LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked, make_daily_copy
 from syncer.ledger.owner import LEASE_TERM
 from tests.support.world import World
 
@@ -38,7 +38,7 @@ def in_hand(world: World) -> AccountInHand:
 class Faulty:
     """Stands in for one method and fails a number of times first."""
 
-    def __init__(self, sound: Any, error: Exception, times: int) -> None:
+    def __init__(self, sound: Any, error: BaseException, times: int) -> None:
         self.sound, self.error, self.left, self.calls = sound, error, times, 0
 
     def __call__(self, *given: Any, **more: Any) -> Any:
@@ -200,6 +200,33 @@ def test_the_ledger_is_tended_once_a_day(world: World, monkeypatch: pytest.Monke
     world.wait(days=3650)
     world.do(run())
     assert forget.calls == 1, "a clock that is set forward makes nothing old"
+    account.ledger.close()
+
+
+@pytest.mark.parametrize("trouble", [LedgerError("no room"), asyncio.CancelledError()], ids=["error", "signal"])
+def test_a_backup_that_fails_or_is_broken_off_is_made_later_on_the_same_day(
+    world: World, monkeypatch: pytest.MonkeyPatch, trouble: BaseException
+) -> None:
+    account = in_hand(world)
+    account.settings = account.settings.model_copy(update={"ledger_backup": "daily"})
+    copy = Faulty(make_daily_copy, trouble, 1)
+    monkeypatch.setattr("syncer.ledger.make_daily_copy", copy)
+
+    async def run() -> None:
+        async with leased(account):
+            pass
+
+    def runs(minutes: int) -> int:
+        for _ in range(minutes):
+            world.do(run())
+            world.wait(minutes=1)
+        return copy.calls
+
+    # On a disk that is full, one try in each run would be one a minute.
+    assert runs(59) == 1
+    assert account.ledger.place.backups() == []
+    assert runs(120) == 2
+    assert len(account.ledger.place.backups()) == 1
     account.ledger.close()
 
 
