@@ -102,6 +102,11 @@ class Seen:
             return True
         return any(as_table(contacts).keys_by(_by_tasks, remote_id) for contacts in (self.lanes, self.persons))
 
+    def runs_by_itself(self, remote_id: str) -> bool:
+        """Whether the CRM carries this task out by itself, as far as this snapshot tells."""
+        row = self.readings.get(remote_id) or self.rows.get(remote_id)
+        return row is not None and not row.mirrored
+
     def readings_of(self, contact: str | None) -> list[Reading]:
         """The tasks of this contact that were read."""
         return as_table(self.readings).by(_by_contact, contact)

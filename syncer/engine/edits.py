@@ -82,7 +82,8 @@ class Edits:
             # No failure: people were faster, and the next try has their values.
             over = replace(operation, state=OpState.FAILED, words=words, failures=0)
             self._merge(replica, moved.reading, Changes(operations={over.id: over}))
-            return True
+            # What was scheduled meanwhile is left alone from now on.
+            return moved.reading.mirrored
         # These are kinds of `Unavailable`, but they concern every request to this CRM.
         except (BudgetSpent, NoConnection) as error:
             await requests.went_wrong(connection, operation, error)
@@ -129,9 +130,10 @@ _READ_WHOLE: Final = frozenset({TaskField.BODY, TaskField.ASSIGNEE})
 
 
 def _possible(context: RunContext, task: Task, replica: Replica) -> tuple[Change, ...]:
-    can = context.connections[replica.system].adapter.capabilities
+    connection = context.connections[replica.system]
+    can, seen = connection.adapter.capabilities, connection.seen
     owed = changes_owed(task, replica, can, context.policy)
-    return tuple(change for change in owed if can_change(task, replica, can, change.field))
+    return tuple(change for change in owed if can_change(task, replica, can, change.field, seen))
 
 
 def edited(context: RunContext, operation: Operation, reading: Reading, written: Iterable[Change], how: str) -> Changes:

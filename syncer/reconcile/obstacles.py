@@ -122,6 +122,7 @@ class Obstacles:
             return Obstacle(Reason.NOT_SUPPORTED)
         return (
             self._unusable(system)
+            or self._runs_by_itself(task)
             or self._behind(task)
             or self._unread(task, system)
             or self._whose(task, system)
@@ -186,6 +187,13 @@ class Obstacles:
         if self._base.cursors.get(BEHIND + task.contact) == APART:
             return Obstacle(Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER)
         return Obstacle(Reason.UNREAD)
+
+    def _runs_by_itself(self, task: Task) -> Obstacle | None:
+        """Return an obstacle if the origin was scheduled since: its CRM carries the task out, and nobody else has to."""
+        seen = self._seen.get(task.origin)
+        origins = [copy for copy in self._base.copies(task.id, task.origin) if copy.state is ReplicaState.OPEN]
+        scheduled = seen is not None and any(seen.runs_by_itself(copy.remote_id) for copy in origins)
+        return Obstacle(Reason.SCHEDULED) if scheduled else None
 
     def _missed(self, replica: Replica) -> Obstacle | None:
         """Return an obstacle if the last read said that there is no such task. Only a second one makes that certain."""

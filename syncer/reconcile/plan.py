@@ -169,7 +169,8 @@ class _Planner:
         if can.lane is not None:
             self._make_again(task, replica, changes, can.lane)
             return
-        fixed = [change for change in changes if not can_change(task, replica, can, change.field)]
+        seen = self._seen.get(replica.system, Seen())
+        fixed = [change for change in changes if not can_change(task, replica, can, change.field, seen)]
         # The other fields are still sent. This one is told for as long as the copy differs.
         if fixed:
             self._wait(task, replica.system, Reason.NOT_EDITABLE, _not_editable(fixed))

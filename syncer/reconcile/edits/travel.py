@@ -30,6 +30,7 @@ from syncer.reconcile.edits.by_field import FieldMerge, Lost, Owed, Side, merge_
 
 if TYPE_CHECKING:
     from syncer.contract.adapter import Capabilities
+    from syncer.domain.snapshot import Seen
 
     # `merging` imports this module.
     from syncer.reconcile.merging import Merging
@@ -115,10 +116,11 @@ def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy
     return tuple(found)
 
 
-def can_change(task: Task, replica: Replica, can: Capabilities, field: TaskField) -> bool:
-    """Whether this field of a copy can be changed through the CRM's API."""
-    kept = replica.sequence and field in can.sequence_keeps
-    return task.kind in can.edits.get(field, ()) and not kept
+def can_change(task: Task, replica: Replica, can: Capabilities, field: TaskField, seen: Seen) -> bool:
+    """Whether this field of a copy can be changed through the CRM's API, and may be."""
+    kept = replica.sequence and (field in can.sequence_keeps or not can.completes_sequences)
+    # What the CRM sends to a customer by itself must never be sent at another time because of us.
+    return task.kind in can.edits.get(field, ()) and not kept and not seen.runs_by_itself(replica.remote_id)
 
 
 def take(work: Merging, task_id: str, read: Iterable[Read]) -> None:
