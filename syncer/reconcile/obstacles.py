@@ -189,7 +189,7 @@ class Obstacles:
         return Obstacle(Reason.UNREAD)
 
     def _runs_by_itself(self, task: Task) -> Obstacle | None:
-        """Return an obstacle if the origin was scheduled since: its CRM carries the task out, and nobody else has to."""
+        """Return an obstacle if the origin was scheduled since: its CRM carries the task out by itself."""
         seen = self._seen.get(task.origin)
         origins = [copy for copy in self._base.copies(task.id, task.origin) if copy.state is ReplicaState.OPEN]
         scheduled = seen is not None and any(seen.runs_by_itself(copy.remote_id) for copy in origins)
