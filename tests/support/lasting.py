@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+from unittest.mock import patch
 
-from adapters.sandbox import Call, Fault, Reply
+from adapters.sandbox import Call, Fault, Reply, Sandbox
 from syncer.domain.report import Report
 from tests.support.scenario import Stage
 
@@ -53,3 +55,13 @@ def crowd(world: Stage, count: int) -> list[tuple[str, str, str]]:
 def named(report: Report, system: str, reason: str) -> list[str]:
     """The details of the items under attention with this reason."""
     return [item.detail for item in report.attention if (item.system, item.reason) == (system, reason)]
+
+
+def unreachable(crm: Sandbox) -> AbstractContextManager[object]:
+    """A CRM that cannot be reached for a while."""
+    return patch.object(crm, "fault", lambda _call: Fault.NO_CONNECTION)
+
+
+def no_single_task(call: Call) -> Fault | None:
+    """Lists can be read, and no task by itself."""
+    return Fault.ERROR_BEFORE if "/tasks/" in call.path and call.method == "GET" else None
