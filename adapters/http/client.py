@@ -46,11 +46,9 @@ __all__ = [
     "Answer",
     "Http",
     "Limits",
-    "OwnError",
     "Rule",
     "Transport",
     "Window",
-    "any_object",
     "excerpt",
     "said",
 ]
