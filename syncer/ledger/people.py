@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from syncer.domain.cursors import FULL
 from syncer.domain.events import Event
 from syncer.domain.reasons import Reason
-from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks
+from syncer.ledger.reading import LATEST, LIVE, STALLED, chunks, cursors
 from syncer.ledger.rows import EVENTS, OPERATIONS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
-from syncer.ledger.writing import append, forget
+from syncer.ledger.writing import append, forget, store_cursors
+
+FREED: Final = "freed"
+"""The cursor with the tasks that `syncer retry` has freed since the last run began."""
 
 _task = TASKS.table
 _replica = REPLICAS.table
@@ -34,14 +38,26 @@ def free(connection: Connection, task: str | None, now: datetime) -> int:
 
     Full CRMs are tried again, too. An event is written for each item.
     """
-    events = [
-        *_free_operations(connection, task, now),
-        *_forget_gone(connection, task, now),
-        *_release(connection, task, now),
-        *_lift_holds(connection, now),
-    ]
+    released = _release_tasks(connection, task, now)
+    events = [*_free_operations(connection, task, now), *released, *_lift_holds(connection, now)]
     append(connection, events)
+    if released:
+        before = cursors(connection).get(FREED, "").split()
+        tasks = dict.fromkeys((*before, *(event.task for event in released if event.task)))
+        store_cursors(connection, {FREED: " ".join(tasks)})
     return len(events)
+
+
+def free_again(connection: Connection, now: datetime) -> None:
+    """Free the tasks again that were freed since the last run began: it may have stored them as it had loaded them."""
+    if tasks := cursors(connection).get(FREED, "").split():
+        for task in tasks:
+            append(connection, _release_tasks(connection, task, now))
+        store_cursors(connection, {FREED: ""})
+
+
+def _release_tasks(connection: Connection, task: str | None, now: datetime) -> list[Event]:
+    return [*_forget_gone(connection, task, now), *_release(connection, task, now)]
 
 
 def _free_operations(connection: Connection, task: str | None, now: datetime) -> list[Event]:

@@ -189,6 +189,7 @@ class Ledger(Answers):
                 forward = self._put_forward(connection, owner, now)
                 writing.store_cursors(connection, {**own, **clocks.noted(owner.machine, now, self._steady())})
                 clocks.bring_back(connection, now)
+                people.free_again(connection, now)
                 base = reading.load(connection, now)
                 base.put_forward = forward
                 base.unreported = people.unreported(connection, runs.unreported(connection))

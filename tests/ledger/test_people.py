@@ -211,7 +211,7 @@ def test_everything_that_waits_is_freed(ledger: Ledger) -> None:
         assert (operation.not_before, operation.fingerprint, operation.failures, operation.words) == (None, "", 0, "no")
     assert base.operations["op4"].failures == 5
     assert ("highlevel", "h1") not in base.replicas
-    assert base.cursors == {"full%": "x", "identity:reply": "41"}
+    assert base.cursors == {"full%": "x", "identity:reply": "41", "freed": FIRST.id}
     freed = [(event.at, event.what, event.who, event.system) for event in ledger.history(FIRST.id)]
     assert freed == [(NOW, "freed", "us", "reply"), (NOW, "freed", "us", "highlevel")]
     assert ledger.free() == 0
@@ -246,3 +246,23 @@ def test_runs_come_newest_first(ledger: Ledger) -> None:
     assert ledger.runs()[1] == Run(
         "run1", NOW + DAY, NOW + 2 * DAY, "ok", {"created": {"reply": 1}, "words": "é\ud800\0"}
     )
+
+
+def test_what_is_freed_during_a_run_is_free_for_the_next_one_whatever_that_run_stores(ledger: Ledger) -> None:
+    """A run stores whole rows, as it loaded them when it began."""
+    held = replace(FIRST, held=Reason.LOOP)
+    gone = make_replica("r2:x", SECOND.id, state=ReplicaState.GONE)
+    as_loaded = Changes(tasks={held.id: held}, replicas={gone.key: gone})
+    ledger.store(as_loaded, token=None)
+    ledger.acquire(current_owner("a"), NOW, DAY)
+    assert ledger.free() == 2
+    ledger.store(as_loaded, token="a", now=NOW)
+    ledger.release("a")
+
+    base = ledger.acquire(current_owner("b"), NOW, DAY)
+
+    assert base.tasks[FIRST.id].held == ""
+    assert gone.key not in base.replicas
+    ledger.store(as_loaded, token="b", now=NOW)
+    ledger.release("b")
+    assert ledger.acquire(current_owner("c"), NOW, DAY).tasks[FIRST.id].held == Reason.LOOP, "it is freed once"
