@@ -50,6 +50,9 @@ GONE = "gone:"
 UNFINISHED = "unfinished"
 """The persons (links) whom the last run began to read in full, and had no time to finish."""
 
+KEPT = "kept:"
+"""``kept:<system>:<contact>``: texts that were read of a person whom no run has had the time to read in full yet."""
+
 STOPPED = "stopped"
 """Set while a limit stops whole runs: `BY_LIMIT`, or `BY_SHIFT` if most copies of a CRM read as edited."""
 

@@ -88,6 +88,8 @@ class Connection:
     answers: int = 0
     failures: dict[object, Failure] = field(default_factory=dict)
     in_a_row: set[object] = field(default_factory=set)
+    read_alone: dict[str, tuple[Reading, Reading]] = field(default_factory=dict)
+    """By task: its row in a list that shows no texts, and the task as it was then read by itself."""
     listed_at_once: dict[str, Listing[Reading]] = field(default_factory=dict)
     """By contact: lists that the same requests read for several contacts, until they are used."""
     _just_listed: dict[str, float] = field(default_factory=dict)

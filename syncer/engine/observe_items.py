@@ -10,10 +10,11 @@ from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
 from syncer.domain.snapshot import untold_of, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
+from syncer.engine.kept_texts import kept_text
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
 from syncer.reconcile.edits.rows import says_something_new
-from syncer.reconcile.failing import is_given_up, told_apart
+from syncer.reconcile.failing import is_given_up, place_of_task, told_apart
 from syncer.reconcile.reading_list import Need, ReadItem, What
 
 
@@ -55,7 +56,10 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
             seen.readings.pop(item.key, None)
             seen.missing.add(item.key)
     if reading is not None:
-        seen.readings[item.key] = with_times(reading, seen.rows.get(item.key))
+        row = seen.rows.get(item.key)
+        seen.readings[item.key] = with_times(reading, row)
+        if row is not None:
+            connection.read_alone[item.key] = (row, reading)
 
 
 def _elsewhere(context: RunContext, item: ReadItem) -> str | None:
@@ -161,3 +165,7 @@ async def list_tasks(context: RunContext, connection: Connection) -> None:
         if row.key not in base.replicas
         or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
     )
+    for row in listing.rows:
+        if row.key not in base.replicas and (whole := kept_text(context, row)) is not None:
+            seen.readings[row.remote_id] = whole
+            connection.asked.add(place_of_task(*row.key))

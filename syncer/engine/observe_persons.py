@@ -12,6 +12,7 @@ from syncer.domain.model import Reading, State, TaskRef, Unreadable
 from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
+from syncer.engine.kept_texts import keep_texts, kept_text
 from syncer.reconcile.failing import is_given_up, place_of_task
 from syncer.reconcile.reading_list import Need, Place, ReadItem, What
 
@@ -60,7 +61,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
 
     async def read(row: Reading) -> None:
         whole = seen.readings.get(row.remote_id)
-        rows[row.remote_id] = whole if whole is not None and whole.whole else row
+        rows[row.remote_id] = whole if whole is not None and whole.whole else kept_text(context, row) or row
         if rows[row.remote_id].whole or not connection.usable or connection.spent:
             return
         one = ReadItem(connection.system, What.TASK, row.remote_id, Need.NEW, contact)
@@ -74,6 +75,8 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
             del rows[row.remote_id]
         else:
             rows[row.remote_id] = reading or row
+            if reading is not None:
+                connection.read_alone[row.remote_id] = (row, reading)
 
     await for_each(wanted, read)
     unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
@@ -97,6 +100,7 @@ def note_unfinished(context: RunContext, persons: Collection[str]) -> None:
         begun = all((one.system, What.PERSON.value, contact) in one.asked for one, contact in theirs)
         if begun and not all(contact in one.seen.persons for one, contact in theirs):
             unfinished.append(link)
+    keep_texts(context, persons)
     value = " ".join(unfinished)
     if value != context.base.cursors.get(UNFINISHED, ""):
         context.turned[UNFINISHED] = value

@@ -227,4 +227,25 @@ QUIET: Final = (
         "        and dues.keeps(operation.due, reading.due)\n",
         "tests/engine/test_wiring_writes.py::test_what_a_lost_create_made_in_a_lane_is_told_by_all_that_is_known_of_it",
     ),
+    Wire(
+        "a kept text is used though its list shows something else by now",
+        "syncer.engine.kept_texts",
+        "    if seen_as != _likeness(row):\n        return None\n",
+        "",
+        "tests/scenarios/test_kept_texts.py",
+    ),
+    Wire(
+        "the texts of a person who could not be read in full are forgotten",
+        "syncer.engine.kept_texts",
+        "        context.record(Changes(cursors=changed))\n",
+        "        pass\n",
+        "tests/scenarios/test_kept_texts.py",
+    ),
+    Wire(
+        "texts are kept for ever",
+        "syncer.engine.kept_texts",
+        '            context.turned[name] = ""\n',
+        "            pass\n",
+        "tests/scenarios/test_kept_texts.py",
+    ),
 )
