@@ -7,6 +7,7 @@ location. The search lags behind writes, so nothing is concluded from a row of i
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -20,7 +21,7 @@ from adapters.highlevel.mapping import (
     task_body,
     task_changes,
     task_reading,
-    unreadable_row,
+    understood,
     with_required,
 )
 from adapters.highlevel.oauth import TokenCalls
@@ -174,12 +175,15 @@ class HighLevelAdapter(Adapter):
     async def create_task(self, draft: Draft) -> Reading:
         """Create an open task for the draft's contact, and return the task in the answer.
 
-        Raises `Refused` for an unknown contact, `InDoubt` for a success without a readable task.
+        If that is rejected, it is created without its assignee, whom HighLevel may not know. Raises `Refused` for an
+        unknown contact, `InDoubt` for a success without a readable task.
         """
         try:
             answer = await self._http.write("POST", tasks_of(draft.contact), json=task_body(draft))
-        # The contact is unknown: `Missing` would say so of the task, which does not exist yet.
-        except Missing as error:
+        # `Missing` would be said of the task, which does not exist yet.
+        except (Missing, Refused) as error:
+            if draft.assignee:
+                return await self.create_task(replace(draft, assignee=None))
             raise Refused(error.words, system=SYSTEM, status=error.status) from error
         return self._reading(answer.parse(CreatedTaskAnswer).task, draft.contact)
 
@@ -318,7 +322,7 @@ class HighLevelAdapter(Adapter):
         # itself.
         pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, task_rows)
         # Understood at once: as they come, the rows of a large list take much memory.
-        rows = {row_key(row): _understood(row, self._open_row) async for row in pages}
+        rows = {row_key(row): understood(row, self._open_row) async for row in pages}
         return rows, pager.may_have_moved
 
     async def _pages(
@@ -376,20 +380,12 @@ def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | N
     rows: dict[str, _T | None] = {}
     unreadable: dict[str, Unreadable] = {}
     for raw in raws:
-        key, row = row_key(raw), _understood(raw, read, contact)
+        key, row = row_key(raw), understood(raw, read, contact)
         if isinstance(row, Unreadable):
             unreadable[key] = row
         else:
             rows[key] = row
     return Listing(tuple(row for row in rows.values() if row is not None), tuple(unreadable.values()))
-
-
-def _understood(raw: Any, read: Callable[[Any], _T | None], contact: str | None = None) -> _T | Unreadable | None:
-    """The row as read, or what is wrong with it; ``None`` for what is left out."""
-    try:
-        return read(raw)
-    except ValidationError as error:
-        return unreadable_row(raw, error, contact)
 
 
 def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:

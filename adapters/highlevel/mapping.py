@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -17,6 +18,8 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Draft, Edit, Kind, Reading, Record, State, Unreadable
 from syncer.domain.redact import redact
 from syncer.domain.task_ids import split_marker
+
+T = TypeVar("T")
 
 
 def task_reading(task: CreatedTask, *, kind: Kind, contact: str | None, whole: bool) -> Reading:
@@ -107,6 +110,14 @@ def contact_body(record: Record, *, location_id: str) -> dict[str, object]:
         "phone": next(iter(record.phones), ""),
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def understood(raw: Any, read: Callable[[Any], T | None], contact: str | None = None) -> T | Unreadable | None:
+    """The row as read, or what is wrong with it; ``None`` for what is left out."""
+    try:
+        return read(raw)
+    except ValidationError as error:
+        return unreadable_row(raw, error, contact)
 
 
 def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> Unreadable:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
 from syncer.contract.adapter import Capabilities
-from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection
+from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection, Refused
 from syncer.contract.errors import Unavailable as Unread
 from syncer.domain.base import Changes
 from syncer.domain.fields import Change, TaskField, Value
@@ -36,12 +36,13 @@ class Edits:
 
     async def send(self, connection: Connection, planned: Planned) -> None:
         """Send one copy the values that it is owed now, unless the copy or its task was closed meanwhile."""
+        left: set[TaskField] = set()
         for _ in range(TRIES):
             replica = self._context.base.replicas.get((planned.system, planned.remote_id or ""))
             task = self._context.base.tasks[planned.task]
             if replica is None or replica.state is not ReplicaState.OPEN:
                 return
-            changes = _possible(self._context, task, replica)
+            changes = tuple(one for one in _possible(self._context, task, replica) if one.field not in left)
             if not changes:
                 return
             # ``None`` is unread, and not empty: lists show no texts.
@@ -49,7 +50,7 @@ class Edits:
                 if not await self._read(connection, replica):
                     return
                 continue
-            if not await self._try(connection, planned, replica, changes):
+            if not await self._try(connection, planned, replica, changes, left):
                 return
 
     async def _read(self, connection: Connection, replica: Replica) -> bool:
@@ -66,9 +67,17 @@ class Edits:
         return known.body is not None and known.assignee is not None
 
     async def _try(
-        self, connection: Connection, planned: Planned, replica: Replica, changes: tuple[Change, ...]
+        self,
+        connection: Connection,
+        planned: Planned,
+        replica: Replica,
+        changes: tuple[Change, ...],
+        left: set[TaskField],
     ) -> bool:
-        """Send one request. Returns whether to try again, because the copy was not as expected and nothing was sent."""
+        """Send one request. Returns whether to try again: the copy was not as expected, or an assignee was refused.
+
+        A field that is to be left out then is added to ``left``.
+        """
         requests = self._requests
         # Stored with the old and the new values. After a lost answer only these tell our value from the one before and
         # from what a person typed.
@@ -90,6 +99,14 @@ class Edits:
         except (Unread, BadAnswer) as error:
             # Only this task could not be read, and nothing was sent, so nothing else has to wait.
             requests.settle_as(operation, OpState.FAILED, error, count=True)
+        except (Refused, Missing) as error:
+            # The CRM may not know this user. That must not keep the other fields, see `_alone`.
+            if _alone(changes):
+                await requests.went_wrong(connection, operation, error)
+                return False
+            requests.settle_as(operation, OpState.FAILED, error, count=False)
+            left.add(TaskField.ASSIGNEE)
+            return True
         except AdapterError as error:
             await requests.went_wrong(connection, operation, error)
         else:
@@ -124,6 +141,11 @@ class Edits:
     def _merge(self, replica: Replica, reading: Reading, also: Changes | None = None) -> None:
         listing = Listing((reading,))
         self._context.merge_contact(replica.system, replica.contact, listing, also=also, whole=False)
+
+
+def _alone(changes: Collection[Change]) -> bool:
+    """Whether this is an assignee alone, or none. What is refused then has no part that may be accepted."""
+    return len(changes) == 1 or all(change.field is not TaskField.ASSIGNEE for change in changes)
 
 
 _READ_WHOLE: Final = frozenset({TaskField.BODY, TaskField.ASSIGNEE})

@@ -92,6 +92,7 @@ class Requests:
         before = context.ledger.latest_intent(planned.slot)
         after = now if before is None else max(now, before + timedelta.resolution)
         connection = context.connections[planned.system]
+        user = context.policy.user_id(planned.system, task.assignee)
         return Operation(
             id=context.new_id(),
             task=task.id,
@@ -106,7 +107,7 @@ class Requests:
             due=_due_before(connection, planned) if planned.action is Action.COMPLETE else task.due,
             # Rows that could not be read were there before, so the request has not made them.
             seen=tuple(row.remote_id for row in connection.seen.unreadable if row.remote_id and row.contact == contact),
-            fingerprint=fingerprint(task, context.base, planned.system, contact),
+            fingerprint=fingerprint(task, context.base, planned.system, contact, user),
             # Failures in a row: an operation that was carried out, or rejected, ends the row.
             failures=latest.failures if latest is not None and latest.state is OpState.FAILED else 0,
             reason=planned.reason,

@@ -28,6 +28,7 @@ from syncer.reconcile.behind import is_read, leave, make_known
 from syncer.reconcile.closed_unseen import look_at_closed
 from syncer.reconcile.closures import Cause, Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
+from syncer.reconcile.edits.users import follow_file
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
@@ -224,6 +225,7 @@ class _Known:
                 misses=0,
             )
         )
+        follow_file(self._work, replica, reading)
         task = self._work.base.tasks[replica.task]
         # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
         # origin: it cannot carry everything that the task has.

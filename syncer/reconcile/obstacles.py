@@ -39,14 +39,17 @@ class Tried:
     obstacle: Obstacle | None = None
 
 
-def fingerprint(task: Task, base: Base, system: str, contact: str | None) -> str:
-    """Return a hash of what a rejected write depended on. When it changes, the write is tried again."""
+def fingerprint(task: Task, base: Base, system: str, contact: str | None, user: str | None = None) -> str:
+    """Return a hash of what a rejected write depended on. When it changes, the write is tried again.
+
+    ``user`` is the id that the task's assignee has in this CRM.
+    """
     # Without a contact there, the request was to create one from the keys of all the person's contacts.
     mine = [(system, contact)] if contact else sorted(base.contacts_of(task.contact))
     records = [base.records.get(key) for key in mine]
-    # Left out if empty, so that what was refused before assignees were synced keeps its fingerprint and is not sent
-    # again.
-    assigned = (task.assignee,) if task.assignee else ()
+    # The id and not the name: it may be corrected in the account file. Left out if empty, so that what was refused
+    # before assignees were synced keeps its fingerprint and is not sent again.
+    assigned = (user,) if user else ()
     parts = (task.kind, task.title, task.body, task.due, task.state, contact or "", records, *assigned)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -165,7 +168,8 @@ class Obstacles:
         # An ambiguity may end in the CRM without any change that we see, so it is tried again after the longest wait.
         ambiguous = last.reason == Reason.AMBIGUOUS_CONTACT
         waits = not ambiguous or self._is_ahead(last.sent_at + LONGEST_WAIT)
-        if not waits or last.fingerprint != fingerprint(task, self._base, last.system, contact):
+        user = self._policy.user_id(last.system, task.assignee)
+        if not waits or last.fingerprint != fingerprint(task, self._base, last.system, contact, user):
             return Tried(free=True)
         reason = Reason.AMBIGUOUS_CONTACT if ambiguous else Reason.REFUSED
         return Tried(free=False, obstacle=Obstacle(reason, self._in_words(last), attention=True))

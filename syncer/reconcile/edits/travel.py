@@ -299,7 +299,11 @@ def as_created(
         there |= {} if TaskField.TITLE in can.shows else {TaskField.TITLE: None}
         differing = [field for field, value in there.items() if not can.keeps(field, value, found.shown(field))]
         replica = _showing(replica, {field: there[field] for field in differing})
-    return with_owed(replica, behind(task, as_sent, values, can, policy)) if values else replica
+    owed_now = behind(task, as_sent, values, can, policy)
+    if found is None and values.get(TaskField.ASSIGNEE) and not replica.assignee:
+        # It was created without the assignee, whom the CRM did not accept. Alone, the CRM says why.
+        owed_now |= {TaskField.ASSIGNEE: Owed.YES} if _is_taken(task, TaskField.ASSIGNEE, can) else {}
+    return with_owed(replica, owed_now) if values else replica
 
 
 def _showing(replica: Replica, values: Mapping[TaskField, Value]) -> Replica:
