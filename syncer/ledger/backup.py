@@ -162,7 +162,7 @@ def _asked(path: Path, query: str) -> Mapping[str, str]:
     if not path.exists():
         return {}
     try:
-        with closing(sqlite3.connect(f"{stale.uri_of(path)}?mode=ro", uri=True)) as connection:
+        with closing(stale.open_to_read(path)) as connection:
             return dict(connection.execute(query).fetchall())
     except sqlite3.Error:
         # A damaged ledger cannot tell, and is the reason to restore a backup.
@@ -188,7 +188,7 @@ def _copy_pages(source: Path, draft: Path, ended: Callable[[], bool]) -> None:
             raise Ended
 
     with (
-        closing(sqlite3.connect(f"{stale.uri_of(source)}?mode=ro", uri=True, isolation_level=None)) as reader,
+        closing(stale.open_to_read(source, isolation_level=None)) as reader,
         closing(sqlite3.connect(draft, isolation_level=None)) as writer,
     ):
         # Within one read transaction the writes of others are not seen, so that the copy never has to start again.

@@ -19,7 +19,7 @@ from syncer.ledger.holder import Judge, Now
 from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS, HEAD
 from syncer.ledger.owner import Owner, steady_clock
 from syncer.ledger.questions import Ask
-from syncer.ledger.stale import uri_of
+from syncer.ledger.stale import open_to_read
 
 _FILE: Final = "sqlite:///"
 
@@ -82,7 +82,7 @@ def _open(url: str) -> sqlite3.Connection | None:
     if not url.startswith(_FILE) or not path.is_file() or path.is_symlink():
         return None
     try:
-        file = sqlite3.connect(f"{uri_of(path)}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+        file = open_to_read(path, timeout=BUSY_SECONDS, isolation_level=None)
     except sqlite3.Error:
         return None
     try:

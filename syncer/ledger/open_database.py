@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import quote
 
 from syncer.ledger.connect import connect
 from syncer.ledger.database import Database
@@ -13,6 +11,7 @@ from syncer.ledger.errors import LedgerError
 from syncer.ledger.marks import HEAD
 from syncer.ledger.schema import migrate, version
 from syncer.ledger.sqlite import memory
+from syncer.ledger.stale import open_to_read
 
 
 def open_database(url: str, *, read_only: bool) -> Database:
@@ -51,7 +50,7 @@ def _as_it_should_be(database: Database) -> Database:
 
 def _copy(database: Database) -> Database:
     path = database.where
-    with closing(sqlite3.connect(f"file:{quote(str(Path(path).absolute()))}?mode=ro", uri=True)) as content:
+    with closing(open_to_read(Path(path))) as content:
         copy = memory(path, content, read_only=True, place=database.place)
         # The copy is made with the first connection.
         copy.engine.connect().close()

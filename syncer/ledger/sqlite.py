@@ -20,7 +20,7 @@ from syncer.ledger.database import Database, damaged
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS
 from syncer.ledger.place import FilePlace, Place
-from syncer.ledger.stale import log_of, uri_of
+from syncer.ledger.stale import log_of, open_to_read, uri_of, without_log
 
 SYNCHRONOUS: Final = "FULL"
 """With this setting, what is committed has reached the disk and survives a power cut."""
@@ -78,9 +78,9 @@ def is_ledger(path: Path) -> bool:
     """
     # If there is a log, SQLite has to create files of its own to read it. Else ``immutable`` keeps it from doing so.
     log = log_of(path)
-    how = "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+    has_log = log.exists() and log.stat().st_size > 0
     try:
-        ours, tables = _look_into(path, how)
+        ours, tables = _look_into(path, open_to_read if has_log else without_log)
         is_clear = ours or "alembic_version" not in tables
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:
@@ -89,7 +89,7 @@ def is_ledger(path: Path) -> bool:
     if not is_clear:
         # That look takes no lock, and another process may be creating or writing the ledger right now. This one waits
         # until it has finished.
-        ours, tables = _look_into(path, "mode=ro")
+        ours, tables = _look_into(path, open_to_read)
     if tables and not ours:
         words = ", ".join(sorted(tables)[:5])
         msg = f"the database {path} has tables of another program ({words}); name another ledger"
@@ -97,9 +97,9 @@ def is_ledger(path: Path) -> bool:
     return ours
 
 
-def _look_into(path: Path, how: str) -> tuple[bool, list[str]]:
+def _look_into(path: Path, opened: Callable[..., sqlite3.Connection]) -> tuple[bool, list[str]]:
     """Whether the database is marked as ours, and the names of its tables."""
-    with closing(sqlite3.connect(f"{uri_of(path)}?{how}", uri=True, timeout=BUSY_SECONDS)) as connection:
+    with closing(opened(path, timeout=BUSY_SECONDS)) as connection:
         ours = connection.execute("PRAGMA application_id").fetchone()[0] == APPLICATION_ID
         return ours, [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
 
@@ -174,15 +174,14 @@ def opener(path: Path, *, read_only: bool, place: Place | None = None) -> Callab
     """Return a function that opens a connection to the file."""
     # Never with mode=rwc: if the file was removed, SQLite would create an empty ledger in its place, and everything
     # would look new.
-    uri = f"{uri_of(path)}?mode={'ro' if read_only else 'rw'}"
+    uri = f"{uri_of(path)}?mode=rw"
     place = place or Place()
 
     def open_file() -> sqlite3.Connection:
         with place.connecting():
             # Our own statements begin transactions. A ledger may be opened in one thread and used in another.
-            connection = sqlite3.connect(
-                uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            how: Any = {"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False}
+            connection = open_to_read(path, **how) if read_only else sqlite3.connect(uri, uri=True, **how)
         try:
             connection.execute("PRAGMA foreign_keys=ON").close()
             connection.execute(f"PRAGMA synchronous={SYNCHRONOUS}").close()

@@ -73,19 +73,20 @@ class Age(NamedTuple):
 def age_of(path: Path) -> Age:
     """Return the age of a file, and the lowest age if it is no ledger."""
     try:
-        with closing(_without_log(path)) as connection:
+        with closing(without_log(path)) as connection:
             runs, event = (connection.execute(query).fetchone() for query in _AGE)
             return Age(int(runs[0]) if runs else 0, int(event[0]) if event else 0)
     except (sqlite3.Error, ValueError):
         return Age()
 
 
-def _without_log(path: Path) -> sqlite3.Connection:
+def without_log(path: Path, **how: Any) -> sqlite3.Connection:
     """Open the file as it is without its log.
 
     SQLite reads it without locks. Opening and closing the file ourselves would drop the locks of this process.
     """
-    return sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True)
+    connection: sqlite3.Connection = sqlite3.connect(f"{uri_of(path)}?mode=ro&immutable=1", uri=True, **how)
+    return connection
 
 
 def is_older_copy(path: Path, least: Age) -> bool:
@@ -109,7 +110,7 @@ def _written(path: Path) -> tuple[int, int] | None:
 def _is_whole(path: Path) -> bool:
     """Whether the file is an undamaged database without its log, or no database of SQLite's at all."""
     try:
-        with closing(_without_log(path)) as connection:
+        with closing(without_log(path)) as connection:
             # Not the quick check: an index may be older than its table.
             return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
     except sqlite3.Error as error:
@@ -163,6 +164,25 @@ def take_what_is_there(path: Path) -> None:
         logger().warning("ledger.not_settled", file=str(path), words=error.strerror)
         with suppress(OSError):
             draft.unlink()
+
+
+def open_to_read(path: Path, **how: Any) -> sqlite3.Connection:
+    """Open a ledger's file for reading only, also on a disk or in a folder where we may not write.
+
+    ``how`` is passed to `sqlite3.connect`.
+    """
+    log, index = log_of(path), path.with_name(f"{path.name}-shm")
+    # SQLite needs these two files beside one that has a log, and creates them if they are missing. Whoever has it open
+    # for writing has made them, so that nobody has it open without them.
+    can_lock = os.access(path.parent, os.W_OK) or (log.exists() and index.exists())
+    if not can_lock and not (log.exists() and log.stat().st_size):
+        return without_log(path, **how)
+    # The index of the log is in memory if there are no locks.
+    uri = f"{uri_of(path)}?mode=ro" + ("" if can_lock else "&vfs=unix-none")
+    connection: sqlite3.Connection = sqlite3.connect(uri, uri=True, **how)
+    if not can_lock:
+        connection.execute("PRAGMA locking_mode=EXCLUSIVE").close()
+    return connection
 
 
 def uri_of(path: Path) -> str:

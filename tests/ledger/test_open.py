@@ -24,6 +24,7 @@ from syncer.domain.events import Event
 from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite
 from syncer.ledger.connect import connect
 from syncer.ledger.marks import APPLICATION_ID, HEAD
+from syncer.ledger.stale import open_to_read, without_log
 from syncer.ledger.tables import METADATA
 from tests.support import postgresql
 from tests.support.ledgers import DATABASES, NOW, TERM, database_url, make_task
@@ -206,17 +207,17 @@ def test_a_ledger_that_is_written_while_it_is_looked_at_is_not_called_damaged(
     """The first look takes no lock, so it may see half of what another process writes."""
     torn = sqlite3.DatabaseError("database disk image is malformed")
     torn.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-    how_it_looked: list[str] = []
+    how_it_looked: list[object] = []
 
-    def look(_path: Path, how: str) -> tuple[bool, list[str]]:
+    def look(_path: Path, how: object) -> tuple[bool, list[str]]:
         how_it_looked.append(how)
-        if "immutable" in how:
+        if how is without_log:
             raise torn
         return True, ["alembic_version", "task"]
 
     monkeypatch.setattr(sqlite, "_look_into", look)
     assert sqlite.is_ledger(path)
-    assert how_it_looked == ["mode=ro&immutable=1", "mode=ro"]
+    assert how_it_looked == [without_log, open_to_read]
 
 
 def test_a_new_ledger_waits_while_another_process_sets_it_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
