@@ -46,7 +46,8 @@ class ConnectionReport:
 class OperationReport:
     """One operation of a plan. ``contact`` is a name, ``sources`` are the places of the task's known copies.
 
-    ``changes`` has, for an edit, the old and the new value of each field.
+    ``changes`` has, for an edit, the old and the new value of each field. ``content`` is a hash of what would
+    be written, and for whom.
     """
 
     task: str
@@ -60,6 +61,7 @@ class OperationReport:
     remote_id: str | None = None
     sources: tuple[str, ...] = ()
     changes: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    content: str = ""
 
     def as_json(self) -> dict[str, Any]:
         changes = {"changes": {name: list(values) for name, values in self.changes.items()}} if self.changes else {}
@@ -74,6 +76,7 @@ class OperationReport:
             "title": self.title,
             "remote_id": self.remote_id,
             "sources": list(self.sources),
+            "content": self.content,
             **changes,
         }
 

@@ -28,6 +28,7 @@ from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
 from syncer.engine.progress import least_seconds
 from syncer.engine.same_person import unconfirmed
+from syncer.engine.saved_plan import content_of
 from syncer.engine.second_ledger import is_younger
 from syncer.reconcile.guard import Excess
 from syncer.reconcile.planned import Plan, Planned
@@ -254,6 +255,7 @@ def _operations(context: RunContext, plan: Plan) -> tuple[OperationReport, ...]:
                 remote_id=planned.remote_id,
                 sources=tuple(sorted(sources.get(task.id, ()))),
                 changes={one.field.value: (as_text(one.old), as_text(one.new)) for one in planned.changes},
+                content=content_of(context, planned),
             )
         )
     return tuple(reports)

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -49,6 +50,7 @@ class SavedOperation(_Saved):
     remote_id: str | None = None
     changes: dict[TaskField, tuple[str | None, str | None]] = {}
     sources: tuple[str, ...] = ()
+    content: str = ""
 
     @field_validator("changes")
     @classmethod
@@ -58,6 +60,24 @@ class SavedOperation(_Saved):
                 msg = "expected an instant with its time zone"
                 raise ValueError(msg)
         return changes
+
+
+def content_of(context: RunContext, planned: Planned) -> str:
+    """Return a short hash of what an operation writes, and for whom: whose contact, and in a create all of its texts.
+
+    A plan does not show all of it, and what it does not show must not change unnoticed either.
+    """
+    task = context.base.tasks[planned.task]
+    # Of a contact that is made first only the person is known.
+    whose = [planned.contact] if planned.contact is not None else sorted(context.base.contacts_of(task.contact))
+    makes = planned.action is Action.CREATE or (planned.lane and planned.action is Action.EDIT)
+    texts = [task.title, task.body, context.policy.user_id(planned.system, task.assignee)] if makes else []
+    return sha256(json.dumps([whose, texts]).encode()).hexdigest()[:16]
+
+
+def _old_values(saved: SavedOperation) -> dict[TaskField, str]:
+    """Return what an edit replaces, as far as it was read by then."""
+    return {name: old for name, (old, _new) in saved.changes.items() if old is not None}
 
 
 def _new_values(saved: SavedOperation) -> dict[TaskField, str | None]:
@@ -105,7 +125,11 @@ class SavedAccount(_Saved):
             return False
         if {one.field: as_text(one.new) for one in planned.changes} != _new_values(saved):
             return False
-        if planned.action is Action.CREATE and saved.title not in ("", context.base.tasks[planned.task].full_name):
+        # A value that people typed there since is another one than the person has seen.
+        old = {one.field: as_text(one.old) for one in planned.changes}
+        if any(old[name] != value for name, value in _old_values(saved).items()):
+            return False
+        if content_of(context, planned) != saved.content:
             return False
         # A task that only the plan had seen may have another id now. Its copies show which one is meant.
         same_task = planned.task == saved.task or not copies.get(planned.task, set()).isdisjoint(saved.sources)

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -213,6 +214,70 @@ def test_a_task_that_has_another_title_by_now_is_left_out(served: Served) -> Non
     what = "create Call Asha for Asha Rao"
     assert moved(done) == {("superfone", what), ("reply", what)}
     assert served.writes() == 0
+
+
+USERS = (
+    '[[users]]\nname = "Asha"\nreply = 41\nhighlevel = "u41"\n[[users]]\nname = "Ravi"\nreply = 42\nhighlevel = "u42"\n'
+)
+
+
+def rewrites(served: Served, task: str) -> None:
+    served.highlevel.person_rewrites(task, "Tell her nothing of it")
+
+
+def gives_to_another_contact(served: Served, task: str) -> None:
+    served.highlevel.person_moves(task, served.person("Ravi", "+919876543211")[2])
+
+
+def assigns(served: Served, task: str) -> None:
+    served.highlevel.person_assigns(task, "u42")
+
+
+@pytest.mark.parametrize(
+    ("act", "left_out"),
+    [(rewrites, {"superfone", "reply"}), (gives_to_another_contact, {"superfone", "reply"}), (assigns, {"reply"})],
+)
+def test_what_a_create_would_write_otherwise_by_now_is_left_out(
+    served: Served, act: Callable[[Served, str], None], left_out: set[str]
+) -> None:
+    """A plan does not show all of it, and a person has agreed to what was there then."""
+    _, _, contact = served.person()
+    file = served.folder / "config.toml"
+    file.write_text(file.read_text() + USERS)
+    task = served.task(contact)
+    served.highlevel.person_assigns(task, "u41")
+    assert served.do("plan", "--out", "plan.json").status == 0
+    act(served, task)
+    done = served.do("apply", "plan.json", "--json")
+    assert done.status == 0
+    assert {system for system, _ in moved(done)} == left_out
+    assert served.writes() == 2 - len(left_out)
+
+
+def test_a_value_that_people_typed_since_the_plan_is_not_replaced_by_it(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("sync", "--once").status == 0
+    served.highlevel.person_reschedules(task, (served.now() + timedelta(hours=9)).replace(microsecond=0))
+    assert served.do("plan", "--out", "plan.json").status == 0
+    [copy] = served.reply.tasks()
+    served.reply.person_reschedules(str(copy.id), (served.now() + timedelta(hours=20)).replace(microsecond=0))
+    done = served.do("apply", "plan.json", "--json")
+    assert done.answer["edited"] == {"superfone": 1, "reply": 0, "highlevel": 0}
+    assert moved(done) == {("reply", "edit Call Asha for Asha Rao")}
+
+
+def test_a_copy_that_would_be_made_again_with_another_text_by_now_is_left_out(served: Served) -> None:
+    """In a lane, an edit of the due makes the task again, with all of its texts."""
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("sync", "--once").status == 0
+    served.highlevel.person_reschedules(task, (served.now() + timedelta(hours=9)).replace(microsecond=0))
+    assert served.do("plan", "--out", "plan.json").status == 0
+    served.highlevel.person_rewrites(task, "Tell her nothing of it")
+    done = served.do("apply", "plan.json", "--json")
+    assert done.answer["edited"]["superfone"] == 0
+    assert ("superfone", "edit Call Asha for Asha Rao") in moved(done)
 
 
 def test_limits_hold_for_apply_too(served: Served) -> None:

@@ -248,4 +248,18 @@ QUIET: Final = (
         "            pass\n",
         "tests/scenarios/test_kept_texts.py",
     ),
+    Wire(
+        "a saved plan allows a create whatever is written by now",
+        "syncer.engine.saved_plan",
+        "        if content_of(context, planned) != saved.content:\n            return False\n",
+        "",
+        "tests/cli/test_plan.py",
+    ),
+    Wire(
+        "a saved plan allows an edit whatever it replaces by now",
+        "syncer.engine.saved_plan",
+        "        if any(old[name] != value for name, value in _old_values(saved).items()):\n            return False\n",
+        "",
+        "tests/cli/test_plan.py",
+    ),
 )
