@@ -323,11 +323,12 @@ class _Daemon:
     # all accounts --------------------------------------------------------------------------------------
 
     async def _watch_files(self) -> None:
-        """Use changes of the account files while the daemon runs."""
+        """Use changes of the account files, and of the page's token, while the daemon runs."""
         while True:
             # At least once an interval, or the next run would still be made by the old file.
             await asyncio.sleep(min((LOOK_AGAIN, *(service.interval for service in self._services.values()))))
             try:
+                await self._watch.look_at_token()
                 if not await self._files.have_changed():
                     continue
                 look = await self._files.look()

@@ -35,9 +35,12 @@ HEADERS: Final = {
 """The headers of every answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Access:
-    """The access rules of one listening address. ``key`` signs form tokens and is new in each process."""
+    """The access rules of one listening address. ``key`` signs form tokens and is new in each process.
+
+    ``listening`` is replaced, and never changed, when the token's file was changed.
+    """
 
     listening: Listening
     key: bytes = field(default_factory=lambda: token_bytes(32), repr=False)

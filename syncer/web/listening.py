@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
@@ -29,13 +31,15 @@ class CannotListen(Exception):
 class Listening:
     """Where to listen, and the token. ``token`` is empty if none is needed, ``public_url`` if there is none.
 
-    ``public_url`` has no slash at its end.
+    ``public_url`` has no slash at its end. ``read_token`` reads the token again if it is in a file, and raises
+    `CannotListen`.
     """
 
     host: str
     port: int
     token: str = ""
     public_url: str = ""
+    read_token: Callable[[], str] | None = field(default=None, repr=False)
 
     @property
     def public_host(self) -> str:
@@ -50,7 +54,9 @@ class Listening:
 def listening_of(listen: str, token: str | None, public_url: str | None) -> Listening:
     """Check the options of the command line. Raises `CannotListen`."""
     host, port = _address(listen)
-    secret = _token(token) if token else ""
+    # The folder of now: the file is read again and again.
+    read = partial(_token, token, Path.cwd()) if token else None
+    secret = read() if read else ""
     url = _public(public_url) if public_url else ""
     if not secret and not is_loopback(host):
         msg = f"--listen {listen}: others can reach this address, so a token is needed: add --token file:PATH"
@@ -58,7 +64,7 @@ def listening_of(listen: str, token: str | None, public_url: str | None) -> List
     if not secret and url:
         msg = "--public-url: others can reach the page there, so a token is needed: add --token file:PATH"
         raise CannotListen(msg)
-    return Listening(host, port, secret, url)
+    return Listening(host, port, secret, url, read if token and token.startswith("file:") else None)
 
 
 def is_loopback(host: str) -> bool:
@@ -105,9 +111,9 @@ def _address(listen: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _token(reference: str) -> str:
+def _token(reference: str, folder: Path) -> str:
     try:
-        secret = _TOKEN.validate_python(reference, context={"folder": Path.cwd()}).get_secret_value()
+        secret = _TOKEN.validate_python(reference, context={"folder": folder}).get_secret_value()
     except ValidationError as error:
         msg = f"--token: {error.errors()[0]['msg'].removeprefix('Value error, ')}"
         raise CannotListen(msg) from None

@@ -9,6 +9,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from syncer.domain.redact import redact
 from syncer.ledger import LedgerError
 from syncer.web.alarms.keeper import AlarmKeeper, Apart
 from syncer.web.board import Board, Control
-from syncer.web.listening import Listening
+from syncer.web.listening import CannotListen, Listening
 
 BEAT: Final = 1.0
 """Seconds between two checks of what is due."""
@@ -58,6 +59,8 @@ class Watch:
         self._apart = apart
         self._listening = listening
         self._listener = listener
+        self._access: Any = None
+        self._token_trouble = ""
         self._metrics: Any = None
         self._thread: Any = None
         self._beating: asyncio.Task[None] | None = None
@@ -82,11 +85,29 @@ class Watch:
         from syncer.web.site import Site
 
         self._metrics = Metrics()
-        self._thread = WebThread(make_app(Site(self.board, Access(listening), self._metrics, control)), listener)
+        self._access = Access(listening)
+        self._thread = WebThread(make_app(Site(self.board, self._access, self._metrics, control)), listener)
         self._thread.start()
         host, port = listener.getsockname()[:2]
         address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         _log.info("daemon.listening", address=address, public_url=listening.public_url or None)
+
+    async def look_at_token(self) -> None:
+        """Use the token that its file has now. If it cannot be read, the last one stays in use."""
+        listening: Listening | None = None if self._access is None else self._access.listening
+        if listening is None or listening.read_token is None:
+            return
+        before, self._token_trouble = self._token_trouble, ""
+        try:
+            token = await self._apart(listening.read_token)
+        except CannotListen as error:
+            self._token_trouble = str(error)
+            if self._token_trouble != before:
+                _log.warning("daemon.token_not_read", words=self._token_trouble)
+            return
+        if token != listening.token:
+            self._access.listening = replace(listening, token=token)
+            _log.info("daemon.token_replaced")
 
     async def close(self) -> None:
         """Stop serving. The next daemon sends the messages that could not be sent yet."""

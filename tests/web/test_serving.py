@@ -109,6 +109,25 @@ def test_with_a_token_the_page_is_closed_and_health_is_not(served: Served) -> No
     assert "only-for-this-test-42" not in daemon.stderr
 
 
+def test_a_token_that_is_replaced_in_its_file_is_taken_up_while_the_daemon_runs(served: Served) -> None:
+    file = served.folder / "token"
+    file.write_text("only-for-this-test-42")
+    file.chmod(0o600)
+    daemon = served.start("sync", "--listen", ANY, "--token", f"file:{file}")
+    url = f"{address(daemon)}/metrics"
+    assert ask(url, Authorization="Bearer only-for-this-test-42")[0] == 200
+    file.write_text("short")
+    until(lambda: "too short" in daemon.stderr)
+    assert ask(url, Authorization="Bearer only-for-this-test-42")[0] == 200, "the last good one"
+    file.write_text("another-for-this-test-42")
+    until(lambda: ask(url, Authorization="Bearer another-for-this-test-42")[0] == 200)
+    assert ask(url, Authorization="Bearer only-for-this-test-42")[0] == 401
+    daemon.send(signal.SIGTERM)
+    assert daemon.status == 143
+    assert daemon.stderr.count("too short") == 1
+    assert "for-this-test-42" not in daemon.stderr
+
+
 def test_alarms_are_told_once_shown_everywhere_and_over_a_restart_too(served: Served) -> None:
     served.person()
     told = served.folder / "told"
