@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import timedelta
 
+import pytest
+
 from adapters.sandbox import Fault
 from tests.support.editing import body_of, everywhere
 from tests.support.scenario import Make, waiting
@@ -87,3 +89,34 @@ def test_a_crm_that_stores_accents_in_another_form_has_edited_nothing(stage: Mak
     world.quiet(2)
     assert [origin.template["body"] for origin in world.reply_open()] == [text]
     assert not any(write.endswith("edit") for write in world.written())
+
+
+@pytest.mark.parametrize("nothing", ["", None])
+def test_a_text_that_is_removed_is_removed_everywhere(stage: Make, nothing: str | None) -> None:
+    world = stage()
+    task, copy, _ = everywhere(world)
+    world.highlevel.person_rewrites(task, nothing)
+
+    world.good()
+
+    assert body_of(copy) == ["Ring"]
+    world.quiet(2)
+
+    world.reply.person_edits_body(str(copy.id), "Ring\nBring the plan")
+    world.good()
+    assert world.highlevel.task(task).body == "Bring the plan"
+    world.quiet(2)
+
+
+def test_a_text_that_is_removed_with_its_marker_is_removed_everywhere(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring\nBring the plan")
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    world.highlevel.person_rewrites(copy.id, "")
+
+    world.good()
+
+    assert origin.template["body"] == "Ring"
+    world.quiet(2)

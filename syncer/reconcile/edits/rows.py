@@ -40,16 +40,19 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
     """Whether the row shows a new value of a field that is synced. Fields that it does not show are not compared."""
     return any(
-        value != before and not can.alike(field, value, before) for field, value, before in _shown(row, replica, edits)
+        value != before and not can.alike(field, value, before) for field, value, before in _shown(row, replica, can, edits)
     )
 
 
-def _shown(row: Reading, replica: Replica, edits: Collection[TaskField]) -> Iterator[tuple[TaskField, Value, Value]]:
+def _shown(
+    row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]
+) -> Iterator[tuple[TaskField, Value, Value]]:
     """Yield each field with what the row shows and what the copy showed last, if both are known."""
     bases: dict[TaskField, Value] = {
         TaskField.DUE: replica.due,
         TaskField.TITLE: replica.title if row.title is not None else None,
-        TaskField.BODY: replica.body if row.body is not None else None,
+        # In a list that has texts, a row without one shows that the text was removed.
+        TaskField.BODY: replica.body if row.body is not None or can.lists_texts else None,
         TaskField.ASSIGNEE: replica.assignee,
     }
     for field, base in bases.items():
