@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from syncer.domain.dues import SECOND, Dues
 from syncer.domain.fields import Same, TaskField, Value, same_value
 from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, TaskRef
+from syncer.domain.titles import is_cut
 
 
 class ListsTasks(StrEnum):
@@ -129,6 +130,11 @@ class Capabilities:
         if name is TaskField.DUE:
             return self.dues.keeps(*map(_instant, (sent, shown)))
         return self.same(name, sent, shown)
+
+    def makes(self, name: TaskField, sent: Value, shown: Value) -> bool:
+        """Whether the CRM may have made this of a value that it was just sent: it keeps it, or cuts a title off."""
+        cut = name is TaskField.TITLE and isinstance(sent, str) and isinstance(shown, str) and is_cut(sent, shown)
+        return cut or self.keeps(name, sent, shown)
 
 
 def _instant(value: Value) -> datetime | None:

@@ -10,6 +10,8 @@ _BREAK = re.compile(r"\s+|(?<=[^\W\d_])-(?=[^\W\d_])")
 SHOWN: Final = 80
 SHORTENED: Final = 200
 """CRMs that shorten a title keep at least this many characters, of which many programs count an emoji as two."""
+CUT: Final = 40
+"""A title that we sent may come back with this many characters of it, or more, and is cut off then."""
 # Some put up to three dots in place of what they cut off, and some leave half of an emoji, which cannot be read.
 _CUT: Final = " .…\ufffd"
 _LONGEST_CUT: Final = 4
@@ -30,16 +32,26 @@ def same_title(one: str | None, other: str | None) -> bool:
 def is_shortened(one: str, other: str) -> bool:
     """Whether one of these titles is the other one, shortened by a CRM. Both have single spaces."""
     # Only a long title counts as shortened: "Call" is another title than "Call Asha".
-    return any(
-        whole.startswith(cut[:-_LONGEST_CUT] + cut[-_LONGEST_CUT:].rstrip(_CUT)) and _units(cut) >= SHORTENED
-        for cut, whole in ((one, other), (other, one))
-    )
+    return any(_begins(whole, cut) and _units(cut) >= SHORTENED for cut, whole in ((one, other), (other, one)))
+
+
+def is_cut(sent: str, shown: str) -> bool:
+    """Whether a CRM shows a title that it was just sent, cut off.
+
+    That is known of what was sent alone. Between two titles of unknown history only `is_shortened` can tell.
+    """
+    whole, cut = _seen(sent), _seen(shown)
+    return _begins(whole, cut) and _units(cut) >= CUT
 
 
 def short(text: str) -> str:
     """A text as people see it among others: on one line, and not longer than `SHOWN` characters."""
     line = " ".join(text.split())
     return f"{line[:SHOWN]}…" if len(line) > SHOWN else line
+
+
+def _begins(whole: str, cut: str) -> bool:
+    return whole.startswith(cut[:-_LONGEST_CUT] + cut[-_LONGEST_CUT:].rstrip(_CUT))
 
 
 def _units(text: str) -> int:

@@ -127,7 +127,7 @@ class Edits:
             change.field.value
             for change in operation.changes
             if can.alike(change.field, reading.shown(change.field), change.old)
-            and not can.keeps(change.field, change.new, reading.shown(change.field))
+            and not can.makes(change.field, change.new, reading.shown(change.field))
         ]
         # The answer may be out of date, or the CRM may have ignored the change. Only a read tells which.
         if ignored:
@@ -186,7 +186,7 @@ def _shows(can: Capabilities, change: Change, there: Value) -> bool:
     """Whether a copy that shows ``there`` has the new value. What it showed before may be the minute of both values."""
     if can.alike(change.field, there, change.new):
         return True
-    return can.keeps(change.field, change.new, there) and not can.alike(change.field, there, change.old)
+    return can.makes(change.field, change.new, there) and not can.alike(change.field, there, change.old)
 
 
 def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:

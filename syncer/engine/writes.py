@@ -157,9 +157,12 @@ class Requests:
             return f"it answered with a task that is due {reading.due:%FT%TZ}, and {operation.due:%FT%TZ} was asked for"
         if reading.contact not in (None, operation.contact):
             return f"it answered with a task of contact {reading.contact}, and {operation.contact} was meant"
-        if not connection.adapter.capabilities.reads_marker:
+        can = connection.adapter.capabilities
+        # By our marker it is the new task, whatever the CRM made of a long title.
+        if not can.reads_marker or reading.marker == draft.marker:
             return None
-        if reading.marker not in (None, draft.marker) or not same_title(reading.title, draft.title):
+        alike = same_title(reading.title, draft.title) or can.makes(TaskField.TITLE, draft.title, reading.title)
+        if reading.marker is not None or not alike:
             return f"it answered with a task {reading.title!r}, and {draft.title!r} was asked for"
         return None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.domain.titles import same_title, short
+from syncer.domain.titles import is_cut, same_title, short
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,11 @@ def test_a_long_title_is_cut_where_people_read_it() -> None:
     assert short("x" * 80) == "x" * 80
     assert short("x" * 81) == "x" * 80 + "…"
     assert short(" Call\n Asha ") == "Call Asha"
+
+
+def test_a_title_that_a_crm_cuts_off_when_it_is_sent() -> None:
+    sent = "Call Asha about the flat in Pune, and about its price"
+    assert is_cut(sent, sent[:45])
+    assert is_cut(sent, f"{sent[:45]}…")
+    assert not is_cut(sent, "Call Asha")
+    assert not is_cut(sent[:45], sent)

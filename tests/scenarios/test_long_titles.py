@@ -22,7 +22,11 @@ def with_dots(title: str) -> str:
     return title if len(title) <= MOST else f"{title[: MOST - 1].rstrip()}…"
 
 
-CUTS: list[Callable[[str], str]] = [in_javascript, with_dots]
+def early(title: str) -> str:
+    return title[:60]
+
+
+CUTS: list[Callable[[str], str]] = [in_javascript, with_dots, early]
 
 
 def cutting(world: Stage, monkeypatch: pytest.MonkeyPatch, cut: Callable[[str], str]) -> None:

@@ -40,7 +40,8 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
     """Whether the row shows a new value of a field that is synced. Fields that it does not show are not compared."""
     return any(
-        value != before and not can.alike(field, value, before) for field, value, before in _shown(row, replica, can, edits)
+        value != before and not can.alike(field, value, before)
+        for field, value, before in _shown(row, replica, can, edits)
     )
 
 

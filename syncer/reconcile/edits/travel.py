@@ -275,7 +275,7 @@ def settle_sent(work: Merging, task_id: str, replica: Replica, reading: Reading,
     values = {field: value for field, value in known.items() if _is_taken(task, field, can)}
     there = {field: reading.shown(field) for field in values}
     # What the CRM made of a value that we sent was not typed by people.
-    values = {one: there[one] if can.keeps(one, value, there[one]) else value for one, value in values.items()}
+    values = {one: there[one] if can.makes(one, value, there[one]) else value for one, value in values.items()}
     before = _showing(replica, values)
     work.put_replica(with_owed(before, behind(task, _showing(replica, known), known, can, policy)))
     before = work.base.replicas[replica.key]
@@ -297,7 +297,7 @@ def as_created(
     if found is not None and found.whole:
         there = {field: value for field, value in values.items() if _is_taken(task, field, can)}
         there |= {} if TaskField.TITLE in can.shows else {TaskField.TITLE: None}
-        differing = [field for field, value in there.items() if not can.keeps(field, value, found.shown(field))]
+        differing = [field for field, value in there.items() if not can.makes(field, value, found.shown(field))]
         replica = _showing(replica, {field: there[field] for field in differing})
     owed_now = behind(task, as_sent, values, can, policy)
     if found is None and values.get(TaskField.ASSIGNEE) and not replica.assignee:
