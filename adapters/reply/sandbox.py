@@ -365,6 +365,10 @@ class ReplySandbox(Sandbox):
         """Somebody reassigns a task to another user."""
         self._task(task_id).assigned_user_id = user
 
+    def person_moves(self, task_id: str, contact: str | None) -> None:
+        """Somebody gives a task to another contact, or to none."""
+        self._task(task_id).contact_id = None if contact is None else self._contact(contact).id
+
     def person_reopens(self, task_id: str) -> None:
         """Somebody reopens a task."""
         task = self._task(task_id)

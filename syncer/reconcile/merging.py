@@ -247,7 +247,7 @@ class Merging:
     def _person_of(self, task: Task, reading: Reading) -> str:
         """Return the task's person. It changes if the task is on another contact and the person has none left there.
 
-        This is the case after one contact was merged into another.
+        This is the case after one contact was merged into another. A task that has no copy yet goes with its contact.
         """
         key, links = (reading.system, reading.contact or ""), self.base.links
         record = self.base.records.get(key)
@@ -256,7 +256,10 @@ class Merging:
         if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
             return task.contact
         # Somebody moved the task to another contact by hand. It stays the same task, and its copies are where they are.
-        if any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
+        copied = len(self.base.copies_of(task.id)) > 1 or any(
+            operation.is_unsettled for operation in self.base.operations_of(task.id)
+        )
+        if copied and any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
             return task.contact
         return self.contact_of(reading) or task.contact
 

@@ -135,6 +135,31 @@ def test_a_task_moved_to_another_contact_stays_the_same_task(stage: Make) -> Non
     world.quiet()
 
 
+@pytest.mark.parametrize("crm", ["reply", "highlevel"])
+def test_a_task_that_has_no_copy_yet_goes_to_the_contact_that_it_is_given_to(stage: Make, crm: str) -> None:
+    """It was on a contact that no other CRM has, and waited for that one."""
+    world = stage()
+    _, contact, person = world.everywhere("Ravi", "+919876543211")
+    if crm == "reply":
+        task = world.reply.person_creates(world.reply.add_contact("Asha", "asha@example.com"), "Call", world.due())
+    else:
+        asha = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "")
+        task = world.highlevel.person_creates(asha, "Ring", world.due())
+    assert ("superfone", "no_contact") in waiting(world.good())
+    if crm == "reply":
+        world.reply.person_moves(task, contact)
+    else:
+        world.highlevel.person_moves(task, person)
+
+    world.good()
+
+    assert world.open() == (1, 1, 1)
+    world.quiet()
+    world.complete_in("superfone")
+    world.good()
+    assert world.open() == (0, 0, 0)
+
+
 def test_a_crm_that_is_no_longer_connected_makes_nobody_ambiguous(stage: Make) -> None:
     world = stage()
     lead, contact, _ = world.everywhere()
