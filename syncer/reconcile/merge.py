@@ -32,10 +32,8 @@ from syncer.reconcile.edits.users import follow_file
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.unmatched import (
-    is_second_after_all,
-    look_at_unknown,
-)
+from syncer.reconcile.second_copies import is_left_alone
+from syncer.reconcile.unmatched import is_second_after_all, look_at_unknown
 from syncer.reconcile.unstored import note_unstored
 
 MISSES_UNTIL_GONE = 2
@@ -225,6 +223,9 @@ class _Known:
                 misses=0,
             )
         )
+        task = self._work.base.tasks[replica.task]
+        if task.held == Reason.DUPLICATE and is_left_alone(self._work, replica, reading):
+            return
         follow_file(self._work, replica, reading)
         task = self._work.base.tasks[replica.task]
         # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
@@ -241,6 +242,9 @@ class _Known:
         work = self._work
         task = work.base.tasks[replica.task]
         gone = replica.state is ReplicaState.GONE
+        if gone and task.held and self._ended_by_deleting(task):
+            task = replace(task, state=State.OPEN)
+            work.put_task(task)
         same = task.state is State.OPEN or (gone and not self._ended_by_deleting(task))
         # Without room, keeping the row would give the task two open copies in one CRM.
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
@@ -339,7 +343,9 @@ class _Known:
 
     def _is_deleted(self, replica: Replica) -> None:
         task = self._work.base.tasks[replica.task]
-        if self._work.inputs.policy.deleted_closes and task.state is State.OPEN:
+        # Nothing was made of a held task. `syncer retry` must not make again what people have deleted.
+        alone = bool(task.held) and len(self._work.base.copies_of(task.id)) == 1
+        if (alone or self._work.inputs.policy.deleted_closes) and task.state is State.OPEN:
             self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
             crm = self._work.inputs.policy.crm(replica.system)
             detail = f"its copy in {crm} was deleted, so its other copies are completed"

@@ -210,12 +210,17 @@ class Merging:
 
     def _unless_loop(self, task: Task) -> Task:
         """Hold a task that equals so many others that an automation probably copies our copies back."""
-        alike = (task.contact, task.kind, task.title, task.due)
-        self.base.recent[alike] = self.base.recent.get(alike, 0) + 1
+        many = self.count_alike(task)
         # An equal due date that we made up shows nothing: all undated tasks of one run get the same one.
-        if task.held or task.due_synthetic or self.base.recent[alike] <= LOOP_AFTER:
+        if task.held or task.due_synthetic or many <= LOOP_AFTER:
             return task
         return replace(task, held=Reason.LOOP)
+
+    def count_alike(self, task: Task) -> int:
+        """Count this task, which is first seen now. Returns how many like it were first seen within a day."""
+        alike = (task.contact, task.kind, task.title, task.due)
+        self.base.recent[alike] = self.base.recent.get(alike, 0) + 1
+        return self.base.recent[alike]
 
     def follow_origin(self, task: Task, reading: Reading, title: str | None, *, anew: bool = False) -> None:
         """Update the task from its origin. Fields that travel are left to the merge of edits, unless ``anew``.

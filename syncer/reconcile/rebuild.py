@@ -92,6 +92,9 @@ class _Conclusion:
         unsure = group.unsure or self._has_finished_copy_beside_ours() or any(self._is_anybodys(row) for row in closed)
         if unsure and task.state is State.OPEN:
             task = replace(task, held=Reason.DONE_OR_REOPENED)
+        if self._known is None:
+            # What an automation made in a loop stays stopped: these tasks were stopped at, so the next one is, too.
+            work.count_alike(task)
         if task != self._known:
             work.put_task(task)
         self._store_replicas(task)

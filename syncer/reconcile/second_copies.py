@@ -1,0 +1,44 @@
+"""A second copy of a task that is held, when the first one is gone (pure).
+
+People are told to delete one of the two, and nobody can see which of them we made. The one that is left is the task's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncer.domain.model import Reading, Replica, ReplicaState, Task
+from syncer.reconcile.edits.base import with_owed
+from syncer.reconcile.edits.travel import behind
+from syncer.reconcile.likeness import is_like
+from syncer.reconcile.merging import Merging
+from syncer.reconcile.unmatched import open_tasks_of
+
+
+def is_left_alone(work: Merging, replica: Replica, reading: Reading) -> bool:
+    """Whether this duplicate is the only copy of its task by now. If so, it is stored as that copy."""
+    task = _task_of(work, replica, reading)
+    if task is None:
+        return False
+    can, policy = work.inputs.capabilities[replica.system], work.inputs.policy
+    mine = replace(replica, task=task.id, made=True, ours=False, misses=0)
+    held = work.base.tasks[replica.task]
+    work.put_replica(with_owed(mine, behind(task, mine, (), can, policy)))
+    work.end_mistaken(held, task.id, reading)
+    work.event("adopted", "us", "the copy beside it is gone", task.id, reading)
+    return True
+
+
+def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:
+    """Return the open task that has this title and due date, and whose copy there is gone. Of equal ones, any."""
+    # A row of a list may have no title, and no marker.
+    row = reading if reading.title is not None else replace(reading, title=replica.title)
+    fitting = [
+        task
+        for task in open_tasks_of(work, reading)
+        if not task.held
+        and work.has_room(task.id, replica.system)
+        and {copy.state for copy in work.base.copies(task.id, replica.system)} == {ReplicaState.GONE}
+        and is_like(work.inputs.policy, row, task)
+    ]
+    return min(fitting, key=lambda task: task.id, default=None)
