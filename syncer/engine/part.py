@@ -9,17 +9,15 @@ to the next whole run: one who is unknown, may exist twice, was not read in full
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from syncer.contract.errors import Missing
-from syncer.domain.base import Base
+from syncer.domain.base import Base, Changes
 from syncer.domain.contact_keys import phone_key
 from syncer.domain.cursors import BEHIND, BY_SHIFT, STOPPED
-from syncer.domain.fields import TaskField
-from syncer.domain.model import Reading, ReplicaState, State, TaskRef
+from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.operations import Action
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
@@ -38,7 +36,7 @@ from syncer.engine.what_was_read import WhatWasRead, take_in
 from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
-from syncer.reconcile.guard import Limits, exceeds
+from syncer.reconcile.guard import Limits, PartEdits, exceeds
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Planned
@@ -65,11 +63,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """One person: what was read, the operations that this makes possible, and the CRM of each copy that is open."""
+    """One person: what was read, and the operations that this makes possible."""
 
     read: WhatWasRead
     operations: list[Planned]
-    opened: list[str]
 
 
 async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limits) -> Part:
@@ -85,9 +82,9 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         await _find_by_phone(context, hints, part, account.settings.region)
         contacts = await _contacts(context, hints, part)
         persons = _persons(context, contacts, part)
-        looked = []
+        looked, edits = [], PartEdits(context.base)
         for person, hint in persons.items():
-            one = await _look_at(context, person)
+            one = await _look_at(context, person, edits)
             if one is None:
                 _leave(context, person)
                 part.unknown.append(hint)
@@ -95,9 +92,14 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
                 looked.append(one)
         part.unread += [hint for key, hint in contacts.items() if _is_unread(context, *key)]
         operations = _together(context, looked)
-        stopped, shifted = _guard(context, looked, operations, limits)
+        # If a limit stopped the last whole run, nothing is written until people have looked at it.
+        held = context.base.cursors.get(STOPPED, "")
+        stopped = bool(held) or exceeds(operations, limits) is not None
+        if not stopped and edits.cursors:
+            # Before they are taken over: a run that ends here counts them twice rather than never.
+            context.record(Changes(cursors=edits.cursors))
         for one in looked:
-            context.store(one.read.if_stopped(shifted=shifted) if stopped else one.read.learned)
+            context.store(one.read.if_stopped(shifted=held == BY_SHIFT) if stopped else one.read.learned)
         if not stopped and operations and not is_younger(context):
             await apply_plan(context, operations)
         part.report = _report(account, context)
@@ -116,23 +118,6 @@ def _together(context: RunContext, looked: Iterable[_Looked]) -> list[Planned]:
             tried.add(planned.system)
         operations.append(planned)
     return operations
-
-
-def _guard(
-    context: RunContext, looked: Collection[_Looked], operations: Collection[Planned], limits: Limits
-) -> tuple[bool, bool]:
-    """Return whether nothing may be written, and whether that is because copies read as edited that may not be.
-
-    If a limit stopped the last whole run, nothing is written until people have looked at it. A few persons rarely show
-    that most copies of a CRM read as edited, and many small runs would do what the whole run was kept from.
-    """
-    edited: Counter[tuple[str, TaskField]] = Counter()
-    for one in looked:
-        edited.update(one.read.merged.edited)
-    excess = exceeds(operations, limits, edited, Counter(system for one in looked for system in one.opened))
-    stopped = context.base.cursors.get(STOPPED, "")
-    shifted = stopped == BY_SHIFT or (excess is not None and excess.shift is not None)
-    return excess is not None or bool(stopped), shifted
 
 
 async def _contacts(context: RunContext, hints: Iterable[Hint], part: Part) -> dict[tuple[str, str], Hint]:
@@ -231,7 +216,7 @@ def _is_settled(context: RunContext, person: str) -> bool:
     return not any(base.unsettled(*contact) for contact in contacts if contact[0] in context.connections)
 
 
-async def _look_at(context: RunContext, person: str) -> _Looked | None:
+async def _look_at(context: RunContext, person: str, edits: PartEdits) -> _Looked | None:
     """Read, merge and plan one person; ``None`` if only a whole run can. The caller stores it, after the guard."""
     contacts = context.base.contacts_of(person)
     # A snapshot for each person: that another one's tasks were read says nothing of this one's.
@@ -256,7 +241,7 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
         return None
     merged = _merge(context, person, contacts, seen)
     # Of two changes the later one wins. A contact's list may not show when that was, and the list of all tasks does.
-    if merged.overwritten:
+    if merged.overwritten or not edits.take(merged.edited):
         return None
     read_now = take_in(context, merged, replace(merged.changes, visits=dict(context.visits)))
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
@@ -269,8 +254,7 @@ async def _look_at(context: RunContext, person: str) -> _Looked | None:
         if planned.contact in lanes[planned.system]
         and (planned.remote_id is None or planned.remote_id in seen[planned.system].readings)
     ]
-    opened = [copy.system for copy in base.replicas.values() if copy.state is ReplicaState.OPEN]
-    return _Looked(read_now, operations, opened)
+    return _Looked(read_now, operations)
 
 
 async def _read_closed(

@@ -7,12 +7,52 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from syncer.domain.base import Base
+from syncer.domain.cursors import PART_EDITS
 from syncer.domain.fields import TaskField
+from syncer.domain.model import ReplicaState
 from syncer.domain.operations import Action
 from syncer.reconcile.planned import Planned
 
 MANY: Final = 20
 """A CRM with fewer open copies is not checked for a shift: people can edit most of a few in one day."""
+FEW: Final = 10
+"""The most edits of one field of a CRM's copies that runs for a few persons may take over between two whole runs.
+
+A few persons never show whether most copies read as edited.
+"""
+PART: Final = 0.25
+"""The largest part of a CRM's open copies for the same. If all read as edited, the rest still shows it whole runs."""
+
+
+class PartEdits:
+    """The edits that runs for a few persons have taken over since the last whole run.
+
+    ``cursors`` are the changed counts, to be stored.
+    """
+
+    def __init__(self, base: Base) -> None:
+        cursors = base.cursors.items()
+        self._taken = {name: int(count) for name, count in cursors if count and name.startswith(PART_EDITS)}
+        self._opened = opened_in(base)
+        self.cursors: dict[str, str] = {}
+
+    def take(self, edited: Mapping[tuple[str, TaskField], int]) -> bool:
+        """Count a person's edits. Returns whether they may be taken over; if not, nothing is counted."""
+        after = {}
+        for (system, field), count in edited.items():
+            name, there = f"{PART_EDITS}{system}:{field}", self._opened[system]
+            after[name] = self._taken.get(name, 0) + count
+            if there >= MANY and after[name] > min(FEW, there * PART):
+                return False
+        self._taken.update(after)
+        self.cursors |= {name: str(count) for name, count in after.items()}
+        return True
+
+
+def opened_in(base: Base) -> Counter[str]:
+    """Return the number of open copies of each CRM."""
+    return Counter(copy.system for copy in base.replicas.values() if copy.state is ReplicaState.OPEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -404,3 +404,38 @@ def test_after_a_run_that_a_shift_stopped_a_small_run_takes_no_edit_over(stage: 
     world.good()
     assert edits(world) == ["reply edit"], "once the CRM answers as before, what people change travels again"
     world.quiet()
+
+
+def test_many_small_runs_do_not_take_over_what_a_whole_run_would_stop_at(stage: Make) -> None:
+    """Each of them sees a few copies. Once they had taken over half of a shift, no whole run would notice the rest."""
+    world = stage(highlevel='default_kind = "todo"')
+    contacts = []
+    for number in range(30):
+        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
+        contacts.append(contact)
+    world.good()
+    shift_dues(world)
+
+    parts = [look(world, "highlevel", contact) for contact in contacts[:20]]
+
+    assert 0 < len(edits(world)) <= 10
+    assert [len(part.unknown) for part in parts[-10:]] == [1] * 10, "the others are left to a whole run"
+    assert int(world.again().exit) == Exit.LIMIT
+    assert int(world.again().exit) == Exit.LIMIT
+    del world.highlevel.handle
+    world.good()
+    world.quiet()
+    assert look(world, "highlevel", contacts[0]).unknown == []
+
+
+def test_a_whole_run_gives_small_runs_room_for_more_edits(stage: Make) -> None:
+    world = stage(highlevel='default_kind = "todo"')
+    _, _, contact = world.everywhere()
+    tasks = [world.highlevel.person_creates(contact, f"Ask {n}", world.due(hours=24 + n)) for n in range(20)]
+    world.good()
+    for turn in range(4):
+        for task in tasks[turn * 3 : turn * 3 + 3]:
+            world.highlevel.person_reschedules(task, world.due(hours=90 + turn))
+        assert look(world, "highlevel", contact).report["edited"] == {"reply": 3}
+        world.quiet()

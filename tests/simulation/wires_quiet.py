@@ -262,4 +262,25 @@ QUIET: Final = (
         "",
         "tests/cli/test_plan.py",
     ),
+    Wire(
+        "small runs take over as many edits as there are",
+        "syncer.engine.part",
+        "    if merged.overwritten or not edits.take(merged.edited):\n",
+        "    if merged.overwritten:\n",
+        "tests/scenarios/test_part.py",
+    ),
+    Wire(
+        "each small run counts its edits from nothing",
+        "syncer.engine.part",
+        "            context.record(Changes(cursors=edits.cursors))\n",
+        "            pass\n",
+        "tests/scenarios/test_part.py",
+    ),
+    Wire(
+        "small runs never count their edits from nothing again",
+        "syncer.engine.run",
+        "_with_stop(context, _without_part_edits(context, read.learned), stopped)",
+        "_with_stop(context, read.learned, stopped)",
+        "tests/scenarios/test_part.py",
+    ),
 )
