@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM. The first ends the work after the current request, the second ends the process at once.
+"""SIGINT, SIGTERM and SIGHUP. The first ends the work after the current request, the second ends the process at once.
 
 Everything important is stored before it is sent, so that even the second signal loses nothing.
 """
@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
@@ -21,6 +22,8 @@ from syncer.domain.report import Exit
 
 _T = TypeVar("_T")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+# Windows has none.
+_HANGUP: Final[signal.Signals | None] = getattr(signal, "SIGHUP", None)
 _OF_A_SIGNAL: Final = 128
 _SHOW_CURSOR: Final = "\x1b[?25h"
 # Docker kills a container ten seconds after it sent SIGTERM.
@@ -73,6 +76,10 @@ class Stop:
         for number in _SIGNALS:
             self._before[number] = signal.getsignal(number)
             loop.add_signal_handler(number, self.ask, number)
+        # Under nohup it is ignored, and stays so.
+        if _HANGUP is not None and signal.getsignal(_HANGUP) is signal.SIG_DFL:
+            self._before[_HANGUP] = signal.SIG_DFL
+            loop.add_signal_handler(_HANGUP, partial(self._hang_up, has_terminal=_has_terminal()))
         return self
 
     def __exit__(
@@ -98,6 +105,14 @@ class Stop:
         sys.stderr.write(
             f"stopping after the request in flight, within {LAST_MOMENT:.0f} s; a second signal stops at once\n"
         )
+
+    def _hang_up(self, *, has_terminal: bool) -> None:
+        """Stop as at SIGTERM, because the terminal was closed. It may be told twice, by the shell and by the system.
+
+        Without a terminal, somebody wants a service to read its files again. It does so all the time.
+        """
+        if has_terminal and self.exit_status is None:
+            self.ask(signal.SIGTERM)
 
     def end(self) -> None:
         """End the waiting without a signal, because there is nothing left to do."""
@@ -126,6 +141,15 @@ class Stop:
         if task.cancelled() and self.exit_status is not None:
             raise Stopped(self.exit_status)
         return task.result()
+
+
+def _has_terminal() -> bool:
+    """Whether the process ends with a terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def _end_process(number: int) -> NoReturn:

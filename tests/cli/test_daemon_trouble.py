@@ -19,6 +19,7 @@ import pytest
 from syncer.cli.account_files import AccountFiles, Look
 from syncer.cli.session import Session
 from syncer.cli.signals import Stop
+from syncer.domain.report import Exit
 from tests.support.cli_kit import Command, Served, runs, until
 
 
@@ -290,6 +291,42 @@ def test_whatever_hangs_the_end_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ended == [143]
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal")
+@pytest.mark.parametrize(("terminal", "status"), [(True, Exit.SIGTERM), (False, None)])
+def test_a_terminal_that_is_closed_ends_it_well_and_a_service_goes_on(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, status: Exit | None
+) -> None:
+    """It ended at once, in the midst of a request; and systemd takes that for a good end, and starts nothing again."""
+    monkeypatch.setattr("syncer.cli.signals._has_terminal", lambda: terminal)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+    async def hung_up() -> Exit | None:
+        with Stop() as stop:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGHUP)
+                await asyncio.sleep(0.01)
+            return stop.exit_status
+
+    try:
+        assert asyncio.run(hung_up()) is status
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_nohup_stays_in_force() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    async def started() -> object:
+        with Stop():
+            return signal.getsignal(signal.SIGHUP)
+
+    try:
+        assert asyncio.run(started()) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_what_hangs_in_a_thread_does_not_delay_the_end() -> None:
     """A look-up of a host's name in asyncio's own executor, or a webhook."""
     free = threading.Event()
@@ -305,6 +342,7 @@ def test_what_hangs_in_a_thread_does_not_delay_the_end() -> None:
     # Signal handlers need the main thread.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("syncer.cli.signals._SIGNALS", ())
+        patch.setattr("syncer.cli.signals._HANGUP", None)
         thread.start()
         thread.join(5)
         ended = not thread.is_alive()
