@@ -59,6 +59,7 @@ def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
     draft = beside(path)
     try:
         with os.fdopen(os.open(draft, _NEW, 0o600), "wb") as file:
+            keep_owner(draft, path)
             file.write(content)
             file.flush()
             if durable:
@@ -75,6 +76,18 @@ def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
 def beside(path: Path) -> Path:
     """An unused name in the same folder, so that the file can be moved in one step."""
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
+
+
+def keep_owner(draft: Path, path: Path) -> None:
+    """Give a new file to the owner of the file that it will replace, if there is one.
+
+    Else what root does by hand, such as restoring a ledger, would lock out a service that runs as another user.
+    """
+    # Only root can, and nobody else has to. Windows has no such owners.
+    if hasattr(os, "chown"):
+        with suppress(OSError):
+            found = path.stat()
+            os.chown(draft, found.st_uid, found.st_gid)
 
 
 def keep_name(path: Path) -> None:

@@ -28,6 +28,15 @@ def test_a_file_is_its_owners_alone_and_whole(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["secret"]
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_root_replaces_stays_its_owners(path: Path) -> None:
+    path.write_text("before")
+    os.chown(path, 65534, 65533)
+    write_private(path, b"after")
+    assert (path.stat().st_uid, path.stat().st_gid, path.read_text()) == (65534, 65533, "after")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_link_is_not_written_through(tmp_path: Path) -> None:
     target, link = tmp_path / "target", tmp_path / "link"
     target.write_text("theirs")

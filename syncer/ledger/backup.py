@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from syncer.files import beside, keep_name, refuse_link
+from syncer.files import beside, keep_name, keep_owner, refuse_link
 from syncer.ledger import stale
 from syncer.ledger.errors import LedgerError, Locked
 from syncer.ledger.holder import LEASE
@@ -174,6 +174,7 @@ def _draft(target: Path) -> Iterator[Path]:
     """Open a new private file beside the target. It is deleted afterwards if it was not moved to the target."""
     draft = beside(target)
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    keep_owner(draft, target)
     try:
         yield draft
     finally:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from syncer.files import beside
+from syncer.files import beside, keep_owner
 
 try:
     import fcntl
@@ -153,6 +153,7 @@ def take_what_is_there(path: Path) -> None:
     try:
         before = _written(path)
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        keep_owner(draft, path)
         shutil.copyfile(path, draft)
         if _written(path) != before:
             # Somebody is still copying. The next look finds all of it.

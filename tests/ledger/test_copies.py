@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -270,6 +271,19 @@ def test_a_copy_is_put_where_no_ledger_is(path: Path) -> None:
     assert path.exists()
     later = run_once(path, NOW + DAY)
     assert (later.ledger_id != first.ledger_id, later.restored_at) == (True, NOW + DAY)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_puts_back_or_copies_over_stays_its_owners(path: Path) -> None:
+    """The daemon, which runs as that user, could not open its ledger any more."""
+    run_once(path)
+    copy = path.with_name("copy.db")
+    copy_ledger(path, copy)
+    for file in (path, copy):
+        os.chown(file, 65534, 65534)
+    copy_ledger(path, copy)
+    put_ledger_back(copy, FilePlace(path))
+    assert [file.stat().st_uid for file in (path, copy)] == [65534, 65534]
 
 
 def test_nothing_is_put_back_under_who_has_it_open(path: Path) -> None:
