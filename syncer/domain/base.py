@@ -137,6 +137,8 @@ class Base:
     """When the ledger was found to be a restored copy. It may lack what happened before that instant."""
     is_whole: bool = field(default=False, compare=False)
     """Whether the ledger knew no task and no replica but these: then it need not be asked for any other."""
+    broken_off: int = 0
+    """How many of the last runs in a row were interrupted before they could report anything."""
     put_forward: timedelta = timedelta(0)
     """How far our clock was set forward since the last run."""
     behind: set[str] = field(default_factory=set)

@@ -49,6 +49,9 @@ _BELIEVED = timedelta(days=8)
 _AT_ONCE = 0.0
 _LAST_DRAFT = 2.0
 _LOCK_PAUSE = 0.3
+_SHORTEST: Final = 20.0
+_WITHOUT_LIMIT: Final = 3600.0
+"""Seconds, halved as the others, for a run after one that was broken off where the account file sets no limit."""
 IDENTITY_PATIENCE = 15.0
 """Seconds to wait for a CRM's answer to whose account this is. All connections wait for it."""
 
@@ -202,8 +205,20 @@ async def _keep_alive(account: AccountInHand, token: str) -> None:
             _log.warning("lease.not_renewed", account=account.settings.name, words=str(error))
 
 
+def limit_of(allowed: timedelta, broken_off: int) -> float:
+    """Return the seconds that a run may take: half as many for each run in a row before it that was broken off.
+
+    Nothing is written before everything was read, so a process that is restarted each minute would else read for ever.
+    """
+    seconds = allowed.total_seconds()
+    if broken_off == 0:
+        return seconds
+    usual = seconds or _WITHOUT_LIMIT
+    return min(usual, max(_SHORTEST, usual * 0.5**broken_off))
+
+
 def _context(account: AccountInHand, run: str, base: Base, token: str | None) -> RunContext:
-    limit = account.settings.sync.run_limit.total_seconds()
+    limit = limit_of(account.settings.sync.run_limit, base.broken_off)
     return RunContext(
         run=run,
         started_at=account.clock(),

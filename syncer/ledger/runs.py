@@ -67,7 +67,11 @@ def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     return status in {"ok", PART} and not done and not report.get("incidents") and not report.get("untold")
 
 
-def unreported(connection: Connection) -> list[str]:
-    """Return the runs that no whole report tells of: interrupted ones, and those for a few contacts."""
-    broken = [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
-    return [*broken, *connection.execute(_PARTS_TO_TELL).scalars()]
+def broken_off(connection: Connection) -> list[str]:
+    """Return the last runs in a row that were interrupted, so that no report tells of them."""
+    return [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
+
+
+def parts_to_tell(connection: Connection) -> list[str]:
+    """Return the runs for a few contacts that no whole report tells of."""
+    return list(connection.execute(_PARTS_TO_TELL).scalars())

@@ -192,7 +192,9 @@ class Ledger(Answers):
                 people.free_again(connection, now)
                 base = reading.load(connection, now)
                 base.put_forward = forward
-                base.unreported = people.unreported(connection, runs.unreported(connection))
+                broken_off = runs.broken_off(connection)
+                base.broken_off = len(broken_off)
+                base.unreported = people.unreported(connection, [*broken_off, *runs.parts_to_tell(connection)])
                 if run is not None:
                     # In the transaction of the lease: a run that dies at once is known to have begun.
                     runs.start(connection, run, now)

@@ -136,7 +136,7 @@ IN_A_RUN: Final = (
     Wire(
         "an incident of a run that was broken off is not loaded",
         "syncer.ledger.store",
-        "            base.unreported = people.unreported(connection, runs.unreported(connection))\n",
+        "            base.unreported = people.unreported(connection, [*broken_off, *runs.parts_to_tell(connection)])\n",
         "            base.unreported = []\n",
         "tests/scenarios/test_crashes.py::test_a_race_is_put_right_and_reported_wherever_the_process_is_killed",
     ),

@@ -283,4 +283,11 @@ QUIET: Final = (
         "_with_stop(context, read.learned, stopped)",
         "tests/scenarios/test_part.py",
     ),
+    Wire(
+        "a run takes as long as ever after others that were broken off",
+        "syncer.ledger.store",
+        "                base.broken_off = len(broken_off)\n",
+        "",
+        "tests/scenarios/test_restarted.py",
+    ),
 )
