@@ -83,13 +83,14 @@ def _closed_tasks(connection: Connection, _now: datetime, limit: datetime) -> in
 
     Old events are deleted before this, so a task without any event had none recently. Tasks that were in more than one
     CRM stay, because their copies and the markers in these do, too: if one is reopened, only the ledger tells that it
-    is a new task. Otherwise it would look like a copy of a finished task, and be completed. And if a create of ours has
-    closed one in a lane, it would look like a task that we closed by mistake, and be put back.
+    is a new task. Otherwise it would look like a copy of a finished task, and be completed. Exclusive tasks of lanes
+    stay, too: one that was closed when we created another would look like one that we closed, and be put back.
     """
     done = select(_task.c.id).where(
         _task.c.state != "open",
         ~exists().where(
-            _replica.c.task == _task.c.id, (_replica.c.state == "open") | (_replica.c.system != _task.c.origin)
+            _replica.c.task == _task.c.id,
+            (_replica.c.state == "open") | (_replica.c.system != _task.c.origin) | _replica.c.exclusive.is_(True),
         ),
         ~exists().where(
             _operation.c.task == _task.c.id,

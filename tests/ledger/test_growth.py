@@ -174,13 +174,14 @@ def test_the_last_run_is_the_one_that_began_last_whatever_the_clock_said(ledger:
 def test_closed_tasks_are_kept_while_they_may_matter(ledger: Ledger) -> None:
     old = NOW - 2 * YEAR
     closed: dict[str, Any] = {"state": State.DONE, "due": old}
-    names = ("past", "open", "copy", "doubt", "lately", "tried", "ahead", "copied", "twins")
+    names = ("past", "open", "copy", "doubt", "lately", "tried", "ahead", "copied", "twins", "lane")
     tasks = {name: make_task(name, **closed) for name in names}
     tasks["open"] = make_task("open", due=old)
     tasks["ahead"] = make_task("ahead", state=State.DONE)
-    replicas = [make_replica(name, name, state=ReplicaState.DONE) for name in names if name != "copy"]
+    replicas = [make_replica(name, name, state=ReplicaState.DONE) for name in names if name not in {"copy", "lane"}]
     replicas.append(make_replica("copy", "copy"))
     replicas.append(make_replica("other", "twins", "superfone", state=ReplicaState.DONE))
+    replicas.append(make_replica("lane", "lane", state=ReplicaState.DONE, exclusive=True))
     complete = Action.COMPLETE
     operations = [
         make_operation("1", "past", OpState.DONE, action=complete, created_at=old),

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.superfone.sandbox_store import API_USER
 from tests.support.races import incidents
 from tests.support.scenario import Make, Stage, attention, make_stages
 
@@ -75,4 +76,27 @@ def test_a_finished_task_that_our_create_closed_in_a_lane_stays_finished(stage: 
     world.quiet(10, hours=12)
 
     assert world.open() == (2, 2, 2)
+    assert incidents(world) == []
+
+
+def test_what_a_person_finished_in_a_lane_just_before_our_create_stays_finished(stage: Make) -> None:
+    """Our API key is that person's. What was closed before we saw it was forgotten, and then put back everywhere."""
+    world = forgetful(stage)
+    lead, contact, _ = world.everywhere()
+    world.good()
+    world.reply.person_creates(contact, "Call", world.due(days=20), "Second")
+
+    def a_booking_is_made_and_done() -> None:
+        task = world.superfone.person_creates(lead, "BOOKING", world.due(hours=3), by=API_USER)
+        world.loop.advance(0.5)
+        world.superfone.person_completes(task, by=API_USER)
+        world.loop.advance(0.3)
+
+    world.meanwhile("superfone", "tasks of contact", a_booking_is_made_and_done)
+    world.good()
+    assert world.open() == (1, 1, 1)
+
+    world.quiet(10, hours=12)
+
+    assert world.open() == (1, 1, 1)
     assert incidents(world) == []
