@@ -75,8 +75,11 @@ class Grouping:
         # Most rows must be read in full, for their marker. The list is enough for an origin, which only has to exist,
         # and for a closed row, of which only kind and due date are compared.
         closed = reading.state is not State.OPEN
-        told = reading.whole or reading.key in self._named or (closed and reading.mirrored)
-        return told and (closed or unfit(self._work, reading) is None)
+        named = reading.key in self._named
+        told = reading.whole or named or (closed and reading.mirrored)
+        # What its CRM carries out by itself is copied no more, but a lost ledger may have copied it before.
+        fitting = (None, Reason.SCHEDULED) if named else (None,)
+        return told and (closed or unfit(self._work, reading) in fitting)
 
     def group(self) -> dict[str, Group]:
         """Return the groups by task id."""

@@ -46,7 +46,8 @@ def test_a_message_that_is_scheduled_just_before_we_write_is_not_written(stage: 
     world = stage()
     task, copy = message(world)
     world.highlevel.person_reschedules(copy, world.due(hours=2))
-    world.meanwhile("reply", "task", lambda: schedule(world, task))
+    # The first read is that of a text in its turn, the second one that of the edit.
+    world.meanwhile("reply", "task", lambda: schedule(world, task), skip=1)
 
     world.again()
 
@@ -89,3 +90,21 @@ def test_nothing_at_all_is_written_into_a_read_only_sequence(stage: Make) -> Non
     world.configure()
     assert waiting(world.good()) == set()
     assert world.count("reply", "edit") == 1
+
+
+def test_a_message_that_was_scheduled_is_known_after_a_lost_ledger_and_finishes_its_copy(stage: Make) -> None:
+    world = stage()
+    task, copy = message(world)
+    schedule(world, task)
+    world.good()
+    world.lose_ledger()
+
+    assert attention(world.quiet(3)) == set()
+    world.highlevel.person_reschedules(copy, world.due(hours=2))
+    assert waiting(world.good()) == {FIXED}
+    assert world.count("reply", "edit") == 0
+    world.reply.person_completes(task)
+    world.good()
+
+    assert world.highlevel_open() == []
+    world.quiet()

@@ -17,6 +17,7 @@ from tests.simulation.mutants import WITHIN
 from tests.simulation.planting import plant
 from tests.simulation.play import play
 from tests.simulation.wires import IN_A_RUN, Wire
+from tests.simulation.wires_people import BY_PEOPLE
 from tests.simulation.wires_quiet import QUIET
 from tests.simulation.wires_unnoticed import UNNOTICED_ONCE
 
@@ -24,7 +25,7 @@ PLANTED: Final = "PLANTED_WIRE"
 """The variable that names the planted fault."""
 
 
-WIRES: Final = (*IN_A_RUN, *UNNOTICED_ONCE, *QUIET)
+WIRES: Final = (*IN_A_RUN, *UNNOTICED_ONCE, *QUIET, *BY_PEOPLE)
 
 
 def plant_as_told() -> None:
