@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Callable, Mapping
@@ -44,6 +45,7 @@ def copy(source: Path, target: Path, *, ended: Callable[[], bool] = lambda: Fals
 
     ``target`` must be a ledger or not exist. Raises `LedgerError`, and `Ended`.
     """
+    _check_readable(source, "no copy was made of it")
     _check_target(source, target)
     with _told(target), _draft(target) as draft:
         _copy_pages(source, draft, ended)
@@ -135,7 +137,15 @@ def _check_source(source: Path) -> None:
     _check_ledger(source, "nothing was changed")
 
 
+def _check_readable(path: Path, what: str) -> None:
+    # SQLite only says that it cannot open the file.
+    if path.exists() and not os.access(path, os.R_OK):
+        msg = f"{path} cannot be read: {os.strerror(errno.EACCES)}; {what}"
+        raise LedgerError(msg)
+
+
 def _check_ledger(path: Path, what: str) -> None:
+    _check_readable(path, what)
     try:
         # For SQLite, an empty file is a database.
         if path.stat().st_size and is_ledger(path):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from syncer.domain.base import Changes
-from syncer.ledger import Ledger, copy_ledger
+from syncer.ledger import FilePlace, Ledger, LedgerError, copy_ledger, put_ledger_back
 from syncer.ledger.looking import look
 from tests.support.ledgers import make_task
 
@@ -89,3 +89,23 @@ def test_a_ledger_that_may_only_be_read_is_read(
     read_by(work)
     assert sorted(folder.iterdir()) == before
     ledger.close()
+
+
+def test_a_file_that_may_not_be_read_is_not_said_to_be_no_ledger(folder: Path) -> None:
+    """Whoever is told that a backup is no ledger may throw it away."""
+    path, copy = folder / "acme.db", folder / "copy.db"
+    Ledger.open(f"sqlite:///{path}", name="acme").close()
+    copy_ledger(path, copy)
+    path.chmod(0o444)
+    copy.chmod(0)
+    folder.chmod(0o777)
+
+    def work() -> None:
+        with pytest.raises(LedgerError, match=r"copy\.db cannot be read: Permission denied"):
+            put_ledger_back(copy, FilePlace(path))
+        with pytest.raises(LedgerError, match=r"copy\.db cannot be read: Permission denied"):
+            copy_ledger(path, copy)
+        with pytest.raises(LedgerError, match=r"copy\.db cannot be read: Permission denied"):
+            copy_ledger(copy, folder / "another.db")
+
+    read_by(work)
