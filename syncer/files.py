@@ -79,7 +79,7 @@ def beside(path: Path) -> Path:
 
 
 def keep_owner(draft: Path, path: Path) -> None:
-    """Give a new file to the owner of the file that it will replace, if there is one.
+    """Give a new file to the owner of the file that it will replace, or belongs to, if there is one.
 
     Else what root does by hand, such as restoring a ledger, would lock out a service that runs as another user.
     """

@@ -23,7 +23,7 @@ from adapters.http.network import LAST_WORDS
 from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, NotSent, Refused, Unauthorized
 from syncer.contract.settings import read_secret_file
 from syncer.domain.redact import protect
-from syncer.files import refuse_link, write_private
+from syncer.files import keep_owner, refuse_link, write_private
 
 if sys.platform != "win32":
     import fcntl
@@ -273,6 +273,7 @@ class RotatingTokens:
         try:
             refuse_link(lock)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            keep_owner(lock, self._file)
         except OSError as error:
             msg = f"the tokens cannot be renewed: {lock} cannot be opened: {error.strerror}"
             raise NotSent(msg, system=self._system) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_tokens_are_renewed_ahead_of_time_and_never_more_than_that(world: OAuthW
             await asyncio.sleep(DAY / 20)
         assert world.renewals == 4
         assert [status for _, status in world.sandbox.calls if status == 401] == []
+
+    played(work)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root may give files away")
+def test_what_root_renews_by_hand_can_be_renewed_by_the_service_too(world: OAuthWorld) -> None:
+    async def work() -> None:
+        await world.adapter().list_contacts()
+        lock = world.file.with_name(f".{world.file.name}.lock")
+        lock.unlink()
+        os.chown(world.file, 65534, 65534)
+        await asyncio.sleep(DAY)
+        await world.adapter().list_contacts()
+        assert world.renewals == 2
+        assert [file.stat().st_uid for file in (world.file, lock)] == [65534, 65534]
 
     played(work)
 
