@@ -59,7 +59,7 @@ def write_private(path: Path, content: bytes, *, durable: bool = True) -> None:
     draft = beside(path)
     try:
         with os.fdopen(os.open(draft, _NEW, 0o600), "wb") as file:
-            keep_owner(draft, path)
+            keep_owner(file.fileno(), path)
             file.write(content)
             file.flush()
             if durable:
@@ -78,16 +78,26 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.urandom(6).hex()}")
 
 
-def keep_owner(draft: Path, path: Path) -> None:
-    """Give a new file to the owner of the file that it will replace, or belongs to, if there is one.
+def make_draft(draft: Path, path: Path) -> None:
+    """Create an empty file that will replace another one. Only the owner of that one can read it. Raises `OSError`."""
+    descriptor = os.open(draft, _NEW, 0o600)
+    keep_owner(descriptor, path)
+    os.close(descriptor)
+
+
+def keep_owner(descriptor: int, path: Path) -> None:
+    """Give a new, open file to the owner of the file that it will replace, or belongs to, if there is one.
 
     Else what root does by hand, such as restoring a ledger, would lock out a service that runs as another user.
     """
-    # Only root can, and nobody else has to. Windows has no such owners.
-    if hasattr(os, "chown"):
+    # Only root can, and nobody else has to. Windows has no such owners. The open file is given, because somebody who
+    # may write in the folder could put a link to another file at its path.
+    if hasattr(os, "fchown"):
         with suppress(OSError):
             found = path.stat()
-            os.chown(draft, found.st_uid, found.st_gid)
+            # Else it is somebody's file by another name.
+            if os.fstat(descriptor).st_nlink == 1:
+                os.fchown(descriptor, found.st_uid, found.st_gid)
 
 
 def keep_name(path: Path) -> None:

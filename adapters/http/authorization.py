@@ -273,7 +273,7 @@ class RotatingTokens:
         try:
             refuse_link(lock)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-            keep_owner(lock, self._file)
+            keep_owner(descriptor, self._file)
         except OSError as error:
             msg = f"the tokens cannot be renewed: {lock} cannot be opened: {error.strerror}"
             raise NotSent(msg, system=self._system) from error

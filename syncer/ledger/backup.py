@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from syncer.files import beside, keep_name, keep_owner, refuse_link
+from syncer.files import beside, keep_name, make_draft, refuse_link
 from syncer.ledger import stale
 from syncer.ledger.errors import LedgerError, Locked
 from syncer.ledger.holder import LEASE
@@ -183,8 +183,7 @@ def _asked(path: Path, query: str) -> Mapping[str, str]:
 def _draft(target: Path) -> Iterator[Path]:
     """Open a new private file beside the target. It is deleted afterwards if it was not moved to the target."""
     draft = beside(target)
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    keep_owner(draft, target)
+    make_draft(draft, target)
     try:
         yield draft
     finally:

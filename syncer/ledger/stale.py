@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
-from syncer.files import beside, keep_owner
+from syncer.files import beside, make_draft
 
 try:
     import fcntl
@@ -152,8 +152,7 @@ def take_what_is_there(path: Path) -> None:
     draft = beside(path)
     try:
         before = _written(path)
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        keep_owner(draft, path)
+        make_draft(draft, path)
         shutil.copyfile(path, draft)
         if _written(path) != before:
             # Somebody is still copying. The next look finds all of it.
