@@ -51,8 +51,12 @@ def free(connection: Connection, task: str | None, now: datetime) -> int:
 def free_again(connection: Connection, now: datetime) -> None:
     """Free the tasks again that were freed since the last run began: it may have stored them as it had loaded them."""
     if tasks := cursors(connection).get(FREED, "").split():
+        gone = select(_replica.c.task).where(_replica.c.state == "gone")
+        # Hardly any is: thousands may have been freed at once, and a run begins with this.
+        back = set(connection.execute(select(_task.c.id).where(_task.c.held != "").union(gone)).scalars())
         for task in tasks:
-            append(connection, _release_tasks(connection, task, now))
+            if task in back:
+                append(connection, _release_tasks(connection, task, now))
         store_cursors(connection, {FREED: ""})
 
 
