@@ -31,14 +31,21 @@ def is_left_alone(work: Merging, replica: Replica, reading: Reading) -> bool:
 
 def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:
     """Return the open task that has this title and due date, and whose copy there is gone. Of equal ones, any."""
-    # A row of a list may have no title, and no marker.
-    row = reading if reading.title is not None else replace(reading, title=replica.title)
     fitting = [
         task
         for task in open_tasks_of(work, reading)
-        if not task.held
-        and work.has_room(task.id, replica.system)
-        and {copy.state for copy in work.base.copies(task.id, replica.system)} == {ReplicaState.GONE}
-        and is_like(work.inputs.policy, row, task)
+        if not task.held and work.has_room(task.id, replica.system) and _is_gone_beside(work, task, replica, reading)
     ]
     return min(fitting, key=lambda task: task.id, default=None)
+
+
+def _is_gone_beside(work: Merging, task: Task, replica: Replica, reading: Reading) -> bool:
+    """Whether the task's copy there is gone, and this one looks like it."""
+    policy, copies = work.inputs.policy, work.base.copies(task.id, replica.system)
+    if {copy.state for copy in copies} != {ReplicaState.GONE}:
+        return False
+    if not work.inputs.capabilities[replica.system].reads_marker:
+        # What we make there has no title, see `second_copy_of`.
+        return any(copy.raw_type == reading.raw_type and policy.same_due(copy, reading) for copy in copies)
+    # A row of a list may have no title, and no marker.
+    return is_like(policy, reading if reading.title is not None else replace(reading, title=replica.title), task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.superfone.sandbox_store import API_USER
 from tests.support.scenario import Make, Stage, attention
 
 DUPLICATE = ("reply", "duplicate")
@@ -62,6 +63,25 @@ def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make) -> None:
     world.good()
     assert world.open() == (0, 0, 0)
     world.quiet(2)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_of_two_copies_in_superfone_the_one_that_is_left_is_the_tasks(stage: Make, first: bool) -> None:
+    world = stage(highlevel='default_kind = "reminder"')
+    lead, _, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    [mine] = world.superfone_open()
+    second = world.superfone.person_creates(lead, "REMINDER", mine.due, by=API_USER)
+    assert attention(world.good()) == {("superfone", "duplicate")}
+    world.superfone.person_deletes(mine.id if first else second)
+
+    world.again(3)
+
+    assert attention(world.quiet()) == set()
+    world.complete_in("superfone")
+    world.good()
+    assert world.open() == (0, 0, 0)
 
 
 def test_a_second_copy_that_is_back_is_a_second_copy_again(stage: Make) -> None:
