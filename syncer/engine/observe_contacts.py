@@ -65,14 +65,14 @@ async def _recheck_unlisted(context: RunContext, connection: Connection, doubts:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
             record = await connection.attempt(connection.adapter.get_contact(key[1]), item)
         except Missing:
-            _take_away(context, context.base.records[key])
+            take_away(context, context.base.records[key])
         else:
             if record is not None and record != context.base.records[key]:
                 context.record(Changes(records={key: record}))
             context.confirmed |= {key} if record is not None else set()
 
 
-def _take_away(context: RunContext, record: Record) -> None:
+def take_away(context: RunContext, record: Record) -> None:
     """Unlink a deleted contact. Its keys may belong to another contact now.
 
     Other records may have been linked only through its keys. They stay linked.
@@ -145,7 +145,7 @@ async def let_go(context: RunContext, connection: Connection, contact: str) -> N
     if not (others or await _knows_an_unread_one(context, connection)):
         return
     if record.phones:
-        _take_away(context, record)
+        take_away(context, record)
     # Its tasks are known now: there are none. Otherwise the whole person would wait for them.
     context.visits[record.key] = context.base.visits[record.key] = context.clock()
     name = f"{UNSTORED}{record.system}:{contact}"

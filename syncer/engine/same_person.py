@@ -11,7 +11,7 @@ from syncer.domain.operations import Action
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.linking import link
-from syncer.engine.observe_contacts import find, see_who_has, tell
+from syncer.engine.observe_contacts import find, see_who_has, take_away, tell
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.planned import Planned
 
@@ -36,7 +36,7 @@ async def still_one_person(context: RunContext, connection: Connection, contact:
         if of is None or record.key in context.confirmed or (record.key != key and (of.spent or not of.usable)):
             continue
         if of.adapter.capabilities.lists_contacts:
-            now = await _as_it_is(context, of, record)
+            now = await _as_it_is(context, of, record, own=record.key == key)
         elif record.key == key:
             now = await _as_its_number_says(context, of, record, link_id)
         else:
@@ -67,12 +67,17 @@ def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:
     }
 
 
-async def _as_it_is(context: RunContext, connection: Connection, record: Record) -> Record | None:
-    """Read the contact and store it. A contact that is gone stays as it was, because the CRM will refuse the create."""
+async def _as_it_is(context: RunContext, connection: Connection, record: Record, *, own: bool) -> Record | None:
+    """Read the contact and store it. If it is gone, and it is the create's ``own`` one, it is unlinked."""
     try:
         now = await connection.attempt(connection.adapter.get_contact(record.remote_id), f"contact {record.remote_id}")
     except Missing:
-        return record
+        if not own:
+            return record
+        # The CRM would refuse the create for as long as this contact is the person's. The next run says that the person
+        # has none there, or makes one.
+        take_away(context, record)
+        return None
     if now is not None:
         context.confirmed.add(record.key)
         if now != record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -252,3 +253,32 @@ def test_who_was_joined_by_a_contact_that_is_gone_is_one_person_still(stage: Mak
 
     assert sorted(world.lane(lead)) == ["FOLLOW_UP_CALL", "REMINDER"]
     assert {reason for _, reason in attention(world.quiet())} <= {"replica_missing"}
+
+
+@pytest.mark.parametrize("crm", ["reply", "highlevel"])
+@pytest.mark.parametrize("create", [True, False])
+def test_a_contact_that_was_deleted_is_none(stage: Make, crm: str, create: bool) -> None:
+    """Its CRM does not have it any more, so what is still to be made there waits for one, or one is made."""
+    world = stage(**{crm: f"create_missing_contacts = {str(create).lower()}"})
+    _, contact, person = world.everywhere()
+    world.good()
+    if crm == "reply":
+        world.reply.person_deletes_contact(contact)
+        task = partial(world.highlevel.person_creates, person, "Ring")
+    else:
+        world.highlevel.person_deletes_contact(person)
+        task = partial(world.reply.person_creates, contact, "Call")
+    for hours in (5, 6):
+        task(world.due(hours=hours))
+
+    report = world.again(2)
+
+    assert ((crm, "no_contact") in waiting(report)) is not create
+    assert attention(report) == set()
+    assert world.open()[1:] == ((2, 2) if create else (0, 2) if crm == "reply" else (2, 0))
+    world.quiet(2)
+    if not create:
+        there = world.reply.add_contact if crm == "reply" else partial(world.highlevel.add_contact, "Asha")
+        there("Asha", "asha@example.com")
+        world.again(2)
+        assert world.open()[1:] == (2, 2)

@@ -93,4 +93,11 @@ BY_PEOPLE: Final = (
         "        if any(system == reading.system",
         "tests/scenarios/test_newcomers.py::test_a_task_that_has_no_copy_yet_goes_to_the_contact_that_it_is_given_to",
     ),
+    Wire(
+        "a contact that was deleted stays the person's, and refuses every create",
+        "syncer.engine.same_person",
+        "        take_away(context, record)\n",
+        "",
+        "tests/scenarios/test_making_contacts.py::test_a_contact_that_was_deleted_is_none",
+    ),
 )
