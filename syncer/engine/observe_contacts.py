@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncer.contract.errors import Ambiguous, Missing
-from syncer.domain.base import Changes, within
+from syncer.domain.base import Base, Changes, within
 from syncer.domain.cursors import LEFT, UNSTORED
 from syncer.domain.model import Record
+from syncer.domain.operations import Action, OpState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import ambiguous_now
@@ -55,10 +56,14 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
 
 
 async def _recheck_unlisted(context: RunContext, connection: Connection, doubts: Iterable[Ambiguity]) -> None:
-    """Read contacts that make a key ambiguous and are no longer listed. If they are deleted, their keys are free."""
+    """Read contacts that are no longer listed, and make a key ambiguous or refuse a create.
+
+    If they are deleted, their keys are free, and the person has no contact there.
+    """
     if not connection.adapter.capabilities.lists_contacts:
         return
     doubtful = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
+    doubtful |= _refusing(context.base, connection.system)
     # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
     for key in sorted(doubtful - context.confirmed)[:RECHECKS]:
         try:
@@ -70,6 +75,14 @@ async def _recheck_unlisted(context: RunContext, connection: Connection, doubts:
             if record is not None and record != context.base.records[key]:
                 context.record(Changes(records={key: record}))
             context.confirmed |= {key} if record is not None else set()
+
+
+def _refusing(base: Base, system: str) -> set[tuple[str, str]]:
+    """Return the contacts of a person for which the CRM has refused to create a task."""
+    refused = [one for one in base.operations.values() if one.state is OpState.PARKED and one.action is Action.CREATE]
+    contacts = {(one.system, one.contact) for one in refused if one.system == system}
+    # A contact that was found deleted has no keys left.
+    return {key for key in contacts if (known := base.records.get(key)) and (known.phones or known.emails)}
 
 
 def take_away(context: RunContext, record: Record) -> None:

@@ -282,3 +282,22 @@ def test_a_contact_that_was_deleted_is_none(stage: Make, crm: str, create: bool)
         there("Asha", "asha@example.com")
         world.again(2)
         assert world.open()[1:] == (2, 2)
+
+
+@pytest.mark.parametrize("crm", ["reply", "highlevel"])
+def test_a_contact_that_is_deleted_just_before_a_create_is_none(stage: Make, crm: str) -> None:
+    world = stage(**{crm: "create_missing_contacts = true"})
+    _, contact, person = world.everywhere()
+    world.good()
+    if crm == "reply":
+        world.highlevel.person_creates(person, "Ring", world.due())
+        world.meanwhile(crm, "create", lambda: world.reply.person_deletes_contact(contact))
+    else:
+        world.reply.person_creates(contact, "Call", world.due())
+        world.meanwhile(crm, "create", lambda: world.highlevel.person_deletes_contact(person))
+
+    assert attention(world.again()) == {(crm, "refused")}
+
+    assert attention(world.again(2)) == set()
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
