@@ -32,10 +32,10 @@ from syncer.contract.errors import (
     AdapterError,
     Ambiguous,
     BadAnswer,
-    BudgetSpent,
     InDoubt,
     Missing,
     Moved,
+    NoConnection,
     NotSent,
     Refused,
     Unavailable,
@@ -161,7 +161,8 @@ class ReplyAdapter(Adapter):
         """Record a task as done. Nothing is sent, and the contact stays in its sequence.
 
         If the task is closed already, it is returned as it is. A recurring task that has moved to its next date is
-        returned as open. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`, `Unauthorized`.
+        returned as open. Raises `NotSent`, `InDoubt`, `Refused`, `Missing`, `Unauthorized`, and `Unavailable` if the
+        task had to be read first and could not be.
         """
         # ``finishProspectInSequence`` is never sent: it would take the person out of the sequence.
         request: dict[str, Any] = {}
@@ -208,11 +209,10 @@ class ReplyAdapter(Adapter):
         """Read the task, to know its type. If that fails, the completion is not sent."""
         try:
             return await self.get_task(ref)
-        # As `NotSent` it would count as a failure of this task.
-        except BudgetSpent:
-            raise
-        except (Unavailable, BadAnswer) as error:
+        except NoConnection as error:
             raise NotSent(error.words, system=SYSTEM, status=error.status) from error
+        except BadAnswer as error:
+            raise Unavailable(error.words, system=SYSTEM, status=error.status) from error
 
     async def _closed_anyway(self, ref: TaskRef, refusal: Refused) -> Reading:
         """The task after a rejected completion, if it is closed. Else raises the rejection."""

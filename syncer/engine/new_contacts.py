@@ -8,9 +8,12 @@ from dataclasses import replace
 from syncer.contract.errors import (
     Ambiguous,
     BadAnswer,
+    BudgetSpent,
+    Forbidden,
     Full,
     InDoubt,
     Missing,
+    NoConnection,
     NotSent,
     Refused,
     Unauthorized,
@@ -39,6 +42,7 @@ class NewContacts:
         self._requests = requests
         self._contact_lock = contact_lock
         self._refused: dict[tuple[str, tuple[str, ...]], Refused] = {}
+        self._forbidden: dict[str, Forbidden] = {}
 
     async def with_contact(self, planned: Planned) -> Planned | tuple[str, str]:
         """Return the operation with its contact, or unchanged if there is none yet.
@@ -62,17 +66,19 @@ class NewContacts:
             return known
         try:
             return await self._find_or_create(connection, planned)
+        except (BudgetSpent, NoConnection, NotSent) as error:
+            self._requests.stop_for(connection, error)
         except Ambiguous as error:
             self._cannot_tell(planned, error)
         except Full as error:
             self._requests.hold(self._requests.operation(planned, ""), error)
         except (Refused, Missing) as error:
             self._requests.park(self._requests.operation(planned, ""), error)
-        except (InDoubt, BadAnswer) as error:
+        except (InDoubt, BadAnswer, Unavailable, Forbidden) as error:
             # The next attempt searches first, when this request can no longer arrive late.
             self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
             self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
-        except (Unavailable, Unauthorized, NotSent) as error:
+        except Unauthorized as error:
             self._requests.stop_for(connection, error)
         return None
 
@@ -117,6 +123,9 @@ class NewContacts:
         if (refused := self._refused.get((system, keys))) is not None:
             # The person has several tasks. It would be refused again, or made twice if it was made all the same.
             raise refused
+        if system in self._forbidden:
+            # The key may make no contacts: one request in each run finds out when it may.
+            raise self._forbidden[system]
         now, grace = context.clock(), context.policy.doubt_grace
         if context.base.may_arrive(system, keys, now, grace):
             return None
@@ -126,8 +135,11 @@ class NewContacts:
         context.record(Changes(cursors=dict.fromkeys(names, now.isoformat())))
         try:
             return await connection.adapter.create_contact(record)
-        except Refused as error:
-            self._refused[system, keys] = error
+        except (Refused, Forbidden) as error:
+            if isinstance(error, Forbidden):
+                self._forbidden[system] = error
+            else:
+                self._refused[system, keys] = error
             # The CRM has answered, so nothing can arrive later.
             context.record(Changes(cursors=dict.fromkeys(names, (now - grace).isoformat())))
             raise

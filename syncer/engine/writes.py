@@ -16,6 +16,7 @@ from syncer.contract.errors import (
     Full,
     InDoubt,
     Missing,
+    NoConnection,
     NothingOpen,
     NotSent,
     Refused,
@@ -291,9 +292,13 @@ class Requests:
             case BudgetSpent() | Unauthorized():
                 self.settle_as(operation, OpState.FAILED, error, count=False)
                 self.stop_for(connection, error)
-            case NotSent() | Unavailable():
+            case NotSent() | NoConnection():
                 self.settle_as(operation, OpState.FAILED, error, count=True)
                 self.stop_for(connection, error)
+            # Only what had to be read before this write could not be read. Nothing else has to wait for that.
+            case Unavailable():
+                self.settle_as(operation, OpState.FAILED, error, count=True)
+                self._context.failed.append(Item(operation.task, operation.system, Reason.RETRY_LATER, error.words))
             # An error that was not foreseen does not prove that nothing was sent.
             case _:
                 await self._in_doubt(operation, error)

@@ -6,6 +6,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from syncer.domain.report import Exit
+from tests.support.lasting import always, crowd, of_tasks
 from tests.support.scenario import Make, Stage, attention, waiting
 
 SYSTEMS = ("superfone", "reply", "highlevel")
@@ -392,3 +393,23 @@ def test_one_failing_task_holds_up_no_other(stage: Make) -> None:
     world.again(2)
     assert world.open() == (2, 2, 2)
     world.quiet()
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.GARBAGE])
+def test_a_task_that_cannot_be_read_before_its_completion_holds_up_no_other(stage: Make, fault: Fault) -> None:
+    """With a call resolution, Reply's tasks are read just before they are completed."""
+    world = stage(reply='call_resolution = "positive"')
+    people = crowd(world, 3)
+    for hour, (_, _, contact) in enumerate(people):
+        world.highlevel.person_creates(contact, f"Ring {hour}", world.due(hours=hour + 1))
+    world.good()
+    first = min(world.reply_open(), key=lambda task: task.due_to)
+    always(world, "reply", of_tasks([str(first.id)]), fault)
+    world.complete_in("highlevel")
+
+    report = world.again()
+
+    assert [task.id for task in world.reply_open()] == [first.id]
+    assert report.connections["reply"].state == "ok"
+    report = world.again(5)
+    assert ("reply", "failing") in attention(report)

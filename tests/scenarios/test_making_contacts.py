@@ -12,10 +12,11 @@ import pytest
 from adapters.highlevel.adapter import HighLevelAdapter
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.highlevel.sandbox_store import CreateContactBody, refusal
-from adapters.sandbox import Call, Reply, json_reply
+from adapters.sandbox import Call, Fault, Reply, json_reply
 from syncer.contract.errors import Ambiguous, Refused
+from tests.support.lasting import always, crowd, forbid
 from tests.support.people import AMBIGUOUS, NEW, OFFICE, RAVI
-from tests.support.scenario import PHONE, Make, attention, details, waiting
+from tests.support.scenario import PHONE, Make, attention, details, name_of, waiting
 
 # contacts that are to be made ------------------------------------------------------------------------
 
@@ -301,3 +302,46 @@ def test_a_contact_that_is_deleted_just_before_a_create_is_none(stage: Make, crm
     assert attention(world.again(2)) == set()
     assert world.open() == (1, 1, 1)
     world.quiet(2)
+
+
+@pytest.mark.parametrize("cause", ["forbidden", "not found out"])
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_one_contact_that_cannot_be_made_holds_up_no_other_task(stage: Make, system: str, cause: str) -> None:
+    world = stage(**{system: "create_missing_contacts = true"})
+    asha = world.superfone.add_lead("Asha", [PHONE], ["asha@example.com"])
+    # A lead is found by the number of a contact elsewhere.
+    if system == "reply":
+        world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    else:
+        world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.superfone.person_creates(asha, "BOOKING", world.due(hours=1))
+    for number, (lead, _, _) in enumerate(crowd(world, 20)):
+        world.superfone.person_creates(lead, "BOOKING", world.due(hours=2 + number))
+    if cause == "forbidden":
+        forbid(world, system, lambda call: name_of(system, call) == "new contact")
+    else:
+        always(world, system, lambda call: "asha@" in str(call.query), Fault.ERROR_BEFORE)
+
+    report = world.again()
+
+    assert world.open()[1 if system == "reply" else 2] == 20
+    assert report.connections[system].state == "ok"
+    report = world.again(6)
+    assert {reason for _, reason in attention(report)} == {"failing"}
+
+
+def test_a_key_that_may_make_no_contacts_is_asked_once_a_run(stage: Make) -> None:
+    world = stage(reply="create_missing_contacts = true")
+    for number in range(20):
+        phone = f"+9198765{number:05d}"
+        person = world.highlevel.add_contact(f"P{number}", "", f"p{number}@example.com", phone)
+        world.highlevel.person_creates(person, "Ring", world.due(hours=number))
+    forbid(world, "reply", lambda call: name_of("reply", call) == "new contact")
+
+    world.again()
+
+    # Several are under way at the same time.
+    assert 0 < world.count("reply", "new contact") <= 8
+    del world.reply.handle
+    world.again(2)
+    assert len(world.reply_open()) == 20

@@ -290,4 +290,25 @@ QUIET: Final = (
         "",
         "tests/scenarios/test_restarted.py",
     ),
+    Wire(
+        "a task that cannot be read before its completion stops its CRM",
+        "syncer.engine.writes",
+        "            case NotSent() | NoConnection():\n",
+        "            case NotSent() | Unavailable():\n",
+        "tests/scenarios/test_faults.py",
+    ),
+    Wire(
+        "a contact that cannot be searched for stops its CRM",
+        "syncer.engine.new_contacts",
+        "        except (BudgetSpent, NoConnection, NotSent) as error:\n",
+        "        except (Unavailable, NotSent) as error:\n",
+        "tests/scenarios/test_making_contacts.py",
+    ),
+    Wire(
+        "a key that may make no contacts is asked for each of them",
+        "syncer.engine.new_contacts",
+        "                self._forbidden[system] = error\n",
+        "                pass\n",
+        "tests/scenarios/test_making_contacts.py",
+    ),
 )

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.sandbox import Call, Fault
-from syncer.contract.errors import InDoubt, NotSent, Refused
+from syncer.contract.errors import InDoubt, Refused, Unavailable
 from syncer.domain.model import State
 from tests.support.clock import run_virtual
 from tests.support.reply_world import DUE, WHOLE, ReplyWorld, answering, ref
@@ -100,6 +100,6 @@ def test_a_completion_that_needs_the_type_first_is_not_sent_where_it_cannot_be_r
     world.crm.person_completes(done)
     assert asyncio.run(world.reply.complete_task(ref(done))).state is State.DONE
     world.crm.fault = lambda _call: Fault.ERROR_BEFORE
-    with pytest.raises(NotSent):
+    with pytest.raises(Unavailable):
         run_virtual(world.reply.complete_task(ref(other)))
     assert not any(path.startswith("POST") for path in world.paths())
