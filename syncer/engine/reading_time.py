@@ -41,6 +41,8 @@ class ReadingTime:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._began = _now()
+        # If runs before this one were broken off, there may not be so much time.
+        self._least = LEAST_READING * 0.5**context.base.broken_off
         left = context.time_left(READING_SHARE)
         self._until = None if left is None else self._began + left
         self._ends: dict[str, float] = {}
@@ -52,7 +54,7 @@ class ReadingTime:
     def longest(self) -> float | None:
         """Return the seconds after which reading ends. The share of a short run would be too short to read anything."""
         left = self.left()
-        return None if left is None else max(left, self._began + LEAST_READING - _now())
+        return None if left is None else max(left, self._began + self._least - _now())
 
     def part(self, share: float, least: float) -> float | None:
         """Return the seconds for what is read last: all that is left, but at least this share of the rest of the run.
@@ -66,7 +68,7 @@ class ReadingTime:
         """Let the next items take this long: no request waits longer for the CRM's budget, and none begins after it."""
         connection.spent = False
         connection.adapter.wire.set_deadline(seconds)
-        is_short = self._until is not None and self._until - self._began < LEAST_READING
+        is_short = self._until is not None and self._until - self._began < self._least
         self._ends[connection.system] = inf if seconds is None or is_short else _now() + seconds
 
     def is_over(self, connection: Connection) -> bool:

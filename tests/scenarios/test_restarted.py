@@ -75,3 +75,20 @@ def test_how_long_a_run_may_take_after_others_that_were_broken_off(
     allowed: int, broken_off: int, seconds: float
 ) -> None:
     assert limit_of(timedelta(seconds=allowed), broken_off) == seconds
+
+
+@pytest.mark.parametrize("what", [new_texts, closed_in_lanes, closed_in_reply])
+def test_also_where_the_crms_answer_slowly(stage: Make, what: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = stage()
+    people = crowd(world, 80)
+    for lead, _, _ in people:
+        world.superfone.person_creates(lead, "BOOKING", world.due(hours=9))
+    world.good()
+    before = world.writes()
+    monkeypatch.setattr("tests.support.scenario.LATENCY", 1.5)
+    what(world, people)  # type: ignore[operator]
+
+    for _ in range(6):
+        is_broken_off(world, seconds=60)
+
+    assert world.writes() >= before + 5
