@@ -10,7 +10,7 @@ from syncer.domain.policy import Dated, Policy
 from syncer.domain.titles import same_title
 
 
-def is_like(policy: Policy, reading: Reading, known: Reading | Task | Replica) -> bool:
+def is_like(policy: Policy, reading: Reading | Replica, known: Reading | Task | Replica) -> bool:
     """Whether title and due date are the same."""
     return policy.same_due(reading, known) and same_title(reading.title, known.title)
 

@@ -32,7 +32,7 @@ from syncer.reconcile.edits.users import follow_file
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.second_copies import is_left_alone
+from syncer.reconcile.second_copies import has_second_copy, is_left_alone
 from syncer.reconcile.unmatched import is_second_after_all, look_at_unknown
 from syncer.reconcile.unstored import note_unstored
 
@@ -345,6 +345,9 @@ class _Known:
         task = self._work.base.tasks[replica.task]
         # Nothing was made of a held task. `syncer retry` must not make again what people have deleted.
         alone = bool(task.held) and len(self._work.base.copies_of(task.id)) == 1
+        # Whoever deletes one of two copies goes on with the other one.
+        if not alone and has_second_copy(self._work, replica):
+            return
         if (alone or self._work.inputs.policy.deleted_closes) and task.state is State.OPEN:
             self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
             crm = self._work.inputs.policy.crm(replica.system)

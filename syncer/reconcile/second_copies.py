@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncer.domain.model import Reading, Replica, ReplicaState, Task
+from syncer.domain.reasons import Reason
 from syncer.reconcile.edits.base import with_owed
 from syncer.reconcile.edits.travel import behind
 from syncer.reconcile.likeness import is_like
@@ -29,6 +30,14 @@ def is_left_alone(work: Merging, replica: Replica, reading: Reading) -> bool:
     return True
 
 
+def has_second_copy(work: Merging, gone: Replica) -> bool:
+    """Whether a duplicate that is open beside this copy will be the task's, now that this copy is gone."""
+    task, system = work.base.tasks[gone.task], gone.system
+    held = [other for other in work.base.tasks_of(task.contact) if other.held == Reason.DUPLICATE]
+    copies = [copy for other in held if (copy := work.open_replica(other.id, system)) is not None]
+    return any(_is_gone_beside(work, task, copy, copy) for copy in copies)
+
+
 def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:
     """Return the open task that has this title and due date, and whose copy there is gone. Of equal ones, any."""
     fitting = [
@@ -39,7 +48,7 @@ def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:
     return min(fitting, key=lambda task: task.id, default=None)
 
 
-def _is_gone_beside(work: Merging, task: Task, replica: Replica, reading: Reading) -> bool:
+def _is_gone_beside(work: Merging, task: Task, replica: Replica, reading: Reading | Replica) -> bool:
     """Whether the task's copy there is gone, and this one looks like it."""
     policy, copies = work.inputs.policy, work.base.copies(task.id, replica.system)
     if {copy.state for copy in copies} != {ReplicaState.GONE}:

@@ -47,9 +47,10 @@ def test_a_second_copy_that_was_deleted_is_told_no_more(stage: Make) -> None:
     assert world.open() == (0, 0, 0)
 
 
-def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make) -> None:
+@pytest.mark.parametrize("deleted", ["keep", "close"])
+def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make, deleted: str) -> None:
     """Nobody can see which of the two we made: people delete either of them, and go on with the other."""
-    world = stage()
+    world = stage(sync=f'deleted = "{deleted}"')
     _, copy, second = duplicated(world)
     world.reply.person_deletes(copy)
 
@@ -66,8 +67,9 @@ def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_of_two_copies_in_superfone_the_one_that_is_left_is_the_tasks(stage: Make, first: bool) -> None:
-    world = stage(highlevel='default_kind = "reminder"')
+@pytest.mark.parametrize("deleted", ["keep", "close"])
+def test_of_two_copies_in_superfone_the_one_that_is_left_is_the_tasks(stage: Make, deleted: str, first: bool) -> None:
+    world = stage(highlevel='default_kind = "reminder"', sync=f'deleted = "{deleted}"')
     lead, _, person = world.everywhere()
     world.highlevel.person_creates(person, "Ring", world.due())
     world.good()

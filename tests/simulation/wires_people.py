@@ -100,4 +100,11 @@ BY_PEOPLE: Final = (
         "",
         "tests/scenarios/test_making_contacts.py::test_a_contact_that_was_deleted_is_none",
     ),
+    Wire(
+        "whoever deletes one of two copies ends the task",
+        "syncer.reconcile.merge",
+        "        if not alone and has_second_copy(self._work, replica):\n",
+        "        if False:\n",
+        "tests/scenarios/test_duplicates.py::test_of_two_copies_the_one_that_is_left_is_the_tasks",
+    ),
 )
