@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from syncer.contract.adapter import Capabilities
-from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, Missing, Moved, NoConnection, Refused
-from syncer.contract.errors import Unavailable as Unread
+from syncer.contract.errors import AdapterError, BadAnswer, InDoubt, Missing, Moved, Refused, Unavailable
 from syncer.domain.base import Changes
 from syncer.domain.fields import Change, TaskField, Value
 from syncer.domain.model import Edit, Listing, Reading, Replica, ReplicaState, State, Task, TaskRef
@@ -93,12 +92,9 @@ class Edits:
             self._merge(replica, moved.reading, Changes(operations={over.id: over}))
             # What was scheduled meanwhile is left alone from now on.
             return moved.reading.mirrored
-        # These are kinds of `Unavailable`, but they concern every request to this CRM.
-        except (BudgetSpent, NoConnection) as error:
-            await requests.went_wrong(connection, operation, error)
-        except (Unread, BadAnswer) as error:
-            # Only this task could not be read, and nothing was sent, so nothing else has to wait.
-            requests.settle_as(operation, OpState.FAILED, error, count=True)
+        except BadAnswer as error:
+            # The read before the write could not be understood, so nothing was sent.
+            await requests.went_wrong(connection, operation, Unavailable(error.words, system=operation.system))
         except (Refused, Missing) as error:
             # The CRM may not know this user. That must not keep the other fields, see `_alone`.
             if _alone(changes):
