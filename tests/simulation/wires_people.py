@@ -37,13 +37,6 @@ BY_PEOPLE: Final = (
         "::test_a_message_that_was_scheduled_is_known_after_a_lost_ledger_and_finishes_its_copy",
     ),
     Wire(
-        "a due is written into a read-only sequence",
-        "syncer.reconcile.edits.travel",
-        "(field in can.sequence_keeps or not can.completes_sequences)",
-        "field in can.sequence_keeps",
-        "tests/scenarios/test_scheduled.py::test_nothing_at_all_is_written_into_a_read_only_sequence",
-    ),
-    Wire(
         "whoever was renamed in the account file is nobody",
         "syncer.reconcile.merge",
         "        follow_file(self._work, replica, reading)\n",

@@ -118,7 +118,7 @@ def changes_owed(task: Task, replica: Replica, can: Capabilities, policy: Policy
 
 def can_change(task: Task, replica: Replica, can: Capabilities, field: TaskField, seen: Seen) -> bool:
     """Whether this field of a copy can be changed through the CRM's API, and may be."""
-    kept = replica.sequence and (field in can.sequence_keeps or not can.completes_sequences)
+    kept = replica.sequence and field in can.sequence_keeps
     # What the CRM sends to a customer by itself must never be sent at another time because of us.
     return task.kind in can.edits.get(field, ()) and not kept and not seen.runs_by_itself(replica.remote_id)
 
