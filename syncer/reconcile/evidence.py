@@ -50,6 +50,12 @@ class Evidence:
         superseded = known is not None and known.state is ReplicaState.SUPERSEDED
         return not superseded and self._work.cause(closed) is Cause.PERSON
 
+    def is_replaced(self, closed: Reading) -> bool:
+        """Whether a newer task in its lane closed it. What it was a copy of is still to be done."""
+        cause, lane_policy = self._work.cause(closed), self._work.lane_policy(closed.system)
+        done = lane_policy is not None and lane_policy.superseded_is_done
+        return cause in {Cause.OUR_CREATE, Cause.MAYBE_OURS} or (cause is Cause.NEWER_TASK and not done)
+
     def is_finished(self, other: Group) -> bool:
         """Whether a person finished one of its copies."""
         # What a newer task closed is still to be done, although its CRM shows it as completed.

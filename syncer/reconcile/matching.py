@@ -226,7 +226,7 @@ class Matching:
                 for other in self.groups.values():
                     if other.lacks(row.system) and looks_like(self._policy, row, other) and not is_before(row, other):
                         other.unsure = True
-            if target is None and self._evidence.may_be_ours(row):
+            if target is None and self._evidence.may_be_ours(row) and not self._evidence.is_replaced(row):
                 self._mark_unsure(row)
 
     def _may_be_of_another(self, row: Reading, target: Group, fitting: list[Group]) -> bool:
