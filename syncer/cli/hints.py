@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from syncer.cli.commands.runs import recorded
 from syncer.cli.signals import Stop
 from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
@@ -48,7 +49,8 @@ async def look_at_hints(hand: AccountInHand, done: dict[str, int], stop: Stop) -
     completions = max(0, sync.max_completions_per_run - done.get("completed", 0))
     edits = max(0, sync.max_edits_per_run - done.get("edited", 0))
     limits = Limits(creates, completions, edits)
-    part = await stop.finish(run_part(hand, hints, limits), hand.adapters.values())
+    with recorded(hand):
+        part = await stop.finish(run_part(hand, hints, limits), hand.adapters.values())
     for name in ("created", "completed", "edited"):
         done[name] = done.get(name, 0) + sum(part.report[name].values())
     now, wires = hand.clock(), [adapter.wire for adapter in hand.adapters.values()]

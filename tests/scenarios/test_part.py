@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import pytest
 
 from adapters.sandbox import Fault
+from syncer.cli.errors import Stopped
+from syncer.cli.hints import look_at_hints
+from syncer.cli.last_run import broken_off
 from syncer.domain.report import Exit
 from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
 from syncer.engine.run import Options
-from syncer.ledger.hints import CONTACT, PHONE, TASK, Hint
+from syncer.ledger import HintBook
+from syncer.ledger.hints import CONTACT, PHONE, TASK, Delivered, Hint
 from syncer.reconcile.guard import Limits
 from tests.support.editing import edits, shift_dues
 from tests.support.scenario import Make, Stage
@@ -439,3 +447,35 @@ def test_a_whole_run_gives_small_runs_room_for_more_edits(stage: Make) -> None:
             world.highlevel.person_reschedules(task, world.due(hours=90 + turn))
         assert look(world, "highlevel", contact).report["edited"] == {"reply": 3}
         world.quiet()
+
+
+class Signal:
+    """In place of `Stop`: a signal comes while a CRM answers."""
+
+    def __init__(self, world: Stage) -> None:
+        self._world = world
+
+    async def finish(self, work: Coroutine[Any, Any, Any], _adapters: object) -> Any:
+        task = asyncio.ensure_future(work)
+        self._world.meanwhile("reply", "create", lambda: task.cancel())
+        await asyncio.wait({task})
+        raise Stopped(Exit.SIGTERM)
+
+
+def test_a_small_run_that_a_signal_ended_does_not_look_like_one_that_was_killed(known: Known) -> None:
+    world, (_, _, contact) = known
+    world.highlevel.person_creates(contact, "Call Asha", world.due())
+
+    async def work(account: AccountInHand) -> None:
+        now = world.now()
+        HintBook(account.ledger).store([Delivered("highlevel", ((CONTACT, contact),), None)], now)
+        with pytest.raises(Stopped):
+            await look_at_hints(account, {}, Signal(world))  # type: ignore[arg-type]
+
+    world.do(world._with_account(work))
+    with world.open_ledger(read_only=True) as ledger:
+        last = broken_off(ledger.runs(1))
+    assert last is not None
+    assert last.message == "stopped by SIGTERM; everything is stored"
+    world.good()
+    assert world.open() == (1, 1, 1)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -115,11 +116,19 @@ def _already(done: int, planned: int) -> str:
 
 
 async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:
-    """Run until the end or a signal. An interrupted run is stored as ended, so that it does not seem to be running."""
-    began, writes, is_new = hand.clock(), _writes(hand), not identities_of(hand.ledger)
-    try:
+    """Run until the end or a signal."""
+    is_new = not identities_of(hand.ledger)
+    with recorded(hand):
         report = await stop.finish(run(hand, options), hand.adapters.values())
-        return _with_other_ledgers(hand, report) if is_new else report
+    return _with_other_ledgers(hand, report) if is_new else report
+
+
+@contextmanager
+def recorded(hand: AccountInHand) -> Iterator[None]:
+    """Store a run that is interrupted in this block as ended, so that it does not seem to be running, or killed."""
+    began, writes = hand.clock(), _writes(hand)
+    try:
+        yield
     # Another process runs the account, and its run must not be stored as ended.
     except (Busy, LeaseLost):
         raise
