@@ -91,6 +91,8 @@ class Obstacles:
         self._now = inputs.now
         self._namesakes = Namesakes(base.records)
         self._contacts = {(link, system): remote_id for (system, remote_id), link in base.links.items()}
+        self._phones: dict[str, set[str]] = {}
+        """By system, when first asked for: the numbers of all contacts known there."""
         self._doubts: dict[tuple[str, str], list[Ambiguity]] = defaultdict(list)
         for doubt in inputs.ambiguities:
             for record in doubt.records:
@@ -250,9 +252,24 @@ class Obstacles:
                 return Obstacle(Reason.AMBIGUOUS_CONTACT, doubt.sentence)
         if system in self._policy.create_missing:
             return self._shared(mine, system) or self._arriving(mine, system)
+        if self._is_unasked(mine, system):
+            return Obstacle(Reason.CONTACT_UNREAD)
         names = " and ".join(f"{where}:{remote_id}" for where, remote_id in sorted(mine))
         crm = self._policy.crm(system)
         return Obstacle(Reason.NO_CONTACT, f"no contact in {crm} shares a phone number or e-mail with {names}")
+
+    def _is_unasked(self, mine: list[tuple[str, str]], system: str) -> bool:
+        """Whether a number of the person was never searched for in a CRM that has no list of contacts.
+
+        So it is not known whether the contact is there: the search failed, or there was no time or budget for it.
+        """
+        if self._capabilities[system].lists_contacts:
+            return False
+        if system not in self._phones:
+            records = (record for record in self._base.records.values() if record.system == system)
+            self._phones[system] = {phone for record in records for phone in record.phones}
+        phones = {phone for record in mine for phone in self._base.records[record].phones} - self._phones[system]
+        return any((system, phone) not in self._base.lookups for phone in phones)
 
     def _shared(self, mine: list[tuple[str, str]], system: str) -> Obstacle | None:
         shared = self._namesakes.of(mine, self._capabilities[system].contact_keys)

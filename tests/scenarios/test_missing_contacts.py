@@ -188,3 +188,18 @@ def test_a_lead_that_does_not_fit_into_a_full_account_waits(stage: Make) -> None
     world.again(2)
     assert world.open() == (1, 1, 0)
     world.quiet()
+
+
+def test_a_lead_that_was_not_searched_for_is_not_said_to_be_missing(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), "Ring")
+    world.fail("superfone", "find", Fault.THROTTLED, times=2000)
+
+    world.sync()
+    assert waiting(world.sync()) == {("superfone", "contact_unread")}
+
+    world.heal()
+    world.again(2)
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
