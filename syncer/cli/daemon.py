@@ -161,7 +161,9 @@ class _Daemon:
             yield ledger
 
     def _plan_turn(self, service: Service, seconds: float) -> None:
-        """Plan the next run in this number of seconds, independent of changes to the system's clock."""
+        """Plan the next run in so many seconds, and no other, independent of changes to the system's clock."""
+        if service.timer is not None:
+            service.timer.cancel()
         if not service.ended and self._stop.exit_status is None:
             self._watch.planned(service.account.name, seconds)
             service.timer = asyncio.get_running_loop().call_later(seconds, self._begin_turn, service)
@@ -207,7 +209,6 @@ class _Daemon:
         if service.is_busy:
             service.again = True
         elif service.timer is not None and service.timer.when() > asyncio.get_running_loop().time() + seconds:
-            service.timer.cancel()
             self._plan_turn(service, seconds)
 
     # events --------------------------------------------------------------------------------------------
@@ -258,7 +259,8 @@ class _Daemon:
         service.hinted |= looked.more or looked.later
         if service.again:
             service.again = False
-            self._bring_forward(service)
+            # Planned anew: the timer of a whole run that became due meanwhile has gone off, and was the only one.
+            self._plan_turn(service, 0.0)
         else:
             self._look_soon(service, hints.AGAIN if looked.later else hints.SOON)
 
