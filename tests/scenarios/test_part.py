@@ -16,25 +16,13 @@ from syncer.domain.report import Exit
 from syncer.engine.connection import is_scarce
 from syncer.engine.opening import AccountInHand
 from syncer.engine.part import Part, run_part
-from syncer.engine.run import Options
 from syncer.ledger import HintBook
 from syncer.ledger.hints import CONTACT, PHONE, TASK, Delivered, Hint
 from syncer.reconcile.guard import Limits
-from tests.support.editing import edits, shift_dues
+from tests.support.parts import MANY, look
 from tests.support.scenario import Make, Stage
 
-MANY = Limits(500, 500)
 OTHER = "+919876543211"
-
-
-def look(world: Stage, system: str, *keys: str | int, what: str = CONTACT, limits: Limits = MANY) -> Part:
-    """A run for these, a minute later."""
-
-    async def work(account: AccountInHand) -> Part:
-        return await run_part(account, [Hint(system, what, str(key), 1, world.now()) for key in keys], limits)
-
-    world.wait(minutes=1)
-    return world.do(world._with_account(work))
 
 
 def total(counts: dict[str, int]) -> int:
@@ -284,26 +272,6 @@ def test_of_two_changes_the_later_one_wins_though_an_event_came_first(known: Kno
     assert [(one.system, one.by) for one in told] == [("highlevel", "superfone")]
 
 
-def test_small_runs_do_nothing_of_what_a_limit_has_kept_a_whole_run_from(stage: Make) -> None:
-    world = stage(sync="max_completions_per_run = 3")
-    contacts = []
-    for number in range(2):
-        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due())
-        contacts.append(contact)
-    world.good()
-    world.complete_in("highlevel")
-    assert int(world.again().exit) == Exit.LIMIT
-    for contact in contacts:
-        assert look(world, "highlevel", contact, limits=Limits(500, 3)).report["completed"] == {}
-    assert world.open() == (2, 2, 0)
-    world.good(Options(allow_completions=4))
-    assert world.open() == (0, 0, 0)
-    world.highlevel.person_creates(contacts[0], "Ask again", world.due())
-    assert look(world, "highlevel", contacts[0]).report["created"] == {"superfone": 1, "reply": 1}
-    world.quiet()
-
-
 def test_the_lane_keeps_its_rules(known: Known) -> None:
     world, (lead, _, contact) = known
     first = world.highlevel.person_creates(contact, "Call Asha", world.due())
@@ -379,74 +347,6 @@ def test_a_number_that_leads_to_nobody_does_nothing(known: Known, number: str) -
     world, _ = known
     assert look(world, "superfone", number, what=PHONE).unknown == []
     world.quiet()
-
-
-def test_most_copies_that_change_at_once_stop_small_runs_too(stage: Make) -> None:
-    """As in a whole run: what was read is not believed, and stops the next run as well."""
-    world = stage(highlevel='default_kind = "todo"')
-    _, _, contact = world.everywhere()
-    for number in range(20):
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
-    world.good()
-    shift_dues(world)
-    assert look(world, "highlevel", contact).report["edited"] == {}
-    assert int(world.sync().exit) == Exit.LIMIT
-    assert edits(world) == []
-
-
-def test_after_a_run_that_a_shift_stopped_a_small_run_takes_no_edit_over(stage: Make) -> None:
-    world = stage(highlevel='default_kind = "todo"')
-    contacts = []
-    for number in range(20):
-        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
-        contacts.append(contact)
-    world.good()
-    shift_dues(world)
-    world.wait(minutes=1)
-    assert int(world.sync().exit) == Exit.LIMIT
-    assert look(world, "highlevel", contacts[0]).report["edited"] == {}
-    assert edits(world) == []
-    del world.highlevel.handle
-    world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
-    world.good()
-    assert edits(world) == ["reply edit"], "once the CRM answers as before, what people change travels again"
-    world.quiet()
-
-
-def test_many_small_runs_do_not_take_over_what_a_whole_run_would_stop_at(stage: Make) -> None:
-    """Each of them sees a few copies. Once they had taken over half of a shift, no whole run would notice the rest."""
-    world = stage(highlevel='default_kind = "todo"')
-    contacts = []
-    for number in range(30):
-        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
-        contacts.append(contact)
-    world.good()
-    shift_dues(world)
-
-    parts = [look(world, "highlevel", contact) for contact in contacts[:20]]
-
-    assert 0 < len(edits(world)) <= 10
-    assert [len(part.unknown) for part in parts[-10:]] == [1] * 10, "the others are left to a whole run"
-    assert int(world.again().exit) == Exit.LIMIT
-    assert int(world.again().exit) == Exit.LIMIT
-    del world.highlevel.handle
-    world.good()
-    world.quiet()
-    assert look(world, "highlevel", contacts[0]).unknown == []
-
-
-def test_a_whole_run_gives_small_runs_room_for_more_edits(stage: Make) -> None:
-    world = stage(highlevel='default_kind = "todo"')
-    _, _, contact = world.everywhere()
-    tasks = [world.highlevel.person_creates(contact, f"Ask {n}", world.due(hours=24 + n)) for n in range(20)]
-    world.good()
-    for turn in range(4):
-        for task in tasks[turn * 3 : turn * 3 + 3]:
-            world.highlevel.person_reschedules(task, world.due(hours=90 + turn))
-        assert look(world, "highlevel", contact).report["edited"] == {"reply": 3}
-        world.quiet()
 
 
 class Signal:
