@@ -21,7 +21,7 @@ from syncer.ledger.hints import CONTACT, Hint
 from syncer.reconcile.guard import Limits
 from tests.support.scenario import Heart, Killed, Make, Stage
 
-EVERY = 4
+EVERY = 8
 """Every which step is tried in each way. 1 tries all, which takes a minute."""
 MOST_STEPS = 80
 
