@@ -242,10 +242,11 @@ class _Known:
         work = self._work
         task = work.base.tasks[replica.task]
         gone = replica.state is ReplicaState.GONE
-        if gone and task.held and self._ended_by_deleting(task):
+        ended_by_deleting = gone and self._ended_by_deleting(task)
+        if ended_by_deleting and task.held:
             task = replace(task, state=State.OPEN)
             work.put_task(task)
-        same = task.state is State.OPEN or (gone and not self._ended_by_deleting(task))
+        same = task.state is State.OPEN or (gone and not ended_by_deleting)
         # Without room, keeping the row would give the task two open copies in one CRM.
         if same and not (gone and work.is_mistaken(replica, reading)) and work.has_room(task.id, replica.system):
             work.event("open_again", "them", "open again after it was closed or gone there", task.id, reading)

@@ -155,7 +155,7 @@ MUTANTS = (
         "a task reopened is still the old one",
         "L8",
         "syncer.reconcile.merge",
-        "        same = task.state is State.OPEN or (gone and not self._ended_by_deleting(task))\n",
+        "        same = task.state is State.OPEN or (gone and not ended_by_deleting)\n",
         "        same = task.state is State.OPEN or gone\n        if not same:\n            return\n",
         having=("recurring",),
     ),

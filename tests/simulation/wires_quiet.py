@@ -158,7 +158,7 @@ QUIET: Final = (
     Wire(
         "a copy that people restored is completed with the task that its deletion ended",
         "syncer.reconcile.merge",
-        "(gone and not self._ended_by_deleting(task))",
+        "(gone and not ended_by_deleting)",
         "gone",
         "tests/scenarios/test_edits.py::test_what_people_restore_after_deleting_it_has_closed_the_others_is_a_new_task",
     ),
