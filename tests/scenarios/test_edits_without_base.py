@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from tests.support.editing import body_of, dues, everywhere
-from tests.support.ledger_world import Worlds
+from tests.support.ledger_world import Ledgers, Worlds
 from tests.support.scenario import PHONE, Make, Stage, waiting
 
 
@@ -19,8 +19,8 @@ def _called(world: Stage, title: str | None = None) -> tuple[int, str, str]:
     return task, str(world.reply_open()[0].id), world.highlevel_open()[0].id
 
 
-def test_what_a_copy_takes_over_from_the_origin_reaches_the_third_one_too(worlds: Worlds) -> None:
-    """The old ledger knows the third copy, and not the one that was moved."""
+def with_a_later_copy(worlds: Worlds) -> Ledgers:
+    """A task of Superfone whose copy in HighLevel was made after the ledger was copied."""
     world = worlds()
     lead = world.superfone.add_lead("Asha", [PHONE], ["asha@example.com"])
     world.reply.add_contact("Asha", "asha@example.com", PHONE)
@@ -29,6 +29,12 @@ def test_what_a_copy_takes_over_from_the_origin_reaches_the_third_one_too(worlds
     world.copy()
     world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
     world.runs(2)
+    return world
+
+
+def test_what_a_copy_takes_over_from_the_origin_reaches_the_third_one_too(worlds: Worlds) -> None:
+    """The old ledger knows the third copy, and not the one that was moved."""
+    world = with_a_later_copy(worlds)
     assert world.open() == (1, 1, 1)
     world.put_back()
     [moved] = world.highlevel_open()
@@ -43,14 +49,7 @@ def test_what_a_copy_takes_over_from_the_origin_reaches_the_third_one_too(worlds
 
 
 def test_what_is_typed_in_a_known_copy_is_not_undone_by_one_that_nobody_changed(worlds: Worlds) -> None:
-    world = worlds()
-    lead = world.superfone.add_lead("Asha", [PHONE], ["asha@example.com"])
-    world.reply.add_contact("Asha", "asha@example.com", PHONE)
-    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due(), title="Ring")
-    world.runs(2)
-    world.copy()
-    world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
-    world.runs(2)
+    world = with_a_later_copy(worlds)
     world.put_back()
     later = world.due(hours=30)
     world.reply.person_reschedules(str(world.reply_open()[0].id), later)

@@ -6,8 +6,19 @@ from syncer.domain.report import Exit
 from syncer.engine.run import Options
 from syncer.reconcile.guard import Limits
 from tests.support.editing import edits, shift_dues
+from tests.support.lasting import crowd
 from tests.support.parts import look
-from tests.support.scenario import Make
+from tests.support.scenario import Make, Stage
+
+
+def one_each(stage: Make, people: int) -> tuple[Stage, list[str]]:
+    """A world in which so many people have a to-do that is in all CRMs, and their contacts in HighLevel."""
+    world = stage(highlevel='default_kind = "todo"')
+    contacts = [contact for _, _, contact in crowd(world, people)]
+    for number, contact in enumerate(contacts):
+        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
+    world.good()
+    return world, contacts
 
 
 def test_most_copies_that_change_at_once_stop_small_runs_too(stage: Make) -> None:
@@ -24,13 +35,7 @@ def test_most_copies_that_change_at_once_stop_small_runs_too(stage: Make) -> Non
 
 
 def test_after_a_run_that_a_shift_stopped_a_small_run_takes_no_edit_over(stage: Make) -> None:
-    world = stage(highlevel='default_kind = "todo"')
-    contacts = []
-    for number in range(20):
-        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
-        contacts.append(contact)
-    world.good()
+    world, contacts = one_each(stage, 20)
     shift_dues(world)
     world.wait(minutes=1)
     assert int(world.sync().exit) == Exit.LIMIT
@@ -45,13 +50,7 @@ def test_after_a_run_that_a_shift_stopped_a_small_run_takes_no_edit_over(stage: 
 
 def test_many_small_runs_do_not_take_over_what_a_whole_run_would_stop_at(stage: Make) -> None:
     """Each of them sees a few copies. Once they had taken over half of a shift, no whole run would notice the rest."""
-    world = stage(highlevel='default_kind = "todo"')
-    contacts = []
-    for number in range(30):
-        _, _, contact = world.everywhere(f"Person{number}", f"+9198765{number:05d}")
-        world.highlevel.person_creates(contact, f"Ask {number}", world.due(hours=24 + number))
-        contacts.append(contact)
-    world.good()
+    world, contacts = one_each(stage, 30)
     shift_dues(world)
 
     parts = [look(world, "highlevel", contact) for contact in contacts[:20]]
