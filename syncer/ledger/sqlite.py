@@ -20,7 +20,7 @@ from syncer.ledger.database import Database, damaged
 from syncer.ledger.errors import LedgerError
 from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS
 from syncer.ledger.place import FilePlace, Place
-from syncer.ledger.stale import log_of, open_to_read, uri_of, without_log
+from syncer.ledger.stale import has_log, log_of, open_to_read, uri_of, without_log
 
 SYNCHRONOUS: Final = "FULL"
 """With this setting, what is committed has reached the disk and survives a power cut."""
@@ -77,10 +77,8 @@ def is_ledger(path: Path) -> bool:
     Raises `sqlite3.Error` if it is no database, and `LedgerError` if it is the database of another program.
     """
     # If there is a log, SQLite has to create files of its own to read it. Else ``immutable`` keeps it from doing so.
-    log = log_of(path)
-    has_log = log.exists() and log.stat().st_size > 0
     try:
-        ours, tables = _look_into(path, open_to_read if has_log else without_log)
+        ours, tables = _look_into(path, open_to_read if has_log(path) else without_log)
         is_clear = ours or "alembic_version" not in tables
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CORRUPT:

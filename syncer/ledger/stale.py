@@ -175,7 +175,7 @@ def open_to_read(path: Path, **how: Any) -> sqlite3.Connection:
     # SQLite needs these two files beside one that has a log, and creates them if they are missing. Whoever has it open
     # for writing has made them, so that nobody has it open without them.
     can_lock = os.access(path.parent, os.W_OK) or (log.exists() and index.exists())
-    if not can_lock and not (log.exists() and log.stat().st_size):
+    if not can_lock and not has_log(path):
         return without_log(path, **how)
     # The index of the log is in memory if there are no locks.
     uri = f"{uri_of(path)}?mode=ro" + ("" if can_lock else "&vfs=unix-none")
@@ -188,6 +188,12 @@ def open_to_read(path: Path, **how: Any) -> sqlite3.Connection:
 def uri_of(path: Path) -> str:
     """Return the path as a URI for SQLite, without options."""
     return f"file:{quote(os.fspath(path.absolute()))}"
+
+
+def has_log(path: Path) -> bool:
+    """Whether something is in the log beside this file."""
+    log = log_of(path)
+    return log.exists() and log.stat().st_size > 0
 
 
 def log_of(path: Path) -> Path:
