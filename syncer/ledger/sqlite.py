@@ -206,6 +206,9 @@ def _keep_log(connection: sqlite3.Connection) -> None:
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()
+            # The connection that switches a file opens the log only when it reads. Until then it holds no lock, and
+            # another process that closes its own last connection deletes the log.
+            connection.execute("SELECT 1 FROM sqlite_master").close()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > end:
                 raise

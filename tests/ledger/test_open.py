@@ -21,7 +21,7 @@ from alembic.script import ScriptDirectory
 
 from syncer.domain.base import Base, Changes
 from syncer.domain.events import Event
-from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite
+from syncer.ledger import Ledger, LedgerError, current_owner, schema, sqlite, stale
 from syncer.ledger.connect import connect
 from syncer.ledger.marks import APPLICATION_ID, HEAD
 from syncer.ledger.stale import open_to_read, without_log
@@ -192,6 +192,22 @@ def test_many_may_open_a_new_ledger_at_once(kind: str, tmp_path: Path) -> None:
             list(pool.map(work, range(6)))
         with Ledger.open(url, name="acme") as ledger:
             assert len(ledger.history("01A")) == 6
+
+
+def test_a_new_ledger_keeps_its_log_when_another_process_closes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that switched the file to a log held no lock yet: the one that closed took its log away."""
+    keep_log = sqlite._keep_log
+
+    def keep_log_beside_another(connection: sqlite3.Connection) -> None:
+        keep_log(connection)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("CREATE TABLE other (number INTEGER)")
+        assert stale.log_of(path).exists()
+
+    monkeypatch.setattr(sqlite, "_keep_log", keep_log_beside_another)
+    path.touch()
+    with closing(sqlite.opener(path, read_only=False)()):
+        pass
 
 
 def test_a_ledger_that_is_being_made_is_looked_at_again(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
