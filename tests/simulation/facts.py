@@ -180,15 +180,12 @@ class Facts(Memory):
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is not None:
             typed = [one for one in story.typed if one.field == "assignee"]
-            # Of a person who is not brought up to date yet, a run concludes nothing from what it reads.
-            known = story.person not in self.not_read_since
-            read = any(one.copy == copy and (one.taken or (one.read and known)) for one in typed)
             new = self._types(story, "assignee", task.assignee, copy)
             new.before = before
             # Where a create takes no assignee, nothing tells whose a copy was that is found after a lost answer.
             new.settled |= copy in self.unclaimed and copy[0] != "highlevel"
-            if story.is_given_back(new) and task.assignee and not read:
-                # Assigned and assigned back before anybody read it, a copy of ours shows no trace of people.
+            # Of a person who is not brought up to date yet, a run concludes nothing from what it reads.
+            if story.was_given_back_unread(copy, concludes=story.person not in self.not_read_since):
                 self.theirs -= self.only_assigned & {copy}
             # The same assignee in another copy, before or since, is one value.
             new.spread |= any(one.value == task.assignee and self._shows_still(one) for one in typed)

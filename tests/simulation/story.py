@@ -118,6 +118,15 @@ class Story:
             since.pop(0)
         return typed.field == "assignee" and since[0].before == typed.value
 
+    def was_given_back_unread(self, copy: tuple[str, str], *, concludes: bool = True) -> bool:
+        """Whether a copy was assigned and assigned back before anybody read it, so that it shows no trace of people.
+
+        ``concludes`` is whether the run that is under way concludes anything from what it has read.
+        """
+        here = [one for one in self.typed if (one.field, one.copy) == ("assignee", copy)]
+        read = any(one.taken or (one.read and concludes) for one in here)
+        return bool(here) and bool(here[-1].value) and self.is_given_back(here[-1]) and not read
+
     @property
     def closed_twice(self) -> int:
         """How many closings in Superfone are of tasks done elsewhere: each may count for a task that is like it."""

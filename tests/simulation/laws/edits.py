@@ -185,6 +185,11 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
             # What was removed before a run read it, nobody can know.
             unread = not typed.taken and typed not in story.typed_last
             typed.settled |= unread or story.is_given_back(typed)
+    for copy in facts.only_assigned & facts.theirs:
+        # It was assigned back while a run had read it that then stored nothing, such as one that was killed.
+        there = facts.story(copy)
+        if there is not None and there.was_given_back_unread(copy):
+            facts.theirs.discard(copy)
 
 
 def note_told(facts: Facts) -> None:
