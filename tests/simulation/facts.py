@@ -381,7 +381,8 @@ class Facts(Memory):
             return
         added_at = self.added_at.get((copy[0], task.contact))
         too_soon = added_at is not None and seen_until < added_at + LEAD_RECHECK
-        if too_soon or (copy[0] == "superfone" and self.is_never_found(self.persons[copy[0], task.contact])):
+        person = self.persons[copy[0], task.contact]
+        if too_soon or (copy[0] == "superfone" and (self.is_never_found(person) or self.is_unwatched(person))):
             return
         if copy in self.ailing or (copy[0], task.contact) in self.ailing:
             return
