@@ -68,6 +68,10 @@ class Facts(Memory):
             story.they_closed[copy[0]] += 1
         if copy in self.known and (self.closes_cancelled or not cancelled):
             story.noticed = True
+        marked = self.marked_copies(self.tasks(copy[0])[copy[1]].name or "")
+        if self.rebuilding and copy not in self.known and marked and marked <= self.ailing.keys():
+            # Only a copy that cannot be read says which task its open copies are.
+            story.excused |= UNTOLD
         if any(self.story(other) is story for other in self.moved_on - self.known):
             # Our completion may be what moved the other copy.
             story.excused |= UNTOLD
@@ -94,7 +98,7 @@ class Facts(Memory):
         name = self.tasks(copy[0])[copy[1]].name or ""
         if deed in {"edited", "deleted"} and begins_anew and copy not in self.known:
             ours_there = self.rebuilding and deed == "edited" and copy[0] == "superfone" and copy not in self.by_people
-            if ours_there or self._is_named_no_more(name, story, copy if deed == "deleted" else None):
+            if ours_there or self.is_named_no_more(name, story, copy if deed == "deleted" else None):
                 story.excused |= UNTOLD
         if deed == "edited" and self.is_closed(story) and (self.doubts is None or self._id_in(copy) in self.doubts):
             # It looks like a recurring task that our completion moved to its next date.
@@ -116,14 +120,6 @@ class Facts(Memory):
         if deed == "superseded":
             story.to_put_back = False
         self._part(story, copy)
-
-    def _is_named_no_more(self, name: str, story: Story, gone: Copy | None = None) -> bool:
-        """Whether only its due showed which task it is, and people changed the due, or we made it up.
-
-        A marker in any CRM shows that there was a ledger, which may have made up a due.
-        """
-        made_up = story.undated is not None and not self.is_marked_anywhere(gone)
-        return ("edited" in story.deeds or made_up) and self.is_named_by_its_due(name, gone)
 
     def moves_on(self, copy: Copy) -> None:
         """A person completed a recurring task. It is open again at once with its next date."""
@@ -311,9 +307,10 @@ class Facts(Memory):
         """The ledger is lost, or an ``old`` copy replaces it: excuse what only the ledger could have known."""
         self.rebuilding = self.ever_rebuilt = True
         self.replaced_under_a_run = self.stage.running
-        for story in self.stories.values():
-            if story.ended and not story.done:
-                # Only the ledger knew that a copy had been there.
+        for name, story in self.stories.items():
+            hidden = story.gone and len(self.open_copies(name)) == len(self.copies(name))
+            if (story.ended and not story.done) or (story.done and hidden):
+                # Only the ledger knew that a copy had been there, or had been finished in a contact that is deleted.
                 story.excused.add("L4")
             for typed in story.typed:  # Only the ledger knew what a copy had shown before.
                 typed.settled = True
@@ -349,19 +346,6 @@ class Facts(Memory):
         self.mark_alike()
         if not old:
             self.theirs |= {(system, remote_id) for system in self.stage.sandboxes for remote_id in self.tasks(system)}
-
-    def is_untold(self, name: str, story: Story) -> bool:
-        """Whether a new ledger cannot tell what this task is.
-
-        In Superfone, which keeps no markers, only the due shows whose copy it is, and people may have changed it. Only
-        the ledger knows that a race closed a task, which is to be put back. A twin that people made by hand carries no
-        marker, so after a change it is another task. A cancelled task that is kept open elsewhere looks reopened.
-        """
-        there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
-        latest = max(there, key=lambda copy: int(copy[1]), default=None)
-        edited = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
-        kept = story.cancelled and not self.closes_cancelled
-        return edited or self._is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
 
     # what a run has seen ---------------------------------------------------------------------------
 

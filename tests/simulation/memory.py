@@ -220,6 +220,31 @@ class Memory:
             if (system, remote_id) != gone
         )
 
+    def marked_copies(self, name: str) -> set[Copy]:
+        """Return the copies of one task that carry a marker."""
+        return {copy for copy, task in self.copies(name).items() if MARKER.search(task.text)}
+
+    def is_named_no_more(self, name: str, story: Story, gone: Copy | None = None) -> bool:
+        """Whether only its due showed which task it is, and people changed the due, or we made it up.
+
+        A marker in any CRM shows that there was a ledger, which may have made up a due.
+        """
+        made_up = story.undated is not None and not self.is_marked_anywhere(gone)
+        return ("edited" in story.deeds or made_up) and self.is_named_by_its_due(name, gone)
+
+    def is_untold(self, name: str, story: Story) -> bool:
+        """Whether a new ledger cannot tell what this task is.
+
+        In Superfone, which keeps no markers, only the due shows whose copy it is, and people may have changed it. Only
+        the ledger knows that a race closed a task, which is to be put back. A twin that people made by hand carries no
+        marker, so after a change it is another task. A cancelled task that is kept open elsewhere looks reopened.
+        """
+        there = [copy for copy in self.copies(name) if copy[0] == "superfone"]
+        latest = max(there, key=lambda copy: int(copy[1]), default=None)
+        edited = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
+        kept = story.cancelled and not self.closes_cancelled
+        return edited or self.is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
+
     def has_read_a_due(self, name: str) -> bool:
         """Whether the current run has read a copy of this task that has a due."""
         read = {at for at, when in self.task_read_at.items() if when >= self.began}
