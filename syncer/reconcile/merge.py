@@ -32,7 +32,7 @@ from syncer.reconcile.edits.users import follow_file
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.second_copies import has_second_copy, is_left_alone
+from syncer.reconcile.second_copies import has_second_copy, is_left_alone, waiting_for
 from syncer.reconcile.unmatched import is_second_after_all, look_at_unknown
 from syncer.reconcile.unstored import note_unstored
 
@@ -187,6 +187,10 @@ class _Known:
         return was_replaced or reading.remote_id in self._work.effects(replica.system).closed
 
     def _known(self, replica: Replica, reading: Reading) -> None:
+        is_second = self._work.base.tasks[replica.task].held == Reason.DUPLICATE
+        if is_second and replica.state is ReplicaState.OPEN and is_left_alone(self._work, replica, reading):
+            # It is read as its task's copy from now on: people may have finished it meanwhile.
+            replica = self._work.base.replicas[replica.key]
         if reading.state is State.OPEN:
             self._still_open(replica, reading)
         # A copy that was reported missing in two runs may show up closed after all. Then it was done, not deleted.
@@ -223,9 +227,6 @@ class _Known:
                 misses=0,
             )
         )
-        task = self._work.base.tasks[replica.task]
-        if task.held == Reason.DUPLICATE and is_left_alone(self._work, replica, reading):
-            return
         follow_file(self._work, replica, reading)
         task = self._work.base.tasks[replica.task]
         # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
@@ -349,11 +350,19 @@ class _Known:
         # Whoever deletes one of two copies goes on with the other one.
         if not alone and has_second_copy(self._work, replica):
             return
-        if (alone or self._work.inputs.policy.deleted_closes) and task.state is State.OPEN:
+        closes = self._work.inputs.policy.deleted_closes
+        if alone or closes:
+            self._cancel(task, replica)
+        # The task waited for this one to take the place of its own copy. By now both are deleted.
+        for waited in waiting_for(self._work, replica) if closes else ():
+            self._cancel(waited, replica)
+
+    def _cancel(self, task: Task, gone: Replica) -> None:
+        if task.state is State.OPEN:
             self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
-            crm = self._work.inputs.policy.crm(replica.system)
+            crm = self._work.inputs.policy.crm(gone.system)
             detail = f"its copy in {crm} was deleted, so its other copies are completed"
-            self._work.event("cancelled", "them", detail, task.id, replica)
+            self._work.event("cancelled", "them", detail, task.id, gone)
 
 
 def _title_of(replica: Replica, reading: Reading) -> str | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncer.domain.model import Reading, Replica, ReplicaState, Task
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
 from syncer.reconcile.edits.base import with_owed
 from syncer.reconcile.edits.travel import behind
@@ -36,6 +36,21 @@ def has_second_copy(work: Merging, gone: Replica) -> bool:
     held = [other for other in work.base.tasks_of(task.contact) if other.held == Reason.DUPLICATE]
     copies = [copy for other in held if (copy := work.open_replica(other.id, system)) is not None]
     return any(_is_gone_beside(work, task, copy, copy) for copy in copies)
+
+
+def waiting_for(work: Merging, second: Replica) -> list[Task]:
+    """Return the open tasks whose place this duplicate would have taken, if it is deleted and no other one is left."""
+    held = work.base.tasks[second.task]
+    if held.held != Reason.DUPLICATE:
+        return []
+    return [
+        task
+        for task in work.base.tasks_of(held.contact)
+        if task.state is State.OPEN
+        and not task.held
+        and _is_gone_beside(work, task, second, second)
+        and not any(has_second_copy(work, copy) for copy in work.base.copies(task.id, second.system))
+    ]
 
 
 def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:

@@ -66,6 +66,36 @@ def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make, deleted: s
     world.quiet(2)
 
 
+@pytest.mark.parametrize("deleted", ["keep", "close"])
+def test_the_copy_that_is_left_may_be_finished_before_a_run_has_seen_that_it_is_left(stage: Make, deleted: str) -> None:
+    world = stage(sync=f'deleted = "{deleted}"')
+    _, copy, second = duplicated(world)
+    world.reply.person_deletes(copy)
+    world.again(2)
+    world.reply.person_completes(second)
+
+    world.good()
+
+    assert world.open() == (0, 0, 0)
+    assert attention(world.quiet()) == set()
+
+
+@pytest.mark.parametrize("deleted", ["keep", "close"])
+@pytest.mark.parametrize("runs", [0, 1, 2, 3])
+def test_both_copies_that_are_deleted_one_after_the_other_are_deleted(stage: Make, runs: int, deleted: str) -> None:
+    world = stage(sync=f'deleted = "{deleted}"')
+    _, copy, second = duplicated(world)
+    world.reply.person_deletes(copy)
+    for _ in range(runs):
+        world.again()
+    world.reply.person_deletes(second)
+
+    world.again(4)
+
+    assert world.open() == ((0, 0, 0) if deleted == "close" else (1, 0, 1))
+    assert attention(world.quiet()) == (set() if deleted == "close" else {("reply", "replica_missing")})
+
+
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("deleted", ["keep", "close"])
 def test_of_two_copies_in_superfone_the_one_that_is_left_is_the_tasks(stage: Make, deleted: str, first: bool) -> None:

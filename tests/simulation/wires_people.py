@@ -68,8 +68,8 @@ BY_PEOPLE: Final = (
     Wire(
         "a second copy stays one when the first is gone",
         "syncer.reconcile.merge",
-        "        if task.held == Reason.DUPLICATE and is_left_alone(self._work, replica, reading):\n",
-        "        if False and is_left_alone(self._work, replica, reading):\n",
+        "        if is_second and replica.state is ReplicaState.OPEN and ",
+        "        if False and ",
         "tests/scenarios/test_duplicates.py::test_of_two_copies_the_one_that_is_left_is_the_tasks",
     ),
     Wire(
