@@ -17,8 +17,8 @@ EDIT_MUTANTS = (
         "a deleted copy ends nothing",
         "L4",
         "syncer.reconcile.merge",
-        "        if (alone or self._work.inputs.policy.deleted_closes) and task.state is State.OPEN:\n",
-        "        if (alone or self._work.inputs.policy.deleted_closes) and task.state is State.DONE:\n",
+        "        if alone or closes:\n",
+        "        if False:\n",
         having=("deletions_close",),
     ),
     Mutant(
