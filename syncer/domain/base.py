@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from syncer.domain.cursors import BEHIND, FULL, KEPT, LEFT, NEWCOMER, UNSTORED, survivor
+from syncer.domain.cursors import BEHIND, ELSEWHERE, FULL, KEPT, LEFT, NEWCOMER, UNSTORED, survivor
 from syncer.domain.events import Event
 from syncer.domain.model import Kind, Record, Replica, Task
 from syncer.domain.operations import Action, Operation
@@ -90,7 +90,8 @@ def _by_whose(alike: Likeness, _number: int) -> tuple[str]:
 
 def _by_what_it_is_about(cursor: str, _value: str) -> tuple[str]:
     """The link, the contact key or the contact at the end of the cursor's name, or an empty text."""
-    return (cursor.rpartition(":")[2] if cursor.startswith((BEHIND, KEPT, LEFT, NEWCOMER, UNSTORED)) else "",)
+    about = cursor.startswith((BEHIND, ELSEWHERE, KEPT, LEFT, NEWCOMER, UNSTORED))
+    return (cursor.rpartition(":")[2] if about else "",)
 
 
 @dataclass(slots=True)

@@ -35,6 +35,9 @@ UNSTORED = "unstored:"
 """``unstored:<system>:<contact>``: the ids of the contact's open tasks that wait until it is clear what they are, in a
 CRM that lists contact by contact. No list shows them again, and no later run may have the time to read them."""
 
+ELSEWHERE = "elsewhere:"
+"""``elsewhere:<system>:<task>:<link>``: the run that saw this copy of the person's task on another person's contact."""
+
 COMPANY = "company"
 """Set if another ledger may write to this account: its markers were found in tasks made after this ledger."""
 

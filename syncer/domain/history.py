@@ -20,6 +20,7 @@ _WORDS: Final = {
     "duplicate": "stopped copying it",
     "superseded": "closed it by creating another",
     "gone": "removed it",
+    "moved": "gave it to another contact",
     "open_again": "opened it again",
     "reopened": "opened it again",
     "incident": "closed it by mistake",

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     LOOP = "loop"
     UNMATCHED = "unmatched"
     DONE_OR_REOPENED = "done_or_reopened"
+    OTHER_CONTACT = "other_contact"
     SECOND_LEDGER = "second_ledger"
 
     @property
@@ -69,6 +70,7 @@ _FREED_BY_RETRY = frozenset(
         Reason.LOOP,
         Reason.UNMATCHED,
         Reason.DONE_OR_REOPENED,
+        Reason.OTHER_CONTACT,
     }
 )
 # A sentence says who acts next: we, by ourselves, or the reader, and then with which command or setting. The tests
@@ -153,6 +155,10 @@ _SENTENCES: dict[Reason, str] = {
     Reason.DONE_OR_REOPENED: (
         "A copy of this task was, or may have been, completed before this ledger knew of it. It is unclear "
         "whether the task is still to be done. Complete it, or, if it is still to be done, use: syncer retry ID."
+    ),
+    Reason.OTHER_CONTACT: (
+        "A copy of this task was given to another contact, so the two are tasks of their own now. This one is not "
+        "copied any more. Complete it, or, if it is still to be done for its contact, use: syncer retry ID."
     ),
     Reason.SECOND_LEDGER: (
         "Another ledger writes to this account. Stop the program that uses it. Then, on the computer that is to "

@@ -15,6 +15,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import ambiguous_now
 from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.other_contact import contacts_in_question
 from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
 
 CONTACTS_EVERY = timedelta(seconds=30)
@@ -32,6 +33,8 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     capabilities = connection.adapter.capabilities
     if not capabilities.lists_contacts or not connection.usable:
         return
+    # When the CRM merged two contacts, the tasks of one are on the other. A long list would tell that too late.
+    await _read_again(context, connection, contacts_in_question(context.base, connection.system))
     cursor = f"contacts:{connection.system}"
     # Each page is a request, so a long list is too much for every run.
     known = [record for record in context.base.records.values() if record.system == connection.system]
@@ -65,7 +68,12 @@ async def _recheck_unlisted(context: RunContext, connection: Connection, doubts:
     doubtful = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
     doubtful |= _refusing(context.base, connection.system)
     # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
-    for key in sorted(doubtful - context.confirmed)[:RECHECKS]:
+    await _read_again(context, connection, doubtful)
+
+
+async def _read_again(context: RunContext, connection: Connection, contacts: set[tuple[str, str]]) -> None:
+    """Read these contacts by themselves, as far as no list of this run has shown them. Unlink those that are gone."""
+    for key in sorted(contacts - context.confirmed)[:RECHECKS]:
         try:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
             record = await connection.attempt(connection.adapter.get_contact(key[1]), item)

@@ -30,6 +30,7 @@ from syncer.reconcile.closures import Cause, Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.edits.users import follow_file
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
+from syncer.reconcile.other_contact import part
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.second_copies import has_second_copy, is_left_alone, waiting_for
@@ -121,6 +122,7 @@ class _Known:
         self._rebuilt = rebuilt
         self._seen = work.inputs.seen
         self._read: dict[str, list[Read]] = defaultdict(list)
+        self._elsewhere: list[tuple[str, Reading]] = []
         # Lanes come last. If a task is known to be done elsewhere, its closure in a lane by a write of ours is no
         # incident.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
@@ -151,6 +153,8 @@ class _Known:
         # Edits come after the closures: only a task that stays open takes them, also those from a closed copy.
         for task, read in self._read.items():
             take(self._work, task, read)
+        # After the edits, which belong to the task that the copy leaves.
+        part(self._work, self._elsewhere)
         # Reopened rows come last: whether a row is the same task or a new one depends on whether its task is done.
         for replica, reading in reopened:
             # A search that lags may still show a copy as open after it was closed. Only its own read counts.
@@ -229,6 +233,8 @@ class _Known:
         )
         follow_file(self._work, replica, reading)
         task = self._work.base.tasks[replica.task]
+        if self._work.base.links.get((reading.system, reading.contact or "")) != task.contact:
+            self._elsewhere.append((task.id, reading))
         # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
         # origin: it cannot carry everything that the task has.
         if replica.system == task.origin and not replica.made and task.state is State.OPEN:

@@ -18,6 +18,7 @@ from syncer.domain.reasons import MAY_BE_ANOTHER, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
+from syncer.reconcile.other_contact import is_divided
 
 FAILURES_UNTIL_ATTENTION = 5
 
@@ -129,6 +130,7 @@ class Obstacles:
             self._unusable(system)
             or self._runs_by_itself(task)
             or self._behind(task)
+            or self._divided(task)
             or self._unread(task, system)
             or self._whose(task, system)
             or self._on_a_namesake(task, system)
@@ -136,7 +138,7 @@ class Obstacles:
 
     def to_edit(self, task: Task, replica: Replica) -> Obstacle | None:
         """Return what prevents an edit of an open copy."""
-        return self._unusable(replica.system) or self._behind(task) or self._missed(replica)
+        return self._unusable(replica.system) or self._behind(task) or self._divided(task) or self._missed(replica)
 
     def to_make_again(self, task: Task, replica: Replica) -> Obstacle | None:
         """Return what prevents replacing an open copy. Like any create, it must be clear whose task it is."""
@@ -193,6 +195,14 @@ class Obstacles:
         if self._base.cursors.get(BEHIND + task.contact) == APART:
             return Obstacle(Reason.AMBIGUOUS_CONTACT, MAY_BE_ANOTHER)
         return Obstacle(Reason.UNREAD)
+
+    def _divided(self, task: Task) -> Obstacle | None:
+        """Return an obstacle if a copy is on another person's contact: it is unclear whose task this is."""
+        copy = is_divided(self._base, task)
+        if copy is None:
+            return None
+        crm = self._policy.crm(copy.system)
+        return Obstacle(Reason.NEXT_RUN, f"{crm} shows task {copy.remote_id} on another contact; it is read again")
 
     def _runs_by_itself(self, task: Task) -> Obstacle | None:
         """Return an obstacle if the origin was scheduled since: its CRM carries the task out by itself."""

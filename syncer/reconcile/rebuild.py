@@ -26,6 +26,7 @@ from syncer.reconcile.grouping import Group, Grouping
 from syncer.reconcile.markers import is_history, names_another
 from syncer.reconcile.matching import Matching
 from syncer.reconcile.merging import Merging, in_order, replica_of
+from syncer.reconcile.other_contact import may_be_moved
 from syncer.reconcile.unmatched import with_origin
 
 CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}
@@ -92,6 +93,8 @@ class _Conclusion:
         unsure = group.unsure or self._has_finished_copy_beside_ours() or any(self._is_anybodys(row) for row in closed)
         if unsure and task.state is State.OPEN:
             task = replace(task, held=Reason.DONE_OR_REOPENED)
+        if self._known is None and not task.held and any(may_be_moved(work, row) for row in group.open.values()):
+            task = replace(task, held=Reason.OTHER_CONTACT)
         if self._known is None:
             # What an automation made in a loop stays stopped: these tasks were stopped at, so the next one is, too.
             work.count_alike(task)

@@ -25,6 +25,7 @@ from syncer.reconcile.markers import (
     named_by,
 )
 from syncer.reconcile.merging import Merging, in_order, replica_of
+from syncer.reconcile.other_contact import may_be_moved
 from syncer.reconcile.twins import may_be_twins, twins_among
 
 
@@ -140,7 +141,8 @@ class _FirstSight:
         If another ledger wrote here, a task of our user in a lane may be a copy, and an unread copy may be finished.
         A task that cannot be read may be the copy of a task without a due date.
         """
-        work, held, person = self._work, self._held(reading), self._work.contact_of(reading) or ""
+        work, person = self._work, self._work.contact_of(reading) or ""
+        held = Reason.OTHER_CONTACT if may_be_moved(work, reading) else self._held(reading)
         anothers = work.standing.has_forerunner and work.standing.is_unexplained(reading)
         # Without another ledger, a task of our user is a person's who works with our key, and waits for nothing.
         may_be_copy = anothers and not held and not work.standing.is_read(person)

@@ -120,21 +120,6 @@ def test_a_task_that_went_along_with_a_merged_contact_and_is_done_there(stage: M
     assert world.quiet().attention == ()
 
 
-def test_a_task_moved_to_another_contact_stays_the_same_task(stage: Make) -> None:
-    world = stage()
-    _, _, one = world.everywhere()
-    _, _, other = world.everywhere("Ravi", "+919876543211")
-    task = world.highlevel.person_creates(one, "Ring", world.due())
-    world.good()
-    world.highlevel.person_moves(task, other)
-    world.quiet(2)
-
-    world.complete_in("reply")
-    world.again(3)
-    assert world.open() == (0, 0, 0)
-    world.quiet()
-
-
 @pytest.mark.parametrize("crm", ["reply", "highlevel"])
 def test_a_task_that_has_no_copy_yet_goes_to_the_contact_that_it_is_given_to(stage: Make, crm: str) -> None:
     """It was on a contact that no other CRM has, and waited for that one."""

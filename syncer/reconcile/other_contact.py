@@ -1,0 +1,229 @@
+"""A copy that people gave to another person's contact in its CRM: the task was entered for the wrong one (pure).
+
+Nothing may be written for one person because of what is done for another. So the copy leaves the others:
+
+- The task goes with its origin. What stays with the first person becomes a task of its own there, and is held.
+- Where a copy was moved, and not the origin, that copy becomes a task of its own, and the one that it left is held.
+
+Held, for nobody knows whether the task is still to be done for the first person. If the copy comes back, the two are
+one task again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from syncer.domain.base import Base
+from syncer.domain.cursors import ELSEWHERE
+from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
+from syncer.domain.reasons import Reason
+from syncer.domain.task_ids import place_of
+from syncer.reconcile.agreement import may_be_one
+from syncer.reconcile.edits.base import with_owed
+from syncer.reconcile.edits.travel import behind
+from syncer.reconcile.likeness import is_like
+from syncer.reconcile.markers import named_by
+from syncer.reconcile.merging import Merging, in_order
+
+
+def elsewhere(base: Base, task: Task, copy: Replica | Reading) -> str | None:
+    """Return the link whose contact this copy is on, if that is another person than the task's.
+
+    A contact without keys was deleted, and is no other person. If the task's person has no contact left in that CRM,
+    it was merged into the other one.
+    """
+    key = (copy.system, copy.contact or "")
+    link = base.links.get(key)
+    if link in (None, task.contact) or not _has_keys(base, key):
+        return None
+    left = (mine for mine in base.contacts_of(task.contact) if mine[0] == copy.system)
+    return link if any(_has_keys(base, mine) for mine in left) else None
+
+
+def _has_keys(base: Base, contact: tuple[str, str]) -> bool:
+    record = base.records.get(contact)
+    return record is not None and bool(record.phones or record.emails)
+
+
+def is_divided(base: Base, task: Task) -> Replica | None:
+    """Return an open copy of the task that is on another person's contact by now, or ``None``."""
+    copies = (copy for copy in base.copies_of(task.id) if copy.state is ReplicaState.OPEN)
+    return next((copy for copy in copies if elsewhere(base, task, copy)), None)
+
+
+def contacts_in_question(base: Base, system: str) -> set[tuple[str, str]]:
+    """Return the contacts of this CRM that a task was moved between in the last run. One may be merged away."""
+    found = set()
+    for _name, copy, link in _noted(base):
+        if copy.system == system and copy.state is ReplicaState.OPEN:
+            mine = {key for key in base.contacts_of(link) if key[0] == system}
+            found |= {key for key in (*mine, (system, copy.contact)) if key in base.records}
+    return found
+
+
+def _noted(base: Base) -> list[tuple[str, Replica, str]]:
+    """Return the cursors of copies that were seen elsewhere, each with the copy and the link of the task's person."""
+    found = []
+    for name in [name for name, run in base.cursors.items() if run and name.startswith(ELSEWHERE)]:
+        place, _, link = name.removeprefix(ELSEWHERE).rpartition(":")
+        system, _, remote_id = place.partition(":")
+        copy = base.replicas.get((system, remote_id))
+        if copy is not None:
+            found.append((name, copy, link))
+    return found
+
+
+def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
+    """Let copies leave their task that are on another person's contact in two runs.
+
+    ``moved`` are the (task id, reading) of open copies that were not on a contact of their task's person.
+    """
+    for task_id, row in moved:
+        task, shown = work.base.tasks[task_id], work.base.replicas[row.key]
+        if task.state is not State.OPEN or shown.task != task_id or shown.state is not ReplicaState.OPEN:
+            continue
+        if task.contact == work.base.links.get((row.system, row.contact or "")):
+            # It had no copies, and has gone with its contact already.
+            _unite(work, task, row)
+        elif (link := elsewhere(work.base, task, row)) is not None and _is_certain(work, task, row):
+            _part(work, task, row, link)
+    # What is back counts as moved anew if it is moved once more.
+    for name, copy, person in _noted(work.base):
+        task = work.base.tasks[copy.task]
+        if task.contact != person or elsewhere(work.base, task, copy) is None:
+            work.note(name, "")
+
+
+def _is_certain(work: Merging, task: Task, row: Reading) -> bool:
+    """Whether an earlier run saw it there, too, and no request of ours may have made one more copy meanwhile."""
+    # When a CRM merges two contacts, the tasks may be seen on the other one before the first is seen to be gone.
+    cursor = f"{ELSEWHERE}{place_of(*row.key)}:{task.contact}"
+    since = work.base.cursors.get(cursor, "")
+    if not since:
+        work.note(cursor, work.inputs.run)
+        return False
+    if since == work.inputs.run or any(operation.is_unsettled for operation in work.base.operations_of(task.id)):
+        return False
+    work.note(cursor, "")
+    return True
+
+
+def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
+    copies = [copy for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN]
+    going = [copy for copy in copies if work.base.links.get((copy.system, copy.contact)) == link]
+    staying = [copy for copy in copies if copy not in going]
+    held = task.held or Reason.OTHER_CONTACT
+    moved = replace(task, contact=link, held="" if task.held == Reason.OTHER_CONTACT else task.held, put_back=False)
+    work.event("moved", "them", "it is on another contact now", task.id, row)
+    if staying and not any(copy.system == task.origin and not copy.made for copy in going):
+        moved = _begin(work, moved, going)
+        work.put_task(replace(task, held=held))
+    else:
+        work.put_task(moved)
+        if staying:
+            _begin(work, replace(task, held=held), staying)
+    if _is_second(work, moved, row):
+        work.put_task(replace(moved, held=Reason.DUPLICATE))
+    else:
+        _unite(work, moved, row)
+
+
+def _begin(work: Merging, like: Task, copies: list[Replica]) -> Task:
+    """Begin a task like this one for these copies of it. Its origin is the first of them."""
+    # Its place, as a ledger that knows nothing of the other task would name it.
+    first = copies[0]
+    place = place_of(*first.key)
+    task_id = place if place not in work.base.tasks else work.fresh_id(_row_of(work, first))
+    task = replace(like, id=task_id, origin=first.system, first_seen=work.inputs.now)
+    work.put_task(task)
+    for copy in copies:
+        # It counts as theirs: nobody told us to replace it.
+        work.put_replica(replace(copy, task=task.id, made=copy.made and copy is not first, ours=False, owed=()))
+        work.event("moved", "them", f"a task of its own, for a copy of {like.id} is on another contact", task.id, copy)
+    return task
+
+
+def _row_of(work: Merging, copy: Replica) -> Reading:
+    known = work.inputs.seen[copy.system].readings.get(copy.remote_id)
+    kind = work.base.tasks[copy.task].kind
+    return known or Reading(copy.system, copy.remote_id, copy.contact, State.OPEN, kind, copy.raw_type)
+
+
+def _is_second(work: Merging, task: Task, row: Reading) -> bool:
+    """Whether the person had this task here already: people moved a copy after we had made one."""
+    if len(work.base.copies_of(task.id)) > 1:
+        return False
+    others = (other for other in work.base.tasks_of(task.contact) if other.id != task.id and not other.held)
+    copies = (copy for other in others if (copy := work.open_replica(other.id, row.system)) is not None)
+    return any(is_like(work.inputs.policy, row, copy) for copy in copies)
+
+
+def _unite(work: Merging, task: Task, row: Reading) -> None:
+    """Make one task again of this one, which has come to the person, and of the one that it had left there."""
+    mine = {copy.system for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN}
+    for left in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id):
+        waits = left.held == Reason.OTHER_CONTACT and left.state is State.OPEN and left.id != task.id
+        if not (waits and left.kind.compatible(task.kind) and is_like(work.inputs.policy, row, left)):
+            continue
+        theirs = {copy.system for copy in work.base.copies_of(left.id) if copy.state is ReplicaState.OPEN}
+        if mine & theirs:
+            continue
+        first, second = sorted((task, left), key=lambda one: (one.first_seen or work.inputs.now, one.id))
+        first = replace(first, held="")
+        work.put_task(first)
+        for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:
+            now = replace(copy, task=first.id)
+            can = work.inputs.capabilities[copy.system]
+            work.put_replica(with_owed(now, behind(first, now, (), can, work.inputs.policy)))
+        work.end_mistaken(work.base.tasks[second.id], first.id, row)
+        work.event("adopted", "us", "all its copies are with one person again", first.id, row)
+        return
+
+
+# after a lost ledger -----------------------------------------------------------------------------------
+
+
+def may_be_moved(work: Merging, row: Reading) -> bool:
+    """Whether this unknown task and its origin, or its copy, are on contacts of different persons.
+
+    People moved one of the two. If they pasted a text with its marker into another person's task, the copy that they
+    took it from is older.
+    """
+    if row.system not in work.inputs.seen or work.contact_of(row) is None:
+        return False
+    seen = work.inputs.seen
+    copies = [copy for system in work.systems if system != row.system for copy in seen[system].copies_of(row.key)]
+    if any(not _is_anothers(work, row, copy) for copy in copies):
+        return False
+    if any(copy.state is State.OPEN and _is_first(work, copy) for copy in copies):
+        return True
+    origin = _origin_of(work, row)
+    # We make no copy in the CRM of the origin.
+    if origin is None or origin.system == row.system or not _is_anothers(work, row, origin):
+        return False
+    return _is_first(work, row)
+
+
+def _origin_of(work: Merging, row: Reading) -> Reading | None:
+    """Return the open task that the marker of this one names, if it was read."""
+    system, remote_id = ("", "") if row.marker is None else row.marker.place
+    seen = work.inputs.seen.get(system)
+    origin = None if seen is None else seen.readings.get(remote_id)
+    return origin if origin is not None and origin.state is State.OPEN else None
+
+
+def _is_anothers(work: Merging, row: Reading, other: Reading) -> bool:
+    """Whether these two are on contacts of two persons, as far as anybody can tell."""
+    base, one, two = work.base, (row.system, row.contact or ""), (other.system, other.contact or "")
+    keyed = _has_keys(base, one) and _has_keys(base, two)
+    return keyed and base.links.get(one) != base.links.get(two) and not may_be_one(base, one, two)
+
+
+def _is_first(work: Merging, copy: Reading) -> bool:
+    """Whether no older task of its CRM has this marker, and the ledger knows no copy there of the task it names."""
+    task = None if copy.marker is None else named_by(work.base, copy.marker)
+    if task is not None and any(known.key != copy.key for known in work.base.copies(task.id, copy.system)):
+        return False
+    marked = () if copy.marker is None else work.inputs.seen[copy.system].marked(copy.marker)
+    return all(in_order((copy, other))[0].key == copy.key for other in marked)

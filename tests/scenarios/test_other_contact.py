@@ -1,0 +1,170 @@
+"""A task that people gave to another contact in their CRM: it was entered for the wrong person."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.scenario import Make, Stage, attention
+
+OTHER = "+919876543222"
+MOVED = "other_contact"
+
+
+class Two:
+    """Two persons that are in every CRM, and a call of the first one that has its copies."""
+
+    def __init__(self, world: Stage, origin: str = "highlevel") -> None:
+        self.world = world
+        self.asha = world.everywhere()
+        self.ravi = world.everywhere("Ravi", OTHER)
+        create = world.highlevel.person_creates if origin == "highlevel" else world.reply.person_creates
+        self.task = create(self.asha[2 if origin == "highlevel" else 1], "Ring", world.due())
+        world.good()
+        assert self.open() == ((1, 1, 1), (0, 0, 0))
+        self.copy = world.highlevel_open()[0].id
+
+    def open(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """How many tasks each of the two has open in Superfone, Reply and HighLevel."""
+        return self._open(self.asha), self._open(self.ravi)
+
+    def _open(self, ids: tuple[str, str, str]) -> tuple[int, int, int]:
+        return (
+            len(self.world.lane(ids[0])),
+            sum(str(task.contact_id) == ids[1] for task in self.world.reply_open()),
+            sum(task.contact == ids[2] for task in self.world.highlevel_open()),
+        )
+
+
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_it_is_the_other_contacts_task_and_its_copies_are_told(stage: Make, origin: str) -> None:
+    world = stage()
+    two = Two(world, origin)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    report = world.again(3)
+
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    assert {reason for _, reason in attention(report)} == {MOVED}
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("runs", [0, 1, 3])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_a_lost_ledger_makes_nothing_again_for_the_first_contact(stage: Make, origin: str, runs: int) -> None:
+    world = stage()
+    two = Two(world, origin)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    if runs:
+        world.again(runs)
+    world.lose_ledger()
+    report = world.again(4)
+
+    asha, ravi = two.open()
+    assert asha == (1, 1, 0)
+    assert max(ravi) == 1
+    assert MOVED in {reason for _, reason in attention(report)}
+    world.quiet(2)
+
+
+def test_what_is_done_for_one_contact_is_not_done_for_the_other(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+
+    reply = next(task for task in world.reply_open() if str(task.contact_id) == two.asha[1])
+    world.reply.person_completes(str(reply.id))
+    report = world.again(2)
+    assert two.open() == ((0, 0, 0), (1, 1, 1))
+    assert attention(report) == set()
+
+    world.highlevel.person_completes(two.copy)
+    world.again(2)
+    assert two.open() == ((0, 0, 0), (0, 0, 0))
+
+
+def test_one_that_is_still_to_be_done_for_both_is_made_again(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+    assert world.retry()
+    world.again(2)
+    assert two.open() == ((1, 1, 1), (1, 1, 1))
+    assert attention(world.quiet(2)) == set()
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_one_that_comes_back_is_one_with_its_copies_again(stage: Make, origin: str, runs: int) -> None:
+    world = stage()
+    two = Two(world, origin)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(runs)
+    world.highlevel.person_moves(two.copy, two.asha[2])
+    world.again(3)
+    asha, ravi = two.open()
+    assert asha == (1, 1, 1)
+    assert ravi == ((0, 0, 0) if runs == 1 else (1, 1, 0))
+    world.reply.person_completes(str(next(t for t in world.reply_open() if str(t.contact_id) == two.asha[1]).id))
+    world.again(2)
+    assert two.open()[0] == (0, 0, 0)
+    assert two.open()[1] == ravi
+
+
+def test_copies_that_are_moved_with_it_stay_its_copies(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.reply.person_moves(str(world.reply_open()[0].id), two.ravi[1])
+    world.again(3)
+    assert two.open() == ((1, 0, 0), (1, 1, 1))
+    world.quiet(2)
+
+
+def test_a_copy_that_is_moved_after_it_is_a_second_copy_there(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    old = str(world.reply_open()[0].id)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+    world.reply.person_moves(old, two.ravi[1])
+    report = world.again(3)
+    assert two.open() == ((1, 0, 0), (1, 2, 1))
+    assert {reason for _, reason in attention(report)} == {MOVED, "duplicate"}
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_a_contact_that_was_merged_into_another_takes_all_with_it(stage: Make, many: bool) -> None:
+    """The CRM merges two contacts of a person while the tasks are read, and the list of contacts is read but rarely."""
+    world = stage()
+    for number in range(1600 if many else 0):
+        world.highlevel.add_contact(f"Nobody {number}", "", f"nobody{number}@example.com", "")
+    two = Two(world)
+    double = world.highlevel.add_contact("Asha", "", "", "+919876543233")
+    world.good()
+
+    def merge() -> None:
+        world.highlevel.person_moves(two.copy, double)
+        world.highlevel.person_deletes_contact(two.asha[2])
+        world.highlevel.person_edits_contact(double, phone="+919876543210")
+
+    world.meanwhile("highlevel", "tasks", merge)
+    world.again(4)
+    assert world.open() == (1, 1, 1)
+    assert world.lane(two.asha[0]) == ["FOLLOW_UP_CALL"]
+
+
+def test_a_copy_that_came_back_counts_as_moved_anew(stage: Make) -> None:
+    """A contact may be merged into another each time, so that nothing follows from what one run sees."""
+    world = stage()
+    two = Two(world)
+    for _ in range(2):
+        world.highlevel.person_moves(two.copy, two.ravi[2])
+        world.quiet()
+        world.highlevel.person_moves(two.copy, two.asha[2])
+        world.quiet()
+    requests = world.count("highlevel", "contact")
+    world.quiet(2)
+    assert world.count("highlevel", "contact") == requests
+    assert two.open() == ((1, 1, 1), (0, 0, 0))
