@@ -54,12 +54,18 @@ NO_TITLE: Final = _WORD_JOINER
 and Reply takes no empty text."""
 # Reply fills in what stands in double braces. Text from another CRM may have such braces by chance.
 _BRACES: Final = re.compile(r"(?<=\{)(?=[{%#])|(?<=[}%#])(?=\})")
+_APART: Final = re.compile(rf"(?<=\{{){_WORD_JOINER}(?=[{{%#])|(?<=[}}%#]){_WORD_JOINER}(?=\}})")
 _OUR_LAST_LINE: Final = re.compile(rf"\n{MARKER_PREFIX}({MARKER_TOKEN})\s*+\Z")
 
 
 def neutral(text: str) -> str:
     """The text without templates: an invisible word joiner is put into ``{{``, ``{%``, ``{#`` and their ends."""
     return _BRACES.sub(_WORD_JOINER, text)
+
+
+def _as_typed(text: str) -> str:
+    """The text before `neutral`. Other CRMs, and the one it came from, have no use for the word joiners."""
+    return _APART.sub("", text)
 
 
 def write_text(title: str, body: str | None, marker: str, *, label: str) -> str:
@@ -87,7 +93,7 @@ def read_text(text: str | None) -> tuple[str | None, str | None, Marker | None]:
     # The marker as it stands there. Converting the rest could change it.
     if ours:
         marker = Marker.read(ours[1])
-    title, _, body = (rest or "").partition("\n")
+    title, _, body = _as_typed(rest or "").partition("\n")
     return title_text(title) if words_of(title) else None, body.strip() or None, marker
 
 

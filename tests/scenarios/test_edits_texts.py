@@ -77,6 +77,24 @@ def test_the_address_of_a_link_is_not_lost_when_the_text_is_edited_in_another_cr
     assert world.highlevel.task(task).body == "Join here (https://meet.example/abc)\nBring the plan"
 
 
+def test_braces_that_we_keep_apart_in_reply_come_back_as_people_typed_them(stage: Make) -> None:
+    """What people change beside them in the copy reaches the origin, and the word joiners do not."""
+    world = stage()
+    task, copy, _ = everywhere(world, title="Say {{price}}", body="Hi {{contact.name}}\nat {%noon%}\nand {{{x}}}")
+    text = str(copy.template["body"])
+    assert "{{" not in text
+    world.reply.person_edits_body(str(copy.id), text.replace("at ", "before "))
+    world.good()
+    assert world.highlevel.task(task).body == "Hi {{contact.name}}\nbefore {%noon%}\nand {{{x}}}"
+    world.quiet(2)
+
+    world.reply.person_edits_body(str(copy.id), str(copy.template["body"]).replace("Say ", "Tell "))
+    world.good()
+    assert world.highlevel.task(task).title == "Tell {{price}}"
+    assert "{{" not in str(copy.template["body"])
+    world.quiet(2)
+
+
 def test_a_crm_that_stores_accents_in_another_form_has_edited_nothing(stage: Make) -> None:
     """The answer to the create is lost, so what the copy shows is compared with what was sent."""
     world = stage()

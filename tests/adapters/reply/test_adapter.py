@@ -56,9 +56,7 @@ def test_braces_from_elsewhere_survive_the_rendering_of_a_finished_task() -> Non
         return done.title, done.body
 
     title, body = asyncio.run(scenario())
-    assert title is not None
-    assert body is not None
-    assert (title.replace("\u2060", ""), body.replace("\u2060", "")) == ("Say {{firstName}}", "and {{{ x }}}")
+    assert (title, body) == ("Say {{firstName}}", "and {{{ x }}}")
 
 
 def test_a_draft_that_reply_cannot_take_is_refused_before_it_is_sent() -> None:
