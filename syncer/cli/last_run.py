@@ -31,10 +31,14 @@ def under_way(runs: Sequence[Run]) -> Run | None:
     return last if last is not None and last.finished_at is None and not last.broken_off else None
 
 
+def has_reported(run: Run) -> bool:
+    """Whether a run came to its end. An interrupted one is stored with a message alone, see `run_and_record`."""
+    return "connections" in run.report
+
+
 def broken_off(runs: Sequence[Run]) -> BrokenRun | None:
     """Return the last run if it was interrupted, else ``None``."""
     last = next(iter(runs), None)
-    # An interrupted run is stored with a message alone, see `run_and_record`.
-    if last is None or "connections" in last.report or under_way(runs) is not None:
+    if last is None or has_reported(last) or under_way(runs) is not None:
         return None
     return BrokenRun(last.id, last.started_at, last.report.get("message") or _KILLED)

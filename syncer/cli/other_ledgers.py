@@ -7,15 +7,26 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from syncer.cli.last_run import has_reported
 from syncer.cli.session import identities_of
 from syncer.config.clashes import same_hosts
 from syncer.config.loader import account_files, load_account
 from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
-from syncer.ledger import LedgerError, look
+from syncer.ledger import Answers, LedgerError, look
 from syncer.ledger.identity import FINGERPRINT
 
 _FILE: Final = "sqlite:///"
+_FIRST: Final = 20
+"""A ledger with so many runs is not new, whatever became of them."""
+
+
+def is_new(ledger: Answers) -> bool:
+    """Whether no run with this ledger has reported anything yet. The first ones may have been broken off."""
+    if ledger.good_at() is not None:
+        return False
+    runs = ledger.runs(_FIRST)
+    return len(runs) < _FIRST and not any(has_reported(run) for run in runs)
 
 
 def told_of_others(account: Account, identities: Mapping[str, str | None]) -> str:

@@ -16,7 +16,7 @@ import pytest
 from syncer.domain import ledger_ids
 from syncer.domain.base import Base
 from syncer.ledger import Ledger
-from tests.support.cli_kit import Served, until
+from tests.support.cli_kit import PATIENCE, Served, until
 
 
 def base_of(path: Path) -> Base:
@@ -150,6 +150,23 @@ def test_a_new_ledger_beside_one_of_the_same_crm_accounts_is_told(served: Served
     planned, done = (served.do(*words, "--json").answer for words in (["plan"], ["sync", "--once"]))
     for answer in (planned, done):
         assert f'set [ledger] url = "sqlite:///{ledger_of(served)}" in config.toml' in answer["message"]
+    assert "message" not in served.do("sync", "--once", "--json").answer
+
+
+def test_it_is_told_after_a_first_run_that_was_killed_too(served: Served) -> None:
+    """The first run has the most to write, so it is the one that somebody ends."""
+    _, _, contact = served.person()
+    assert served.do("sync", "--once").status == 0
+    served.configure("renamed")
+    served.task(contact)
+    with served.hold_first_write() as hold:
+        first = served.start("sync", "--once")
+        assert hold.arrived.wait(PATIENCE)
+        first.send(signal.SIGKILL)
+    until(lambda: first.ended)
+    assert (
+        f'set [ledger] url = "sqlite:///{ledger_of(served)}"' in served.do("sync", "--once", "--json").answer["message"]
+    )
     assert "message" not in served.do("sync", "--once", "--json").answer
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from syncer.cli.at_once import Turn, in_hand, run_accounts
 from syncer.cli.errors import BrokenOff, UsageError, failure_of, worst
-from syncer.cli.other_ledgers import told_of_others
+from syncer.cli.other_ledgers import is_new, told_of_others
 from syncer.cli.plan_screen import show_plan
 from syncer.cli.screens import TaskNames, show_run
-from syncer.cli.session import Session, identities_of, known_clashes_of
+from syncer.cli.session import Session, known_clashes_of
 from syncer.cli.signals import Stop
 from syncer.config.schema import Account
 from syncer.domain.report import Exit, Report
@@ -54,7 +54,7 @@ def make_plan(session: Session, out: Path | None) -> int:
             names = TaskNames.in_base(hand.ledger.load(), account.zone)
             if excess is not None:
                 report = replace(report, message=excess.sentence)
-            if not identities_of(hand.ledger):
+            if is_new(hand.ledger):
                 report = _with_other_ledgers(hand, report)
         await turn()
         reports.append(report)
@@ -117,10 +117,11 @@ def _already(done: int, planned: int) -> str:
 
 async def run_and_record(hand: AccountInHand, options: Options, stop: Stop) -> Report:
     """Run until the end or a signal."""
-    is_new = not identities_of(hand.ledger)
+    # Asked before: this run's own report is one.
+    new = is_new(hand.ledger)
     with recorded(hand):
         report = await stop.finish(run(hand, options), hand.adapters.values())
-    return _with_other_ledgers(hand, report) if is_new else report
+    return _with_other_ledgers(hand, report) if new else report
 
 
 @contextmanager
