@@ -316,11 +316,15 @@ class Memory:
         return person in self.hidden and (self.ever_rebuilt or not found)
 
     def is_unwatched(self, person: int) -> bool:
-        """Whether only leads of contacts with a task are watched, this one was never read, and nothing else is open."""
+        """Whether only leads of contacts with a task are watched, this one was never read, and shows none elsewhere.
+
+        Of a task that cannot be read, nobody knows that it is open.
+        """
         if not self.linked or self.read_at.keys() & self.contacts_of("superfone", person):
             return False
         mine = [name for name, story in self.stories.items() if story.person == person]
-        return all(system == "superfone" for name in mine for system, _ in self.open_copies(name))
+        readable = [copy for name in mine for copy in self.open_copies(name) if copy not in self.ailing]
+        return all(system == "superfone" for system, _ in readable)
 
     def is_on_ailing_lead(self, copy: Copy) -> bool:
         """Whether the lead of this copy cannot be read."""
