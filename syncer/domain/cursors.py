@@ -60,7 +60,7 @@ STOPPED = "stopped"
 """Set while a limit stops whole runs: `BY_LIMIT`, or `BY_SHIFT` if most copies of a CRM read as edited."""
 
 PART_EDITS = "part_edits:"
-"""``part_edits:<system>:<field>``: how many edits runs for a few persons have taken over since the last whole run."""
+"""``part_edits:<system>:<field>``: how many edits runs for a few persons took over since a whole run read the CRM."""
 
 BY_LIMIT = "limit"
 BY_SHIFT = "shift"

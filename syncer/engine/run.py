@@ -26,12 +26,13 @@ from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
 from syncer.engine.context import RunContext
 from syncer.engine.observe import observe
+from syncer.engine.observe_items import lists_all
 from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import left_over, plan_report, run_report, stopped_report
 from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
 from syncer.engine.what_was_read import WhatWasRead, take_in
-from syncer.reconcile.guard import Excess, Limits, exceeds, opened_in
+from syncer.reconcile.guard import MANY, Excess, Limits, exceeds, opened_in
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Plan, Planned
@@ -70,9 +71,12 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
             return stopped_report(account, context, plan, excess)
         # Stored before anything is sent: if the process dies while it applies, the next run finds the tasks that the
         # unsettled operations belong to.
-        # A saved plan is only a part of what a whole run would do, so a whole run may be stopped all the same.
-        stopped = "" if options.select is None else context.base.cursors.get(STOPPED, "")
-        context.store(_with_stop(context, _without_part_edits(context, read.learned), stopped))
+        unread, stopped = _unread(context), context.base.cursors.get(STOPPED, "")
+        # A saved plan is only a part of what a whole run would do, so a whole run may be stopped all the same. And
+        # whether a shift is over is not known before all is read.
+        if options.select is None and not (stopped == BY_SHIFT and unread):
+            stopped = ""
+        context.store(_with_stop(context, _without_part_edits(context, read.learned, unread), stopped))
         linking.leave_for_the_next_run(context)
         account.progress(f"doing {len(operations)} operations")
         # What was read is stored all the same: this ledger may have to go on alone one day.
@@ -135,9 +139,24 @@ def _with_stop(context: RunContext, changes: Changes, stopped: str) -> Changes:
     return replace(changes, cursors={**changes.cursors, STOPPED: stopped})
 
 
-def _without_part_edits(context: RunContext, changes: Changes) -> Changes:
-    """Let the runs for a few persons count their edits from nothing: this run has passed the guard."""
-    counted = {name: "" for name, count in context.base.cursors.items() if count and name.startswith(PART_EDITS)}
+def _unread(context: RunContext) -> set[str]:
+    """Return the CRMs in which the guard could not see a shift, because this run could not read their tasks."""
+    opened = opened_in(context.base)
+    return {
+        system
+        for system, connection in context.connections.items()
+        if opened[system] >= MANY and not (connection.seen.listed if lists_all(connection) else connection.seen.lanes)
+    }
+
+
+def _without_part_edits(context: RunContext, changes: Changes, unread: Collection[str]) -> Changes:
+    """Let the runs for a few persons count their edits from nothing, but not in CRMs that the guard could not see."""
+    begins = tuple(f"{PART_EDITS}{system}:" for system in unread)
+    counted = {
+        name: ""
+        for name, count in context.base.cursors.items()
+        if count and name.startswith(PART_EDITS) and not name.startswith(begins)
+    }
     return replace(changes, cursors={**changes.cursors, **counted}) if counted else changes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from adapters.sandbox import Fault
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
 from syncer.reconcile.guard import Limits
@@ -63,6 +64,40 @@ def test_many_small_runs_do_not_take_over_what_a_whole_run_would_stop_at(stage: 
     world.good()
     world.quiet()
     assert look(world, "highlevel", contacts[0]).unknown == []
+
+
+def test_a_whole_run_that_could_not_read_a_crm_gives_small_runs_no_room_there(stage: Make) -> None:
+    """It cannot have seen whether most copies there read as edited, so it has allowed nothing."""
+    world, contacts = one_each(stage, 40)
+    shift_dues(world)
+
+    for turn in range(3):
+        for contact in contacts[turn * 12 : turn * 12 + 12]:
+            look(world, "highlevel", contact)
+        world.fail("highlevel", "tasks", Fault.ERROR_BEFORE, times=10)
+        world.again()
+        world.heal()
+
+    assert 0 < len(edits(world)) <= 10
+    assert int(world.again().exit) == Exit.LIMIT
+
+
+def test_a_whole_run_that_could_not_read_a_crm_lifts_no_stop_of_a_shift(stage: Make) -> None:
+    world, contacts = one_each(stage, 20)
+    shift_dues(world)
+    assert int(world.again().exit) == Exit.LIMIT
+    world.fail("highlevel", "tasks", Fault.ERROR_BEFORE, times=10)
+    world.again()
+    world.heal()
+
+    for contact in contacts[:5]:
+        look(world, "highlevel", contact)
+
+    assert edits(world) == []
+    del world.highlevel.handle
+    world.again()
+    world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
+    assert sum(sum(look(world, "highlevel", one).report["edited"].values()) for one in contacts) == 1
 
 
 def test_a_whole_run_gives_small_runs_room_for_more_edits(stage: Make) -> None:

@@ -279,7 +279,7 @@ QUIET: Final = (
     Wire(
         "small runs never count their edits from nothing again",
         "syncer.engine.run",
-        "_with_stop(context, _without_part_edits(context, read.learned), stopped)",
+        "_with_stop(context, _without_part_edits(context, read.learned, unread), stopped)",
         "_with_stop(context, read.learned, stopped)",
         "tests/scenarios/test_part_rails.py",
     ),
