@@ -145,8 +145,8 @@ _SENTENCES: dict[Reason, str] = {
         "of the two."
     ),
     Reason.LOOP: (
-        "The same task was created more than three times within a day, probably by an automation that copies our "
-        "copies. No more copies are made. Stop the automation, then use: syncer retry ID."
+        "The same task was created or reopened more than three times within a day, probably by an automation that "
+        "answers to our copies. No more copies are made. Stop the automation, then use: syncer retry ID."
     ),
     Reason.UNMATCHED: (
         "Our user created this task, but it is unclear which task it is a copy of. It is not copied to other "

@@ -80,8 +80,7 @@ _LIVE_OPERATIONS: Final = OPERATIONS.select.where(or_(_UNSETTLED, and_(STALLED, 
 _RECORDS: Final = RECORDS.select.add_columns(_record.c.link)
 _RECENT: Final = (
     select(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due, func.count())
-    # A reopened task has an earlier task at its place, whose id has no number.
-    .where(_task.c.first_seen > bindparam("since"), ~_task.c.id.contains("~"))
+    .where(_task.c.first_seen > bindparam("since"))
     .group_by(_task.c.contact, _task.c.kind, _task.c.title, _task.c.due)
 )
 

@@ -201,20 +201,28 @@ class Merging:
             held=held,
             first_seen=inputs.now,
         )
-        # A task that people reopen has the same values each time, though no automation has copied it.
-        task = task if again else self._unless_loop(task)
+        task = self._unless_loop(task, again=again)
         self.put_task(task)
         self.put_replica(follow(self, replica_of(reading, task.id), reading))
         self.event("seen", "them", f"first seen in {reading.system}", task.id, reading)
         return task
 
-    def _unless_loop(self, task: Task) -> Task:
-        """Hold a task that equals so many others that an automation probably copies our copies back."""
+    def _unless_loop(self, task: Task, *, again: bool) -> Task:
+        """Hold a task that equals so many others that an automation probably copies our copies back, or reopens it."""
         many = self.count_alike(task)
-        # An equal due date that we made up shows nothing: all undated tasks of one run get the same one.
-        if task.held or task.due_synthetic or many <= LOOP_AFTER:
-            return task
-        return replace(task, held=Reason.LOOP)
+        if task.due_synthetic:
+            # An equal due date that we made up shows nothing: all undated tasks of one run get the same one. A task
+            # that is reopened without a due date gets another one each time.
+            many = self._count_undated(task) if again else 0
+        return task if task.held or many <= LOOP_AFTER else replace(task, held=Reason.LOOP)
+
+    def _count_undated(self, task: Task) -> int:
+        """Count the tasks like this one that were first seen within a day and whose due date we may have made up."""
+        return sum(
+            self.base.recent[alike]
+            for alike in self.base.recent_of(task.contact)
+            if alike[1:3] == (task.kind, task.title) and self.inputs.now < alike[3] <= task.due
+        )
 
     def count_alike(self, task: Task) -> int:
         """Count this task, which is first seen now. Returns how many like it were first seen within a day."""

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.sandbox import Call, Reply
 from tests.support.ledger_world import Worlds
-from tests.support.scenario import attention
+from tests.support.scenario import Make, attention
 
 
 def test_an_answer_with_the_id_of_another_task_moves_no_copy(worlds: Worlds) -> None:
@@ -72,3 +72,47 @@ def test_a_person_may_make_three_tasks_that_are_alike(worlds: Worlds) -> None:
     world.runs(2)
     assert world.open() == (3, 3, 3)
     assert world.quiet().attention == ()
+
+
+@pytest.mark.parametrize(("reopened", "dated"), [("reply", True), ("highlevel", True), ("highlevel", False)])
+def test_automations_that_finish_our_copies_and_reopen_the_task_are_stopped(
+    stage: Make, reopened: str, dated: bool
+) -> None:
+    world = stage()
+    _, contact, person = world.everywhere()
+    due = world.due(days=3) if dated else None
+    if reopened == "highlevel":
+        task = world.highlevel.person_creates(person, "Ring", due)
+    else:
+        task = world.reply.person_creates(contact, "Call", world.due(days=3), "Ring")
+    reports = []
+    for _ in range(12):
+        reports.append(world.again(2))
+        if reopened == "highlevel":
+            world.complete_in("reply")
+            world.again()
+            if world.highlevel.task(task).completed:
+                world.highlevel.person_reopens(task)
+        else:
+            world.complete_in("highlevel")
+            world.again()
+            if all(str(one.id) != task for one in world.reply_open()):
+                world.reply.person_reopens(task)
+
+    assert (reopened, "loop") in attention(reports[-1])
+    assert len(world.highlevel.tasks()) + len(world.reply.tasks()) <= 6
+    world.quiet(3)
+
+
+def test_people_may_reopen_a_task_three_times_a_day(stage: Make) -> None:
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due(days=3))
+    world.good()
+    for _ in range(2):
+        world.complete_in("reply")
+        world.again(2)
+        assert world.open() == (0, 0, 0)
+        world.highlevel.person_reopens(task)
+        assert attention(world.again(2)) == set()
+        assert world.open() == (1, 1, 1)
