@@ -8,7 +8,16 @@ from datetime import timedelta, tzinfo
 from itertools import groupby
 from typing import Any, Final
 
-from syncer.cli.screens import DETAILS, Screen, instant, moment, short_ids, show_connections, show_items
+from syncer.cli.screens import (
+    DETAILS,
+    Screen,
+    instant,
+    moment,
+    short_ids,
+    show_connections,
+    show_items,
+    show_overwritten,
+)
 from syncer.config.registry import label_of
 from syncer.domain.times import span
 from syncer.domain.titles import short
@@ -39,6 +48,7 @@ def show_plan(
     show_connections(screen, report)
     # A plan stores nothing, so the status knows nothing of it.
     show_items(screen, report, names, limit=DETAILS, whole="syncer plan --json")
+    show_overwritten(screen, report, zone, heading="Would be overwritten")
 
 
 def _show_operations(screen: Screen, operations: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:

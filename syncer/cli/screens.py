@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from syncer.config.registry import label_of
+from syncer.domain.fields import TaskField
+from syncer.domain.history import lost_in_words
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
 from syncer.domain.times import moment_at, span
@@ -207,7 +209,7 @@ def ago(at: datetime) -> str:
 # runs ------------------------------------------------------------------------------------------------
 
 
-def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str]) -> None:
+def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | None], str], zone: tzinfo) -> None:
     """Show what a run did."""
     trouble = report["status"] != "ok"
     screen.say(f"{report['account']}: {run_in_words(report)}", "bold yellow" if trouble else "bold")
@@ -215,13 +217,14 @@ def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | N
         screen.say(report["message"], "yellow", indent=2)
     show_connections(screen, report)
     show_items(screen, report, names, limit=DETAILS)
+    show_overwritten(screen, report, zone)
 
 
 def run_in_words(report: Mapping[str, Any]) -> str:
     """Return one run in one line."""
     counts = [(sum(report.get(name, {}).values()), name) for name in _DONE]
     counts += [(len(report[name]), words) for name, words in (("waiting", "waiting"), ("attention", "under attention"))]
-    counts += [(len(report["incidents"]), "incidents")]
+    counts += [(len(report["incidents"]), "incidents"), (len(report.get("overwritten", ())), "overwritten")]
     did = ", ".join(f"{number} {words}" for number, words in counts if number)
     if report["status"] == "stopped":
         did = "stopped before its first write"
@@ -275,6 +278,27 @@ def show_items(
             _show_reasons(screen, items, names, len(items) if limit is None else limit)
             if limit is not None and len(items) > limit:
                 screen.say(f"{len(items) - limit} more; to list all, type: {whole}", "dim", indent=4)
+
+
+def show_overwritten(screen: Screen, report: Mapping[str, Any], zone: tzinfo, *, heading: str = "Overwritten") -> None:
+    """Show the values that people typed and that another change replaced: all of them, for no later run tells them."""
+    lost = report.get("overwritten", [])
+    if lost:
+        screen.say(f"{heading}: {len(lost)}", "bold yellow")
+        words = "the same field was changed in two CRMs; if the value that lost was the right one, type it again"
+        screen.say(words, indent=2)
+    for one in lost:
+        screen.say(overwritten_in_words(one, zone), indent=6)
+
+
+def overwritten_in_words(one: Mapping[str, Any], zone: tzinfo) -> str:
+    """Return ``HighLevel: Ring, Asha Rao (reply:5): due was 19 May 14:00 there; the value that …``."""
+    name = ", ".join(part for part in (short(one["title"]), one["contact"]) if part)
+    value = one["value"]
+    if one["field"] == TaskField.DUE and value:
+        value = moment(instant(value), zone)
+    task = f"{name} ({one['task']})" if name else one["task"]
+    return f"{label_of(one['system'])}: {task}: {lost_in_words(one['field'], value, one['by'], label_of)}"
 
 
 def _show_reasons(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from syncer.domain.events import Event
+from syncer.domain.fields import TaskField
 from syncer.domain.model import ReplicaState
 from syncer.domain.operations import OpState
 
@@ -57,7 +58,7 @@ def event_in_words(event: Event, crm: Callable[[str], str] = str) -> str:
     """``we created it in Reply.io (1007): ...``; ``crm`` gives a CRM's name."""
     where = f" in {crm(event.system)}" if event.system else ""
     which = f" ({event.remote_id})" if event.remote_id else ""
-    detail = f": {words}" if (words := more_of(event)) else ""
+    detail = f": {words}" if (words := more_of(event, crm)) else ""
     return f"{deed_of(event)}{where}{which}{detail}"
 
 
@@ -68,8 +69,20 @@ def deed_of(event: Event) -> str:
     return f"{who} {_WORDS.get(event.what, event.what.replace('_', ' '))}"
 
 
-def more_of(event: Event) -> str:
+def more_of(event: Event, crm: Callable[[str], str] = str) -> str:
     """The event's detail, or an empty text if it only repeats what `deed_of` says."""
+    if event.lost:
+        name, by, *value = event.lost
+        return lost_in_words(name, "".join(value), by, crm)
     # A line such as "they completed it in Reply.io: done in reply" says the same twice.
     says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
     return "" if says_no_more else event.detail
+
+
+def lost_in_words(name: str, value: str, by: str, crm: Callable[[str], str] = str) -> str:
+    """``title was “Ring” there; the value that was typed in Reply.io replaced it``.
+
+    The value is whole, because people may have to type it again.
+    """
+    was = f"“{value}”" if value and name != TaskField.DUE else value or "empty"
+    return f"{name} was {was} there; the value that was typed in {crm(by) if by else 'another CRM'} replaced it"

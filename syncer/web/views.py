@@ -231,7 +231,7 @@ def steps_of(story: TaskStory) -> list[Step]:
             system=label_of(event.system) if event.system else "",
             deed=deed_of(event),
             remote_id=event.remote_id or "",
-            detail=redact(more_of(event)),
+            detail=redact(more_of(event, label_of)),
         )
         for event in story.events
     ]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncer.cli.errors import traceback_of
 from syncer.cli.plan_screen import show_plan
+from syncer.cli.run_told import tell_run
 from syncer.cli.screens import (
     DETAILS,
     Screen,
@@ -22,9 +24,11 @@ from syncer.cli.screens import (
     short_ids,
     show_items,
 )
+from syncer.cli.session import Session
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import protect
 from syncer.domain.times import span
+from tests.support.account_files import ALL, KEYS, load
 
 ROWS = [["Call about the quote, Asha Rao\n01M80041H2VJ1VREGSRW1DDF8X", "superseded 4569", "done RXlZbgRqSA4zqbwjwabh"]]
 COLUMNS = ["task", "superfone", "highlevel"]
@@ -178,6 +182,23 @@ def test_nothing_to_do_is_said_only_when_nothing_failed() -> None:
     assert run_in_words(report | {"created": {"reply": 2}, "waiting": [1]}) == "2 created, 1 waiting, in 1.2 s"
     assert run_in_words(report | {"edited": {"reply": 1}}) == "1 edited, in 1.2 s"
     assert run_in_words(report | {"status": "stopped"}).startswith("stopped before its first write")
+
+
+def test_the_daemon_tells_what_was_overwritten(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next run has another report, so a line of it is all that people without JSON ever see."""
+    lost = {"task": "reply:5", "system": "highlevel", "field": "due", "value": "2019-05-19T08:30:00Z", "by": "reply"}
+    report = {"account": "acme", "run": "01", "status": "ok", "duration_s": 1.0, "waiting": [], "attention": []}
+    report |= {"incidents": [], "overwritten": [lost | {"title": "Ring", "contact": "Asha Rao"}]}
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    account = load(tmp_path, f'[account]\ntimezone = "Asia/Kolkata"\n{ALL}')
+    tell_run(Session(), account, report)
+    out = capsys.readouterr().out
+    assert "acme: ok: nothing to do, 1 overwritten, in 1.0 s\n" in out
+    told = "HighLevel: Ring, Asha Rao (reply:5): due was 19 May 2019 14:00 there; the value that was typed in Reply.io"
+    assert f"    overwritten: {told} replaced it\n" in out
 
 
 def test_times_are_in_the_account_s_zone() -> None:

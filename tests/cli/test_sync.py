@@ -63,6 +63,28 @@ def test_words_are_plain_lines_where_there_is_no_terminal(served: Served) -> Non
     assert first != second
 
 
+def test_a_value_that_was_overwritten_is_told_in_words_whole(served: Served) -> None:
+    """Nobody who uses no JSON would ever know of it."""
+    _, _, contact = served.person()
+    task = served.task(contact)
+    served.do("sync", "--once")
+    [copy] = served.reply.tasks()
+    text = str(copy.template["body"])
+    long = f"Ask {'about the flat and ' * 10}the price"
+    served.highlevel.person_retitles(task, "Ring Asha")
+    served.reply.person_edits_body(str(copy.id), text.replace("Call Asha", long))
+    assert "Would be overwritten: 1" in served.do("plan").stdout
+
+    done = served.do("sync", "--once")
+
+    assert ", 1 overwritten, in " in done.stdout.splitlines()[0]
+    told = f"Reply.io: Ring Asha, Asha Rao (highlevel:{task}): title was “{long}” there;"
+    assert f"{told} the value that was typed in HighLevel replaced it\n" in done.stdout
+    assert f"title was “{long}” there" in served.do("explain", f"highlevel:{task}").stdout
+    assert f"title was “{long}” there" in served.do("status").stdout
+    assert "overwritten" not in served.do("sync", "--once").stdout
+
+
 def test_a_connection_that_refuses_the_key_makes_1_and_the_others_go_on(served: Served) -> None:
     _, _, contact = served.person()
     served.task(contact)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def sync_once(session: Session, options: Options) -> int:
             # Loaded again, because the run has stored tasks that were not known before.
             names = TaskNames.in_base(hand.ledger.load(), account.zone)
         await turn()
-        _answer_run(session, report, names)
+        _answer_run(session, report, names, account.zone)
         return report.exit
 
     found = session.find(secrets=True)
@@ -102,7 +102,7 @@ def apply_plan(session: Session, file: Path, options: Options) -> int:
         message = report.message.replace("syncer sync --once", f"syncer apply {file}")
         if done:
             message = "; ".join(part for part in (message, _already(len(done), len(saved.operations))) if part)
-        _answer_run(session, replace(report, message=message), names)
+        _answer_run(session, replace(report, message=message), names, account.zone)
         return report.exit
 
     meant = tuple(account for account in found.accounts if account.name in plans)
@@ -161,13 +161,13 @@ def _finish(hand: AccountInHand, began: datetime, error: Exception) -> None:
             hand.ledger.finish_run(broken.id, hand.clock(), "stopped", {"message": failure_of(error).message})
 
 
-def _answer_run(session: Session, report: Report, names: TaskNames) -> None:
+def _answer_run(session: Session, report: Report, names: TaskNames, zone: tzinfo) -> None:
     if session.json:
         session.answer(report.as_json())
     elif report.operations is not None:
-        show_run(session.screen, {**report.as_json(), "cost": {}}, names)
+        show_run(session.screen, {**report.as_json(), "cost": {}}, names, zone)
     else:
-        show_run(session.screen, report.as_json(), names)
+        show_run(session.screen, report.as_json(), names, zone)
 
 
 def _save(session: Session, out: Path, reports: list[Report]) -> None:

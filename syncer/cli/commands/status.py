@@ -10,7 +10,7 @@ from typing import Any, Final
 from syncer.cli import last_run, presence
 from syncer.cli.errors import LedgerAlarm
 from syncer.cli.last_run import BrokenRun
-from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items
+from syncer.cli.screens import Screen, TaskNames, ago, moment, run_in_words, show_items, show_overwritten
 from syncer.cli.session import Session, for_each_account
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
@@ -148,6 +148,7 @@ def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
     if standing.last is not None:
         _show_systems(screen, standing)
         show_items(screen, standing.last.report, names)
+        show_overwritten(screen, standing.last.report, account.zone)
 
 
 def _activity(standing: _Standing) -> str:
