@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.support.editing import body_of, dues, everywhere
+from tests.support.editing import USERS, body_of, dues, everywhere
 from tests.support.ledger_world import Ledgers, Worlds
 from tests.support.scenario import PHONE, Make, Stage, waiting
 
@@ -148,3 +148,64 @@ def test_only_what_somebody_typed_is_told_as_overwritten(stage: Make) -> None:
     told = [(one.system, one.by) for report in reports for one in report.overwritten]
     assert told == [("superfone", "highlevel")]
     assert world.superfone.task(task).open
+
+
+@pytest.mark.parametrize("changed", ["origin", "copy"])
+def test_an_assignee_that_differs_after_a_lost_ledger_is_the_origins_and_told(stage: Make, changed: str) -> None:
+    """Reply does not tell when a task was changed, so the origin's value counts."""
+    world = stage(more=USERS)
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    world.good()
+    [copy] = world.highlevel_open()
+    assert copy.assigned_to == "userAsha"
+    world.lose_ledger()
+    if changed == "origin":
+        world.reply.person_assigns(task, 42)
+    else:
+        world.highlevel.person_assigns(copy.id, "userRavi")
+
+    reports = [world.again(), world.again()]
+
+    told = [(one.system, one.field, one.value, one.by) for report in reports for one in report.overwritten]
+    lost, kept = ("userAsha", "userRavi") if changed == "origin" else ("userRavi", "userAsha")
+    assert told == [("highlevel", "assignee", {"userAsha": "Asha", "userRavi": "Ravi"}[lost], "reply")]
+    assert world.highlevel.task(copy.id).assigned_to == kept
+    assert world.quiet(2).overwritten == ()
+
+
+def test_an_assignee_that_was_changed_later_than_the_origin_after_a_lost_ledger_stays(stage: Make) -> None:
+    world = stage(more=USERS)
+    world.superfone.add_lead("Asha", [PHONE], assignee=678)
+    world.reply.add_contact("Asha", "asha@example.com", PHONE)
+    world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    world.superfone.person_creates(world.superfone.leads()[0].id, "FOLLOW_UP_CALL", world.due())
+    world.good()
+    [copy] = world.highlevel_open()
+    assert copy.assigned_to == "userAsha"
+    world.lose_ledger()
+    world.wait(minutes=1)
+    world.highlevel.person_assigns(copy.id, "userRavi")
+    reports = [world.again(), world.again()]
+    told = [(one.system, one.field, one.value, one.by) for report in reports for one in report.overwritten]
+    assert told == [("superfone", "assignee", "Asha", "highlevel")]
+    assert world.highlevel.task(copy.id).assigned_to == "userRavi"
+    assert waiting(world.quiet(2)) == {("reply", "not_editable")}
+
+
+@pytest.mark.parametrize("user", ["stranger", None])
+def test_a_copy_that_is_nobodys_after_a_lost_ledger_stays_so(stage: Make, user: str | None) -> None:
+    """Whoever is unmapped or removed leaves the others as they are; and whom Reply chose was typed by nobody."""
+    world = stage(more=USERS)
+    _, contact, person = world.everywhere()
+    world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    task = world.highlevel.person_creates(person, "Go", world.due(hours=9))
+    world.highlevel.person_assigns(task, "userRavi")
+    world.good()
+    [copy] = [one for one in world.highlevel_open() if one.id != task]
+    world.highlevel.person_assigns(copy.id, user)
+    world.quiet()
+    world.lose_ledger()
+    reports = [world.quiet(), world.quiet(2)]
+    assert [one for report in reports for one in report.overwritten] == []
+    assert world.highlevel.task(copy.id).assigned_to == user

@@ -23,6 +23,7 @@ from syncer.reconcile.edits.travel import (
     settle_sent,
     tell_lost,
     tells,
+    value_in,
     value_of,
     with_value,
 )
@@ -63,9 +64,9 @@ def compare(work: Merging, task_id: str, learned: Iterable[tuple[Replica, Readin
     What carries no marker counts as theirs, so its values stay. If it is in a lane, it is told where its due differs.
     """
     learned, before = list(learned), work.before.tasks.get(task_id)
-    for field in COMPARED:
+    for field in (*COMPARED, TaskField.ASSIGNEE):
         told = [(copy, row) for copy, row in learned if copy.made and tells(row, field, None)]
-        there = [_There(copy, row.shown(field), row.updated_at) for copy, row in told]
+        there = [_There(copy, _name(work, copy, field, row.shown(field)), row.updated_at) for copy, row in told]
         # A copy that shows what the ledger had before this merge was not changed since.
         _compare(work, task_id, field, there, () if before is None else (value_of(before, field),))
     for copy, row in learned:
@@ -75,10 +76,16 @@ def compare(work: Merging, task_id: str, learned: Iterable[tuple[Replica, Readin
 
 def origin_is_read(work: Merging, task_id: str) -> None:
     """Compare the copies with an origin that is read only now. Where they differ, the origin's value counts."""
-    for field in COMPARED:
+    for field in (*COMPARED, TaskField.ASSIGNEE):
         made = [copy for copy in work.base.copies_of(task_id) if copy.made and copy.state is ReplicaState.OPEN]
         known = [copy for copy in made if is_known(copy, field)]
-        _compare(work, task_id, field, [_There(copy, shown(copy, field), None) for copy in known])
+        there = [_There(copy, _name(work, copy, field, shown(copy, field)), None) for copy in known]
+        _compare(work, task_id, field, there)
+
+
+def _name(work: Merging, copy: Replica, field: TaskField, value: Value) -> Value:
+    """Return what a copy shows of a field. An assignee is the name in the account file, or ``None``."""
+    return work.inputs.policy.users.get((copy.system, str(value or ""))) if field is TaskField.ASSIGNEE else value
 
 
 def _compare(
@@ -86,6 +93,8 @@ def _compare(
 ) -> None:
     task, policy = work.base.tasks[task_id], work.inputs.policy
     there = [one for one in there if _shows(work, one.copy, field)]
+    if field is TaskField.ASSIGNEE:
+        there = [one for one in there if _assigns(work, task, one)]
     if not there or field not in policy.edits or task.state is not State.OPEN:
         return
     copies = {place_of(*copy.key): copy for copy in work.base.copies_of(task_id)}
@@ -103,6 +112,15 @@ def _compare(
     # What the task takes reaches the copies that were not compared, too.
     for copy in copies.values() if taken else [one.copy for one in there]:
         _owe(work, now, field, copy)
+
+
+def _assigns(work: Merging, task: Task, one: _There) -> bool:
+    """Whether task and copy are assigned to somebody of the account file, and the copy gets its assignee from us.
+
+    Some CRMs choose the assignee of our copies by themselves. Nobody typed that.
+    """
+    takes = task.kind in work.inputs.capabilities[one.copy.system].edits.get(TaskField.ASSIGNEE, ())
+    return takes and bool(task.assignee) and one.value is not None
 
 
 def _is_changed(work: Merging, task: Task, field: TaskField, one: _There, before: tuple[Value, ...]) -> bool:
@@ -127,7 +145,8 @@ def _own_side(
     for place, copy in copies.items():
         by_hand, since = typed(copy, field)
         can = work.inputs.capabilities.get(copy.system)
-        if by_hand and can is not None and can.alike(field, shown(copy, field), value):
+        its_value = _name(work, copy, field, shown(copy, field))
+        if by_hand and can is not None and can.alike(field, its_value, value):
             return Side(place, None, value, read=True, at=since, origin=place == origin)
     if origin and _has(work, copies[origin], field):
         # The task itself has no time of change. The origin's stands for it, as the origin's value does.
@@ -149,7 +168,7 @@ def _has(work: Merging, origin: Replica, field: TaskField) -> bool:
 
 def _owe(work: Merging, task: Task, field: TaskField, copy: Replica) -> None:
     """Note that an open copy is to get the task's value, if it shows another one."""
-    copy, value = work.base.replicas[copy.key], value_of(task, field)
+    copy, value = work.base.replicas[copy.key], value_in(copy.system, task, field, work.inputs.policy)
     if copy.state is not ReplicaState.OPEN or not (_shows(work, copy, field) and is_known(copy, field)):
         return
     # A value that we made up stays where it is, and is never written to an origin.
