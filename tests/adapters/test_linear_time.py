@@ -24,8 +24,8 @@ from adapters.superfone.wire import WireTask as SuperfoneTask
 from syncer.domain.model import Kind
 from tests.support import highlevel_kit, superfone_kit
 
-SIZE: Final = 250_000
-SECONDS: Final = 15
+SIZE: Final = 125_000
+SECONDS: Final = 10
 PIECES: Final = (
     "<",
     "<!--",
