@@ -88,6 +88,8 @@ class Connection:
     answers: int = 0
     failures: dict[object, Failure] = field(default_factory=dict)
     in_a_row: set[object] = field(default_factory=set)
+    budget_words: str = ""
+    """Why a read had to be left to a later run: when the CRM, or its rate, allows the next request."""
     read_alone: dict[str, tuple[Reading, Reading]] = field(default_factory=dict)
     """By task: its row in a list that shows no texts, and the task as it was then read by itself."""
     listed_at_once: dict[str, Listing[Reading]] = field(default_factory=dict)
@@ -125,8 +127,8 @@ class Connection:
                 self._failed(what, Failure(f"no answer within {HANGS:.0f} s"))
             raise
         except BudgetSpent as error:
-            # Our own limit says nothing about the CRM, so this is not a failure.
-            self.spent = True
+            # A limit says nothing about the CRM, so this is not a failure.
+            self.spent, self.budget_words = True, error.words
             if isinstance(what, ReadItem):
                 # It was not sent, so a part of this run that has its own time may still ask for it.
                 self.asked.discard(what.place)
@@ -208,9 +210,11 @@ class Connection:
             _log.warning("connection.stopped", system=self.system, state=state.value, words=words)
 
     def stop_if_silent(self) -> None:
-        """Mark the CRM as unavailable if nothing could be read, even after a few requests."""
+        """Mark the CRM as unavailable if nothing could be read, even after a few requests, or within its limits."""
         if self.failures and not self.answers:
             self._out_of_order()
+        elif self.budget_words and not self.answers:
+            self.stop(ConnectionState.UNAVAILABLE, self.budget_words)
 
     async def while_it_answers(
         self, work: Coroutine[Any, Any, None], *, patience: Callable[[int], float], seconds: float | None = None

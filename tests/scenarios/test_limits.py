@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.sandbox import Fault
+from adapters.sandbox import Fault, Reply
 from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit, Report
+from syncer.domain.snapshot import ConnectionState
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options, run
 from syncer.ledger import Busy, Owner
@@ -334,3 +335,21 @@ def test_no_limit_is_no_limit(stage: Make) -> None:
     world.fail("reply", "create", Fault.THROTTLED, times=3)
     world.good()
     assert world.open() == (3, 3, 3)
+
+
+@pytest.mark.parametrize("system", ["superfone", "reply"])
+def test_a_crm_that_asks_to_wait_beyond_the_run_cannot_be_used_in_it(stage: Make, system: str) -> None:
+    """Whether it has a list of all tasks or not, nothing of it was read."""
+    world = stage()
+    some(world, 3)
+    world.good()
+    sandbox = world.sandboxes[system]
+    honest = sandbox.handle
+    busy = Reply(429, b'{"message": "Too Many Requests"}', {"content-type": "application/json", "retry-after": "1800"})
+    sandbox.handle = lambda call: busy  # type: ignore[method-assign]
+    report = world.again()
+    connection = report.connections[system]
+    assert (report.exit, connection.state) == (Exit.PARTIAL, ConnectionState.UNAVAILABLE)
+    assert "1800 s" in connection.message
+    sandbox.handle = honest  # type: ignore[method-assign]
+    world.quiet(2)
