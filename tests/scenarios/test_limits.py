@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.sandbox import Fault, Reply
+from adapters.sandbox import Call, Fault, Reply
 from syncer.contract.errors import WrongAccount
 from syncer.domain.report import Exit, Report
 from syncer.domain.snapshot import ConnectionState
@@ -346,7 +346,11 @@ def test_a_crm_that_asks_to_wait_beyond_the_run_cannot_be_used_in_it(stage: Make
     sandbox = world.sandboxes[system]
     honest = sandbox.handle
     busy = Reply(429, b'{"message": "Too Many Requests"}', {"content-type": "application/json", "retry-after": "1800"})
-    sandbox.handle = lambda call: busy  # type: ignore[method-assign]
+
+    def handle(call: Call) -> Reply:
+        return honest(call) if sandbox.is_write(call) else busy
+
+    sandbox.handle = handle  # type: ignore[method-assign]
     report = world.again()
     connection = report.connections[system]
     assert (report.exit, connection.state) == (Exit.PARTIAL, ConnectionState.UNAVAILABLE)
