@@ -120,8 +120,8 @@ class Requests:
     ) -> bool:
         task = self._context.base.tasks[operation.task]
         draft = self._draft(task, operation)
-        if operation.action is Action.CREATE:
-            operation = replace(operation, changes=_sent(draft))
+        # Of an edit in a lane, too: before its outcome is known, the task may take another value.
+        operation = replace(operation, changes=_sent(draft))
         self.store_intent(operation)
         try:
             reading = await connection.adapter.create_task(draft)

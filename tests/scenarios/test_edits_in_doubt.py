@@ -204,3 +204,26 @@ def test_a_copy_that_is_made_again_in_a_lane_is_found_however_its_crm_completes(
     assert len(dues(world)) == 1
     assert world.open() == (1, 1, 1)
     world.quiet(2)
+
+
+def test_a_copy_whose_replacement_was_in_doubt_gets_the_due_that_the_task_has_by_now(stage: Make) -> None:
+    """Superfone could not be read after the answer was lost, and the due was moved once more meanwhile."""
+    world = stage()
+    task, copy, _ = everywhere(world)
+    first, second = world.due(hours=30), world.due(hours=50)
+    world.highlevel.person_reschedules(task, first)
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    unread = partial(world.fail, "superfone", "tasks of contact", Fault.ERROR_BEFORE, times=100)
+    world.meanwhile("superfone", "create", unread)
+    world.again()
+    world.highlevel.person_reschedules(task, second)
+    world.again()
+    assert copy.due_to == second
+    assert [one.due for one in world.superfone_open()] == [first]
+    world.heal()
+
+    world.again(3)
+
+    assert dues(world) == {second}
+    assert world.open() == (1, 1, 1)
+    world.quiet(2)
