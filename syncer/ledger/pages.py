@@ -34,7 +34,8 @@ _LOOK_BACK: Final = 20
 # Runs for a few contacts lie between the whole ones.
 _NEWEST: Final = _RUNS.where(_run.c.finished_at.is_not(None)).order_by(_run.c.number.desc()).limit(_LOOK_BACK)
 _OPEN: Final = select(func.count()).where(_task.c.state == "open")
-_DELAYS: Final = "delays"
+_OF_EACH: Final = ("delays", "overwritten")
+"""Lists that the pages show of every run, not of the last one alone."""
 _NOT_IN_EMAILS: Final = frozenset('[],"')
 """Characters between the e-mails, which stand in a JSON list. No e-mail has them."""
 
@@ -50,7 +51,7 @@ class TaskFilter:
 
 
 class RunLine(NamedTuple):
-    """One finished run: its report without the lists, except the delays of its writes."""
+    """One finished run: its report without the long lists, except the delays of its writes and what was overwritten."""
 
     number: int
     id: str
@@ -161,6 +162,6 @@ def _has(column: ColumnElement[str], text: str) -> ColumnElement[bool]:
 
 def _line(connection: Connection, row: Any) -> RunLine:
     report, lists = json.loads(row.report), json.loads(row.lists)
-    if _DELAYS in lists:
-        report |= questions.put_back(asking(connection), {}, {_DELAYS: lists[_DELAYS]})
+    if wanted := {name: lists[name] for name in _OF_EACH if name in lists}:
+        report |= questions.put_back(asking(connection), {}, wanted)
     return RunLine(row.number, row.id, row.started_at, row.finished_at, row.status, report)

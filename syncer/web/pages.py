@@ -89,6 +89,7 @@ class PageRoutes:
             # The words of an error may have come from a CRM. What a limit stopped goes on once somebody allows it.
             "trouble": redact(state.trouble or (picture.last.report.get("message", "") if picture.last else "")),
             "runs": picture.eventful,
+            "overwritten": views.overwritten_of(picture.eventful, state.account.zone, now),
             "charts": charts_of(picture.hours, state.account),
             "waiting": views.groups_of(standing.waiting),
             "attention": views.groups_of(standing.attention),

@@ -91,4 +91,5 @@ class Reader:
 
 def _is_eventful(run: RunLine) -> bool:
     counts = (run.report.get(name, {}) for name in ("created", "completed", "edited"))
-    return run.status not in {"ok", "part"} or any(any(count.values()) for count in counts)
+    done = any(any(count.values()) for count in counts)
+    return run.status not in {"ok", "part"} or done or bool(run.report.get("overwritten"))

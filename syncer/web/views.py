@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any, Final
 
 from syncer.config.registry import label_of
 from syncer.contract.settings import Rate
 from syncer.domain.alarms import Alarm
-from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, deed_of, more_of
+from syncer.domain.fields import TaskField
+from syncer.domain.history import COPY_STATES, OPEN_QUESTIONS, deed_of, lost_in_words, more_of
 from syncer.domain.model import Task
 from syncer.domain.operations import UNSETTLED, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
-from syncer.domain.times import span
+from syncer.domain.times import moment_at, span
 from syncer.domain.titles import short
 from syncer.ledger import RunLine, TaskStory, TaskView
 from syncer.web.board import AccountState
@@ -204,6 +205,20 @@ def _group(reason: str, items: Sequence[Mapping[str, Any]], shown: int) -> Reaso
 def lines_of(items: Iterable[Mapping[str, Any]]) -> list[Line]:
     """Return items of a report for people."""
     return [_line_of(item) for item in items]
+
+
+def overwritten_of(runs: Iterable[RunLine], zone: tzinfo, now: datetime) -> list[Line]:
+    """Return the values that people typed and that another change replaced. A task's own page shows them whole."""
+    return [_overwritten(one, zone, now) for run in runs for one in run.report.get("overwritten", ())]
+
+
+def _overwritten(one: Mapping[str, Any], zone: tzinfo, now: datetime) -> Line:
+    value = short(one["value"])
+    if one["field"] == TaskField.DUE and value:
+        value = moment_at(datetime.fromisoformat(value), zone, now)
+    detail = lost_in_words(one["field"], value, one["by"], label_of)
+    system = label_of(one["system"])
+    return Line(one["task"], short(one["title"]), one["contact"], system, redact(detail), retry=False)
 
 
 def _line_of(item: Mapping[str, Any]) -> Line:

@@ -120,6 +120,24 @@ def test_an_account_tells_what_waits_why_and_what_frees_it(shown: ShownPage) -> 
     assert "created, 0 completed and 0 edited in the last 24 hours" in words
 
 
+def test_an_account_tells_what_was_overwritten_long_after_that_run(shown: ShownPage, world: World) -> None:
+    """Its report is gone from the status with the next run, a minute later."""
+    assert "Overwritten" not in shown.get(shown.home)
+    [task] = [one for one in world.highlevel.tasks() if one.title == "Call again"]
+    [copy] = [one for one in world.reply.tasks() if "Call again" in str(one.template["body"])]
+    world.highlevel.person_retitles(task.id, "Ring again")
+    text = str(copy.template["body"])
+    world.reply.person_edits_body(str(copy.id), text.replace("Call again", f"{EVIL} {'again and ' * 30}"))
+    for _ in range(3):
+        world.sync()
+    page = shown.get(shown.home)
+    assert EVIL not in page
+    words = words_of(page)
+    assert "Overwritten in the last 24 hours" in words
+    assert f"Ring again Asha Rao · Reply.io title was “{EVIL} again and" in words
+    assert "the value that was typed in HighLevel replaced it" in words
+
+
 def test_whatever_a_crm_sent_is_text(shown: ShownPage, world: World) -> None:
     task = shown.site.reader(shown.name)
     assert task is not None
