@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
@@ -166,7 +167,12 @@ def plain(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() or letter in _JOINERS else "�" for letter in text)
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else _shown(letter) for letter in text)
+
+
+def _shown(letter: str) -> str:
+    # Non-breaking blanks and others of a certain width, which people type without knowing it.
+    return " " if unicodedata.category(letter) == "Zs" else "�"
 
 
 def harmless(value: Any) -> Any:

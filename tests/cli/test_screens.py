@@ -110,6 +110,11 @@ def test_json_values_are_harmless_and_keep_their_lines() -> None:
     assert harmless(value) == {"a": ["one\ntwo three", 5, None, True], "b�": {"c": "�2J [secret] �x"}}
 
 
+def test_blanks_of_rich_text_are_blanks() -> None:
+    """Editors of HTML store a second blank as a non-breaking one, and people copy what was overwritten."""
+    assert harmless({"value": "Bring\xa0the plan,\u2009\u3000now"}) == {"value": "Bring the plan,  now"}
+
+
 def test_a_traceback_tells_no_secret_and_commands_no_terminal() -> None:
     protect("a-key-of-theirs")
     try:
