@@ -102,8 +102,9 @@ def is_before_copies(row: Reading, other: Group) -> bool:
 
 
 def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
-    """Whether that task has the row's kind and due date, was created elsewhere before it, and is closed now."""
-    members = [member for member in other.readings if member.due is not None and policy.same_due(row, member)]
+    """Whether that task has the row's kind, due date and title, was created elsewhere before it, and is closed now."""
+    alike = [one for one in other.readings if same_title(row.title, one.title)]
+    members = [one for one in alike if one.due is not None and policy.same_due(row, one)]
     # What people made in the lane first cannot be our copy of a task that came later.
     older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
     elsewhere = not other.open and row.system not in other.closed

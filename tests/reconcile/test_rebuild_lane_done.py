@@ -179,6 +179,14 @@ def test_what_may_be_the_copy_of_a_finished_task_is_held_though_that_ones_text_w
     assert one_task(rebuilt(copy, unread)).held == held
 
 
+@pytest.mark.parametrize(("shown", "held"), [(None, Reason.DONE_OR_REOPENED), ("Call", ""), ("Ring", "")])
+def test_what_people_called_otherwise_in_the_lane_is_no_copy_of_a_finished_task(shown: str | None, held: str) -> None:
+    """On a first day: a call that waits, and another one of the same due that was finished before."""
+    theirs = a_reading(LANE, "3", title=shown, created_by="7")
+    before = done(from_yesterday(a_reading(TYPED, "8", title="Meet the owner")))
+    assert one_task(rebuilt(theirs, before)).held == held
+
+
 def test_a_finished_task_whose_text_was_not_read_finishes_nothing_that_has_a_marker() -> None:
     """It may be called otherwise, or have another marker."""
     task = a_task(f"{LANE}:1", origin=LANE, title="Call")
