@@ -56,6 +56,10 @@ class Policy:
         """Whether two dues are the same, as exactly as both CRMs keep them. A task's due is as exact as its origin."""
         return self.dues_of(_system(one), _system(other)).same(one.due, other.due)
 
+    def may_keep(self, copy: Dated, sent: Dated) -> bool:
+        """Whether the CRM of this copy may show the other's due like that: the same, or without its seconds."""
+        return self.dues_of(_system(copy), _system(sent)).keeps(sent.due, copy.due)
+
 
 _TO_THE_SECOND = Dues()
 

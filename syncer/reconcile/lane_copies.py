@@ -15,7 +15,8 @@ from syncer.reconcile.markers import CLOCKS_DIFFER_BY
 def looks_like(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether kind, due date and title agree."""
     members = other.readings
-    alike = any(policy.same_due(row, one) for one in members)
+    # A lane may keep only the minutes of what we send.
+    alike = any(policy.may_keep(row, one) for one in members)
     alike = alike and all(same_title(row.title, one.title) for one in members)
     return alike and not other.held and fits_kind(row, members)
 
@@ -104,7 +105,7 @@ def is_before_copies(row: Reading, other: Group) -> bool:
 def is_finished_before(policy: Policy, row: Reading, other: Group) -> bool:
     """Whether that task has the row's kind, due date and title, was created elsewhere before it, and is closed now."""
     alike = [one for one in other.readings if same_title(row.title, one.title)]
-    members = [one for one in alike if one.due is not None and policy.same_due(row, one)]
+    members = [one for one in alike if one.due is not None and policy.may_keep(row, one)]
     # What people made in the lane first cannot be our copy of a task that came later.
     older = [m for m in members if m.created_at is None or row.created_at is None or m.created_at <= row.created_at]
     elsewhere = not other.open and row.system not in other.closed

@@ -15,6 +15,11 @@ def is_like(policy: Policy, reading: Reading | Replica, known: Reading | Task | 
     return policy.same_due(reading, known) and same_title(reading.title, known.title)
 
 
+def is_made_like(policy: Policy, row: Reading, other: Reading) -> bool:
+    """Whether we may have made the row from what the other shows: its CRM may keep only the minutes of a due."""
+    return policy.may_keep(row, other) and same_title(row.title, other.title)
+
+
 def unlikeness(policy: Policy, reading: Reading, known: Reading | Task) -> tuple[bool, bool]:
     """Rank tasks that share a marker. The lowest is probably ours: same due date and title, then same title."""
     # The origin may have been put off since. Then the title alone tells which of two copies is the more likely one.

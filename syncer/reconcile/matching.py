@@ -344,11 +344,18 @@ class Matching:
         A single row that the ledger does not know comes last: first sight may still join it to the others as a twin.
         """
         finished = {one.task: self._evidence.is_finished(one) if told else None for one in groups}
-        ranks = {one.task: unlikeliness(row, one, finished=finished[one.task]) for one in groups}
+        ranks = {
+            one.task: (self._is_nearly_due(row, one), *unlikeliness(row, one, finished=finished[one.task]))
+            for one in groups
+        }
         best = min(ranks.values(), default=())
         known = self._work.base.tasks
         likeliest = [one for one in groups if ranks[one.task] == best]
         return sorted(likeliest, key=lambda one: (one.is_alone and one.task not in known, one.task))
+
+    def _is_nearly_due(self, row: Reading, other: Group) -> bool:
+        """Whether the row has the due of no member of the group, only its minute."""
+        return not any(self._policy.same_due(row, member) for member in other.readings)
 
     def _is_like(self, row: Reading, other: Group) -> bool:
         """Whether the row may be our copy of this task or its twin.

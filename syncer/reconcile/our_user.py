@@ -26,7 +26,7 @@ from syncer.domain.cursors import OUR_USER
 from syncer.domain.model import Reading, State
 from syncer.domain.policy import Policy
 from syncer.domain.snapshot import Seen
-from syncer.reconcile.likeness import is_like
+from syncer.reconcile.likeness import is_made_like
 
 
 class OurUser:
@@ -98,7 +98,7 @@ class OurUser:
 
         def looks_like_ours(row: Reading) -> bool:
             copies = wanted[links.get((row.system, row.contact or ""))]
-            return row.key not in places and any(is_like(self._policy, row, copy) for copy in copies)
+            return row.key not in places and any(is_made_like(self._policy, row, copy) for copy in copies)
 
         found: dict[str, str] = {}
         for system, seen in self._seen.items():

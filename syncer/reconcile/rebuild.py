@@ -212,7 +212,8 @@ class _Conclusion:
         # it could be completed by us, nothing tells which.
         if row is self._group.origin:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
-        is_like = any(member.due is None or self._work.inputs.policy.same_due(row, member) for member in alike)
+        policy = work.inputs.policy
+        is_like = any(member.due is None or policy.may_keep(member, row) for member in alike)
         copied = row.marker is not None or self._work.made(row)
         return copied and (unread or not is_like)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from adapters.sandbox import Fault
+from adapters.sandbox import Call, Fault, Reply
 from tests.support.editing import edits, everywhere
-from tests.support.scenario import Make, Stage
+from tests.support.scenario import Make, Stage, attention
 
 ROUNDED = {"cut": timedelta(0), "rounded": timedelta(seconds=30)}
 
@@ -99,3 +101,61 @@ def test_a_person_who_moves_a_copy_by_minutes_still_moves_the_task(stage: Make) 
     world.again(2)
     assert due_at_its_origin(world, "reply", task) == later
     world.quiet(2)
+
+
+def lanes_in_minutes(world: Stage) -> None:
+    """From now on Superfone shows whole minutes."""
+    honest = world.superfone.handle
+
+    def handle(call: Call) -> Reply:
+        reply = honest(call)
+        return replace(reply, body=re.sub(rb'("due_date": ?"[^"]+T\d\d:\d\d:)\d\d', rb"\g<1>00", reply.body))
+
+    world.superfone.handle = handle  # type: ignore[method-assign]
+
+
+def lost_with_minutes(world: Stage, kind: str) -> None:
+    """A task of Reply with its copies, and nobody knows of them any more."""
+    lanes_in_minutes(world)
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, kind, world.due().replace(second=37), "Ring")
+    world.good()
+    world.quiet()
+
+
+@pytest.mark.parametrize("kind", ["Call", "ToDo"])
+def test_a_copy_in_a_lane_without_its_seconds_is_known_after_a_lost_ledger(stage: Make, kind: str) -> None:
+    world = stage()
+    lost_with_minutes(world, kind)
+    world.lose_ledger()
+    report = world.quiet(3)
+    assert attention(report) == set()
+    world.complete_in("reply")
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", ["Call", "ToDo"])
+def test_a_copy_in_a_lane_without_its_seconds_that_is_done_is_done_after_a_lost_ledger(stage: Make, kind: str) -> None:
+    world = stage()
+    lost_with_minutes(world, kind)
+    world.complete_in("superfone")
+    world.lose_ledger()
+    report = world.again(3)
+    # Nothing tells whether people have reopened the origin.
+    assert world.open() == (0, 1, 0)
+    assert attention(report) == {("reply", "done_or_reopened")}
+    world.quiet(2)
+
+
+def test_two_tasks_of_one_minute_have_their_copies_after_a_lost_ledger(stage: Make) -> None:
+    world = stage()
+    lanes_in_minutes(world)
+    _, contact, _ = world.everywhere()
+    due = world.due()
+    for second in (12, 37):
+        world.reply.person_creates(contact, "ToDo", due.replace(second=second), f"Task {second}")
+    world.good()
+    world.lose_ledger()
+    assert attention(world.quiet(3)) == set()
+    assert world.open() == (2, 2, 2)
