@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from syncer.domain.model import Reading, State, Task
-from syncer.domain.operations import Action
+from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
 from syncer.reconcile.edits.without_base import origin_is_read, settle_first
@@ -190,6 +190,8 @@ class _FirstSight:
             if reading.state is not State.OPEN or reading.key in self._work.base.replicas:
                 continue
             reason = unfit(self._work, reading)
+            if reason is Reason.WITHOUT_CONTACT and self._place_without_contact(reading):
+                continue
             if reason is not None:
                 self._work.waiting.append(Item(None, system, reason, self._name(reading), reading.remote_id))
             elif self._work.contact_of(reading) in self._leave:
@@ -255,6 +257,19 @@ class _FirstSight:
         if not work.is_creating(task.id, reading.system) and is_pasted(work.base, self._policy, reading, task):
             return self._hold_if_we_may_have_made_it(reading, task)
         adopt(work, reading, task, "recognised by its marker", made=True)
+        work.is_created(task.id, reading.system, reading.remote_id)
+        return True
+
+    def _place_without_contact(self, reading: Reading) -> bool:
+        """Join the reading by its marker if we may have made it, for a contact that was deleted since."""
+        work, base = self._work, self._work.base
+        task = None if reading.marker is None else named_by(base, reading.marker)
+        create = None if task is None else base.latest((task.id, reading.system, Action.CREATE))
+        if task is None or create is None or create.state is OpState.DONE or base.copies(task.id, reading.system):
+            return False
+        if not create.is_unsettled and is_pasted(base, self._policy, reading, task):
+            return False
+        adopt(work, replace(reading, contact=create.contact), task, "recognised by its marker", made=True)
         work.is_created(task.id, reading.system, reading.remote_id)
         return True
 

@@ -265,3 +265,45 @@ def test_a_due_that_the_list_showed_before_a_lost_completion_is_no_next_date(sta
 
     assert world.open() == (0, 0, 0)
     world.quiet(2)
+
+
+@pytest.mark.parametrize("done", [False, True])
+def test_a_copy_whose_contact_is_deleted_while_its_create_is_in_doubt_is_known_by_its_marker(
+    stage: Make, done: bool
+) -> None:
+    """Reply keeps the task without its contact, whose list of tasks shows nothing then."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    world.superfone.person_creates(lead, "FOLLOW_UP_CALL", world.due())
+    world.fail("reply", "create", Fault.LOST_ANSWER)
+    world.afterwards("reply", "create", lambda: world.fail("reply", "tasks", Fault.ERROR_BEFORE, times=9))
+    assert ("reply", "in_doubt") in waiting(world.again())
+    world.reply.person_deletes_contact(contact)
+    world.heal()
+    if done:
+        world.complete_in("superfone")
+    world.again(2)
+    if not done:
+        assert waiting(world.quiet()) == set()
+        assert world.open() == (1, 1, 1)
+        world.complete_in("superfone")
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+    assert waiting(world.quiet(2)) == set()
+
+
+def test_a_text_of_ours_that_people_paste_into_a_task_without_a_contact_is_no_copy(stage: Make) -> None:
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.highlevel.person_creates(person, "Ring", world.due())
+    world.good()
+    [copy] = world.reply_open()
+    text = str(copy.template["body"])
+    world.reply.person_creates(contact, "Call", world.due(hours=9), text)
+    pasted = max(world.reply_open(), key=lambda one: one.id)
+    world.reply.person_moves(str(pasted.id), None)
+    world.good()
+    world.complete_in("highlevel")
+    world.again(2)
+    assert [one.id for one in world.reply_open()] == [pasted.id]
+    assert waiting(world.quiet()) == {("reply", "without_contact")}

@@ -11,14 +11,17 @@ from syncer.contract.adapter import Capabilities
 from syncer.domain.base import Base
 from syncer.domain.fields import TaskField, Value
 from syncer.domain.model import Reading, Replica, ReplicaState
+from syncer.domain.operations import Action, OpState
 from syncer.reconcile.edits.base import is_unseen
 
 
 def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edits: Collection[TaskField] = ()) -> bool:
     """Whether a row without its body must be read by itself. For our copies only fields that travel count."""
-    if row.whole or not row.mirrored or row.contact is None:
+    if row.whole or not row.mirrored:
         return False
     replica = base.replicas.get(row.key)
+    if row.contact is None:
+        return replica is None and _may_be_made_by_a_lost_create(base, row, capabilities)
     # A list that lags may show a closed copy as open. Only its own read tells that it was reopened.
     if replica is None or replica.state is not ReplicaState.OPEN:
         return True
@@ -35,6 +38,15 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
     task = base.tasks[replica.task]
     rewritten = row.system == task.origin and row.body is not None and row.body != task.body
     return (rewritten and TaskField.BODY not in edits) or differs(row, replica, capabilities, edits)
+
+
+def _may_be_made_by_a_lost_create(base: Base, row: Reading, capabilities: Capabilities) -> bool:
+    """Whether a create without an answer may have made this task, for a contact that was deleted since."""
+    return any(
+        one.action is Action.CREATE and one.system == row.system and capabilities.dues.keeps(one.due, row.due)
+        for one in base.operations.values()
+        if one.is_unsettled or one.state is OpState.FAILED
+    )
 
 
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
