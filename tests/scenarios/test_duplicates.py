@@ -66,6 +66,22 @@ def test_of_two_copies_the_one_that_is_left_is_the_tasks(stage: Make, deleted: s
     world.quiet(2)
 
 
+def test_the_copy_that_is_left_keeps_its_marker_when_its_text_is_written(stage: Make) -> None:
+    """Only the marker tells a ledger that knows nothing whose copy it is."""
+    world = stage()
+    _, copy, _ = duplicated(world)
+    world.reply.person_deletes(copy)
+    world.again(3)
+    world.highlevel.person_retitles(world.highlevel_open()[0].id, "Ring twice")
+    world.good()
+    [left] = world.reply_open()
+    assert "Ring twice" in left.template["body"]
+    assert "syncer:" in left.template["body"]
+    world.lose_ledger()
+    world.again(3)
+    assert world.open() == (1, 1, 1)
+
+
 @pytest.mark.parametrize("deleted", ["keep", "close"])
 def test_the_copy_that_is_left_may_be_finished_before_a_run_has_seen_that_it_is_left(stage: Make, deleted: str) -> None:
     world = stage(sync=f'deleted = "{deleted}"')
