@@ -67,7 +67,7 @@ def test_what_our_own_create_may_have_made_is_left_to_settling() -> None:
     create = an_operation(task, LANE, Action.CREATE, OpState.IN_DOUBT, contact=STRANGER)
     for before in ({}, {NAME: "1"}):
         found = lane_of(unclear("2"), base=a_base(task, operations=[create], cursors=before))
-        assert remembered(found) is None
+        assert (remembered(found), told(found)) == (None, [])
 
 
 def test_it_is_told_in_each_run_that_does_not_read_it() -> None:
