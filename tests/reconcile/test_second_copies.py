@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -33,9 +34,7 @@ SECOND = a_replica(HELD, TYPED, "second", body="Ring")
 CLOSING = replace(POLICY, deleted_closes=True)
 
 
-def taken(
-    *copies: Replica, task: Task = TASK, held: Task = HELD, row: Reading | None = None, **more: object
-) -> Replica:
+def taken(*copies: Replica, task: Task = TASK, held: Task = HELD, row: Reading | None = None, **more: Any) -> Replica:
     """What is known of the last of these copies after a run that has read it: which task it belongs to."""
     base = a_base(task, held, replicas=[a_replica(task, PLAIN), *copies], **more)
     found = merged(base, seen_of(row or read_back(copies[-1], held)))
