@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.model import Kind
+from syncer.domain.base import Base
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Kind, ReplicaState
 from syncer.domain.operations import Action
-from syncer.reconcile.guard import Limits, exceeds
+from syncer.reconcile.guard import Limits, PartEdits, exceeds
 from syncer.reconcile.planned import Planned
-from tests.support.strategies import PLAIN, at
+from tests.support.strategies import PLAIN, TYPED, a_base, a_replica, a_task, at
 
 
 def operations(creates: int, completions: int) -> list[Planned]:
@@ -51,3 +53,46 @@ def test_what_the_refusal_names_is_then_allowed(creates: int, completions: int, 
     if excess is not None:
         allowed = Limits(max(most, excess.creates), max(most_done, excess.completions))
         assert exceeds(operations(creates, completions), allowed) is None
+
+
+# what runs for a few persons take over between two whole runs ----------------------------------------
+
+
+def opened(copies: int, **cursors: str) -> Base:
+    """A ledger with so many open copies in one CRM, and one closed one."""
+    tasks = [a_task(f"t{number}") for number in range(copies + 1)]
+    replicas = [a_replica(task, PLAIN) for task in tasks[1:]]
+    closed = a_replica(tasks[0], PLAIN, state=ReplicaState.DONE)
+    return a_base(
+        *tasks, replicas=[closed, *replicas], cursors={f"part_edits:{PLAIN}:{k}": v for k, v in cursors.items()}
+    )
+
+
+DUE = {(PLAIN, TaskField.DUE): 1}
+
+
+@pytest.mark.parametrize(("copies", "most"), [(20, 5), (28, 7), (40, 10), (1000, 10)])
+def test_a_quarter_of_the_copies_and_ten_at_most_are_taken_over(copies: int, most: int) -> None:
+    """Then whatever was taken over, most of the copies still show a whole run that all were changed."""
+    edits = PartEdits(opened(copies))
+    assert [edits.take(DUE) for _ in range(most + 2)] == [True] * most + [False, False]
+    assert edits.cursors == {f"part_edits:{PLAIN}:due": str(most)}
+    assert 2 * (copies - most) > copies
+
+
+def test_a_crm_with_few_copies_is_not_checked_as_in_a_whole_run() -> None:
+    edits = PartEdits(opened(19))
+    assert all(edits.take(DUE) for _ in range(40))
+
+
+def test_it_goes_on_from_what_earlier_ones_took_over_field_by_field() -> None:
+    edits = PartEdits(opened(20, due="4", title="5"))
+    assert edits.take(DUE)
+    assert not edits.take({(PLAIN, TaskField.TITLE): 1})
+    assert not edits.take({(PLAIN, TaskField.BODY): 1, (PLAIN, TaskField.DUE): 1}), "all of a person's, or nothing"
+    assert edits.take({(PLAIN, TaskField.BODY): 5, (TYPED, TaskField.DUE): 9})
+    assert edits.cursors == {
+        f"part_edits:{PLAIN}:due": "5",
+        f"part_edits:{PLAIN}:body": "5",
+        f"part_edits:{TYPED}:due": "9",
+    }

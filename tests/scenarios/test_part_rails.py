@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters.sandbox import Fault
+from syncer.domain.cursors import PART_EDITS
 from syncer.domain.report import Exit
 from syncer.engine.run import Options
 from syncer.reconcile.guard import Limits
@@ -98,6 +99,26 @@ def test_a_whole_run_that_could_not_read_a_crm_lifts_no_stop_of_a_shift(stage: M
     world.again()
     world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
     assert sum(sum(look(world, "highlevel", one).report["edited"].values()) for one in contacts) == 1
+
+
+def test_of_a_crm_that_reads_as_shifted_a_small_run_believes_nothing(stage: Make) -> None:
+    world, contacts = one_each(stage, 20)
+    shift_dues(world)
+    assert int(world.again().exit) == Exit.LIMIT
+    world.highlevel.person_creates(contacts[0], "Ask anew", world.due(hours=200))
+    look(world, "highlevel", contacts[0])
+    with world.open_ledger(read_only=True) as ledger:
+        assert len(ledger.load().tasks) == 20
+
+
+def test_edits_that_a_limit_keeps_back_are_not_counted_as_taken_over(stage: Make) -> None:
+    world, contacts = one_each(stage, 20)
+    world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
+    for contact in contacts:
+        look(world, "highlevel", contact, limits=Limits(500, 500, 0))
+    with world.open_ledger(read_only=True) as ledger:
+        counted = [name for name in ledger.load().cursors if name.startswith(PART_EDITS)]
+    assert (counted, edits(world)) == ([], [])
 
 
 def test_a_whole_run_gives_small_runs_room_for_more_edits(stage: Make) -> None:
