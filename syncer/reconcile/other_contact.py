@@ -139,7 +139,7 @@ def _begin(work: Merging, like: Task, copies: list[Replica]) -> Task:
     work.put_task(task)
     for copy in copies:
         # It counts as theirs: nobody told us to replace it.
-        work.put_replica(replace(copy, task=task.id, made=copy.made and copy is not first, ours=False, owed=()))
+        work.put_replica(replace(copy, task=task.id, made=copy.made and copy is not first, ours=False))
         work.event("moved", "them", f"a task of its own, for a copy of {like.id} is on another contact", task.id, copy)
     return task
 

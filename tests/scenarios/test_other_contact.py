@@ -168,3 +168,32 @@ def test_a_copy_that_came_back_counts_as_moved_anew(stage: Make) -> None:
     world.quiet(2)
     assert world.count("highlevel", "contact") == requests
     assert two.open() == ((1, 1, 1), (0, 0, 0))
+
+
+def test_what_was_typed_before_it_moved_reaches_its_old_copies_once_they_are_freed(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_retitles(two.copy, "Ring twice")
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+    [left] = [task for task in world.reply_open() if str(task.contact_id) == two.asha[1]]
+    assert "Ring twice" not in str(left.template["body"])
+    assert world.retry()
+    world.again(3)
+    titles = {str(task.template["body"]).split("\n")[0] for task in world.reply_open()}
+    assert titles | {task.title for task in world.highlevel_open()} == {"Ring twice"}
+    assert two.open() == ((1, 1, 1), (1, 1, 1))
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("step", range(1, 14))
+def test_a_process_that_is_killed_meanwhile_doubles_nothing(stage: Make, step: int) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again()
+    world.wait(minutes=1)
+    world.sync_until_killed(step)
+    world.again(3)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    world.quiet(2)
