@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -214,16 +214,7 @@ class RunContext:
         if operation is not None:
             # In one transaction: a process may die between two.
             changes.operations[operation.id] = operation
-        base, markers = self.base, [row.marker for row in listing.rows if row.marker]
-        keys = (*(reading.key for reading in listing.rows), *(marker.place for marker in markers))
-        named = {base.replicas[key].task for key in keys if key in base.replicas} | {marker.task for marker in markers}
-        contacts = [(system, contact), *((system, row.contact or contact) for row in listing.rows)]
-        # Only this person's part of the base is merged: merging everything after each write would take far too long.
-        narrow = base.narrowed(base.links.get((system, contact)), [*named, *changes.tasks], contacts)
-        # The merge must know what is stored with it. Else the copy that was just found would be an unknown task.
-        narrow.tasks.update(changes.tasks)
-        narrow.replicas.update(changes.replicas)
-        narrow.operations.update(changes.operations)
+        narrow = self._part_of_base(system, contact, listing.rows, changes)
         seen = Seen(
             readings={reading.remote_id: reading for reading in listing.rows},
             # One task that was read by itself says nothing of the order of its lane.
@@ -246,6 +237,20 @@ class RunContext:
         if whole:
             self.connections[system].seen.lanes[contact] = listing.rows
         self.believe(merged)
+
+    def _part_of_base(self, system: str, contact: str, rows: Sequence[Reading], changes: Changes) -> Base:
+        """Return what the base knows of this contact's person and of these rows, with the changes."""
+        base, markers = self.base, [row.marker for row in rows if row.marker]
+        keys = (*(row.key for row in rows), *(marker.place for marker in markers))
+        named = {base.replicas[key].task for key in keys if key in base.replicas} | {marker.task for marker in markers}
+        contacts = [(system, contact), *((system, row.contact or contact) for row in rows)]
+        # Only this person's part of the base is merged: merging everything after each write would take far too long.
+        narrow = base.narrowed(base.links.get((system, contact)), [*named, *changes.tasks], contacts)
+        # The merge must know what is stored with it. Else the copy that was just found would be an unknown task.
+        narrow.tasks.update(changes.tasks)
+        narrow.replicas.update(changes.replicas)
+        narrow.operations.update(changes.operations)
+        return narrow
 
     def believe(self, merged: Merged) -> None:
         """Take over the result of a merge after it was stored."""

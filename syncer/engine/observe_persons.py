@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import Final
 
 from syncer.contract.adapter import ListsTasks
@@ -59,26 +60,7 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
     rows = {row.remote_id: row for row in listing.rows}
     wanted = _wanted(context, listing.rows)
 
-    async def read(row: Reading) -> None:
-        whole = seen.readings.get(row.remote_id)
-        rows[row.remote_id] = whole if whole is not None and whole.whole else kept_text(context, row) or row
-        if rows[row.remote_id].whole or not connection.usable or connection.spent:
-            return
-        one = ReadItem(connection.system, What.TASK, row.remote_id, Need.NEW, contact)
-        # Asked again in the same run, it would cost a time-out twice.
-        if one.place in connection.failed:
-            return
-        connection.asked.add(one.place)
-        try:
-            reading = await connection.attempt(connection.adapter.get_task(_ref(row, contact)), one)
-        except Missing:
-            del rows[row.remote_id]
-        else:
-            rows[row.remote_id] = reading or row
-            if reading is not None:
-                connection.read_alone[row.remote_id] = (row, reading)
-
-    await for_each(wanted, read)
+    await for_each(wanted, partial(_read_whole, context, connection, contact, rows))
     unread = [row.remote_id for row in wanted if row.remote_id in rows and not rows[row.remote_id].whole]
     places = [place_of_task(connection.system, remote_id) for remote_id in unread]
     _note(context, connection.seen, rows)
@@ -86,6 +68,29 @@ async def read_person(context: RunContext, connection: Connection, item: ReadIte
         _keep(context, connection, contact, rows)
     else:
         _note_unread(context, connection, contact, places)
+
+
+async def _read_whole(
+    context: RunContext, connection: Connection, contact: str, rows: dict[str, Reading], row: Reading
+) -> None:
+    """Put this row with its text into ``rows``. If it is gone, remove it; if it cannot be read, leave it."""
+    whole = connection.seen.readings.get(row.remote_id)
+    rows[row.remote_id] = whole if whole is not None and whole.whole else kept_text(context, row) or row
+    if rows[row.remote_id].whole or not connection.usable or connection.spent:
+        return
+    one = ReadItem(connection.system, What.TASK, row.remote_id, Need.NEW, contact)
+    # Asked again in the same run, it would cost a time-out twice.
+    if one.place in connection.failed:
+        return
+    connection.asked.add(one.place)
+    try:
+        reading = await connection.attempt(connection.adapter.get_task(_ref(row, contact)), one)
+    except Missing:
+        del rows[row.remote_id]
+    else:
+        rows[row.remote_id] = reading or row
+        if reading is not None:
+            connection.read_alone[row.remote_id] = (row, reading)
 
 
 def note_unfinished(context: RunContext, persons: Collection[str]) -> None:

@@ -107,23 +107,10 @@ def _report(
     cost: dict[str, Cost] | None = None,
     message: str = "",
 ) -> Report:
-    troubles = [
-        Item(
-            None,
-            found.system,
-            reason,
-            _describe(found.remote_id, found.detail, found.received),
-            person=(found.system, found.contact) if found.contact else None,
-        )
-        for connection in context.connections.values()
-        for reason, trouble in (
-            (Reason.UNREADABLE, connection.seen.unreadable),
-            (Reason.UNREAD, connection.seen.unreached),
-        )
-        for found in trouble
-    ]
     waiting = _unique(_with_people(context, item) for item in (*plan.waiting, *context.waiting))
-    attention = _unique(_with_people(context, item) for item in (*context.attention, *plan.attention, *troubles))
+    attention = _unique(
+        _with_people(context, item) for item in (*context.attention, *plan.attention, *_unread_rows(context))
+    )
     incidents = tuple(context.incidents)
     return Report(
         account=account.settings.name,
@@ -145,6 +132,25 @@ def _report(
         delays=tuple(context.delays),
         message=message,
     )
+
+
+def _unread_rows(context: RunContext) -> list[Item]:
+    """Return what could not be understood or reached, as items under attention."""
+    return [
+        Item(
+            None,
+            found.system,
+            reason,
+            _describe(found.remote_id, found.detail, found.received),
+            person=(found.system, found.contact) if found.contact else None,
+        )
+        for connection in context.connections.values()
+        for reason, trouble in (
+            (Reason.UNREADABLE, connection.seen.unreadable),
+            (Reason.UNREAD, connection.seen.unreached),
+        )
+        for found in trouble
+    ]
 
 
 def _describe(remote_id: str | None, detail: str, received: str) -> str:

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 from syncer.contract.adapter import Capabilities
 from syncer.domain.altering import altered
@@ -58,6 +59,20 @@ class Merged:
     edited: Counter[tuple[str, TaskField]] = field(default_factory=Counter)
     overwritten: list[Overwritten] = field(default_factory=list)
 
+    @classmethod
+    def by(cls, work: Merging) -> Self:
+        """What this work has led to."""
+        return cls(
+            work.base,
+            work.changes,
+            work.incidents,
+            work.waiting,
+            work.undecided,
+            work.other_ledgers,
+            work.edited,
+            work.overwritten,
+        )
+
 
 def merge(
     base: Base,
@@ -101,16 +116,7 @@ def merge(
     look_at_closed(work)
     look_at_unknown(work, behind - read)
     note_unstored(work)
-    return Merged(
-        work.base,
-        work.changes,
-        work.incidents,
-        work.waiting,
-        work.undecided,
-        work.other_ledgers,
-        work.edited,
-        work.overwritten,
-    )
+    return Merged.by(work)
 
 
 class _Known:

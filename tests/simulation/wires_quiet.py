@@ -295,7 +295,7 @@ QUIET: Final = (
         "syncer.engine.writes",
         "            case NotSent() | NoConnection():\n",
         "            case NotSent() | Unavailable():\n",
-        "tests/scenarios/test_faults.py",
+        "tests/scenarios/test_failing.py",
     ),
     Wire(
         "a contact that cannot be searched for stops its CRM",
