@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from syncer.contract.adapter import ListsTasks
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
@@ -102,6 +103,10 @@ def _is_certain(work: Merging, task: Task, row: Reading) -> bool:
     since = work.base.cursors.get(cursor, "")
     if not since:
         work.note(cursor, work.inputs.run)
+        return False
+    # A run for a few persons reads no list, and does not ask for the two contacts again.
+    in_list = row.remote_id in work.inputs.seen[row.system].rows
+    if not in_list and work.inputs.capabilities[row.system].lists_tasks is ListsTasks.ALL:
         return False
     if since == work.inputs.run or any(operation.is_unsettled for operation in work.base.operations_of(task.id)):
         return False

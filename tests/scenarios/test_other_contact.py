@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.parts import look
 from tests.support.scenario import Make, Stage, attention
 
 OTHER = "+919876543222"
@@ -134,8 +135,8 @@ def test_a_copy_that_is_moved_after_it_is_a_second_copy_there(stage: Make) -> No
     world.quiet(2)
 
 
-@pytest.mark.parametrize("many", [False, True])
-def test_a_contact_that_was_merged_into_another_takes_all_with_it(stage: Make, many: bool) -> None:
+@pytest.mark.parametrize(("many", "by_event"), [(False, False), (True, False), (True, True)])
+def test_a_contact_that_was_merged_into_another_takes_all_with_it(stage: Make, many: bool, by_event: bool) -> None:
     """The CRM merges two contacts of a person while the tasks are read, and the list of contacts is read but rarely."""
     world = stage()
     for number in range(1600 if many else 0):
@@ -150,7 +151,11 @@ def test_a_contact_that_was_merged_into_another_takes_all_with_it(stage: Make, m
         world.highlevel.person_edits_contact(double, phone="+919876543210")
 
     world.meanwhile("highlevel", "tasks", merge)
-    world.again(4)
+    world.again()
+    if by_event:
+        look(world, "highlevel", double)
+        look(world, "highlevel", two.asha[2])
+    world.again(3)
     assert world.open() == (1, 1, 1)
     assert world.lane(two.asha[0]) == ["FOLLOW_UP_CALL"]
 
@@ -194,6 +199,26 @@ def test_a_process_that_is_killed_meanwhile_doubles_nothing(stage: Make, step: i
     world.again()
     world.wait(minutes=1)
     world.sync_until_killed(step)
+    world.again(3)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_run_for_one_of_the_two_contacts_leaves_them_what_is_theirs(stage: Make, after: int) -> None:
+    """It reads one person, and the task's other copies are another one's."""
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    if after:
+        world.again(after)
+    look(world, "highlevel", two.ravi[2])
+    look(world, "highlevel", two.asha[2])
+    look(world, "reply", two.ravi[1])
+    look(world, "superfone", two.asha[0])
+    asha, ravi = two.open()
+    assert asha == (1, 1, 0)
+    assert max(ravi) == 1
     world.again(3)
     assert two.open() == ((1, 1, 0), (1, 1, 1))
     world.quiet(2)
