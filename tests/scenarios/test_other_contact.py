@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.parts import look
-from tests.support.scenario import Make, Stage, attention
+from tests.support.scenario import Make, Stage, attention, waiting
 
 OTHER = "+919876543222"
 MOVED = "other_contact"
@@ -222,3 +222,41 @@ def test_a_run_for_one_of_the_two_contacts_leaves_them_what_is_theirs(stage: Mak
     world.again(3)
     assert two.open() == ((1, 1, 0), (1, 1, 1))
     world.quiet(2)
+
+
+@pytest.mark.parametrize("lost", [None, 0, 3])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_one_that_is_given_to_another_contact_in_reply(stage: Make, origin: str, lost: int | None) -> None:
+    world = stage()
+    two = Two(world, origin)
+    world.reply.person_moves(str(world.reply_open()[0].id), two.ravi[1])
+    for _ in range(lost or 0):
+        world.again()
+    if lost is not None:
+        world.lose_ledger()
+    report = world.again(4)
+    asha, ravi = two.open()
+    assert asha == (1, 0, 1)
+    assert max(ravi) == 1
+    assert ravi == (1, 1, 1) or lost is not None
+    assert MOVED in {reason for _, reason in attention(report)}
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("to", ["nobody", "superfone"])
+def test_one_that_is_given_to_somebody_whom_not_every_crm_knows(stage: Make, to: str) -> None:
+    world = stage()
+    two = Two(world)
+    meera = world.highlevel.add_contact("Meera", "", "meera@example.com", "+919876543255")
+    if to == "superfone":
+        world.superfone.add_lead("Meera", ["+919876543255"], [])
+    world.good()
+    world.highlevel.person_moves(two.copy, meera)
+    report = world.again(3)
+    assert world.open() == ((2 if to == "superfone" else 1), 1, 1)
+    assert {reason for _, reason in attention(report)} == {MOVED}
+    assert ("reply", "no_contact") in waiting(report)
+    world.complete_in("highlevel")
+    world.again(2)
+    assert world.open() == (1, 1, 0)
+    assert two.open()[0] == (1, 1, 0)
