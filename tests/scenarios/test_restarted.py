@@ -7,10 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from syncer.engine.opening import AccountInHand, limit_of
+from syncer.engine.opening import AccountInHand, leased, limit_of
 from syncer.engine.run import run
 from tests.scenarios.test_slow import slow
 from tests.support.lasting import crowd
+from tests.support.parts import look
 from tests.support.scenario import Make, Stage
 
 
@@ -92,3 +93,18 @@ def test_also_where_the_crms_answer_slowly(stage: Make, what: object, monkeypatc
         is_broken_off(world, seconds=60)
 
     assert world.writes() >= before + 5
+
+
+def test_runs_for_a_few_persons_are_none_that_were_broken_off(stage: Make) -> None:
+    """After any number of them a whole run has all of its time."""
+    world = stage()
+    _, _, contact = world.everywhere()
+    world.good()
+    for _ in range(3):
+        look(world, "highlevel", contact)
+
+    async def broken_off(account: AccountInHand) -> int:
+        async with leased(account) as context:
+            return context.base.broken_off
+
+    assert world.do(world._with_account(broken_off)) == 0
