@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from adapters.sandbox import Fault
-from syncer.domain.cursors import PART_EDITS
+from syncer.domain.base import Changes
+from syncer.domain.cursors import OTHER_LEDGER, PART_EDITS
+from syncer.domain.ledger_ids import new
 from syncer.domain.report import Exit
+from syncer.engine.opening import seeded_bytes
 from syncer.engine.run import Options
 from syncer.reconcile.guard import Limits
 from tests.support.editing import edits, shift_dues
@@ -151,3 +156,39 @@ def test_small_runs_do_nothing_of_what_a_limit_has_kept_a_whole_run_from(stage: 
     world.highlevel.person_creates(contacts[0], "Ask again", world.due())
     assert look(world, "highlevel", contacts[0]).report["created"] == {"superfone": 1, "reply": 1}
     world.quiet()
+
+
+def test_the_younger_of_two_ledgers_writes_nothing_in_a_small_run_either(stage: Make) -> None:
+    world, contacts = one_each(stage, 1)
+    with world.open_ledger() as ledger:
+        ledger.store(
+            Changes(cursors={OTHER_LEDGER: new(world.now() - timedelta(days=9), seeded_bytes(1)).id}), token=None
+        )
+    task = world.highlevel.person_creates(contacts[0], "Ask anew", world.due())
+
+    part = look(world, "highlevel", contacts[0])
+
+    assert part.report["created"] == {}
+    assert world.open() == (1, 1, 2)
+    with world.open_ledger(read_only=True) as ledger:
+        assert f"highlevel:{task}" in ledger.load().tasks, "it may have to go on alone one day"
+
+
+def test_who_is_left_to_a_whole_run_does_not_count_as_read(stage: Make) -> None:
+    world, contacts = one_each(stage, 2)
+    left, other = sorted({task.lead for task in world.superfone_open()})
+    with world.open_ledger(read_only=True) as ledger:
+        before = ledger.load().visits
+    first = min(world.highlevel_open(), key=lambda task: task.due or "")
+    world.highlevel.person_reschedules(first.id, world.due(hours=90))
+    copy = min(world.reply_open(), key=lambda task: str(task.due_to))
+    world.reply.person_reschedules(str(copy.id), world.due(hours=91))
+    world.highlevel.person_creates(contacts[1], "Ask anew", world.due())
+
+    part = look(world, "highlevel", *contacts)
+
+    assert len(part.unknown) == 1
+    with world.open_ledger(read_only=True) as ledger:
+        after = ledger.load().visits
+    moved = {key for key in after if after[key] != before.get(key)}
+    assert moved == {("superfone", str(other))}, left
