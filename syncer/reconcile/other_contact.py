@@ -99,6 +99,10 @@ def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
 def _is_certain(work: Merging, task: Task, row: Reading) -> bool:
     """Whether an earlier run saw it there, too, and no request of ours may have made one more copy meanwhile."""
     # When a CRM merges two contacts, the tasks may be seen on the other one before the first is seen to be gone.
+    if any(operation.is_unsettled for operation in work.base.operations_of(task.id)):
+        return False
+    if _was_copied_there(work, row):
+        return True
     cursor = f"{ELSEWHERE}{place_of(*row.key)}:{task.contact}"
     since = work.base.cursors.get(cursor, "")
     if not since:
@@ -108,10 +112,19 @@ def _is_certain(work: Merging, task: Task, row: Reading) -> bool:
     in_list = row.remote_id in work.inputs.seen[row.system].rows
     if not in_list and work.inputs.capabilities[row.system].lists_tasks is ListsTasks.ALL:
         return False
-    if since == work.inputs.run or any(operation.is_unsettled for operation in work.base.operations_of(task.id)):
+    if since == work.inputs.run:
         return False
     work.note(cursor, "")
     return True
+
+
+def _was_copied_there(work: Merging, row: Reading) -> bool:
+    """Whether a ledger copied it for the other person already, of which this one is an old copy."""
+    base, link = work.base, work.base.links.get((row.system, row.contact or ""))
+    copies = (copy for system in work.systems for copy in work.inputs.seen[system].copies_of(row.key))
+    return any(
+        copy.key not in base.replicas and base.links.get((copy.system, copy.contact or "")) == link for copy in copies
+    )
 
 
 def _part(work: Merging, task: Task, row: Reading, link: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.ledger_world import Worlds
 from tests.support.parts import look
 from tests.support.scenario import Make, Stage, attention, waiting
 
@@ -260,3 +261,26 @@ def test_one_that_is_given_to_somebody_whom_not_every_crm_knows(stage: Make, to:
     world.again(2)
     assert world.open() == (1, 1, 0)
     assert two.open()[0] == (1, 1, 0)
+
+
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+@pytest.mark.parametrize("runs", [0, 1, 4])
+def test_an_old_copy_of_the_ledger_doubles_nothing(worlds: Worlds, origin: str, runs: int) -> None:
+    world = worlds()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    if origin == "highlevel":
+        world.highlevel.person_creates(asha[2], "Ring", world.due())
+    else:
+        world.reply.person_creates(asha[1], "Call", world.due(), "Ring")
+    world.runs(2)
+    world.copy()
+    world.highlevel.person_moves(world.highlevel_open()[0].id, ravi[2])
+    if runs:
+        world.runs(runs)
+    world.put_back()
+    report = world.runs(5)
+    reply = [str(task.contact_id) for task in world.reply_open()]
+    highlevel = [task.contact for task in world.highlevel_open()]
+    assert (sorted(reply), highlevel) == (sorted([asha[1], ravi[1]]), [ravi[2]])
+    assert [len(world.superfone.open_tasks(lead)) for lead in (asha[0], ravi[0])] == [1, 1]
+    assert {reason for _, reason in attention(report)} == {MOVED}
