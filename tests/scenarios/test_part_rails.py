@@ -192,3 +192,21 @@ def test_who_is_left_to_a_whole_run_does_not_count_as_read(stage: Make) -> None:
         after = ledger.load().visits
     moved = {key for key in after if after[key] != before.get(key)}
     assert moved == {("superfone", str(other))}, left
+
+
+def test_where_a_new_task_cannot_be_read_a_small_run_makes_nothing(stage: Make) -> None:
+    """It may be the very task that is to be copied there."""
+    world = stage()
+    _, contact, person = world.everywhere()
+    world.good()
+    world.highlevel.person_creates(person, "Ring", world.due())
+    world.reply.person_creates(contact, "Call", world.due(), "Ring")
+    world.fail("reply", "task", Fault.ERROR_BEFORE, times=20)
+
+    part = look(world, "highlevel", person)
+
+    assert part.report["created"].get("reply", 0) == 0
+    world.heal()
+    world.again(2)
+    assert world.open() == (1, 1, 1)
+    world.quiet()
