@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
-from syncer.domain.fields import TaskField, Value, same_value, same_words, words_of
+from syncer.domain.fields import TaskField, Value, same_value, words_of
 from syncer.domain.task_ids import split_marker
 
 
@@ -104,7 +104,7 @@ def same_text_value(field: TaskField, one: Value, other: Value) -> bool:
         return same_value(field, one, other)
     texts = [value if isinstance(value, str) else "" for value in (one, other)]
     # Most texts are equal as they are, and the conversion takes much longer than this comparison.
-    return texts[0] == texts[1] or same_words(field, *map(plain_words, texts))
+    return texts[0] == texts[1] or plain_words(texts[0]) == plain_words(texts[1])
 
 
 def plain_words(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from syncer.domain.dues import SECOND, Dues
 from syncer.domain.fields import Same, TaskField, Value, same_value
 from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, TaskRef
-from syncer.domain.titles import is_cut
+from syncer.domain.titles import is_cut, may_be_shortened
 
 
 class ListsTasks(StrEnum):
@@ -126,10 +126,14 @@ class Capabilities:
         return self.same(name, one, other)
 
     def keeps(self, name: TaskField, sent: Value, shown: Value) -> bool:
-        """Whether the CRM may show a value that we sent like this: alike, or a due cut to a whole minute."""
+        """Whether the CRM may show a value of ours like this: alike, a due cut to a minute, or a title shortened."""
         if name is TaskField.DUE:
             return self.dues.keeps(*map(_instant, (sent, shown)))
-        return self.same(name, sent, shown)
+        # Not `alike`: what a CRM showed before is shortened already, so a longer or a shorter title is people's edit.
+        if self.same(name, sent, shown):
+            return True
+        are_titles = name is TaskField.TITLE and isinstance(sent, str) and isinstance(shown, str)
+        return are_titles and may_be_shortened(str(sent), str(shown))
 
     def makes(self, name: TaskField, sent: Value, shown: Value) -> bool:
         """Whether the CRM may have made this of a value that it was just sent: it keeps it, or cuts a title off."""

@@ -14,7 +14,6 @@ from enum import StrEnum
 from typing import Final
 
 from syncer.domain.dues import Dues
-from syncer.domain.titles import is_shortened
 
 
 class TaskField(StrEnum):
@@ -62,12 +61,7 @@ def same_value(field: TaskField, one: Value, other: Value) -> bool:
         return _TO_THE_SECOND.same(*(value if isinstance(value, datetime) else None for value in (one, other)))
     if field is TaskField.ASSIGNEE:
         return (one or "") == (other or "")
-    return same_words(field, _words(one), _words(other))
-
-
-def same_words(field: TaskField, one: str, other: str) -> bool:
-    """Whether two texts from `words_of` are the same. A title may have been shortened by its CRM."""
-    return one == other or (field is TaskField.TITLE and is_shortened(one, other))
+    return _words(one) == _words(other)
 
 
 def words_of(text: str) -> str:

@@ -35,6 +35,11 @@ def is_shortened(one: str, other: str) -> bool:
     return any(_begins(whole, cut) and _units(cut) >= SHORTENED for cut, whole in ((one, other), (other, one)))
 
 
+def may_be_shortened(one: str, other: str) -> bool:
+    """Whether one of these titles, as CRMs show them, may be the other one, shortened by a CRM."""
+    return is_shortened(_seen(one), _seen(other))
+
+
 def is_cut(sent: str, shown: str) -> bool:
     """Whether a CRM shows a title that it was just sent, cut off.
 

@@ -101,3 +101,22 @@ def test_a_shortened_copy_is_found_again(
     world.quiet(2)
     [origin], [copy] = world.reply_open(), world.highlevel_open()
     assert (origin.template["body"], copy.title) == (title, cut(title))
+
+
+@pytest.mark.parametrize("where", ["reply", "highlevel"])
+def test_what_people_add_to_a_long_title_or_take_from_its_end_travels(stage: Make, where: str) -> None:
+    """In Reply the title is the first line of the text, and may be a whole paragraph."""
+    world = stage()
+    _, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "Call", world.due(), LONG)
+    world.good()
+    [origin], [copy] = world.reply_open(), world.highlevel_open()
+    for title in (f"{LONG}, tomorrow at five", LONG[:230]):
+        if where == "reply":
+            world.reply.person_edits_body(str(origin.id), title)
+        else:
+            world.highlevel.person_retitles(copy.id, title)
+        report = world.good()
+        assert (origin.template["body"], world.highlevel.task(copy.id).title) == (title, title)
+        assert report.overwritten == ()
+        world.quiet(2)
