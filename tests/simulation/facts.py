@@ -365,8 +365,12 @@ class Facts(Memory):
             return
         added_at = self.added_at.get((copy[0], task.contact))
         too_soon = added_at is not None and seen_until < added_at + LEAD_RECHECK
-        person = self.persons[copy[0], task.contact]
-        if too_soon or (copy[0] == "superfone" and (self.is_never_found(person) or self.is_unwatched(person))):
+        in_lane = copy[0] == "superfone"
+        if too_soon or (in_lane and self.is_never_found(self.persons[copy[0], task.contact])):
+            return
+        # With `discovery = "linked"`, a lead is read once a contact of its person shows a task, and with little time in
+        # its turn.
+        if in_lane and (self.linked or self.slow) and task.contact not in self.read_at:
             return
         if copy in self.ailing or (copy[0], task.contact) in self.ailing:
             return

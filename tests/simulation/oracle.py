@@ -51,7 +51,7 @@ class Oracle(Machines):
             return
         lead = re.search(r"/lead/(\d+)/task$", call.path)
         # A list counts as read when its first page was: changes while the other pages are read may be missed.
-        if lead and reply.status == 200 and call.query.get("page") == "1":
+        if lead and reply.status == 200 and reply.body.endswith(b"}") and call.query.get("page") == "1":
             self.read_at[lead[1]] = self.read_by[PROCESS.get(), lead[1]] = self.stage.now()
         listed = re.search(r"/(?:lead|contacts)/(\w+)/tasks?$", call.path)
         for remote_id, task in self.tasks(system).items() if listed and reply.status == 200 else ():
