@@ -369,8 +369,8 @@ class Facts(Memory):
         if too_soon or (in_lane and self.is_never_found(self.persons[copy[0], task.contact])):
             return
         # With `discovery = "linked"`, a lead is read once a contact of its person shows a task, and with little time in
-        # its turn.
-        if in_lane and (self.linked or self.slow) and task.contact not in self.read_at:
+        # its turn, and the time may be over before its answer is there. Only the ledger shows whether it was.
+        if in_lane and (self.linked or self.slow) and self.task_id(copy) is None:
             return
         if copy in self.ailing or (copy[0], task.contact) in self.ailing:
             return
