@@ -201,11 +201,11 @@ async def _settle_create(context: RunContext, connection: Connection, operation:
         for row in listing.rows
         if row.key not in context.base.replicas and not _failed_before(context, operation, row)
     ]
-    dues = adapter.capabilities.dues
+    dues, read_all = adapter.capabilities.dues, True
     if adapter.capabilities.reads_marker:
         found, read_all = await _find_marker(context, connection, operation, unknown)
     else:
-        found, read_all = find_new(context.base, dues, operation, unknown, listing.rows), True
+        found = find_new(context.base, dues, operation, unknown, listing.rows, context.policy.doubt_grace)
     if found is not None:
         _log.info("doubt.settled", task=operation.task, system=operation.system, remote_id=found.remote_id)
         # In a lane the contact's other tasks tell what the create closed. The row of the list has no text, and so no

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from syncer.domain.base import Base
 from syncer.domain.cursors import OUR_USER
@@ -14,13 +15,21 @@ from syncer.reconcile.closures import is_copy
 
 
 def find_new(
-    base: Base, dues: Dues, operation: Operation, unknown: list[Reading], lane: Collection[Reading]
+    base: Base,
+    dues: Dues,
+    operation: Operation,
+    unknown: list[Reading],
+    lane: Collection[Reading],
+    grace: timedelta,
 ) -> Reading | None:
     """Return the ``unknown`` task of the lane that the operation made, or ``None``.
 
-    It has the type and the due date that were sent, it is new since the request, and nobody else made it.
+    It has the type and the due date that were sent, it is new since the request, and nobody else made it. If none has
+    that due date, it may be one that people have moved since. ``grace`` is how long the request may take to arrive.
     """
-    return _fitting(dues, operation, _without_theirs(base, operation, unknown), _others(base, operation, lane))
+    others = _others(base, operation, lane)
+    found = _fitting(dues, operation, _without_theirs(base, operation, unknown), others)
+    return found or _moved(base, operation, unknown, others, grace)
 
 
 def is_edited(found: Reading) -> bool:
@@ -79,3 +88,28 @@ def _fitting(
     # If the closed one of two were taken for ours, the task would count as done in every CRM.
     fitting.sort(key=lambda reading: (reading.state is not State.OPEN, reading.number))
     return next(iter(fitting), None)
+
+
+def _moved(
+    base: Base, operation: Operation, unknown: list[Reading], others: Collection[str | None], grace: timedelta
+) -> Reading | None:
+    """Return the only open task that our user made while the request may have arrived, and that was changed since.
+
+    Taken for a new task, it would be copied, and the task itself would be made a second time.
+    """
+    # Of two requests in doubt, nothing tells which one made it.
+    if len(base.unsettled(operation.system, operation.contact)) > 1:
+        return None
+    us = base.cursors.get(OUR_USER + operation.system)
+    # As long as our user is unknown, it is one without a title: what people create in a lane has one.
+    made = [
+        row
+        for row in unknown
+        if row.remote_id not in operation.seen
+        and row.raw_type == operation.raw_type
+        and (row.created_by == us if us is not None else row.title is None and row.created_by not in others)
+        and is_edited(row)
+        and row.created_at is not None
+        and row.created_at <= operation.sent_at + grace
+    ]
+    return made[0] if len(made) == 1 else None

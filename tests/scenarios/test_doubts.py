@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.sandbox import Fault
-from adapters.superfone.sandbox_store import API_USER
+from adapters.superfone.sandbox_store import API_USER, PERSON
 from tests.support.lasting import damage_in_reply
 from tests.support.scenario import PHONE, Make, name_of, waiting
 
@@ -204,6 +204,61 @@ def test_a_copy_that_they_edited_before_we_knew_of_it_is_theirs(stage: Make, edi
     assert world.superfone.task(ours.id).open is edited
     assert world.open() == (1, 2, 2)
     assert waiting(report) == {("superfone", "slot_taken")}
+    world.quiet()
+
+
+@pytest.mark.parametrize("raw_type", ["Call", "ToDo"])
+@pytest.mark.parametrize("known", [True, False])
+def test_a_copy_in_a_lane_that_they_moved_before_we_knew_of_it_is_the_copy(
+    stage: Make, known: bool, raw_type: str
+) -> None:
+    """Nothing but its due date differs from what was sent, and whoever made it may be our user."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    _, other, _ = world.everywhere("Ravi", "+919876543211")
+    if known:
+        world.reply.person_creates(other, "Call", world.due())
+        world.good()
+    count = len(world.superfone_open()) + 1
+    world.reply.person_creates(contact, raw_type, world.due(hours=9))
+    world.fail("superfone", "create", Fault.LOST_ANSWER)
+    unreachable = partial(world.fail, "superfone", "tasks of contact", Fault.NO_CONNECTION, times=8)
+    world.afterwards("superfone", "create", unreachable)
+    world.again()
+    world.heal()
+    (ours,) = world.superfone.open_tasks(lead)
+    moved = world.due(hours=5)
+    world.superfone.person_reschedules(ours.id, moved)
+
+    assert waiting(world.good()) == set()
+
+    assert world.open() == (count, count, count)
+    [copy] = [task for task in world.reply_open() if task.contact_id == int(contact)]
+    assert copy.due_to == moved
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("by", [API_USER, PERSON])
+@pytest.mark.parametrize("seconds", [5, 45])
+def test_a_task_that_was_made_too_late_or_by_somebody_else_is_not_what_they_moved(
+    stage: Make, by: int, seconds: int
+) -> None:
+    """The request was lost. A person may work with our key, too, but nothing of ours arrives after the grace."""
+    world = stage()
+    _, other, _ = world.everywhere("Ravi", "+919876543211")
+    world.reply.person_creates(other, "Call", world.due())
+    world.good()
+    lead, contact, _ = world.everywhere()
+    world.reply.person_creates(contact, "ToDo", world.due(hours=9))
+    world.fail("superfone", "create", Fault.LOST_REQUEST)
+    world.again()
+    world.wait(seconds=seconds)
+    theirs = world.superfone.person_creates(lead, "REMINDER", world.due(hours=7), by=by)
+    world.wait(seconds=1)
+    world.superfone.person_reschedules(theirs, world.due(hours=5))
+    world.again(2)
+    taken = by == API_USER and seconds < 30
+    assert len(world.superfone.open_tasks(lead)) == (1 if taken else 2)
     world.quiet()
 
 
