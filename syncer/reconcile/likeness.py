@@ -26,6 +26,21 @@ def unlikeness(policy: Policy, reading: Reading, known: Reading | Task) -> tuple
     return (not is_like(policy, reading, known), not same_title(reading.title, known.title))
 
 
+def title_shown(replica: Replica, reading: Reading) -> str | None:
+    """Return the title of a copy after this reading. A row of a list may not tell it."""
+    return reading.title if reading.whole or reading.title else replica.title
+
+
+def still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
+    """Whether we created it and nobody has changed it since."""
+    as_read = (reading.raw_type, title_shown(replica, reading))
+    # A copy counts as theirs from the first change on, and for good: a lane replaces only what is ours.
+    if not replica.ours or as_read != (replica.raw_type, replica.title) or not policy.same_due(reading, replica):
+        return False
+    # A row of a list may not tell the assignee, and a replica whose assignee was never read has none.
+    return not reading.whole or replica.assignee in (None, reading.assignee or "")
+
+
 class DueTogether:
     """Readings and tasks by key. `has` tells whether one of them has a given due date."""
 

@@ -30,8 +30,9 @@ from syncer.reconcile.closed_unseen import look_at_closed
 from syncer.reconcile.closures import Cause, Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.edits.users import follow_file
+from syncer.reconcile.likeness import still_ours, title_shown
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
-from syncer.reconcile.other_contact import part
+from syncer.reconcile.other_contact import Divided, elsewhere
 from syncer.reconcile.other_ledgers import note_ledgers
 from syncer.reconcile.rebuild import CLOSED_AS, rebuild
 from syncer.reconcile.second_copies import has_second_copy, is_left_alone, waiting_for
@@ -127,8 +128,8 @@ class _Known:
         self._leave = leave
         self._rebuilt = rebuilt
         self._seen = work.inputs.seen
-        self._read: dict[str, list[Read]] = defaultdict(list)
-        self._elsewhere: list[tuple[str, Reading]] = []
+        self._read: list[Read] = []
+        self._divided = Divided(work)
         # Lanes come last. If a task is known to be done elsewhere, its closure in a lane by a write of ours is no
         # incident.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
@@ -156,11 +157,15 @@ class _Known:
                     self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
                 else:
                     self._missed(replica)
+        # From here on, what is done for one of two persons is not done for the other.
+        for copy, reading in self._divided.part():
+            self._is_closed(copy, reading, self._work.base.tasks[copy.task], self._work.cause(reading))
         # Edits come after the closures: only a task that stays open takes them, also those from a closed copy.
-        for task, read in self._read.items():
-            take(self._work, task, read)
-        # After the edits, which belong to the task that the copy leaves.
-        part(self._work, self._elsewhere)
+        read: dict[str, list[Read]] = defaultdict(list)
+        for one in self._read:
+            read[self._work.base.replicas[one.before.key].task].append(one)
+        for task_id, copies in read.items():
+            take(self._work, task_id, copies)
         # Reopened rows come last: whether a row is the same task or a new one depends on whether its task is done.
         for replica, reading in reopened:
             # A search that lags may still show a copy as open after it was closed. Only its own read counts.
@@ -220,17 +225,17 @@ class _Known:
         # A copy that is owed a value counts as read even if it did not change: what people type there from now on is
         # newer.
         if replica.owed or bases[0] != bases[1]:
-            self._read[replica.task].append(Read(replica, reading))
+            self._read.append(Read(replica, reading))
 
     def _still_open(self, replica: Replica, reading: Reading) -> None:
         # `altered` returns the same object if nothing has changed. Most rows of a run are as they were, and nothing is
         # stored for them.
-        title = _title_of(replica, reading)
+        title = title_shown(replica, reading)
         self._work.put_replica(
             altered(
                 replica,
                 contact=reading.contact or replica.contact,
-                ours=_still_ours(self._work.inputs.policy, replica, reading),
+                ours=still_ours(self._work.inputs.policy, replica, reading),
                 raw_type=reading.raw_type,
                 exclusive=reading.exclusive,
                 sequence=reading.sequence,
@@ -240,7 +245,7 @@ class _Known:
         follow_file(self._work, replica, reading)
         task = self._work.base.tasks[replica.task]
         if self._work.base.links.get((reading.system, reading.contact or "")) != task.contact:
-            self._elsewhere.append((task.id, reading))
+            self._divided.moved.append((task.id, reading))
         # A copy of ours may stand in the origin's CRM, too, if the origin itself was superseded or is gone. It is no
         # origin: it cannot carry everything that the task has.
         if replica.system == task.origin and not replica.made and task.state is State.OPEN:
@@ -291,6 +296,12 @@ class _Known:
         if cause is Cause.ANOTHER_LEDGER and task.state is State.OPEN:
             self._hold(replica, reading, task)
             return
+        if cause in {Cause.PERSON, Cause.NEWER_TASK} and task.state is State.OPEN and task in self._divided:
+            self._divided.leave(replica, reading)
+            return
+        self._is_closed(replica, reading, task, cause)
+
+    def _is_closed(self, replica: Replica, reading: Reading, task: Task, cause: Cause) -> None:
         if cause is not Cause.PERSON:
             self._superseded(replica, reading, task, cause)
             return
@@ -334,7 +345,7 @@ class _Known:
             work.event("superseded", who, "closed, but not done", task.id, reading)
             # A copy of ours waits for the slot again. A task of theirs is missing where people look for it, so it is
             # put back before all others.
-            theirs = not _still_ours(self._work.inputs.policy, replica, reading)
+            theirs = not still_ours(self._work.inputs.policy, replica, reading)
             # What a completion hit is always reported, also a copy of ours: the request was meant for another task.
             if by_us and (theirs or cause is Cause.OUR_COMPLETION):
                 work.race(task, reading, put_back=theirs)
@@ -342,7 +353,13 @@ class _Known:
     def _missed(self, replica: Replica) -> None:
         # While a person is brought up to date, nobody knows since when a copy is missing. If another ledger closed the
         # task for that, what is open now is a later one. So the miss counts for two, and more than two end no task.
-        untold = self._work.base.tasks[replica.task].contact in self._rebuilt
+        task = self._work.base.tasks[replica.task]
+        untold = task.contact in self._rebuilt
+        is_theirs = elsewhere(self._work.base, task, replica) is not None
+        if task in self._divided and not is_theirs:
+            # It may be another task's by the next run, and its absence says nothing of this one.
+            self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
+            return
         misses = replica.misses + (MISSES_UNTIL_GONE if untold else 1)
         # A CRM that lags may report a task as missing once, so one answer is not enough.
         gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0
@@ -352,7 +369,8 @@ class _Known:
             crm = self._work.inputs.policy.crm(replica.system)
             detail = f"{crm} says, in two runs, that there is no such task"
             self._work.event("gone", "them", detail, replica.task, replica)
-            if misses == MISSES_UNTIL_GONE:
+            # What was deleted for another person is not deleted for this one.
+            if misses == MISSES_UNTIL_GONE and not is_theirs:
                 self._is_deleted(replica)
 
     def _is_deleted(self, replica: Replica) -> None:
@@ -375,17 +393,3 @@ class _Known:
             crm = self._work.inputs.policy.crm(gone.system)
             detail = f"its copy in {crm} was deleted, so its other copies are completed"
             self._work.event("cancelled", "them", detail, task.id, gone)
-
-
-def _title_of(replica: Replica, reading: Reading) -> str | None:
-    return reading.title if reading.whole or reading.title else replica.title
-
-
-def _still_ours(policy: Policy, replica: Replica, reading: Reading) -> bool:
-    """Whether we created it and nobody has changed it since."""
-    as_read = (reading.raw_type, _title_of(replica, reading))
-    # A copy counts as theirs from the first change on, and for good: a lane replaces only what is ours.
-    if not replica.ours or as_read != (replica.raw_type, replica.title) or not policy.same_due(reading, replica):
-        return False
-    # A row of a list may not tell the assignee, and a replica whose assignee was never read has none.
-    return not reading.whole or replica.assignee in (None, reading.assignee or "")

@@ -18,7 +18,7 @@ from syncer.domain.reasons import MAY_BE_ANOTHER, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
-from syncer.reconcile.other_contact import is_divided
+from syncer.reconcile.other_contact import elsewhere, is_divided
 
 FAILURES_UNTIL_ATTENTION = 5
 
@@ -110,8 +110,10 @@ class Obstacles:
             return Obstacle(Reason.NOT_COMPLETABLE)
         if replica.sequence and not capabilities.completes_sequences:
             return Obstacle(Reason.SEQUENCE_READ_ONLY)
-        # Whose contact it is now does not matter: a copy of a finished task is closed wherever it stands.
-        return self._unusable(replica.system) or self._behind(task) or self._missed(replica)
+        # It was not finished for somebody to whose contact people gave this copy since.
+        strays = elsewhere(self._base, task, replica) is not None
+        moved = self._divided(task) if strays else None
+        return self._unusable(replica.system) or self._behind(task) or moved or self._missed(replica)
 
     def to_show(self, task: Task, system: str, replicas: list[Replica]) -> Obstacle | None:
         """Return what prevents a copy there, given that no copy is open."""

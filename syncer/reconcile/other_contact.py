@@ -11,14 +11,15 @@ one task again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from syncer.contract.adapter import ListsTasks
+from syncer.domain.altering import altered
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
-from syncer.domain.reasons import Reason
+from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
 from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.edits.base import with_owed
@@ -75,6 +76,53 @@ def _noted(base: Base) -> list[tuple[str, Replica, str]]:
     return found
 
 
+class Divided:
+    """The tasks with a copy on another person's contact, as far as this run or an earlier one has read that.
+
+    What people close there waits until it is clear whose task it is. ``moved`` are the (task id, reading) of open
+    copies that were not on a contact of their task's person.
+    """
+
+    def __init__(self, work: Merging) -> None:
+        self.moved: list[tuple[str, Reading]] = []
+        self._work = work
+        self._closed: list[tuple[tuple[str, str], Reading]] = []
+        base = work.base
+        rows = (row for system in work.systems for row in work.inputs.seen[system].readings.values())
+        known = ((row, copy) for row in rows if (copy := base.replicas.get(row.key)) is not None)
+        self._tasks = {
+            copy.task
+            for row, copy in known
+            if copy.state is ReplicaState.OPEN and elsewhere(base, base.tasks[copy.task], row)
+        }
+
+    def __contains__(self, task: Task) -> bool:
+        return task.id in self._tasks or is_divided(self._work.base, task) is not None
+
+    def leave(self, copy: Replica, reading: Reading) -> None:
+        """Leave this copy open in the ledger although people have closed it."""
+        work = self._work
+        now = altered(copy, contact=reading.contact or copy.contact, misses=0)
+        work.put_replica(now)
+        if elsewhere(work.base, work.base.tasks[copy.task], now):
+            self.moved.append((copy.task, reading))
+        self._closed.append((copy.key, reading))
+
+    def part(self) -> Iterator[tuple[Replica, Reading]]:
+        """Let copies leave their task. Then yield what was closed and waits no more, each with its reading."""
+        part(self._work, self.moved)
+        base, crm = self._work.base, self._work.inputs.policy.crm
+        for key, reading in self._closed:
+            copy = base.replicas[key]
+            moved = is_divided(base, base.tasks[copy.task])
+            if moved is None:
+                yield copy, reading
+                continue
+            there = f"{crm(moved.system)} shows task {moved.remote_id} on another contact"
+            words = f"closed in {crm(reading.system)}; {there}; it is read again"
+            self._work.waiting.append(Item(copy.task, reading.system, Reason.NEXT_RUN, words))
+
+
 def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
     """Let copies leave their task that are on another person's contact in two runs.
 
@@ -82,7 +130,7 @@ def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
     """
     for task_id, row in moved:
         task, shown = work.base.tasks[task_id], work.base.replicas[row.key]
-        if task.state is not State.OPEN or shown.task != task_id or shown.state is not ReplicaState.OPEN:
+        if shown.task != task_id or shown.state is not ReplicaState.OPEN:
             continue
         if task.contact == work.base.links.get((row.system, row.contact or "")):
             # It had no copies, and has gone with its contact already.
@@ -109,7 +157,8 @@ def _is_certain(work: Merging, task: Task, row: Reading) -> bool:
         work.note(cursor, work.inputs.run)
         return False
     # A run for a few persons reads no list, and does not ask for the two contacts again.
-    in_list = row.remote_id in work.inputs.seen[row.system].rows
+    seen = work.inputs.seen[row.system]
+    in_list = row.remote_id in seen.rows if row.state is State.OPEN else seen.listed and not seen.lanes
     if not in_list and work.inputs.capabilities[row.system].lists_tasks is ListsTasks.ALL:
         return False
     if since == work.inputs.run:
@@ -134,7 +183,10 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
     held = task.held or Reason.OTHER_CONTACT
     moved = replace(task, contact=link, held="" if task.held == Reason.OTHER_CONTACT else task.held, put_back=False)
     work.event("moved", "them", "it is on another contact now", task.id, row)
-    if staying and not any(copy.system == task.origin and not copy.made for copy in going):
+    if task.state is not State.OPEN:
+        # It was finished for the first person, and nobody has finished it for the other one.
+        moved = _begin(work, replace(moved, state=State.OPEN), going)
+    elif staying and not any(copy.system == task.origin and not copy.made for copy in going):
         moved = _begin(work, moved, going)
         work.put_task(replace(task, held=held))
     else:
