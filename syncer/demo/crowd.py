@@ -23,6 +23,7 @@ _TITLES: Final = (
 _IN_EVERY_CRM: Final = 3
 _PRESENCE: Final = 0.75
 _OPEN_TASKS: Final = 12
+_EDITED: Final = 0.4
 _REPLY_TYPES: Final = ("Call", "Call", "Meeting", "ToDo", "ManualEmail")
 
 
@@ -46,6 +47,9 @@ def somebody_acts(world: DemoWorld, rng: random.Random) -> str:
     if not tasks or rng.random() < 0.5:
         return somebody_creates(world, rng)
     task = rng.choice(tasks)
+    if rng.random() < _EDITED:
+        world.act(system, "edit", task=task.id, due=f"{rng.randint(2, 96)}h")
+        return f"In {LABELS[system]}: {sentence('edit', world.desks[system].task(task.id))}."
     verb = "cancel" if system == "reply" and rng.random() < 0.2 else "complete"
     world.act(system, verb, task=task.id)
     return f"In {LABELS[system]}: {sentence(verb, task)}."
@@ -68,6 +72,7 @@ def sentence(verb: str, task: DeskTask) -> str:
     kind = f"{task.type} " if task.type else ""
     words = {
         "create": f"{kind}{what} is added for {task.contact}",
+        "edit": f"{kind}{what} of {task.contact} is changed",
         "complete": f"{kind}{what} of {task.contact} is completed",
         "cancel": f"{kind}{what} of {task.contact} is cancelled",
         "reopen": f"{kind}{what} of {task.contact} is opened again",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
@@ -48,9 +49,18 @@ class OneTask(StrictModel):
     task: str
 
 
+class ChangedTask(StrictModel):
+    """Somebody moves a task to another due, gives it another title, or both."""
+
+    task: str
+    title: str | None = None
+    due: str | None = None
+
+
 VERBS: Final[Mapping[str, type[StrictModel]]] = {
     "add": NewContact,
     "create": NewTask,
+    "edit": ChangedTask,
     "complete": OneTask,
     "reopen": OneTask,
     "cancel": OneTask,
@@ -60,7 +70,7 @@ VERBS: Final[Mapping[str, type[StrictModel]]] = {
 
 @dataclass(frozen=True, slots=True)
 class DeskTask:
-    """One task as the CRM's own screen shows it. ``type`` is empty if the CRM has none."""
+    """One task as the CRM's own screen shows it. A ``type`` or a ``due`` that is missing there is empty."""
 
     system: str
     id: str
@@ -69,9 +79,12 @@ class DeskTask:
     type: str
     open: bool
     state: str
+    due: str
 
     def as_json(self) -> dict[str, str]:
-        return {"id": self.id, "contact": self.contact, "title": self.title, "type": self.type, "state": self.state}
+        shown = asdict(self)
+        del shown["system"], shown["open"]
+        return shown
 
 
 class Desk(ABC):
@@ -96,6 +109,9 @@ class Desk(ABC):
     def _create(self, contact: str, new: NewTask, due: datetime) -> str: ...
 
     @abstractmethod
+    def _edit(self, task: str, title: str | None, due: datetime | None) -> None: ...
+
+    @abstractmethod
     def _change(self, verb: str, task: str) -> None: ...
 
     def understand(self, verb: str, fields: Mapping[str, Any], now: datetime) -> StrictModel:
@@ -103,6 +119,8 @@ class Desk(ABC):
         asked = checked(verb, fields)
         if isinstance(asked, NewTask):
             return self._new_task(asked, now)
+        if isinstance(asked, ChangedTask):
+            return self._changed_task(asked, now)
         if isinstance(asked, OneTask):
             self._check_state(verb, self.task(asked.task))
         return asked
@@ -114,6 +132,9 @@ class Desk(ABC):
                 return self._add(asked)
             case NewTask():
                 return self._create(asked.contact, asked, datetime.fromisoformat(asked.due))
+            case ChangedTask():
+                self._edit(asked.task, asked.title, datetime.fromisoformat(asked.due) if asked.due else None)
+                return asked.task
             case OneTask():
                 self._change(verb, asked.task)
                 return asked.task
@@ -134,6 +155,15 @@ class Desk(ABC):
         due = read_due(asked.due, now)
         # The instant and not "5h": a journal that is replayed later must give the same due.
         return asked.model_copy(update={"contact": self._contact(asked.contact), "due": due.isoformat()})
+
+    def _changed_task(self, asked: ChangedTask, now: datetime) -> ChangedTask:
+        self._check_state("edit", self.task(asked.task))
+        if not (asked.title or asked.due):
+            example = json.dumps({"task": asked.task, "due": "2d"})
+            msg = f"an edit needs a title or a due, such as {example}"
+            raise NotPossible(msg)
+        due = read_due(asked.due, now).isoformat() if asked.due else None
+        return asked.model_copy(update={"due": due})
 
     def _contact(self, name: str) -> str:
         contacts = self.contacts()
@@ -184,6 +214,7 @@ class SuperfoneDesk(Desk):
                 type=task.type,
                 open=task.open,
                 state="PENDING" if task.open else "COMPLETE",
+                due=_minute(task.due),
             )
             for lead, contact in self.contacts().items()
             for task in self._crm.tasks(lead)
@@ -197,6 +228,12 @@ class SuperfoneDesk(Desk):
 
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return str(self._crm.person_creates(contact, new.type or self.types[0], due, new.title))
+
+    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
+        if title:
+            self._crm.person_retitles(task, title)
+        if due:
+            self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:
@@ -231,6 +268,7 @@ class ReplyDesk(Desk):
                 type=task.task_type,
                 open=task.status == "New",
                 state=task.status,
+                due=_minute(task.due_to),
             )
             for task in self._crm.tasks()
         ]
@@ -240,6 +278,15 @@ class ReplyDesk(Desk):
 
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return self._crm.person_creates(contact, new.type or "Call", due, new.title)
+
+    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
+        if title:
+            body = next(str(one.template.get("body") or "") for one in self._crm.tasks() if str(one.id) == task)
+            # The first line is what other CRMs call the title.
+            _, line, rest = body.partition("\n")
+            self._crm.person_edits_body(task, f"{title}{line}{rest}")
+        if due:
+            self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:
@@ -275,6 +322,7 @@ class HighLevelDesk(Desk):
                 type="",
                 open=not task.completed,
                 state="completed" if task.completed else "open",
+                due=_minute(task.due) if task.due else "",
             )
             for task in self._crm.tasks()
             if not task.deleted
@@ -286,6 +334,12 @@ class HighLevelDesk(Desk):
 
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return self._crm.person_creates(contact, new.title, due)
+
+    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
+        if title:
+            self._crm.person_retitles(task, title)
+        if due:
+            self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:
@@ -327,6 +381,11 @@ def read_due(text: str, now: datetime) -> datetime:
 
 def _name(fields: Mapping[str, Any]) -> str:
     return " ".join(str(fields[part]) for part in ("first_name", "last_name") if fields.get(part))
+
+
+def _minute(due: datetime | str) -> str:
+    moment = datetime.fromisoformat(due) if isinstance(due, str) else due
+    return f"{moment.astimezone(UTC):%F %H:%MZ}"
 
 
 def _first_line(text: object) -> str:

@@ -121,7 +121,11 @@ def show_report(console: Console, report: Report, names: Mapping[str, str], know
     """Print what the run did and what waits. Items in ``known`` were shown before and are only counted."""
     did = [
         f"{word} {', '.join(f'{number} in {LABELS[system]}' for system, number in counts.items() if number)}"
-        for word, counts in (("created", report.created), ("completed", report.completed))
+        for word, counts in (
+            ("created", report.created),
+            ("completed", report.completed),
+            ("edited", report.edited),
+        )
         if any(counts.values())
     ]
     reads = sum(connection.reads for connection in report.connections.values())

@@ -198,7 +198,7 @@ def _overview(world: DemoWorld) -> Iterator[str]:
         tasks = [task for task in desk.tasks() if task.open]
         yield f"{LABELS[system]}: {len(tasks)} open tasks of {len(desk.contacts())} contacts"
         for task in tasks:
-            yield f"  {task.id:<20}  {task.type:<16}  {task.contact}: {task.title}".rstrip()
+            yield f"  {task.id:<20}  {task.type:<16}  {task.due:<17}  {task.contact}: {task.title}".rstrip()
 
 
 # `syncer sandbox` ------------------------------------------------------------------------------------
@@ -341,6 +341,7 @@ def _doors(console: Console, server: SandboxServer) -> None:
     new = json.dumps({"contact": contact, "title": "Call about the quote", "due": "5h"})
     say(console, f"  curl {url}/people/highlevel/create -d {shlex.quote(new)}")
     task = next((task.id for task in server.world.desks["reply"].tasks() if task.open), "1003")
+    say(console, f"  curl {url}/people/reply/edit -d {shlex.quote(json.dumps({'task': task, 'due': '2d'}))}")
     say(console, f"  curl {url}/people/reply/complete -d {shlex.quote(json.dumps({'task': task}))}")
     tell(console, f"The actions in superfone, reply and highlevel are {', '.join(VERBS)}.")
     fault = json.dumps({"fault": Fault.LOST_ANSWER.value})

@@ -99,6 +99,7 @@ class DemoStory:
                 email = f"{name.partition(' ')[0].lower()}@example.com"
                 self._server.do(_adding(system, name, phone, email))
         quote = self._made_once()
+        self._moved_once(quote)
         self._done_once(quote)
         self._three_for_one_place()
         self._somebody_takes_the_place()
@@ -127,6 +128,18 @@ class DemoStory:
         quote = self._they("highlevel", "create", contact=ASHA, title="Call about the quote", due="14h")
         self._sync()
         return quote
+
+    def _moved_once(self, quote: str) -> None:
+        self._scene(
+            "Moved once, moved everywhere",
+            "A new due or title travels to the other CRMs. Superfone cannot change a task, so syncer creates its own "
+            "task there again.",
+        )
+        call = self._copy(f"highlevel:{quote}", "reply")
+        self._they("reply", "edit", task=call, due="30h")
+        self._sync()
+        dues = {shown.due for shown in self._shown() if shown.contact == ASHA and shown.open}
+        tell(self._console, f"Due in all three CRMs: {', '.join(sorted(dues))}.", indent=2)
 
     def _done_once(self, quote: str) -> None:
         self._scene("Completed once, completed everywhere", "Whoever completes it first completes it for all.")

@@ -134,7 +134,9 @@ def test_the_crms_end_as_the_laws_say(told: Told) -> None:
     found = states(told.world())
     for title in ("Call about the quote", "Ask about the budget", "Show the flat", "Bring the floor plan"):
         for system in LABELS:
-            assert [is_open for _, is_open in found[system, title]] == [False], (system, title)
+            # Moved to another due, a task in Superfone is created again.
+            times = 2 if (system, title) == ("superfone", "Call about the quote") else 1
+            assert [is_open for _, is_open in found[system, title]] == [False] * times, (system, title)
     for title in ("Send the offer", "Agree on a day", "Wants a call back", "Send the contract"):
         assert [is_open for _, is_open in found["reply", title]] == [True], title
         assert [is_open for _, is_open in found["highlevel", title]] == [True], title
@@ -151,7 +153,7 @@ def test_what_it_tells_is_what_happened(told: Told) -> None:
     assert journal is not None
     written = [entry for entry in journal.entries() if isinstance(entry, Written)]
     runs = " ".join(told.text.split()).split("syncer: ")[1:]
-    assert len(runs) == 10
+    assert len(runs) == 11
     for system, label in LABELS.items():
         counted = sum(int(number) for run in runs for number in re.findall(rf"(\d+) in {label}", run.partition("(")[0]))
         assert counted == sum(entry.system == system for entry in written), system
@@ -167,6 +169,8 @@ def test_it_shows_the_scenes_that_matter(told: Told) -> None:
     assert "its answer was lost, and reading showed it" in text
     assert "Writes that reached Superfone: 1. Asha Rao's open tasks there: 1." in text
     assert lines_with(told.text, "nothing to do", "0 writes")
+    assert "edited 1 in Superfone, 1 in HighLevel" in text
+    assert re.search(r"Due in all three CRMs: [-0-9]{10} [0-9:]{5}Z\.", text)
     assert max(map(len, told.text.partition("Look at")[0].splitlines())) <= 80
 
 
@@ -273,8 +277,9 @@ def test_the_account_file_that_the_sandbox_prints_works(
         planned = zygote.start(tmp_path, ENVIRONMENT, "plan", "--json")
         assert planned.status == 0, planned.stderr
         assert len(planned.answer["operations"]) > 5
-        example = lines_with(introduction, "curl", "reply/complete")[0]
-        assert "is completed." in json.loads(curl(example))["did"]
+        for verb, answer in (("edit", "is changed."), ("complete", "is completed.")):
+            example = lines_with(introduction, "curl", f"reply/{verb}")[0]
+            assert answer in json.loads(curl(example))["did"]
 
 
 def test_a_port_that_is_taken_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,7 @@ def test_a_journal_gives_the_same_world_again(tmp_path: Path) -> None:
     world = DemoWorld(KEYS, clock=lambda: next(moments), journal=journal)
     populate(world, 5)
     for task in [task for task in shown(world) if task.open][:4]:
+        world.act(task.system, "edit", task=task.id, title="Ring", due="3d")
         world.act(task.system, "complete", task=task.id)
     lead = next(iter(world.desks["superfone"].contacts()))
     body = b'{"type": "BOOKING", "due_date": "2026-06-01T10:00:00Z", "customer_note": "Booked"}'
@@ -94,6 +95,7 @@ def test_another_file_is_no_journal(tmp_path: Path) -> None:
         ("reply", "create", {"title": "x"}, "contact: Field required; create takes contact, title, type, due"),
         ("reply", "dance", {}, "people can add, create"),
         ("superfone", "complete", {"task": "9"}, "Superfone has no task 9"),
+        ("highlevel", "edit", {"task": "9", "due": "2d"}, "HighLevel has no task 9"),
     ],
 )
 def test_people_are_told_what_is_not_possible(system: str, verb: str, fields: dict[str, str], words: str) -> None:
@@ -116,6 +118,23 @@ def test_people_complete_cancel_and_reopen_what_is_there() -> None:
     world.act("reply", "reopen", task=task)
     world.act("reply", "complete", task=task)
     assert world.desks["reply"].task(task).state == "Finished"
+
+
+@pytest.mark.parametrize("system", KEYS)
+def test_people_move_a_task_and_give_it_another_title(system: str) -> None:
+    world = DemoWorld(KEYS, clock=lambda: START)
+    desk = world.desks[system]
+    world.act(system, "add", name="Asha Rao", email="asha@example.com", phone="+919876543210")
+    task = world.act(system, "create", contact="Asha", title="Ring", due="5h")
+    with pytest.raises(NotPossible, match="an edit needs a title or a due"):
+        world.act(system, "edit", task=task)
+    assert world.act(system, "edit", task=task, due="2d") == task
+    assert (desk.task(task).title, desk.task(task).due) == ("Ring", f"{START + timedelta(days=2):%F %H:%MZ}")
+    world.act(system, "edit", task=task, title="Meet")
+    assert (desk.task(task).title, desk.task(task).due) == ("Meet", f"{START + timedelta(days=2):%F %H:%MZ}")
+    world.act(system, "complete", task=task)
+    with pytest.raises(NotPossible, match=f"task {task} is "):
+        world.act(system, "edit", task=task, due="3d")
 
 
 def test_a_due_is_a_time_from_now_or_an_instant() -> None:
