@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from syncer.domain.base import EVERYBODY, Changes
-from syncer.domain.model import Reading, Unreadable
+from syncer.domain.model import Reading, State, Unreadable
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import untold_of
 from syncer.engine.connection import Connection
@@ -59,6 +60,12 @@ def mention_unread(context: RunContext, connection: Connection) -> None:
     if connection.spent or not connection.usable:
         reason = Reason.BUDGET if connection.spent else Reason.UNAVAILABLE
         context.waiting += [_item(context, reason, *row.key) for row in blocking]
+    # A list that lags shows for a while what was deleted. What stays may be a task whose contact is gone.
+    hidden = [row for row in seen.rows.values() if row.remote_id not in seen.readings and row.key not in base.replicas]
+    for row in (row for row in hidden if row.mirrored and row.state is State.OPEN):
+        item = _item(context, Reason.UNREAD, *row.key)
+        words = "its list shows it, but it cannot be opened; if it is there, give it a contact"
+        context.waiting.append(replace(item, detail=f"{item.detail}: {words}"))
 
 
 def leave_out_what_was_read(context: RunContext) -> None:

@@ -7,7 +7,7 @@ import pytest
 from adapters.sandbox import Fault
 from syncer.domain.report import Exit
 from tests.support.lasting import always, crowd, forbid, named, of_tasks
-from tests.support.scenario import Make, attention, waiting
+from tests.support.scenario import Make, attention, details, waiting
 
 SYSTEMS = ("superfone", "reply", "highlevel")
 
@@ -122,3 +122,22 @@ def test_a_copy_that_vanished_and_cannot_be_asked_for_stays_as_it_was(stage: Mak
     assert attention(report) == {(system, "failing")}
     open_in = dict(zip(SYSTEMS, world.open(), strict=True))
     assert open_in == {"superfone": 1, "reply": 1, "highlevel": 1, system: 0}
+
+
+def test_a_task_that_a_list_shows_on_a_contact_that_is_gone_is_named(stage: Make) -> None:
+    """HighLevel finds a task by its contact only, and people can restore a task whose contact was deleted."""
+    world = stage()
+    _, _, person = world.everywhere()
+    task = world.highlevel.person_creates(person, "Ring", world.due())
+    world.highlevel.person_deletes_contact(person)
+    world.good()
+    world.highlevel.person_restores(task)
+
+    for _ in range(3):
+        report = world.quiet()
+        assert waiting(report) == {("highlevel", "unread")}
+        assert f"HighLevel task {task}: " in details(report)
+
+    world.highlevel.person_moves(task, world.highlevel.add_contact("Asha", "Rao", "asha@example.com"))
+    assert waiting(world.good()) == set()
+    assert world.open()[1:] == (1, 1)
