@@ -123,7 +123,8 @@ _SENTENCES: dict[Reason, str] = {
     Reason.NEXT_RUN: "This came up during the run. The next run does it.",
     Reason.MOVED: "The task changed after the plan was saved, so it was skipped. Make a new plan.",
     Reason.REPLICA_MISSING: (
-        "The CRM reports that this copy no longer exists. To create it again, use: syncer retry ID."
+        "The CRM reports that this copy no longer exists. If the task is done, complete it in another CRM. To create "
+        "the copy again, use: syncer retry ID."
     ),
     Reason.REFUSED: (
         "The CRM rejected the write. It is tried again when the task or the contact changes. To try it in the "
