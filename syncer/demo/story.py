@@ -241,7 +241,7 @@ class DemoStory:
         self._waiting = report.waiting
         # The people's next act builds on this run, and would make no sense after a failure.
         if report.exit is not Exit.DONE:
-            troubles = [f"{system}: {c.message}" for system, c in report.connections.items() if c.message]
+            troubles = [f"{LABELS[system]}: {c.message}" for system, c in report.connections.items() if c.message]
             raise StoryStopped("; ".join(troubles) or f"the run ended as {report.status}")
         rows = dict(zip((view.task.id for view in views), rows_of(views, shown, report.waiting), strict=True))
         # What was done in an earlier scene would fill the screen.

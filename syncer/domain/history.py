@@ -75,8 +75,10 @@ def more_of(event: Event, crm: Callable[[str], str] = str) -> str:
         name, by, *value = event.lost
         return lost_in_words(name, "".join(value), by, crm)
     # A line such as "they completed it in Reply.io: done in reply" says the same twice.
-    says_no_more = event.detail in {"", f"{event.what} in {event.system}", f"first seen in {event.system}"}
-    return "" if says_no_more else event.detail
+    for deed in (f"{event.what} in {event.system}", f"first seen in {event.system}"):
+        if event.detail == deed or event.detail.startswith(f"{deed}: "):
+            return event.detail.removeprefix(deed).removeprefix(": ")
+    return event.detail
 
 
 def lost_in_words(name: str, value: str, by: str, crm: Callable[[str], str] = str) -> str:

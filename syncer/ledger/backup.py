@@ -162,7 +162,7 @@ def _check_account(other: Path, present: Path, what: str) -> None:
     for name in sorted(here.keys() & there.keys()):
         if here[name] != there[name]:
             system = name.partition(":")[2]
-            words = f"there {system} is {there[name]}, here it is {here[name]}"
+            words = f"there [{system}] is {there[name]}, here it is {here[name]}"
             msg = f"{other} is the ledger of another account: {words}; {what}"
             raise LedgerError(msg)
 

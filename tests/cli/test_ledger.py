@@ -102,7 +102,7 @@ def test_the_ledger_of_another_account_is_refused(served: Served) -> None:
         other.commit()
     done = served.do("ledger", "restore", "copy.db")
     assert done.status == 2
-    assert "is the ledger of another account: there reply is somebody else" in done.stderr
+    assert "is the ledger of another account: there [reply] is somebody else" in done.stderr
 
 
 def test_a_backup_replaces_a_backup_of_its_account_and_no_other_ledger(served: Served) -> None:
