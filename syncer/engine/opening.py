@@ -89,11 +89,14 @@ def seeded_bytes(seed: int) -> Callable[[int], bytes]:
 
 
 @asynccontextmanager
-async def leased(account: AccountInHand) -> AsyncIterator[RunContext]:
-    """Hold the account's lease for one run, and renew it while requests wait. Raises `Busy`."""
+async def leased(account: AccountInHand, *, part: bool = False) -> AsyncIterator[RunContext]:
+    """Hold the account's lease for one run, or one for a few contacts, and renew it while requests wait.
+
+    Raises `Busy`.
+    """
     token, run = account.new_id(), account.new_id()
     gc.set_threshold(*SELDOM)
-    base = await _acquire(account, token, run)
+    base = await _acquire(account, token, run, part=part)
     heartbeat = asyncio.create_task(_keep_alive(account, token))
     try:
         with structlog.contextvars.bound_contextvars(account=account.settings.name, run=run):
@@ -155,7 +158,7 @@ def unleased(account: AccountInHand) -> RunContext:
     return _context(account, account.new_id(), base, None)
 
 
-async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
+async def _acquire(account: AccountInHand, token: str, run: str, *, part: bool) -> Base:
     """Take the lease. If another process writes, wait without blocking the other accounts. Raises `Locked`."""
     from syncer.ledger import Locked, current_owner
 
@@ -170,6 +173,7 @@ async def _acquire(account: AccountInHand, token: str, run: str) -> Base:
                 LEASE_TERM,
                 **alive,
                 run=run,
+                part=part,
                 random_bytes=account.random_bytes,
                 # If SQLite itself waited, the event loop would stand still, and every other account with it.
                 patience=_AT_ONCE,

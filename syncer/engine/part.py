@@ -72,7 +72,7 @@ class _Looked:
 async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limits) -> Part:
     """Run for the persons that these hints name. Raises what `syncer.engine.run.run` raises."""
     part = Part()
-    async with opening.leased(account) as context:
+    async with opening.leased(account, part=True) as context:
         # What interrupted runs could not report is left to the next whole run.
         context.incidents.clear()
         context.overwritten.clear()

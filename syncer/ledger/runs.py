@@ -31,8 +31,13 @@ _LISTS_BEFORE: Final = select(_run.c.lists).where(_run.c.finished_at.is_not(None
 _LOOK_BACK: Final = 20
 # Every whole report has this key, in itself or among its long lists. What is stored of an interrupted run has not.
 _REPORTED: Final = '"incidents":'
+_OF_PART: Final = '"part":true'
 _HAS_REPORTED: Final = (
-    select(_run.c.id, or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)))
+    select(
+        _run.c.id,
+        or_(_run.c.report.contains(_REPORTED), _run.c.lists.contains(_REPORTED)),
+        _run.c.report.contains(_OF_PART),
+    )
     .where(_WHOLE)
     .order_by(_run.c.number.desc())
     .limit(_LOOK_BACK)
@@ -46,11 +51,13 @@ _PARTS_TO_TELL: Final = select(_run.c.id).where(
 )
 
 
-def start(connection: Connection, run: str, started_at: datetime) -> None:
+def start(connection: Connection, run: str, started_at: datetime, *, part: bool = False) -> None:
     # Counted, because run ids and times follow a clock that may be set back.
     number = connection.execute(_LAST).scalar_one() + 1
     row = {"id": run, "number": number, "started_at": started_at, "finished_at": None, "status": RUNNING}
-    connection.execute(_START, {**row, "report": "{}", "lists": "{}", "quiet": False})
+    # Replaced when it ends by itself. Of a run that is broken off, it tells that it was for a few contacts.
+    report = to_json({"part": True} if part else {})
+    connection.execute(_START, {**row, "report": report, "lists": "{}", "quiet": False})
 
 
 def finish(connection: Connection, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
@@ -67,9 +74,13 @@ def _is_quiet(status: str, report: dict[str, Any]) -> bool:
     return status in {"ok", PART} and not done and not report.get("incidents") and not report.get("untold")
 
 
-def broken_off(connection: Connection) -> list[str]:
-    """Return the last runs in a row that were interrupted, so that no report tells of them."""
-    return [run for run, _ in takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))]
+def broken_off(connection: Connection) -> dict[str, bool]:
+    """Return the last runs in a row that were interrupted, so that no report tells of them.
+
+    The value is whether it was one of the whole account.
+    """
+    rows = takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))
+    return {run: not part for run, _, part in rows}
 
 
 def parts_to_tell(connection: Connection) -> list[str]:

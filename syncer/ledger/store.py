@@ -169,15 +169,16 @@ class Ledger(Answers):
         alive: Callable[[Owner], bool] = process_alive,
         *,
         run: str | None = None,
+        part: bool = False,
         random_bytes: Callable[[int], bytes] = os.urandom,
         patience: float = BUSY_SECONDS,
     ) -> Base:
         """Take the lease until ``now + term`` if it is free, has expired, or its owner is dead, else raise `Busy`.
 
-        Returns what a run starts from, and notes that ``run`` has begun. ``alive`` is called only for an owner on the
-        same machine; any other owner loses the lease when its term ends. A ledger without an id, or one that is a copy,
-        gets a new id from ``now`` and ``random_bytes``. A file that was replaced is opened again. Raises `Locked` if
-        other writers take longer than ``patience`` seconds.
+        Returns what a run starts from, and notes that ``run`` has begun, for a few contacts only if ``part`` is true.
+        ``alive`` is called only for an owner on the same machine; any other owner loses the lease when its term ends. A
+        ledger without an id, or one that is a copy, gets a new id from ``now`` and ``random_bytes``. A file that was
+        replaced is opened again. Raises `Locked` if other writers take longer than ``patience`` seconds.
         """
         self.reopen_if_moved()
         # Taken before the transaction, so that we never count on the lease for longer than it is stored.
@@ -193,11 +194,12 @@ class Ledger(Answers):
                 base = reading.load(connection, now)
                 base.put_forward = forward
                 broken_off = runs.broken_off(connection)
-                base.broken_off = len(broken_off)
+                # A run for a few contacts ends soon. It says nothing of how long a whole one may take.
+                base.broken_off = sum(broken_off.values())
                 base.unreported = people.unreported(connection, [*broken_off, *runs.parts_to_tell(connection)])
                 if run is not None:
                     # In the transaction of the lease: a run that dies at once is known to have begun.
-                    runs.start(connection, run, now)
+                    runs.start(connection, run, now, part=part)
         except Busy as busy:
             self._bound(busy, now, term)
             raise

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
+from syncer.cli import last_run
+from syncer.cli.commands.runs import recorded
 from syncer.engine.opening import AccountInHand, leased, limit_of
 from syncer.engine.run import run
 from tests.scenarios.test_slow import slow
@@ -95,16 +98,30 @@ def test_also_where_the_crms_answer_slowly(stage: Make, what: object, monkeypatc
     assert world.writes() >= before + 5
 
 
-def test_runs_for_a_few_persons_are_none_that_were_broken_off(stage: Make) -> None:
-    """After any number of them a whole run has all of its time."""
+@pytest.mark.parametrize("how", ["ended", "killed", "failed"])
+def test_runs_for_a_few_persons_are_none_that_were_broken_off(stage: Make, how: str) -> None:
+    """After any number of them a whole run has all of its time, also if an error ended each of them."""
     world = stage()
     _, _, contact = world.everywhere()
     world.good()
-    for _ in range(3):
-        look(world, "highlevel", contact)
+
+    async def fails(account: AccountInHand) -> None:
+        with recorded(account) if how == "failed" else suppress(OSError):
+            async with leased(account, part=True):
+                raise OSError
 
     async def broken_off(account: AccountInHand) -> int:
         async with leased(account) as context:
             return context.base.broken_off
 
+    for _ in range(3):
+        if how == "ended":
+            look(world, "highlevel", contact)
+        else:
+            with suppress(OSError):
+                world.do(world._with_account(fails))
+        world.wait(minutes=1)
+    with world.open_ledger(read_only=True) as ledger:
+        assert (last_run.broken_off(ledger.runs(1)) is None) is (how == "ended")
     assert world.do(world._with_account(broken_off)) == 0
+    assert world.do(world._with_account(broken_off)) == 1

@@ -286,7 +286,7 @@ QUIET: Final = (
     Wire(
         "a run takes as long as ever after others that were broken off",
         "syncer.ledger.store",
-        "                base.broken_off = len(broken_off)\n",
+        "                base.broken_off = sum(broken_off.values())\n",
         "",
         "tests/scenarios/test_restarted.py",
     ),

@@ -158,7 +158,8 @@ def _finish(hand: AccountInHand, began: datetime, error: Exception) -> None:
     for broken in hand.ledger.runs(1):
         # An older one without an end is not ours to end.
         if broken.finished_at is None and broken.started_at >= began:
-            hand.ledger.finish_run(broken.id, hand.clock(), "stopped", {"message": failure_of(error).message})
+            report = {**broken.report, "message": failure_of(error).message}
+            hand.ledger.finish_run(broken.id, hand.clock(), "stopped", report)
 
 
 def _answer_run(session: Session, report: Report, names: TaskNames, zone: tzinfo) -> None:
