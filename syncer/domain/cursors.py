@@ -50,6 +50,9 @@ TEXTS = "texts:"
 GONE = "gone:"
 """``gone:<system>``: the last of a CRM's missing copies that was looked for again, in turn."""
 
+RECHECKED = "rechecked:"
+"""``rechecked:<system>``: when a CRM's ambiguous contacts were last asked for again in turn, and the last of them."""
+
 UNFINISHED = "unfinished"
 """The persons (links) whom the last run began to read in full, and had no time to finish."""
 

@@ -61,6 +61,7 @@ def begin(context: RunContext) -> None:
     # Another CRM, or another key to find people by, may join contacts that nothing joined before.
     if accounts == _accounts(context):
         context.changed_records = {(system, remote_id) for system, remote_id in json.loads(doubtful)}
+        context.doubted = frozenset(context.changed_records)
 
 
 def leave_for_the_next_run(context: RunContext) -> None:

@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 from syncer.contract.errors import Ambiguous, Missing
 from syncer.domain.base import Base, Changes, within
-from syncer.domain.cursors import LEFT, UNSTORED
+from syncer.domain.cursors import LEFT, RECHECKED, UNSTORED
 from syncer.domain.model import Record
 from syncer.domain.operations import Action, OpState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import ambiguous_now
 from syncer.reconcile.contact_linking import Ambiguity
+from syncer.reconcile.edits.rows import turn_after
 from syncer.reconcile.other_contact import contacts_in_question
 from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
 
@@ -55,25 +56,43 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     cursors = {cursor: now.isoformat()} if pages_but_one or last is None else {}
     if changed or cursors:
         context.record(Changes(records=changed, cursors=cursors))
-    await _recheck_unlisted(context, connection, ambiguous_now(context))
+    # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
+    await _read_again(context, connection, _doubtful(context, connection, ambiguous_now(context)))
 
 
-async def _recheck_unlisted(context: RunContext, connection: Connection, doubts: Iterable[Ambiguity]) -> None:
-    """Read contacts that are no longer listed, and make a key ambiguous or refuse a create.
+def _doubtful(context: RunContext, connection: Connection, doubts: Iterable[Ambiguity]) -> set[tuple[str, str]]:
+    """Return the contacts of this CRM that make a key ambiguous, or for which it refuses a create.
 
     If they are deleted, their keys are free, and the person has no contact there.
     """
-    if not connection.adapter.capabilities.lists_contacts:
+    found = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
+    return found | _refusing(context.base, connection.system)
+
+
+async def _recheck_in_turn(context: RunContext, connection: Connection) -> None:
+    """Read contacts that are ambiguous since this run, and from time to time some of the others.
+
+    A twin is recognised only in the run that reads it first, so what is new must not wait for the next list.
+    """
+    doubtful = _doubtful(context, connection, context.ambiguities) - context.confirmed
+    name, now = RECHECKED + connection.system, context.clock()
+    at, _, last = context.base.cursors.get(name, "").partition(" ")
+    waits = bool(at) and within(datetime.fromisoformat(at), now, MISSING_RECHECK)
+    new = doubtful - context.doubted - _refusing(context.base, connection.system)
+    if len(new) > RECHECKS:
+        # So many are hardly new: the last run could not store who was ambiguous.
+        new = set()
+    await _read_again(context, connection, new)
+    if waits or not (others := doubtful - new):
         return
-    doubtful = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
-    doubtful |= _refusing(context.base, connection.system)
-    # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
-    await _read_again(context, connection, doubtful)
+    asked = sorted(others, key=lambda key: turn_after(last, key[1]))[:RECHECKS]
+    context.turned[name] = f"{now.isoformat()} {asked[-1][1]}"
+    await _read_again(context, connection, asked)
 
 
-async def _read_again(context: RunContext, connection: Connection, contacts: set[tuple[str, str]]) -> None:
+async def _read_again(context: RunContext, connection: Connection, contacts: Collection[tuple[str, str]]) -> None:
     """Read these contacts by themselves, as far as no list of this run has shown them. Unlink those that are gone."""
-    for key in sorted(contacts - context.confirmed)[:RECHECKS]:
+    for key in sorted({*contacts} - context.confirmed)[:RECHECKS]:
         try:
             item = ReadItem(connection.system, What.CONTACT, key[1], Need.OPEN)
             record = await connection.attempt(connection.adapter.get_contact(key[1]), item)
@@ -121,10 +140,10 @@ async def read_record(context: RunContext, connection: Connection, item: ReadIte
 
 async def read_for_newcomers(context: RunContext, connection: Connection) -> None:
     """Read contacts of this CRM for contacts that only another CRM has shown."""
-    if connection.usable and any(system == connection.system for system, _ in context.confirmed):
-        # A key may be ambiguous only since then. A twin is recognised only in the run that reads it first, so this
-        # must not wait for the next list.
-        await _recheck_unlisted(context, connection, context.ambiguities)
+    lists = connection.adapter.capabilities.lists_contacts
+    if lists and connection.usable and any(system == connection.system for system, _ in context.confirmed):
+        # A key may be ambiguous only since then.
+        await _recheck_in_turn(context, connection)
     await _find_missing(context, connection)
 
 

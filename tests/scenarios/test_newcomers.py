@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from unittest.mock import patch
 
 import pytest
@@ -176,6 +177,37 @@ def test_a_contact_that_was_added_since_the_list_was_read_is_asked_for(stage: Ma
     assert world.count("highlevel", "contacts") == listed
     assert world.open() == (0, 1, 1)
     world.quiet()
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_contacts_that_are_ambiguous_for_long_are_asked_for_in_turn(stage: Make) -> None:
+    """A contact that nobody had read is ambiguous from the first run on, or is not, and that is found out at once."""
+    world = stage()
+    pairs = [
+        [world.highlevel.add_contact(name, "", f"person{number}@example.com") for name in ("Asha", "Ravi")]
+        for number in range(40)
+    ]
+    for number in range(40):
+        world.reply.add_contact("Meera", f"person{number}@example.com")
+    world.good()
+    listed, before = world.count("highlevel", "contacts"), world.count("highlevel", "contact")
+    doubtful = {f"/contacts/{contact}" for pair in pairs for contact in pair}
+    for number in range(12):
+        email = f"new{number}@example.com"
+        world.reply.add_contact("New", email)
+        world.highlevel.person_creates(world.highlevel.add_contact("New", "", email), "Ring", world.due(hours=number))
+        world.good(seconds=5)
+        assert len(world.reply_open()) == number + 1
+    assert world.count("highlevel", "contacts") == listed
+    assert world.count("highlevel", "contact") - before <= 12 * 2 + 50
+
+    with patch("syncer.engine.observe_contacts.CONTACTS_EVERY", timedelta(hours=1)):
+        for number in range(3):
+            world.wait(minutes=11)
+            world.highlevel.person_creates(world.highlevel.add_contact("", "", f"more{number}@example.com"), "Ring")
+            world.good()
+    assert doubtful <= {call.path for call, _ in world.highlevel.calls}
+    assert world.count("highlevel", "contacts") == listed
 
 
 def test_a_lead_that_is_gone_and_was_the_only_one_in_use(stage: Make) -> None:
