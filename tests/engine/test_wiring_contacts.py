@@ -10,6 +10,7 @@ import pytest
 
 from syncer.contract.errors import Unavailable
 from syncer.domain.base import Changes
+from syncer.domain.cursors import UNSTORED
 from syncer.domain.model import Record
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
@@ -59,7 +60,10 @@ def in_a_run(world: Stage, finds: Finds, work: Callable[[RunContext], Awaitable[
 def test_a_lead_is_let_go_only_where_its_number_leads_elsewhere_and_its_crm_knows_somebody(
     stage: Make, finds: Finds, *, others_are_read: bool, gone: bool
 ) -> None:
+    note = f"{UNSTORED}superfone:1"
+
     async def go(context: RunContext) -> None:
+        context.record(Changes(cursors={note: "5"}))
         connection = context.connections["superfone"]
         if others_are_read:
             connection.seen.lanes["7"] = ()
@@ -69,6 +73,7 @@ def test_a_lead_is_let_go_only_where_its_number_leads_elsewhere_and_its_crm_know
     assert (context.base.records[OURS.key].phones == ()) is gone
     assert (context.base.links[OURS.key] != "asha") is gone
     assert (OURS.key in context.visits) is gone, "what is gone was read, and holds up nobody"
+    assert (context.base.cursors[note] == "") is gone, "nothing waits there for a read that finds nobody"
 
 
 @pytest.mark.parametrize("hindered", ["", "spent", "unavailable"])

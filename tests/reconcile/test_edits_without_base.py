@@ -178,3 +178,12 @@ def test_an_origin_in_a_lane_is_owed_no_due() -> None:
     task = a_task()
     work = compared(task, origin(task, due=LATER), a_replica(task, PLAIN), learned=[LANE])
     assert owed_in(work, LANE) is Owed.NO
+
+
+@pytest.mark.parametrize(("text", "is_owed"), [(None, Owed.NO), ("", Owed.UNSEEN), ("Bring the plan", Owed.NO)])
+def test_a_copy_whose_text_was_never_read_is_not_owed_one_yet(text: str | None, is_owed: Owed) -> None:
+    """It may show the task's text already. A read will tell."""
+    changed, there = a_replica(RING, PLAIN, body="Bring the plan"), a_replica(RING, TYPED, body=text)
+    work = compared(RING, origin(RING), changed, there, learned=[PLAIN])
+    assert work.base.tasks["t1"].body == "Bring the plan"
+    assert owed_in(work, TYPED, TaskField.BODY) is is_owed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox import Fault
+from adapters.sandbox import Call, Fault
 from syncer.cli.errors import Stopped
 from syncer.cli.hints import look_at_hints
 from syncer.cli.last_run import broken_off
@@ -20,7 +20,7 @@ from syncer.ledger import HintBook
 from syncer.ledger.hints import CONTACT, PHONE, TASK, Delivered, Hint
 from syncer.reconcile.guard import Limits
 from tests.support.parts import MANY, look
-from tests.support.scenario import Make, Stage
+from tests.support.scenario import Make, Stage, name_of
 
 OTHER = "+919876543211"
 
@@ -330,6 +330,26 @@ def test_a_number_that_its_crm_could_not_be_asked_for_is_kept(known: Known) -> N
     assert part.unresolved == part.unknown == []
     world.superfone.fault = lambda _call: None
     assert len(look(world, "superfone", "+919876543212", what=PHONE).unknown) == 1
+
+
+@pytest.mark.parametrize("answers_first", [True, False])
+def test_numbers_are_no_longer_asked_for_where_a_crm_has_answered_nothing(known: Known, answers_first: bool) -> None:
+    """Each of them would take a time-out. A CRM that has answered may only have trouble with that number."""
+    world, _ = known
+    numbers = [f"+9198765432{number}" for number in (20, 21, 22)]
+    asked: list[str] = []
+
+    def fault(call: Call) -> Fault | None:
+        if name_of("superfone", call) != "find":
+            return None
+        asked.append(call.query["phone"])
+        first = answers_first and asked[-1] == numbers[0]
+        return None if first else Fault.ERROR_BEFORE
+
+    world.superfone.fault = fault
+    part = look(world, "superfone", *numbers, what=PHONE)
+    assert set(asked) == set(numbers if answers_first else numbers[:1])
+    assert [hint.key for hint in part.unread] == (numbers[1:] if answers_first else numbers)
 
 
 def test_a_lead_that_could_not_be_read_is_looked_at_again(known: Known) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from adapters.sandbox import Fault
 from syncer.domain.base import Changes
-from syncer.domain.cursors import OTHER_LEDGER, PART_EDITS
+from syncer.domain.cursors import BY_SHIFT, OTHER_LEDGER, PART_EDITS, STOPPED
 from syncer.domain.ledger_ids import new
 from syncer.domain.report import Exit
 from syncer.engine.opening import seeded_bytes
@@ -104,6 +104,25 @@ def test_a_whole_run_that_could_not_read_a_crm_lifts_no_stop_of_a_shift(stage: M
     world.again()
     world.highlevel.person_reschedules(world.highlevel_open()[0].id, world.due(hours=90))
     assert sum(sum(look(world, "highlevel", one).report["edited"].values()) for one in contacts) == 1
+
+
+def test_a_whole_run_that_could_read_no_lead_lifts_no_stop_of_a_shift(stage: Make) -> None:
+    """Superfone has no list of all tasks, whose absence would tell."""
+    world, _ = one_each(stage, 20)
+    shift_dues(world)
+    assert int(world.again().exit) == Exit.LIMIT
+    del world.highlevel.handle
+
+    def stopped() -> str:
+        with world.open_ledger(read_only=True) as ledger:
+            return ledger.load().cursors.get(STOPPED, "")
+
+    world.fail("superfone", "tasks of contact", Fault.ERROR_BEFORE, times=500)
+    world.again()
+    assert stopped() == BY_SHIFT
+    world.heal()
+    world.good()
+    assert stopped() == ""
 
 
 def test_of_a_crm_that_reads_as_shifted_a_small_run_believes_nothing(stage: Make) -> None:

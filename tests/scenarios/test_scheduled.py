@@ -49,8 +49,11 @@ def test_a_message_that_is_scheduled_just_before_we_write_is_not_written(stage: 
     # The first read is that of a text in its turn, the second one that of the edit.
     world.meanwhile("reply", "task", lambda: schedule(world, task), skip=1)
 
+    before = world.count("reply", "task")
+
     world.again()
 
+    assert world.count("reply", "task") == before + 2, "it is not tried once more in this run"
     assert world.count("reply", "edit") == 0
     report = world.quiet(3)
     assert waiting(report) == {FIXED}
