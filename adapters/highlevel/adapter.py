@@ -109,6 +109,7 @@ class HighLevelAdapter(Adapter):
         self._settings = settings
         self._region = region
         self._task_search = task_search(settings.location_id)
+        self._shows_texts, self._capabilities = False, CAPABILITIES
         token = None if settings.token is None else settings.token.get_secret_value()
         # A client of its own renews the tokens: its calls carry no ``Version``, and must not wait for a token
         # themselves.
@@ -130,8 +131,8 @@ class HighLevelAdapter(Adapter):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What HighLevel can do. The settings do not change it."""
-        return CAPABILITIES
+        """What HighLevel can do. The settings do not change it, and its list of tasks may turn out to show no texts."""
+        return self._capabilities
 
     async def identity(self) -> Identity:
         """The location of the settings; nothing is sent, as every call names it or is bound to it."""
@@ -145,6 +146,8 @@ class HighLevelAdapter(Adapter):
         itself or is rejected.
         """
         found = await until_still(self._scan_tasks)
+        # That the rows of a search have texts is not documented.
+        self._capabilities = replace(CAPABILITIES, lists_texts=self._shows_texts or not found)
         rows = tuple(row for row in found if isinstance(row, Reading))
         return Listing(rows, tuple(row for row in found if isinstance(row, Unreadable)))
 
@@ -317,7 +320,7 @@ class HighLevelAdapter(Adapter):
             await self._tokens.aclose()
 
     async def _scan_tasks(self) -> tuple[dict[str, Any], bool]:
-        pager = TaskPager(TASK_PAGE)
+        pager, self._shows_texts = TaskPager(TASK_PAGE), False
         # Open tasks only, for the finished ones grow without end. A known task that is not in the list is read by
         # itself.
         pages = self._pages(self._task_search, {"completed": False, "limit": TASK_PAGE}, pager, task_rows)
@@ -361,8 +364,9 @@ class HighLevelAdapter(Adapter):
     def _reading(self, task: CreatedTask, contact: str | None, *, whole: bool = True) -> Reading:
         return task_reading(task, kind=self._settings.kind_of(task.title), contact=contact, whole=whole)
 
-    def _open_row(self, raw: object) -> Reading | None:
+    def _open_row(self, raw: Any) -> Reading | None:
         task = WireTask.model_validate(raw)
+        self._shows_texts |= "body" in raw
         # The index may show a task that was closed or deleted a moment ago.
         return None if task.deleted or task.completed else self._reading(task, None, whole=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -137,4 +138,30 @@ def test_a_text_that_is_removed_with_its_marker_is_removed_everywhere(stage: Mak
     world.good()
 
     assert origin.template["body"] == "Ring"
+    world.quiet(2)
+
+
+def test_texts_that_a_search_of_highlevel_does_not_show_are_read_in_turn(stage: Make) -> None:
+    """What its rows show is not documented. Read with every run, the texts would use up its requests."""
+    world = stage()
+
+    def without_texts(answer: Any) -> None:
+        for row in answer["tasks"]:
+            row.pop("body", None)
+
+    world.mangle("highlevel", "tasks", without_texts)
+    _, _, person = world.everywhere()
+    tasks = [world.highlevel.person_creates(person, "Ring", world.due(hours=n), "Ask" * (n % 2)) for n in range(20)]
+    world.good()
+    before = world.count("highlevel", "task")
+    world.quiet()
+    in_a_run = world.count("highlevel", "task") - before
+    assert 0 < in_a_run < 10
+
+    world.highlevel.person_rewrites(tasks[0], "Bring the plan")
+    world.highlevel.person_rewrites(tasks[1], "")
+    world.again(20 // in_a_run + 1)
+
+    texts = {task.due_to: body_of(task)[1:] for task in world.reply_open()}
+    assert [texts[due] for due in sorted(texts)] == [["Bring the plan"], [], *([], ["Ask"]) * 9]
     world.quiet(2)

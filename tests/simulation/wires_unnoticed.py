@@ -345,4 +345,11 @@ UNNOTICED_ONCE: Final = (
         "                base.broken_off = len(broken_off)\n",
         "tests/scenarios/test_restarted.py::test_runs_for_a_few_persons_are_none_that_were_broken_off",
     ),
+    Wire(
+        "the list of HighLevel is taken to show texts, whatever it shows",
+        "adapters.highlevel.adapter",
+        "        self._capabilities = replace(CAPABILITIES, lists_texts=self._shows_texts or not found)\n",
+        "        pass\n",
+        "tests/scenarios/test_edits_texts.py",
+    ),
 )
