@@ -100,14 +100,19 @@ def _moved(
     # Of two requests in doubt, nothing tells which one made it.
     if len(base.unsettled(operation.system, operation.contact)) > 1:
         return None
-    us = base.cursors.get(OUR_USER + operation.system)
-    # As long as our user is unknown, it is one without a title: what people create in a lane has one.
+    us, title = base.cursors.get(OUR_USER + operation.system), base.tasks[operation.task].title
+    # As long as our user is unknown, it has no title or the task's: what people create in a lane has one of its own.
     made = [
         row
         for row in unknown
         if row.remote_id not in operation.seen
         and row.raw_type == operation.raw_type
-        and (row.created_by == us if us is not None else row.title is None and row.created_by not in others)
+        and (
+            row.created_by == us
+            if us is not None
+            else row.created_by not in others
+            and (row.title is None or (title is not None and same_title(row.title, title)))
+        )
         and is_edited(row)
         and row.created_at is not None
         and row.created_at <= operation.sent_at + grace

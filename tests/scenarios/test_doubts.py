@@ -208,9 +208,9 @@ def test_a_copy_that_they_edited_before_we_knew_of_it_is_theirs(stage: Make, edi
 
 
 @pytest.mark.parametrize("raw_type", ["Call", "ToDo"])
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize(("known", "called"), [(True, False), (False, False), (False, True)])
 def test_a_copy_in_a_lane_that_they_moved_before_we_knew_of_it_is_the_copy(
-    stage: Make, known: bool, raw_type: str
+    stage: Make, known: bool, called: bool, raw_type: str
 ) -> None:
     """Nothing but its due date differs from what was sent, and whoever made it may be our user."""
     world = stage()
@@ -229,6 +229,9 @@ def test_a_copy_in_a_lane_that_they_moved_before_we_knew_of_it_is_the_copy(
     (ours,) = world.superfone.open_tasks(lead)
     moved = world.due(hours=5)
     world.superfone.person_reschedules(ours.id, moved)
+    if called:
+        # Only the note tells people what it is about.
+        world.superfone.person_retitles(ours.id, (ours.note or "").partition("\n")[0])
 
     assert waiting(world.good()) == set()
 

@@ -337,7 +337,8 @@ class Memory:
 
     def nameless(self) -> dict[str, str]:
         """Return the Superfone tasks, with their names, that the engine cannot connect to their other copies now."""
-        for name, story in self.stories.items() if self.rebuilding else ():
+        begins_anew = self.rebuilding or self.closed_there is not None
+        for name, story in self.stories.items() if begins_anew else ():
             copies = self.copies(name)
             story.excused |= UNTOLD if self._is_all_that_is_left(story, copies) else set()
             # If no copy has the due that was made up, nothing shows it any more.
@@ -349,11 +350,11 @@ class Memory:
         }
 
     def _is_all_that_is_left(self, story: Story, copies: dict[Copy, SeenTask]) -> bool:
-        """Whether only our untitled copies in Superfone are left, and the ledger does not know them: they look new.
+        """Whether only our untitled copies in Superfone are left, and a ledger does not know them: to it they look new.
 
         This is also true beside the task itself if it was superseded there, because nobody finished it.
         """
         lane = self.stage.superfone
         left = {at: task for at, task in copies.items() if task.open or at[0] != "superfone" or story.done}
-        told = [at[0] != "superfone" or lane.task(int(at[1])).title or self.task_id(at) for at in left]
+        told = [at[0] != "superfone" or lane.task(int(at[1])).title or self.stage.is_known_to_all(*at) for at in left]
         return bool(told) and not any(told)
