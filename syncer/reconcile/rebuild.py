@@ -84,6 +84,9 @@ class _Conclusion:
             for row in [row for row in group.open.values() if self._may_be_open_on_purpose(row)]:
                 del group.open[row.system]
                 self._hold(row)
+        if self._known is None and not group.readings:
+            # All rows were taken out: they are tasks of their own, and nothing is left of the finished one.
+            return
         task = self._known or self._new_task()
         if self._known is not None and group.origin is not None and group.origin.key not in work.base.replicas:
             task = with_origin(task, group.origin)
@@ -214,7 +217,8 @@ class _Conclusion:
             return work.lane_policy(row.system) is None and (self._may_complete(row) or not alike)
         policy = work.inputs.policy
         is_like = any(member.due is None or policy.may_keep(member, row) for member in alike)
-        copied = row.marker is not None or self._work.made(row)
+        # In a CRM without markers, our user's task may have been taken over from a ledger that wrote at the same time.
+        copied = row.marker is not None or work.made(row) or work.standing.us.made_unmarked(row)
         return copied and (unread or not is_like)
 
     def _may_complete(self, row: Reading) -> bool:

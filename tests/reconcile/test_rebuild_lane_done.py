@@ -195,3 +195,21 @@ def test_a_finished_task_whose_text_was_not_read_finishes_nothing_that_has_a_mar
     found = rebuilt(origin, other, plain)
     assert one_task(found).state is State.OPEN
     assert places(found, task.id) == {LANE, PLAIN}
+
+
+def test_a_copy_in_the_lane_that_a_ledger_beside_ours_made_for_the_next_date_is_not_completed() -> None:
+    """The other ledger completed a recurring task, which moved on. Ours knew nothing of the date before."""
+    before = a_task(f"{PLAIN}:9", origin=PLAIN, title="Call", due=at(hours=2))
+    later = replace(before, id=f"{before.id}~2", due=at(days=7))
+    in_lane, typed, origin = at_place("9", copies_of(later, (LANE, TYPED, PLAIN)))
+    [finished] = copies_of(before, (TYPED,))
+    ours = replace(before, due=later.due)
+    base = a_base(
+        ours,
+        replicas=[a_replica(ours, PLAIN, "9", made=False), a_replica(ours, LANE, in_lane.remote_id, made=False)],
+        cursors={OUR_USER + LANE: API},
+    )
+    found = rebuilt(in_lane, origin, done(replace(finished, remote_id="5")), replace(typed, remote_id="6"), base=base)
+    told = found.base.tasks[found.base.replicas[in_lane.key].task]
+    assert (told.state, told.held) == (State.OPEN, Reason.DONE_OR_REOPENED)
+    assert (found.base.tasks[later.id].state, found.base.tasks[later.id].held) == (State.OPEN, "")

@@ -40,6 +40,19 @@ def test_of_a_place_that_was_reopened_the_latest_task_is_the_open_one(origin: st
     assert places(found, second.id) == {TYPED, PLAIN}
 
 
+@pytest.mark.parametrize("origin", [TYPED, PLAIN])
+def test_a_place_and_its_copy_that_were_both_reopened_are_two_tasks(origin: str) -> None:
+    """People deleted the copy of the one, so that nothing is left of the task before. The run ended with a crash."""
+    [other] = {TYPED, PLAIN} - {origin}
+    first = a_task(f"{origin}:1", origin=origin, title="Call")
+    later = replace(first, id=f"{first.id}~2")
+    [reopened] = copies_of(first, [other])
+    theirs, copy = copies_of(later, [origin, other])
+    found = rebuilt(replace(theirs, remote_id="1"), replace(reopened, remote_id="7"), replace(copy, remote_id="8"))
+    held = {task.id: task.held for task in found.base.tasks.values()}
+    assert held == {later.id: "", f"{other}:7": Reason.DONE_OR_REOPENED}
+
+
 def test_a_copy_that_was_reopened_is_an_origin_though_it_carries_a_marker() -> None:
     first = a_task(f"{TYPED}:5", origin=TYPED, title="Call")
     again = a_task(f"{PLAIN}:7", origin=PLAIN, title="Call")

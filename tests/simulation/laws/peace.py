@@ -84,12 +84,18 @@ def _told_of_doubles(facts: Facts, story: Story) -> set[str]:
     """Return the reasons that report duplicates.
 
     If two ledgers also made the contact twice, each has a copy. If each made up a due for a task without one, their
-    copies in Superfone differ.
+    copies in Superfone differ. If one of them moved a recurring task on, the other one's copies look like those of the
+    date before, which is done.
     """
     if not story.extra:
         return set()
-    unsure, undated = story.person in facts.unsure, story.undated is not None
-    return {"duplicate", *(["ambiguous_contact"] if unsure else []), *(["unmatched"] if undated else [])}
+    reasons = {
+        "duplicate": True,
+        "ambiguous_contact": story.person in facts.unsure,
+        "unmatched": story.undated is not None,
+        "done_or_reopened": any(after is story for _, after in facts.followed),
+    }
+    return {reason for reason, tells in reasons.items() if tells}
 
 
 def _is_never_read(facts: Facts, story: Story, copies: list[Copy], waits: set[Copy]) -> bool:
