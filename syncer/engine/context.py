@@ -72,8 +72,8 @@ class RunContext:
     """What was learned of contacts and is not stored yet. It is stored in batches."""
     changed_records: set[tuple[str, str]] | None = None
     """The records whose keys or links changed since they were last linked; ``None`` if all are to be linked anew."""
-    doubted: frozenset[tuple[str, str]] = frozenset()
-    """The records that were ambiguous when the last run ended, as far as that is known."""
+    doubted: frozenset[tuple[str, str]] | None = None
+    """The records that were ambiguous when the last run ended, if that is known."""
     doubts: list[Ambiguity] = field(default_factory=list)
     """Ambiguities that only a search of this run has shown. The stored records do not show them."""
     confirmed: set[tuple[str, str]] = field(default_factory=set)

@@ -78,15 +78,16 @@ async def _recheck_in_turn(context: RunContext, connection: Connection) -> None:
     name, now = RECHECKED + connection.system, context.clock()
     at, _, last = context.base.cursors.get(name, "").partition(" ")
     waits = bool(at) and within(datetime.fromisoformat(at), now, MISSING_RECHECK)
-    new = doubtful - context.doubted - _refusing(context.base, connection.system)
-    if len(new) > RECHECKS:
-        # So many are hardly new: the last run could not store who was ambiguous.
-        new = set()
+    new = set[tuple[str, str]]()
+    # A run that a limit stops does not store who is ambiguous. Then nobody is known to be new.
+    if context.doubted is not None:
+        new = doubtful - context.doubted - _refusing(context.base, connection.system)
     await _read_again(context, connection, new)
     if waits or not (others := doubtful - new):
         return
     asked = sorted(others, key=lambda key: turn_after(last, key[1]))[:RECHECKS]
-    context.turned[name] = f"{now.isoformat()} {asked[-1][1]}"
+    # At once: a run that a limit stops stores no turns, and the next one would ask for them again.
+    context.record(Changes(cursors={name: f"{now.isoformat()} {asked[-1][1]}"}))
     await _read_again(context, connection, asked)
 
 

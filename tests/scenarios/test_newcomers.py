@@ -8,6 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from adapters.sandbox import json_reply
+from syncer.domain.report import Exit
 from tests.support.long_lists import PAGE
 from tests.support.scenario import PHONE, Make, attention, details, name_of, waiting
 
@@ -181,7 +182,6 @@ def test_a_contact_that_was_added_since_the_list_was_read_is_asked_for(stage: Ma
 
 @pytest.mark.usefixtures("small_pages")
 def test_contacts_that_are_ambiguous_for_long_are_asked_for_in_turn(stage: Make) -> None:
-    """A contact that nobody had read is ambiguous from the first run on, or is not, and that is found out at once."""
     world = stage()
     pairs = [
         [world.highlevel.add_contact(name, "", f"person{number}@example.com") for name in ("Asha", "Ravi")]
@@ -208,6 +208,23 @@ def test_contacts_that_are_ambiguous_for_long_are_asked_for_in_turn(stage: Make)
             world.good()
     assert doubtful <= {call.path for call, _ in world.highlevel.calls}
     assert world.count("highlevel", "contacts") == listed
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_contacts_that_are_ambiguous_are_not_asked_for_with_every_run_that_a_limit_stops(stage: Make) -> None:
+    world = stage(sync="max_creates_per_run = 0")
+    for number in range(20):
+        world.highlevel.add_contact("Asha", "", f"person{number}@example.com")
+        world.highlevel.add_contact("Ravi", "", f"person{number}@example.com")
+        world.reply.add_contact("Meera", f"person{number}@example.com")
+    world.good()
+    before = world.count("highlevel", "contact")
+    for number in range(8):
+        email = f"new{number}@example.com"
+        world.reply.add_contact("New", email)
+        world.highlevel.person_creates(world.highlevel.add_contact("New", "", email), "Ring", world.due(hours=number))
+        assert world.again(seconds=2).exit is Exit.LIMIT
+    assert world.count("highlevel", "contact") - before <= 8 + 40
 
 
 def test_a_lead_that_is_gone_and_was_the_only_one_in_use(stage: Make) -> None:
