@@ -296,8 +296,7 @@ class _Known:
         if cause is Cause.ANOTHER_LEDGER and task.state is State.OPEN:
             self._hold(replica, reading, task)
             return
-        if cause in {Cause.PERSON, Cause.NEWER_TASK} and task.state is State.OPEN and task in self._divided:
-            self._divided.leave(replica, reading)
+        if cause in {Cause.PERSON, Cause.NEWER_TASK} and self._divided.leaves(replica, reading):
             return
         self._is_closed(replica, reading, task, cause)
 

@@ -99,14 +99,20 @@ class Divided:
     def __contains__(self, task: Task) -> bool:
         return task.id in self._tasks or is_divided(self._work.base, task) is not None
 
-    def leave(self, copy: Replica, reading: Reading) -> None:
-        """Leave this copy open in the ledger although people have closed it."""
-        work = self._work
-        now = altered(copy, contact=reading.contact or copy.contact, misses=0)
-        work.put_replica(now)
-        if elsewhere(work.base, work.base.tasks[copy.task], now):
+    def leaves(self, copy: Replica, reading: Reading) -> bool:
+        """Leave this copy as it is in the ledger although people have closed it. Returns whether it is left."""
+        work, task = self._work, self._work.base.tasks[copy.task]
+        moved = elsewhere(work.base, task, reading) is not None
+        if task.state is not State.OPEN or not (moved or task in self):
+            return False
+        if moved and copy.state is not ReplicaState.OPEN:
+            # It was gone before anybody knew where it is now.
+            return True
+        work.put_replica(altered(copy, contact=reading.contact or copy.contact, misses=0))
+        if moved:
             self.moved.append((copy.task, reading))
         self._closed.append((copy.key, reading))
+        return True
 
     def part(self) -> Iterator[tuple[Replica, Reading]]:
         """Let copies leave their task. Then yield what was closed and waits no more, each with its reading."""
@@ -140,7 +146,9 @@ def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
     # What is back counts as moved anew if it is moved once more.
     for name, copy, person in _noted(work.base):
         task = work.base.tasks[copy.task]
-        if task.contact != person or elsewhere(work.base, task, copy) is None:
+        # After a write only one contact's tasks are merged, and nothing is known there of the other one.
+        was_read = copy.system in work.systems and copy.remote_id in work.inputs.seen[copy.system].readings
+        if task.contact != person or (was_read and elsewhere(work.base, task, copy) is None):
             work.note(name, "")
 
 
@@ -192,7 +200,11 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
     else:
         work.put_task(moved)
         if staying:
-            _begin(work, replace(task, held=held), staying)
+            left = _begin(work, replace(task, held=held), staying)
+            # What was deleted or closed for the first person is no reason to make no copy for the other one.
+            for copy in [copy for copy in work.base.copies_of(task.id) if copy not in going]:
+                if copy.state is not ReplicaState.OPEN:
+                    work.put_replica(replace(copy, task=left.id))
     if _is_second(work, moved, row):
         work.put_task(replace(moved, held=Reason.DUPLICATE))
     else:

@@ -4,38 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from adapters.sandbox import Fault
 from tests.support.ledger_world import Worlds
 from tests.support.parts import look
-from tests.support.scenario import Make, Stage, attention, waiting
+from tests.support.scenario import Make, attention, waiting
+from tests.support.two_persons import OTHER, Two
 
-OTHER = "+919876543222"
 MOVED = "other_contact"
-
-
-class Two:
-    """Two persons that are in every CRM, and a call of the first one that has its copies."""
-
-    def __init__(self, world: Stage, origin: str = "highlevel") -> None:
-        self.world = world
-        self.asha = world.everywhere()
-        self.ravi = world.everywhere("Ravi", OTHER)
-        create = world.highlevel.person_creates if origin == "highlevel" else world.reply.person_creates
-        self.task = create(self.asha[2 if origin == "highlevel" else 1], "Ring", world.due())
-        world.good()
-        assert self.open() == ((1, 1, 1), (0, 0, 0))
-        self.copy = world.highlevel_open()[0].id
-
-    def open(self) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
-        """How many tasks each of the two has open in Superfone, Reply and HighLevel."""
-        return self._open(self.asha), self._open(self.ravi)
-
-    def _open(self, ids: tuple[str, str, str]) -> tuple[int, int, int]:
-        return (
-            len(self.world.lane(ids[0])),
-            sum(str(task.contact_id) == ids[1] for task in self.world.reply_open()),
-            sum(task.contact == ids[2] for task in self.world.highlevel_open()),
-        )
 
 
 @pytest.mark.parametrize("origin", ["highlevel", "reply"])
@@ -285,94 +259,3 @@ def test_an_old_copy_of_the_ledger_doubles_nothing(worlds: Worlds, origin: str, 
     assert (sorted(reply), highlevel) == (sorted([asha[1], ravi[1]]), [ravi[2]])
     assert [len(world.superfone.open_tasks(lead)) for lead in (asha[0], ravi[0])] == [1, 1]
     assert {reason for _, reason in attention(report)} == {MOVED}
-
-
-# before it is certain ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("runs", [0, 1])
-@pytest.mark.parametrize("origin", ["highlevel", "reply"])
-def test_what_is_closed_for_the_first_contact_stays_open_for_the_other(stage: Make, origin: str, runs: int) -> None:
-    world = stage()
-    two = Two(world, origin)
-    world.highlevel.person_moves(two.copy, two.ravi[2])
-    if runs:
-        world.again(runs)
-    world.reply.person_completes(str(world.reply_open()[0].id))
-    assert ("reply", "next_run") in waiting(world.again()) or runs
-    world.again(3)
-    assert two.open() == ((0, 0, 0), (1, 1, 1))
-    world.quiet(2)
-
-
-@pytest.mark.parametrize("runs", [0, 1])
-@pytest.mark.parametrize("system", ["highlevel", "reply"])
-def test_what_is_closed_for_the_other_contact_stays_open_for_the_first(stage: Make, system: str, runs: int) -> None:
-    world = stage()
-    two = Two(world)
-    copy = two.copy if system == "highlevel" else str(world.reply_open()[0].id)
-    crm, contact = (world.highlevel, two.ravi[2]) if system == "highlevel" else (world.reply, two.ravi[1])
-    crm.person_moves(copy, contact)
-    if runs:
-        world.again(runs)
-    crm.person_completes(copy)
-    report = world.again(4)
-    assert two.open() == ((1, 1, 0) if system == "highlevel" else (1, 0, 1), (0, 0, 0))
-    assert attention(report)
-    world.quiet(2)
-
-
-def test_a_copy_that_moves_before_its_task_is_completed_there_stays_open(stage: Make) -> None:
-    """It was finished for the first contact, when the second had nothing to do with it."""
-    world = stage()
-    two = Two(world)
-    world.reply.person_completes(str(world.reply_open()[0].id))
-    world.fail("highlevel", "complete", Fault.ERROR_BEFORE)
-    world.again()
-    world.heal()
-    assert two.open() == ((0, 0, 1), (0, 0, 0))
-    world.highlevel.person_moves(two.copy, two.ravi[2])
-    world.again(3)
-    assert two.open() == ((0, 0, 0), (1, 1, 1))
-    world.quiet(2)
-
-
-def test_a_copy_that_is_deleted_for_the_other_contact_ends_no_task(stage: Make) -> None:
-    world = stage(sync='deleted = "close"')
-    two = Two(world)
-    world.highlevel.person_moves(two.copy, two.ravi[2])
-    world.again()
-    world.highlevel.person_deletes(two.copy)
-    report = world.again(4)
-    assert two.open() == ((1, 1, 0), (0, 0, 0))
-    assert ("highlevel", "replica_missing") in attention(report)
-    world.quiet(2)
-
-
-def test_a_copy_that_is_deleted_for_the_first_contact_ends_nothing_for_the_other(stage: Make) -> None:
-    world = stage(sync='deleted = "close"')
-    two = Two(world)
-    reply = str(world.reply_open()[0].id)
-    world.highlevel.person_moves(two.copy, two.ravi[2])
-    world.again()
-    world.reply.person_deletes(reply)
-    world.again(4)
-    assert two.open()[1] == (1, 1, 1)
-    world.quiet(2)
-
-
-@pytest.mark.parametrize("runs", [1, 2])
-def test_what_is_typed_for_one_contact_is_not_written_for_the_other(stage: Make, runs: int) -> None:
-    world = stage()
-    two = Two(world)
-    world.highlevel.person_moves(two.copy, two.ravi[2])
-    world.again(runs)
-    [left] = [task for task in world.reply_open() if str(task.contact_id) == two.asha[1]]
-    world.reply.person_edits_body(str(left.id), "Ring Asha")
-    world.again(3)
-    assert [task.title for task in world.highlevel_open()] == ["Ring"]
-    world.highlevel.person_retitles(two.copy, "Ring Ravi")
-    world.again(2)
-    titles = {str(task.contact_id): str(task.template["body"]).split("\n")[0] for task in world.reply_open()}
-    assert titles == {two.asha[1]: "Ring Asha", two.ravi[1]: "Ring Ravi"}
-    world.quiet(2)

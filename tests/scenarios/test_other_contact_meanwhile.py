@@ -1,0 +1,143 @@
+"""What happens to a task that people gave to another contact before it is certain that they did."""
+
+from __future__ import annotations
+
+import pytest
+
+from adapters.sandbox import Fault
+from tests.support.scenario import Make, attention, waiting
+from tests.support.two_persons import Two
+
+MOVED = "other_contact"
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_what_is_closed_for_the_first_contact_stays_open_for_the_other(stage: Make, origin: str, runs: int) -> None:
+    world = stage()
+    two = Two(world, origin)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    if runs:
+        world.again(runs)
+    world.reply.person_completes(str(world.reply_open()[0].id))
+    assert ("reply", "next_run") in waiting(world.again()) or runs
+    world.again(3)
+    assert two.open() == ((0, 0, 0), (1, 1, 1))
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("runs", [0, 1])
+@pytest.mark.parametrize("system", ["highlevel", "reply"])
+def test_what_is_closed_for_the_other_contact_stays_open_for_the_first(stage: Make, system: str, runs: int) -> None:
+    world = stage()
+    two = Two(world)
+    copy = two.copy if system == "highlevel" else str(world.reply_open()[0].id)
+    crm, contact = (world.highlevel, two.ravi[2]) if system == "highlevel" else (world.reply, two.ravi[1])
+    crm.person_moves(copy, contact)
+    if runs:
+        world.again(runs)
+    crm.person_completes(copy)
+    report = world.again(4)
+    assert two.open() == ((1, 1, 0) if system == "highlevel" else (1, 0, 1), (0, 0, 0))
+    assert attention(report)
+    world.quiet(2)
+
+
+def test_a_copy_that_moves_before_its_task_is_completed_there_stays_open(stage: Make) -> None:
+    """It was finished for the first contact, when the second had nothing to do with it."""
+    world = stage()
+    two = Two(world)
+    world.reply.person_completes(str(world.reply_open()[0].id))
+    world.fail("highlevel", "complete", Fault.ERROR_BEFORE)
+    world.again()
+    world.heal()
+    assert two.open() == ((0, 0, 1), (0, 0, 0))
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+    assert two.open() == ((0, 0, 0), (1, 1, 1))
+    world.quiet(2)
+
+
+def test_a_copy_that_is_deleted_for_the_other_contact_ends_no_task(stage: Make) -> None:
+    world = stage(sync='deleted = "close"')
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again()
+    world.highlevel.person_deletes(two.copy)
+    report = world.again(4)
+    assert two.open() == ((1, 1, 0), (0, 0, 0))
+    assert ("highlevel", "replica_missing") in attention(report)
+    world.quiet(2)
+
+
+def test_a_copy_that_is_deleted_for_the_first_contact_ends_nothing_for_the_other(stage: Make) -> None:
+    world = stage(sync='deleted = "close"')
+    two = Two(world)
+    reply = str(world.reply_open()[0].id)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again()
+    world.reply.person_deletes(reply)
+    world.again(4)
+    assert two.open()[1] == (1, 1, 1)
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("runs", [1, 2])
+def test_what_is_typed_for_one_contact_is_not_written_for_the_other(stage: Make, runs: int) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(runs)
+    [left] = [task for task in world.reply_open() if str(task.contact_id) == two.asha[1]]
+    world.reply.person_edits_body(str(left.id), "Ring Asha")
+    world.again(3)
+    assert [task.title for task in world.highlevel_open()] == ["Ring"]
+    world.highlevel.person_retitles(two.copy, "Ring Ravi")
+    world.again(2)
+    titles = {str(task.contact_id): str(task.template["body"]).split("\n")[0] for task in world.reply_open()}
+    assert titles == {two.asha[1]: "Ring Asha", two.ravi[1]: "Ring Ravi"}
+    world.quiet(2)
+
+
+def test_a_write_for_the_first_contact_does_not_put_it_off(stage: Make) -> None:
+    """After the write, only what belongs to that contact is merged."""
+    world = stage()
+    two = Two(world)
+    remind = world.reply.person_creates(two.asha[1], "ToDo", world.due(hours=30), "Remind")
+    world.good()
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.reply.person_completes(remind)
+    world.good()
+    [left] = [task for task in world.reply_open() if str(task.contact_id) == two.asha[1]]
+    world.reply.person_edits_body(str(left.id), "Ring Asha")
+    world.again()
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    assert [task.title for task in world.highlevel_open()] == ["Ring"]
+    world.quiet(2)
+
+
+def test_one_that_was_closed_before_a_run_found_it_with_the_other_contact_ends_nothing(stage: Make) -> None:
+    """HighLevel says that the first contact has no such task. Later it is found among those of the other one."""
+    world = stage()
+    two = Two(world, "reply")
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.highlevel.person_completes(two.copy)
+    world.again(2)
+    assert two.open() == ((1, 1, 0), (0, 0, 0))
+    world.reply.person_creates(two.ravi[1], "Call", world.due(hours=30), "Ring Ravi")
+    report = world.again(3)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    assert ("highlevel", "replica_missing") in attention(report)
+    world.quiet(2)
+
+
+def test_a_copy_that_the_first_contact_has_lost_is_made_for_the_other(stage: Make) -> None:
+    world = stage()
+    two = Two(world, "reply")
+    world.highlevel.person_deletes(two.copy)
+    world.again(2)
+    world.reply.person_moves(str(world.reply_open()[0].id), two.ravi[1])
+    report = world.again(3)
+    assert two.open() == ((1, 0, 0), (1, 1, 1))
+    assert {reason for _, reason in attention(report)} == {MOVED}
+    world.quiet(2)
