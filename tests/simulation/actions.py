@@ -36,8 +36,8 @@ class Make:
 class Act:
     """A person does something to an open task.
 
-    ``what`` is complete, cancel, delete, reschedule, rewrite, save (open it, and store it as it is), assign, copy or
-    reopen.
+    ``what`` is complete, cancel, delete, reschedule, rewrite, save (open it, and store it as it is), assign, copy,
+    reopen or give (to another person's contact).
     """
 
     what: str

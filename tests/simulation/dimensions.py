@@ -120,6 +120,16 @@ def _moved_numbers(rng: random.Random, history: History) -> History:
     return replace(insert(history, rng, Meet("move", "highlevel", rng.randrange(2))), newcomer=())
 
 
+def _moved_tasks(rng: random.Random, history: History) -> History:
+    """People give tasks to another person's contact, at any instant."""
+
+    def give() -> Act:
+        return Act("give", rng.choice(["reply", "highlevel"]), rng.randrange(1000), rng.randrange(1, 4000))
+
+    history = insert(history, rng, give(), give())
+    return happen(history, rng, [give()]) if rng.random() < 0.5 else history
+
+
 def _two_ledgers(rng: random.Random, history: History) -> History:
     """Another machine with a ledger of its own runs for a while, in turn with ours or at the same time."""
     if _is_young(history) or any(isinstance(action, Jump | PutAside) for action in history.actions):
@@ -280,6 +290,7 @@ DIMENSIONS = {
     "contacts": Dimension(0.2, _contacts),
     "merged_contacts": Dimension(0.1, _merged_contacts),
     "deleted_contacts": Dimension(0.1, _deleted_contacts),
+    "moved_tasks": Dimension(0.1, _moved_tasks, on=False),
     "moved_numbers": Dimension(0.15, _moved_numbers),
     "skewed": Dimension(0.1, _skewed),
     "clocks": Dimension(0.15, _clocks),

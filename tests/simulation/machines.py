@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from tests.simulation.facts import Facts
 from tests.simulation.memory import Copy
+from tests.simulation.moves import Moves
 from tests.simulation.sight import SeenTask
 from tests.simulation.story import SAME_DUE, UNTOLD, Story
 
@@ -15,7 +15,7 @@ OURS, ANOTHER, BOTH = range(3)
 MACHINES = ("", " on the second machine", " on both machines")
 
 
-class Machines(Facts):
+class Machines(Moves):
     """Facts about two machines. Ours has the older ledger.
 
     Superfone keeps no markers, so a copy of the other machine looks as if people made it. A machine can know better

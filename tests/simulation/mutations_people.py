@@ -65,4 +65,28 @@ PEOPLE_MUTANTS = (
         "return number is None",
         having=("dirty", "completions", "late_contacts"),
     ),
+    Mutant(
+        "what a task leaves with the first person is made again",
+        "contact",
+        "syncer.reconcile.other_contact",
+        "            left = _begin(work, replace(task, held=held), staying)\n",
+        "            left = _begin(work, task, staying)\n",
+        having=("moved_tasks",),
+    ),
+    Mutant(
+        "a copy that is given to another person stays with its task",
+        "L8",
+        "syncer.reconcile.other_contact",
+        "elsewhere(work.base, task, row)) is not None and _is_certain(",
+        "elsewhere(work.base, task, row)) is not None and not row.key and _is_certain(",
+        having=("moved_tasks",),
+    ),
+    Mutant(
+        "what is closed for one person is done for the other",
+        "L3",
+        "syncer.reconcile.other_contact",
+        "        if task.state is not State.OPEN or not (moved or task in self):\n",
+        "        if task.state is State.OPEN:\n",
+        having=("moved_tasks",),
+    ),
 )

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from adapters.sandbox import Call, Reply
 from tests.simulation.laws import edits, runs, writes
-from tests.simulation.laws.peace import TOLD
+from tests.simulation.laws.peace import OTHER_CONTACT, TOLD
 from tests.simulation.laws.writes import Write
 from tests.simulation.machines import ANOTHER, OURS, Machines
 from tests.simulation.memory import Copy
@@ -137,7 +137,7 @@ class Oracle(Machines):
         self.doubts = self._doubts_after(outcome)
         self._excuse_moves_unread()
         if outcome.report is not None:
-            self.told = {item.task for item in outcome.report.attention if item.reason in TOLD}
+            self.told = {item.task for item in outcome.report.attention if item.reason in TOLD | {OTHER_CONTACT}}
             self.doubles = {item.task for item in outcome.report.attention if item.reason == "duplicate"}
         if outcome.clean and outcome.report is not None:
             waiting = outcome.report.waiting

@@ -256,7 +256,8 @@ class People:
         system, remote_id = copy
         self._texts += 1
         task = self._oracle.tasks(system)[remote_id]
-        old, new = called(task.title) or str(task.name), f"{task.name} v{self._texts}"
+        name = str(task.name).partition("@")[0]
+        old, new = called(task.title) or name, f"{name} v{self._texts}"
         self._tell(f"  which is {new!r} from now on")
         self._oracle.touched(copy, "reworded")
         if system == "superfone":
@@ -289,6 +290,17 @@ class People:
         if copy[0] == "highlevel":
             return self._stage.highlevel.task(copy[1]).body or ""
         return next(str(one.template.get("body") or "") for one in self._stage.reply.tasks() if str(one.id) == copy[1])
+
+    def _give(self, copy: Copy, deed: Act) -> None:
+        """Give it to another person's contact. One that recurs stays: it gets another name when it moves on."""
+        person, message = self._oracle.whom_to_give(copy, deed.minutes), self._oracle.is_narrow(copy)
+        if person is None or copy[1] in self._recurring:
+            return
+        self._tell(f"  to person {person}")
+        # We make no messages in Reply, so one that was moved in HighLevel stays there alone.
+        places = ("highlevel",) if message and copy[0] == "highlevel" else self._route(person, "Sms" if message else "")
+        self._oracle.given(copy, person, places)
+        getattr(self._stage, copy[0]).person_moves(copy[1], self._oracle.contact_of(copy[0], person))
 
     def _save(self, copy: Copy, deed: Act) -> None:
         """Save it unchanged in an editor, which stores its own form of the text."""

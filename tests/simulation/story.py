@@ -59,7 +59,9 @@ class Story:
     ``due_made_up`` is true if one was made up for it. ``they_closed`` and ``we_closed`` count closings by system, and
     ``they_deleted`` the open copies that they deleted, by themselves or with the contact.
     ``alike`` are the names of the stories that differ from it in Superfone by their name only. ``gone`` are the CRMs
-    where its contact was deleted. ``extra`` is how many duplicates of each copy other ledgers may have made at most.
+    where its contact was deleted. ``left`` are the CRMs in which people gave its copy to another person, ``arrived``
+    is how many copies they gave to this one; ``is_known_to_have_left`` are those CRMs whose copy a ledger knew.
+    ``extra`` is how many duplicates of each copy other ledgers may have made at most.
     """
 
     person: int
@@ -84,6 +86,9 @@ class Story:
     gone_copies: set[tuple[str, str]] = field(default_factory=set)
     alike: set[str] = field(default_factory=set)
     typed: list[Typed] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
+    is_known_to_have_left: set[str] = field(default_factory=set)
+    arrived: int = 0
 
     @property
     def done(self) -> bool:

@@ -224,7 +224,7 @@ def _is_judged(facts: Facts, name: str, story: Story) -> bool:
     copies = facts.open_copies(name)
     known = all(facts.task_id(copy) is not None for copy in copies)
     one = len({facts.task_id(copy) for copy in copies}) == 1
-    apart = story.many > 1 or story.alike or story.extra or story.excused >= UNTOLD
+    apart = story.left or story.arrived > 1 or story.many > 1 or story.alike or story.extra or story.excused >= UNTOLD
     away = story.done_at_most or story.cancelled or story.ended or "copied" in story.deeds or facts.ever_rebuilt
     ill = any(facts.is_ailing(system, story) for system in facts.stage.sandboxes)
     return bool(copies) and known and one and not (apart or away or ill) and story.person not in facts.unsure

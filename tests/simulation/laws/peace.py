@@ -11,7 +11,7 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
-from tests.simulation.story import DEFAULT_DUE, Story
+from tests.simulation.story import DEFAULT_DUE, UNTOLD, Story
 
 Listed = set[tuple[str, str]]
 """(system, reason) under which the report lists a task."""
@@ -20,6 +20,7 @@ Listed = set[tuple[str, str]]
 CLOCKS_DIFFER_BY = timedelta(minutes=10)
 TOLD = frozenset({"done_or_reopened", "unmatched"})
 """Reasons under attention for tasks that a lost, old or second ledger cannot identify. Nothing is written for them."""
+OTHER_CONTACT = "other_contact"
 
 
 def l1_no_echo(writes_before: int, writes_after: int) -> None:
@@ -40,7 +41,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         copy
         for story in facts.stories
         for copy in facts.copies(story)
-        if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate"})
+        if {reason for _, reason in listed[facts.task_id(copy) or ""]} & (TOLD | {"duplicate", OTHER_CONTACT})
     }
     waits = outcome.waiting_copies
     l2_doubles_are_told(facts, {(item.system, item.reason.value) for item in outcome.report.attention}, waits)
@@ -59,6 +60,7 @@ def judge(facts: Facts, outcome: Outcome) -> None:
         elif not story.cancelled:
             if story.many > 1:
                 l4_no_lost_completion(facts, name, story, copies, here)
+            what_is_left_is_not_made_again(facts, name, story, copies)
             l7_convergence(facts, name, story, copies, here)
             l6_put_back(facts, name, story, copies, here)
     edits.nothing_is_lost(facts, outcome)
@@ -136,6 +138,9 @@ def _is_judged(story: Story, copies: list[Copy]) -> bool:
     """Whether the task is checked. If no copy is open, it is lost, unless people deleted it or no run ever saw it."""
     if "L7" in story.excused:
         return False
+    if story.left and not copies:
+        # All of it went to the other person.
+        return False
     return bool(copies) or story.to_put_back or (story.seen and "deleted" not in story.deeds)
 
 
@@ -196,7 +201,11 @@ def _seems_done(facts: Facts, story: Story, copies: list[Copy], listed: Listed) 
 
 def _is_told(facts: Facts, story: Story, listed: Listed) -> bool:
     """Whether the report lists it as unclear under attention. Then nothing is written for it."""
-    return any(reason in TOLD | _told_of_doubles(facts, story) for _, reason in listed)
+    reasons = TOLD | _told_of_doubles(facts, story)
+    # One that people gave away is told. So is one to whom it came in parts: the second part may look like a double.
+    reasons |= {OTHER_CONTACT} if story.left else set()
+    reasons |= {OTHER_CONTACT, "duplicate"} if story.arrived > 1 else set()
+    return any(reason in reasons for _, reason in listed)
 
 
 def _something_above(facts: Facts, copy: Copy) -> bool:
@@ -229,6 +238,13 @@ def l7_convergence(facts: Facts, name: str, story: Story, copies: list[Copy], li
             raise Violation("L8", f"{name} is open, is not in {system}, and stands nowhere with a reason")
         if not reasons <= _true_reasons(facts, system, story):
             raise Violation("L7", f"{name} is not in {system}, and this is no reason for it: {sorted(reasons)}")
+
+
+def what_is_left_is_not_made_again(facts: Facts, name: str, story: Story, copies: list[Copy]) -> None:
+    """What people gave to another person is not made again for the first one: nobody knows whether it is to be done."""
+    again = [copy for copy in copies if copy[0] in story.is_known_to_have_left]
+    if again and not story.excused >= UNTOLD:
+        raise Violation("contact", f"{name} was given to another person, and was made again: {again}")
 
 
 def _has_anothers(facts: Facts, name: str, story: Story) -> bool:

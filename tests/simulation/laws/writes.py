@@ -271,6 +271,10 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
                 story.excused.add("L3")
         facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
         return
+    if _was_given_since(facts, closed):
+        # It was given to another person between our read and our request, which no CRM can prevent.
+        story.excused |= UNTOLD | {"L3"}
+        return
     if facts.is_unseen_move(closed):
         # One machine completed it, and it moved to its next date. The other saw it rescheduled, and completed it again.
         story.excused |= UNTOLD | {"L3"}
@@ -282,6 +286,12 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
     if _each_closed_another(facts, write.system, story):
         return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
+
+
+def _was_given_since(facts: Facts, copy: Copy) -> bool:
+    """Whether people gave it to another person since the run began, or before a late request arrived."""
+    given_at = facts.given_at.get(copy)
+    return given_at is not None and (facts.stage.arriving or given_at >= facts.began - facts.stage.highlevel.lag)
 
 
 def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
