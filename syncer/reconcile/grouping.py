@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
-from syncer.domain.model import Reading, Replica, ReplicaState, State
+from syncer.domain.model import Reading, ReplicaState, State
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.task_ids import Marker, split_task_id
@@ -71,8 +71,10 @@ class Grouping:
         self._unclear: set[str] = set()
 
     def _fits(self, reading: Reading) -> bool:
-        if reading.key in self._work.base.replicas:
-            return True
+        base = self._work.base
+        if (known := base.replicas.get(reading.key)) is not None:
+            # What people gave to another contact and closed there finishes nothing.
+            return reading.state is State.OPEN or elsewhere(base, base.tasks[known.task], reading) is None
         # Most rows must be read in full, for their marker. The list is enough for an origin, which only has to exist,
         # and for a closed row, of which only kind and due date are compared.
         closed = reading.state is not State.OPEN
@@ -143,8 +145,9 @@ class Grouping:
             at_place = known is not None and split_task_id(known.task)[0] == row.place
             if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
                 return latest
-        # A row of somebody else is taken away from our task once it is closed: it must not finish it.
-        if known is not None and not (row.state is not State.OPEN and self._is_anothers(known, row)):
+        # A row of somebody else, which an answer named as ours, is taken away from our task once it is closed: it must
+        # not finish it.
+        if known is not None and not (row.state is not State.OPEN and self._work.is_mistaken(known, row)):
             # What was closed and is open again was reopened, and is the next task of its place.
             closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
             return self._work.fresh_id(row) if closed and row.state is State.OPEN else known.task
@@ -152,11 +155,6 @@ class Grouping:
             task = named_by(base, marker)
             return marker.task if task is None else task.id
         return self._work.fresh_id(row) if row.state is State.OPEN else row.place
-
-    def _is_anothers(self, known: Replica, row: Reading) -> bool:
-        """Whether an answer named this row as ours although it is not, or people gave it to another contact since."""
-        base = self._work.base
-        return self._work.is_mistaken(known, row) or elsewhere(base, base.tasks[known.task], row) is not None
 
     def _put(self, task: str, rows: list[Reading]) -> None:
         """Put the rows that one CRM shows of one task into its group.

@@ -188,23 +188,27 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
     copies = [copy for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN]
     going = [copy for copy in copies if work.base.links.get((copy.system, copy.contact)) == link]
     staying = [copy for copy in copies if copy not in going]
-    held = task.held or Reason.OTHER_CONTACT
+    rest = [copy for copy in work.base.copies_of(task.id) if copy not in copies]
+    closed = [copy for copy in rest if work.base.links.get((copy.system, copy.contact)) != link]
+    left = replace(task, held=task.held or Reason.OTHER_CONTACT)
+    if not staying:
+        # Nothing is open for the first person any more.
+        left = replace(task, state=State.CANCELLED)
     moved = replace(task, contact=link, held="" if task.held == Reason.OTHER_CONTACT else task.held, put_back=False)
     work.event("moved", "them", "it is on another contact now", task.id, row)
     if task.state is not State.OPEN:
         # It was finished for the first person, and nobody has finished it for the other one.
         moved = _begin(work, replace(moved, state=State.OPEN), going)
-    elif staying and not any(copy.system == task.origin and not copy.made for copy in going):
+    elif (staying or closed) and not any(copy.system == task.origin and not copy.made for copy in going):
         moved = _begin(work, moved, going)
-        work.put_task(replace(task, held=held))
+        work.put_task(left)
     else:
         work.put_task(moved)
-        if staying:
-            left = _begin(work, replace(task, held=held), staying)
-            # What was deleted or closed for the first person is no reason to make no copy for the other one.
-            for copy in [copy for copy in work.base.copies_of(task.id) if copy not in going]:
-                if copy.state is not ReplicaState.OPEN:
-                    work.put_replica(replace(copy, task=left.id))
+        if staying or closed:
+            left = _begin(work, left, staying or closed)
+        # What was deleted or closed for the first person is no reason to make no copy for the other one.
+        for copy in closed if staying else ():
+            work.put_replica(replace(copy, task=left.id))
     if _is_second(work, moved, row):
         work.put_task(replace(moved, held=Reason.DUPLICATE))
     else:

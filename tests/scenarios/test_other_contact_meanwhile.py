@@ -141,3 +141,28 @@ def test_a_copy_that_the_first_contact_has_lost_is_made_for_the_other(stage: Mak
     assert two.open() == ((1, 0, 0), (1, 1, 1))
     assert {reason for _, reason in attention(report)} == {MOVED}
     world.quiet(2)
+
+
+def test_copies_that_the_first_contact_has_lost_are_made_for_the_other_though_nothing_is_left(stage: Make) -> None:
+    world = stage()
+    two = Two(world)
+    world.highlevel.person_deletes(two.copy)
+    world.superfone.person_deletes_lead(two.asha[0])
+    world.again(2)
+    world.reply.person_moves(str(world.reply_open()[0].id), two.ravi[1])
+    report = world.again(3)
+    assert (len(world.superfone_open()), len(world.reply_open()), len(world.highlevel_open())) == (1, 1, 1)
+    assert not attention(report)
+    world.quiet(2)
+
+
+def test_one_that_is_closed_there_while_it_is_read_ends_nothing(stage: Make) -> None:
+    """Nothing was known of the other contact before, so all of that person's tasks are read, closed ones included."""
+    world = stage()
+    two = Two(world)
+    world.reply.person_creates(two.ravi[1], "Call", world.due(hours=30), "Ring Ravi")
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.meanwhile("highlevel", "tasks", lambda: world.highlevel.person_completes(two.copy))
+    world.again(4)
+    assert two.open()[0] == (1, 1, 0)
+    world.quiet(2)

@@ -69,8 +69,8 @@ PEOPLE_MUTANTS = (
         "what a task leaves with the first person is made again",
         "contact",
         "syncer.reconcile.other_contact",
-        "            left = _begin(work, replace(task, held=held), staying)\n",
-        "            left = _begin(work, task, staying)\n",
+        "            left = _begin(work, left, staying or closed)\n",
+        "            left = _begin(work, task, staying or closed)\n",
         having=("moved_tasks",),
     ),
     Mutant(
