@@ -7,7 +7,7 @@ from tests.simulation.planting import Mutant
 PEOPLE_MUTANTS = (
     Mutant(
         "a twin may be another person's",
-        "L3",
+        "contact",
         "syncer.reconcile.twins",
         "by_contact[task.contact].append(task)",
         "by_contact[''].append(task)",
