@@ -395,7 +395,6 @@ def test_a_small_run_that_a_signal_ended_does_not_look_like_one_that_was_killed(
     world.do(world._with_account(work))
     with world.open_ledger(read_only=True) as ledger:
         last = broken_off(ledger.runs(1))
-    assert last is not None
-    assert last.message == "stopped by SIGTERM; everything is stored"
+    assert getattr(last, "message", None) == "stopped by SIGTERM; everything is stored"
     world.good()
     assert world.open() == (1, 1, 1)

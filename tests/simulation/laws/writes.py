@@ -251,29 +251,7 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         story.we_closed[write.system] += 1
         return
     if write.system == "superfone" and _raced(facts, closed, task, by_create=bool(write.created)):
-        if facts.at_once and facts.stage.arriving:
-            # Both machines have the same user there, so neither can tell whose request it was.
-            story.excused |= UNTOLD | {"L3"}
-            return
-        if facts.replaced_under_a_run:
-            # Only the ledger that was replaced since the request was sent knew of it, and what it has to put back.
-            story.excused |= UNTOLD | {"L3"}
-            return
-        # A late request may arrive after the run has read the lane. Then the next run reports it.
-        ours = facts.late_incidents if facts.stage.arriving else facts.due_incidents
-        (ours if facts.ours_alone else facts.incidents_there).add(closed)
-        story.to_put_back = True
-        if not facts.ours_alone:
-            # Only the other machine's ledger knows what it has to put back.
-            story.excused |= UNTOLD
-            if not facts.knows_another:
-                # Without a marker of that machine, a task that our user closed and we did not seems closed by a person.
-                story.excused.add("L3")
-        facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
-        return
-    if _was_given_since(facts, closed):
-        # It was given to another person between our read and our request, which no CRM can prevent.
-        story.excused |= UNTOLD | {"L3"}
+        _note_race(facts, closed, story, write)
         return
     if facts.is_unseen_move(closed):
         # One machine completed it, and it moved to its next date. The other saw it rescheduled, and completed it again.
@@ -292,6 +270,29 @@ def _was_given_since(facts: Facts, copy: Copy) -> bool:
     """Whether people gave it to another person since the run began, or before a late request arrived."""
     given_at = facts.given_at.get(copy)
     return given_at is not None and (facts.stage.arriving or given_at >= facts.began - facts.stage.highlevel.lag)
+
+
+def _note_race(facts: Facts, closed: Copy, story: Story, write: Write) -> None:
+    """Note that somebody acted in the lane, so that our request closed another task than was meant."""
+    if facts.at_once and facts.stage.arriving:
+        # Both machines have the same user there, so neither can tell whose request it was.
+        story.excused |= UNTOLD | {"L3"}
+        return
+    if facts.replaced_under_a_run:
+        # Only the ledger that was replaced since the request was sent knew of it, and what it has to put back.
+        story.excused |= UNTOLD | {"L3"}
+        return
+    # A late request may arrive after the run has read the lane. Then the next run reports it.
+    ours = facts.late_incidents if facts.stage.arriving else facts.due_incidents
+    (ours if facts.ours_alone else facts.incidents_there).add(closed)
+    story.to_put_back = True
+    if not facts.ours_alone:
+        # Only the other machine's ledger knows what it has to put back.
+        story.excused |= UNTOLD
+        if not facts.knows_another:
+            # Without a marker of that machine, a task that our user closed and we did not seems closed by a person.
+            story.excused.add("L3")
+    facts.closed_by |= dict.fromkeys([(write.system, new) for new in write.created], closed)
 
 
 def _was_closed_by_them(facts: Facts, system: str, story: Story) -> bool:
