@@ -346,8 +346,10 @@ class Memory:
         for name, story in self.stories.items() if begins_anew else ():
             copies = self.copies(name)
             story.excused |= UNTOLD if self._is_all_that_is_left(story, copies) else set()
-            # If no copy has the due that was made up, nothing shows it any more.
-            story.due_made_up &= any(task.due is not None for task in copies.values())
+            # If no copy has the due that was made up, nothing shows it any more. A closed row in Superfone is history.
+            story.due_made_up &= any(
+                task.due is not None and (task.open or at[0] != "superfone") for at, task in copies.items()
+            )
         return {
             remote_id: task.name
             for remote_id, task in self.tasks("superfone").items()
