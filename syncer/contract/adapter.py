@@ -130,10 +130,9 @@ class Capabilities:
         if name is TaskField.DUE:
             return self.dues.keeps(*map(_instant, (sent, shown)))
         # Not `alike`: what a CRM showed before is shortened already, so a longer or a shorter title is people's edit.
-        if self.same(name, sent, shown):
-            return True
-        are_titles = name is TaskField.TITLE and isinstance(sent, str) and isinstance(shown, str)
-        return are_titles and may_be_shortened(str(sent), str(shown))
+        if name is TaskField.TITLE and isinstance(sent, str) and isinstance(shown, str):
+            return self.same(name, sent, shown) or may_be_shortened(sent, shown)
+        return self.same(name, sent, shown)
 
     def makes(self, name: TaskField, sent: Value, shown: Value) -> bool:
         """Whether the CRM may have made this of a value that it was just sent: it keeps it, or cuts a title off."""

@@ -109,7 +109,10 @@ class Desk(ABC):
     def _create(self, contact: str, new: NewTask, due: datetime) -> str: ...
 
     @abstractmethod
-    def _edit(self, task: str, title: str | None, due: datetime | None) -> None: ...
+    def _retitle(self, task: str, title: str) -> None: ...
+
+    @abstractmethod
+    def _reschedule(self, task: str, due: datetime) -> None: ...
 
     @abstractmethod
     def _change(self, verb: str, task: str) -> None: ...
@@ -133,7 +136,10 @@ class Desk(ABC):
             case NewTask():
                 return self._create(asked.contact, asked, datetime.fromisoformat(asked.due))
             case ChangedTask():
-                self._edit(asked.task, asked.title, datetime.fromisoformat(asked.due) if asked.due else None)
+                if asked.title:
+                    self._retitle(asked.task, asked.title)
+                if asked.due:
+                    self._reschedule(asked.task, datetime.fromisoformat(asked.due))
                 return asked.task
             case OneTask():
                 self._change(verb, asked.task)
@@ -229,11 +235,11 @@ class SuperfoneDesk(Desk):
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return str(self._crm.person_creates(contact, new.type or self.types[0], due, new.title))
 
-    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
-        if title:
-            self._crm.person_retitles(task, title)
-        if due:
-            self._crm.person_reschedules(task, due)
+    def _retitle(self, task: str, title: str) -> None:
+        self._crm.person_retitles(task, title)
+
+    def _reschedule(self, task: str, due: datetime) -> None:
+        self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:
@@ -279,14 +285,14 @@ class ReplyDesk(Desk):
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return self._crm.person_creates(contact, new.type or "Call", due, new.title)
 
-    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
-        if title:
-            body = next(str(one.template.get("body") or "") for one in self._crm.tasks() if str(one.id) == task)
-            # The first line is what other CRMs call the title.
-            _, line, rest = body.partition("\n")
-            self._crm.person_edits_body(task, f"{title}{line}{rest}")
-        if due:
-            self._crm.person_reschedules(task, due)
+    def _retitle(self, task: str, title: str) -> None:
+        body = next(str(one.template.get("body") or "") for one in self._crm.tasks() if str(one.id) == task)
+        # The first line is what other CRMs call the title.
+        _, line, rest = body.partition("\n")
+        self._crm.person_edits_body(task, f"{title}{line}{rest}")
+
+    def _reschedule(self, task: str, due: datetime) -> None:
+        self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:
@@ -335,11 +341,11 @@ class HighLevelDesk(Desk):
     def _create(self, contact: str, new: NewTask, due: datetime) -> str:
         return self._crm.person_creates(contact, new.title, due)
 
-    def _edit(self, task: str, title: str | None, due: datetime | None) -> None:
-        if title:
-            self._crm.person_retitles(task, title)
-        if due:
-            self._crm.person_reschedules(task, due)
+    def _retitle(self, task: str, title: str) -> None:
+        self._crm.person_retitles(task, title)
+
+    def _reschedule(self, task: str, due: datetime) -> None:
+        self._crm.person_reschedules(task, due)
 
     def _change(self, verb: str, task: str) -> None:
         match verb:

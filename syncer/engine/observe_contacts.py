@@ -57,16 +57,13 @@ async def refresh_contacts(context: RunContext, connection: Connection) -> None:
     if changed or cursors:
         context.record(Changes(records=changed, cursors=cursors))
     # People end an ambiguity by deleting or merging one of the contacts. That it is not listed any more proves nothing.
-    await _read_again(context, connection, _doubtful(context, connection, ambiguous_now(context)))
+    ambiguous = _ambiguous(ambiguous_now(context), connection.system)
+    await _read_again(context, connection, ambiguous | _refusing(context.base, connection.system))
 
 
-def _doubtful(context: RunContext, connection: Connection, doubts: Iterable[Ambiguity]) -> set[tuple[str, str]]:
-    """Return the contacts of this CRM that make a key ambiguous, or for which it refuses a create.
-
-    If they are deleted, their keys are free, and the person has no contact there.
-    """
-    found = {key for doubt in doubts for key in doubt.records if key[0] == connection.system}
-    return found | _refusing(context.base, connection.system)
+def _ambiguous(doubts: Iterable[Ambiguity], system: str) -> set[tuple[str, str]]:
+    """Return the contacts of this CRM that make a key ambiguous. If they are deleted, their keys are free."""
+    return {key for doubt in doubts for key in doubt.records if key[0] == system}
 
 
 async def _recheck_in_turn(context: RunContext, connection: Connection) -> None:
@@ -74,14 +71,15 @@ async def _recheck_in_turn(context: RunContext, connection: Connection) -> None:
 
     A twin is recognised only in the run that reads it first, so what is new must not wait for the next list.
     """
-    doubtful = _doubtful(context, connection, context.ambiguities) - context.confirmed
+    ambiguous, refusing = _ambiguous(context.ambiguities, connection.system), _refusing(context.base, connection.system)
+    doubtful = (ambiguous | refusing) - context.confirmed
     name, now = RECHECKED + connection.system, context.clock()
     at, _, last = context.base.cursors.get(name, "").partition(" ")
     waits = bool(at) and within(datetime.fromisoformat(at), now, MISSING_RECHECK)
     new = set[tuple[str, str]]()
     # A run that a limit stops does not store who is ambiguous. Then nobody is known to be new.
     if context.doubted is not None:
-        new = doubtful - context.doubted - _refusing(context.base, connection.system)
+        new = doubtful - context.doubted - refusing
     await _read_again(context, connection, new)
     if waits or not (others := doubtful - new):
         return
@@ -106,7 +104,7 @@ async def _read_again(context: RunContext, connection: Connection, contacts: Col
 
 
 def _refusing(base: Base, system: str) -> set[tuple[str, str]]:
-    """Return the contacts of a person for which the CRM has refused to create a task."""
+    """Return the contacts for which this CRM has refused to create a task. They may be deleted."""
     refused = [one for one in base.operations.values() if one.state is OpState.PARKED and one.action is Action.CREATE]
     contacts = {(one.system, one.contact) for one in refused if one.system == system}
     # A contact that was found deleted has no keys left.
@@ -284,7 +282,7 @@ async def recheck_doubtful(context: RunContext, connection: Connection) -> None:
     """Find out who has the keys of ambiguous contacts now, in a CRM without a list of contacts."""
     system = connection.system
     doubtful = [doubt for doubt in context.ambiguities if any(where == system for where, _ in doubt.records)]
-    theirs = {key for doubt in doubtful for key in doubt.records if key[0] == system}
+    theirs = _ambiguous(doubtful, system)
     phones = {phone for key in theirs if key in context.base.records for phone in context.base.records[key].phones}
     asked = {key for doubt in doubtful for key in doubt.keys if key.startswith("+")}
     now = context.clock()

@@ -38,8 +38,9 @@ class Counts:
 
 
 class Run(NamedTuple):
-    """One run. ``status`` is ``"running"`` until it has finished. Until then, ``report`` is empty, or, of a run
-    for a few contacts, has ``"part": true``.
+    """One run. ``status`` is ``"running"`` until it has finished.
+
+    Until then, ``report`` is empty, or, of a run for a few contacts, has ``"part": true``.
     ``broken_off`` is true if it has not finished and does not run any more: its process ended, or lost the lease.
     """
 

@@ -19,7 +19,6 @@ from syncer.domain.task_ids import place_of
 from syncer.reconcile.edits.base import is_known, shown, typed, with_owed
 from syncer.reconcile.edits.by_field import Owed, Side, merge_field
 from syncer.reconcile.edits.travel import (
-    COMPARED,
     settle_sent,
     tell_lost,
     tells,
@@ -64,7 +63,7 @@ def compare(work: Merging, task_id: str, learned: Iterable[tuple[Replica, Readin
     What carries no marker counts as theirs, so its values stay. If it is in a lane, it is told where its due differs.
     """
     learned, before = list(learned), work.before.tasks.get(task_id)
-    for field in (*COMPARED, TaskField.ASSIGNEE):
+    for field in TaskField:
         told = [(copy, row) for copy, row in learned if copy.made and tells(row, field, None)]
         there = [_There(copy, _name(work, copy, field, row.shown(field)), row.updated_at) for copy, row in told]
         # A copy that shows what the ledger had before this merge was not changed since.
@@ -76,7 +75,7 @@ def compare(work: Merging, task_id: str, learned: Iterable[tuple[Replica, Readin
 
 def origin_is_read(work: Merging, task_id: str) -> None:
     """Compare the copies with an origin that is read only now. Where they differ, the origin's value counts."""
-    for field in (*COMPARED, TaskField.ASSIGNEE):
+    for field in TaskField:
         made = [copy for copy in work.base.copies_of(task_id) if copy.made and copy.state is ReplicaState.OPEN]
         known = [copy for copy in made if is_known(copy, field)]
         there = [_There(copy, _name(work, copy, field, shown(copy, field)), None) for copy in known]
