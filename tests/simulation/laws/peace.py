@@ -156,6 +156,8 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
     if facts.closed_there is not None and any((system, "replica_missing") in listed for system in deleted):
         # Another ledger's marker came first. Nobody knows since when the copy is missing, so it ends no task.
         return
+    if _is_taken_for_missing(facts, name, listed):
+        return
     done = story.many if facts.is_closed(story) else story.done_at_least
     if story.many > 1 and story.ended and not (story.done or story.cancelled):
         done = story.ended_at_least
@@ -164,6 +166,15 @@ def l4_no_lost_completion(facts: Facts, name: str, story: Story, copies: list[Co
         waits = [copy for copy in there if _cannot_be_closed(facts, copy, listed)]
         if len(there) - len(waits) > story.many - done and not facts.is_ailing(system, story):
             raise Violation("L4", f"{name} was closed by somebody, {there} are still open; listed: {sorted(listed)}")
+
+
+def _is_taken_for_missing(facts: Facts, name: str, listed: Listed) -> bool:
+    """Whether people closed our copy before a run saw it, and its create was answered with the id of another task.
+
+    The run after it finds that task, and lists the copy as missing.
+    """
+    closed_unseen = facts.copies(name).keys() & facts.unclaimed & facts.closed_at.keys()
+    return any((system, "replica_missing") in listed for system, _ in closed_unseen)
 
 
 def _cannot_be_closed(facts: Facts, copy: Copy, listed: Listed) -> bool:
