@@ -262,11 +262,10 @@ class Merging:
 
         This is the case after one contact was merged into another. A task that has no copy yet goes with its contact.
         """
-        key, links = (reading.system, reading.contact or ""), self.base.links
-        record = self.base.records.get(key)
+        record = self.base.records.get((reading.system, reading.contact or ""))
         # A deleted contact loses its keys and gets a link of its own. That is no other person, so its tasks stay where
         # they are.
-        if links.get(key) == task.contact or record is None or not (record.phones or record.emails):
+        if record is None or not (record.phones or record.emails):
             return task.contact
         # Somebody moved the task to another contact by hand. It stays the same task, and its copies are where they are.
         copied = len(self.base.copies_of(task.id)) > 1 or any(

@@ -126,7 +126,8 @@ def merge_field(task_field: TaskField, value: Value, sides: Iterable[Side]) -> F
     # What people typed over a write of ours in doubt wins. They may never have seen our value, so it is told as lost.
     people_win = any(side.owed is Owed.IN_DOUBT for side in changed)
     best = max(changes if people_win else changes + pending, key=lambda change: change.rank, default=None)
-    taken = best is not None and best.side in changed and not best.side.same(value, best.value)
+    # What is pending is the task's value already.
+    taken = best is not None and not best.side.same(value, best.value)
     new = best.value if best is not None and taken else value
     # Also if the task had this value before: a CRM may have chosen another assignee when the copy was created.
     typed = any(side.same(side.now, new) for side in changed)
@@ -149,7 +150,7 @@ def _pending(value: Value, sides: list[Side]) -> list[_Change]:
 
 
 def _alike(one: _Change, other: _Change) -> bool:
-    return one is other or any(change.side.same(one.value, other.value) for change in (one, other))
+    return any(change.side.same(one.value, other.value) for change in (one, other))
 
 
 def _owed(side: Side, value: Value, *, typed: bool, changed: bool) -> Owed:
