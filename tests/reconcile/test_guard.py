@@ -55,6 +55,50 @@ def test_what_the_refusal_names_is_then_allowed(creates: int, completions: int, 
         assert exceeds(operations(creates, completions), allowed) is None
 
 
+# edits -----------------------------------------------------------------------------------------------
+
+
+def edits(number: int) -> list[Planned]:
+    return [Planned(f"t{one}", PLAIN, Action.EDIT, Kind.TODO, "c", at(), "why") for one in range(number)]
+
+
+def test_more_edits_than_the_limit_are_refused() -> None:
+    assert exceeds(edits(2), Limits(5, 5, 2)) is None
+    excess = exceeds(edits(3), Limits(5, 5, 2))
+    assert excess is not None
+    assert excess.sentence == (
+        "this run would create 0 and complete 0 tasks, and edit 3, and at most 5 creates and 5 completions and 2 edits "
+        "are allowed, so nothing was written; look at it with: syncer plan; then allow it once with: syncer sync "
+        "--once --allow-edits 3"
+    )
+
+
+@pytest.mark.parametrize(("copies", "changed", "refused"), [(19, 19, False), (20, 10, False), (20, 11, True)])
+def test_a_field_that_most_of_twenty_copies_show_changed_stops_the_run(
+    copies: int, changed: int, *, refused: bool
+) -> None:
+    found = exceeds([], Limits(5, 5), {(PLAIN, TaskField.DUE): changed}, {PLAIN: copies}, {PLAIN: "HighLevel"})
+    assert (found is not None) is refused
+    if found is not None:
+        assert found.sentence.startswith(f"{changed} of {copies} open tasks in HighLevel show another due than before")
+        assert found.sentence.endswith(f"syncer sync --once --allow-edits {changed}")
+
+
+def test_of_several_fields_the_one_is_told_that_the_most_copies_show_changed() -> None:
+    edited = {(PLAIN, TaskField.DUE): 15, (PLAIN, TaskField.TITLE): 18, (TYPED, TaskField.DUE): 16}
+    opened = {PLAIN: 20, TYPED: 20}
+    excess = exceeds(edits(3), Limits(5, 5), edited, opened)
+    assert excess is not None
+    assert excess.sentence.startswith(f"18 of 20 open tasks in {PLAIN} show another title than before")
+    assert excess.sentence.endswith("--allow-edits 18"), "the copies that show it, for they are more than the edits"
+
+
+@pytest.mark.parametrize(("most", "refused"), [(14, True), (15, False)])
+def test_what_was_allowed_holds_for_as_many_copies_as_were_named(most: int, *, refused: bool) -> None:
+    limits = Limits(5, 5, most, any_shift=True)
+    assert (exceeds([], limits, {(PLAIN, TaskField.DUE): 15}, {PLAIN: 20}) is not None) is refused
+
+
 # what runs for a few persons take over between two whole runs ----------------------------------------
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.operations import Action, OpState
+from syncer.domain.reasons import Reason
 from syncer.domain.task_ids import Marker
-from syncer.reconcile.markers import is_pasted, named_by
+from syncer.reconcile.markers import is_copy_of_another, is_pasted, named_by
 from tests.support.clock import START
 from tests.support.strategies import (
     LANE,
@@ -26,6 +27,7 @@ from tests.support.strategies import (
     an_operation,
     at,
     marker_of,
+    seen_of,
 )
 
 TASK = a_task(f"{TYPED}:1", origin=TYPED, title="Ring")
@@ -147,3 +149,34 @@ def test_a_copy_of_another_ledger_that_works_beside_this_one_is_one_whatever_peo
     assert not is_pasted(base, POLICY, changed, TASK)
     assert is_pasted(base, POLICY, replace(changed, marker=marker_of(TASK)), TASK)
     assert is_pasted(base, POLICY, replace(changed, created_at=at(days=-2)), TASK), "from before this ledger"
+
+
+# copies that another ledger made beside ours -----------------------------------------------------------
+
+THEIRS = a_reading(PLAIN, "theirs", title="Ring", marker=marker_of(TASK, OTHER_LEDGER))
+
+
+@pytest.mark.parametrize(
+    ("beside", "is_one"),
+    [
+        (None, True),
+        ({"remote_id": "held"}, False),
+        ({"remote_id": "held", "title": "Meet the owner"}, True),
+        ({"remote_id": "new"}, True),
+        ({"remote_id": "new", "marker": THEIRS.marker}, False),
+    ],
+)
+def test_another_ledger_made_a_copy_unless_people_may_have_taken_its_marker_from_a_row_beside_it(
+    beside: dict[str, Any] | None, *, is_one: bool
+) -> None:
+    """From one that carries the same, or from one that is held as that ledger's and was read without its text."""
+    held = a_task("t2", origin=PLAIN, title="Ring", held=Reason.DUPLICATE)
+    base = a_base(TASK, held, replicas=[ORIGIN, COPY, a_replica(held, PLAIN, "held")])
+    rows = [THEIRS] if beside is None else [THEIRS, a_reading(PLAIN, **({"title": "Ring"} | beside))]
+    assert is_copy_of_another(base, POLICY, THEIRS, replace(COPY, title="Ring"), seen_of(*rows)[PLAIN]) is is_one
+
+
+@pytest.mark.parametrize("marker", [None, marker_of(TASK)])
+def test_what_carries_no_marker_or_ours_is_no_copy_of_another_ledger(marker: Marker | None) -> None:
+    row = replace(THEIRS, marker=marker)
+    assert not is_copy_of_another(a_base(TASK, replicas=[ORIGIN, COPY]), POLICY, row, COPY, seen_of(row)[PLAIN])

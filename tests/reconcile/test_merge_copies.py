@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,24 @@ def test_a_copy_is_gone_after_two_misses_in_two_runs() -> None:
 def test_one_miss_is_forgotten_when_the_copy_is_read_again() -> None:
     base = a_base(TASK, replicas=[IN_LANE, replace(IN_PLAIN, misses=1)])
     assert merged(base, seen_of(read_back(IN_PLAIN, TASK))).base.replicas[IN_PLAIN.key].misses == 0
+
+
+@pytest.mark.parametrize(
+    ("read", "ours"),
+    [
+        ({"whole": True}, True),
+        ({"whole": False}, True),
+        ({"whole": False, "title": None}, True),
+        ({"whole": False, "title": "Ring Ravi"}, False),
+        ({"whole": True, "title": "Ring Ravi"}, False),
+        ({"whole": True, "title": None}, False),
+    ],
+)
+def test_a_copy_is_ours_until_people_change_its_title(read: dict[str, Any], *, ours: bool) -> None:
+    """A row of a list may leave the title out, which is no change."""
+    copy = replace(IN_PLAIN, title="Ring Asha")
+    base = a_base(replace(TASK, title="Ring Asha"), replicas=[IN_LANE, copy])
+    assert merged(base, seen_of(read_back(copy, TASK, **read))).base.replicas[copy.key].ours is ours
 
 
 @pytest.mark.parametrize("state", [State.OPEN, State.DONE])

@@ -48,6 +48,12 @@ def test_a_finished_origin_makes_the_task_done_and_its_copies_are_to_be_complete
     assert places(found, task.id) == set(SYSTEMS) - {origin}
 
 
+def test_of_what_is_closed_it_is_known_which_copies_we_made() -> None:
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    found = rebuilt(*(from_yesterday(done(row)) for row in copies_of(task, (TYPED, PLAIN))))
+    assert {copy.system: copy.made for copy in found.base.replicas.values()} == {TYPED: False, PLAIN: True}
+
+
 @pytest.mark.parametrize("origin", [TYPED, PLAIN])
 @pytest.mark.parametrize("closed_in", SYSTEMS)
 def test_an_open_origin_beside_a_finished_copy_may_be_reopened_and_is_held(origin: str, closed_in: str) -> None:
@@ -195,7 +201,12 @@ def test_a_finished_twin_makes_the_task_done() -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "state", "held"),
-    [(-60, State.DONE, ""), (-3, State.OPEN, Reason.DONE_OR_REOPENED), (3, State.OPEN, Reason.DONE_OR_REOPENED)],
+    [
+        (-60, State.DONE, ""),
+        (-10, State.OPEN, Reason.DONE_OR_REOPENED),
+        (10, State.OPEN, Reason.DONE_OR_REOPENED),
+        (60, State.OPEN, ""),
+    ],
 )
 def test_an_open_twin_of_what_was_finished_is_finished_if_it_was_there_before_our_copy(
     minutes: int, state: State, held: str

@@ -187,6 +187,13 @@ def test_what_people_called_otherwise_in_the_lane_is_no_copy_of_a_finished_task(
     assert one_task(rebuilt(theirs, before)).held == held
 
 
+@pytest.mark.parametrize(("made", "held"), [(-3, ""), (-1, Reason.DONE_OR_REOPENED)])
+def test_what_was_in_the_lane_before_a_finished_task_was_made_is_no_copy_of_it(made: int, held: str) -> None:
+    theirs = a_reading(LANE, "3", created_by="7", created_at=at(hours=made))
+    before = done(a_reading(TYPED, "8", created_at=at(hours=-2)))
+    assert one_task(rebuilt(theirs, before)).held == held
+
+
 def test_a_finished_task_whose_text_was_not_read_finishes_nothing_that_has_a_marker() -> None:
     """It may be called otherwise, or have another marker."""
     task = a_task(f"{LANE}:1", origin=LANE, title="Call")

@@ -41,10 +41,17 @@ def taken(*copies: Replica, task: Task = TASK, held: Task = HELD, row: Reading |
     return found.base.replicas[copies[-1].key]
 
 
-def test_the_one_that_is_left_counts_as_a_copy_of_ours_that_people_have_touched() -> None:
+@pytest.mark.parametrize("ours", [False, True])
+def test_the_one_that_is_left_counts_as_a_copy_of_ours_that_people_have_touched(*, ours: bool) -> None:
     """Its marker is written again with its text, and no lane replaces it: nobody can see which of the two we made."""
-    found = taken(GONE, SECOND)
+    found = taken(GONE, replace(SECOND, made=ours, ours=ours))
     assert (found.task, found.made, found.ours) == ("t1", True, False)
+
+
+def test_its_history_says_that_it_took_the_place_of_the_one_that_is_gone() -> None:
+    base = a_base(TASK, HELD, replicas=[a_replica(TASK, PLAIN), GONE, SECOND])
+    events = merged(base, seen_of(read_back(SECOND, HELD))).changes.events
+    assert ("adopted", "us", "t1") in {(event.what, event.who, event.task) for event in events}
 
 
 def test_it_is_owed_what_the_task_has_and_it_does_not() -> None:
