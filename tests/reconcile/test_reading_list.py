@@ -288,6 +288,24 @@ def test_people_are_told_of_what_fails(failures: int, garbled: bool, waits: list
     assert told(base, {}) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("what", "key", "contact", "whose"),
+    [
+        ("task", "0", "9", (TYPED, "9")),
+        ("task", "0", "", None),
+        ("contact", "9", "", (TYPED, "9")),
+        ("lane", "9", "", (TYPED, "9")),
+        ("person", "9", "", (TYPED, "9")),
+    ],
+)
+def test_people_are_told_whose_it_is_what_cannot_be_read(
+    what: str, key: str, contact: str, whose: tuple[str, str] | None
+) -> None:
+    base = Base(failing=failing((TYPED, what, key), failures=3, contact=contact))
+    [line] = told(base, {TYPED: Seen()})[1]
+    assert line.person == whose
+
+
 def test_a_line_about_what_fails_stays_the_same_from_run_to_run() -> None:
     lines = [told(Base(failing=failing(PLACES[0], failures=n)), {TYPED: Seen()})[1] for n in (3, 4)]
     assert lines[0] == lines[1]

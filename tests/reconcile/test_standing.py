@@ -187,8 +187,8 @@ def test_whoever_has_what_may_be_our_copy_in_the_lane_waits_for_a_crm_that_was_n
 
 @pytest.mark.parametrize(
     ("failures", "since", "is_read"),
-    [(2, at(), True), (1, at(), False), (9, at(hours=-2), False)],
-    ids=["given up", "not yet", "failed before the request"],
+    [(2, at(), True), (2, at(hours=-1), True), (1, at(), False), (9, at(hours=-2), False)],
+    ids=["given up", "given up, and failed as it was sent", "not yet", "failed before the request"],
 )
 def test_nobody_waits_for_a_create_in_doubt_that_made_what_is_given_up(
     failures: int, since: datetime, is_read: bool
@@ -199,6 +199,21 @@ def test_nobody_waits_for_a_create_in_doubt_that_made_what_is_given_up(
     failing = {(PLAIN, "person", contact): Failing(PLAIN, "person", contact, failures, since, "garbage", garbled=True)}
     base = a_base(task, replicas=[a_replica(task, TYPED)], operations=[create], failing=failing)
     assert a_standing(base, read_in_full()).is_read("p1") is is_read
+
+
+@pytest.mark.parametrize(
+    ("whole", "known", "is_read"), [(False, False, True), (True, False, False), (False, True, False)]
+)
+def test_what_a_create_in_doubt_made_is_waited_for_unless_it_may_be_what_cannot_be_read(
+    *, whole: bool, known: bool, is_read: bool
+) -> None:
+    """A row with the due that was sent, of which nothing more can be read; what is known or readable is no such row."""
+    task = a_task(f"{TYPED}:1", origin=TYPED)
+    create = an_operation(task, PLAIN, Action.CREATE, OpState.IN_DOUBT, due=task.due)
+    row = a_reading(PLAIN, "x", due=task.due, whole=whole)
+    copies = [a_replica(task, TYPED), *([a_replica(task, PLAIN, "x")] if known else [])]
+    base = a_base(task, replicas=copies, operations=[create])
+    assert a_standing(base, read_in_full(row)).is_read("p1") is is_read
 
 
 def test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read() -> None:

@@ -352,6 +352,9 @@ def test_a_ledger_that_writes_beside_this_one_is_noticed(changes: dict[str, Any]
     fields = {"marker": marker_of(TASK, OTHER_LEDGER), "created_at": at(minutes=10, seconds=1)} | changes
     found = merged(base, seen_of(a_reading(PLAIN, "x", **fields)))
     assert found.other_ledgers == ({OTHER_LEDGER} if noticed else set())
+    # Within what two clocks may differ by, it may be beside this one.
+    may_be = fields["marker"] == marker_of(TASK, OTHER_LEDGER) and fields["created_at"] is not None
+    assert bool(found.changes.cursors.get(COMPANY)) is may_be
     assert not merged(KNOWN, seen_of(a_reading(PLAIN, "x", **fields))).other_ledgers, "while this one has no age"
 
 
