@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import importlib
+from collections.abc import Mapping, Set
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple, TypeVar
 
-import pytest
+Key = TypeVar("Key")
 
 ROOT = Path(__file__).parent.parent
 CRMS = sorted(path.parent.name for path in (ROOT / "adapters").glob("*/adapter.py"))
@@ -56,9 +58,31 @@ SOURCES = sorted(path for folder in ("syncer", "adapters") for path in (ROOT / f
 MODULES = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in SOURCES}
 
 
+class Source(NamedTuple):
+    """What a module says of which a rule may speak. Its tree is not kept: all of them are half a million objects."""
+
+    imports: set[str]
+    """Every module that this one imports, at its top, inside a function or for its types alone."""
+    attributes: set[str]
+    crms: set[int]
+    """The lines in which a CRM is named."""
+
+
 @cache
-def tree(module: str) -> ast.Module:
-    return ast.parse(MODULES[module].read_text("utf-8"))
+def source(module: str) -> Source:
+    found = Source(set(), set(), set())
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found.imports.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively"
+            whole = {f"{node.module}.{name.name}" for name in node.names}
+            found.imports.update(name if name in MODULES else str(node.module) for name in whole)
+        elif isinstance(node, ast.Attribute) and module in PURE_MODULES:
+            found.attributes.add(ast.unparse(node))
+        elif isinstance(node, ast.Constant) and node.value in CRMS:
+            found.crms.add(node.lineno)
+    return found
 
 
 def room(module: str) -> str:
@@ -67,17 +91,7 @@ def room(module: str) -> str:
     return top if top in BELOW else module.split(".")[0]
 
 
-def imports(module: str) -> set[str]:
-    """Every module that this one imports, at its top, inside a function or for its types alone."""
-    found: set[str] = set()
-    for node in ast.walk(tree(module)):
-        if isinstance(node, ast.Import):
-            found.update(name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively"
-            whole = {f"{node.module}.{name.name}" for name in node.names}
-            found |= {name if name in MODULES else str(node.module) for name in whole}
-    return found
+PURE_MODULES = [module for module in MODULES if room(module) in PURE]
 
 
 def reached(module: str) -> set[str]:
@@ -87,7 +101,7 @@ def reached(module: str) -> set[str]:
         name = waiting.pop()
         if name in MODULES and name not in found:
             found.add(name)
-            waiting += imports(name)
+            waiting += source(name).imports
     return found
 
 
@@ -106,34 +120,42 @@ def test_every_module_can_be_imported() -> None:
                 getattr(module, offered)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_go_downwards(module: str) -> None:
-    own = room(module)
-    others = {name for name in imports(module) if name.split(".")[0] in {"syncer", "adapters"} and room(name) != own}
-    assert {name for name in others if room(name) not in BELOW[own]} == set()
+# One test a rule, which names all that break it: a test for each module would take longer than its look.
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_what_belongs_to_one_folder_stays_there(module: str) -> None:
-    tops = {name.split(".")[0] for name in imports(module)}
-    assert {top for top in tops if room(module) not in ONLY_IN.get(top, {room(module)})} == set()
+def nothing(broken: Mapping[Key, Set[object]]) -> None:
+    """Fail with all that breaks a rule, each by where it stands."""
+    told = [f"{where}: {what}" for where, what in broken.items() if what]
+    assert not told, "\n".join(told)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room(module) in PURE])
-def test_values_and_decisions_reach_no_io_and_no_log(module: str) -> None:
-    for name in reached(module):
-        assert {top for top in (found.split(".")[0] for found in imports(name)) if top in IMPURE} == set(), name
+def test_imports_go_downwards() -> None:
+    upwards = {}
+    for module in MODULES:
+        own = room(module)
+        ours = {name for name in source(module).imports if name.split(".")[0] in {"syncer", "adapters"}}
+        upwards[module] = {name for name in ours if room(name) not in BELOW[own] | {own}}
+    nothing(upwards)
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if room(module) in PURE])
-def test_values_and_decisions_ask_no_clock(module: str) -> None:
+def test_what_belongs_to_one_folder_stays_there() -> None:
+    strayed = {}
+    for module in MODULES:
+        tops = {name.split(".")[0] for name in source(module).imports}
+        strayed[module] = {top for top in tops if room(module) not in ONLY_IN.get(top, {room(module)})}
+    nothing(strayed)
+
+
+def test_values_and_decisions_reach_no_io_and_no_log() -> None:
+    tops = {module: {name.split(".")[0] for name in source(module).imports} for module in MODULES}
+    nothing({(pure, name): tops[name] & IMPURE for pure in PURE_MODULES for name in reached(pure)})
+
+
+def test_values_and_decisions_ask_no_clock() -> None:
     clocks = {f"{name}.{asked}" for name in ("datetime", "date") for asked in ("now", "utcnow", "today")}
-    asked = {ast.unparse(node) for node in ast.walk(tree(module)) if isinstance(node, ast.Attribute)}
-    assert asked & clocks == set()
+    nothing({module: source(module).attributes & clocks for module in PURE_MODULES})
 
 
-@pytest.mark.parametrize("module", [module for module in MODULES if not module.startswith(NAMES_CRMS)])
-def test_no_other_folder_names_a_crm(module: str) -> None:
+def test_no_other_folder_names_a_crm() -> None:
     """What a CRM can do is asked of its adapter, never which CRM it is."""
-    for node in ast.walk(tree(module)):
-        assert not (isinstance(node, ast.Constant) and node.value in CRMS), f"{module}:{node.lineno}"
+    nothing({module: source(module).crms for module in MODULES if not module.startswith(NAMES_CRMS)})
