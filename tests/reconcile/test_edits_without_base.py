@@ -146,7 +146,13 @@ def test_that_there_is_no_text_is_a_value() -> None:
 
 @pytest.mark.parametrize(
     ("shown", "typed"),
-    [("Follow-up call p1", False), ("Follow-up call", False), ("Follow-up call p1 about the flat", True)],
+    [
+        ("Follow-up call p1", False),
+        ("Follow-up call", False),
+        ("Reminder p1", False),
+        ("Follow-up call p1 about the flat", True),
+        ("p1", True),
+    ],
 )
 def test_a_title_of_kind_and_name_was_typed_by_nobody(shown: str, typed: bool) -> None:
     """Each CRM has its own name of the person, and some have none."""

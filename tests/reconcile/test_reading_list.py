@@ -153,6 +153,21 @@ def test_copies_that_vanished_come_before_rows_that_changed_and_these_by_their_d
     ]
 
 
+def test_where_a_contacts_own_list_is_whole_it_is_read_instead_of_the_new_tasks_of_an_unknown_contact() -> None:
+    whole = CAPABILITIES | {TYPED: replace(CAPABILITIES[TYPED], whole_contact_lists=True)}
+    known, contact = a_task("t1", origin=TYPED), (TYPED, f"p1-{TYPED}")
+    rows = [a_reading(TYPED, number, whole=False, due=at(hours=9)) for number in ("1", "2", "3")]
+    new, seen = a_base(known, replicas=[a_replica(known, TYPED, "1")]), listed(TYPED, *rows)
+    each = ["task 1 open", "task 2 new", "task 3 new"]
+
+    assert of(TYPED, the_list(new, seen, capabilities=whole)) == ["task 1 open", f"person {contact[1]} new"]
+    assert of(TYPED, the_list(new, seen)) == each
+    read_before = replace(new, visits={contact: START})
+    assert of(TYPED, the_list(read_before, seen, capabilities=whole)) == each
+    fails = replace(new, failing=failing((TYPED, "person", contact[1])))
+    assert of(TYPED, the_list(fails, seen, capabilities=whole)) == each
+
+
 def test_who_is_to_be_read_in_full_is_looked_for_again_once_where_nobody_knew_them() -> None:
     """Another ledger may have made the contact since."""
     person = "p1"

@@ -276,3 +276,32 @@ def test_what_takes_the_place_of_a_lost_origin_is_followed_at_once() -> None:
     found = merged(a_base(TASK, replicas=[lost, a_replica(TASK, PLAIN)]), seen_of(again))
     assert one_task(found).due == again.due
     assert shown_in(found, TASK.id) == [PLAIN, LANE]
+
+
+# of whom nobody knows the contact any more --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("create", "had_copy", "changes", "is_ours"),
+    [
+        (OpState.IN_DOUBT, False, {"title": "Ring Ravi", "due": at(days=9)}, True),
+        (OpState.FAILED, False, {}, True),
+        (OpState.FAILED, False, {"title": "Ring Ravi", "due": at(days=9)}, False),
+        (OpState.DONE, False, {}, False),
+        (OpState.IN_DOUBT, True, {}, False),
+        (OpState.IN_DOUBT, False, {"marker": None}, False),
+        (None, False, {}, False),
+    ],
+)
+def test_a_copy_of_a_contact_that_was_deleted_is_ours_if_a_lost_create_may_have_made_it(
+    create: OpState | None, *, had_copy: bool, changes: dict[str, Any], is_ours: bool
+) -> None:
+    sent = [] if create is None else [an_operation(TASK, PLAIN, Action.CREATE, create, due=TASK.due)]
+    copies = [a_replica(TASK, LANE), *([a_replica(TASK, PLAIN, "y", state=ReplicaState.DONE)] if had_copy else [])]
+    row = replace(a_reading(PLAIN, "x", contact=None, marker=marker_of(TASK)), **changes)
+    found = merged(a_base(TASK, replicas=copies, operations=sent), seen_of(row))
+    copy = found.base.replicas.get(row.key)
+    assert (copy is not None) is is_ours
+    if copy is not None:
+        assert (copy.task, copy.contact, copy.made) == (ID, f"p1-{PLAIN}", True)
+        assert not found.base.operations[sent[0].id].is_unsettled
