@@ -280,26 +280,31 @@ def test_what_takes_the_place_of_a_lost_origin_is_followed_at_once() -> None:
 
 # of whom nobody knows the contact any more --------------------------------------------------------------
 
+CHANGED: dict[str, Any] = {"title": "Ring Ravi", "due": at(days=9)}
+
 
 @pytest.mark.parametrize(
-    ("create", "had_copy", "changes", "is_ours"),
+    ("create", "state", "had_copy", "changes", "is_ours"),
     [
-        (OpState.IN_DOUBT, False, {"title": "Ring Ravi", "due": at(days=9)}, True),
-        (OpState.FAILED, False, {}, True),
-        (OpState.FAILED, False, {"title": "Ring Ravi", "due": at(days=9)}, False),
-        (OpState.DONE, False, {}, False),
-        (OpState.IN_DOUBT, True, {}, False),
-        (OpState.IN_DOUBT, False, {"marker": None}, False),
-        (None, False, {}, False),
+        (OpState.IN_DOUBT, State.OPEN, False, CHANGED, True),
+        (OpState.IN_DOUBT, State.DONE, False, CHANGED, True),
+        (OpState.FAILED, State.OPEN, False, CHANGED, True),
+        (OpState.FAILED, State.DONE, False, {}, True),
+        (OpState.FAILED, State.DONE, False, CHANGED, False),
+        (OpState.DONE, State.OPEN, False, {}, False),
+        (OpState.IN_DOUBT, State.OPEN, True, {}, False),
+        (OpState.IN_DOUBT, State.OPEN, False, {"marker": None}, False),
+        (None, State.OPEN, False, {}, False),
     ],
 )
 def test_a_copy_of_a_contact_that_was_deleted_is_ours_if_a_lost_create_may_have_made_it(
-    create: OpState | None, *, had_copy: bool, changes: dict[str, Any], is_ours: bool
+    create: OpState | None, state: State, *, had_copy: bool, changes: dict[str, Any], is_ours: bool
 ) -> None:
-    sent = [] if create is None else [an_operation(TASK, PLAIN, Action.CREATE, create, due=TASK.due)]
-    copies = [a_replica(TASK, LANE), *([a_replica(TASK, PLAIN, "y", state=ReplicaState.DONE)] if had_copy else [])]
-    row = replace(a_reading(PLAIN, "x", contact=None, marker=marker_of(TASK)), **changes)
-    found = merged(a_base(TASK, replicas=copies, operations=sent), seen_of(row))
+    task = replace(TASK, state=state)
+    sent = [] if create is None else [an_operation(task, PLAIN, Action.CREATE, create, due=task.due)]
+    copies = [a_replica(task, LANE), *([a_replica(task, PLAIN, "y", state=ReplicaState.DONE)] if had_copy else [])]
+    row = replace(a_reading(PLAIN, "x", contact=None, marker=marker_of(task)), **changes)
+    found = merged(a_base(task, replicas=copies, operations=sent), seen_of(row))
     copy = found.base.replicas.get(row.key)
     assert (copy is not None) is is_ours
     if copy is not None:
