@@ -17,10 +17,12 @@ from syncer.config.registry import (
     UnknownSystem,
     adapter_class,
     installed_systems,
+    label_of,
     make_adapter,
     offers,
     profile,
     settings_model,
+    shows_messages,
 )
 from syncer.contract.profile import Profile
 from syncer.contract.settings import ConnectionSettings, Rate, Rates
@@ -124,6 +126,22 @@ def test_ours_can_be_asked_about(system: str) -> None:
     fields = settings_model(system).model_fields
     required = {name for name, field in fields.items() if field.is_required()}
     assert required | {asked.setting} == {asked.setting, *asked.more}
+
+
+@pytest.mark.parametrize(
+    ("system", "name", "messages"),
+    [
+        ("highlevel", "HighLevel", True),
+        ("reply", "Reply.io", False),
+        ("superfone", "Superfone", False),
+        ("fifth", "Fifth", False),
+        ("fourth", "fourth", False),
+    ],
+)
+def test_a_crm_is_called_by_its_name_or_its_key_where_it_tells_none(system: str, name: str, *, messages: bool) -> None:
+    """Without a profile it gets no messages either."""
+    assert label_of(system) == name
+    assert shows_messages(system) is messages
 
 
 def test_an_adapter_is_told_the_accounts_region_and_time_zone() -> None:
