@@ -141,9 +141,13 @@ class Sandbox(ABC):
     def throttled(self) -> Reply:
         """The CRM's 429."""
 
+    def refused(self, status: int, words: str) -> Reply:
+        """The CRM's answer to a request that it rejects, in the form of its error bodies."""
+        return json_reply(status, {"message": words})
+
     def forbidden(self) -> Reply:
         """The CRM's 403 for a single item."""
-        return json_reply(403, {"message": "Forbidden"})
+        return self.refused(403, "Forbidden")
 
     def told(self, made: dict[str, Any], others: Callable[[], Iterable[dict[str, Any]]]) -> dict[str, Any]:
         """The answer to a create: the created task, or, with ``lying_create``, one with a field of another task."""

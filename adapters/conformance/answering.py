@@ -33,7 +33,7 @@ from adapters.conformance.trial import (
     trial,
     writes_of,
 )
-from adapters.sandbox import Call, Fault, Reply, json_reply
+from adapters.sandbox import Call, Fault, Reply
 from syncer.contract.errors import AdapterError, BadAnswer, InDoubt, Missing, Refused, Unauthorized, Unavailable
 from syncer.domain.model import Record
 
@@ -87,7 +87,7 @@ class AnswerTrials(Trials):
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
         reads = {**reads_of(bench, contact, task), "identity": bench.adapter.identity}
-        with refusing(bench.sandbox, json_reply(status, {"message": "no such page"})):
+        with refusing(bench.sandbox, bench.sandbox.refused(status, "no such page")):
             for name, read in reads.items():
                 sent = len(bench.calls)
                 error = await error_of(read())
@@ -107,7 +107,7 @@ class AnswerTrials(Trials):
     async def test_a_write_that_is_refused_is_refused(self, bench: Bench, status: int) -> None:
         contact = somebody(bench)
         task = some_tasks(bench, contact, 1)[0]
-        refusal = json_reply(status, {"message": "no such page"})
+        refusal = bench.sandbox.refused(status, "no such page")
         writes: Reads = dict(writes_of(bench, contact, task))
         wanted = Record("elsewhere", "x", NAME, ("+919876500000",), ("ravi@example.com",))
         creates = ["create_task"]
@@ -116,10 +116,11 @@ class AnswerTrials(Trials):
             creates.append("create_contact")
         with refusing(bench.sandbox, refusal, bench.sandbox.is_write):
             for name in creates:
-                await must_raise(writes[name](), Refused, f"{name}, answered with status {status},")
+                await must_raise(writes[name](), Refused, f"{name}, answered by the sandbox's `refused({status}, …)`,")
             error = await error_of(writes["complete_task"]())
             fine = isinstance(error, Refused | Missing)
-            need(fine, f"complete_task, answered with status {status}, must be refused, and gave {error!r}")
+            what = f"complete_task, answered by the sandbox's `refused({status}, …)`,"
+            need(fine, f"{what} must be refused, and gave {error!r}")
 
     @pytest.mark.parametrize("status", _PAGES)
     @trial

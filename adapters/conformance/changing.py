@@ -7,9 +7,20 @@ from collections.abc import Callable
 import pytest
 
 from adapters.conformance.bench import Bench
-from adapters.conformance.trial import EMAIL, Trials, Trouble, a_moment, must_raise, need, some_tasks, somebody, trial
+from adapters.conformance.trial import (
+    EMAIL,
+    Trials,
+    Trouble,
+    a_moment,
+    must_raise,
+    need,
+    refusing,
+    some_tasks,
+    somebody,
+    trial,
+)
 from adapters.sandbox import Fault
-from syncer.contract.errors import BadAnswer, Unavailable
+from syncer.contract.errors import BadAnswer, Refused, Unavailable
 
 
 def _tells(bench: Bench) -> None:
@@ -63,6 +74,15 @@ class ChangeTrials(Trials):
         changed = await bench.adapter.list_changed(cursor)
         lost = set(contacts) - changed.contacts
         need(not lost, f"the tasks of {len(contacts)} contacts changed, and {len(lost)} of them are not named")
+
+    @trial
+    async def test_a_cursor_that_is_refused_is_refused(self, bench: Bench) -> None:
+        """Then the engine begins anew. After any other error it would come with this cursor in every run."""
+        _tells(bench)
+        cursor = (await bench.adapter.list_changed(None)).cursor
+        with refusing(bench.sandbox, bench.sandbox.refused(400, "no such cursor")):
+            work = bench.adapter.list_changed(cursor)
+            await must_raise(work, Refused, "list_changed, answered by the sandbox's `refused(400, …)`,")
 
     @trial
     async def test_changes_that_break_off_are_none(self, bench: Bench) -> None:

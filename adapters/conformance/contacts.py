@@ -20,7 +20,7 @@ from adapters.conformance.trial import (
     trial,
 )
 from adapters.sandbox import Fault
-from syncer.contract.errors import BadAnswer, Missing, Refused, Unavailable
+from syncer.contract.errors import Ambiguous, BadAnswer, Missing, Refused, Unavailable
 from syncer.domain.model import Record
 
 _KEY = {"email": EMAIL, "phone": PHONE}
@@ -132,6 +132,23 @@ class ContactTrials(Trials):
         need(
             before == after, f"asked to make a contact, the adapter changed one that is there: {before} became {after}"
         )
+
+    @pytest.mark.parametrize("name", sorted(UNKNOWN))
+    @trial
+    async def test_a_key_of_several_contacts_is_ambiguous(self, bench: Bench, name: str) -> None:
+        """Who takes the first one gives a person's tasks to a stranger."""
+        makes_contacts(bench)
+        if name not in bench.adapter.capabilities.contact_keys:
+            pytest.skip(f"no contact is found by its {name}")
+        keys = {"email": ("other@example.com", EMAIL), "phone": ("+919876500000", PHONE)}
+        for number in (0, 1):
+            email, phone = (same if kind == name else keys[kind][number] for kind, same in _KEY.items())
+            bench.add_contact(f"Asha {number}", email, phone)
+        found = await bench.adapter.find_contacts(_KEY[name])
+        if len(found) < 2:
+            pytest.skip(f"no two contacts can have one {name} there")
+        wanted = Record("elsewhere", "x", NAME, *(((PHONE,), ()) if name == "phone" else ((), (EMAIL,))))
+        await must_raise(bench.adapter.create_contact(wanted), Ambiguous, f"a contact whose {name} two others have")
 
     @trial
     async def test_a_contact_that_cannot_be_made_is_refused(self, bench: Bench) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from adapters.conformance.bench import Bench
+from adapters.conformance.dues import is_kept, some_dues
 from adapters.conformance.trial import (
     BODY,
     MARKER,
@@ -92,6 +93,19 @@ class EditingTrials(Trials):
         need(after.marker == before.marker, f"the marker is {after.marker} {where}, and was {before.marker}")
 
     @trial
+    async def test_an_edited_due_is_kept_as_declared(self, bench: Bench) -> None:
+        can, kind, contact = bench.adapter.capabilities, a_kind(bench), somebody(bench)
+        if kind not in can.edits.get(TaskField.DUE, ()):
+            pytest.skip("no due can be changed there")
+        task = bench.add_task(contact, kind, in_hours(100), TITLE)
+        for wanted in some_dues(bench):
+            before = await read_back(bench, task, contact)
+            edit = _edit({TaskField.DUE: wanted}, before, kind)
+            answer = await bench.adapter.edit_task(ref(bench, task, contact), edit)
+            for due, where in ((bench.tasks()[task].due, "in the CRM"), (answer.due, "in the answer")):
+                need(is_kept(can, due, wanted), f"a due that is changed to {wanted} is {due} {where}")
+
+    @trial
     async def test_an_edit_changes_one_task_alone(self, bench: Bench) -> None:
         contact = somebody(bench)
         others = some_tasks(bench, contact)
@@ -130,7 +144,8 @@ class EditingTrials(Trials):
     async def test_what_is_not_as_expected_is_not_overwritten(self, bench: Bench) -> None:
         kind, contact = a_kind(bench), somebody(bench)
         others: dict[TaskField, Value] = {
-            TaskField.DUE: in_hours(9),
+            # Days later, as above.
+            TaskField.DUE: in_hours(100),
             TaskField.TITLE: "Another title",
             TaskField.BODY: "Another text",
             TaskField.ASSIGNEE: "u9",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from functools import partial
 from typing import Final
 
 import pytest
@@ -31,7 +32,7 @@ from adapters.conformance.trial import (
     with_field,
     writes_of,
 )
-from adapters.sandbox import Call, Fault, Reply, json_reply
+from adapters.sandbox import Call, Fault, Reply, Sandbox, json_reply
 from syncer.contract.errors import AdapterError, BadAnswer, BudgetSpent, InDoubt, NotSent, Unauthorized, Unavailable
 from syncer.domain.model import Record
 
@@ -73,6 +74,11 @@ def _texts(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__
 
 
+def _comes_after(bench: Bench, sent: int, call: Call) -> bool:
+    """Whether this is a read, and more than these writes were sent before."""
+    return len(bench.writes) > sent and not bench.sandbox.is_write(call)
+
+
 def _open_after(bench: Bench, before: set[str], name: str) -> int:
     """How often this write took effect."""
     return len(bench.open_tasks() - before) if name == "create_task" else len(before - bench.open_tasks())
@@ -111,6 +117,17 @@ class FailureTrials(Trials):
             await doubted(bench, name, write, WRITES[fault], f"{name}, where every answer is {fault},")
             times = _open_after(bench, before, name)
             need(times == (fault in _HAPPENED), f"{name} took effect {times} times where the answer is {fault}")
+
+    @pytest.mark.parametrize("fault", READS, ids=str)
+    @trial
+    async def test_what_cannot_be_read_after_a_write_leaves_it_in_doubt(self, bench: Bench, fault: Fault) -> None:
+        """Some CRMs answer a write with nothing. If the read after it fails, the write was sent all the same."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        for name, write in reversed(writes_of(bench, contact, task).items()):
+            sent = len(bench.writes)
+            bench.sandbox.fault = Trouble(fault, partial(_comes_after, bench, sent))
+            await doubted(bench, name, write, InDoubt, f"{name}, where every read after the write is {fault},")
 
     @trial
     async def test_a_write_in_doubt_is_never_repeated(self, bench: Bench) -> None:
@@ -181,7 +198,7 @@ class FailureTrials(Trials):
         """A CRM, or a proxy in front of it, may repeat in its answer what it was sent."""
         contact = somebody(bench)
         task = some_tasks(bench, contact)[0]
-        for answer in _indiscreet(bench.secrets):
+        for answer in _indiscreet(bench.sandbox, bench.secrets):
             with answering(bench.sandbox, instead(answer)):
                 for name, work in {**reads_of(bench, contact, task), **writes_of(bench, contact, task)}.items():
                     await _keeps_secrets(bench, work, f"{name}, answered with status {answer.status}")
@@ -214,11 +231,14 @@ def _written(secret: str) -> tuple[str, ...]:
     return (secret, b64encode(content).decode(), content.hex(), "".join(f"%{byte:02X}" for byte in content))
 
 
-def _indiscreet(secrets: Iterable[str]) -> Iterator[Reply]:
+def _indiscreet(sandbox: Sandbox, secrets: Iterable[str]) -> Iterator[Reply]:
     for secret in itertools.chain.from_iterable(map(_written, secrets)):
         # Each status takes another way through the client: parsed, refused, unauthorized, missing.
         for status in (200, 400, 401, 404):
             yield json_reply(status, {"message": f"you sent {secret}", "detail": secret, "errors": [secret]})
+        # In the CRM's own form, which the adapter believes.
+        for status in (400, 401, 404):
+            yield sandbox.refused(status, f"you sent {secret}")
         for status in (200, 500):
             yield Reply(status, f"<html>{secret}</html>".encode(), {"content-type": "text/html"})
 

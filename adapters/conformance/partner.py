@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from syncer.contract.adapter import Adapter, Capabilities, Check, Completes, Identity, ListsTasks
-from syncer.contract.errors import InDoubt, Missing, Refused
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef
+from syncer.contract.errors import InDoubt, Missing, Moved, Refused
+from syncer.domain.fields import TaskField, Value
+from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, State, TaskRef
 
 SYSTEM = "partner"
 
@@ -77,6 +78,11 @@ class Partner(Adapter):
         """Somebody completes a task."""
         self.tasks[task] = replace(self.tasks[task], state=State.DONE, updated_at=self._clock())
 
+    def person_edits(self, task: str, wanted: Mapping[TaskField, Value]) -> None:
+        """Somebody changes these fields of a task."""
+        values = {name.value: value for name, value in wanted.items()}
+        self.tasks[task] = replace(self.tasks[task], updated_at=self._clock(), **values)  # type: ignore[arg-type]
+
     def open_tasks(self) -> list[Reading]:
         """What is open, oldest first."""
         return [task for task in self.tasks.values() if task.state is State.OPEN]
@@ -90,6 +96,7 @@ class Partner(Adapter):
             completes=Completes.TASK,
             creates=frozenset(Kind),
             completes_kinds=frozenset(Kind),
+            edits=dict.fromkeys((TaskField.DUE, TaskField.TITLE, TaskField.BODY), frozenset(Kind)),
         )
 
     async def identity(self) -> Identity:
@@ -127,6 +134,16 @@ class Partner(Adapter):
             msg = f"there is no task {ref.remote_id}"
             raise Missing(msg, system=SYSTEM)
         self.person_completes(ref.remote_id)
+        return self._answer(ref.remote_id)
+
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        now = await self.get_task(ref)
+        alike = self.capabilities.alike
+        as_expected = all(alike(name, value, now.shown(name)) for name, value in edit.expected.items())
+        if now.state is not State.OPEN or not as_expected:
+            raise Moved(now)
+        self.wire.count_write()
+        self.person_edits(ref.remote_id, edit.wanted)
         return self._answer(ref.remote_id)
 
     async def list_contacts(self) -> Listing[Record]:

@@ -33,6 +33,8 @@ NAME: Final = "Asha Rao"
 EMAIL: Final = "asha.rao@example.com"
 PHONE: Final = "+919876543210"
 TITLE: Final = "Call about the visit"
+LONG_TITLE: Final = f"{TITLE}, {', '.join(f'and point {n} of the plan' for n in range(1, 25))}"
+"""Longer than what most CRMs keep of a title."""
 BODY: Final = "Bring the plan\nand the price list"
 LAG: Final = 120.0
 """Seconds after which a list that is declared to lag has caught up."""

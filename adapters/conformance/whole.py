@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from adapters.conformance.bench import Bench
-from adapters.conformance.trial import BODY, TITLE, Trials, Trouble, a_kind, hand, in_hours, need, read_back, trial
+from adapters.conformance.trial import (
+    BODY,
+    LONG_TITLE,
+    TITLE,
+    Trials,
+    Trouble,
+    a_kind,
+    hand,
+    in_hours,
+    need,
+    read_back,
+    ref,
+    trial,
+)
 from adapters.conformance.world import KitWorld
 from adapters.sandbox import Fault
-from syncer.domain.model import State
+from syncer.domain.fields import TaskField, Value
+from syncer.domain.model import Edit, Reading, State
 
 _Any = TypeVar("_Any", bound=Trials)
 
@@ -131,3 +147,63 @@ class WholeRuns(Trials):
         need(world.writes == before, "the ledger was lost, and the tasks were written again")
         open_there = [task for task in world.partner.tasks.values() if task.state is State.OPEN]
         need((len(world.open_here()), len(open_there)) == (1, 1), "the ledger was lost, and the tasks are doubled")
+
+    @whole
+    async def test_a_long_title_is_cut_off_nowhere_else(self, world: KitWorld) -> None:
+        """Not even after a lost ledger, when nothing but the titles tells which of them people typed."""
+        world.partner.person_creates(world.there, a_kind(world.bench), in_hours(50), LONG_TITLE)
+        await world.settle()
+        await world.lose_ledger()
+        before = world.writes
+        await world.settle()
+        (title,) = [task.title for task in world.partner.open_tasks()]
+        words = "the ledger was lost, and a long title that is cut off here was taken for an edit: declare `title_kept`"
+        need(title == LONG_TITLE and world.writes == before, words)
+
+    @whole
+    async def test_what_is_edited_there_is_edited_here(self, world: KitWorld) -> None:
+        bench, kind, wanted = world.bench, a_kind(world.bench), _edits(world.bench)
+        task = world.partner.person_creates(world.there, kind, in_hours(50), TITLE, BODY)
+        await world.settle()
+        world.partner.person_edits(task, wanted)
+        await world.settle()
+        (copy,) = world.open_here()
+        _shows(bench, await read_back(bench, copy, world.contact), wanted, "here")
+        need(len(world.partner.tasks) == 1, "an edit made a second task")
+
+    @whole
+    async def test_what_is_edited_here_is_edited_there(self, world: KitWorld) -> None:
+        bench, kind, wanted = world.bench, a_kind(world.bench), _edits(world.bench)
+        task = bench.add_task(world.contact, kind, in_hours(50), TITLE)
+        await world.settle()
+        before = await read_back(bench, task, world.contact)
+        expected = {name: before.shown(name) for name in wanted}
+        # As another program would do it, which has no lease to lose.
+        bench.adapter.wire.set_fence(lambda: None)
+        edit = Edit(wanted, expected, kind, self.now())
+        after = await bench.adapter.edit_task(ref(bench, task, world.contact), edit)
+        await world.settle()
+        (copy,) = world.partner.open_tasks()
+        _shows(bench, copy, {name: after.shown(name) for name in wanted}, "there")
+        need(len(bench.tasks()) == 1, "an edit made a second task")
+
+
+def _edits(bench: Bench) -> dict[TaskField, Value]:
+    """A change of each field that can be changed in both CRMs."""
+    edits = bench.adapter.capabilities.edits
+    new: dict[TaskField, Value] = {
+        TaskField.DUE: in_hours(100),
+        TaskField.TITLE: "Another title",
+        TaskField.BODY: "Another text",
+    }
+    can = {name: value for name, value in new.items() if a_kind(bench) in edits.get(name, ())}
+    if not can:
+        pytest.skip("nothing can be changed there")
+    return can
+
+
+def _shows(bench: Bench, copy: Reading, wanted: Mapping[TaskField, Value], where: str) -> None:
+    __tracebackhide__ = True
+    for name, value in wanted.items():
+        is_there = bench.adapter.capabilities.alike(name, value, copy.shown(name))
+        need(is_there, f"{name} was changed to {value!r}, and is {copy.shown(name)!r} {where}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from itertools import product
 
 import pytest
 
 from adapters.conformance.bench import Bench
+from adapters.conformance.dues import is_kept, some_dues
 from adapters.conformance.trial import (
     BODY,
+    LONG_TITLE,
     MARKER,
     TITLE,
     SetsField,
@@ -31,9 +32,10 @@ from adapters.conformance.trial import (
     with_field,
 )
 from adapters.sandbox import Lie
-from syncer.contract.adapter import Capabilities, Completes, ListsTasks
+from syncer.contract.adapter import Completes, ListsTasks
 from syncer.contract.errors import AdapterError, InDoubt, Missing, NothingOpen, Refused
-from syncer.domain.dues import DAY, SECOND
+from syncer.domain.dues import SECOND
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Draft, Kind, Reading, State
 from syncer.domain.task_ids import MARKER_PREFIX, Marker
 
@@ -63,19 +65,6 @@ def _check_text(bench: Bench, reading: Reading, wanted: Draft) -> None:
     need(reading.marker == wanted.marker, f"reads_marker is declared, but the marker was read as {reading.marker!r}")
     need(reading.title == wanted.title, f"the title {wanted.title!r} came back as {reading.title!r}")
     need(reading.body == wanted.body, f"the body {wanted.body!r} came back as {reading.body!r}")
-
-
-def _is_kept(can: Capabilities, due: datetime, wanted: datetime) -> bool:
-    """Whether a due was kept as exactly as is declared. Only where every due is a day may its time be lost."""
-    return can.dues.same(due, wanted) and (can.due_step >= DAY or abs(due - wanted) < can.due_step)
-
-
-def _dues(bench: Bench) -> list[datetime]:
-    """Dues that show what a CRM keeps: to the second, late in the evening, and early on the following day."""
-    zone = bench.adapter.capabilities.due_zone or UTC
-    # Late in the evening, a due that is cut, rounded or read in another zone lands on another day.
-    evening = in_hours(5).astimezone(zone).replace(hour=23, minute=48)
-    return [in_hours(5), evening, evening + timedelta(minutes=30)]
 
 
 class WritingTrials(Trials):
@@ -120,7 +109,7 @@ class WritingTrials(Trials):
         """To the ``due_step``, or as a day of the ``due_zone``. If less is kept, dues move. If more is, declare it."""
         contact = somebody(bench)
         can = bench.adapter.capabilities
-        for wanted in _dues(bench):
+        for wanted in some_dues(bench):
             made = await bench.adapter.create_task(draft(contact, a_kind(bench), due=wanted))
             back = await read_back(bench, made.remote_id, contact)
             for due, where in (
@@ -129,7 +118,7 @@ class WritingTrials(Trials):
                 (back.due, "when read"),
             ):
                 words = f"a task due at {wanted} is due at {due} {where}: due_step and due_zone declare what is kept"
-                need(due is not None and _is_kept(can, due, wanted), words)
+                need(is_kept(can, due, wanted), words)
             coarse = can.due_step > SECOND and not can.dues.is_day(wanted)
             need(not coarse or back.due != wanted, f"due_step is {can.due_step}, but {wanted} is kept to the second")
 
@@ -165,6 +154,19 @@ class WritingTrials(Trials):
         wanted = draft(contact, a_kind(bench), body=None)
         made = await bench.adapter.create_task(wanted)
         _check_text(bench, await read_back(bench, made.remote_id, contact), wanted)
+
+    @trial
+    async def test_a_long_title_is_kept_as_declared(self, bench: Bench) -> None:
+        """A title that is cut off must not be taken for one that people shortened."""
+        can, contact = bench.adapter.capabilities, somebody(bench)
+        made = await bench.adapter.create_task(draft(contact, a_kind(bench), title=LONG_TITLE))
+        back = await read_back(bench, made.remote_id, contact)
+        for title, where in ((made.title, "in the answer"), (back.title, "when read")):
+            # A CRM may have no titles at all.
+            kept = title is None or can.keeps(TaskField.TITLE, LONG_TITLE, title)
+            length = len(title or "")
+            words = f"a title of {len(LONG_TITLE)} characters has {length} {where}: declare title_kept={length}"
+            need(kept, words)
 
     @trial
     async def test_the_marker_of_another_task_is_not_copied(self, bench: Bench) -> None:

@@ -155,8 +155,11 @@ class HighLevelSandbox(Contacts, Sandbox):
         reply = self._signed(refusal(429, "Too Many Requests"))
         return replace(reply, headers={**reply.headers, "X-RateLimit-Remaining": "0"})
 
+    def refused(self, status: int, words: str) -> Reply:
+        return self._signed(refusal(status, words))
+
     def forbidden(self) -> Reply:
-        return self._signed(refusal(403, "Forbidden resource"))
+        return self.refused(403, "Forbidden resource")
 
     def handle(self, call: Call) -> Reply:
         """Answer one call. It is checked in this order: token, version, address, scope, body."""

@@ -85,6 +85,10 @@ class ReplySandbox(Sandbox):
         reply = Problem(429, "rateLimit.exceeded", "Rate limit exceeded").reply
         return Reply(reply.status, reply.body, {**reply.headers, "retry-after": str(self.retry_after)})
 
+    def refused(self, status: int, words: str) -> Reply:
+        """Every error with a body is a problem object."""
+        return Problem(status, "request.invalid", words).reply
+
     def forbidden(self) -> Reply:
         """A 403 is a problem object. Its code for a single task is not documented."""
         return Problem(403, "forbidden", "The task is not accessible").reply

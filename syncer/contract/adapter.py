@@ -16,7 +16,7 @@ from typing import ClassVar, NamedTuple, Protocol
 from syncer.domain.dues import SECOND, Dues
 from syncer.domain.fields import Same, TaskField, Value, same_value
 from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, TaskRef
-from syncer.domain.titles import is_cut, may_be_shortened
+from syncer.domain.titles import SHORTENED, is_cut, may_be_shortened
 
 
 class ListsTasks(StrEnum):
@@ -75,6 +75,7 @@ class Capabilities:
     due_step             how exactly dues are kept: one minute if seconds are cut off or rounded
     due_zone             the account's time zone, if a due may be a day without a time; with a ``due_step`` of a day
                          every due is one
+    title_kept           how many characters of a title are kept at least, if longer ones are cut off
     tells_changes        `Adapter.list_changed` works. With ``ListsTasks.PER_CONTACT``, quiet contacts are
                          then read only once it names them
     shows                the fields that a task has there
@@ -106,6 +107,7 @@ class Capabilities:
     contacts_page: int = 1000
     due_step: timedelta = SECOND
     due_zone: tzinfo | None = None
+    title_kept: int = SHORTENED
     tells_changes: bool = False
     shows: frozenset[TaskField] = frozenset({TaskField.DUE, TaskField.TITLE, TaskField.BODY})
     edits: Mapping[TaskField, frozenset[Kind]] = field(default_factory=dict)
@@ -131,7 +133,7 @@ class Capabilities:
             return self.dues.keeps(*map(_instant, (sent, shown)))
         # Not `alike`: what a CRM showed before is shortened already, so a longer or a shorter title is people's edit.
         if name is TaskField.TITLE and isinstance(sent, str) and isinstance(shown, str):
-            return self.same(name, sent, shown) or may_be_shortened(sent, shown)
+            return self.same(name, sent, shown) or may_be_shortened(sent, shown, self.title_kept)
         return self.same(name, sent, shown)
 
     def makes(self, name: TaskField, sent: Value, shown: Value) -> bool:

@@ -29,15 +29,19 @@ def same_title(one: str | None, other: str | None) -> bool:
     return not plain_one or not plain_other or plain_one == plain_other or is_shortened(seen_one, seen_other)
 
 
-def is_shortened(one: str, other: str) -> bool:
-    """Whether one of these titles is the other one, shortened by a CRM. Both have single spaces."""
+def is_shortened(one: str, other: str, kept: int = SHORTENED) -> bool:
+    """Whether one of these titles is the other one, shortened by a CRM that keeps at least ``kept`` characters.
+
+    Both have single spaces.
+    """
     # Only a long title counts as shortened: "Call" is another title than "Call Asha".
-    return any(_begins(whole, cut) and _units(cut) >= SHORTENED for cut, whole in ((one, other), (other, one)))
+    return any(_begins(whole, cut) and _units(cut) >= kept for cut, whole in ((one, other), (other, one)))
 
 
-def may_be_shortened(one: str, other: str) -> bool:
-    """Whether one of these titles, as CRMs show them, may be the other one, shortened by a CRM."""
-    return is_shortened(_seen(one), _seen(other))
+def may_be_shortened(one: str, other: str, kept: int = SHORTENED) -> bool:
+    """Whether one of two titles that CRMs show may be the other one, of which at least ``kept`` characters are kept."""
+    # A blank at the cut is not shown, and what takes the place of the rest may take that of a letter, too.
+    return is_shortened(_seen(one), _seen(other), kept - _LONGEST_CUT)
 
 
 def is_cut(sent: str, shown: str) -> bool:

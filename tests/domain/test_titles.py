@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncer.domain.titles import is_cut, same_title, short
+from syncer.domain.titles import is_cut, may_be_shortened, same_title, short
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,19 @@ def test_a_title_that_a_crm_cuts_off_when_it_is_sent() -> None:
     assert is_cut(sent, f"{sent[:45]}…")
     assert not is_cut(sent, "Call Asha")
     assert not is_cut(sent[:45], sent)
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept", "wanted"),
+    [
+        (80, 80, True),
+        # Before the cut is a blank, which nobody shows.
+        (79, 80, True),
+        (60, 80, False),
+        (80, 200, False),
+        (200, 200, True),
+    ],
+)
+def test_a_crm_may_keep_less_of_a_title(shown: int, kept: int, wanted: bool) -> None:
+    title = "Ask about the price " * 20
+    assert may_be_shortened(title, title[:shown], kept) is wanted

@@ -1,7 +1,7 @@
 """A CRM may do much otherwise and be sane: the kit asks nothing of it that no promise needs.
 
 This one answers completions with nothing, keeps days alone and no phone numbers, lets nobody be made, says *too many
-requests* by a 503, and answers a deleted to-do with 410.
+requests* by a 503, has a form of errors of its own, cuts titles off, and answers a deleted to-do with 410.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from adapters.sandbox import Call, Lie, Reply, json_reply
 from syncer.contract.adapter import Capabilities
 from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt, Missing, Refused
 from syncer.domain.dues import DAY, Dues
-from syncer.domain.model import Draft, Kind, Reading, Record, TaskRef
+from syncer.domain.model import Kind, Reading, Record, TaskRef
 from tests.adapters.conformance.test_todolist import TodoListBench
 from tests.adapters.conformance.todolist.adapter import SYSTEM, TodoListAdapter
-from tests.adapters.conformance.todolist.sandbox import TodoListSandbox
+from tests.adapters.conformance.todolist.sandbox import SandboxTodo, TodoListSandbox
 
 
 class OtherwiseSandbox(TodoListSandbox):
@@ -28,9 +28,15 @@ class OtherwiseSandbox(TodoListSandbox):
 
     told_as: ClassVar[Mapping[Lie, str]] = {"task": "id", "contact": "person", "due": "day"}
 
+    def refused(self, status: int, words: str) -> Reply:
+        return json_reply(status, {"fault": {"text": words}})
+
     def throttled(self) -> Reply:
-        reply = json_reply(503, {"fault": {"text": "QUERY_LIMIT_EXCEEDED"}})
+        reply = self.refused(503, "QUERY_LIMIT_EXCEEDED")
         return replace(reply, headers={**reply.headers, "x-slow-down": "3"})
+
+    def _put(self, todo: SandboxTodo) -> None:
+        super()._put(replace(todo, text=todo.text[:80]))
 
     def handle(self, call: Call) -> Reply:
         reply = super().handle(call)
@@ -54,15 +60,16 @@ class OtherwiseAdapter(TodoListAdapter):
             rates=settings.rate,
             rules=[Rule(503, BudgetSpent, ("query limit exceeded",)), Rule(410, Missing)],
             says=["fault.text"],
+            own_error=lambda _status, body: body is not None and "fault" in body,
             transport=about["transport"],
         )
 
     @property
     def capabilities(self) -> Capabilities:
-        return replace(super().capabilities, creates_contacts=False)
+        return replace(super().capabilities, creates_contacts=False, title_kept=80)
 
-    async def create_task(self, draft: Draft) -> Reading:
-        return await super().create_task(replace(draft, due=self._dues.of_day(self._dues.day(draft.due))))
+    def _when(self, due: datetime) -> dict[str, str | None]:
+        return super()._when(self._dues.of_day(self._dues.day(due)))
 
     async def complete_task(self, ref: TaskRef) -> Reading:
         await self._http.write("POST", f"/todos/{ref.remote_id}/done")

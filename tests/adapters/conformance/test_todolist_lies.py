@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
@@ -13,8 +13,8 @@ from adapters.conformance import Bench, WholeRuns
 from adapters.conformance.clockwork import run_in_virtual_time
 from adapters.skeleton import STEPS, AdapterSkeleton
 from syncer.contract.adapter import Changed, Check
-from syncer.contract.errors import InDoubt, Missing
-from syncer.domain.model import Draft, Listing, Reading, Record, State, TaskRef
+from syncer.contract.errors import BadAnswer, InDoubt, Missing, Refused
+from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef
 from tests.adapters.conformance.test_conformance_lies import Suspect, caught, claiming
 from tests.adapters.conformance.test_todolist import TodoListBench
 from tests.adapters.conformance.todolist.adapter import SYSTEM, Todo, TodoListAdapter, TodoListSettings
@@ -129,6 +129,46 @@ class TakesDoneForOpen(TodoListAdapter):
         return replace(await super().complete_task(ref), state=State.OPEN)
 
 
+class TakesTheFirstOfSeveral(TodoListAdapter):
+    async def create_contact(self, record: Record) -> Record:
+        return (await self.find_contacts(record.emails[0]))[0]
+
+
+class KeepsACursorThatExpired(TodoListAdapter):
+    async def list_changed(self, cursor: str | None) -> Changed:
+        try:
+            return await super().list_changed(cursor)
+        except Refused as error:
+            raise BadAnswer(error.words, system=SYSTEM) from error
+
+
+class TellsHowTheReadAfterAWriteFailed(TodoListAdapter):
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        await super().complete_task(ref)
+        return await self.get_task(ref)
+
+
+class CutsTitles(TodoListAdapter):
+    async def create_task(self, draft: Draft) -> Reading:
+        return await super().create_task(replace(draft, title=draft.title[:80]))
+
+
+class MovesEditedDuesToAnotherTimeZone(TodoListAdapter):
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        dues = {name: due + timedelta(hours=5) for name, due in edit.wanted.items() if isinstance(due, datetime)}
+        return await super().edit_task(ref, replace(edit, wanted={**edit.wanted, **dues}))
+
+
+class EditsWhateverIsThere(TodoListAdapter):
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        return await super().edit_task(ref, replace(edit, expected={}))
+
+
+class WritesTheWholeTask(TodoListAdapter):
+    def _wanted(self, edit: Edit, now: Reading) -> dict[str, str | None]:
+        return {"text": now.title, "note": now.body, **super()._wanted(edit, now)}
+
+
 SECOND = timedelta(seconds=1)
 LIES: tuple[tuple[Any, str], ...] = (
     (claiming(TodoListAdapter, due_step=SECOND), "a_due_is_kept_as_declared"),
@@ -151,6 +191,13 @@ LIES: tuple[tuple[Any, str], ...] = (
     (ChangesWhoIsThere, "a_contact_that_is_there_is_not_created_again"),
     (IsAlwaysContent, "check_reports_failures"),
     (TakesDoneForOpen, "a_completion_closes_what_it_addresses"),
+    (TakesTheFirstOfSeveral, "a_key_of_several_contacts_is_ambiguous"),
+    (KeepsACursorThatExpired, "a_cursor_that_is_refused"),
+    (TellsHowTheReadAfterAWriteFailed, "what_cannot_be_read_after_a_write"),
+    (CutsTitles, "a_long_title_is_kept_as_declared"),
+    (MovesEditedDuesToAnotherTimeZone, "an_edited_due_is_kept_as_declared"),
+    (EditsWhateverIsThere, "what_is_not_as_expected_is_not_overwritten"),
+    (WritesTheWholeTask, "each_field_that_is_declared_can_be_changed"),
 )
 
 
@@ -179,6 +226,8 @@ class SuspectRuns(WholeRuns):
     [
         (ReadsDaysAsMidnight, "what_is_due_on_a_day_and_that_afternoon"),
         (claiming(TodoListAdapter, due_step=SECOND), "a_task_of_another_crm_is_copied_here_once"),
+        (CutsTitles, "a_long_title_is_cut_off_nowhere_else"),
+        (MovesEditedDuesToAnotherTimeZone, "what_is_edited_there_is_edited_here"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )

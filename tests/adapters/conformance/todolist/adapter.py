@@ -14,13 +14,14 @@ from adapters.http.client import Answer, Http, Transport, excerpt
 from adapters.instants import read_day, read_instant, write_instant
 from adapters.text import plain_text, title_text
 from syncer.contract.adapter import Adapter, Capabilities, Changed, Check, Completes, Identity, ListsTasks
-from syncer.contract.errors import AdapterError, BadAnswer, Missing, Refused
+from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, Missing, Moved, Refused
 from syncer.contract.profile import Profile
 from syncer.contract.settings import BaseUrl, ConnectionSettings, Rate, Rates, Secret
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.dues import Dues
-from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
-from syncer.domain.task_ids import split_marker
+from syncer.domain.fields import TaskField
+from syncer.domain.model import Draft, Edit, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
+from syncer.domain.task_ids import Marker, split_marker
 
 SYSTEM: Final = "todolist"
 _Item = TypeVar("_Item", Reading, Record)
@@ -148,6 +149,7 @@ class TodoListAdapter(Adapter):
             due_step=self._dues.step,
             due_zone=self._dues.zone,
             tells_changes=True,
+            edits=dict.fromkeys((TaskField.DUE, TaskField.TITLE, TaskField.BODY), frozenset(Kind)),
             notes={"kinds": "A to-do has no kind: what comes from here is a to-do elsewhere."},
         )
 
@@ -190,18 +192,44 @@ class TodoListAdapter(Adapter):
 
     async def create_task(self, draft: Draft) -> Reading:
         """Create a to-do whose note ends with our marker."""
-        text, _marker = split_marker(draft.body)
         todo = {
             "person": draft.contact,
             "owner": draft.assignee,
             "text": draft.title,
-            "note": "\n".join(part for part in (text, draft.marker.line) if part),
+            "note": _note(draft.body, draft.marker),
+            **self._when(draft.due),
         }
-        if self._dues.is_day(draft.due):
-            todo["day"] = self._dues.day(draft.due).isoformat()
-        else:
-            todo["due"] = write_instant(draft.due)
         return (await self._create("/todos", todo)).parse(Todo).reading(self._dues)
+
+    async def edit_task(self, ref: TaskRef, edit: Edit) -> Reading:
+        """Change these fields of one to-do, if it is open and shows what is expected."""
+        now, can = await self.get_task(ref), self.capabilities
+        if not edit.wanted.keys() <= can.edits.keys():
+            raise Refused("of a to-do only the due, the title and the text can be changed", system=SYSTEM)
+        as_expected = all(can.alike(name, value, now.shown(name)) for name, value in edit.expected.items())
+        if now.state is not State.OPEN or not as_expected:
+            raise Moved(now)
+        path, wanted = f"/todos/{quote(ref.remote_id, safe='')}", self._wanted(edit, now)
+        answer = await self._http.write("PATCH", path, json=wanted)
+        return answer.parse(Todo).reading(self._dues)
+
+    def _wanted(self, edit: Edit, now: Reading) -> dict[str, str | None]:
+        """The fields to change, in the CRM's terms."""
+        todo: dict[str, str | None] = {}
+        for name, value in edit.wanted.items():
+            if isinstance(value, datetime):
+                todo |= self._when(value)
+            elif name is TaskField.TITLE:
+                todo["text"] = value
+            else:
+                todo["note"] = _note(value, now.marker or edit.marker)
+        return todo
+
+    def _when(self, due: datetime) -> dict[str, str | None]:
+        """A due as it is sent: a day without a time, or an instant."""
+        if self._dues.is_day(due):
+            return {"day": self._dues.day(due).isoformat(), "due": None}
+        return {"day": None, "due": write_instant(due)}
 
     async def complete_task(self, ref: TaskRef) -> Reading:
         """Tick one to-do off; harmless if it is done already."""
@@ -225,10 +253,13 @@ class TodoListAdapter(Adapter):
         return tuple(row for row in listing.rows if key in row.emails)
 
     async def create_contact(self, record: Record) -> Record:
-        """The one person with this e-mail, added if there is none."""
+        """The one person with this e-mail, added if there is none. Raises `Ambiguous` for several."""
         if not record.emails:
             raise Refused("the to-do list keeps people by e-mail, and this one has none", system=SYSTEM)
         found = await self.find_contacts(record.emails[0])
+        if len(found) > 1:
+            several = tuple(row.remote_id for row in found)
+            raise Ambiguous("several people have this e-mail", contacts=several, system=SYSTEM)
         if found:
             return found[0]
         person = {"name": record.name, "email": record.emails[0], "phone": next(iter(record.phones), None)}
@@ -279,7 +310,7 @@ class TodoListAdapter(Adapter):
         """A page that is always there: if it is not, the address is wrong, and nothing is missing."""
         try:
             return await self._http.read("GET", path, params=params)
-        except (Missing, Refused) as error:
+        except Missing as error:
             raise BadAnswer(error.words, system=SYSTEM, status=error.status) from error
 
     async def _create(self, path: str, wanted: Mapping[str, str | None]) -> Answer:
@@ -295,6 +326,12 @@ class TodoListAdapter(Adapter):
 
     def _person(self, raw: Any) -> Record | None:
         return Person.model_validate(raw).record(self._region)
+
+
+def _note(body: str | None, marker: Marker | None) -> str:
+    """The text, with our marker as its last line. A marker that somebody copied into the text is left out."""
+    text, _copied = split_marker(body)
+    return "\n".join(part for part in (text, marker and marker.line) if part)
 
 
 def _unreadable(raw: dict[str, Any], error: ValidationError) -> Unreadable:

@@ -50,10 +50,10 @@ class TodoListSandbox(Sandbox):
         return call.method != "GET"
 
     def unauthorized(self) -> Reply:
-        return json_reply(401, {"message": "who are you?"})
+        return self.refused(401, "who are you?")
 
     def throttled(self) -> Reply:
-        reply = json_reply(429, {"message": "too many requests"})
+        reply = self.refused(429, "too many requests")
         return replace(reply, headers={**reply.headers, "retry-after": "3"})
 
     def handle(self, call: Call) -> Reply:
@@ -63,7 +63,7 @@ class TodoListSandbox(Sandbox):
         try:
             return self._route(call, call.path.strip("/").split("/"))
         except KeyError as error:
-            return json_reply(404, {"message": f"there is no {error.args[0]}"})
+            return self.refused(404, f"there is no {error.args[0]}")
 
     def _route(self, call: Call, parts: list[str]) -> Reply:
         match call.method, *parts:
@@ -78,6 +78,9 @@ class TodoListSandbox(Sandbox):
             case "POST", "todos":
                 made = self._create(call.json()).shown()
                 return json_reply(201, self.told(made, lambda: [todo.shown() for todo in self.todos.values()]))
+            case "PATCH", "todos", todo:
+                self._edit(todo, call.json())
+                return json_reply(200, self.todos[todo].shown())
             case "POST", "todos", todo, "done":
                 self.person_completes(todo)
                 return json_reply(200, self.todos[todo].shown())
@@ -87,7 +90,7 @@ class TodoListSandbox(Sandbox):
                 return json_reply(201, self.people[self.add_person(**call.json())])
             case "GET", "people", person:
                 return json_reply(200, self.people[person])
-        return json_reply(404, {"message": f"there is no {call.path}"})
+        return self.refused(404, f"there is no {call.path}")
 
     def _todos(self, wanted: Mapping[str, str]) -> list[dict[str, Any]]:
         """The to-dos of one person, those that are open, or all."""
@@ -109,10 +112,13 @@ class TodoListSandbox(Sandbox):
 
     def _create(self, sent: Mapping[str, Any]) -> SandboxTodo:
         person = self.people[sent["person"]]["id"]
-        due = datetime.fromisoformat(sent["due"]) if "due" in sent else None
-        day = date.fromisoformat(sent["day"]) if "day" in sent else None
-        todo = self.person_creates(person, sent["text"], due, sent["note"], day=day, owner=sent["owner"])
+        todo = self.person_creates(person, sent["text"], note=sent["note"], owner=sent["owner"], **_when(sent))
         return self.todos[todo]
+
+    def _edit(self, todo: str, sent: Mapping[str, Any]) -> None:
+        """What is not sent stays as it is."""
+        text = {name: sent[name] for name in ("text", "note") if name in sent}
+        self._put(replace(self.todos[todo], **text, **(_when(sent) if "day" in sent else {})))
 
     def _changed(self, since: str | None) -> Reply:
         """A page of changes, numbered from the first one on."""
@@ -121,7 +127,8 @@ class TodoListSandbox(Sandbox):
         return json_reply(200, {"people": people, "next": str(begin + len(people)), "latest": str(len(self._changes))})
 
     def _put(self, todo: SandboxTodo) -> None:
-        self.todos[todo.id] = todo
+        minute = todo.due.replace(second=0, microsecond=0) if todo.due else None
+        self.todos[todo.id] = replace(todo, due=minute)
         self._changes.append(todo.person)
 
     def add_person(self, name: str, email: str | None = None, phone: str | None = None) -> str:
@@ -141,8 +148,7 @@ class TodoListSandbox(Sandbox):
         owner: str | None = None,
     ) -> str:
         """Somebody writes a to-do down; its id. Seconds are cut off."""
-        minute = due.replace(second=0, microsecond=0) if due else None
-        todo = SandboxTodo(self._new_id("t"), person, text, note, minute, day, owner)
+        todo = SandboxTodo(self._new_id("t"), person, text, note, due, day, owner)
         self._put(todo)
         return todo.id
 
@@ -161,3 +167,9 @@ class TodoListSandbox(Sandbox):
     def _new_id(self, letter: str) -> str:
         self._made += 1
         return f"{letter}{self._made}"
+
+
+def _when(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The due that was sent: an instant or a day, or neither."""
+    due, day = sent.get("due"), sent.get("day")
+    return {"due": due and datetime.fromisoformat(due), "day": day and date.fromisoformat(day)}
