@@ -20,11 +20,14 @@ async def ask_for_changes(context: RunContext, connection: Connection) -> Change
 
 
 def all_were_read(context: RunContext, connection: Connection, told: Changed) -> None:
-    """Store the cursor if the tasks of all named contacts were read. Otherwise the CRM names them again."""
+    """Let the cursor be stored with what is merged, if the tasks of all named contacts were read.
+
+    Otherwise the CRM names them again.
+    """
     system, (since, before) = connection.system, _stored(context, connection)
     known = [contact for contact in told.contacts if (system, contact) in context.base.records]
     if told.cursor != before and all((system, What.LANE.value, one) in connection.answered for one in known):
-        context.record(Changes(cursors={CHANGES + system: f"{since} {told.cursor}"}))
+        context.turned[CHANGES + system] = f"{since} {told.cursor}"
 
 
 def _stored(context: RunContext, connection: Connection) -> tuple[str, str]:

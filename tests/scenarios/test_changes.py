@@ -10,6 +10,7 @@ from adapters.sandbox import Fault
 from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.adapter import Capabilities, Changed
 from syncer.contract.errors import Refused
+from syncer.engine import run
 from tests.support.scenario import Make, Stage
 
 
@@ -85,4 +86,23 @@ def test_after_a_cursor_that_has_expired_everybody_is_read_in_turn(stage: Make, 
 
     world.good()
 
+    assert world.open() == (1, 1, 1)
+
+
+def test_what_was_not_stored_is_named_again(stage: Make, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends between reading and storing has not taken in what its CRM named."""
+    world, first, _ = two_people(stage)
+    world.superfone.person_creates(first, "BOOKING", world.due())
+    log.changes.append(first)
+
+    def full(*_arguments: object, **_named: object) -> None:
+        msg = "full"
+        raise OSError(msg)
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(run, "take_in", full)
+        with pytest.raises(OSError, match="full"):
+            world.sync()
+
+    world.again()
     assert world.open() == (1, 1, 1)
