@@ -118,6 +118,18 @@ def _no_wait_for_the_disk() -> Iterator[None]:
     sqlite.SYNCHRONOUS = before
 
 
+@pytest.fixture(autouse=True)
+def _no_error_of_ours_is_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person with whose tasks the engine meets an error is left out of a run. Here that error ends the test."""
+    own_errors: Any = sys.modules.get("syncer.engine.own_errors")
+    if own_errors is not None:
+        monkeypatch.setattr(own_errors, "tell", _raise)
+
+
+def _raise(error: Exception, _places: list[str]) -> None:
+    raise error
+
+
 @pytest.fixture
 def simulation() -> Iterator[None]:
     """The simulation's secrets and its silence, for one test; the log is put right for every test."""
@@ -140,6 +152,14 @@ def stage(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
     from tests.support.scenario import make_stages
 
     yield from make_stages(tmp_path, tmp_path_factory, monkeypatch)
+
+
+@pytest.fixture
+def own_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Whoever is left out after an error of ours does not end the test: their contacts, for each error."""
+    from tests.support.own_errors import expect_errors
+
+    yield from expect_errors(monkeypatch)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from syncer.cli.screens import plain
@@ -13,7 +12,7 @@ from syncer.config.problems import ConfigError
 from syncer.config.registry import label_of
 from syncer.contract.errors import AdapterError, WrongAccount
 from syncer.domain.alarms import AlarmName
-from syncer.domain.redact import redact
+from syncer.domain.redact import redact, unexpected
 from syncer.domain.report import Exit
 from syncer.engine.errors import PlanFileError
 from syncer.ledger import Busy, LeaseLost, LedgerError, Locked
@@ -119,7 +118,4 @@ def _wrong_account(error: WrongAccount) -> str:
 
 
 def _bug(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
-    return f"unexpected {words}{where}; this is a bug of syncer, please report it (-v shows where it came from)"
+    return f"{unexpected(error)}; this is a bug of syncer, please report it (-v shows where it came from)"

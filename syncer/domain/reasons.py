@@ -47,6 +47,7 @@ class Reason(StrEnum):
     DONE_OR_REOPENED = "done_or_reopened"
     OTHER_CONTACT = "other_contact"
     SECOND_LEDGER = "second_ledger"
+    PROGRAM_ERROR = "program_error"
 
     @property
     def sentence(self) -> str:
@@ -164,6 +165,10 @@ _SENTENCES: dict[Reason, str] = {
     Reason.SECOND_LEDGER: (
         "Another ledger writes to this account. Stop the program that uses it. Then, on the computer that is to "
         "serve the account, run: syncer ledger take-over."
+    ),
+    Reason.PROGRAM_ERROR: (
+        "An error of syncer itself stopped the work on this contact's tasks. They stay as they are until it is "
+        "corrected, and nothing is lost. To show it, with all that a report of it needs, run: syncer plan."
     ),
 }
 

@@ -69,6 +69,15 @@ def redacted_traceback(error: BaseException) -> str:
     return "".join(f"{line[:_TRACEBACK_LINE]}\n" for line in text.splitlines())
 
 
+def unexpected(error: BaseException) -> str:
+    """An error of ours in one line: what it is, and in which file and line it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    file = re.split(r"[\\/]", frames[-1].filename)[-1] if frames else ""
+    where = f" at {file}:{frames[-1].lineno}" if frames else ""
+    words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
+    return f"unexpected {words}{where}"
+
+
 def longest_form() -> int:
     """The greatest length of a protected secret in any notation that is masked."""
     return _secrets.longest

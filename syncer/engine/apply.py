@@ -25,6 +25,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import ONE_BY_ONE, Locks, RunContext, for_each, to_the_end, together
 from syncer.engine.edits import Edits
 from syncer.engine.new_contacts import NewContacts
+from syncer.engine.own_errors import or_leave_out, with_tasks_of
 from syncer.engine.same_person import still_one_person
 from syncer.engine.writes import Requests
 from syncer.reconcile.closures import Effects
@@ -98,7 +99,14 @@ class _Applier:
         return self._turn(system) if late else nullcontext()
 
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
-        """Carry out the operations of one lane, or one operation outside lanes."""
+        """Carry out the operations of one lane, or one operation, but none of whoever is left out of the run."""
+        base = self._context.base
+        person = base.tasks[work.task].contact if isinstance(work, Planned) else base.links.get(work)
+        if person not in self._context.left_out:
+            with or_leave_out(self._context):
+                await self._work(work, action)
+
+    async def _work(self, work: Planned | tuple[str, str], action: Action) -> None:
         # A contact that is created first may be in a CRM with lanes. Then the operation becomes part of a lane.
         if isinstance(work, Planned) and work.contact is None:
             planned, work = work, await self._newcomers.with_contact(work)
@@ -210,16 +218,17 @@ class _Applier:
         context = self._context
         link = context.base.links.get((system, contact))
         here = [replica.task for replica in context.base.replicas_of(system, contact)]
-        plan = plan_one_lane(
-            context.base.narrowed(link, here, [(system, contact)]),
-            context.seen,
-            context.capabilities,
-            context.policy,
-            context.ambiguities,
-            system=system,
-            contact=contact,
-            now=context.clock(),
-        )
+        with with_tasks_of(link or f"{system}:{contact}"):
+            plan = plan_one_lane(
+                context.base.narrowed(link, here, [(system, contact)]),
+                context.seen,
+                context.capabilities,
+                context.policy,
+                context.ambiguities,
+                system=system,
+                contact=contact,
+                now=context.clock(),
+            )
         for step in plan.steps:
             slot = (step.task, system, _action(step))
             # The lane may have changed since the plan was made. A step that the guard has not counted is never sent,

@@ -21,6 +21,7 @@ from syncer.domain.reasons import Item
 from syncer.domain.snapshot import Seen
 from syncer.domain.task_ids import next_task_id
 from syncer.engine.connection import Connection
+from syncer.engine.own_errors import with_tasks_of
 from syncer.engine.progress import Progress
 from syncer.reconcile.closures import NONE, Effects, maybe_superseded
 from syncer.reconcile.contact_linking import Ambiguity
@@ -93,7 +94,9 @@ class RunContext:
     edited: Counter[str] = field(default_factory=Counter)
     overwritten: list[Overwritten] = field(default_factory=list)
     turned: dict[str, str] = field(default_factory=dict)
-    """By cursor: the last task that was read in turn in this run. The next run continues after it."""
+    """By cursor: how far this run has read. Stored with what is merged from it: the next run continues after it."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """The persons with whose tasks we met an error of ours, in words. See `syncer.engine.own_errors`."""
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:
@@ -209,7 +212,7 @@ class RunContext:
         """Merge one contact's tasks that were just read, and store the result.
 
         ``operation`` and ``also`` are stored in the same transaction. ``effects`` are what our own writes did since the
-        tasks were last read. ``whole`` is false if these are not all tasks of the contact.
+        tasks were last read. ``whole`` is false if these are not all tasks of the contact. Raises `PersonFails`.
         """
         self.extend(listing.rows)
         changes = also or Changes()
@@ -224,17 +227,18 @@ class RunContext:
         )
         # The other CRMs are passed without their readings, which were merged before.
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
-        merged = merge(
-            narrow,
-            {**elsewhere, system: seen},
-            self.capabilities,
-            self.policy,
-            now=self.clock(),
-            run=self.run,
-            new_id=self.new_id,
-            effects={system: effects},
-            visits=self.visits,
-        )
+        with with_tasks_of(self.base.links.get((system, contact), f"{system}:{contact}")):
+            merged = merge(
+                narrow,
+                {**elsewhere, system: seen},
+                self.capabilities,
+                self.policy,
+                now=self.clock(),
+                run=self.run,
+                new_id=self.new_id,
+                effects={system: effects},
+                visits=self.visits,
+            )
         self.record(_both(changes, merged.changes))
         if whole:
             self.connections[system].seen.lanes[contact] = listing.rows

@@ -21,7 +21,7 @@ from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.operations import Action
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
-from syncer.engine import opening
+from syncer.engine import opening, own_errors
 from syncer.engine.apply import apply_plan
 from syncer.engine.connection import HANGS, Connection, is_scarce, tasks_of
 from syncer.engine.context import RunContext, for_each
@@ -84,7 +84,7 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         persons = _persons(context, contacts, part)
         looked, edits = [], PartEdits(context.base)
         for person, hint in persons.items():
-            one = await _look_at(context, person, edits)
+            one = await _look_at_or_leave(context, person, edits)
             if one is None:
                 _leave(context, person)
                 part.unknown.append(hint)
@@ -216,6 +216,15 @@ def _is_settled(context: RunContext, person: str) -> bool:
     return not any(base.unsettled(*contact) for contact in contacts if contact[0] in context.connections)
 
 
+async def _look_at_or_leave(context: RunContext, person: str, edits: PartEdits) -> _Looked | None:
+    """Look at one person. An error of ours with their tasks is left to the whole run, which reports it."""
+    try:
+        return await _look_at(context, person, edits)
+    except own_errors.PersonFails as failed:
+        own_errors.tell(failed.error, [f"{system}:{contact}" for system, contact in context.base.contacts_of(person)])
+        return None
+
+
 async def _look_at(context: RunContext, person: str, edits: PartEdits) -> _Looked | None:
     """Read, merge and plan one person; ``None`` if only a whole run can. The caller stores it, after the guard."""
     contacts = context.base.contacts_of(person)
@@ -239,13 +248,15 @@ async def _look_at(context: RunContext, person: str, edits: PartEdits) -> _Looke
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
     if not await _read_closed(context, person, contacts, seen):
         return None
-    merged = _merge(context, person, contacts, seen)
+    with own_errors.with_tasks_of(person):
+        merged = _merge(context, person, contacts, seen)
     # Of two changes the later one wins. A contact's list may not show when that was, and the list of all tasks does.
     if merged.overwritten or not edits.take(merged.edited):
         return None
     read_now = take_in(context, merged, replace(merged.changes, visits=dict(context.visits)))
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
-    plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
+    with own_errors.with_tasks_of(person):
+        plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
     # Of other contacts nothing was read, so nothing may be written for them. A copy that is not listed may be gone, and
     # only a whole run asks for it.
     operations = [

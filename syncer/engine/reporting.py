@@ -26,6 +26,7 @@ from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
+from syncer.engine.own_errors import left_out_items
 from syncer.engine.progress import least_seconds
 from syncer.engine.same_person import unconfirmed
 from syncer.engine.saved_plan import content_of
@@ -109,7 +110,8 @@ def _report(
 ) -> Report:
     waiting = _unique(_with_people(context, item) for item in (*plan.waiting, *context.waiting))
     attention = _unique(
-        _with_people(context, item) for item in (*context.attention, *plan.attention, *_unread_rows(context))
+        _with_people(context, item)
+        for item in (*context.attention, *plan.attention, *_unread_rows(context), *left_out_items(context))
     )
     incidents = tuple(context.incidents)
     return Report(

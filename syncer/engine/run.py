@@ -11,28 +11,32 @@
                                        report, events ◄─ ledger ◄─────┘
 
 Observe and apply use the network. Merge, plan and guard are functions of values. Operations in doubt from an earlier
-run are settled first.
+run are settled first. A person for whom merge or plan raises is left out, see `syncer.engine.own_errors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from syncer.domain.base import Changes
 from syncer.domain.cursors import BY_LIMIT, BY_SHIFT, PART_EDITS, STOPPED
 from syncer.domain.report import Report
+from syncer.domain.snapshot import Seen
 from syncer.engine import linking, opening
 from syncer.engine.apply import apply_plan
 from syncer.engine.context import RunContext
 from syncer.engine.observe import observe
 from syncer.engine.observe_items import lists_all
 from syncer.engine.opening import AccountInHand
+from syncer.engine.own_errors import for_everybody, may_be_stored
 from syncer.engine.reporting import left_over, plan_report, run_report, stopped_report
 from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
 from syncer.engine.what_was_read import WhatWasRead, take_in
 from syncer.reconcile.guard import MANY, Excess, Limits, exceeds, opened_in
+from syncer.reconcile.left_out import concern
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Plan, Planned
@@ -59,7 +63,7 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
     """
     async with opening.leased(account) as context:
         read = await _read_and_merge(context, account)
-        plan = _plan(context)
+        plan = await _plan(context)
         # Before the guard, which has to judge what will be sent and not what could be.
         operations = plan.operations if options.select is None else tuple(options.select(context, plan))
         excess = _guard(account, options, context, operations, read.merged)
@@ -84,14 +88,14 @@ async def run(account: AccountInHand, options: Options = Options()) -> Report:
             return run_report(account, context, left_over(context, plan))
         await apply_plan(context, operations)
         # Planned again on the base after the writes, so that the report lists what is really left to do.
-        return run_report(account, context, left_over(context, _plan(context)))
+        return run_report(account, context, left_over(context, await _plan(context)))
 
 
 async def plan(account: AccountInHand, options: Options = Options()) -> tuple[Report, Excess | None]:
     """Return the report of what `run` would do now. Writes nothing to a CRM or to the ledger."""
     context = opening.unleased(account)
     read = await _read_and_merge(context, account)
-    finished = _plan(context)
+    finished = await _plan(context)
     excess = _guard(account, options, context, finished.operations, read.merged)
     if is_younger(context):
         finished = left_over(context, finished)
@@ -107,16 +111,25 @@ async def _read_and_merge(context: RunContext, account: AccountInHand) -> WhatWa
     await settle_doubts(context)
     account.progress("reading the CRMs")
     await observe(context, pause=account.settings.sync.interval, turns=opening.turns_of(account))
-    read = _merge(context)
+    read = await _merge(context)
     opening.remember_identities(context)
     return read
 
 
-def _merge(context: RunContext) -> WhatWasRead:
+async def _merge(context: RunContext) -> WhatWasRead:
     """Merge what was read. It is stored after the guard."""
-    merged = merge(
+    merged = await for_everybody(context, partial(_merged, context))
+    if concern(merged.changes, context.base, context.left_out):
+        msg = "persons who were left out have changed all the same"
+        raise RuntimeError(msg)
+    context.waiting += merged.waiting
+    return take_in(context, merged, _learned(context, merged))
+
+
+def _merged(context: RunContext, seen: Mapping[str, Seen], _left_out: Collection[str]) -> Merged:
+    return merge(
         context.base,
-        context.seen,
+        seen,
         context.capabilities,
         context.policy,
         now=context.clock(),
@@ -124,12 +137,12 @@ def _merge(context: RunContext) -> WhatWasRead:
         new_id=context.new_id,
         visits=context.visits,
     )
-    context.waiting += merged.waiting
-    return take_in(context, merged, _learned(context, merged))
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:
-    return replace(merged.changes, visits=context.visits, cursors={**merged.changes.cursors, **context.turned})
+    noted = {**merged.changes.cursors, **context.turned}
+    cursors = {name: value for name, value in noted.items() if may_be_stored(context, name)}
+    return replace(merged.changes, visits=context.visits, cursors=cursors)
 
 
 def _with_stop(context: RunContext, changes: Changes, stopped: str) -> Changes:
@@ -160,10 +173,13 @@ def _without_part_edits(context: RunContext, changes: Changes, unread: Collectio
     return replace(changes, cursors={**changes.cursors, **counted}) if counted else changes
 
 
-def _plan(context: RunContext) -> Plan:
-    return make_plan(
-        context.base, context.seen, context.capabilities, context.policy, context.ambiguities, now=context.clock()
-    )
+async def _plan(context: RunContext) -> Plan:
+    return await for_everybody(context, partial(_planned, context))
+
+
+def _planned(context: RunContext, seen: Mapping[str, Seen], left_out: Collection[str]) -> Plan:
+    base, able, now = context.base, context.capabilities, context.clock()
+    return make_plan(base, seen, able, context.policy, context.ambiguities, now=now, left_out=left_out)
 
 
 def _guard(

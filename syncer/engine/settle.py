@@ -19,6 +19,7 @@ from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
+from syncer.engine.own_errors import or_leave_out
 from syncer.reconcile.closures import Effects, LaneCompletion
 from syncer.reconcile.edits.travel import as_created
 from syncer.reconcile.failing import is_no_candidate, place_of_task
@@ -49,13 +50,13 @@ async def settle_doubts(context: RunContext) -> None:
     # In the order in which they were sent: a later one may be about what an earlier one made.
     for operation in sorted(doubtful, key=lambda op: (op.contact, op.created_at)):
         queues[operation.system][operation.contact].append(operation)
-
     for connection in context.connections.values():
         connection.adapter.wire.set_deadline(context.time_left(SETTLING_SHARE))
 
     async def settle_all(operations: list[Operation]) -> None:
-        for operation in operations:
-            await settle(context, operation)
+        with or_leave_out(context):
+            for operation in operations:
+                await settle(context, operation)
 
     def failed_before(operations: list[Operation]) -> bool:
         return any(_failed_to_be_read(context, operation) for operation in operations)
@@ -107,14 +108,13 @@ async def settle(context: RunContext, operation: Operation) -> None:
     if connection is None or not connection.usable:
         return
     capabilities = connection.adapter.capabilities
-    in_lane = capabilities.completes is Completes.TOP_OF_LANE
     try:
         # An edit in a lane was sent as a create.
         if operation.action is Action.CREATE or (operation.action is Action.EDIT and capabilities.lane is not None):
             await _settle_create(context, connection, operation)
         elif operation.action is Action.EDIT:
             await _settle_edit(context, connection, operation)
-        elif in_lane:
+        elif capabilities.completes is Completes.TOP_OF_LANE:
             await _settle_lane_complete(context, connection, operation)
         else:
             await _settle_complete(context, connection, operation)

@@ -40,11 +40,16 @@ def make_plan(
     ambiguities: tuple[Ambiguity, ...],
     *,
     now: datetime,
+    left_out: Collection[str] = (),
 ) -> Plan:
-    """Plan everything that can be done now. Tasks are planned in the order of their ids."""
+    """Plan everything that can be done now. Tasks are planned in the order of their ids.
+
+    ``left_out`` are the persons (links) for whom nothing is planned.
+    """
     planner = _Planner(PlanInputs(base, seen, capabilities, policy, ambiguities, now))
     for task in sorted(base.tasks.values(), key=lambda task: task.id):
-        planner.plan_task(task)
+        if task.contact not in left_out:
+            planner.plan_task(task)
     planner.plan_lanes()
     return planner.finish()
 

@@ -18,6 +18,7 @@ import structlog
 from syncer.config import log
 from syncer.contract.errors import Unavailable
 from syncer.domain import redact
+from syncer.engine.own_errors import tell
 from tests.support.clock import run_virtual
 from tests.support.http_client import answers, http
 
@@ -204,3 +205,19 @@ def test_a_line_is_written_again_once_there_is_room(tmp_path: Path, monkeypatch:
     assert (tmp_path / "log").read_text() == "found\n"
     sys.stderr.detach()  # type: ignore[union-attr]
     full.close()
+
+
+def test_an_error_of_ours_with_one_persons_tasks_is_told_with_where_it_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    log.configure("info", json=True, file=file)
+    try:
+        raise KeyError(SECRET)
+    except KeyError as error:
+        tell(error, ["reply:7", "superfone:12"])
+    (line,) = file.read_text().splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"], told["contacts"]) == ("person.left_out", "error", "reply:7 superfone:12")
+    assert "Traceback" in told["exception"]
+    assert "test_log.py" in told["exception"]
+    # The line of code that raised is shown as it is written, and so is the name of the secret there.
+    assert SECRET not in line

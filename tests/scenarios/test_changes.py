@@ -11,6 +11,8 @@ from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.adapter import Capabilities, Changed
 from syncer.contract.errors import Refused
 from syncer.engine import run
+from syncer.reconcile.merging import Merging
+from tests.support.own_errors import raise_for
 from tests.support.scenario import Make, Stage
 
 
@@ -103,6 +105,22 @@ def test_what_was_not_stored_is_named_again(stage: Make, log: Log, monkeypatch: 
         trouble.setattr(run, "take_in", full)
         with pytest.raises(OSError, match="full"):
             world.sync()
+
+    world.again()
+    assert world.open() == (1, 1, 1)
+
+
+def test_whoever_is_left_out_is_named_again(
+    stage: Make, log: Log, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
+) -> None:
+    world, first, _ = two_people(stage)
+    world.superfone.person_creates(first, "BOOKING", world.due())
+    log.changes.append(first)
+    with monkeypatch.context() as bug:
+        raise_for(bug, Merging, "begin", first, lambda _work, reading, **_: reading.contact)
+        world.again(2)
+        assert len(own_errors) == 2
+        assert world.open() == (1, 0, 0)
 
     world.again()
     assert world.open() == (1, 1, 1)

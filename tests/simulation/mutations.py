@@ -260,6 +260,15 @@ MUTANTS = (
         having=("equal", "one_person"),
     ),
     Mutant(
+        # The run would leave out whoever has such a task, and go on.
+        "an error of ours with one person's tasks",
+        "crash",
+        "syncer.reconcile.merging",
+        "        task = self.base.tasks[task_id]\n",
+        "        task = self.base.tasks[system]\n",
+        having=("one_person",),
+    ),
+    Mutant(
         "a due is enough for a twin",
         "L3",
         "syncer.reconcile.twins",

@@ -1,0 +1,196 @@
+"""An error of ours with one person's tasks stops nobody else's work.
+
+Merge and plan are pure, so what raises is done again: in halves, to find out for whom it raises, and then without these
+persons. Nothing is written or stored for them, so the next run finds them as this one did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import structlog
+
+from syncer.domain.base import Changes
+from syncer.domain.cursors import CHANGES, COMPANY, FORERUNNER
+from syncer.domain.model import ReplicaState, State
+from syncer.domain.reasons import Item, Reason
+from syncer.domain.redact import redact, unexpected
+from syncer.domain.snapshot import Seen
+from syncer.reconcile.left_out import Persons
+from syncer.reconcile.markers import is_by_another
+
+if TYPE_CHECKING:
+    from syncer.engine.context import RunContext
+
+_T = TypeVar("_T")
+_Work = Callable[[Mapping[str, Seen], Collection[str]], _T]
+_Group = tuple[str, ...]
+_log = structlog.get_logger("syncer.run")
+
+MOST: Final = 20
+"""For more persons than this, an error is no single person's. Then the run ends with it, and stores nothing."""
+
+
+class PersonFails(Exception):
+    """An error of ours with one person's tasks."""
+
+    def __init__(self, person: str, error: Exception) -> None:
+        super().__init__(person)
+        self.person = person
+        self.error = error
+
+
+@contextmanager
+def with_tasks_of(person: str) -> Iterator[None]:
+    """Raise `PersonFails` for any error in this block, which must be pure."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise PersonFails(person, error) from error
+
+
+async def for_everybody(context: RunContext, work: _Work[_T]) -> _T:
+    """Do this pure work for everybody, or without the persons for whom it raises. These are left out of the run.
+
+    ``work`` gets what was read, and the persons for whom it does nothing. Its error is raised if it is no single
+    person's.
+    """
+    if context.left_out:
+        # More was read since they were left out.
+        _hide(context)
+    try:
+        return work(context.seen, context.left_out)
+    except MemoryError:
+        raise
+    except Exception:
+        failing = await _failing(context, work)
+        if not 0 < len(failing) <= MOST:
+            raise
+    for group, error in failing:
+        leave_out(context, group, error)
+    return work(context.seen, context.left_out)
+
+
+@contextmanager
+def or_leave_out(context: RunContext) -> Iterator[None]:
+    """Leave the person out with whom this block of operations has met an error of ours.
+
+    What was sent is stored as sent, so a later run reads whether it was carried out. Nothing is sent twice.
+    """
+    try:
+        yield
+    except PersonFails as failed:
+        leave_out(context, (failed.person,), failed.error)
+        context.failed += [item for item in left_out_items(context) if item not in context.failed]
+
+
+def leave_out(context: RunContext, group: Collection[str], error: Exception) -> None:
+    """Do nothing more for these persons in this run, and report why."""
+    tell(error, sorted(place for person in group for place in _places(context, person)))
+    connected = Persons(context.base, context.seen).with_connected(group) | {*group}
+    context.left_out |= dict.fromkeys(connected, redact(unexpected(error)))
+    _hide(context)
+
+
+def tell(error: Exception, places: list[str]) -> None:
+    """Log where the error came from."""
+    _log.error("person.left_out", contacts=" ".join(places), exc_info=error)
+
+
+def may_be_stored(context: RunContext, cursor: str) -> bool:
+    """Whether this small value says nothing of whoever is left out, nor that the CRM need not name them again."""
+    if not context.left_out:
+        return True
+    contacts = {remote_id for person in context.left_out for _, remote_id in context.base.contacts_of(person)}
+    return not cursor.startswith(CHANGES) and cursor.rpartition(":")[2] not in {*context.left_out, *contacts}
+
+
+def left_out_items(context: RunContext) -> list[Item]:
+    """Return the tasks of whoever was left out, as items under attention."""
+    if not context.left_out:
+        return []
+    base, told = context.base, dict[str, list[Item]]()
+    for person, words in sorted(context.left_out.items()):
+        told[person] = [
+            Item(task.id, task.origin, Reason.PROGRAM_ERROR, words)
+            for task in sorted(base.tasks_of(person), key=lambda task: task.id)
+            if task.state is State.OPEN or any(copy.state is ReplicaState.OPEN for copy in base.copies_of(task.id))
+        ]
+    persons = Persons(base, context.seen)
+    for system, seen in context.seen.items():
+        for row in seen.rows.values():
+            person = persons.of(system, row.contact, row.remote_id)
+            if person in told and row.state is State.OPEN and row.key not in base.replicas:
+                words = context.left_out[person]
+                told[person].append(Item(None, system, Reason.PROGRAM_ERROR, words, row.remote_id))
+    for person, items in told.items():
+        for system, contact in base.contacts_of(person)[:1] if not items else ():
+            words = context.left_out[person]
+            items.append(Item(None, system, Reason.PROGRAM_ERROR, words, person=(system, contact)))
+    return [item for items in told.values() for item in items]
+
+
+async def _failing(context: RunContext, work: _Work[_T]) -> list[tuple[_Group, Exception]]:
+    """Return for whom the work raises, each with the error, and a few more than `MOST` at the most.
+
+    Nobody is returned if it raises without them all, too.
+    """
+    persons = Persons(context.base, context.seen)
+    suspects = [group for group in persons.groups if context.left_out.keys().isdisjoint(group)]
+    everybody = {person for group in persons.groups for person in group} | context.left_out.keys()
+
+    def error_with(groups: list[_Group]) -> Exception | None:
+        others = everybody.difference(*groups)
+        try:
+            work(persons.without(others), others)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an error of any class may be ours
+            return error
+        return None
+
+    async def among(groups: list[_Group]) -> list[tuple[_Group, Exception]]:
+        # What else this process does, such as keeping the lease, goes on meanwhile.
+        await asyncio.sleep(0)
+        error = error_with(groups)
+        if error is None or len(groups) < 2:
+            return [(group, error) for group in groups if error is not None]
+        middle = len(groups) // 2
+        found = await among(groups[:middle])
+        return found if len(found) > MOST else [*found, *await among(groups[middle:])]
+
+    return [] if error_with([]) is not None else await among(suspects)
+
+
+def _hide(context: RunContext) -> None:
+    """Hide what was read of whoever is left out, so that nothing is concluded from it, and nothing written."""
+    persons, base = Persons(context.base, context.seen), context.base
+    _note_ledgers(context, persons)
+    for system, seen in persons.without(context.left_out.keys()).items():
+        context.connections[system].seen = seen
+    for person in context.left_out:
+        base.behind.add(person)
+        for contact in base.contacts_of(person):
+            # Nothing of it is stored, so it was not read.
+            context.visits.pop(contact, None)
+
+
+def _note_ledgers(context: RunContext, persons: Persons) -> None:
+    """Note what their markers alone may tell: that other ledgers wrote here. What is hidden tells nothing."""
+    rows = [row for row in persons.hidden(context.left_out.keys()) if row.marker is not None]
+    told = {
+        FORERUNNER: any(row.marker is not None and not context.base.wrote(row.marker) for row in rows),
+        COMPANY: any(is_by_another(context.base, row) and row.created_at is not None for row in rows),
+    }
+    new = {name: "1" for name, is_so in told.items() if is_so and not context.base.cursors.get(name)}
+    if new:
+        context.record(Changes(cursors=new))
+
+
+def _places(context: RunContext, person: str) -> list[str]:
+    return [f"{system}:{contact}" for system, contact in context.base.contacts_of(person)] or [person]

@@ -1,0 +1,44 @@
+"""Errors of ours in the pure part, with the tasks of somebody only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from syncer.domain.report import Report
+from syncer.engine import own_errors
+from syncer.engine.own_errors import tell as log
+
+
+def expect_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Errors of ours do not end this test. Yields the contacts of whoever was left out, a text for each error."""
+    told: list[str] = []
+
+    def tell(error: Exception, places: list[str]) -> None:
+        told.append(" ".join(places))
+        log(error, places)
+
+    monkeypatch.setattr(own_errors, "tell", tell)
+    yield told
+
+
+def raise_for(
+    bug: pytest.MonkeyPatch, owner: Any, name: str, who: str | tuple[str, ...], whose: Callable[..., str | None]
+) -> None:
+    """From now on, this function raises for these: for what ``whose`` makes of its arguments."""
+    sound = getattr(owner, name)
+
+    def broken(*arguments: Any, **named: Any) -> Any:
+        if whose(*arguments) in ((who,) if isinstance(who, str) else who):
+            msg = "a bug"
+            raise KeyError(msg)
+        return sound(*arguments, **named)
+
+    bug.setattr(owner, name, broken)
+
+
+def failing(report: Report) -> list[tuple[str | None, str]]:
+    """(task, system) of everything that was left out."""
+    return [(item.task, item.system) for item in report.attention if item.reason == "program_error"]
