@@ -368,3 +368,21 @@ def test_a_crm_may_say_too_many_requests_in_its_own_way() -> None:
     assert client.writes == 2
     page = answers(httpx.Response(503, text="QUERY_LIMIT_EXCEEDED"))
     assert type(run_virtual(outcome(http(page, rules=[Rule(503, BudgetSpent)]), "POST"))) is InDoubt
+
+
+def test_how_much_of_each_rate_is_used_is_told_window_by_window() -> None:
+    async def main() -> list[dict[str, float]]:
+        pace = Pace("reply", (Rate(4, 60.0), Rate(10, 3600.0)))
+        used = [pace.used()]
+        for _ in range(3):
+            await pace.wait()
+        used.append(pace.used())
+        await asyncio.sleep(61)
+        await pace.wait()
+        return [*used, pace.used()]
+
+    assert run_virtual(main()) == [
+        {"60s": 0.0, "3600s": 0.0},
+        {"60s": 0.75, "3600s": 0.3},
+        {"60s": 0.25, "3600s": 0.4},
+    ]

@@ -203,3 +203,9 @@ def test_instants_are_written_in_utc() -> None:
 )
 def test_a_contact_always_has_a_first_name(record: Record, request_body: dict[str, str]) -> None:
     assert contact_creation(record) == request_body
+
+
+def test_what_people_type_before_a_colon_is_no_marker_and_stays_as_they_typed_it() -> None:
+    assert write_text("Ring", "syncer: see the manual", LINE, label="Call") == f"Ring\nsyncer: see the manual\n{LINE}"
+    twice = f"syncer: see the manual\n{LINE}"
+    assert write_text("Ring", twice, LINE, label="Call") == f"Ring\nsyncer: see the manual\n{LINE}"
