@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from adapters.highlevel.adapter import HighLevelAdapter
+from adapters.highlevel.paging import ContactPager
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.http.client import HEADERS
 from adapters.sandbox import Call
@@ -33,6 +34,20 @@ from tests.support.highlevel_kit import (  # noqa: F401 - fixtures
     listed,
     using,
 )
+
+
+@pytest.mark.parametrize("place", [1779179400000, 1779179400000.5, "1779179400000", None])
+def test_a_cursor_is_sent_back_as_it_came(place: object) -> None:
+    pager = ContactPager(1)
+    assert pager.take([{"id": "a", "searchAfter": [place, "a"]}])
+    assert pager.asks == {"searchAfter": [place, "a"]}
+
+
+@pytest.mark.parametrize("cursor", [[float("inf"), "a"], [float("nan"), "a"], [{}, "a"], [1, "another"], "a", None])
+def test_what_cannot_be_sent_back_is_no_cursor_and_pages_are_counted(cursor: object) -> None:
+    pager = ContactPager(1)
+    assert pager.take([{"id": "a", "searchAfter": cursor}])
+    assert pager.asks == {"page": 2}
 
 
 class TestIdentity:

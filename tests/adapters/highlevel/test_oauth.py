@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import stat
@@ -48,6 +49,21 @@ def test_many_requests_at_once_make_one_renewal(world: OAuthWorld) -> None:
         adapter = world.adapter()
         await asyncio.gather(*(adapter.list_contacts() for _ in range(5)), world.adapter().list_contacts())
         assert world.renewals == 1
+
+    played(work)
+
+
+def test_what_is_stored_is_used_while_another_process_renews(world: OAuthWorld) -> None:
+    async def work() -> None:
+        await world.adapter().list_contacts()
+        lock = os.open(world.file.with_name(f".{world.file.name}.lock"), os.O_RDWR)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            began = virtual_loop().time()
+            await world.adapter().list_contacts()
+            assert virtual_loop().time() - began < 1
+        finally:
+            os.close(lock)
 
     played(work)
 

@@ -206,6 +206,9 @@ def test_an_error_in_a_field_that_is_declared_is_the_crms_own() -> None:
 
 def test_an_excerpt_is_one_short_line() -> None:
     assert excerpt(b"a\n" * 5000) == "a " * 150 + "…"
+    assert excerpt(b"a" * 300) == "a" * 300
+    assert excerpt(b"a" * 301) == "a" * 300 + "…"
+    assert excerpt(b"a" + b" " * 1200) == "a…", "more may follow behind the blanks"
 
 
 @pytest.mark.parametrize("pad", [0, 290, 299, 1190, 1199])
