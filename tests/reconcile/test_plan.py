@@ -28,6 +28,7 @@ from tests.support.strategies import (
     SYSTEMS,
     TYPED,
     a_base,
+    a_reading,
     a_replica,
     a_task,
     an_operation,
@@ -54,6 +55,18 @@ def test_a_task_is_not_created_outside_its_route_and_its_copies_there_stay() -> 
     policy = replace(POLICY, routes=POLICY.routes | {Kind.FOLLOW_UP_CALL: (TYPED,)})  # type: ignore[operator]
     assert plan(ONLY_THERE, policy=policy) == Plan((), (), ())
     assert plan(a_base(TASK, replicas=EVERYWHERE), policy=policy) == Plan((), (), ())
+
+
+@pytest.mark.parametrize(("mirrored", "in_list"), [(True, True), (False, True), (True, False), (False, False)])
+def test_what_its_crm_carries_out_by_itself_by_now_is_copied_no_more(*, mirrored: bool, in_list: bool) -> None:
+    """As a row of the list or a read of its own tells."""
+    row = a_reading(TYPED, IN_TYPED.remote_id, mirrored=mirrored)
+    seen = seen_of(*([] if in_list else [row]))
+    if in_list:
+        seen[TYPED].rows[row.remote_id] = row
+    found = plan(ONLY_THERE, seen)
+    assert done(found) == ([("create", "t1", PLAIN), ("create", "t1", LANE)] if mirrored else [])
+    assert set(reasons(found)) == (set() if mirrored else {Reason.SCHEDULED})
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.CANCELLED])

@@ -216,6 +216,12 @@ def test_what_a_create_in_doubt_made_is_waited_for_unless_it_may_be_what_cannot_
     assert a_standing(base, read_in_full(row)).is_read("p1") is is_read
 
 
+def test_whose_task_has_no_due_waits_for_a_crm_of_which_one_task_could_not_be_read() -> None:
+    seen = seen_of(a_reading(PLAIN, "x", due=None))
+    seen[TYPED].unread = {f"p2-{TYPED}"}
+    assert a_standing(a_base(), seen).behind() == {"p1"}
+
+
 def test_whose_task_has_no_due_waits_for_no_other_crm_where_its_own_alone_is_not_read() -> None:
     seen = seen_of(a_reading(TYPED, "x", due=None))
     seen[TYPED].state = ConnectionState.UNAVAILABLE
