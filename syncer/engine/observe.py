@@ -25,7 +25,7 @@ from syncer.engine.linking import link, link_alone
 from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
 from syncer.engine.observe_items import list_tasks, lists_all, read_item
-from syncer.engine.observe_persons import note_unfinished, read_at_once
+from syncer.engine.observe_persons import note_unfinished, persons_to_read, read_at_once
 from syncer.engine.observe_unread import leave_out_what_was_read, mention_unread, remember_failing
 from syncer.engine.reading_time import (
     FAILING_SHARE,
@@ -39,7 +39,6 @@ from syncer.engine.reading_time import (
     ReadingTime,
     shorter,
 )
-from syncer.reconcile.apart import still_apart
 from syncer.reconcile.persons_in_turn import in_turn
 from syncer.reconcile.reading_list import (
     CONTACTS,
@@ -56,7 +55,6 @@ from syncer.reconcile.reading_list import (
     is_failing,
     items_of,
 )
-from syncer.reconcile.standing import Standing
 
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0
@@ -90,14 +88,9 @@ async def observe(context: RunContext, *, pause: timedelta, turns: Mapping[str, 
     await together(observer.read_rest(connection) for connection in connections)
     link(context)
     link_alone(context)
-    standing = Standing(context.base, context.seen, context.capabilities, context.policy)
     # Asked last: only now all markers of the run are known, which name what this ledger does not know.
-    persons = standing.persons_to_read()
-    waiting = still_apart(context.base, context.seen, standing, persons)
-    # Who is apart was read in full before. Until people correct the contacts, reading them again tells nothing new.
-    persons = [person for person in persons if person not in waiting]
+    persons = await persons_to_read(context)
     observer.persons = in_turn(context.base, context.seen, persons)
-    context.named = standing.named_places()
     await together(observer.read_persons(connection) for connection in connections)
     leave_out_what_was_read(context)
     note_unfinished(context, persons)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -14,14 +14,32 @@ from syncer.domain.snapshot import Seen, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.kept_texts import keep_texts, kept_text
+from syncer.engine.own_errors import for_everybody
+from syncer.reconcile.apart import still_apart
 from syncer.reconcile.failing import is_given_up, place_of_task
 from syncer.reconcile.reading_list import Need, Place, ReadItem, What
+from syncer.reconcile.standing import Standing
 
 CLOSED_READ: Final = 20
 """How many closed tasks of one contact are read by themselves, the newest first. Each takes a request."""
 
 AT_ONCE: Final = 8
 """From so many contacts on, their tasks are read together if the CRM can. The attempt itself costs requests."""
+
+
+async def persons_to_read(context: RunContext) -> list[str]:
+    """Return the persons whose tasks are to be read in full, and note the places that the markers name."""
+    persons = await for_everybody(context, partial(_to_read, context))
+    context.named = Standing(context.base, context.seen, context.capabilities, context.policy).named_places()
+    return persons
+
+
+def _to_read(context: RunContext, seen: Mapping[str, Seen], left_out: Collection[str]) -> list[str]:
+    standing = Standing(context.base, seen, context.capabilities, context.policy)
+    persons = [person for person in standing.persons_to_read() if person not in left_out]
+    waiting = still_apart(context.base, seen, standing, persons)
+    # Who is apart was read in full before. Until people correct the contacts, reading them again tells nothing new.
+    return [person for person in persons if person not in waiting]
 
 
 async def read_at_once(connection: Connection, contacts: Collection[str]) -> None:

@@ -290,7 +290,8 @@ async def _read_closed(
             one.persons[contact] = read
             one.readings.update((row.remote_id, row) for row in read if row.whole)
     base = _narrowed(context.base, person, contacts, seen)
-    return Standing(base, seen, context.capabilities, context.policy).is_read(person)
+    with own_errors.with_tasks_of(person):
+        return Standing(base, seen, context.capabilities, context.policy).is_read(person)
 
 
 def _leave(context: RunContext, person: str) -> None:

@@ -12,6 +12,7 @@ from syncer.reconcile import merge as merging
 from syncer.reconcile import plan as planning
 from syncer.reconcile import rebuild as rebuilding
 from syncer.reconcile.merging import Merging
+from syncer.reconcile.standing import Standing
 from tests.support.own_errors import failing, raise_for
 from tests.support.parts import look
 from tests.support.scenario import Make, Stage, attention
@@ -89,6 +90,24 @@ def test_what_people_do_meanwhile_is_done_once_the_error_is_corrected(
     assert world.open() == (0, 0, 0)
     world.quiet()
     assert len(own_errors) == 2
+
+
+def test_who_cannot_be_judged_while_the_crms_are_read_is_left_out_of_all_that_follows(
+    stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
+) -> None:
+    """Whose tasks are to be read in full is decided by what merge asks, too."""
+    world, persons = people(stage)
+    for lead, _, _ in persons:
+        world.superfone.person_creates(lead, BOOKING, world.due())
+    with monkeypatch.context() as bug:
+        raise_for(bug, Standing, "_link", persons[1][0], lambda _self, reading: reading.contact)
+        report = world.good()
+        assert world.open() == (3, 2, 2)
+        assert len(failing(report)) == len(own_errors) == 1
+        assert len(failing(world.quiet())) == 1
+    world.good()
+    assert world.open() == (3, 3, 3)
+    assert failing(world.quiet()) == []
 
 
 def test_whoever_cannot_be_planned_is_left_out_and_the_others_go_on(
