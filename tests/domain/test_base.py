@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncer.domain.base import Base, Changes
+from syncer.domain.base import Base, Changes, Failing
 from syncer.domain.cursors import BEHIND, cursors_after
 from syncer.domain.model import Kind, Record
 from syncer.domain.operations import Action, OpState
@@ -58,6 +58,35 @@ def test_all_that_names_a_person_follows_them() -> None:
     assert {key[1]: link for key, link in base.links.items()} == {"1": "c", "2": "c", "3": "c", "4": "d"}
     assert base.behind == {"c", "d"}
     assert base.recent == {("c", Kind.TODO, "Ring", NOW): 4, ("d", Kind.TODO, "Ring", NOW): 2}
+
+
+def test_a_loop_between_merged_links_counts_nothing_twice() -> None:
+    base = Base(recent={("a", Kind.TODO, "Ring", NOW): 2})
+    base.update(Changes(merged={"a": "a"}))
+    assert base.recent == {("a", Kind.TODO, "Ring", NOW): 2}
+
+
+def test_what_was_stored_is_known_at_once() -> None:
+    """What is forgotten goes first, and what can be read again fails no more."""
+    fails, still = (Failing("reply", "task", key, 1, NOW, "503") for key in ("1", "2"))
+    gone, new = make_replica("1", "t"), make_replica("2", "t")
+    base = Base(replicas={gone.key: gone}, failing={fails.place: fails}, cursors={"a": "1", "b": "1"})
+    changes = Changes(
+        replicas={new.key: new},
+        forgotten={gone.key, new.key},
+        lookups={("superfone", "+1"): NOW},
+        visits={("reply", "9"): NOW},
+        cursors={"b": "2"},
+        failing={still.place: still},
+        readable={fails.place},
+    )
+
+    base.update(changes)
+
+    assert base.replicas == {new.key: new}
+    assert (base.lookups, base.visits) == (changes.lookups, changes.visits)
+    assert base.cursors == {"a": "1", "b": "2"}
+    assert base.failing == {still.place: still}
 
 
 # indexes -------------------------------------------------------------------------------------------
