@@ -30,7 +30,9 @@ class Bench(ABC):
     """One adapter in front of one empty sandbox.
 
     ``secrets`` are the keys that the adapter was given. ``state_field`` is the JSON field by which the CRM says
-    whether a task is open; ``strange_states`` are values that its documentation does not have. ``page`` is the
+    whether a task is open; ``open_states``, ``done_states`` and ``cancelled_states`` are the values that its
+    documentation has; ``strange_states`` are values that it does not have. ``throttled_for`` is how many seconds the
+    sandbox's 429 asks to wait, and 0 where it does not say. ``page`` is the
     most rows that the sandbox puts on one page of tasks or contacts, and 0 where the CRM has no pages: make it small.
     ``no_task`` and ``no_contact`` are well-formed ids that nothing has.
 
@@ -44,7 +46,11 @@ class Bench(ABC):
     """
 
     state_field: str
+    open_states: tuple[object, ...]
+    done_states: tuple[object, ...]
+    cancelled_states: tuple[object, ...] = ()
     strange_states: tuple[object, ...] = ("frobnicated", 77, None)
+    throttled_for: float = 0
     page: int = 0
     no_task: str = "99999999"
     no_contact: str = "99999999"

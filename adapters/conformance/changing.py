@@ -60,6 +60,9 @@ class ChangeTrials(Trials):
             changed = await bench.adapter.list_changed(cursor)
             need(changed.contacts == {contact}, f"somebody {what}, and these contacts are named: {changed.contacts}")
             cursor = changed.cursor
+        await a_moment()
+        quiet = await bench.adapter.list_changed(cursor)
+        need(contact not in quiet.contacts, "a change is told again: the cursor stays where it was")
 
     @trial
     async def test_changes_are_read_to_their_last_page(self, bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -50,6 +51,10 @@ _BREAKS = {
 
 # CRMs and the libraries of their clients write these for "no date".
 _NO_DUES = (datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
+
+
+_HOUR = 3600.0
+_A_MINUTE = 60.0
 
 
 def _ids(listing: Listing[Reading]) -> list[str]:
@@ -145,6 +150,37 @@ class ReadingTrials(Trials):
             named = {row.remote_id for row in listing.unreadable}
             need(len(lost) == 1, f"of {len(tasks)} rows one has the state {value!r}: {len(lost)} are not in the list")
             need(named == lost, f"the row of the state {value!r} must be among the unreadable ones, by its id")
+
+    @trial
+    async def test_each_state_of_the_documentation_is_read_as_what_it_means(self, bench: Bench) -> None:
+        """What was given up is not done, and what somebody began is still open."""
+        contact = somebody(bench)
+        task = some_tasks(bench, contact, 1)[0]
+        states = {
+            State.OPEN: bench.open_states,
+            State.DONE: bench.done_states,
+            State.CANCELLED: bench.cancelled_states,
+        }
+        for wanted, values in states.items():
+            for value in values:
+                with answering(bench.sandbox, with_field(bench.state_field, value)):
+                    state = (await read_back(bench, task, contact)).state
+                need(state is wanted, f"a task whose state is {value!r} must be {wanted}, and is read as {state}")
+
+    @trial
+    async def test_the_times_of_a_task_are_when_it_was_made_and_changed(self, bench: Bench) -> None:
+        """As far as they are told. They decide whose edit wins, and which task was there first."""
+        contact, begun = somebody(bench), self.now()
+        task = some_tasks(bench, contact, 1)[0]
+        await asyncio.sleep(_HOUR)
+        bench.complete(task)
+        reading = await read_back(bench, task, contact)
+        for name, told, wanted in (
+            ("created_at", reading.created_at, begun),
+            ("updated_at", reading.updated_at, self.now()),
+        ):
+            fine = told is None or abs((told - wanted).total_seconds()) < _A_MINUTE
+            need(fine, f"a task made at {begun} and completed at {self.now()} has {name} {told}")
 
     @trial
     async def test_an_unknown_state_of_one_task_is_a_bad_answer(self, bench: Bench) -> None:

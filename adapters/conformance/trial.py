@@ -141,8 +141,8 @@ async def doubted(
     now = bench.open_tasks()
     made, closed = now - before, before - now
     # What really happened is in the sandbox: an adapter that invents an answer is found out.
-    true = made == {reading.remote_id} if name == "create_task" else closed == {reading.remote_id}
-    fine = true and (reading.state is State.OPEN) == (name == "create_task")
+    it, is_open = {reading.remote_id}, reading.state is State.OPEN
+    fine = is_open and made == it if name == "create_task" else closed == (set() if is_open else it)
     need(fine, f"{what} must raise {wanted.__name__}, or tell what is true, and gave {reading}")
 
 

@@ -15,7 +15,7 @@ from adapters.http.sandbox_transport import SandboxTransport
 from adapters.reply.adapter import ReplyAdapter
 from adapters.reply.mapping import TYPES
 from adapters.reply.sandbox import ReplySandbox
-from adapters.reply.words import Dialect
+from adapters.reply.words import STATUS, Dialect
 from adapters.sandbox import Sandbox
 from adapters.superfone.adapter import SuperfoneAdapter
 from adapters.superfone.sandbox import SuperfoneSandbox
@@ -51,6 +51,8 @@ class SuperfoneBench(CrmBench):
 
     crm: SuperfoneSandbox
     state_field = "task_status"
+    open_states = ("PENDING",)
+    done_states = ("COMPLETE",)
     type_field = "type"
     page = 20
 
@@ -82,10 +84,13 @@ class ReplyBench(CrmBench):
     strange_types = ("frobnicated", 77)
     contact_fields = ("contactId", "contact")
     page = 7
+    throttled_for = 20
 
     def __init__(self, clock: Any, adapter: Any = ReplyAdapter, dialect: Dialect = "integers", **settings: Any) -> None:
         crm = ReplySandbox(clock, api_key=KEY, dialect=dialect, strict=True)
         crm.top_cap = self.page
+        self.open_states, self.done_states, *others = ((STATUS.write(name, dialect),) for name in STATUS.names.values())
+        self.cancelled_states = tuple(value for values in others for value in values)
         super().__init__(crm, adapter, api_key=SecretStr(KEY), dialect=dialect, **settings)
 
     def add_contact(self, name: str, email: str, phone: str) -> str:
@@ -108,6 +113,8 @@ class HighLevelBench(CrmBench):
 
     crm: HighLevelSandbox
     state_field = "completed"
+    open_states = (False,)
+    done_states = (True,)
     contact_fields = ("contactId",)
     deleted_field = "deleted"
     user = "ocQHyuzHvysMo5N5VsXc"

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from adapters.conformance import AdapterConformance, Bench, WholeRuns
-from adapters.http.client import Http, Rule
+from adapters.http.client import Http, Limits, Rule
 from adapters.sandbox import Call, Lie, Reply, json_reply
 from syncer.contract.adapter import Capabilities
 from syncer.contract.errors import AdapterError, BudgetSpent, InDoubt, Missing, Refused
@@ -61,6 +61,7 @@ class OtherwiseAdapter(TodoListAdapter):
             rules=[Rule(503, BudgetSpent, ("query limit exceeded",)), Rule(410, Missing)],
             says=["fault.text"],
             own_error=lambda _status, body: body is not None and "fault" in body,
+            limits=Limits(waits=("X-Slow-Down",)),
             transport=about["transport"],
         )
 

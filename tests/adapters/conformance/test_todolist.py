@@ -37,9 +37,12 @@ class TodoListBench(Bench):
     """Hands in the to-do list, and short pages."""
 
     state_field = "done"
+    open_states = (False,)
+    done_states = (True,)
     strange_states = (*Bench.strange_states, 1, "yes")
     contact_fields = ("person",)
     deleted_field = "trashed"
+    throttled_for = 3
     user = "ravi"
     page = 5
 

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.conformance import Bench, WholeRuns
 from adapters.conformance.clockwork import run_in_virtual_time
+from adapters.http.client import Limits
 from adapters.skeleton import STEPS, AdapterSkeleton
 from syncer.contract.adapter import Changed, Check
 from syncer.contract.errors import BadAnswer, InDoubt, Missing, Refused
@@ -169,6 +170,36 @@ class WritesTheWholeTask(TodoListAdapter):
         return {"text": now.title, "note": now.body, **super()._wanted(edit, now)}
 
 
+class BelievesEverySuccess(TodoListAdapter):
+    async def complete_task(self, ref: TaskRef) -> Reading:
+        before = await self.get_task(ref)
+        await self._http.write("POST", f"/todos/{ref.remote_id}/done")
+        return replace(before, state=State.DONE)
+
+
+class TakesWhatIsDoneForGivenUp(TodoListAdapter):
+    async def get_task(self, ref: TaskRef) -> Reading:
+        reading = await super().get_task(ref)
+        return reading if reading.state is State.OPEN else replace(reading, state=State.CANCELLED)
+
+
+class TellsLocalTimes(TodoListAdapter):
+    async def get_task(self, ref: TaskRef) -> Reading:
+        return replace(await super().get_task(ref), updated_at=Suspect.now() + timedelta(hours=5.5))
+
+
+class WaitsAsItLikes(TodoListAdapter):
+    def __init__(self, settings: TodoListSettings, **about: Any) -> None:
+        super().__init__(settings, **about)
+        self._http._limits = Limits(waits=())
+
+
+class StaysAtItsCursor(TodoListAdapter):
+    async def list_changed(self, cursor: str | None) -> Changed:
+        changed = await super().list_changed(cursor)
+        return replace(changed, cursor=cursor or changed.cursor)
+
+
 SECOND = timedelta(seconds=1)
 LIES: tuple[tuple[Any, str], ...] = (
     (claiming(TodoListAdapter, due_step=SECOND), "a_due_is_kept_as_declared"),
@@ -191,6 +222,11 @@ LIES: tuple[tuple[Any, str], ...] = (
     (ChangesWhoIsThere, "a_contact_that_is_there_is_not_created_again"),
     (IsAlwaysContent, "check_reports_failures"),
     (TakesDoneForOpen, "a_completion_closes_what_it_addresses"),
+    (BelievesEverySuccess, "a_write_that_fails_says_whether"),
+    (TakesWhatIsDoneForGivenUp, "each_state_of_the_documentation"),
+    (TellsLocalTimes, "the_times_of_a_task"),
+    (WaitsAsItLikes, "too_many_requests_are_waited_out"),
+    (StaysAtItsCursor, "whose_tasks_changed_is_told"),
     (TakesTheFirstOfSeveral, "a_key_of_several_contacts_is_ambiguous"),
     (KeepsACursorThatExpired, "a_cursor_that_is_refused"),
     (TellsHowTheReadAfterAWriteFailed, "what_cannot_be_read_after_a_write"),
