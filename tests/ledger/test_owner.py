@@ -50,6 +50,32 @@ def test_a_process_that_may_not_be_seen_counts_as_alive(monkeypatch: pytest.Monk
     assert process_alive(HERE)
 
 
+def test_no_group_of_processes_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(owners, "_started", lambda _pid: None)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not process_alive(replace(HERE, pid=0))
+    assert not process_alive(replace(HERE, pid=-1))
+
+
+@pytest.mark.parametrize(
+    ("machine", "earlier"),
+    [
+        ("here/boot-1/7", True),
+        ("here/boot-2/7", False),
+        ("there/boot-1/7", False),
+        ("here/boot-1", False),
+        ("here", False),
+    ],
+)
+def test_whoever_ran_before_the_last_reboot_has_ended(machine: str, *, earlier: bool) -> None:
+    """Only the same host can tell: of another one, or of one that names no boot, nobody knows."""
+    now = replace(HERE, machine="here/boot-2/7")
+    assert replace(HERE, machine=machine).is_of_an_earlier_boot(now) is earlier
+
+
 def test_where_there_is_no_proc_psutil_is_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(owners, "_PROC", tmp_path)
     # Its name and start are found out once, and must not be without /proc for the tests that follow.

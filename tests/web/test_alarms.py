@@ -13,6 +13,7 @@ from threading import Event, Thread
 from typing import Any, NoReturn
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from syncer.config.schema import AlarmsTable
@@ -295,3 +296,26 @@ def test_a_command_that_fails_or_is_not_there_told_nothing() -> None:
 def test_a_command_that_does_not_end_is_ended_and_not_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(telling, "COMMAND_LASTS", 0.2)
     done(run_command(python("import time; time.sleep(60)"), MESSAGE))
+
+
+def test_each_way_of_the_account_file_gets_the_message_at_its_own_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, str, str]] = []
+
+    async def run(command: str, message: str) -> None:
+        sent.append(("command", command, message))
+
+    monkeypatch.setattr(telling, "run_command", run)
+    monkeypatch.setattr(telling, "post", lambda address, message: sent.append(("post", address, message)))
+    monkeypatch.setattr(telling, "notify", lambda address, message: sent.append(("notify", address, message)))
+    hook, first, second = "https://hook.example", SecretStr("json://one"), SecretStr("json://two")
+    assert telling.ways_of(AlarmsTable()) == {}
+    ways = telling.ways_of(AlarmsTable(command="tell me", webhook=hook, notify=(first, second)))
+    assert list(ways) == ["command", "webhook", "notify 1", "notify 2"]
+    for way in ways.values():
+        asyncio.run(way(MESSAGE))
+    assert sent == [
+        ("command", "tell me", MESSAGE),
+        ("post", hook, MESSAGE),
+        ("notify", "json://one", MESSAGE),
+        ("notify", "json://two", MESSAGE),
+    ]

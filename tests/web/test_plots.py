@@ -119,3 +119,19 @@ def test_every_crm_s_requests_are_drawn_however_many_crms_there_are(
     drawn = [one.findtext("title") or "" for one in shapes(requests.drawing, "rect")]
     assert sum(int(words.split()[1]) for words in drawn) == 4 * len(account.connections)
     assert len({look for _, look in requests.legend}) == len(requests.legend) == len(drawn)
+
+
+def test_the_words_below_the_plots_say_what_happened_in_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    account = load(tmp_path, ALL)
+    quiet = charts_of(Day().hours(NOW), account)[1]
+    assert quiet.words == "nothing was created or completed in the last 24 hours"
+    hours = Day().hours(NOW)
+    hours[-1].created, hours[-2].completed, hours[-3].edited = 1200, 3, 1
+    hours[-1].delays.extend([4.0, 4.0, 4.0, 90.0])
+    changes, delays, _ = charts_of(hours, account)
+    assert changes.words == "1,200 created, 3 completed and 1 edited in the last 24 hours"
+    assert delays.words == "half of the changes within 4 s, 95 % within 1.5 min"
