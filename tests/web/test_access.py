@@ -110,7 +110,7 @@ def token(tmp_path: Path) -> str:
     [
         ("127.0.0.1:8080", ("127.0.0.1", 8080)),
         ("localhost:0", ("localhost", 0)),
-        ("[::1]:8080", ("::1", 8080)),
+        ("[::1]:65535", ("::1", 65535)),
     ],
 )
 def test_loopback_needs_no_token(listen: str, expected: tuple[str, int]) -> None:
@@ -129,7 +129,7 @@ def test_loopback_needs_no_token(listen: str, expected: tuple[str, int]) -> None
         (":8080", None, "HOST:PORT"),
         ("127.0.0.1:", None, "HOST:PORT"),
         ("127.0.0.1:http", None, "HOST:PORT"),
-        ("127.0.0.1:70000", None, "HOST:PORT"),
+        ("127.0.0.1:65536", None, "HOST:PORT"),
         ("::1:8080", None, "brackets"),
     ],
 )
@@ -160,7 +160,9 @@ def test_a_public_address_may_be_plain(token: str) -> None:
 
 
 def test_a_token_is_long_and_nobody_elses(token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SHORT", "12345")
+    monkeypatch.setenv("SHORT", "15-letters-long")
+    monkeypatch.setenv("LONG", "16-letters-long!")
+    assert listening_of("127.0.0.1:8080", "env:LONG", None).token == "16-letters-long!"
     for reference, words in (("env:SHORT", "too short"), ("env:MISSING", "not set"), ("literal", "reference")):
         with pytest.raises(CannotListen, match=words):
             listening_of("127.0.0.1:8080", reference, None)
