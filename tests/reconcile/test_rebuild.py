@@ -186,7 +186,9 @@ def test_what_another_ledger_copied_is_the_twin_of_a_task_whose_other_origin_it_
     ]
     found = rebuilt(*rows, base=base)
     assert places(found, mine.id) == ({LANE, TYPED, PLAIN} if joined else {TYPED, PLAIN})
-    assert found.base.replicas[TYPED, "5"].task == (f"{TYPED}:5" if joined else theirs.id)
+    second = found.base.tasks[found.base.replicas[TYPED, "5"].task]
+    # Both ledgers have made a copy there. People decide which of the two stays.
+    assert (second.id, second.held) == ((f"{TYPED}:5", Reason.DUPLICATE) if joined else (theirs.id, ""))
 
 
 def test_a_finished_copy_is_finished_though_people_made_another_task_of_it_and_its_text() -> None:
