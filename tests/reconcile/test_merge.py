@@ -328,6 +328,9 @@ def test_what_their_newer_task_closed_before_our_create_is_remembered_as_not_don
     capabilities = with_lane(superseded_is_done=done)
     found = merged(a_base(), seen_of(unseen, newer), effects={LANE: history}, capabilities=capabilities)
     assert state_of(found, IN_LANE) is (ReplicaState.DONE if done else ReplicaState.SUPERSEDED)
+    cancelled = seen_of(replace(unseen, state=State.CANCELLED), newer)
+    found = merged(a_base(), cancelled, effects={LANE: history}, capabilities=capabilities)
+    assert state_of(found, IN_LANE) is ReplicaState.CANCELLED
 
 
 def test_what_we_closed_unseen_is_put_back_as_the_twin_that_it_was() -> None:
