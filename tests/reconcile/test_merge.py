@@ -292,6 +292,18 @@ def test_what_our_user_made_and_our_create_closed_is_told_and_held_where_this_le
     assert (task.held, task.put_back) == (held, not held)
 
 
+def test_the_same_copy_that_another_ledger_made_the_moment_before_ours_closed_it_is_nobodys_loss() -> None:
+    unseen, newer = superseding(API)
+    base = with_our_newer_one(ours=True)
+    base.visits = dict.fromkeys(base.links, at())
+    del base.replicas[IN_LANE.key]
+    base.cursors[OUR_USER + LANE] = API
+    found = merged(base, seen_of(replace(unseen, created_by=API, due=newer.due), newer))
+    assert not found.incidents
+    assert found.base.replicas[IN_LANE.key].task == "t2"
+    assert state_of(found, IN_LANE) is ReplicaState.SUPERSEDED
+
+
 def test_what_is_to_be_put_back_is_held_once_another_ledger_is_known_that_may_have_made_it() -> None:
     unseen, newer = superseding(API)
     rows = seen_of(replace(unseen, created_by=API, due=at(days=5)), newer)
