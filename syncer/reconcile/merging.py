@@ -271,6 +271,8 @@ class Merging:
         copied = len(self.base.copies_of(task.id)) > 1 or any(
             operation.is_unsettled for operation in self.base.operations_of(task.id)
         )
+        # So does what is left of one of which a copy was moved before.
+        copied = copied or task.held == Reason.OTHER_CONTACT
         if copied and any(system == reading.system for system, _ in self.base.contacts_of(task.contact)):
             return task.contact
         return self.contact_of(reading) or task.contact

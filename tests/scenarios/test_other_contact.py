@@ -238,6 +238,21 @@ def test_one_that_is_given_to_somebody_whom_not_every_crm_knows(stage: Make, to:
     assert two.open()[0] == (1, 1, 0)
 
 
+def test_what_is_left_alone_is_free_again_once_it_is_given_to_a_third_contact(stage: Make) -> None:
+    world = stage()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    meera = world.everywhere("Meera", "+919876543255")
+    mail = world.reply.person_creates(asha[1], "ManualEmail", world.due(), "Write")
+    world.good()
+    world.highlevel.person_moves(world.highlevel_open()[0].id, ravi[2])
+    assert {reason for _, reason in attention(world.again(3))} == {MOVED}
+    world.reply.person_moves(mail, meera[1])
+    report = world.again(3)
+    assert attention(report) == set()
+    assert sorted(task.contact or "" for task in world.highlevel_open()) == sorted([ravi[2], meera[2]])
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("origin", ["highlevel", "reply"])
 @pytest.mark.parametrize("runs", [0, 1, 4])
 def test_an_old_copy_of_the_ledger_doubles_nothing(worlds: Worlds, origin: str, runs: int) -> None:
