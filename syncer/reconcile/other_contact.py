@@ -273,8 +273,8 @@ def _unite(work: Merging, task: Task, row: Reading) -> None:
 def may_be_moved(work: Merging, row: Reading) -> bool:
     """Whether this unknown task and its origin, or its copy, are on contacts of different persons.
 
-    People moved one of the two. If they pasted a text with its marker into another person's task, the copy that they
-    took it from is older.
+    People moved one of the two, and may have finished it since: that finished nothing for this person. If they pasted
+    a text with its marker into another person's task, the copy that they took it from is older.
     """
     if row.system not in work.inputs.seen or work.contact_of(row) is None:
         return False
@@ -282,7 +282,7 @@ def may_be_moved(work: Merging, row: Reading) -> bool:
     copies = [copy for system in work.systems if system != row.system for copy in seen[system].copies_of(row.key)]
     if any(not _is_anothers(work, row, copy) for copy in copies):
         return False
-    if any(copy.state is State.OPEN and _is_first(work, copy) for copy in copies):
+    if any(_is_first(work, copy) for copy in copies):
         return True
     origin = _origin_of(work, row)
     # We make no copy in the CRM of the origin.
@@ -292,11 +292,10 @@ def may_be_moved(work: Merging, row: Reading) -> bool:
 
 
 def _origin_of(work: Merging, row: Reading) -> Reading | None:
-    """Return the open task that the marker of this one names, if it was read."""
+    """Return the task that the marker of this one names, if it was read."""
     system, remote_id = ("", "") if row.marker is None else row.marker.place
     seen = work.inputs.seen.get(system)
-    origin = None if seen is None else seen.readings.get(remote_id)
-    return origin if origin is not None and origin.state is State.OPEN else None
+    return None if seen is None else seen.readings.get(remote_id)
 
 
 def _is_anothers(work: Merging, row: Reading, other: Reading) -> bool:
@@ -307,9 +306,13 @@ def _is_anothers(work: Merging, row: Reading, other: Reading) -> bool:
 
 
 def _is_first(work: Merging, copy: Reading) -> bool:
-    """Whether no older task of its CRM has this marker, and the ledger knows no copy there of the task it names."""
-    task = None if copy.marker is None else named_by(work.base, copy.marker)
-    if task is not None and any(known.key != copy.key for known in work.base.copies(task.id, copy.system)):
-        return False
+    """Whether no older task of its CRM has this marker, and the ledger knows no other copy there of the task it names.
+
+    A known copy that was read in full counts by its age: whose tasks are stored first decides nothing.
+    """
     marked = () if copy.marker is None else work.inputs.seen[copy.system].marked(copy.marker)
+    task = None if copy.marker is None else named_by(work.base, copy.marker)
+    known = () if task is None else work.base.copies(task.id, copy.system)
+    if not {one.key for one in known} <= {copy.key, *(row.key for row in marked)}:
+        return False
     return all(in_order((copy, other))[0].key == copy.key for other in marked)

@@ -253,6 +253,31 @@ def test_what_is_left_alone_is_free_again_once_it_is_given_to_a_third_contact(st
     world.quiet(2)
 
 
+@pytest.mark.parametrize("runs", [0, 1, 3])
+@pytest.mark.parametrize("system", ["highlevel", "reply"])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_a_lost_ledger_that_reads_what_was_finished_for_the_other_contact_makes_nothing_of_the_rest(
+    stage: Make, origin: str, system: str, runs: int
+) -> None:
+    world = stage()
+    two = Two(world, origin)
+    given = two.copy if system == "highlevel" else str(world.reply_open()[0].id)
+    # Finished tasks are read only of persons who have an open one.
+    world.reply.person_creates(two.ravi[1], "Call", world.due(hours=30), "Ring Ravi")
+    world.good()
+    crm, contact = (world.highlevel, two.ravi[2]) if system == "highlevel" else (world.reply, two.ravi[1])
+    crm.person_moves(given, contact)
+    if runs:
+        world.again(runs)
+    crm.person_completes(given)
+    world.lose_ledger()
+    report = world.again(4)
+    left = (1, 1, 0) if system == "highlevel" else (1, 0, 1)
+    assert two.open()[0] == left
+    assert MOVED in {reason for _, reason in attention(report)}
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("origin", ["highlevel", "reply"])
 @pytest.mark.parametrize("runs", [0, 1, 4])
 def test_an_old_copy_of_the_ledger_doubles_nothing(worlds: Worlds, origin: str, runs: int) -> None:
