@@ -278,17 +278,22 @@ def may_be_moved(work: Merging, row: Reading) -> bool:
     """
     if row.system not in work.inputs.seen or work.contact_of(row) is None:
         return False
-    seen = work.inputs.seen
-    copies = [copy for system in work.systems if system != row.system for copy in seen[system].copies_of(row.key)]
-    if any(not _is_anothers(work, row, copy) for copy in copies):
-        return False
-    if any(_is_first(work, copy) for copy in copies):
+    if _has_left(work, row, row.key):
         return True
     origin = _origin_of(work, row)
     # We make no copy in the CRM of the origin.
-    if origin is None or origin.system == row.system or not _is_anothers(work, row, origin):
+    if origin is None or origin.system == row.system or not _is_first(work, row):
         return False
-    return _is_first(work, row)
+    return _is_anothers(work, row, origin) or _has_left(work, row, origin.key)
+
+
+def _has_left(work: Merging, row: Reading, place: tuple[str, str]) -> bool:
+    """Whether some CRM has copies of the task of this place on contacts of other persons than the row's alone."""
+    for system in work.systems:
+        copies = work.inputs.seen[system].copies_of(place) if system not in {row.system, place[0]} else ()
+        if all(_is_anothers(work, row, copy) for copy in copies) and any(_is_first(work, copy) for copy in copies):
+            return True
+    return False
 
 
 def _origin_of(work: Merging, row: Reading) -> Reading | None:

@@ -253,6 +253,33 @@ def test_what_is_left_alone_is_free_again_once_it_is_given_to_a_third_contact(st
     world.quiet(2)
 
 
+@pytest.mark.parametrize("superseded", [False, True])
+@pytest.mark.parametrize("runs", [0, 1, 3])
+@pytest.mark.parametrize("system", ["highlevel", "reply"])
+def test_a_lost_ledger_makes_no_copy_again_of_which_only_one_was_moved(
+    stage: Make, system: str, runs: int, superseded: bool
+) -> None:
+    world = stage()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    world.superfone.person_creates(int(asha[0]), "FOLLOW_UP_CALL", world.due())
+    world.good()
+    if system == "highlevel":
+        world.highlevel.person_moves(world.highlevel_open()[0].id, ravi[2])
+    else:
+        world.reply.person_moves(str(world.reply_open()[0].id), ravi[1])
+    if runs:
+        world.again(runs)
+    if superseded:
+        world.superfone.person_creates(int(asha[0]), "BOOKING", world.due(hours=50))
+    world.lose_ledger()
+    report = world.again(4)
+    reply = sum(str(task.contact_id) == asha[1] for task in world.reply_open()) - superseded
+    highlevel = sum(task.contact == asha[2] for task in world.highlevel_open()) - superseded
+    assert (reply, highlevel) == ((1, 0) if system == "highlevel" else (0, 1))
+    assert MOVED in {reason for _, reason in attention(report)}
+    world.quiet(2)
+
+
 @pytest.mark.parametrize("runs", [0, 1, 3])
 @pytest.mark.parametrize("system", ["highlevel", "reply"])
 @pytest.mark.parametrize("origin", ["highlevel", "reply"])
