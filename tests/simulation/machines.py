@@ -96,6 +96,7 @@ class Machines(Moves):
                 story.excused |= UNTOLD
         if self.closed_there is None:
             self.closed_there, self.ever_rebuilt = set(), True
+            self.forget_what_left()
             failing = self.ailing.keys()
             ailing = {s.person for name, s in self.stories.items() if not failing.isdisjoint(self.copies(name))}
             for name, story in self.stories.items():

@@ -33,8 +33,8 @@ class Memory:
     that a machine completed, with whether ours is one that did not. ``moved_since`` are the stories before and after
     each such move since the ledger was copied, and ``reopenings`` those of a reopened copy. ``followed`` are all these
     pairs: one task followed another at one place, and ``taken_for_one`` those of a move that our ledger does not know.
-    ``at_home`` is the first person of each name of which people gave a copy to another one, ``given_at`` is when they
-    did, and ``moving`` are the copies of which no clean run has read that.
+    ``at_home`` is the first person of each name of which people gave a copy to another one, and ``moving`` are these
+    copies, each with the number of clean runs that have read it there.
     ``added_at`` is when they added a contact. ``narrow`` are messages, which Superfone cannot show. ``changed_at`` and
     ``closed_at`` are when they did so. ``typed`` counts the values that they typed, and ``typed_before`` those when the
     ledger was copied.
@@ -85,8 +85,7 @@ class Memory:
         self.doubts: set[tuple[str | None, str]] | None = set()
         self.unseen_moves: dict[Copy, set[bool]] = {}
         self.at_home: dict[str, int] = {}
-        self.moving: dict[Copy, datetime] = {}
-        self.given_at: dict[Copy, datetime] = {}
+        self.moving: dict[Copy, int] = {}
         self.moved_since: list[tuple[Story, Story]] = []
         self.reopenings: dict[Copy, tuple[Story, Story]] = {}
         self.followed: list[tuple[Story, Story]] = []

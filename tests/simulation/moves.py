@@ -16,8 +16,8 @@ from tests.simulation.story import UNTOLD, Story, Typed
 
 LAST = 2
 """People give tasks to this person or to one before."""
-BY_LEDGERS = UNTOLD | {"L3"}
-"""The laws that a lost, old or second ledger cannot keep for a task that people gave to another person."""
+RUNS_UNTIL_CERTAIN = 2
+"""In how many runs a copy must have been seen with another person: its CRM may be about to merge their contacts."""
 
 
 class Moves(Facts):
@@ -80,7 +80,7 @@ class Moves(Facts):
         new.left.discard(copy[0])
         new.is_known_to_have_left.discard(copy[0])
         left.left.add(copy[0])
-        if self.task_id(copy) is not None:
+        if self.task_id(copy) is not None and self._is_certain(copy):
             left.is_known_to_have_left.add(copy[0])
         if name in self.narrow:
             self.narrow.add(there)
@@ -88,13 +88,14 @@ class Moves(Facts):
         for story in (left, new):
             story.deeds.add("given")
             story.excused |= UNTOLD if unread else set()
-            story.excused |= BY_LEDGERS if self.ever_rebuilt or self.closed_there is not None else set()
-        for other in self.stories.values():
+        for at, other in self.stories.items():
             if new.is_like(other):
-                # It seems to be a twin of what the person has there already.
+                # It seems to be a twin of what the person has there already, and is done with that.
                 new.excused |= UNTOLD
                 other.excused |= UNTOLD
-        self.moving[copy] = self.given_at[copy] = self.stage.now()
+                new.alike.add(at)
+                other.alike.add(there)
+        self.moving[copy] = 0
         self.theirs.add(copy)
         self._forget(copy)
 
@@ -102,47 +103,74 @@ class Moves(Facts):
         """A person typed a value. Until a run has read that a copy moved, nothing tells which of the two came first."""
         new = super()._types(story, field, value, copy)
         if self.moving:
-            for other in self._namesakes(story):
-                if any(self.story(at) in (story, other) for at in self.moving):
+            unread = [self.story(at) for at, runs in self.moving.items() if not runs]
+            for other in self._namesakes(story).values():
+                if story in unread or other in unread:
                     other.typed.append(_as_known(new))
                     other.dues |= story.dues
         return new
 
-    def _namesakes(self, story: Story) -> list[Story]:
-        """Return the same task of other persons."""
+    def _namesakes(self, story: Story) -> dict[str, Story]:
+        """Return the same task of other persons, by name."""
         names = {name.partition("@")[0] for name, one in self.stories.items() if one is story}
-        return [one for name, one in self.stories.items() if name.partition("@")[0] in names and one is not story]
+        return {name: one for name, one in self.stories.items() if name.partition("@")[0] in names and one is not story}
+
+    def is_of_another(self, task: str, story: Story) -> bool:
+        """Whether the ledger's task belongs to another person. What was given away may keep the id that both had."""
+        system, _, remote_id = task.partition("~")[0].partition(":")
+        other = self.story((system, remote_id))
+        return super().is_of_another(task, story) and not any(one is other for one in self._namesakes(story).values())
 
     def lost_ledger(self, *, old: bool = False) -> None:
-        """The ledger is lost, or an ``old`` copy replaces it. Nothing tells what was moved from what was copied."""
+        """The ledger is lost, or an ``old`` copy replaces it, which has not read what moved since."""
         super().lost_ledger(old=old)
+        if old:
+            self.moving = dict.fromkeys(self.moving, 0)
+        self.forget_what_left()
+
+    def forget_what_left(self) -> None:
+        """Forget, as a new ledger does, that a copy left which is finished or deleted by now.
+
+        Finished tasks are read only of persons who have an open one, and nobody can read what was deleted.
+        """
         for story in self.stories.values():
-            story.excused |= BY_LEDGERS if "given" in story.deeds else set()
+            if story.is_known_to_have_left:
+                there = {system for name in self._namesakes(story) for system, _ in self.open_copies(name)}
+                story.is_known_to_have_left &= there
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name."""
         super().seen_by_a_clean_run(until, not_looked_at, machine)
-        for copy in self.moving.keys() & self.known:
-            del self.moving[copy]
+        for copy in self.moving.keys() & self.known if not machine else ():
+            self.moving[copy] += 1
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person completed or cancelled a task."""
         super().closed(copy, cancelled=cancelled)
-        self._looks_deleted(copy)
+        self._is_gone(copy)
 
     def touched(self, copy: Copy, deed: str) -> None:
         """A person changed a task."""
         super().touched(copy, deed)
         if deed == "deleted":
-            self._looks_deleted(copy)
+            self._is_gone(copy)
 
-    def _looks_deleted(self, copy: Copy) -> None:
-        """Note that a copy which was given away is gone where it was, before a run has found it where it is."""
+    def _is_certain(self, copy: Copy) -> bool:
+        """Whether the ledger knows whose this copy is, if people ever gave it away."""
+        return self.moving.get(copy, RUNS_UNTIL_CERTAIN) >= RUNS_UNTIL_CERTAIN
+
+    def _is_gone(self, copy: Copy) -> None:
+        """Note that a copy is finished or deleted which was given away, perhaps before anybody knew of that."""
         story = self.story(copy)
-        for left in self._namesakes(story) if story is not None and copy in self.moving else ():
-            left.deeds.add(f"deleted in {copy[0]}")
-            if self.closes_deleted:
-                left.excused |= BY_LEDGERS
+        for left in self._namesakes(story).values() if story is not None else ():
+            if self.ever_rebuilt and self.task_id(copy) is None:
+                left.is_known_to_have_left.discard(copy[0])
+            if not self._is_certain(copy):
+                # It is gone where it was, before it is certain that it was given away.
+                left.deeds.add(f"deleted in {copy[0]}")
+                if self.closes_deleted and not self.moving[copy]:
+                    # To every run it looks as if the first person's copy was deleted, which ends the task.
+                    left.excused |= UNTOLD | {"L3"}
 
 
 def _as_known(typed: Typed) -> Typed:

@@ -214,7 +214,8 @@ def _is_told(facts: Facts, story: Story, listed: Listed) -> bool:
     """Whether the report lists it as unclear under attention. Then nothing is written for it."""
     reasons = TOLD | _told_of_doubles(facts, story)
     # One that people gave away is told. So is one to whom it came in parts: the second part may look like a double.
-    reasons |= {OTHER_CONTACT} if story.left else set()
+    # Only a ledger that is lost knew on which of the two sides it began.
+    reasons |= {OTHER_CONTACT} if story.left or (story.arrived and facts.ever_rebuilt) else set()
     reasons |= {OTHER_CONTACT, "duplicate"} if story.arrived > 1 else set()
     return any(reason in reasons for _, reason in listed)
 
@@ -281,6 +282,9 @@ def l6_put_back(facts: Facts, name: str, story: Story, copies: list[Copy], liste
 
 def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
     true = {"replica_missing"} if facts.is_deleted(system, story) else set()
+    if (system in story.left or story.arrived) and facts.ever_rebuilt:
+        # Only the ledger that is lost knew that the copy was given away, or finished for the first person, not deleted.
+        true.add("replica_missing")
     if system in story.gone:
         true |= {"no_contact", "refused"}
     if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):

@@ -266,12 +266,6 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
 
 
-def _was_given_since(facts: Facts, copy: Copy) -> bool:
-    """Whether people gave it to another person since the run began, or before a late request arrived."""
-    given_at = facts.given_at.get(copy)
-    return given_at is not None and (facts.stage.arriving or given_at >= facts.began - facts.stage.highlevel.lag)
-
-
 def _note_race(facts: Facts, closed: Copy, story: Story, write: Write) -> None:
     """Note that somebody acted in the lane, so that our request closed another task than was meant."""
     if facts.at_once and facts.stage.arriving:
