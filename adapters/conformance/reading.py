@@ -150,6 +150,10 @@ class ReadingTrials(Trials):
             named = {row.remote_id for row in listing.unreadable}
             need(len(lost) == 1, f"of {len(tasks)} rows one has the state {value!r}: {len(lost)} are not in the list")
             need(named == lost, f"the row of the state {value!r} must be among the unreadable ones, by its id")
+            # By these the engine knows which tasks this row may be, and lets no others wait for it. In a lane all wait.
+            for row in listing.unreadable if bench.adapter.capabilities.lane is None else ():
+                told, true = (row.contact, row.due), (contact, bench.tasks()[row.remote_id or ""].due)
+                need(told == true, f"an unreadable row must tell its contact and its due, {true}, and tells {told}")
 
     @trial
     async def test_each_state_of_the_documentation_is_read_as_what_it_means(self, bench: Bench) -> None:

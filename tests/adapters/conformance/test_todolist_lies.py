@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import pytest
+from pydantic import ValidationError
 
 from adapters.conformance import Bench, WholeRuns
 from adapters.conformance.clockwork import run_in_virtual_time
@@ -15,7 +16,7 @@ from adapters.http.client import Limits
 from adapters.skeleton import STEPS, AdapterSkeleton
 from syncer.contract.adapter import Changed, Check
 from syncer.contract.errors import BadAnswer, InDoubt, Missing, Refused
-from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef
+from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
 from tests.adapters.conformance.test_conformance_lies import Suspect, caught, claiming
 from tests.adapters.conformance.test_todolist import TodoListBench
 from tests.adapters.conformance.todolist.adapter import SYSTEM, Todo, TodoListAdapter, TodoListSettings
@@ -194,6 +195,11 @@ class WaitsAsItLikes(TodoListAdapter):
         self._http._limits = Limits(waits=())
 
 
+class TellsLittleOfStrangeRows(TodoListAdapter):
+    def _unreadable(self, raw: dict[str, Any], error: ValidationError) -> Unreadable:
+        return replace(super()._unreadable(raw, error), contact=None, due=None)
+
+
 class StaysAtItsCursor(TodoListAdapter):
     async def list_changed(self, cursor: str | None) -> Changed:
         changed = await super().list_changed(cursor)
@@ -226,6 +232,7 @@ LIES: tuple[tuple[Any, str], ...] = (
     (TakesWhatIsDoneForGivenUp, "each_state_of_the_documentation"),
     (TellsLocalTimes, "the_times_of_a_task"),
     (WaitsAsItLikes, "too_many_requests_are_waited_out"),
+    (TellsLittleOfStrangeRows, "a_row_of_an_unknown_state_is_named"),
     (StaysAtItsCursor, "whose_tasks_changed_is_told"),
     (TakesTheFirstOfSeveral, "a_key_of_several_contacts_is_ambiguous"),
     (KeepsACursorThatExpired, "a_cursor_that_is_refused"),

@@ -45,19 +45,25 @@ class TodoListSettings(ConnectionSettings):
 Id = Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9a-z]{1,40}$")]
 
 
-class Todo(BaseModel):
-    """A to-do as it is sent. What is shown may be missing; what decides something may not.
+class WhenDue(BaseModel):
+    """A to-do is due at a minute, or on a day, or never."""
 
-    It is due at a minute, or on a day, or never.
-    """
+    due: Annotated[datetime | None, BeforeValidator(read_instant)] = None
+    day: Annotated[date | None, BeforeValidator(read_day)] = None
+
+    def instant(self, dues: Dues) -> datetime | None:
+        """The due in canonical terms."""
+        return dues.of_day(self.day) if self.day else self.due
+
+
+class Todo(WhenDue):
+    """A to-do as it is sent. What is shown may be missing; what decides something may not."""
 
     id: Id
     person: Id | None
     owner: StrictStr | None = None
     text: StrictStr
     note: StrictStr | None = None
-    due: Annotated[datetime | None, BeforeValidator(read_instant)] = None
-    day: Annotated[date | None, BeforeValidator(read_day)] = None
     done: StrictBool
     trashed: StrictBool = False
 
@@ -75,7 +81,7 @@ class Todo(BaseModel):
             title=title_text(self.text),
             body=body,
             marker=marker,
-            due=dues.of_day(self.day) if self.day else self.due,
+            due=self.instant(dues),
             assignee=self.owner,
         )
 
@@ -290,7 +296,7 @@ class TodoListAdapter(Adapter):
                 if item is not None:
                     rows[item.remote_id] = item
             except ValidationError as error:
-                unreadable.append(_unreadable(raw, error))
+                unreadable.append(self._unreadable(raw, error))
         return Listing(tuple(rows.values()), tuple(unreadable))
 
     async def _rows(self, path: str, wanted: dict[str, str]) -> list[dict[str, Any]]:
@@ -324,6 +330,18 @@ class TodoListAdapter(Adapter):
         todo = Todo.model_validate(raw)
         return None if todo.trashed else todo.reading(self._dues)
 
+    def _unreadable(self, raw: dict[str, Any], error: ValidationError) -> Unreadable:
+        """What is wrong with a row, and what of it can be read."""
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        remote_id, person = (raw.get(name) if isinstance(raw.get(name), str) else None for name in ("id", "person"))
+        try:
+            due = WhenDue.model_validate(raw).instant(self._dues)
+        except ValidationError:
+            due = None
+        received = excerpt(str(raw).encode())
+        return Unreadable(SYSTEM, remote_id, f"{where}: {first['msg']}", received, person, due)
+
     def _person(self, raw: Any) -> Record | None:
         return Person.model_validate(raw).record(self._region)
 
@@ -332,10 +350,3 @@ def _note(body: str | None, marker: Marker | None) -> str:
     """The text, with our marker as its last line. A marker that somebody copied into the text is left out."""
     text, _copied = split_marker(body)
     return "\n".join(part for part in (text, marker and marker.line) if part)
-
-
-def _unreadable(raw: dict[str, Any], error: ValidationError) -> Unreadable:
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    remote_id = raw.get("id") if isinstance(raw.get("id"), str) else None
-    return Unreadable(SYSTEM, remote_id, f"{where}: {first['msg']}", excerpt(str(raw).encode()))
