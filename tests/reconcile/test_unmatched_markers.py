@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from syncer.domain.model import ReplicaState, State, Task
+from syncer.domain.cursors import BEHIND
+from syncer.domain.model import Record, ReplicaState, State, Task
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.snapshot import Untold
@@ -310,3 +311,15 @@ def test_a_copy_of_a_contact_that_was_deleted_is_ours_if_a_lost_create_may_have_
     if copy is not None:
         assert (copy.task, copy.contact, copy.made) == (ID, f"p1-{PLAIN}", True)
         assert not found.base.operations[sent[0].id].is_unsettled
+
+
+def test_whoever_is_in_one_crm_alone_waits_like_everybody_until_all_is_read_of_whom_a_marker_tells() -> None:
+    """Nobody linked the contact yet, and the note that something unknown was written needs a link."""
+    contact = Record(PLAIN, "new", "Asha", ("+919876543210",))
+    seen = seen_of(a_reading(PLAIN, "x", contact="new", marker=marker_of(f"{TYPED}:9", OTHER_LEDGER)))
+    found = merged(a_base(people=(), records={contact.key: contact}), seen)
+    link = found.base.links[contact.key]
+    assert found.base.behind == {link}
+    assert found.changes.cursors[BEHIND + link]
+    assert not found.base.tasks
+    assert found.undecided == {contact.key}
