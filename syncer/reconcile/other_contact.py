@@ -18,12 +18,13 @@ from syncer.contract.adapter import ListsTasks
 from syncer.domain.altering import altered
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
+from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
 from syncer.reconcile.agreement import may_be_one
-from syncer.reconcile.edits.base import with_owed
-from syncer.reconcile.edits.travel import behind
+from syncer.reconcile.edits.base import is_known, owed_fields, shown, with_owed
+from syncer.reconcile.edits.travel import behind, with_value
 from syncer.reconcile.likeness import is_like
 from syncer.reconcile.markers import named_by
 from syncer.reconcile.merging import Merging, in_order
@@ -135,8 +136,8 @@ def part(work: Merging, moved: Iterable[tuple[str, Reading]]) -> None:
     ``moved`` are the (task id, reading) of open copies that were not on a contact of their task's person.
     """
     for task_id, row in moved:
-        task, shown = work.base.tasks[task_id], work.base.replicas[row.key]
-        if shown.task != task_id or shown.state is not ReplicaState.OPEN:
+        task, copy = work.base.tasks[task_id], work.base.replicas[row.key]
+        if copy.task != task_id or copy.state is not ReplicaState.OPEN:
             continue
         if task.contact == work.base.links.get((row.system, row.contact or "")):
             # It had no copies, and has gone with its contact already.
@@ -198,9 +199,9 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
     work.event("moved", "them", "it is on another contact now", task.id, row)
     if task.state is not State.OPEN:
         # It was finished for the first person, and nobody has finished it for the other one.
-        moved = _begin(work, replace(moved, state=State.OPEN), going)
+        moved = _begin_as_shown(work, replace(moved, state=State.OPEN), going)
     elif (staying or closed) and not any(copy.system == task.origin and not copy.made for copy in going):
-        moved = _begin(work, moved, going)
+        moved = _begin_as_shown(work, moved, going)
         work.put_task(left)
     else:
         work.put_task(moved)
@@ -213,6 +214,23 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
         work.put_task(replace(moved, held=Reason.DUPLICATE))
     else:
         _unite(work, moved, row)
+
+
+def _begin_as_shown(work: Merging, like: Task, copies: list[Replica]) -> Task:
+    """Begin a task for these copies with what the first of them shows.
+
+    The values that it was still to get may have been typed after it had left.
+    """
+    first = copies[0]
+    for field in owed_fields(first):
+        # An assignee is noted as the CRM's own user.
+        if field is not TaskField.ASSIGNEE and is_known(first, field):
+            like = with_value(like, field, shown(first, field))
+    task = _begin(work, like, [replace(copy, owed=()) for copy in copies])
+    for copy in [work.base.replicas[other.key] for other in copies[1:]]:
+        can, policy = work.inputs.capabilities[copy.system], work.inputs.policy
+        work.put_replica(with_owed(copy, behind(task, copy, (), can, policy)))
+    return task
 
 
 def _begin(work: Merging, like: Task, copies: list[Replica]) -> Task:

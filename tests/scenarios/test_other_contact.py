@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.sandbox import Fault
 from tests.support.ledger_world import Worlds
 from tests.support.parts import look
 from tests.support.scenario import Make, attention, waiting
@@ -86,6 +87,26 @@ def test_one_that_comes_back_is_one_with_its_copies_again(stage: Make, origin: s
     world.again(2)
     assert two.open()[0] == (0, 0, 0)
     assert two.open()[1] == ravi
+
+
+def test_a_copy_that_leaves_while_an_edit_is_in_doubt_gets_no_value_that_was_typed_since(stage: Make) -> None:
+    world = stage()
+    two = Two(world, "reply")
+    world.reply.person_reschedules(two.task, world.due(hours=40))
+    world.fail("highlevel", "edit", Fault.ERROR_BEFORE)
+    # It cannot be read either, so the request stays in doubt.
+    world.fail("highlevel", "task", Fault.ERROR_BEFORE, times=9)
+    world.again(1)
+    before = world.highlevel.task(two.copy).due
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(1)
+    world.heal()
+    world.again(1)
+    world.reply.person_reschedules(two.task, world.due(hours=60))
+    world.again(4)
+    assert world.highlevel.task(two.copy).due == before
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    world.quiet(2)
 
 
 def test_copies_that_are_moved_with_it_stay_its_copies(stage: Make) -> None:

@@ -47,7 +47,7 @@ def with_dimensions(history: History, also: Collection[str] = ()) -> History:
     for name, dimension in DIMENSIONS.items():
         rng = random.Random(f"{history.seed} {name}")
         lucky = rng.random() < dimension.chance
-        if name in also or (dimension.on and lucky and not history.without):
+        if name in also or (lucky and not history.without):
             history = dimension.draw(rng, history)
             history = replace(history, dimensions=(*history.dimensions, name))
     return history
@@ -290,7 +290,7 @@ DIMENSIONS = {
     "contacts": Dimension(0.2, _contacts),
     "merged_contacts": Dimension(0.1, _merged_contacts),
     "deleted_contacts": Dimension(0.1, _deleted_contacts),
-    "moved_tasks": Dimension(0.1, _moved_tasks, on=False),
+    "moved_tasks": Dimension(0.1, _moved_tasks),
     "moved_numbers": Dimension(0.15, _moved_numbers),
     "skewed": Dimension(0.1, _skewed),
     "clocks": Dimension(0.15, _clocks),

@@ -26,7 +26,6 @@ class Dimension:
 
     chance: float
     draw: Draw
-    on: bool = True
 
 
 def insert(history: History, rng: random.Random, *actions: Action) -> History:

@@ -41,9 +41,8 @@ def hunter() -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("name", WITHOUT_A_FAULT)
 def test_a_history_with_a_dimension_can_be_played(name: str) -> None:
-    """With a dimension that is off the engine may break a law, but the simulation itself must not fail."""
     violation = play(make_history(0, also=(name,)))
-    assert violation is None or not (DIMENSIONS[name].on or violation.law == "crash"), violation
+    assert violation is None, violation
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
