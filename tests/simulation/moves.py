@@ -51,10 +51,13 @@ class Moves(Facts):
     def _may_be_given(self, copy: Copy, person: int) -> bool:
         """Whether it is certain what follows if people give this copy to the person.
 
-        One that the person has already there, or has finished, would be a second one.
+        One that the person has already there, or has finished, would be a second one. Of two that two machines made,
+        the other one stays.
         """
         task, story = self.tasks(copy[0])[copy[1]], self.story(copy)
         if story is None or story.many > 1 or self.is_closed(story) or story.cancelled:
+            return False
+        if sum(at[0] == copy[0] for at in self.open_copies(task.name or "")) > 1:
             return False
         first = (task.name or "").partition("@")[0]
         there = first if self.at_home.get(first, story.person) == person else f"{first}@{person}"
