@@ -171,6 +171,8 @@ class Moves(Facts):
             if not self._is_certain(copy):
                 # It is gone where it was, before it is certain that it was given away.
                 left.deeds.add(f"deleted in {copy[0]}")
+                # So it was never missed where it is now.
+                self.deleted -= {(copy[0], name) for name, other in self.stories.items() if other is story}
                 if self.closes_deleted and not self.moving[copy]:
                     # To every run it looks as if the first person's copy was deleted, which ends the task.
                     left.excused |= UNTOLD | {"L3"}

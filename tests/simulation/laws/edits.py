@@ -258,6 +258,9 @@ def _judge_assignee(facts: Facts, name: str, story: Story, copies: dict[Copy, Se
         return
     since = max(changes, default=latest.at)
     there = {at: task for at, task in copies.items() if at[0] == "highlevel" or task.created_at < since}
+    # What people typed in a copy since may stay there, also where nothing follows from it.
+    later = {(one.copy, one.value) for one in typed if one.number > latest.number}
+    there = {at: task for at, task in there.items() if (at, task.assignee) not in later}
     for copy, task in there.items():
         if copy[0] not in fixed | {"superfone"} and copy not in removed and task.assignee != latest.value:
             raise Violation("L10", f"{copy} of {name} is {task.assignee}'s, and was given to {latest.value}")
