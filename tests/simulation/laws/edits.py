@@ -275,8 +275,9 @@ def _judge(facts: Facts, name: str, story: Story, field: str, shown: dict[Copy, 
     if not typed or not values:
         return
     last = max((one.number for one in typed if same(one.value, values[0])), default=0)
-    # Nobody can know a value whose copy was deleted before it was read.
-    typed = [one for one in typed if one.copy[1] in facts.tasks(one.copy[0])]
+    # Nobody can know a value whose copy was deleted before it was read, or was changed so much while its create was in
+    # doubt that nothing tells that it is ours.
+    typed = [one for one in typed if one.copy[1] in facts.tasks(one.copy[0]) and one.copy not in facts.unclaimed]
     for one in typed:
         newer = one.number > last and not one.settled and one.copy in facts.shown | facts.known
         if newer and not same(one.value, values[0]):
