@@ -254,6 +254,7 @@ class Grouping:
         place, known = split_task_id(task)[0], self._work.base.replicas.get(row.key)
         origin = self._at.get(place)
         closed = [other for other in rows if other.state is not State.OPEN and other.marker == row.marker]
+        closed = [other for other in closed if not _is_older(row, other)]
         closed += self._reopened(task, row)
         if known is not None or row.place == place or row.marker is None or not closed:
             return False
@@ -286,5 +287,10 @@ class Grouping:
         """Order the open rows: the origin, then the row that the ledger knows, then by likeness to the origin."""
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
         origin = self._at.get(place)
-        unlike = (False, False) if origin is None else unlikeness(self._policy, row, origin)
+        unlike = (False, False, False) if origin is None else unlikeness(self._policy, row, origin)
         return (row.place != place, known is None or known.task != task, *unlike)
+
+
+def _is_older(row: Reading, other: Reading) -> bool:
+    """Whether the row was made before the other one, so that it was not pasted from it. Both times must be known."""
+    return row.created_at is not None and other.created_at is not None and row.created_at < other.created_at

@@ -257,6 +257,28 @@ def test_a_finished_task_that_was_pasted_finishes_nothing_though_the_origin_was_
     assert (again.id, again.state, places(found, task.id)) == (task.id, State.OPEN, {TYPED, PLAIN})
 
 
+@pytest.mark.parametrize("finished_in", [TYPED, PLAIN])
+def test_what_was_there_before_the_finished_task_was_not_pasted_from_it(finished_in: str) -> None:
+    """The origin is gone, so only the times tell who pasted from whom."""
+    task = a_task(f"{LANE}:1", title="Call")
+    copies = [replace(copy, created_at=START) for copy in copies_of(task, (TYPED, PLAIN))]
+    ours = next(copy for copy in copies if copy.system == finished_in)
+    pasted = replace(ours, remote_id="99", title="Another call", created_at=at(hours=1))
+    found = rebuilt(*copies, done(pasted))
+    assert {one.id: (one.state, places(found, one.id)) for one in found.base.tasks.values()} == {
+        task.id: (State.OPEN, {TYPED, PLAIN})
+    }
+
+
+def test_of_two_other_titles_with_one_marker_the_one_with_the_due_of_the_origin_is_the_copy() -> None:
+    """The CRM tells no times of closed tasks, so nothing else shows which of the two was pasted."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    [theirs, ours] = copies_of(task, (TYPED, PLAIN))
+    pasted = replace(ours, remote_id="x", title="Other", due=at(days=9))
+    found = rebuilt(theirs, replace(ours, title="Call at noon", created_at=START), done(pasted))
+    assert (found.base.tasks[task.id].state, places(found, task.id)) == (State.OPEN, {TYPED, PLAIN})
+
+
 @pytest.mark.parametrize("changed_in", [TYPED, PLAIN])
 def test_a_copy_that_was_moved_is_ours_still_though_people_finished_another_task_with_its_text(changed_in: str) -> None:
     task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
