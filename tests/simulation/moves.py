@@ -98,6 +98,9 @@ class Moves(Facts):
                 other.excused |= UNTOLD
                 new.alike.add(at)
                 other.alike.add(there)
+        if copy in self.ailing:
+            # Nobody can read it where it is now, either.
+            self.ailing[copy] = new
         self.moving[copy] = 0
         self.theirs.add(copy)
         self._forget(copy)
