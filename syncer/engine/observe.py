@@ -149,6 +149,9 @@ class _Observer:
         await self._for_a_while(connection, read_for_newcomers(self.context, connection), late)
         late = shorter(max(self.allowance, LONG_ENOUGH), self._time.part(FAILING_SHARE, LEAST_LATE))
         await self._for_a_while(connection, self._read_failing(connection), late)
+        if any(system == connection.system for system, _ in self.gone):
+            late = self._time.part(FAILING_SHARE, LEAST_LATE)
+            await self._for_a_while(connection, self._let_go(connection), late)
         if lists_all(connection):
             late = self._time.part(FAILING_SHARE, LEAST_LATE)
             await self._for_a_while(connection, self._read_in_turn(connection, GONE_IN_TURN, GONE), late)
@@ -314,9 +317,11 @@ class _Observer:
     async def _let_go(self, connection: Connection) -> None:
         """Unlink contacts that are gone. This comes last, as a CRM that misses all its contacts is not believed."""
         for system, contact in sorted(self.gone):
-            if system == connection.system:
-                self.gone.discard((system, contact))
+            if system == connection.system and not connection.spent:
                 await let_go(self.context, connection, contact)
+                # If there was no time to ask for its numbers, it is checked in the time for what failed before.
+                if not connection.spent:
+                    self.gone.discard((system, contact))
 
     async def _read_quiet(self, connection: Connection) -> None:
         """Read contacts of whom nothing is known to have changed, until an event waits for the end of the run."""

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from tests.support.lasting import always, crowd, damage_in_reply, forbid, named, of_leads, of_tasks
-from tests.support.scenario import Make, Stage, details
+from tests.support.scenario import Make, Stage, details, waiting
 
 HOUR = 3600
 
@@ -44,6 +44,21 @@ def test_a_quiet_lead_has_its_turn_though_those_with_open_tasks_take_all_the_tim
     world.again(2)
 
     assert world.open() == (41, 41, 41)
+
+
+def test_a_lead_that_was_deleted_is_let_go_though_those_with_open_tasks_take_all_the_time(stage: Make) -> None:
+    """That it is missing tells nothing before its number was asked for, too."""
+    world = stage(sync='run_limit = "30s"')
+    people = crowd(world, 41)
+    for lead, _, _ in people:
+        world.superfone.person_creates(lead, "BOOKING", world.due())
+    lead, _, contact = people[5]
+    world.highlevel.person_creates(contact, "Ring", world.due(hours=9))
+    assert waiting(world.good()) == {("superfone", "slot_taken")}
+    slow(world)
+    world.superfone.person_deletes_lead(int(lead))
+
+    assert waiting(world.again(6)) == {("superfone", "no_contact")}
 
 
 def test_a_lead_that_failed_is_tried_again_though_those_with_open_tasks_take_all_the_time(stage: Make) -> None:

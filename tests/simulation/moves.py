@@ -52,10 +52,10 @@ class Moves(Facts):
         """Whether it is certain what follows if people give this copy to the person.
 
         One that the person has already there, or has finished, would be a second one. Of two that two machines made,
-        the other one stays.
+        the other one stays. Of one that nobody can read, no run learns that it was given away.
         """
         task, story = self.tasks(copy[0])[copy[1]], self.story(copy)
-        if story is None or story.many > 1 or self.is_closed(story) or story.cancelled:
+        if copy in self.ailing or story is None or story.many > 1 or self.is_closed(story) or story.cancelled:
             return False
         if sum(at[0] == copy[0] for at in self.open_copies(task.name or "")) > 1:
             return False
@@ -98,9 +98,6 @@ class Moves(Facts):
                 other.excused |= UNTOLD
                 new.alike.add(at)
                 other.alike.add(there)
-        if copy in self.ailing:
-            # Nobody can read it where it is now, either.
-            self.ailing[copy] = new
         self.moving[copy] = 0
         self.theirs.add(copy)
         self._forget(copy)
