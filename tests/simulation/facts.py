@@ -336,7 +336,8 @@ class Facts(Memory):
             # Only the ledger knew what was closed but not done.
             story.seen &= any(self.task_id(copy) is not None for copy in copies)
             edited = "edited" in story.deeds
-            hidden = any(copy in self.ailing and (edited or self._hides_its_due(copy)) for copy in copies)
+            ailing = copies.keys() & self.ailing.keys()
+            hidden = any(edited or self._hides_its_due(at) or self.is_due_by_a_wrong_clock(at) for at in ailing)
             if untold or hidden or story.person in self.unsure - (self.twofold if story.twins < 2 else set()):
                 story.excused |= UNTOLD
             if "copied" in story.deeds or story.to_put_back:

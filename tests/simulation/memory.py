@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from tests.simulation.sight import SeenTask, tasks_of
 from tests.simulation.stage import SimulationStage
-from tests.simulation.story import SAME_DUE, UNTOLD, Story
+from tests.simulation.story import CLOCKS_DIFFER_BY, DEFAULT_DUE, SAME_DUE, UNTOLD, Story
 
 MARKER = re.compile(r"syncer:(?:(?P<old>[0-9A-Z]{26})|[0-9a-z]{10}:(?P<place>\w+:[^\s<]+))")
 SUPERSEDE_WINDOW = timedelta(seconds=2)
@@ -288,6 +288,14 @@ class Memory:
     def _hides_its_due(self, copy: Copy) -> bool:
         """Whether not even its due can be read, so that it may be a copy of any task."""
         return self.stage.network.ailing.get(copy) == "malformed" and int(copy[1]) % 2 == 1
+
+    def is_due_by_a_wrong_clock(self, copy: Copy) -> bool:
+        """Whether the due of this copy was made up while our clock was set wrong, so that it tells nothing."""
+        story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
+        if story is None or story.undated is None or task.due is None:
+            return False
+        made_up = task.due - DEFAULT_DUE
+        return not story.undated - CLOCKS_DIFFER_BY <= made_up <= self.stage.now() + CLOCKS_DIFFER_BY
 
     def mark_alike(self) -> None:
         """Note which tasks are due together: from now on nothing tells them apart in Superfone."""

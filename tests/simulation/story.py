@@ -11,6 +11,8 @@ UNTOLD = frozenset({"L2", "L4", "L7"})
 DEFAULT_DUE = timedelta(days=1)
 SAME_DUE = timedelta(seconds=1)
 """CRMs drop fractions of a second."""
+CLOCKS_DIFFER_BY = timedelta(minutes=10)
+"""The longest difference between two clocks that the engine expects."""
 WINDOW = timedelta(seconds=60)
 """Two tasks whose dues differ by less may be mixed up if only the due tells them apart."""
 

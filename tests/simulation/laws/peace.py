@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
 
 from tests.simulation.facts import Facts
 from tests.simulation.laws import edits
@@ -11,13 +10,12 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
-from tests.simulation.story import DEFAULT_DUE, UNTOLD, Story
+from tests.simulation.story import CLOCKS_DIFFER_BY, DEFAULT_DUE, UNTOLD, Story
 
 Listed = set[tuple[str, str]]
 """(system, reason) under which the report lists a task."""
 
 
-CLOCKS_DIFFER_BY = timedelta(minutes=10)
 TOLD = frozenset({"done_or_reopened", "unmatched"})
 """Reasons under attention for tasks that a lost, old or second ledger cannot identify. Nothing is written for them."""
 OTHER_CONTACT = "other_contact"
