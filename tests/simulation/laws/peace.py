@@ -285,6 +285,10 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
         true.add("replica_missing")
     if system in story.gone:
         true |= {"no_contact", "refused"}
+        others = {at for (where, at), person in facts.persons.items() if where == system and person != story.person}
+        if system == "superfone" and others.isdisjoint(facts.read_at):
+            # No run has ever read anybody else there, so the key may be another account's.
+            true.add("unread")
     if system == "superfone" and {at for at in facts.persons if at[0] == system} <= set(facts.ailing):
         # All leads fail, and nothing else of Superfone is read.
         true.add("unavailable")
