@@ -61,7 +61,8 @@ async def for_everybody(context: RunContext, work: _Work[_T]) -> _T:
     person's.
     """
     if context.left_out:
-        # More was read since they were left out.
+        # More was read since they were left out, and it may connect others with them.
+        _add_connected(context)
         _hide(context)
     try:
         return work(context.seen, context.left_out)
@@ -92,8 +93,8 @@ def or_leave_out(context: RunContext) -> Iterator[None]:
 def leave_out(context: RunContext, group: Collection[str], error: Exception) -> None:
     """Do nothing more for these persons in this run, and report why."""
     tell(error, sorted(place for person in group for place in _places(context, person)))
-    connected = Persons(context.base, context.seen).with_connected(group) | {*group}
-    context.left_out |= dict.fromkeys(connected, redact(unexpected(error)))
+    context.left_out |= dict.fromkeys(group, redact(unexpected(error)))
+    _add_connected(context)
     _hide(context)
 
 
@@ -165,6 +166,14 @@ async def _failing(context: RunContext, work: _Work[_T]) -> list[tuple[_Group, E
         return found if len(found) > MOST else [*found, *await among(groups[middle:])]
 
     return [] if error_with([]) is not None else await among(suspects)
+
+
+def _add_connected(context: RunContext) -> None:
+    """Leave out whom tasks connect with those who are left out, for the same reason."""
+    for group in Persons(context.base, context.seen).groups:
+        words = next((context.left_out[person] for person in group if person in context.left_out), None)
+        if words is not None:
+            context.left_out = {**dict.fromkeys(group, words), **context.left_out}
 
 
 def _hide(context: RunContext) -> None:

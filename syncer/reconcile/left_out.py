@@ -32,10 +32,6 @@ class Persons:
             found.setdefault(self._first(person), []).append(person)
         return [tuple(group) for group in found.values()]
 
-    def with_connected(self, persons: Collection[str]) -> set[str]:
-        """Return these persons and whom their tasks connect with them."""
-        return {one for group in self.groups if not set(group).isdisjoint(persons) for one in group}
-
     def of(self, system: str, contact: str | None, remote_id: str = "") -> str:
         """Return the person of a contact, or of a task without one."""
         return self._base.links.get((system, contact or "")) or f"{system}:{contact or ' ' + remote_id}"
