@@ -1,7 +1,7 @@
 """An error of ours with one person's tasks stops nobody else's work.
 
 Merge and plan are pure, so what raises is done again: in halves, to find out for whom it raises, and then without these
-persons. Nothing is written or stored for them, so the next run finds them as this one did.
+persons. Nothing is written for them, nor stored of what could not be merged, so the next run finds it as this one did.
 """
 
 from __future__ import annotations
@@ -107,8 +107,10 @@ def may_be_stored(context: RunContext, cursor: str) -> bool:
     """Whether this small value says nothing of whoever is left out, nor that the CRM need not name them again."""
     if not context.left_out:
         return True
-    contacts = {remote_id for person in context.left_out for _, remote_id in context.base.contacts_of(person)}
-    return not cursor.startswith(CHANGES) and cursor.rpartition(":")[2] not in {*context.left_out, *contacts}
+    # With its system: the id of a contact may be that of somebody else's in another CRM.
+    contacts = {f"{system}:{key}" for person in context.left_out for system, key in context.base.contacts_of(person)}
+    about, last = cursor.partition(":")[2], cursor.rpartition(":")[2]
+    return not cursor.startswith(CHANGES) and {about, last}.isdisjoint({*context.left_out, *contacts})
 
 
 def left_out_items(context: RunContext) -> list[Item]:
