@@ -93,6 +93,10 @@ class Facts(Memory):
             # Its create may be in doubt, and the edit removed what it is recognised by. What it closed then counts as
             # superseded by people.
             story.excused |= UNTOLD
+        if deed in {"edited", "reworded"} and copy in self.unclaimed and copy[0] == "superfone":
+            # The copy of a task with the same due is taken for it.
+            for other in self.stories.values():
+                other.excused |= UNTOLD if story.is_like(other) else set()
             self._is_theirs_after_all(copy)
         begins_anew = self.rebuilding or self.closed_there is not None
         name = self.tasks(copy[0])[copy[1]].name or ""

@@ -75,6 +75,9 @@ class Moves(Facts):
         there = self._name_for(first, person) or ""
         new = self.stories.setdefault(there, Story(person, systems, extra=left.extra, twins=1))
         new.systems = tuple(dict.fromkeys((*new.systems, *systems)))
+        if name in self.narrow and not any(system == "reply" for system, _ in self.open_copies(there)):
+            # It comes back to the person who had it first, and we make no messages in Reply.
+            new.systems = tuple(system for system in new.systems if system in systems)
         new.dues |= left.dues
         new.undated, new.due_made_up = new.undated or left.undated, new.due_made_up or left.due_made_up
         new.typed += [_as_known(typed) for typed in left.typed]
@@ -140,6 +143,15 @@ class Moves(Facts):
             if story.is_known_to_have_left:
                 there = {system for name in self._namesakes(story) for system, _ in self.open_copies(name)}
                 story.is_known_to_have_left &= there
+
+    def is_not_reached(self, systems: set[str]) -> None:
+        """Forget what left in these CRMs: a new ledger takes a task for one that was never copied there."""
+        for story in self.stories.values():
+            story.is_known_to_have_left -= systems
+
+    def takes_longer(self) -> bool:
+        """Whether more runs are needed until it is certain what people gave away, as whatever fails takes three."""
+        return bool(self.ailing and self.moving)
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name."""

@@ -133,8 +133,10 @@ class Oracle(Machines):
 
     def _has_seen(self, outcome: Outcome, machine: int) -> None:
         """Note what this machine's run saw."""
-        self.unclaimed = {copy for copy in self.unclaimed if self.task_id(copy) is None}
+        self.unclaimed = {copy for copy in self.unclaimed if not self.stage.is_ours(*copy)}
         self.doubts = self._doubts_after(outcome)
+        if self.rebuilding:
+            self.is_not_reached(outcome.failed)
         self._excuse_moves_unread()
         if outcome.report is not None:
             self.told = {item.task for item in outcome.report.attention if item.reason in TOLD | {OTHER_CONTACT}}

@@ -287,7 +287,7 @@ class Play:
             for number in range(1, 2 * PEACE):
                 tasks = len(self.oracle.stories)
                 outcome = self._peaceful_run()
-                if number >= PEACE and len(self.oracle.stories) == tasks:
+                if number >= PEACE and len(self.oracle.stories) == tasks and not self.oracle.takes_longer():
                     break
         peace.judge(self.oracle, outcome)
         before = self.writes()

@@ -148,6 +148,10 @@ class SimulationStage:
                 self._hands.clear()
         return done
 
+    def is_ours(self, system: str, remote_id: str) -> bool:
+        """Whether our ledger knows this copy."""
+        return self._files[0].task_of(system, remote_id) is not None
+
     def task_of(self, system: str, remote_id: str) -> str | None:
         """Return the task id of a copy in the ledger of the last run, or else in another one."""
         found = (file.task_of(system, remote_id) for file in (self._files[self._current], *self._files))
