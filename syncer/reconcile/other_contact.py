@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from syncer.contract.adapter import ListsTasks
+from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.altering import altered
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
@@ -23,7 +23,7 @@ from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
 from syncer.reconcile.agreement import may_be_one
-from syncer.reconcile.edits.base import is_known, owed_fields, shown, with_owed
+from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, with_owed
 from syncer.reconcile.edits.travel import behind, with_value
 from syncer.reconcile.likeness import is_like
 from syncer.reconcile.markers import named_by
@@ -219,18 +219,28 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
 def _begin_as_shown(work: Merging, like: Task, copies: list[Replica]) -> Task:
     """Begin a task for these copies with what the first of them shows.
 
-    The values that it was still to get may have been typed after it had left.
+    The values that it was still to get may have been typed after it had left, unless another one of them shows them.
     """
-    first = copies[0]
+    first, policy, able = copies[0], work.inputs.policy, work.inputs.capabilities
+    kept = [field for field in owed_fields(first) if any(_has(copy, field, able[copy.system]) for copy in copies[1:])]
     for field in owed_fields(first):
-        # An assignee is noted as the CRM's own user.
-        if field is not TaskField.ASSIGNEE and is_known(first, field):
-            like = with_value(like, field, shown(first, field))
+        value = shown(first, field)
+        if field is TaskField.ASSIGNEE:
+            # A copy has the CRM's own user.
+            value = policy.users.get((first.system, str(value or "")))
+        if field not in kept and is_known(first, field):
+            like = with_value(like, field, value)
     task = _begin(work, like, [replace(copy, owed=()) for copy in copies])
-    for copy in [work.base.replicas[other.key] for other in copies[1:]]:
-        can, policy = work.inputs.capabilities[copy.system], work.inputs.policy
-        work.put_replica(with_owed(copy, behind(task, copy, (), can, policy)))
+    for copy in copies:
+        now = work.base.replicas[copy.key]
+        found = {} if copy is first else behind(task, now, (), able[copy.system], policy)
+        work.put_replica(with_owed(now, found | {field: owed(copy, field) for field in kept}))
     return task
+
+
+def _has(copy: Replica, field: TaskField, can: Capabilities) -> bool:
+    """Whether the copy shows what its task has in this field."""
+    return field in can.shows and is_known(copy, field) and not owed(copy, field)
 
 
 def _begin(work: Merging, like: Task, copies: list[Replica]) -> Task:

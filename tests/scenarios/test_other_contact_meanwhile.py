@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from adapters.sandbox import Fault
+from tests.support.editing import USERS
 from tests.support.scenario import Make, attention, waiting
-from tests.support.two_persons import Two
+from tests.support.two_persons import OTHER, Two
 
 MOVED = "other_contact"
 
@@ -96,6 +99,52 @@ def test_what_is_typed_for_one_contact_is_not_written_for_the_other(stage: Make,
     world.again(2)
     titles = {str(task.contact_id): str(task.template["body"]).split("\n")[0] for task in world.reply_open()}
     assert titles == {two.asha[1]: "Ring Asha", two.ravi[1]: "Ring Ravi"}
+    world.quiet(2)
+
+
+def test_who_is_named_for_one_contact_is_not_written_for_the_other(stage: Make) -> None:
+    world = stage(more=USERS)
+    two = Two(world, "reply")
+    world.reply.person_assigns(two.task, 41)
+    world.again(2)
+    assert world.highlevel.task(two.copy).assigned_to == "userAsha"
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.reply.person_assigns(two.task, 42)
+    world.again(4)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    assert world.highlevel.task(two.copy).assigned_to == "userAsha"
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("field", ["due", "title"])
+@pytest.mark.parametrize("system", ["reply", "highlevel"])
+def test_what_is_typed_in_one_of_two_copies_that_are_moved_reaches_the_other(
+    stage: Make, system: str, field: str
+) -> None:
+    world = stage()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    world.superfone.person_creates(asha[0], "BOOKING", world.due())
+    world.again(2)
+    [copy], [other] = world.reply_open(), world.highlevel_open()
+    world.reply.person_moves(str(copy.id), ravi[1])
+    world.highlevel.person_moves(other.id, ravi[2])
+    due = world.due(hours=40)
+    match system, field:
+        case "reply", "due":
+            world.reply.person_reschedules(str(copy.id), due)
+        case "reply", _:
+            world.reply.person_edits_body(str(copy.id), "Ring Ravi")
+        case _, "due":
+            world.highlevel.person_reschedules(other.id, due)
+        case _:
+            world.highlevel.person_retitles(other.id, "Ring Ravi")
+    world.again(4)
+    if field == "due":
+        assert {task.due_to for task in world.reply_open()} == {due}
+        assert {datetime.fromisoformat(task.due or "") for task in world.highlevel_open()} == {due}
+    else:
+        assert {str(task.template["body"]).split("\n")[0] for task in world.reply_open()} == {"Ring Ravi"}
+        assert {task.title for task in world.highlevel_open()} == {"Ring Ravi"}
     world.quiet(2)
 
 
