@@ -141,7 +141,8 @@ def left_out_items(context: RunContext) -> list[Item]:
 async def _failing(context: RunContext, work: _Work[_T]) -> list[tuple[_Group, Exception]]:
     """Return for whom the work raises, each with the error, and a few more than `MOST` at the most.
 
-    Nobody is returned if it raises without them all, too.
+    If it raises for nobody alone, this is the one without whom it does not raise. Nobody is returned if it raises
+    without them all, too.
     """
     persons = Persons(context.base, context.seen)
     suspects = [group for group in persons.groups if context.left_out.keys().isdisjoint(group)]
@@ -167,7 +168,23 @@ async def _failing(context: RunContext, work: _Work[_T]) -> list[tuple[_Group, E
         found = await among(groups[:middle])
         return found if len(found) > MOST else [*found, *await among(groups[middle:])]
 
-    return [] if error_with([]) is not None else await among(suspects)
+    async def beside_others() -> list[tuple[_Group, Exception]]:
+        # What is read of others tells something of everybody, such as that there was a ledger before this one.
+        error, groups = error_with(suspects), suspects
+        while error is not None and len(groups) > 1:
+            middle = len(groups) // 2
+            for half in (groups[:middle], groups[middle:]):
+                await asyncio.sleep(0)
+                if error_with([group for group in suspects if group not in {*half}]) is None:
+                    groups = half
+                    break
+            else:
+                return []
+        return [] if error is None else [(group, error) for group in groups]
+
+    if error_with([]) is not None:
+        return []
+    return await among(suspects) or await beside_others()
 
 
 def _add_connected(context: RunContext) -> None:

@@ -13,16 +13,9 @@ from syncer.reconcile import plan as planning
 from syncer.reconcile import rebuild as rebuilding
 from syncer.reconcile.merging import Merging
 from syncer.reconcile.standing import Standing
-from tests.support.own_errors import failing, raise_for
+from tests.support.own_errors import BOOKING, failing, people, raise_for
 from tests.support.parts import look
-from tests.support.scenario import Make, Stage, attention
-
-BOOKING = "BOOKING"
-
-
-def people(stage: Make, number: int = 3, **settings: str) -> tuple[Stage, list[tuple[str, str, str]]]:
-    world = stage(**settings)
-    return world, [world.everywhere(f"Person{one}", f"+9198765{one:05d}") for one in range(number)]
+from tests.support.scenario import Make, attention
 
 
 def begin_breaks(bug: pytest.MonkeyPatch, *contacts: str) -> None:
@@ -283,37 +276,6 @@ def test_a_doubt_that_cannot_be_settled_holds_up_nobody_else(
     world.again(2)
     assert world.open() == (2, 2, 2)
     world.quiet()
-    assert own_errors
-
-
-def test_a_doubt_that_cannot_be_settled_beside_a_task_on_another_persons_contact(
-    stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
-) -> None:
-    """Whoever is left out before the CRMs are read may be connected with somebody by what is read then."""
-    world, persons = people(stage)
-    first, second, third = persons
-    lead = first[0]
-    world.highlevel.person_creates(first[2], "Ring", world.due())
-    world.fail("superfone", "create", Fault.LOST_REQUEST)
-    world.again()
-    with monkeypatch.context() as bug:
-
-        def whose(work: Merging) -> str:
-            seen = work.inputs.seen
-            alone = not any(seen[system].readings for system in ("reply", "highlevel"))
-            return lead if alone and seen["superfone"].lanes.get(lead) else ""
-
-        raise_for(bug, merging, "look_at_closed", lead, whose)
-        world.fail("superfone", "create", Fault.LOST_ANSWER)
-        world.again()
-        world.reply.person_moves(str(world.reply_open()[0].id), second[1])
-        world.highlevel.person_creates(third[2], "Ring", world.due())
-        report = world.again(2)
-        assert {system for _, system in failing(report)} == {"highlevel", "superfone", "reply"}
-        assert world.open() == (2, 2, 2)
-    world.again(4)
-    assert world.open() == (3, 2, 3)
-    assert not failing(world.quiet())
     assert own_errors
 
 

@@ -10,6 +10,9 @@ import pytest
 from syncer.domain.report import Report
 from syncer.engine import own_errors
 from syncer.engine.own_errors import tell as log
+from tests.support.scenario import Make, Stage
+
+BOOKING = "BOOKING"
 
 
 def expect_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
@@ -42,3 +45,9 @@ def raise_for(
 def failing(report: Report) -> list[tuple[str | None, str]]:
     """(task, system) of everything that was left out."""
     return [(item.task, item.system) for item in report.attention if item.reason == "program_error"]
+
+
+def people(stage: Make, number: int = 3, **settings: str) -> tuple[Stage, list[tuple[str, str, str]]]:
+    """A world, and persons who are in all three CRMs: the ids of each, in Superfone, Reply and HighLevel."""
+    world = stage(**settings)
+    return world, [world.everywhere(f"Person{one}", f"+9198765{one:05d}") for one in range(number)]
