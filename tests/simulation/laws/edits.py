@@ -19,6 +19,9 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
     read_at, closed_at = facts.task_read_at.get(copy), facts.closed_at.get(copy)
     # It was closed between our read and our write, which no CRM can prevent, or before a late request.
     unseen = read_at is not None and closed_at is not None and closed_at >= read_at
+    if facts.at_once and read_at is not None:
+        # Or another machine, which runs at the same time, has completed it since.
+        unseen |= copy in facts.changed_at and facts.changed_at[copy] >= read_at
     if not before.open and (unseen or facts.stage.arriving):
         return
     if story is None or not before.open:
@@ -166,7 +169,7 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
     """Note values that a run has read where they were typed, in the CRMs that were ``connected``.
 
     Later values replace them. Of persons who wait until everything was read, after an old ledger was put back, a run
-    stores nothing. What only another machine has read, ours does not know.
+    stores nothing. What only another machine has read, ours does not know. Nobody can read what always fails.
     """
     ours = facts.ours_alone or facts.at_once
     for story in facts.stories.values():
@@ -174,11 +177,12 @@ def note_taken(facts: Facts, connected: set[str]) -> None:
         for typed in story.typed_last:
             task = facts.tasks(typed.copy[0]).get(typed.copy[1])
             read_at = facts.task_read_at.get(typed.copy)
-            if typed.copy[0] in stored and task is not None and read_at is not None and read_at > typed.at:
+            readable = typed.copy[0] in stored and typed.copy not in facts.ailing
+            if readable and task is not None and read_at is not None and read_at > typed.at:
                 typed.taken |= same(typed.value, task.shown(typed.field))
         for typed in story.typed:
             # People may have typed another value there later in that run.
-            typed.taken |= typed.read and typed.copy[0] in stored
+            typed.taken |= typed.read and typed.copy[0] in stored and typed.copy not in facts.ailing
             typed.spread |= typed.taken
             typed.read = False
         for typed in story.typed:
