@@ -167,6 +167,7 @@ FREQUENT = {
     "errors": Dimension(0, _often(Break(Fault.ERROR_BEFORE), Break(Fault.LOST_REQUEST))),
     "completions": Dimension(0, _habit("complete", *SYSTEMS[1:])),
     "deletions": Dimension(0, _habit("delete", *SYSTEMS[1:])),
+    "gifts": Dimension(0, _habit("give", *SYSTEMS[1:])),
     "cancellations": Dimension(0, _cancellations),
     "messages": Dimension(0, _messages),
     "one_person": Dimension(0, _one_person),

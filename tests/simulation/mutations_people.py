@@ -71,7 +71,7 @@ PEOPLE_MUTANTS = (
         "syncer.reconcile.other_contact",
         "            left = _begin(work, left, staying or closed)\n",
         "            left = _begin(work, task, staying or closed)\n",
-        having=("moved_tasks",),
+        having=("moved_tasks", "gifts"),
     ),
     Mutant(
         "a copy that is given to another person stays with its task",
@@ -79,7 +79,7 @@ PEOPLE_MUTANTS = (
         "syncer.reconcile.other_contact",
         "elsewhere(work.base, task, row)) is not None and _is_certain(",
         "elsewhere(work.base, task, row)) is not None and not row.key and _is_certain(",
-        having=("moved_tasks",),
+        having=("moved_tasks", "gifts"),
     ),
     Mutant(
         "what is closed for one person is done for the other",
@@ -87,6 +87,6 @@ PEOPLE_MUTANTS = (
         "syncer.reconcile.other_contact",
         "        if task.state is not State.OPEN or not (moved or task in self):\n",
         "        if task.state is State.OPEN:\n",
-        having=("moved_tasks",),
+        having=("moved_tasks", "gifts", "completions"),
     ),
 )
