@@ -213,7 +213,7 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
     if _is_second(work, moved, row):
         work.put_task(replace(moved, held=Reason.DUPLICATE))
     else:
-        _unite(work, moved, row)
+        _unite(work, moved, row, left=task.held == Reason.OTHER_CONTACT)
 
 
 def _begin_as_shown(work: Merging, like: Task, copies: list[Replica]) -> Task:
@@ -273,17 +273,21 @@ def _is_second(work: Merging, task: Task, row: Reading) -> bool:
     return any(is_like(work.inputs.policy, row, copy) for copy in copies)
 
 
-def _unite(work: Merging, task: Task, row: Reading) -> None:
-    """Make one task again of this one, which has come to the person, and of the one that it had left there."""
+def _unite(work: Merging, task: Task, row: Reading, *, left: bool = False) -> None:
+    """Make one task again of this one, which has come to the person, and of the one that it had left there.
+
+    If this one was ``left`` itself, it may have followed a copy that had gone before it.
+    """
     mine = {copy.system for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN}
-    for left in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id):
-        waits = left.held == Reason.OTHER_CONTACT and left.state is State.OPEN and left.id != task.id
-        if not (waits and left.kind.compatible(task.kind) and is_like(work.inputs.policy, row, left)):
+    for other in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id):
+        waits = other.held == Reason.OTHER_CONTACT or (left and not other.held)
+        waits = waits and other.state is State.OPEN and other.id != task.id
+        if not (waits and other.kind.compatible(task.kind) and is_like(work.inputs.policy, row, other)):
             continue
-        theirs = {copy.system for copy in work.base.copies_of(left.id) if copy.state is ReplicaState.OPEN}
+        theirs = {copy.system for copy in work.base.copies_of(other.id) if copy.state is ReplicaState.OPEN}
         if mine & theirs:
             continue
-        first, second = sorted((task, left), key=lambda one: (one.first_seen or work.inputs.now, one.id))
+        first, second = sorted((task, other), key=lambda one: (one.first_seen or work.inputs.now, one.id))
         first = replace(first, held="")
         work.put_task(first)
         for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:

@@ -119,6 +119,24 @@ def test_copies_that_are_moved_with_it_stay_its_copies(stage: Make) -> None:
     world.quiet(2)
 
 
+def test_a_message_that_follows_its_copy_to_another_contact_is_one_with_it_again(stage: Make) -> None:
+    """There is no copy of it in Reply, which takes no messages from us."""
+    world = stage()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    mail = world.reply.person_creates(asha[1], "ManualEmail", world.due(), body="Write")
+    world.good()
+    world.highlevel.person_moves(world.highlevel_open()[0].id, ravi[2])
+    world.again(3)
+    world.reply.person_moves(mail, ravi[1])
+    report = world.again(3)
+    assert world.open() == (0, 1, 1)
+    assert attention(report) == set()
+
+    world.reply.person_completes(mail)
+    world.again(2)
+    assert world.open() == (0, 0, 0)
+
+
 def test_a_copy_that_is_moved_after_it_is_a_second_copy_there(stage: Make) -> None:
     world = stage()
     two = Two(world)
