@@ -286,8 +286,7 @@ class Grouping:
     def _rank(self, task: str, row: Reading) -> tuple[bool, ...]:
         """Order the open rows: the origin, then the row that the ledger knows, then by likeness to the origin."""
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
-        origin = self._at.get(place)
-        unlike = (False, False, False) if origin is None else unlikeness(self._policy, row, origin)
+        unlike = unlikeness(self._policy, row, self._at.get(place))
         return (row.place != place, known is None or known.task != task, *unlike)
 
 

@@ -20,8 +20,13 @@ def is_made_like(policy: Policy, row: Reading, other: Reading) -> bool:
     return policy.may_keep(row, other) and same_title(row.title, other.title)
 
 
-def unlikeness(policy: Policy, reading: Reading, known: Reading | Task) -> tuple[bool, bool, bool]:
-    """Rank tasks that share a marker. The lowest is probably ours: same due date and title, then one of the two."""
+def unlikeness(policy: Policy, reading: Reading, known: Reading | Task | None) -> tuple[bool, bool, bool]:
+    """Rank tasks that share a marker. The lowest is probably ours: same due date and title, then one of the two.
+
+    All are alike if what the marker names is not ``known``.
+    """
+    if known is None:
+        return (False, False, False)
     # The origin may have been put off since. Then the title tells which of two copies is the more likely one, and if
     # that was changed, too, the due date alone.
     due, title = policy.same_due(reading, known), same_title(reading.title, known.title)

@@ -233,7 +233,7 @@ class _FirstSight:
         People copy a text together with its marker. The reading that differs least is the more likely copy of ours.
         """
         task = None if reading.marker is None else named_by(self._work.base, reading.marker)
-        return (False, False, False) if task is None else unlikeness(self._policy, reading, task)
+        return unlikeness(self._policy, reading, task)
 
     def _place_by_marker(self, reading: Reading) -> bool:
         """Join the reading by its marker, or hold it as a duplicate. A marker that people copied is ignored."""
