@@ -34,10 +34,9 @@ from tests.simulation.actions import (
 from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together, traits
 from tests.simulation.frequent import FREQUENT
 from tests.simulation.slow import CROWD, slow
+from tests.simulation.story import CLOCKS_DIFFER_BY
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
-APART = 10 * MINUTE
-"""The longest difference between two clocks that the engine expects."""
 DIRTY_PAIRS = 8
 """How many there are in `contacts.DIRTY`."""
 
@@ -156,7 +155,7 @@ def _is_young(history: History) -> bool:
     It would take them for another ledger's, and report that until somebody types ``take-over``.
     """
     slow = any(isinstance(action, Jump) and action.seconds < 0 for action in history.actions)
-    return slow or abs(history.skew) > APART
+    return slow or abs(history.skew) > CLOCKS_DIFFER_BY.total_seconds()
 
 
 def _old_ledger(rng: random.Random, history: History) -> History:

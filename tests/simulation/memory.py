@@ -294,8 +294,14 @@ class Memory:
         story, task = self.story(copy), self.tasks(copy[0])[copy[1]]
         if story is None or story.undated is None or task.due is None:
             return False
-        made_up = task.due - DEFAULT_DUE
-        return not story.undated - CLOCKS_DIFFER_BY <= made_up <= self.stage.now() + CLOCKS_DIFFER_BY
+        return not self.may_be_made_up(task, story)
+
+    def may_be_made_up(self, task: SeenTask, story: Story) -> bool:
+        """Whether the task's due may have been made up for this story, which has none, at any time since it began."""
+        if story.undated is None or task.due is None:
+            return False
+        first, last = story.undated - CLOCKS_DIFFER_BY, self.stage.now() + CLOCKS_DIFFER_BY
+        return first <= task.due - DEFAULT_DUE <= last
 
     def mark_alike(self) -> None:
         """Note which tasks are due together: from now on nothing tells them apart in Superfone."""

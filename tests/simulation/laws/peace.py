@@ -10,7 +10,7 @@ from tests.simulation.laws.violation import Violation
 from tests.simulation.memory import Copy
 from tests.simulation.outcome import Outcome
 from tests.simulation.sight import is_message, is_read_only
-from tests.simulation.story import CLOCKS_DIFFER_BY, DEFAULT_DUE, UNTOLD, Story
+from tests.simulation.story import UNTOLD, Story
 
 Listed = set[tuple[str, str]]
 """(system, reason) under which the report lists a task."""
@@ -120,16 +120,14 @@ def _may_have_a_copy(facts: Facts, story: Story, copies: list[Copy], waits: set[
     """
     if not waits.isdisjoint(copies) and any(facts.hides(item, story, item[0]) for item in facts.ailing):
         return True
-    if story.undated is None or not facts.ever_rebuilt or waits.isdisjoint(copies):
+    if not facts.ever_rebuilt or waits.isdisjoint(copies):
         return False
-    first, last = story.undated - CLOCKS_DIFFER_BY, facts.stage.now() + CLOCKS_DIFFER_BY
-    for system, remote_id in facts.ailing.keys() - set(copies):
-        task = facts.tasks(system).get(remote_id)
-        if task is None or task.due is None or facts.persons.get((system, task.contact)) != story.person:
-            continue
-        if first <= task.due - DEFAULT_DUE <= last:
-            return True
-    return False
+    items = [(system, facts.tasks(system).get(at)) for system, at in facts.ailing.keys() - set(copies)]
+    return any(
+        facts.may_be_made_up(task, story)
+        for system, task in items
+        if task is not None and facts.persons.get((system, task.contact)) == story.person
+    )
 
 
 def _is_judged(story: Story, copies: list[Copy]) -> bool:
