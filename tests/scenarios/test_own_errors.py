@@ -13,7 +13,7 @@ from syncer.reconcile import plan as planning
 from syncer.reconcile import rebuild as rebuilding
 from syncer.reconcile.merging import Merging
 from syncer.reconcile.standing import Standing
-from tests.support.own_errors import BOOKING, failing, people, raise_for
+from tests.support.own_errors import BOOKING, booked, failing, people, raise_for
 from tests.support.parts import look
 from tests.support.scenario import Make, attention
 
@@ -43,9 +43,7 @@ def lane_breaks(bug: pytest.MonkeyPatch, lead: str) -> None:
 def test_whoever_cannot_be_merged_is_left_out_and_the_others_go_on(
     stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
 ) -> None:
-    world, persons = people(stage)
-    for lead, _, _ in persons:
-        world.superfone.person_creates(lead, BOOKING, world.due())
+    world, persons = booked(stage)
     with monkeypatch.context() as bug:
         begin_breaks(bug, persons[1][0])
         report = world.good()
@@ -65,9 +63,7 @@ def test_whoever_cannot_be_merged_is_left_out_and_the_others_go_on(
 def test_what_people_do_meanwhile_is_done_once_the_error_is_corrected(
     stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
 ) -> None:
-    world, persons = people(stage, 2)
-    for lead, _, _ in persons:
-        world.superfone.person_creates(lead, BOOKING, world.due())
+    world, persons = booked(stage, 2)
     world.again(2)
     assert world.open() == (2, 2, 2)
     world.complete_in("reply")
@@ -89,9 +85,7 @@ def test_who_cannot_be_judged_while_the_crms_are_read_is_left_out_of_all_that_fo
     stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
 ) -> None:
     """Whose tasks are to be read in full is decided by what merge asks, too."""
-    world, persons = people(stage)
-    for lead, _, _ in persons:
-        world.superfone.person_creates(lead, BOOKING, world.due())
+    world, persons = booked(stage)
     with monkeypatch.context() as bug:
         raise_for(bug, Standing, "_link", persons[1][0], lambda _self, reading: reading.contact)
         report = world.good()
@@ -126,9 +120,7 @@ def test_whoever_cannot_be_planned_is_left_out_and_the_others_go_on(
 
 
 def test_many_may_fail_but_not_everybody(stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]) -> None:
-    world, persons = people(stage, MOST + 3)
-    for lead, _, _ in persons:
-        world.superfone.person_creates(lead, BOOKING, world.due())
+    world, persons = booked(stage, MOST + 3)
     with monkeypatch.context() as bug:
         begin_breaks(bug, *(lead for lead, _, _ in persons[: MOST + 1]))
         # This is no single person's error.
@@ -160,9 +152,7 @@ def test_an_error_that_is_nobodys_ends_the_run(
 def test_who_cannot_be_rebuilt_after_a_lost_ledger_gets_no_second_copy(
     stage: Make, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
 ) -> None:
-    world, persons = people(stage)
-    for lead, _, _ in persons:
-        world.superfone.person_creates(lead, BOOKING, world.due())
+    world, persons = booked(stage)
     world.again(2)
     assert world.open() == (3, 3, 3)
     world.lose_ledger()

@@ -51,3 +51,11 @@ def people(stage: Make, number: int = 3, **settings: str) -> tuple[Stage, list[t
     """A world, and persons who are in all three CRMs: the ids of each, in Superfone, Reply and HighLevel."""
     world = stage(**settings)
     return world, [world.everywhere(f"Person{one}", f"+9198765{one:05d}") for one in range(number)]
+
+
+def booked(stage: Make, number: int = 3) -> tuple[Stage, list[tuple[str, str, str]]]:
+    """The same, and each of these persons has a booking in Superfone."""
+    world, persons = people(stage, number)
+    for lead, _, _ in persons:
+        world.superfone.person_creates(lead, BOOKING, world.due())
+    return world, persons
