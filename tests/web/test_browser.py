@@ -24,7 +24,10 @@ def _there_is_a_browser() -> None:
 
 
 def test_a_task_that_is_stuck_is_read_of_freed_and_gone(served: Served) -> None:
-    """Sees it, reads why, presses the button, and sees it go, without loading the page again."""
+    """Sees it, reads why, presses the button, and sees it go, without loading the page again.
+
+    Its title is a script and stays a title. A click does not wait for the page that it leads to, so each look waits.
+    """
     _, _, contact = served.person()
     served.superfone.allowed_types = ()
     served.task(contact, EVIL)
@@ -36,21 +39,21 @@ def test_a_task_that_is_stuck_is_read_of_freed_and_gone(served: Served) -> None:
         visit = Visit(one, url)
         visit.page.clock.install()
         visit.go("/")
-        assert visit.page.get_by_text("Something needs attention").is_visible()
+        visit.page.get_by_text("Something needs attention").wait_for()
         visit.page.get_by_role("link", name="acme").click()
         needs = visit.page.get_by_role("region", name="Needs attention")
-        assert needs.get_by_role("link", name=EVIL).is_visible(), "a title that is a script stays a title"
-        assert needs.get_by_text(Reason.REFUSED.sentence).is_visible()
+        needs.get_by_role("link", name=EVIL).wait_for()
+        needs.get_by_text(Reason.REFUSED.sentence).wait_for()
         served.superfone.allowed_types = allowed
         needs.get_by_role("button", name="Try again").click()
-        assert visit.page.get_by_role("status").inner_text() == "The next run tries again."
+        visit.page.get_by_role("status").get_by_text("The next run tries again.", exact=True).wait_for()
         until(lambda: not daemon.answers[-1]["attention"])
         visit.renew()
         visit.page.get_by_text("All is well").wait_for()
         assert visit.page.get_by_text(Reason.REFUSED.sentence).count() == 0
         visit.page.get_by_role("link", name="All tasks").click()
         visit.page.get_by_role("link", name=EVIL).click()
-        assert visit.page.get_by_text("We let it be tried again").is_visible()
+        visit.page.get_by_text("We let it be tried again").wait_for()
         visit.close()
     daemon.send(signal.SIGTERM)
     assert daemon.status == 143
@@ -89,6 +92,7 @@ def test_everybody_can_use_it(shown: ShownPage, url: str) -> None:
                 assert not visit.is_too_wide, (path, width)
                 assert visit.barriers() == [], (path, width, scheme)
             visit.page.get_by_role("link", name=EVIL).click()
+            visit.page.get_by_role("heading", name=EVIL).wait_for()
             assert not visit.is_too_wide
             assert visit.barriers() == []
             visit.close()
@@ -124,10 +128,10 @@ def test_without_scripts(shown: ShownPage, url: str) -> None:
         visit = Visit(one, url, java_script_enabled=False)
         visit.go(shown.home)
         visit.page.get_by_role("button", name="Run now").click()
-        assert visit.page.get_by_role("status").inner_text() == "A run begins now."
+        visit.page.get_by_role("status").get_by_text("A run begins now.", exact=True).wait_for()
         assert shown.wishes.runs == [shown.name]
         visit.page.get_by_role("link", name="All tasks").click()
         visit.page.get_by_label("Name, title, e-mail").fill("plan")
         visit.page.get_by_role("button", name="Show").click()
-        assert visit.page.get_by_role("heading", name="Tasks 1").is_visible()
+        visit.page.get_by_role("heading", name="Tasks 1").wait_for()
         visit.close()
