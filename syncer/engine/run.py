@@ -22,6 +22,7 @@ from functools import partial
 
 from syncer.domain.base import Changes
 from syncer.domain.cursors import BY_LIMIT, BY_SHIFT, PART_EDITS, STOPPED
+from syncer.domain.operations import Action
 from syncer.domain.report import Report
 from syncer.domain.snapshot import Seen
 from syncer.engine import linking, opening
@@ -189,6 +190,11 @@ def _guard(
     creates = sync.max_creates_per_run if options.allow_creates is None else options.allow_creates
     completions = sync.max_completions_per_run if options.allow_completions is None else options.allow_completions
     edits = sync.max_edits_per_run if options.allow_edits is None else options.allow_edits
-    # Whoever allows a number of edits has seen why the run was stopped, so that stop is lifted as well.
-    limits = Limits(creates, completions, edits, any_shift=options.allow_edits is not None)
+    given = {
+        Action.CREATE: options.allow_creates,
+        Action.COMPLETE: options.allow_completions,
+        # Whoever allows a number of edits has seen why the run was stopped, so that stop is lifted as well.
+        Action.EDIT: options.allow_edits,
+    }
+    limits = Limits(creates, completions, edits, frozenset(action for action in given if given[action] is not None))
     return exceeds(operations, limits, merged.edited, opened_in(context.base), context.policy.titles)

@@ -59,13 +59,14 @@ def opened_in(base: Base) -> Counter[str]:
 class Limits:
     """The most creates, completions and edits of one run. A plan with more stops the run before its first write.
 
-    ``any_shift`` allows most copies of a CRM to show the same field edited, up to ``edits`` copies.
+    ``given``: which of them an option of the command line named. With edits among them, most copies of a CRM may show
+    the same field edited, up to ``edits`` copies.
     """
 
     creates: int
     completions: int
     edits: int = 500
-    any_shift: bool = False
+    given: frozenset[Action] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +94,7 @@ class Excess:
 
     @property
     def sentence(self) -> str:
-        options = []
-        if self.creates > self.limits.creates:
-            options.append(f"--allow-creates {self.creates}")
-        if self.completions > self.limits.completions:
-            options.append(f"--allow-completions {self.completions}")
-        if self.edits > self.limits.edits or self.shift is not None:
-            # One number allows both: the edits that are planned, and the copies that show the shift.
-            options.append(f"--allow-edits {max(self.edits, self.shift.edited if self.shift is not None else 0)}")
-        how = f"look at it with: syncer plan; then allow it once with: syncer sync --once {' '.join(options)}"
+        how = f"look at it with: syncer plan; then allow it once with: syncer sync --once {' '.join(self._options())}"
         if self.shift is not None:
             one = self.shift
             return (
@@ -116,6 +109,21 @@ class Excess:
             f"this run would create {self.creates} and complete {self.completions} tasks{edits or ','} and at most "
             f"{allowed} are allowed, so nothing was written; {how}"
         )
+
+    def _options(self) -> list[str]:
+        """Return all options that the next try needs: what was given in this one holds for it alone."""
+        # One number allows both: the edits that are planned, and the copies that show the shift.
+        edits = max(self.edits, self.shift.edited if self.shift is not None else 0)
+        needed = {
+            Action.CREATE: ("--allow-creates", self.creates, self.limits.creates),
+            Action.COMPLETE: ("--allow-completions", self.completions, self.limits.completions),
+            Action.EDIT: ("--allow-edits", edits, -1 if self.shift is not None else self.limits.edits),
+        }
+        return [
+            f"{option} {max(count, limit)}"
+            for action, (option, count, limit) in needed.items()
+            if count > limit or action in self.limits.given
+        ]
 
 
 def exceeds(
@@ -134,7 +142,7 @@ def exceeds(
     creates, completions, edits = counts[Action.CREATE], counts[Action.COMPLETE], counts[Action.EDIT]
     shift = _shift(edited or {}, opened or {}, titles or {})
     # The shift was looked at and allowed with a number. If more copies show it by now, it is asked again.
-    if limits.any_shift and shift is not None and shift.edited <= limits.edits:
+    if Action.EDIT in limits.given and shift is not None and shift.edited <= limits.edits:
         shift = None
     allowed = creates <= limits.creates and completions <= limits.completions and edits <= limits.edits
     return None if allowed and shift is None else Excess(creates, completions, edits, limits, shift)

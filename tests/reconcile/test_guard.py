@@ -95,8 +95,25 @@ def test_of_several_fields_the_one_is_told_that_the_most_copies_show_changed() -
 
 @pytest.mark.parametrize(("most", "refused"), [(14, True), (15, False)])
 def test_what_was_allowed_holds_for_as_many_copies_as_were_named(most: int, *, refused: bool) -> None:
-    limits = Limits(5, 5, most, any_shift=True)
+    limits = Limits(5, 5, most, frozenset({Action.EDIT}))
     assert (exceeds([], limits, {(PLAIN, TaskField.DUE): 15}, {PLAIN: 20}) is not None) is refused
+
+
+@pytest.mark.parametrize(
+    ("limits", "shift", "options"),
+    [
+        (Limits(2, 4, 1, frozenset({Action.COMPLETE})), 0, "--allow-completions 4 --allow-edits 3"),
+        (Limits(0, 9, 3, frozenset({Action.EDIT})), 0, "--allow-creates 2 --allow-edits 3"),
+        (Limits(0, 9, 30, frozenset({Action.EDIT})), 25, "--allow-creates 2 --allow-edits 30"),
+        (Limits(50, 9, 20, frozenset({Action.CREATE, Action.EDIT})), 25, "--allow-creates 50 --allow-edits 25"),
+    ],
+)
+def test_the_command_that_is_named_repeats_what_was_allowed_already(limits: Limits, shift: int, options: str) -> None:
+    """Else it stops at the limit that the last one had lifted."""
+    planned = [*operations(2, 4), *edits(3)]
+    excess = exceeds(planned, limits, {(PLAIN, TaskField.DUE): shift}, {PLAIN: 30})
+    assert excess is not None
+    assert excess.sentence.endswith(f"syncer sync --once {options}")
 
 
 # what runs for a few persons take over between two whole runs ----------------------------------------
