@@ -18,6 +18,7 @@ from syncer.domain.model import Listing, Reading, Record, State
 from syncer.domain.operations import Operation
 from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item
+from syncer.domain.report import TaskName
 from syncer.domain.snapshot import Seen
 from syncer.domain.task_ids import next_task_id
 from syncer.engine.connection import Connection
@@ -95,6 +96,8 @@ class RunContext:
     overwritten: list[Overwritten] = field(default_factory=list)
     turned: dict[str, str] = field(default_factory=dict)
     """By cursor: how far this run has read. Stored with what is merged from it: the next run continues after it."""
+    planned_as: dict[str, TaskName] = field(default_factory=dict)
+    """By task: what a saved plan calls those of its tasks that were left out. The ledger may not know them."""
     left_out: dict[str, str] = field(default_factory=dict)
     """The persons with whose tasks we met an error of ours, in words. See `syncer.engine.own_errors`."""
 

@@ -225,6 +225,8 @@ def _known_as(context: RunContext, items: Iterable[Item]) -> dict[Item, TaskName
         task = context.base.tasks.get(item.task or "")
         if task is not None:
             return TaskName(task.full_name, people.get(task.contact, ""))
+        if item.task in context.planned_as:
+            return context.planned_as[item.task]
         row = _row(context, item)
         person = item.person or (row and row.contact and (row.system, row.contact))
         record = context.base.records.get(person) if person else None

@@ -19,7 +19,7 @@ from syncer.domain.fields import TaskField, restored
 from syncer.domain.model import Kind, Replica, ReplicaState
 from syncer.domain.operations import Action
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.report import Report, as_instant, as_text
+from syncer.domain.report import Report, TaskName, as_instant, as_text
 from syncer.engine.context import RunContext
 from syncer.engine.errors import PlanFileError
 from syncer.reconcile.edits.base import shown
@@ -110,6 +110,7 @@ class SavedAccount(_Saved):
                 (done if done is not None else []).append(saved)
             elif match is None:
                 context.waiting.append(_moved(saved))
+                context.planned_as[saved.task] = TaskName(saved.title or saved.kind.label, saved.contact)
             else:
                 del left[match]
                 chosen.add(match)

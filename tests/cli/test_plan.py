@@ -216,6 +216,17 @@ def test_a_task_that_has_another_title_by_now_is_left_out(served: Served) -> Non
     assert served.writes() == 0
 
 
+def test_a_task_that_was_closed_since_the_plan_is_named_as_the_plan_names_it(served: Served) -> None:
+    """The ledger never had it."""
+    _, _, contact = served.person()
+    task = served.task(contact)
+    assert served.do("plan", "--out", "plan.json").status == 0
+    served.highlevel.person_completes(task)
+    done = served.do("apply", "plan.json", "--json")
+    assert {(item["title"], item["contact"]) for item in done.answer["waiting"]} == {("Call Asha", "Asha Rao")}
+    assert served.writes() == 0
+
+
 USERS = (
     '[[users]]\nname = "Asha"\nreply = 41\nhighlevel = "u41"\n[[users]]\nname = "Ravi"\nreply = 42\nhighlevel = "u42"\n'
 )
