@@ -321,7 +321,8 @@ class Facts(Memory):
                 typed.taken &= old and typed.number <= self.typed_before
         self.taken_for_one += self.moved_since if old else []
         self.unread |= self.ailing.keys()
-        self.not_read_since, self.restored_at = set(self.persons.values()), None if old else self.stage.now() - GRACE
+        self.not_read_since, self.restored_by_our_clock = set(self.persons.values()), None
+        self.restored_at = None if old else self.stage.now() - GRACE
         # Only the ledger knew whether a copy was deleted or never created.
         self.deleted = self.deleted & self.deleted_before if old else set()
         self.read_contradicted[0].clear()

@@ -34,6 +34,7 @@ class Machines(Moves):
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:
             self._another_ledger()
+        self.clock_goes_back()
         if disturbed and self.rebuilding:
             self._only_in_superfone()
         if self.at_once or (changes and self.stage.on_its_way):

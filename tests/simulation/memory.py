@@ -51,10 +51,10 @@ class Memory:
     What cannot be read or told: ``ailing`` are items that a CRM never shows as it should (a Superfone lead or a Reply
     task), each with its story, even if it was deleted since. ``unread`` are those of them that failed before everything
     was read again after a lost ledger. ``not_read_since`` are the persons of whom nobody has read everything since, as
-    nothing of them is open. After an old copy was put back, which a run noticed at ``restored_at``, reading counts only
-    once what its forerunner had sent has arrived. ``unsure`` are persons whose keys lead to several records,
-    ``contradicted`` those whose number went to another person, and ``read_contradicted`` those of them that a clean run
-    has read, on our machine and on the other one.
+    nothing of them is open. After an old copy was put back, which a run noticed at ``restored_at``, or
+    ``restored_by_our_clock``, reading counts only once what its forerunner had sent has arrived. ``unsure`` are persons
+    whose keys lead to several records, ``contradicted`` those whose number went to another person, and
+    ``read_contradicted`` those of them that a clean run has read, on our machine and on the other one.
     ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used, ``replaced_under_a_run`` until the end of
     a run during which that happened.
@@ -109,6 +109,7 @@ class Memory:
         self.unread: set[Copy] = set()
         self.not_read_since: set[int] = set()
         self.restored_at: datetime | None = None
+        self.restored_by_our_clock: datetime | None = None
         self.held: set[Copy] = set()
         self.unsure: set[int] = set()
         self.contradicted: set[int] = set()
@@ -273,10 +274,22 @@ class Memory:
 
         A run reads everything of those of whom a task is open.
         """
-        self.restored_at = self.restored_at or began
+        if self.restored_at is None:
+            self.restored_at = began
+            self.restored_by_our_clock = began + self.stage.our_clock.ahead
         if began >= self.restored_at + GRACE:
             read = {copy for name in self.stories for copy in self.open_copies(name)} - not_looked_at
             self.not_read_since -= {self.stories[self.tasks(at[0])[at[1]].name or ""].person for at in read}
+
+    def clock_goes_back(self) -> None:
+        """Note that nobody counts as read any more if our clock is behind the instant at which an old copy was noticed.
+
+        The ledger takes the present instant for that one, so what cannot be read now was never read since.
+        """
+        noticed = self.restored_by_our_clock
+        if noticed is not None and self.stage.now() + self.stage.our_clock.ahead < noticed:
+            self.unread |= self.ailing.keys()
+            self.not_read_since, self.restored_at, self.restored_by_our_clock = set(self.persons.values()), None, None
 
     def hides(self, copy: Copy, story: Story, system: str) -> bool:
         """Whether this unreadable item may be the copy there of a task with the same due."""

@@ -26,7 +26,7 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
         return
     if story is None or not before.open:
         raise Violation("L10", f"{copy} was edited, and it is closed, or nobody's: {before}")
-    if facts.stage.arriving and copy in facts.reopenings:
+    if facts.stage.arriving and (copy in facts.reopenings or copy in facts.unseen_moves):
         _arrives_at_another(facts, copy, before, now)
         return
     if _was_read_closed(facts, story):
@@ -66,7 +66,7 @@ def written(facts: Facts, system: str, remote_id: str, before: SeenTask, now: Se
 
 
 def _arrives_at_another(facts: Facts, copy: Copy, before: SeenTask, now: SeenTask) -> None:
-    """Note a late edit of a task that people have closed and reopened since, as another task.
+    """Note a late edit of a copy that was reopened since, or has moved to its next date, as another task.
 
     Nothing tells it from what people type there, so its values count as theirs.
     """
