@@ -9,6 +9,7 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
+from syncer.config.events import event_readers
 from syncer.config.loader import ConfigError, SyncSettings, build_adapters, load_account
 from syncer.config.regions import REGIONS
 from syncer.config.registry import BUILT_IN
@@ -103,6 +104,31 @@ def test_everything_can_be_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("", 15),
+        ('[sync]\ninterval = "5m"\n', 15),
+        ('[sync]\ninterval = "6m"\n', 18),
+        ('[sync]\ninterval = "1h"\n[alarms]\nstuck_after = "20m"\n', 20),
+    ],
+)
+def test_an_account_is_stuck_after_three_intervals_or_as_its_file_says(text: str, minutes: int, tmp_path: Path) -> None:
+    assert load(tmp_path, text + ALL).stuck_after == timedelta(minutes=minutes)
+
+
+def test_history_may_be_kept_for_one_day(tmp_path: Path) -> None:
+    assert load(tmp_path, f'[ledger]\nkeep = "1d"\n{ALL}').ledger_keep == timedelta(days=1)
+
+
+def test_events_of_a_crm_without_a_connection_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file may keep the line of a CRM that is off for a while."""
+    monkeypatch.setenv("HOOK", "hook-not-shown")
+    events = '[events]\nsuperfone_secret = "env:HOOK"\nreply_secret = "env:HOOK"\nhighlevel = true\n'
+    assert list(event_readers(load(tmp_path, REPLY + SUPERFONE + events))) == ["superfone", "reply"]
+    assert list(event_readers(load(tmp_path, REPLY + HIGHLEVEL + events))) == ["reply", "highlevel"]
+
+
+@pytest.mark.parametrize(
     ("url", "expected"),
     [
         ("sqlite:///data/x.db", "sqlite:///{folder}/data/x.db"),
@@ -182,6 +208,35 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
         ("[sync]\nmax_creates_per_run = true", "sync.max_creates_per_run: expected a whole number"),
         ("[sync]\nmax_creates_per_run = -1", "sync.max_creates_per_run: expected greater than or equal to 0"),
         ("[sync]\nmax_creates_per_run = 2026-05-19", "sync.max_creates_per_run: expected a whole number"),
+        ('[ledger]\nkeep = "23h"', "ledger.keep: expected at least 1d"),
+        ('[alarms]\nwebhook = "https://alarms.example.com/a b"', "alarms.webhook: expected an address such as https:"),
+        ('[alarms]\nwebhook = "https://alarms.example.com/#a"', "alarms.webhook: expected an address such as https:"),
+        (
+            '[alarms]\nwebhook = "https://alarms.example.com/\u00fc"',
+            "alarms.webhook: expected an address such as https:",
+        ),
+        ('[alarms]\nwebhook = "http://alarms.example.com"', "alarms.webhook: expected https"),
+        ('[alarms]\nwebhook = "env:NOT_SET_ANYWHERE"', "alarms.webhook: the environment variable NOT_SET_ANYWHERE"),
+        ('[alarms]\nstuck_after = "0.9s"', "alarms.stuck_after: expected at least 1s"),
+        ('[events]\nsuperfone_header = "X Y"', "events.superfone_header: expected the name of a header such as"),
+        ("[events]\nhighlevel = 1", "events.highlevel: expected true or false"),
+        (
+            '[events]\nhighlevel_public_key = "env:KEY"',
+            "events.highlevel_public_key: expected a file with a public key",
+        ),
+        ('[events]\nhighlevel_public_key = "file:"', "events.highlevel_public_key: expected a file with a public key"),
+        (
+            '[events]\nhighlevel_public_key = "file:no.pem"',
+            "events.highlevel_public_key: the file {folder}/no.pem cannot be read: No such file or directory",
+        ),
+        (
+            '[events]\nhighlevel_public_key = "file:acme.toml"',
+            "events.highlevel_public_key: the file {folder}/acme.toml does not contain a public key (PEM)",
+        ),
+        (
+            '[events]\nhighlevel_public_key = "file:acme.toml" # \u00fc',
+            "events.highlevel_public_key: the file {folder}/acme.toml does not contain a public key (PEM)",
+        ),
         ("[reply]", "reply.api_key: is missing"),
         ('[reply]\napi_key = "re-not-shown"', "reply.api_key: expected a reference to a secret"),
         ('[reply]\napi_key = "env:NOT_SET_ANYWHERE"', "reply.api_key: the environment variable NOT_SET_ANYWHERE"),
@@ -233,7 +288,7 @@ def test_what_is_wrong_with_one_key(text: str, line: str, tmp_path: Path) -> Non
     ]
     found = problems(tmp_path, f"{text}\n" + "".join(with_others))
     assert len(found) == 1
-    assert found[0].startswith(line)
+    assert found[0].startswith(line.format(folder=tmp_path) if "{folder}" in line else line)
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
@@ -262,10 +317,10 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["", REPLY])
-def test_one_connection_is_not_enough(text: str, tmp_path: Path) -> None:
-    (line,) = problems(tmp_path, text)
-    assert line.startswith("expected the tables of at least two connections ([superfone], [reply], [highlevel]), found")
+@pytest.mark.parametrize(("text", "there"), [("", "none"), (REPLY, "[reply]")])
+def test_one_connection_is_not_enough(text: str, there: str, tmp_path: Path) -> None:
+    wanted = "expected the tables of at least two connections ([superfone], [reply], [highlevel])"
+    assert problems(tmp_path, text) == [f"{wanted}, found {there}"]
 
 
 def test_a_syntax_error_is_said_with_its_line(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from syncer.config.clashes import known_clashes
 from syncer.config.loader import ConfigError, Found, build_adapters, find_accounts
-from tests.support.account_files import ALL, KEYS, REPLY
+from tests.support.account_files import ALL, HIGHLEVEL, KEYS, REPLY, SUPERFONE, load
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +86,38 @@ def test_two_files_cannot_share_a_name_or_a_ledger(tmp_path: Path) -> None:
         (str(tmp_path / "c.toml"), "ledger.url"),
     ]
     assert [account.name for account in found.accounts] == ["d"]
+    for line, others in zip(told(found), ("b", "a", "c", "b"), strict=True):
+        assert f"({tmp_path / others}.toml)" in line
+
+
+def test_two_ledgers_of_one_remote_account_are_told_by_what_they_know(tmp_path: Path) -> None:
+    """Whatever else is different. Where one of the two knows nothing, or on two servers, nothing follows."""
+    elsewhere = REPLY + 'base_url = "https://elsewhere.example"\n'
+    accounts = [
+        load(tmp_path, text, f"{stem}.toml")
+        for stem, text in (("a", ALL), ("b", SUPERFONE + REPLY), ("c", SUPERFONE + elsewhere), ("d", HIGHLEVEL + REPLY))
+    ]
+    a, b, c, d = (account.path for account in accounts)
+    known = {
+        a: {"superfone": "org 1", "reply": "user 1", "highlevel": "location 1"},
+        b: {"superfone": "org 2", "reply": "user 1"},
+        c: {"superfone": "org 2", "reply": "user 1"},
+        d: {"reply": "user 2"},
+    }
+    told = known_clashes(accounts, known)
+    assert {path: error.problems for path, error in told.items()} == {
+        a: (f"{a}: reply: {_same(b)} (user 1)",),
+        b: (f"{b}: reply: {_same(a)} (user 1)", f"{b}: superfone: {_same(c)} (org 2)"),
+        c: (f"{c}: superfone: {_same(b)} (org 2)",),
+    }
+    assert not known_clashes(accounts, {})
+
+
+def _same(path: Path) -> str:
+    return (
+        f"{path} opens the same remote account, so every task would be created twice; keep one of the two files, or "
+        "correct the key or the id in the other"
+    )
 
 
 @pytest.mark.parametrize("secrets", [True, False])
@@ -153,11 +186,14 @@ def test_one_key_may_open_two_locations(tmp_path: Path) -> None:
 
 def test_what_needs_no_network_needs_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REPLY_API_KEY")
-    (tmp_path / "acme.toml").write_text(ALL)
-    (line,) = told(find_accounts([tmp_path], {}))
-    assert "reply.api_key: the environment variable REPLY_API_KEY is not set" in line
+    more = '[alarms]\nwebhook = "env:HOOK"\n[events]\nhighlevel_public_key = "file:no.pem"\n'
+    (tmp_path / "acme.toml").write_text(f"{ALL}{more}")
+    for line in ("reply.api_key", "alarms.webhook", "events.highlevel_public_key"):
+        assert any(one.startswith(f"{tmp_path}/acme.toml: {line}: ") for one in told(find_accounts([tmp_path], {})))
     found = find_accounts([tmp_path], {}, secrets=False)
     assert names(found) == ["acme"]
+    (tmp_path / "acme.toml").write_text(ALL)
+    found = find_accounts([tmp_path], {}, secrets=False)
     with pytest.raises(ConfigError, match="REPLY_API_KEY is not set"):
         build_adapters(found.accounts[0])
     monkeypatch.setenv("REPLY_API_KEY", "set-since")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -225,6 +226,12 @@ def test_a_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
     assert "Is a directory" in refusal("file:folder", tmp_path)
     assert "it is not a text" in refusal("file:binary", tmp_path)
     assert "is empty" in refusal("file:empty", tmp_path)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    assert "it is not a file" in refusal("file:pipe", tmp_path)
+    (tmp_path / "binary").write_text("k" * 65_537)
+    assert "it is too long to be a key" in refusal("file:binary", tmp_path)
+    (tmp_path / "binary").write_text("k" * 65_536)
+    assert len(read("file:binary", tmp_path)) == 65_536
     assert "cannot be read" in refusal("file:~nobody-of-this-name/key", tmp_path)
 
 
