@@ -18,6 +18,7 @@ from syncer.domain.reasons import MAY_BE_ANOTHER, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.contact_linking import Ambiguity, Namesakes
+from syncer.reconcile.likeness import is_like
 from syncer.reconcile.other_contact import elsewhere, is_divided
 
 FAILURES_UNTIL_ATTENTION = 5
@@ -133,6 +134,7 @@ class Obstacles:
             or self._runs_by_itself(task)
             or self._behind(task)
             or self._divided(task)
+            or self._coming(task, system)
             or self._unread(task, system)
             or self._whose(task, system)
             or self._on_a_namesake(task, system)
@@ -205,6 +207,17 @@ class Obstacles:
             return None
         crm = self._policy.crm(copy.system)
         return Obstacle(Reason.NEXT_RUN, f"{crm} shows task {copy.remote_id} on another contact; it is read again")
+
+    def _coming(self, task: Task, system: str) -> Obstacle | None:
+        """Return an obstacle if another person's task that looks like this one is on the contact there: it may come."""
+        for copy in self._base.replicas_of(system, self.contact(task, system) or ""):
+            other = self._base.tasks.get(copy.task)
+            if other is None or copy.state is not ReplicaState.OPEN or elsewhere(self._base, other, copy) is None:
+                continue
+            if other.kind.compatible(task.kind) and is_like(self._policy, copy, task):
+                words = f"{self._policy.crm(system)} task {copy.remote_id} was another contact's; it is read again"
+                return Obstacle(Reason.NEXT_RUN, words)
+        return None
 
     def _runs_by_itself(self, task: Task) -> Obstacle | None:
         """Return an obstacle if the origin was scheduled since: its CRM carries the task out by itself."""

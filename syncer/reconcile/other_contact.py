@@ -23,7 +23,8 @@ from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
 from syncer.reconcile.agreement import may_be_one
-from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, with_owed
+from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, typed, with_owed
+from syncer.reconcile.edits.by_field import Owed
 from syncer.reconcile.edits.travel import behind, with_value
 from syncer.reconcile.likeness import is_like
 from syncer.reconcile.markers import named_by
@@ -226,8 +227,9 @@ def _begin_as_shown(work: Merging, like: Task, copies: list[Replica]) -> Task:
     for field in owed_fields(first):
         value = shown(first, field)
         if field is TaskField.ASSIGNEE:
-            # A copy has the CRM's own user.
-            value = policy.users.get((first.system, str(value or "")))
+            # A copy has the CRM's own user. Whom the CRM put there by itself nobody chose.
+            user = "" if _has_a_user_of_its_crm(work, first, like) else str(value or "")
+            value = policy.users.get((first.system, user))
         if field not in kept and is_known(first, field):
             like = with_value(like, field, value)
     task = _begin(work, like, [replace(copy, owed=()) for copy in copies])
@@ -252,10 +254,20 @@ def _begin(work: Merging, like: Task, copies: list[Replica]) -> Task:
     task = replace(like, id=task_id, origin=first.system, first_seen=work.inputs.now)
     work.put_task(task)
     for copy in copies:
+        now = replace(copy, task=task.id, made=copy.made and copy is not first, ours=False)
+        if copy is first and _has_a_user_of_its_crm(work, copy, task) and task.assignee is None:
+            # As long as it is owed another one, it names nobody, although it is the origin now.
+            now = with_owed(now, {TaskField.ASSIGNEE: Owed.YES})
         # It counts as theirs: nobody told us to replace it.
-        work.put_replica(replace(copy, task=task.id, made=copy.made and copy is not first, ours=False))
+        work.put_replica(now)
         work.event("moved", "them", f"a task of its own, for a copy of {like.id} is on another contact", task.id, copy)
     return task
+
+
+def _has_a_user_of_its_crm(work: Merging, copy: Replica, task: Task) -> bool:
+    """Whether the CRM chose the assignee of this copy of ours by itself, and people have chosen none since."""
+    takes = work.inputs.capabilities[copy.system].edits.get(TaskField.ASSIGNEE, ())
+    return copy.made and task.kind not in takes and not typed(copy, TaskField.ASSIGNEE)[0]
 
 
 def _row_of(work: Merging, copy: Replica) -> Reading:
@@ -274,29 +286,39 @@ def _is_second(work: Merging, task: Task, row: Reading) -> bool:
 
 
 def _unite(work: Merging, task: Task, row: Reading, *, left: bool = False) -> None:
-    """Make one task again of this one, which has come to the person, and of the one that it had left there.
+    """Make one task of this one, which has come to the person, and of its other copies there.
 
-    If this one was ``left`` itself, it may have followed a copy that had gone before it.
+    The person has kept them since it had left, or they went before it. Then they look like its twin: if this one was
+    not ``left`` itself, nothing else tells.
     """
-    mine = {copy.system for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN}
-    for other in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id):
-        waits = other.held == Reason.OTHER_CONTACT or (left and not other.held)
-        waits = waits and other.state is State.OPEN and other.id != task.id
-        if not (waits and other.kind.compatible(task.kind) and is_like(work.inputs.policy, row, other)):
-            continue
-        theirs = {copy.system for copy in work.base.copies_of(other.id) if copy.state is ReplicaState.OPEN}
-        if mine & theirs:
-            continue
-        first, second = sorted((task, other), key=lambda one: (one.first_seen or work.inputs.now, one.id))
-        first = replace(first, held="")
-        work.put_task(first)
-        for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:
-            now = replace(copy, task=first.id)
-            can = work.inputs.capabilities[copy.system]
-            work.put_replica(with_owed(now, behind(first, now, (), can, work.inputs.policy)))
-        work.end_mistaken(work.base.tasks[second.id], first.id, row)
-        work.event("adopted", "us", "all its copies are with one person again", first.id, row)
+    if task.held:
         return
+    mine = {copy.system for copy in work.base.copies_of(task.id) if copy.state is ReplicaState.OPEN}
+    fitting = [
+        other
+        for other in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id)
+        if other.state is State.OPEN
+        and other.id != task.id
+        and other.kind.compatible(task.kind)
+        and is_like(work.inputs.policy, row, other)
+        and all(work.has_room(other.id, system) for system in mine)
+    ]
+    kept = [other for other in fitting if other.held == Reason.OTHER_CONTACT]
+    twins = [other for other in fitting if not other.held] if left or work.inputs.policy.twin_window else []
+    if kept or len(twins) == 1:
+        _make_one(work, task, (kept or twins)[0], row)
+
+
+def _make_one(work: Merging, task: Task, other: Task, row: Reading) -> None:
+    first, second = sorted((task, other), key=lambda one: (one.first_seen or work.inputs.now, one.id))
+    first = replace(first, held="")
+    work.put_task(first)
+    for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:
+        now = replace(copy, task=first.id)
+        can = work.inputs.capabilities[copy.system]
+        work.put_replica(with_owed(now, behind(first, now, (), can, work.inputs.policy)))
+    work.end_mistaken(work.base.tasks[second.id], first.id, row)
+    work.event("adopted", "us", "all its copies are with one person again", first.id, row)
 
 
 # after a lost ledger -----------------------------------------------------------------------------------
@@ -349,7 +371,8 @@ def _is_first(work: Merging, copy: Reading) -> bool:
     """
     marked = () if copy.marker is None else work.inputs.seen[copy.system].marked(copy.marker)
     task = None if copy.marker is None else named_by(work.base, copy.marker)
-    known = () if task is None else work.base.copies(task.id, copy.system)
+    # A marker is pasted from a copy that we made. The origin of a task has none.
+    known = [] if task is None else [one for one in work.base.copies(task.id, copy.system) if one.made]
     if not {one.key for one in known} <= {copy.key, *(row.key for row in marked)}:
         return False
     return all(in_order((copy, other))[0].key == copy.key for other in marked)

@@ -1,0 +1,86 @@
+"""A task that people give to one contact after another, or in parts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.editing import USERS
+from tests.support.scenario import Make, Stage, attention
+from tests.support.two_persons import Two
+
+MOVED = "other_contact"
+THIRD = "+919876543255"
+
+
+def give(world: Stage, system: str, copy: str, ids: tuple[str, str, str]) -> None:
+    """Somebody gives the copy to this person's contact."""
+    if system == "highlevel":
+        world.highlevel.person_moves(copy, ids[2])
+    else:
+        world.reply.person_moves(copy, ids[1])
+
+
+@pytest.mark.parametrize("runs", [0, 1, 3])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_a_lost_ledger_makes_nothing_again_for_whoever_had_it_in_between(stage: Make, origin: str, runs: int) -> None:
+    world = stage()
+    two = Two(world, origin)
+    given = two.copy if origin == "reply" else str(world.reply_open()[0].id)
+    system = "highlevel" if origin == "reply" else "reply"
+    give(world, system, given, two.ravi)
+    world.again(3)
+    assert two.open()[1] == (1, 1, 1)
+    give(world, system, given, two.asha)
+    if runs:
+        world.again(runs)
+    world.lose_ledger()
+    report = world.again(4)
+    assert two.open() == ((1, 1, 1), (1, 1, 0) if origin == "reply" else (1, 0, 1))
+    assert MOVED in {reason for _, reason in attention(report)}
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("runs", [0, 1, 2, 3])
+@pytest.mark.parametrize("first", ["highlevel", "reply"])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_copies_that_come_to_a_contact_one_after_the_other_are_one_task_there(
+    stage: Make, origin: str, first: str, runs: int
+) -> None:
+    """Once the first one has got a copy there, the second one is too many."""
+    world = stage()
+    two = Two(world, origin)
+    meera = world.everywhere("Meera", THIRD)
+    copies = {"highlevel": two.copy, "reply": str(world.reply_open()[0].id)}
+    away, second = (next(system for system in copies if system != one) for one in (origin, first))
+    give(world, away, copies[away], meera)
+    world.again(3)
+    give(world, first, copies[first], two.ravi)
+    if runs:
+        world.again(runs)
+    give(world, second, copies[second], two.ravi)
+    world.again(4)
+    asha, ravi = two.open()
+    assert asha == (1, 0, 0)
+    assert ravi == ((1, 1, 1) if runs < 2 else (1, 2, 1) if first == "highlevel" else (1, 1, 2))
+    world.quiet(2)
+
+
+@pytest.mark.parametrize("assigned", [False, True])
+def test_whom_reply_put_into_our_copy_is_not_the_assignee_for_the_other_contact(stage: Make, assigned: bool) -> None:
+    """Reply gives what we make to the user of the key. Nobody chose that user."""
+    world = stage(more=USERS)
+    two = Two(world)
+    if assigned:
+        world.highlevel.person_assigns(two.copy, "userRavi")
+        world.again(2)
+    world.reply.person_moves(str(world.reply_open()[0].id), two.ravi[1])
+    world.again(4)
+    assert two.open() == ((1, 0, 1), (1, 1, 1))
+    for _ in range(2):
+        [new] = [task for task in world.highlevel_open() if task.contact == two.ravi[2]]
+        assert new.assigned_to is None
+        world.highlevel.person_deletes(new.id)
+        world.again(2)
+        world.retry()
+        world.again(2)
+    world.quiet(2)
