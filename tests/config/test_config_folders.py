@@ -77,7 +77,7 @@ def test_two_files_cannot_share_a_name_or_a_ledger(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(same + another("a"))
     (tmp_path / "b.toml").write_text(same + '[ledger]\nurl = "sqlite:///b.db"\n' + another("b"))
     (tmp_path / "c.toml").write_text('[ledger]\nurl = "sqlite:///./b.db"\n' + another("c"))
-    (tmp_path / "d.toml").write_text(another("d"))
+    (tmp_path / "d.toml").write_text("[reply]" + another("d").partition("[reply]")[2])
     found = find_accounts([tmp_path], {})
     assert [tuple(line.split(": ")[:2]) for line in told(found)] == [
         (str(tmp_path / "a.toml"), "account.name"),
