@@ -32,6 +32,18 @@ from tests.support.strategies import (
 )
 
 
+@pytest.mark.parametrize("state", [State.OPEN, State.DONE])
+def test_of_two_that_are_due_together_the_one_that_was_there_first_has_the_copy(state: State) -> None:
+    """Three minutes are less than the clocks of two CRMs differ by, and tell more than nothing."""
+    rows = []
+    for number, made in ((1, at(hours=-2, minutes=3)), (2, at(hours=-3))):
+        task = a_task(f"{TYPED}:{number}", origin=TYPED, title="Call")
+        theirs, ours = copies_of(task, [TYPED, PLAIN])
+        rows += [replace(theirs, created_at=made), replace(ours, created_at=at(hours=-1))]
+    copy = a_reading(LANE, "9", created_by=API, created_at=at(hours=-2), updated_at=at(hours=-1), state=state)
+    assert rebuilt(*rows, copy).base.replicas[copy.key].task == f"{TYPED}:2"
+
+
 @pytest.mark.parametrize("origin", [TYPED, PLAIN])
 def test_two_that_are_due_together_are_paired_in_their_order(origin: str) -> None:
     """Equal candidates are never taken for new."""

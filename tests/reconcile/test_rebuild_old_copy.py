@@ -44,6 +44,17 @@ def test_after_an_old_copy_was_put_back_what_was_done_since_is_done() -> None:
     assert places(found, KNOWN.id) == {LANE}
 
 
+def test_what_was_cancelled_without_a_name_is_no_reason_to_doubt_what_a_finished_copy_names() -> None:
+    """The old copy of the ledger knows the copy for a task of its own, from when nothing else could be read."""
+    task = a_task(f"{LANE}:2", title="Call")
+    theirs, copy = copies_of(task, [LANE, PLAIN])
+    cancelled = a_reading(TYPED, "4", title="Call", state=State.CANCELLED)
+    mistaken = a_task(copy.place, origin=PLAIN, title="Call")
+    base = put_back(mistaken, systems=[PLAIN])
+    found = rebuilt(theirs, done(copy), cancelled, base=base)
+    assert (found.base.tasks[task.id].state, found.base.tasks[task.id].held) == (State.DONE, "")
+
+
 @pytest.mark.parametrize(("behind", "state"), [(True, State.OPEN), (False, State.CANCELLED)])
 def test_what_was_deleted_since_an_old_copy_ends_nothing(behind: bool, state: State) -> None:
     """The newer ledger may have completed the other copies, and what is open now was reopened or has moved on."""

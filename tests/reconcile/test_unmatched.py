@@ -32,6 +32,7 @@ from tests.support.strategies import (
     at,
     marker_of,
     merged,
+    read_back,
     read_in_full,
     seen_of,
 )
@@ -122,6 +123,17 @@ def test_a_new_task_waits_for_finished_copies_that_a_lost_ledger_may_have_left(i
     found = merged(a_base(), seen)
     assert (f"{LANE}:1" in found.base.tasks) is is_read
     assert any(item.reason == Reason.UNREAD for item in found.waiting) is not is_read
+
+
+@pytest.mark.parametrize("was_read", [True, False])
+def test_what_our_user_makes_in_a_lane_is_an_automations_once_its_person_was_read(was_read: bool) -> None:
+    """Until then a lost ledger may have made it, as the copy of a task that was moved since."""
+    task = a_task(f"{TYPED}:1", origin=TYPED, title="Call")
+    base = a_base(task, replicas=[a_replica(task, TYPED)], cursors={FORERUNNER: "1", OUR_USER + LANE: API})
+    base.visits = dict.fromkeys(base.links, at(days=-1)) if was_read else {}
+    row = a_reading(LANE, "77", due=at(hours=9), created_by=API)
+    found = merged(base, read_in_full(read_back(a_replica(task, TYPED), task), row))
+    assert found.base.tasks[row.place].held == ("" if was_read else Reason.UNMATCHED)
 
 
 # twins ---------------------------------------------------------------------------------------------
