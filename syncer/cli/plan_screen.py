@@ -47,7 +47,7 @@ def show_plan(
         screen.say(f"{label_of(system)} costs {cost_in_words(cost)}", indent=2)
     show_connections(screen, report)
     # A plan stores nothing, so the status knows nothing of it.
-    show_items(screen, report, names, limit=DETAILS, whole="syncer plan --json")
+    show_items(screen, report, names, zone=zone, limit=DETAILS, whole="syncer plan --json")
     show_overwritten(screen, report, zone, heading="Would be overwritten")
 
 

@@ -19,7 +19,7 @@ from syncer.domain.fields import TaskField
 from syncer.domain.history import lost_in_words
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import redact
-from syncer.domain.times import moment_at, span
+from syncer.domain.times import moment_at, span, with_local_dues
 from syncer.domain.titles import short
 
 if TYPE_CHECKING:
@@ -197,6 +197,11 @@ def complain(text: str) -> None:
     sys.stderr.write("".join(line + "\n" for line in lines))
 
 
+def local(words: str, zone: tzinfo) -> str:
+    """Return a sentence with its due dates in a time zone."""
+    return with_local_dues(words, zone, datetime.now(UTC))
+
+
 def moment(at: datetime, zone: tzinfo, *, seconds: bool = False) -> str:
     """Return ``19 May 14:00``, with the year if it is not the current one."""
     return moment_at(at, zone, datetime.now(UTC), seconds=seconds)
@@ -222,7 +227,7 @@ def show_run(screen: Screen, report: Mapping[str, Any], names: Callable[[str | N
     if report.get("message"):
         screen.say(report["message"], "yellow", indent=2)
     show_connections(screen, report)
-    show_items(screen, report, names, limit=DETAILS)
+    show_items(screen, report, names, zone=zone, limit=DETAILS)
     show_overwritten(screen, report, zone)
 
 
@@ -270,6 +275,7 @@ def show_items(
     report: Mapping[str, Any],
     names: Callable[[str | None], str],
     *,
+    zone: tzinfo = UTC,
     limit: int | None = None,
     whole: str = "syncer status",
 ) -> None:
@@ -281,7 +287,7 @@ def show_items(
         items = report.get(key, [])
         if items:
             screen.say(f"{title}: {len(items)}", f"bold {style}".strip())
-            _show_reasons(screen, items, names, len(items) if limit is None else limit)
+            _show_reasons(screen, items, names, zone, len(items) if limit is None else limit)
             if limit is not None and len(items) > limit:
                 screen.say(f"{len(items) - limit} more; to list all, type: {whole}", "dim", indent=4)
 
@@ -308,7 +314,7 @@ def overwritten_in_words(one: Mapping[str, Any], zone: tzinfo) -> str:
 
 
 def _show_reasons(
-    screen: Screen, items: Iterable[Mapping[str, Any]], names: Callable[[str | None], str], left: int
+    screen: Screen, items: Iterable[Mapping[str, Any]], names: Callable[[str | None], str], zone: tzinfo, left: int
 ) -> None:
     by_reason: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for item in items:
@@ -318,17 +324,17 @@ def _show_reasons(
         sentence = Reason(reason).sentence if reason in set(Reason) else ""
         screen.say(f"{len(group)} {reason}: {sentence}".removesuffix(": "), indent=2)
         for item in group[:left]:
-            screen.say(_item_in_words(item, sentence, names), indent=6)
+            screen.say(_item_in_words(item, sentence, names, zone), indent=6)
         left = max(0, left - len(group))
 
 
-def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str]) -> str:
+def _item_in_words(item: Mapping[str, Any], sentence: str, names: Callable[[str | None], str], zone: tzinfo) -> str:
     # A task that only a plan has seen is in no ledger yet.
     name = names(item["task"]) or ", ".join(
         part for part in (short(item.get("title") or ""), item.get("contact")) if part
     )
     task = f"{name} ({item['task']})" if name and item["task"] else item["task"] or name
     # A report gives an item without a detail the sentence of its reason. Here that stands above the items already.
-    detail = item["detail"].removesuffix(sentence).strip()
+    detail = local(item["detail"].removesuffix(sentence).strip(), zone)
     about = ": ".join(part for part in (task, detail) if part)
     return ": ".join(part for part in (label_of(item["system"]), about) if part)

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from syncer import __version__
 from syncer.config.registry import label_of
-from syncer.domain.times import moment_at, span
+from syncer.domain.times import moment_at, span, with_local_dues
 from syncer.web.views import about, title_of
 
 # Strict: a misspelt name in a template is an error, and not an empty text.
@@ -30,6 +30,10 @@ def _time(at: datetime, zone: tzinfo) -> Markup:
     words = moment_at(at, zone, datetime.now(UTC))
     exact = at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return Markup('<time datetime="{}">{}</time>').format(exact, words)
+
+
+def _local(words: str, zone: tzinfo) -> str:
+    return with_local_dues(words, zone, datetime.now(UTC))
 
 
 def _ago(at: datetime) -> str:
@@ -51,6 +55,7 @@ def _task_path(task: str, account: str) -> str:
 
 _environment.filters |= {
     "time": _time,
+    "local": _local,
     "ago": _ago,
     "label": label_of,
     "title_of": title_of,

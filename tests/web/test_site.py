@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote
@@ -148,7 +149,10 @@ def test_whatever_a_crm_sent_is_text(shown: ShownPage, world: World) -> None:
     assert "&lt;script&gt;" in shown.get(f"{shown.home}/tasks")
 
 
-def test_a_tasks_story_is_told_across_the_crms(shown: ShownPage) -> None:
+def test_a_tasks_story_is_told_across_the_crms(shown: ShownPage, world: World) -> None:
+    [task] = [one for one in world.highlevel.tasks() if one.title == EVIL]
+    world.highlevel.person_reschedules(task.id, datetime(2019, 5, 20, 20, 30, tzinfo=UTC))
+    world.sync()
     page = shown.get(f"{shown.home}/tasks")
     path = re.search(r'href="([^"]+/tasks/[^"]+)">&lt;script', page)
     assert path is not None
@@ -157,6 +161,7 @@ def test_a_tasks_story_is_told_across_the_crms(shown: ShownPage) -> None:
         "We saw it for the first time in HighLevel",
         "We created it in Reply.io",
         "We created it in Superfone",
+        "due is 20 May 2019 20:30, and was",
     ):
         assert step in words
     assert "About the flat" in words

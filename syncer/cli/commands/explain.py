@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 from syncer.cli.commands.tasks import as_json
 from syncer.cli.last_run import BrokenRun, broken_off
 from syncer.cli.references import Reference
-from syncer.cli.screens import Screen, TaskNames, ago, moment
+from syncer.cli.screens import Screen, TaskNames, ago, local, moment
 from syncer.cli.session import Session, for_each_account
 from syncer.config.registry import label_of
 from syncer.config.schema import Account
@@ -109,13 +110,14 @@ def _tell(screen: Screen, account: Account, story: _Story) -> None:
         screen.say(f"{label_of(copy.system)} {copy.remote_id}: {COPY_STATES[copy.state]}, {by}", indent=2)
     screen.say(f"History ({account.timezone})", "bold")
     for event in story.events:
-        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {event_in_words(event, label_of)}", indent=2)
+        words = local(event_in_words(event, label_of), account.zone)
+        screen.say(f"{moment(event.at, account.zone, seconds=True)}: {words}", indent=2)
     if not story.events:
         screen.say("no events", indent=2)
-    _tell_what_is_open(screen, story)
+    _tell_what_is_open(screen, story, account.zone)
 
 
-def _tell_what_is_open(screen: Screen, story: _Story) -> None:
+def _tell_what_is_open(screen: Screen, story: _Story, zone: tzinfo) -> None:
     if story.questions or story.items or story.broken_off:
         screen.say("Now", "bold")
     if story.broken_off:
@@ -126,7 +128,7 @@ def _tell_what_is_open(screen: Screen, story: _Story) -> None:
         # A newer version may have stored a reason that this one does not know.
         sentence = Reason(item["reason"]).sentence if item["reason"] in set(Reason) else ""
         # A report gives an item without a detail the sentence of its reason, which would be said twice here.
-        words = item["detail"].removesuffix(sentence).strip()
+        words = local(item["detail"].removesuffix(sentence).strip(), zone)
         detail = f" ({words})" if words else ""
         screen.say(f"{label_of(item['system'])}: {item['reason']}: {sentence}{detail}", indent=2)
     for operation in story.questions:

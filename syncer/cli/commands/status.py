@@ -147,7 +147,7 @@ def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
         screen.say(alarm.remedy, "red", indent=4)
     if standing.last is not None:
         _show_systems(screen, standing)
-        show_items(screen, standing.last.report, names)
+        show_items(screen, standing.last.report, names, zone=account.zone)
         show_overwritten(screen, standing.last.report, account.zone)
 
 
