@@ -73,7 +73,18 @@ def run_report(account: AccountInHand, context: RunContext, plan: Plan) -> Repor
 
 def stopped_report(account: AccountInHand, context: RunContext, plan: Plan, excess: Excess) -> Report:
     """Return the report of what a run would have done that a limit stopped."""
-    report = _report(account, context, plan, Exit.LIMIT, operations=_operations(context, plan), message=excess.sentence)
+    report = _report(
+        account,
+        context,
+        plan,
+        Exit.LIMIT,
+        # Programs read a stopped run as they read any other.
+        created=_by_system(context, context.created),
+        completed=_by_system(context, context.completed),
+        edited=_by_system(context, context.edited),
+        operations=_operations(context, plan),
+        message=excess.sentence,
+    )
     _store(account, context, report)
     return report
 

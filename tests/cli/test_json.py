@@ -48,7 +48,7 @@ def busy(served: Served) -> Served:
 def test_a_good_day(busy: Served) -> None:
     assert fits(busy.do("status", "--json"), "status")
     assert fits(busy.do("check", "--json"), "check")
-    assert fits(busy.do("plan", "--json"), "plan")
+    assert fits(busy.do("plan", "--out", "plan.json", "--json"), "plan")
     done = busy.do("sync", "--once", "--json")
     assert fits(done, "sync")
     assert fits(busy.do("status", "--json"), "status")
@@ -56,6 +56,7 @@ def test_a_good_day(busy: Served) -> None:
     assert fits(tasks, "tasks")
     assert fits(busy.do("explain", tasks.answer["tasks"][1]["task"], "--json"), "explain")
     assert fits(busy.do("retry", "--json"), "retry")
+    assert fits(busy.do("apply", "plan.json", "--json"), "apply")
 
 
 def test_the_ledger(busy: Served) -> None:

@@ -37,6 +37,7 @@ def test_too_many_creates_stop_the_run_before_its_first_write(stage: Make) -> No
     assert (report.exit, report.status) == (Exit.LIMIT, "stopped")
     assert world.written() == []
     assert "--allow-creates 6" in report.message
+    assert report.created == report.completed == report.edited == {"superfone": 0, "reply": 0, "highlevel": 0}
     assert report.operations is not None
     assert len(report.operations) == 6
     assert world.again().exit is Exit.LIMIT
