@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,7 +50,9 @@ class Gate:
                 "This host name is not served here. Start the daemon with --public-url to serve it.\n", _MISDIRECTED
             )
         free = path in _FREE or path.startswith(_FREE_BELOW)
-        if free or self._access.lets_in(headers, _cookie(headers.get("cookie", ""))):
+        # Other programs on this host have cookies, too, in whatever form: the parser of http.cookies gives up at those.
+        cookies = cookie_parser(headers.get("cookie", ""))
+        if free or self._access.lets_in(headers, cookies.get(COOKIE, "")):
             return self._app
         # A program can do nothing with a form for the token.
         if path == "/metrics" or scope["method"] not in {"GET", "HEAD"}:
@@ -61,11 +63,3 @@ class Gate:
 def _unauthorized() -> Response:
     headers = {"WWW-Authenticate": 'Bearer realm="syncer"'}
     return PlainTextResponse("A token is needed: Authorization: Bearer TOKEN\n", 401, headers)
-
-
-def _cookie(header: str) -> str:
-    try:
-        found = SimpleCookie(header).get(COOKIE)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value

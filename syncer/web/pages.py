@@ -74,7 +74,7 @@ class PageRoutes:
             return await run_in_threadpool(self._standing, state, reader)
         except LedgerError as error:
             # One account's broken ledger must not hide the other accounts.
-            empty = views.standing_of(state, None, [], 0, self._site.clock())
+            empty = views.standing_of(state, None, {}, 0, self._site.clock())
             nothing: dict[str, Any] = {"charts": None, "waiting": [], "attention": []}
             return {"standing": empty, "trouble": redact(str(error)), **nothing}
 
@@ -83,7 +83,7 @@ class PageRoutes:
             raise HTTPException(404)
         now = self._site.clock()
         picture = reader.picture(now)
-        standing = views.standing_of(state, picture.last, picture.runs, picture.open_tasks, now)
+        standing = views.standing_of(state, picture.last, picture.in_step, picture.open_tasks, now)
         return {
             "standing": standing,
             # The words of an error may have come from a CRM. What a limit stopped goes on once somebody allows it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -19,13 +20,15 @@ _MOST: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The data of an account's page. ``runs`` are sorted newest first, ``hours`` oldest first.
+    """The data of an account's page. ``hours`` are sorted oldest first.
 
-    ``eventful`` are the runs of the last day in which something happened, newest first.
+    ``in_step`` says by system until when the CRM is synced: what happened there before is copied, or waits, or needs
+    attention. It has no CRM that was not read in the last day. ``eventful`` are the runs of the last day in which
+    something happened, newest first.
     """
 
     last: RunLine | None
-    runs: list[RunLine]
+    in_step: Mapping[str, datetime]
     open_tasks: int
     hours: list[Hour]
     eventful: list[RunLine]
@@ -42,7 +45,7 @@ class Reader:
     def _begin(self) -> None:
         self._newest = ""
         self._day = Day()
-        self._runs: list[RunLine] = []
+        self._in_step: dict[str, datetime] = {}
         self._eventful: list[RunLine] = []
         self._last: RunLine | None = None
 
@@ -57,14 +60,14 @@ class Reader:
             new = pages.runs(self._day.seen, now - _DAY, _MOST)
             self._day.add(new)
             self._newest = new[-1].id if new else self._newest
-            self._runs = [*reversed(new[-RUNS:]), *self._runs][:RUNS]
+            self._in_step = {**self._in_step, **{system: run.started_at for run in new for system in _synced(run)}}
             eventful = [run for run in reversed(new) if _is_eventful(run)]
             self._eventful = [run for run in (*eventful, *self._eventful) if now - run.started_at < _DAY][:RUNS]
             # Without a new run the last report is as it was, and it may be the largest thing that a page reads.
             if new or self._last is None:
                 known = self._last.id if self._last else ""
                 self._last = pages.last_report(known) or self._last
-            return Picture(self._last, self._runs, pages.open_tasks(), self._day.hours(now), self._eventful)
+            return Picture(self._last, self._in_step, pages.open_tasks(), self._day.hours(now), self._eventful)
 
     def tasks(self, wanted: TaskFilter, offset: int, limit: int) -> tuple[list[TaskView], int]:
         """Return a part of the tasks, and the number of all."""
@@ -87,6 +90,13 @@ class Reader:
 
     def _open(self) -> Ledger:
         return Ledger.open(self.account.ledger_url, name=self.account.name, read_only=True)
+
+
+def _synced(run: RunLine) -> list[str]:
+    """Return the CRMs whose changes this run has copied. One for a few contacts does not name any."""
+    # A run that a limit stopped has read everything and copied nothing.
+    connections = run.report.get("connections", {}) if run.status != "stopped" else {}
+    return [system for system, found in connections.items() if found["state"] == "ok"]
 
 
 def _is_eventful(run: RunLine) -> bool:

@@ -106,11 +106,11 @@ def about(length: timedelta) -> str:
 
 
 def standing_of(
-    state: AccountState, last: RunLine | None, runs: Sequence[RunLine], open_tasks: int, now: datetime
+    state: AccountState, last: RunLine | None, in_step: Mapping[str, datetime], open_tasks: int, now: datetime
 ) -> AccountStanding:
-    """Return the state of an account. ``last`` has its whole report; ``runs`` are the last runs, newest first."""
+    """Return the state of an account. ``last`` has its whole report; ``in_step`` is that of `Picture`."""
     report = last.report if last else {}
-    since = {system: _in_step(runs, system) for system in state.account.connections}
+    since = {system: in_step.get(system) for system in state.account.connections}
     known = [at for at in since.values() if at is not None]
     # The CRM that is furthest behind counts: a change there has not reached the others.
     lag = about(now - min(known)) if known and len(known) == len(since) else "not known yet"
@@ -148,16 +148,6 @@ def health_of(state: AccountState, last: RunLine | None) -> Health:
     return Health("good", "All is well")
 
 
-def _in_step(runs: Iterable[RunLine], system: str) -> datetime | None:
-    """Return until when a CRM is synced: what happened there before is copied, or waits, or needs attention."""
-    for run in runs:
-        found = run.report.get("connections", {}).get(system)
-        # A run that a limit stopped has read everything and copied nothing.
-        if found is not None and found["state"] == "ok" and run.status != "stopped":
-            return run.started_at
-    return None
-
-
 def _system(
     state: AccountState, report: Mapping[str, Any], system: str, since: datetime | None, now: datetime
 ) -> SystemView:
@@ -176,16 +166,16 @@ def _system(
         look=looks.get(word, "idle"),
         open=found.get("open", 0),
         requests=found.get("reads", 0) + found.get("writes", 0),
-        lag="never read" if since is None else about(now - since),
+        lag="not read in the last day" if since is None else about(now - since),
         message=redact(found.get("message", "")),
         budgets=[(_rate_words(rates[window]), share) for window, share in used.items() if window in rates],
     )
 
 
 def _rate_words(rate: Rate) -> str:
-    units = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+    units = {1: "a second", 60: "a minute", 3600: "an hour", 86400: "a day"}
     unit = units.get(int(rate.seconds))
-    return f"{rate.requests:,} a {unit}" if unit else f"{rate.requests:,} in {span(timedelta(seconds=rate.seconds))}"
+    return f"{rate.requests:,} {unit}" if unit else f"{rate.requests:,} in {span(timedelta(seconds=rate.seconds))}"
 
 
 def groups_of(items: Iterable[Mapping[str, Any]], shown: int = SHOWN) -> list[ReasonGroup]:

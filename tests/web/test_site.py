@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from urllib.parse import quote
@@ -14,11 +14,12 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from adapters.sandbox import Fault
 from syncer.domain.alarms import Alarm
 from syncer.domain.reasons import Reason
-from syncer.ledger import Ledger, look
+from syncer.ledger import Ledger, Pages, RunLine, look
 from syncer.web import pages
-from syncer.web.access import Access
+from syncer.web.access import COOKIE, Access
 from syncer.web.app import make_app
 from syncer.web.board import Board
 from syncer.web.listening import Listening
@@ -139,6 +140,45 @@ def test_an_account_tells_what_was_overwritten_long_after_that_run(shown: ShownP
     assert "the value that was typed in HighLevel replaced it" in words
 
 
+def test_the_runs_of_a_day_in_which_something_happened_are_told_apart(world: World) -> None:
+    reader = Reader(world.account)
+    world.wait(minutes=1)
+    world.sync()
+    assert len(reader.picture(world.now()).eventful) == 1
+    world.superfone.fault = lambda _call: Fault.UNAUTHORIZED
+    world.wait(minutes=1)
+    world.sync()
+    found = reader.picture(world.now())
+    assert [run.status for run in found.eventful] == ["partial", "ok"]
+    first = found.eventful[-1].started_at
+    assert len(reader.picture(first + timedelta(days=1)).eventful) == 1
+
+
+def test_a_crm_lags_since_it_was_read_whatever_ran_since(
+    shown: ShownPage, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be away for hours, and each event makes a run that reads a few contacts."""
+    fine, away, stopped = (
+        {"connections": {system: {"state": state, "reads": 1, "writes": 0} for system in world.sandboxes}}
+        for state in ("ok", "unavailable", "ok")
+    )
+    kinds = [("ok", fine)] + [("partial", away)] * 30 + [("part", {})] * 30 + [("stopped", stopped)]
+    runs = [
+        RunLine(number, str(number), world.now() + timedelta(minutes=number), world.now(), *kind)
+        for number, kind in enumerate(kinds)
+    ]
+    monkeypatch.setattr(Pages, "runs", lambda *_: runs)
+    monkeypatch.setattr(Pages, "has_run", lambda *_: True)
+    world.wait(minutes=90)
+    assert words_of(shown.get(shown.home)).count("Lag 1.5 h") == 1 + len(world.sandboxes)
+    monkeypatch.setattr(Pages, "runs", lambda *_: [])
+    assert "Lag 1.5 h" in words_of(shown.get(shown.home))
+    shown.site = Site(shown.board, shown.access, Metrics(), shown.wishes, world.now)
+    lags = words_of(WebClient(make_app(shown.site), "http://127.0.0.1:8080").get(shown.home).text)
+    assert "Lag not known yet" in lags
+    assert lags.count("Lag not read in the last day") == len(world.sandboxes)
+
+
 def test_whatever_a_crm_sent_is_text(shown: ShownPage, world: World) -> None:
     task = shown.site.reader(shown.name)
     assert task is not None
@@ -244,12 +284,13 @@ def test_a_ledger_that_was_lost_under_the_daemon_is_shown_as_it_is_now(shown: Sh
         world.sync()
     reader = shown.site.reader(shown.name)
     assert reader is not None
-    assert len(reader.picture(world.now()).runs) == 4
+    before = reader.picture(world.now())
     world.lose_ledger()
     report = world.sync()
     picture = reader.picture(world.now())
-    assert picture.last is not None
-    assert [picture.last.id, *(run.id for run in picture.runs)] == [report.run] * 2
+    assert (before.last is not None, picture.last and picture.last.id) == (True, report.run)
+    used = sum(one.reads + one.writes for one in report.connections.values())
+    assert sum(sum(hour.requests.values()) for hour in picture.hours) == used
 
 
 def test_a_bug_of_ours_is_a_page_and_is_logged(shown: ShownPage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,6 +332,7 @@ def test_a_button_leads_back_to_where_it_stands_and_nowhere_else(shown: ShownPag
     token = shown.access.form_token
     for back, where in (
         (f"{shown.home}/waiting?page=2", f"{shown.home}/waiting?page=2&said=run"),
+        ("/", "/?said=run"),
         ("https://evil.example.com/", f"{shown.home}?said=run"),
         ("//evil.example.com/", f"{shown.home}?said=run"),
         ("/accounts/\r\nx", f"{shown.home}?said=run"),
@@ -329,6 +371,9 @@ def test_a_form_from_elsewhere_does_nothing(shown: ShownPage, path: str) -> None
     assert post(where, data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
     assert post(where, json=form).status_code == 403
     assert post(where, data={**form, "task": "x" * 20_000}).status_code == 413
+    assert post(where, data={**form, "task": "x" * 20_000}, headers={"Content-Length": "0"}).status_code == 413
+    assert post(where, data=form, headers={"Content-Length": "many"}).status_code == 413
+    assert post(where, data={**form, **{f"field{n}": "x" for n in range(20)}}).status_code == 400
     assert shown.client.get(where).status_code in {404, 405}
     assert shown.wishes.runs == []
     assert post(where, data=form, headers={"Origin": "http://127.0.0.1:8080"}).status_code == 303
@@ -360,6 +405,15 @@ def test_the_page_asks_for_the_token_once(closed: ShownPage) -> None:
     assert closed.client.post("/token", data={"token": TOKEN}, headers={"Origin": "null"}).status_code == 403
 
 
+@pytest.mark.parametrize("other", ['consent={"ads":0, "all":1}', "a@b=1", "flag", 'open="', "=x", "\u00fc=1", ""])
+def test_cookies_of_other_programs_on_the_host_end_no_session(closed: ShownPage, other: str) -> None:
+    """A browser sends them to every port of a host, in whatever form they were set."""
+    ours = f"{COOKIE}={closed.access.cookie}"
+    for cookies in (f"{other}; {ours}", f"{ours}; {other}"):
+        assert closed.client.get("/", headers={"Cookie": cookies.encode()}).status_code == 200
+    assert closed.client.get("/", headers={"Cookie": f"{other}; {COOKIE}=guess".encode()}).status_code == 401
+
+
 def test_programs_send_the_token(closed: ShownPage) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
     assert closed.client.get("/metrics").status_code == 401
@@ -380,6 +434,8 @@ def test_health_needs_no_token_and_tells_nothing_more(closed: ShownPage) -> None
     assert closed.client.get("/readyz").status_code == 200
     closed.board.beaten_at -= 60
     assert closed.client.get("/healthz").status_code == 503
+    closed.board.beat()
+    assert closed.client.get("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/static/page.css", "/events/acme/x"])

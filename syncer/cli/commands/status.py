@@ -184,7 +184,8 @@ def _show_systems(screen: Screen, standing: _Standing) -> None:
         copies = standing.counts.replicas.get(system, {})
         found = standing.last.report["connections"].get(system, {}) if standing.last else {}
         since = standing.in_step(system)
-        lag = span(datetime.now(UTC) - since) if since else "never read"
+        unread = "never read" if len(standing.runs) < _LOOK_BACK else f"not read in {_LOOK_BACK} runs"
+        lag = span(datetime.now(UTC) - since) if since else unread
         rows.append([label_of(system), *(str(copies.get(state, 0)) for state in states), lag, found.get("state", "")])
     screen.table(["CRM", *states, "lag", "state"], rows)
     for system, found in (standing.last.report["connections"] if standing.last else {}).items():
