@@ -9,13 +9,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
+from syncer.ledger import direct
 from syncer.ledger.tables import METADATA
 
 CLOCKS: Final = "clocks"
 """The cursor with both clocks at the start of the last run, and the boot of the steady clock."""
 _visit: Final = METADATA.tables["visit"]
+_BRING_BACK: Final = update(_visit).where(_visit.c.read_at >= bindparam("now")).values(read_at=bindparam("before"))
 _DRIFT: Final = timedelta(seconds=1)
 """A smaller difference is no change of the clock: two clocks never run at exactly the same speed."""
 _JUST_BEFORE: Final = timedelta.resolution
@@ -39,4 +41,4 @@ def put_forward(cursors: Mapping[str, str], machine: str, now: datetime, steady:
 
 def bring_back(connection: Connection, now: datetime) -> None:
     """Correct visits that are dated in the future. Otherwise they would count as the latest for years."""
-    connection.execute(update(_visit).where(_visit.c.read_at >= now).values(read_at=now - _JUST_BEFORE))
+    direct.change(connection, _BRING_BACK, {"now": now, "before": now - _JUST_BEFORE})

@@ -106,7 +106,7 @@ def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerE
     # The first line only: in PostgreSQL's others stand values of the row.
     words = str(original).strip().partition("\n")[0]
     # Told apart: here not the disk is at fault, but two writers or a bug of ours.
-    if isinstance(error, IntegrityError):
+    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
         return Conflict(where, _constraint(original, words))
     if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
         return Locked(where)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from syncer.ledger import direct
 from syncer.ledger.errors import Busy, LeaseLost
 from syncer.ledger.holder import LEASE, Judge, Now, holder_of
 from syncer.ledger.owner import Owner
@@ -60,7 +61,7 @@ def acquire(connection: Connection, owner: Owner, now: Now, judge: Judge, run: s
 
 def renew(connection: Connection, token: str, now: Now) -> None:
     """Renew the lease for another term. Raises `LeaseLost` if it is not held by this token."""
-    if connection.execute(_RENEW, {"held": token, **now.end}).rowcount != 1:
+    if direct.change(connection, _RENEW, {"held": token, **now.end}) != 1:
         raise LeaseLost
 
 
@@ -71,24 +72,23 @@ def shorten(connection: Connection, token: str, until: datetime) -> None:
 
 def look(connection: Connection, token: str) -> None:
     """Raise `LeaseLost` if the lease is not held by this token now."""
-    found = connection.execute(_HOLDER).scalar()
-    if found != token:
+    if direct.scalar(connection, _HOLDER) != token:
         raise LeaseLost
 
 
 def check(connection: Connection, token: str) -> None:
     """Raise `LeaseLost` if the lease is not held by this token. Nobody can take it before this transaction ends."""
-    if connection.execute(_CHECK).scalar() != token:
+    if direct.scalar(connection, _CHECK) != token:
         raise LeaseLost
 
 
 def release(connection: Connection, token: str) -> None:
     """Release the lease if this token holds it."""
-    connection.execute(_RELEASE, {"held": token})
+    direct.change(connection, _RELEASE, {"held": token})
 
 
 def _insert(connection: Connection, row: dict[str, Any]) -> bool:
-    return bool(connection.execute(_insert_statement(connection.dialect.name), row).rowcount == 1)
+    return direct.change(connection, _insert_statement(connection.dialect.name), row) == 1
 
 
 @cache

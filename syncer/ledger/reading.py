@@ -11,7 +11,6 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
-    Executable,
     Row,
     Select,
     and_,
@@ -25,7 +24,7 @@ from sqlalchemy import (
 
 from syncer.domain.base import Base
 from syncer.domain.model import Kind
-from syncer.ledger import identity
+from syncer.ledger import direct, identity
 from syncer.ledger.rows import FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 
@@ -102,8 +101,8 @@ def load(connection: Connection, now: datetime) -> Base:
     since = {"since": now - RECENTLY}
     shared = _Shared()
 
-    def rows(query: Executable) -> Iterator[Sequence[Any]]:
-        return map(shared.row, connection.execute(query))
+    def rows(query: Select[Any]) -> Iterator[Sequence[Any]]:
+        return map(shared.row, direct.rows(connection, query))
 
     base = Base(
         tasks={task.id: task for task in TASKS.each(rows(_LIVE_TASKS))},
@@ -111,12 +110,12 @@ def load(connection: Connection, now: datetime) -> Base:
         operations={operation.id: operation for operation in OPERATIONS.each(rows(_LIVE_OPERATIONS))},
         lookups={(row[0], row[1]): row[2] for row in rows(_LOOKUPS)},
         visits={(row[0], row[1]): row[2] for row in rows(_VISITS)},
-        recent={(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in connection.execute(_RECENT, since)},
-        failing={failing.place: failing for failing in FAILING.values(connection.execute(FAILING.select))},
+        recent={(row[0], Kind(row[1]), row[2], row[3]): row[4] for row in direct.rows(connection, _RECENT, since)},
+        failing={failing.place: failing for failing in FAILING.values(direct.rows(connection, FAILING.select))},
     )
     known = (len(base.tasks), len(base.replicas))
     # In a small ledger everything is loaded, and a run then saves a query for each new row that it reads.
-    base.is_whole = known == tuple(connection.execute(count).scalar_one() for count in _HOW_MANY)
+    base.is_whole = known == tuple(direct.scalar(connection, count) for count in _HOW_MANY)
     identity.fill(base, cursors(connection))
     for row in rows(_RECORDS):
         record = RECORDS.value(row)
@@ -144,7 +143,7 @@ class _Shared(dict[Any, Any]):
 
 def cursors(connection: Connection) -> dict[str, str]:
     """Return all cursors, including those about the ledger itself."""
-    return {row[0]: row[1] for row in connection.execute(_CURSORS)}
+    return {row[0]: row[1] for row in direct.rows(connection, _CURSORS)}
 
 
 def extend(connection: Connection, base: Base, *, replicas: Iterable[Key], tasks: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from syncer.ledger import direct
 from syncer.ledger.database import asking
 from syncer.ledger.questions import report_list
 from syncer.ledger.tables import METADATA
@@ -62,7 +63,7 @@ def difference(before: List, after: List) -> dict[str, Any] | None:
 def _store(connection: Connection, value: List, text: str, before: int | None) -> int:
     # Found by its content: a list that comes back as it was before is not stored again.
     digest = hashlib.sha256(text.encode()).hexdigest()[:32]
-    if (known := connection.execute(_BY_HASH, {"hash": digest}).scalar()) is not None:
+    if (known := direct.scalar(connection, _BY_HASH, {"hash": digest})) is not None:
         return int(known)
     base, depth, content = None, 0, text
     if before is not None and (deep := connection.execute(_DEPTH, {"id": before}).scalar_one()) < DEEPEST:

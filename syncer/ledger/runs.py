@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
-from syncer.ledger import reportlists
+from syncer.ledger import direct, reportlists
 from syncer.ledger.marks import PART
 from syncer.ledger.tables import METADATA
 from syncer.ledger.values import to_json
@@ -53,19 +53,19 @@ _PARTS_TO_TELL: Final = select(_run.c.id).where(
 
 def start(connection: Connection, run: str, started_at: datetime, *, part: bool = False) -> None:
     # Counted, because run ids and times follow a clock that may be set back.
-    number = connection.execute(_LAST).scalar_one() + 1
+    number = direct.scalar(connection, _LAST) + 1
     row = {"id": run, "number": number, "started_at": started_at, "finished_at": None, "status": RUNNING}
     # Replaced when it ends by itself. Of a run that is broken off, it tells that it was for a few contacts.
     report = to_json({"part": True} if part else {})
-    connection.execute(_START, {**row, "report": report, "lists": "{}", "quiet": False})
+    direct.change(connection, _START, {**row, "report": report, "lists": "{}", "quiet": False})
 
 
 def finish(connection: Connection, run: str, finished_at: datetime, status: str, report: dict[str, Any]) -> None:
     """Store the report of a run. Of long lists, only the difference to the run before is stored."""
-    before = json.loads(connection.execute(_LISTS_BEFORE).scalar() or "{}")
+    before = json.loads(direct.scalar(connection, _LISTS_BEFORE) or "{}")
     rest, lists = reportlists.take_out(connection, report, before)
     done = {"finished_at": finished_at, "status": status, "report": to_json(rest), "lists": to_json(lists)}
-    connection.execute(_FINISH, {"of_run": run, **done, "quiet": _is_quiet(status, report)})
+    direct.change(connection, _FINISH, {"of_run": run, **done, "quiet": _is_quiet(status, report)})
 
 
 def _is_quiet(status: str, report: dict[str, Any]) -> bool:
@@ -79,10 +79,10 @@ def broken_off(connection: Connection) -> dict[str, bool]:
 
     The value is whether it was one of the whole account.
     """
-    rows = takewhile(lambda row: not row[1], connection.execute(_HAS_REPORTED))
+    rows = takewhile(lambda row: not row[1], direct.rows(connection, _HAS_REPORTED))
     return {run: not part for run, _, part in rows}
 
 
 def parts_to_tell(connection: Connection) -> list[str]:
     """Return the runs for a few contacts that no whole report tells of."""
-    return list(connection.execute(_PARTS_TO_TELL).scalars())
+    return [row[0] for row in direct.rows(connection, _PARTS_TO_TELL)]

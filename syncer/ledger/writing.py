@@ -13,6 +13,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from syncer.domain.base import Changes
 from syncer.domain.cursors import survivor
 from syncer.domain.events import Event
+from syncer.ledger import direct
 from syncer.ledger.rows import EVENTS, FAILING, OPERATIONS, RECORDS, REPLICAS, TASKS
 from syncer.ledger.tables import METADATA
 
@@ -63,12 +64,12 @@ def is_empty(changes: Changes) -> bool:
 
 def append(connection: Connection, events: Sequence[Event]) -> None:
     if events:
-        connection.execute(_APPEND, EVENTS.rows(events))
+        direct.change(connection, _APPEND, EVENTS.rows(events))
 
 
 def forget(connection: Connection, replicas: Iterable[tuple[str, str]]) -> None:
     if rows := [{"of_system": system, "of_id": remote_id} for system, remote_id in replicas]:
-        connection.execute(_FORGET, rows)
+        direct.change(connection, _FORGET, rows)
 
 
 def store_cursors(connection: Connection, cursors: Mapping[str, str]) -> None:
@@ -124,7 +125,7 @@ def _upsert(
 ) -> None:
     """Insert rows, or update these columns of rows that exist already. Without ``columns``, all are updated."""
     if rows:
-        connection.execute(_upsert_statement(connection.dialect.name, table, columns), rows)
+        direct.change(connection, _upsert_statement(connection.dialect.name, table, columns), rows)
 
 
 @cache
