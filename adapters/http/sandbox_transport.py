@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import httpx
 
 from adapters.sandbox import Broken, Call, Sandbox
@@ -28,4 +30,15 @@ class SandboxTransport(httpx.AsyncBaseTransport):
             if broken.sent:
                 raise httpx.ReadError("connection reset by peer", request=request) from broken
             raise httpx.ConnectError("connection refused", request=request) from broken
-        return httpx.Response(reply.status, headers=dict(reply.headers), content=reply.body, request=request)
+        headers = {**reply.headers, "content-length": str(len(reply.body))}
+        return httpx.Response(reply.status, headers=headers, stream=_Body(reply.body), request=request)
+
+
+class _Body(httpx.AsyncByteStream):
+    """A body that has arrived. httpx would decode its own at once, though nobody reads what comes of it."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._content
