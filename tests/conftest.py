@@ -89,11 +89,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Collecting makes a million objects, and all of them stay: there is no garbage to look for."""
+    """Collecting makes a million objects, and all of them stay: there is no garbage to look for, now or later."""
     gc.disable()
     try:
         return (yield)
     finally:
+        gc.freeze()
         gc.enable()
 
 
