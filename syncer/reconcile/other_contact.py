@@ -27,7 +27,7 @@ from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, type
 from syncer.reconcile.edits.by_field import Owed
 from syncer.reconcile.edits.travel import behind, with_value
 from syncer.reconcile.likeness import is_like
-from syncer.reconcile.markers import named_by
+from syncer.reconcile.markers import CLOCKS_DIFFER_BY, named_by
 from syncer.reconcile.merging import Merging, in_order
 
 
@@ -336,9 +336,19 @@ def may_be_moved(work: Merging, row: Reading) -> bool:
         return True
     origin = _origin_of(work, row)
     # We make no copy in the CRM of the origin.
-    if origin is None or origin.system == row.system or not _is_first(work, row):
+    if origin is None or origin.system == row.system:
+        return False
+    if not (_may_be_a_lost_ledgers(work, row, origin) or _is_first(work, row)):
         return False
     return _is_anothers(work, row, origin) or _has_left(work, row, origin.key)
+
+
+def _may_be_a_lost_ledgers(work: Merging, row: Reading, origin: Reading) -> bool:
+    """Whether a ledger before this one may have made this copy for whoever had the origin then."""
+    since = work.base.restored_at or work.base.ledger_made_at
+    is_older = since is not None and (row.created_at is None or row.created_at <= since + CLOCKS_DIFFER_BY)
+    # Of what people pasted, something differs.
+    return is_older and is_like(work.inputs.policy, row, origin)
 
 
 def _has_left(work: Merging, row: Reading, place: tuple[str, str]) -> bool:

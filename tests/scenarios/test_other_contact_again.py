@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from tests.support.editing import USERS
@@ -21,12 +23,14 @@ def give(world: Stage, system: str, copy: str, ids: tuple[str, str, str]) -> Non
 
 
 @pytest.mark.parametrize("runs", [0, 1, 3])
+@pytest.mark.parametrize("system", ["highlevel", "reply"])
 @pytest.mark.parametrize("origin", ["highlevel", "reply"])
-def test_a_lost_ledger_makes_nothing_again_for_whoever_had_it_in_between(stage: Make, origin: str, runs: int) -> None:
+def test_a_lost_ledger_makes_nothing_again_for_whoever_had_it_in_between(
+    stage: Make, origin: str, system: str, runs: int
+) -> None:
     world = stage()
     two = Two(world, origin)
-    given = two.copy if origin == "reply" else str(world.reply_open()[0].id)
-    system = "highlevel" if origin == "reply" else "reply"
+    given = two.copy if system == "highlevel" else str(world.reply_open()[0].id)
     give(world, system, given, two.ravi)
     world.again(3)
     assert two.open()[1] == (1, 1, 1)
@@ -35,7 +39,7 @@ def test_a_lost_ledger_makes_nothing_again_for_whoever_had_it_in_between(stage: 
         world.again(runs)
     world.lose_ledger()
     report = world.again(4)
-    assert two.open() == ((1, 1, 1), (1, 1, 0) if origin == "reply" else (1, 0, 1))
+    assert two.open() == ((1, 1, 1), (1, 1, 0) if system == "highlevel" else (1, 0, 1))
     assert MOVED in {reason for _, reason in attention(report)}
     world.quiet(2)
 
@@ -84,3 +88,15 @@ def test_whom_reply_put_into_our_copy_is_not_the_assignee_for_the_other_contact(
         world.retry()
         world.again(2)
     world.quiet(2)
+
+
+def test_what_people_copy_for_another_contact_with_its_marker_is_that_contacts_task(stage: Make) -> None:
+    world = stage()
+    two = Two(world, "reply")
+    world.wait(minutes=30)
+    copy = world.highlevel.task(two.copy)
+    due = datetime.fromisoformat(copy.due or "")
+    world.highlevel.person_creates(two.ravi[2], copy.title, due=due, body=copy.body)
+    report = world.again(3)
+    assert two.open() == ((1, 1, 1), (1, 1, 1))
+    assert attention(report) == set()

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from tests.simulation.facts import Facts
 from tests.simulation.memory import Copy
-from tests.simulation.sight import SeenTask
-from tests.simulation.story import UNTOLD, Story, Typed
+from tests.simulation.sight import SeenTask, called
+from tests.simulation.story import UNTOLD, Story, Typed, same
 
 LAST = 2
 """People give tasks to this person or to one before."""
@@ -60,6 +60,10 @@ class Moves(Facts):
         if sum(at[0] == copy[0] for at in self.open_copies(task.name or "")) > 1:
             return False
         first = (task.name or "").partition("@")[0]
+        names = [name.partition("@")[0] for name, one in self.stories.items() if one.person == person]
+        if any(name != first and name.rstrip("!") == first.rstrip("!") for name in names):
+            # It is called like a task that this person has, and due with it, so it becomes one with that.
+            return False
         there = first if self.at_home.get(first, story.person) == person else f"{first}@{person}"
         other = self.stories.get(there)
         if other is None:
@@ -84,7 +88,10 @@ class Moves(Facts):
         new.excused |= left.excused
         new.arrived += 1
         new.left.discard(copy[0])
-        new.is_known_to_have_left.discard(copy[0])
+        # It is to be done for that person after all, whoever else has a copy.
+        new.is_known_to_have_left.clear()
+        if self._are_unlike([*self.open_copies(there), copy]):
+            new.excused |= UNTOLD
         left.left.add(copy[0])
         if self.task_id(copy) is not None and self._is_certain(copy):
             left.is_known_to_have_left.add(copy[0])
@@ -114,7 +121,16 @@ class Moves(Facts):
                 if story in unread or other in unread:
                     other.typed.append(_as_known(new))
                     other.dues |= story.dues
+            copies = self.open_copies(self.tasks(copy[0])[copy[1]].name or "")
+            if not all(map(self._is_certain, copies)) and self._are_unlike(copies):
+                story.excused |= UNTOLD
         return new
+
+    def _are_unlike(self, copies: list[Copy]) -> bool:
+        """Whether nothing shows that these copies, which come together only now, were one task: people changed some."""
+        shown = [self.tasks(system)[remote_id] for system, remote_id in copies]
+        titles = {called(task.title) for task in shown} - {""}
+        return len(titles) > 1 or any(not same(task.due, shown[0].due) for task in shown)
 
     def _namesakes(self, story: Story) -> dict[str, Story]:
         """Return the same task of other persons, by name."""
@@ -158,6 +174,17 @@ class Moves(Facts):
         super().seen_by_a_clean_run(until, not_looked_at, machine)
         for copy in self.moving.keys() & self.known if not machine else ():
             self.moving[copy] += 1
+
+    def contact_gone(self, system: str, contact: str) -> None:
+        """People delete a contact. If they just gave a task of it away, it seems to be merged into the other one."""
+        person = self.persons[system, contact]
+        super().contact_gone(system, contact)
+        for copy in self.moving:
+            story = self.story(copy) if copy[0] == system and not self._is_certain(copy) else None
+            for left in self._namesakes(story).values() if story is not None else ():
+                if left.person == person and story is not None:
+                    left.excused |= UNTOLD
+                    story.excused |= UNTOLD
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person completed or cancelled a task."""
