@@ -189,6 +189,10 @@ class Moves(Facts):
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person completed or cancelled a task."""
         super().closed(copy, cancelled=cancelled)
+        story, others = self.story(copy), set(self.open_copies(self.tasks(copy[0])[copy[1]].name or "")) - {copy}
+        if story is not None and not all(map(self._is_certain, others)):
+            # Nothing tells whether the other one came before that, so that it is done, too.
+            story.excused |= UNTOLD
         self._is_gone(copy)
 
     def touched(self, copy: Copy, deed: str) -> None:
