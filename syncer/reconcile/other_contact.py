@@ -340,7 +340,13 @@ def may_be_moved(work: Merging, row: Reading) -> bool:
         return False
     if not (_may_be_a_lost_ledgers(work, row, origin) or _is_first(work, row)):
         return False
-    return _is_anothers(work, row, origin) or _has_left(work, row, origin.key)
+    return _is_anothers(work, row, origin) or _has_left(work, row, origin.key) or _has_come(work, row, origin)
+
+
+def _has_come(work: Merging, row: Reading, origin: Reading) -> bool:
+    """Whether the origin came to the row's person, and its task is still another person's for this ledger."""
+    known = work.base.replicas.get(origin.key)
+    return known is not None and elsewhere(work.base, work.base.tasks[known.task], origin) == work.contact_of(row)
 
 
 def _may_be_a_lost_ledgers(work: Merging, row: Reading, origin: Reading) -> bool:

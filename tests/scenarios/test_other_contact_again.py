@@ -6,9 +6,11 @@ from datetime import datetime
 
 import pytest
 
+from adapters.sandbox import Fault
 from tests.support.editing import USERS
+from tests.support.ledger_world import Worlds
 from tests.support.scenario import Make, Stage, attention
-from tests.support.two_persons import Two
+from tests.support.two_persons import OTHER, Two
 
 MOVED = "other_contact"
 THIRD = "+919876543255"
@@ -100,3 +102,33 @@ def test_what_people_copy_for_another_contact_with_its_marker_is_that_contacts_t
     report = world.again(3)
     assert two.open() == ((1, 1, 1), (1, 1, 1))
     assert attention(report) == set()
+
+
+@pytest.mark.parametrize("system", ["highlevel", "reply"])
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_an_old_ledger_that_cannot_read_the_first_contact_makes_nothing_again_for_the_other(
+    worlds: Worlds, origin: str, system: str
+) -> None:
+    """It still takes the task for the first one's, and the copies that were made since for nobody's."""
+    world = worlds()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    if origin == "highlevel":
+        world.highlevel.person_creates(asha[2], "Ring", world.due())
+    else:
+        world.reply.person_creates(asha[1], "Call", world.due(), "Ring")
+    world.runs(2)
+    world.copy()
+    if system == "highlevel":
+        world.highlevel.person_moves(world.highlevel_open()[0].id, ravi[2])
+    else:
+        world.reply.person_moves(str(world.reply_open()[0].id), ravi[1])
+    world.runs(4)
+    there = world.open()
+    world.put_back()
+    world.superfone.fault = lambda call: Fault.ERROR_BEFORE if f"/lead/{asha[0]}/" in call.path else None
+    world.runs(5)
+    assert world.open() == there
+    world.superfone.fault = lambda _call: None
+    world.runs(5)
+    assert world.open() == there
+    world.quiet(2)
