@@ -78,9 +78,7 @@ class _Applier:
         self._context = context
         self.progress = context.progress
         self._approved = {operation.slot for operation in operations}
-        # An edit in a lane is a create, too: it replaces the copy.
-        making = [op for op in operations if op.action is Action.CREATE or (op.action is Action.EDIT and op.lane)]
-        self._creates = {(op.system, op.contact) for op in making}
+        self._creates = {(op.system, op.contact) for op in operations if op.makes_a_task}
         self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)
         for operation in operations:
             if operation.lane:

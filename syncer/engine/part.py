@@ -18,7 +18,6 @@ from syncer.domain.base import Base, Changes
 from syncer.domain.contact_keys import phone_key
 from syncer.domain.cursors import BEHIND, BY_SHIFT, STOPPED
 from syncer.domain.model import Reading, State, TaskRef
-from syncer.domain.operations import Action
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
 from syncer.engine import opening, own_errors
@@ -112,7 +111,7 @@ def _together(context: RunContext, looked: Iterable[_Looked]) -> list[Planned]:
     tried: set[str] = set()
     operations = []
     for planned in sorted((planned for one in looked for planned in one.operations), key=lambda one: one.order):
-        if planned.action is Action.CREATE and context.base.is_full(planned.system):
+        if planned.makes_a_task and context.base.is_full(planned.system):
             if planned.system in tried:
                 continue
             tried.add(planned.system)

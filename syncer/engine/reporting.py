@@ -50,7 +50,7 @@ def left_over(context: RunContext, plan: Plan) -> Plan:
 def _why_not_done(context: RunContext, operation: Planned) -> Reason:
     # The creates that this run did not try are planned again now, and wait for the same reason as the one that it
     # tried.
-    if operation.action is Action.CREATE and context.base.is_full(operation.system):
+    if operation.makes_a_task and context.base.is_full(operation.system):
         return Reason.STORAGE_FULL
     return Reason.BUDGET if context.out_of_time or context.connections[operation.system].spent else Reason.NEXT_RUN
 

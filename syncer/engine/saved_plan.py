@@ -70,8 +70,8 @@ def content_of(context: RunContext, planned: Planned) -> str:
     task = context.base.tasks[planned.task]
     # Of a contact that is made first only the person is known.
     whose = [planned.contact] if planned.contact is not None else sorted(context.base.contacts_of(task.contact))
-    makes = planned.action is Action.CREATE or (planned.lane and planned.action is Action.EDIT)
-    texts = [task.title, task.body, context.policy.user_id(planned.system, task.assignee)] if makes else []
+    user = context.policy.user_id(planned.system, task.assignee)
+    texts = [task.title, task.body, user] if planned.makes_a_task else []
     return sha256(json.dumps([whose, texts]).encode()).hexdigest()[:16]
 
 

@@ -13,7 +13,7 @@ import structlog
 from syncer.contract.adapter import Completes
 from syncer.contract.errors import Missing
 from syncer.domain.base import Changes
-from syncer.domain.cursors import NEWCOMER, OUR_USER
+from syncer.domain.cursors import FULL, NEWCOMER, OUR_USER
 from syncer.domain.model import Listing, Reading, ReplicaState, State, TaskRef, Unreadable
 from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.engine.connection import Connection
@@ -144,6 +144,9 @@ def created(context: RunContext, operation: Operation, reading: Reading, how: st
     # The answer to a create names our user. By that name a second ledger's work is told from a person's.
     if reading.created_by is not None and context.base.cursors.get(OUR_USER + operation.system) != reading.created_by:
         changes.cursors[OUR_USER + operation.system] = reading.created_by
+    # The create went through, so there is room again.
+    if context.base.is_full(operation.system):
+        changes.cursors[FULL + operation.system] = ""
     what = "edited" if operation.action is Action.EDIT else "created"
     changes.events.append(context.event(operation, what, how, reading.remote_id))
     note_delay(context, operation)

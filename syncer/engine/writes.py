@@ -133,9 +133,6 @@ class Requests:
             return await self._made_again(connection, operation, reading, listing)
         self._context.created[operation.system] += 1
         changes = created(self._context, operation, reading, f"created in {operation.system}")
-        # The create went through, so there is room again.
-        if self._context.base.is_full(operation.system):
-            changes.cursors[FULL + operation.system] = ""
         self._context.record(changes)
         return listing is None or await self._see_what_it_closed(connection, operation, reading, listing)
 

@@ -104,7 +104,7 @@ class _Planner:
         planned = []
         for operation in operations:
             system = operation.system
-            if operation.action is Action.CREATE and self._base.is_full(system):
+            if operation.makes_a_task and self._base.is_full(system):
                 if system in tried:
                     self._wait(self._base.tasks[operation.task], system, Reason.STORAGE_FULL)
                     continue

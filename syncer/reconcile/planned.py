@@ -40,6 +40,11 @@ class Planned:
         return (ORDER.index(self.action), self.due, self.task, self.system)
 
     @property
+    def makes_a_task(self) -> bool:
+        """Whether its request creates a task there. An edit in a lane does."""
+        return self.action is Action.CREATE or (self.action is Action.EDIT and self.lane)
+
+    @property
     def slot(self) -> tuple[str, str, Action]:
         return (self.task, self.system, self.action)
 

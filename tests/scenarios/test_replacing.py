@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from adapters.superfone.sandbox_store import API_USER, PERSON
+from tests.support.parts import look
 from tests.support.scenario import Make
 
 
@@ -48,3 +49,42 @@ def test_what_is_put_back_reminds_as_theirs_did(stage: Make) -> None:
     [put_back] = world.superfone_open()
     assert (put_back.type, put_back.created_by) == ("BOOKING", API_USER)
     assert put_back.notify_at == due - timedelta(hours=2)
+
+
+def test_in_a_full_account_one_replacement_is_tried_a_run(stage: Make) -> None:
+    """A replacement is a create. It is said why it waits, and when there is room again, all are made."""
+    world = stage()
+    contacts = [world.everywhere(f"Person{number}", f"+9198765{number:05d}")[1] for number in range(6)]
+    tasks = [world.reply.person_creates(contact, "Call", world.due(hours=6)) for contact in contacts]
+    world.good()
+    world.superfone.storage_full = True
+    due = world.due(hours=30)
+    for task in tasks:
+        world.reply.person_reschedules(str(task), due)
+    world.again()
+    sent = world.count("superfone", "create")
+    for run in (1, 2, 3):
+        report = world.good()
+        assert world.count("superfone", "create") == sent + run
+        assert [item.reason for item in report.waiting] == ["storage_full"] * 6
+        assert report.attention == ()
+
+    world.superfone.storage_full = False
+    world.again(2)
+    assert {task.due for task in world.superfone_open()} == {due}
+    assert world.open() == (6, 6, 6)
+    world.quiet()
+
+
+def test_a_small_run_tries_one_replacement_in_a_full_account(stage: Make) -> None:
+    world = stage()
+    contacts = [world.everywhere(f"Person{number}", f"+9198765{number:05d}")[2] for number in range(6)]
+    tasks = [world.highlevel.person_creates(contact, "Call", world.due(hours=6)) for contact in contacts]
+    world.good()
+    world.superfone.storage_full = True
+    for task in tasks:
+        world.highlevel.person_reschedules(str(task), world.due(hours=30))
+    world.again()
+    tried = world.count("superfone", "create")
+    look(world, "highlevel", *contacts)
+    assert world.count("superfone", "create") == tried + 1
