@@ -73,8 +73,8 @@ class Grouping:
     def _fits(self, reading: Reading) -> bool:
         base = self._work.base
         if (known := base.replicas.get(reading.key)) is not None:
-            # What people gave to another contact and closed there finishes nothing.
-            return reading.state is State.OPEN or elsewhere(base, base.tasks[known.task], reading) is None
+            # What people gave to another contact is another person's task until it has left that, and finishes nothing.
+            return elsewhere(base, base.tasks[known.task], reading) is None
         # Most rows must be read in full, for their marker. The list is enough for an origin, which only has to exist,
         # and for a closed row, of which only kind and due date are compared.
         closed = reading.state is not State.OPEN
