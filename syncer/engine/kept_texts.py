@@ -79,7 +79,7 @@ def _name(system: str, contact: str | None) -> str:
 
 def _likeness(row: Reading) -> str:
     """Return a text that is another one as soon as the list shows anything else of the task."""
-    return sha256(repr(row).encode(errors="backslashreplace")).hexdigest()[:16]
+    return sha256(repr(row).encode()).hexdigest()[:16]
 
 
 @lru_cache(maxsize=8)

@@ -285,3 +285,20 @@ def test_who_has_no_lead_does_not_wait_for_superfone_while_it_is_down(stage: Mak
         world.again()
 
     assert world.open() == (0, 0, 0)
+
+
+def test_what_is_deleted_between_its_list_and_its_own_read_keeps_nobody_waiting(stage: Make) -> None:
+    """After a lost ledger finished tasks are read, too, for their markers. What is gone carries none."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    gone = world.reply.person_creates(contact, "Call", world.due(hours=3), "Ring")
+    world.reply.person_completes(gone)
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    world.good()
+    world.lose_ledger()
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=9))
+    world.meanwhile("reply", "task", lambda: world.reply.person_deletes(gone), skip=1)
+    world.again()
+    assert not any(str(task.id) == gone for task in world.reply.tasks())
+    assert world.open() == (2, 2, 2)
+    world.quiet()

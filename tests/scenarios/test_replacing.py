@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.sandbox import Fault
 from adapters.superfone.sandbox_store import API_USER, PERSON
 from tests.support.parts import look
 from tests.support.scenario import Make
@@ -88,3 +89,25 @@ def test_a_small_run_tries_one_replacement_in_a_full_account(stage: Make) -> Non
     tried = world.count("superfone", "create")
     look(world, "highlevel", *contacts)
     assert world.count("superfone", "create") == tried + 1
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR_BEFORE, Fault.GATEWAY_404, Fault.GARBAGE])
+def test_a_copy_that_was_made_again_is_in_doubt_until_its_lane_can_be_read(stage: Make, fault: Fault) -> None:
+    """Two open copies of one task are never stored, and the new one is not made a second time."""
+    world = stage()
+    _, _, contact = world.everywhere()
+    task = world.highlevel.person_creates(contact, "Call", world.due(hours=6))
+    world.good()
+    due = world.due(hours=9)
+    world.highlevel.person_reschedules(task, due)
+    world.afterwards("superfone", "create", lambda: world.fail("superfone", "tasks of contact", fault, times=20))
+
+    report = world.again()
+
+    assert report.edited["superfone"] == 0
+    world.heal()
+    world.again(2)
+    assert [copy.due for copy in world.superfone_open()] == [due]
+    assert world.count("superfone", "create") == 2
+    assert world.open() == (1, 1, 1)
+    world.quiet()
