@@ -132,13 +132,13 @@ def _no_wait_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _no_error_of_ours_is_excused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person with whose tasks the engine meets an error is left out of a run. Here that error ends the test."""
-    own_errors: Any = sys.modules.get("syncer.engine.own_errors")
-    if own_errors is not None:
-        monkeypatch.setattr(own_errors, "tell", _raise)
+    """An error of ours with one person's tasks, or one row, costs no more than that. Here it ends the test."""
+    unforeseen: Any = sys.modules.get("syncer.contract.unforeseen")
+    if unforeseen is not None:
+        monkeypatch.setattr(unforeseen, "tell", _raise)
 
 
-def _raise(error: Exception, _places: list[str]) -> None:
+def _raise(error: Exception, _places: list[str], _event: str = "") -> None:
     raise error
 
 

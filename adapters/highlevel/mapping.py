@@ -13,6 +13,7 @@ from adapters.highlevel.wire import SYSTEM, CreatedTask, WireContact, row_id
 from adapters.http.client import excerpt
 from adapters.instants import hinted_instant, write_instant
 from adapters.text import plain_text
+from syncer.contract.unforeseen import not_understood
 from syncer.domain.contact_keys import email_key, phone_key
 from syncer.domain.fields import TaskField
 from syncer.domain.model import Draft, Edit, Kind, Reading, Record, State, Unreadable
@@ -117,14 +118,16 @@ def understood(raw: Any, read: Callable[[Any], T | None], contact: str | None = 
     try:
         return read(raw)
     except ValidationError as error:
-        return unreadable_row(raw, error, contact)
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the row"
+        return unreadable_row(raw, redact(f"{where}: {first['msg']}"), contact)
+    except Exception as error:  # noqa: BLE001 - one row that we cannot handle must not cost the others
+        return unreadable_row(raw, not_understood(error, f"{SYSTEM}: row {row_id(raw)}"), contact)
 
 
-def unreadable_row(raw: object, error: ValidationError, contact: str | None) -> Unreadable:
-    """A row that could not be understood, with its first error. ``contact`` is used if the row does not name one."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the row"
-    detail, received = redact(f"{where}: {first['msg']}"), excerpt(json.dumps(raw).encode())
+def unreadable_row(raw: object, detail: str, contact: str | None) -> Unreadable:
+    """A row that could not be understood, with what is wrong. ``contact`` is used if the row does not name one."""
+    received = excerpt(json.dumps(raw).encode())
     named = raw.get("contactId") if isinstance(raw, dict) else None
     whose = named if isinstance(named, str) and named else contact
     due = hinted_instant(raw.get("dueDate")) if isinstance(raw, dict) else None

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from adapters.http.answers import excerpt
 from adapters.reply.mapping import SYSTEM, to_reading
 from adapters.reply.wire import WireTask, complaint, row_contact, row_due, row_id
+from syncer.contract.unforeseen import not_understood
 from syncer.domain.model import Listing, Reading, Unreadable
 from syncer.domain.redact import redact
 
@@ -27,8 +28,10 @@ def understood(row: Any, read: Callable[[Any], _T]) -> _T | Unreadable:
     try:
         return read(row)
     except ValidationError as error:
-        received = excerpt(json.dumps(row).encode())
-        return Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received, row_contact(row), row_due(row))
+        words = redact(complaint(error))
+    except Exception as error:  # noqa: BLE001 - one row that we cannot handle must not cost the others
+        words = not_understood(error, f"{SYSTEM}: row {row_id(row)}")
+    return Unreadable(SYSTEM, row_id(row), words, excerpt(json.dumps(row).encode()), row_contact(row), row_due(row))
 
 
 def listing_of(rows: Iterable[Any], read: Callable[[Any], _T]) -> Listing[_T]:

@@ -33,6 +33,7 @@ from adapters.superfone.wire import (
 )
 from syncer.contract.adapter import Adapter, Capabilities, Check, Identity
 from syncer.contract.errors import (
+    AdapterError,
     Ambiguous,
     BadAnswer,
     Full,
@@ -43,6 +44,7 @@ from syncer.contract.errors import (
     Unavailable,
     WrongAccount,
 )
+from syncer.contract.unforeseen import not_understood
 from syncer.domain.model import Draft, Kind, Listing, Reading, Record, State, TaskRef, Unreadable
 
 # Superfone answers a larger page with an error, not with a shorter page.
@@ -301,9 +303,16 @@ class SuperfoneAdapter(Adapter):
 
     def _read_row(self, row: JsonValue, lead: str) -> Reading | Unreadable:
         try:
-            task = WireRow.model_validate(row)
+            return self._understood(row, lead)
         except ValidationError as error:
             return unreadable(row, describe(error), lead)
+        except AdapterError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row that we cannot handle must not cost the others
+            return unreadable(row, not_understood(error, f"{SYSTEM}: a task of lead {lead}"), lead)
+
+    def _understood(self, row: JsonValue, lead: str) -> Reading | Unreadable:
+        task = WireRow.model_validate(row)
         self._recognise(task.org_id)
         if not task.belongs_to(lead):
             return unreadable(row, f"it is in the list of lead {lead} and belongs to lead {task.customer_id}", lead)

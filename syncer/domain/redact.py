@@ -26,6 +26,7 @@ _REST_OF_LETTERS: Final = rb"[^\s\"<>]*"
 _REST_OF_HEXADECIMAL: Final = rb"(?:\s*(?:[:-]|\\*x|0x)?[0-9a-fA-F]{2})*"
 _REST_OF_BASE64: Final = rb"(?:[A-Za-z0-9+/_%=-]|\r?\n|\\+[rn])*"
 _TRACEBACK_LINE: Final = 1000
+_ERROR: Final = 300
 # A text may hold half of a surrogate pair. Whatever it holds, masking must not fail.
 _UTF8: Final = ("utf-8", "surrogatepass")
 _NAMED: Final = {'"': b"quot", "&": b"amp", "<": b"lt", ">": b"gt", "'": b"apos"}
@@ -70,12 +71,14 @@ def redacted_traceback(error: BaseException) -> str:
 
 
 def unexpected(error: BaseException) -> str:
-    """An error of ours in one line: what it is, and in which file and line it was raised."""
+    """An error of ours in one redacted line of limited length: what it is, and in which file and line it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
     file = re.split(r"[\\/]", frames[-1].filename)[-1] if frames else ""
     where = f" at {file}:{frames[-1].lineno}" if frames else ""
-    words = " ".join(f"{type(error).__name__}: {error}".rstrip(": ").split())
-    return f"unexpected {words}{where}"
+    # The text may be whatever it was about. A part of a secret would not be masked, so it is shortened last.
+    words = " ".join(redact(f"{type(error).__name__}: {error}".rstrip(": ")).split())
+    cut = f"{words[:_ERROR]}…" if len(words) > _ERROR else words
+    return f"unexpected {cut}{where}"
 
 
 def longest_form() -> int:

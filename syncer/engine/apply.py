@@ -11,7 +11,7 @@ Only these rules decide the order:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Final
@@ -25,7 +25,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import ONE_BY_ONE, Locks, RunContext, for_each, to_the_end, together
 from syncer.engine.edits import Edits
 from syncer.engine.new_contacts import NewContacts
-from syncer.engine.own_errors import or_leave_out, with_tasks_of
+from syncer.engine.own_errors import or_operation_fails
 from syncer.engine.same_person import still_one_person
 from syncer.engine.writes import Requests
 from syncer.reconcile.closures import Effects
@@ -54,7 +54,7 @@ async def apply_plan(context: RunContext, operations: Collection[Planned]) -> No
 async def _work_off(applier: _Applier, system: str, due: Collection[Planned], action: Action) -> None:
     mine = [operation for operation in due if operation.system == system]
     lanes = dict.fromkeys((system, operation.contact or "") for operation in mine if operation.lane)
-    busy = [lane for lane in lanes if applier.has_work(lane, action)]
+    busy = applier.busy(lanes, action)
     singles = [operation for operation in mine if not operation.lane]
 
     async def one(work: Planned | tuple[str, str]) -> None:
@@ -98,10 +98,10 @@ class _Applier:
 
     async def work(self, work: Planned | tuple[str, str], action: Action) -> None:
         """Carry out the operations of one lane, or one operation, but none of whoever is left out of the run."""
-        base = self._context.base
-        person = base.tasks[work.task].contact if isinstance(work, Planned) else base.links.get(work)
-        if person not in self._context.left_out:
-            with or_leave_out(self._context):
+        context = self._context
+        person = context.base.tasks[work.task].contact if isinstance(work, Planned) else context.person(*work)
+        if person not in context.left_out:
+            with or_operation_fails(context, person):
                 await self._work(work, action)
 
     async def _work(self, work: Planned | tuple[str, str], action: Action) -> None:
@@ -179,8 +179,15 @@ class _Applier:
 
     # one lane --------------------------------------------------------------------------------------
 
-    def has_work(self, lane: tuple[str, str], action: Action) -> bool:
-        """Whether an untried operation of this lane may be done in this phase."""
+    def busy(self, lanes: Iterable[tuple[str, str]], action: Action) -> list[tuple[str, str]]:
+        """Return the lanes with an untried operation that may be done in this phase."""
+        found = []
+        for lane in lanes:
+            with or_operation_fails(self._context, self._context.person(*lane)):
+                found += [lane] if self._has_work(lane, action) else []
+        return found
+
+    def _has_work(self, lane: tuple[str, str], action: Action) -> bool:
         left = {planned.action for planned in self._in_lane[lane] if planned.slot not in self._requests.tried}
         if action is Action.CREATE or Action.COMPLETE in left:
             return bool(left)
@@ -195,7 +202,7 @@ class _Applier:
         # A lane in which something is only completed costs no look-up.
         same_person = not creates or await still_one_person(self._context, connection, contact)
         for _ in range(LANE_STEPS):
-            if not self._requests.may_send(connection.system) or not self.has_work(lane, action):
+            if not self._requests.may_send(connection.system) or not self._has_work(lane, action):
                 return
             listing = await self._requests.read_lane(connection, contact)
             if listing is None:
@@ -216,17 +223,16 @@ class _Applier:
         context = self._context
         link = context.base.links.get((system, contact))
         here = [replica.task for replica in context.base.replicas_of(system, contact)]
-        with with_tasks_of(link or f"{system}:{contact}"):
-            plan = plan_one_lane(
-                context.base.narrowed(link, here, [(system, contact)]),
-                context.seen,
-                context.capabilities,
-                context.policy,
-                context.ambiguities,
-                system=system,
-                contact=contact,
-                now=context.clock(),
-            )
+        plan = plan_one_lane(
+            context.base.narrowed(link, here, [(system, contact)]),
+            context.seen,
+            context.capabilities,
+            context.policy,
+            context.ambiguities,
+            system=system,
+            contact=contact,
+            now=context.clock(),
+        )
         for step in plan.steps:
             slot = (step.task, system, _action(step))
             # The lane may have changed since the plan was made. A step that the guard has not counted is never sent,

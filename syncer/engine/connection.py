@@ -23,8 +23,10 @@ from syncer.contract.errors import (
     Unauthorized,
     Unavailable,
 )
+from syncer.contract.unforeseen import not_understood
 from syncer.domain.model import Listing, Reading, Unreadable
 from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.engine.own_errors import ends_the_run
 from syncer.reconcile.failing import Failure
 from syncer.reconcile.reading_list import Place, ReadItem, What
 
@@ -114,7 +116,8 @@ class Connection:
         """Await a read. Returns ``None`` if it failed; the failure is noted and reported, and nothing follows from it.
 
         ``whole`` marks a read that the connection cannot do without in this run. Any other failure, including a
-        refused permission, concerns only its item, unless nothing at all can be read. `Missing` is raised.
+        refused permission and an error of the adapter itself, concerns only its item, unless nothing at all can be
+        read. `Missing` is raised.
         """
         began = asyncio.get_running_loop().time()
         try:
@@ -151,6 +154,15 @@ class Connection:
             self._failed(what, Failure(error.words, garbled, isinstance(error, Forbidden)))
             if whole:
                 self.stop(ConnectionState.UNAVAILABLE, error.words)
+        except Exception as error:
+            if ends_the_run(error):
+                raise
+            # Something in the answer that the adapter does not expect.
+            name = what.words if isinstance(what, ReadItem) else what
+            words = not_understood(error, f"{self.system}: {name}")
+            self._failed(what, Failure(words, garbled=True))
+            if whole:
+                self.stop(ConnectionState.UNAVAILABLE, words)
         else:
             # That a CRM told whose account it is does not show that any task can be read there.
             if not whole or isinstance(what, ReadItem):

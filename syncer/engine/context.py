@@ -22,7 +22,6 @@ from syncer.domain.report import TaskName
 from syncer.domain.snapshot import Seen
 from syncer.domain.task_ids import next_task_id
 from syncer.engine.connection import Connection
-from syncer.engine.own_errors import with_tasks_of
 from syncer.engine.progress import Progress
 from syncer.reconcile.closures import NONE, Effects, maybe_superseded
 from syncer.reconcile.contact_linking import Ambiguity
@@ -100,6 +99,12 @@ class RunContext:
     """By task: what a saved plan calls those of its tasks that were left out. The ledger may not know them."""
     left_out: dict[str, str] = field(default_factory=dict)
     """The persons with whose tasks we met an error of ours, in words. See `syncer.engine.own_errors`."""
+    own_errors: int = 0
+    """How many errors of ours have left out somebody."""
+
+    def person(self, system: str, contact: str) -> str:
+        """Return the person of a contact, as ``left_out`` names them."""
+        return self.base.links.get((system, contact), f"{system}:{contact}")
 
     @property
     def capabilities(self) -> dict[str, Capabilities]:
@@ -215,7 +220,7 @@ class RunContext:
         """Merge one contact's tasks that were just read, and store the result.
 
         ``operation`` and ``also`` are stored in the same transaction. ``effects`` are what our own writes did since the
-        tasks were last read. ``whole`` is false if these are not all tasks of the contact. Raises `PersonFails`.
+        tasks were last read. ``whole`` is false if these are not all tasks of the contact.
         """
         self.extend(listing.rows)
         changes = also or Changes()
@@ -230,18 +235,17 @@ class RunContext:
         )
         # The other CRMs are passed without their readings, which were merged before.
         elsewhere = {other: connection.seen.without_readings() for other, connection in self.connections.items()}
-        with with_tasks_of(self.base.links.get((system, contact), f"{system}:{contact}")):
-            merged = merge(
-                narrow,
-                {**elsewhere, system: seen},
-                self.capabilities,
-                self.policy,
-                now=self.clock(),
-                run=self.run,
-                new_id=self.new_id,
-                effects={system: effects},
-                visits=self.visits,
-            )
+        merged = merge(
+            narrow,
+            {**elsewhere, system: seen},
+            self.capabilities,
+            self.policy,
+            now=self.clock(),
+            run=self.run,
+            new_id=self.new_id,
+            effects={system: effects},
+            visits=self.visits,
+        )
         self.record(_both(changes, merged.changes))
         if whole:
             self.connections[system].seen.lanes[contact] = listing.rows

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 
 from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import LEFT, LINKED, cursors_after
+from syncer.engine import own_errors
 from syncer.engine.context import RunContext
 from syncer.reconcile.contact_linking import Ambiguity, Linked, RecordKey, link_records
 
@@ -24,10 +25,11 @@ def link(context: RunContext) -> None:
 
     Records of a CRM that is no longer in the account file are ignored.
     """
-    who, linked = _linked(context)
+    who, linked, failing = _linked(context)
     context.ambiguous = _with_those_of_others(context, who, linked.ambiguities)
     context.ambiguities = (*context.ambiguous, *context.doubts)
-    context.changed_records = set()
+    # The next run links them again, and finds the error as this one did.
+    context.changed_records = failing
     if linked.links or linked.merged:
         cursors = cursors_after(context.base.cursors, linked.merged)
         context.record(Changes(links=linked.links, merged=linked.merged, cursors=cursors))
@@ -43,7 +45,9 @@ def link_alone(context: RunContext) -> None:
         key
         for system, seen in context.seen.items()
         for row in seen.readings.values()
-        if (key := (system, row.contact or "")) in base.records and key not in base.links
+        if (key := (system, row.contact or "")) in base.records
+        and key not in base.links
+        and context.person(*key) not in context.left_out
     }
     if alone:
         context.record(Changes(links={key: context.new_id() for key in sorted(alone)}))
@@ -51,7 +55,7 @@ def link_alone(context: RunContext) -> None:
 
 def ambiguous_now(context: RunContext) -> tuple[Ambiguity, ...]:
     """Return the ambiguities that `link` would find, without linking or storing anything."""
-    who, linked = _linked(context)
+    who, linked, _ = _linked(context)
     return _with_those_of_others(context, who, linked.ambiguities)
 
 
@@ -87,17 +91,43 @@ def around(base: Base, records: Iterable[RecordKey]) -> set[RecordKey]:
     return found
 
 
-def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
-    """Return the records that were linked again (``None`` for all of them), and the result."""
+def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked, set[RecordKey]]:
+    """Return the records that were linked again (``None`` for all of them), the result, and those that could not be.
+
+    What cannot be linked because of an error of ours stays as it is, and its persons are left out of the run.
+    """
     base, changed = context.base, context.changed_records
     if changed is not None and not changed:
-        return set(), Linked()
+        return set(), Linked(), set()
     who = None if changed is None else around(base, changed)
-    # Sorted, because new links get their ids in this order, and a replayed history must get the same ones.
-    among = sorted({*base.records, *base.links} if who is None else who)
-    # A CRM that was taken out of the account file keeps its records here, and is asked no more. They may be wrong by
-    # now.
-    keys = [key for key in among if key[0] in context.connections]
+    among = {*base.records, *base.links} if who is None else who
+    try:
+        return who, _link_among(context, among, whole=who is None), set()
+    except Exception as error:
+        if own_errors.ends_the_run(error):
+            raise
+    found, failing, left = Linked(), set[RecordKey](), {*among}
+    while left:
+        # Whoever nothing connects with others can be linked alone.
+        group = around(base, [min(left)])
+        left -= group
+        persons = {context.person(*key) for key in group}
+        if not persons & context.left_out.keys():
+            with own_errors.or_leave_out(context, *sorted(persons)):
+                one = _link_among(context, group, whole=False)
+                found.links |= one.links
+                found.merged |= one.merged
+                found.ambiguities += one.ambiguities
+        if persons & context.left_out.keys():
+            failing |= group
+    return who, found, failing
+
+
+def _link_among(context: RunContext, among: Collection[RecordKey], *, whole: bool) -> Linked:
+    base = context.base
+    # Sorted, because new links get their ids in this order, and a replayed history must get the same ones. A CRM that
+    # was taken out of the account file keeps its records here, and is asked no more. They may be wrong by now.
+    keys = [key for key in sorted(among) if key[0] in context.connections]
     records = {key: base.records[key] for key in keys if key in base.records}
     links = {key: base.links[key] for key in keys if key in base.links}
     by_phone = [system for system, able in context.capabilities.items() if "email" not in able.contact_keys]
@@ -105,9 +135,9 @@ def _linked(context: RunContext) -> tuple[set[RecordKey] | None, Linked]:
     there = {(link, system) for (system, _), link in links.items()}
     left = {
         link: [key for system, keys in of_link.items() if (link, system) not in there for key in keys]
-        for link, of_link in _left_by_link(base, None if who is None else {*links.values()}).items()
+        for link, of_link in _left_by_link(base, None if whole else {*links.values()}).items()
     }
-    return who, link_records(records, links, context.new_id, by_phone=by_phone, left=left)
+    return link_records(records, links, context.new_id, by_phone=by_phone, left=left)
 
 
 def _with_those_of_others(

@@ -24,9 +24,10 @@ from syncer.engine.context import AT_ONCE, ONE_BY_ONE, RunContext, for_each, tog
 from syncer.engine.linking import link, link_alone
 from syncer.engine.observe_changes import all_were_read, ask_for_changes
 from syncer.engine.observe_contacts import let_go, read_for_newcomers, recheck_doubtful, refresh_contacts
-from syncer.engine.observe_items import list_tasks, lists_all, read_item
+from syncer.engine.observe_items import items_to_read, list_tasks, lists_all, read_item, whose
 from syncer.engine.observe_persons import note_unfinished, persons_to_read, read_at_once
 from syncer.engine.observe_unread import leave_out_what_was_read, mention_unread, remember_failing
+from syncer.engine.own_errors import or_leave_out
 from syncer.engine.reading_time import (
     FAILING_SHARE,
     LEAST_FOR_PERSONS,
@@ -53,7 +54,6 @@ from syncer.reconcile.reading_list import (
     ReadItem,
     What,
     is_failing,
-    items_of,
 )
 
 LIST_PATIENCE: Final = 30.0
@@ -182,7 +182,7 @@ class _Observer:
         """Read these items in turn, and note in the cursor how far this run got. What it read anyway counts as read."""
         if not connection.usable:
             return
-        listed, asked = self._items(connection, stages), connection.asked
+        listed, asked = await self._items(connection, stages), connection.asked
         items = [item for item in listed if not is_failing(self.context.base, item)]
         # Those that failed come last in the list. They are tried between the others, and no more of them than have a
         # turn: the time may end before all others are read, in each run, and one that hangs may take all that is left.
@@ -208,7 +208,7 @@ class _Observer:
             self._note_cut(connection)
 
     async def _read_all_of_them(self, connection: Connection, at_once: int) -> None:
-        items = [item for item in self._items(connection, PERSONS) if item.place not in connection.asked]
+        items = [item for item in await self._items(connection, PERSONS) if item.place not in connection.asked]
         if lists_all(connection):
             await read_at_once(connection, [item.key for item in items])
         await self._by_need(connection, PERSONS, failing=None, at_once=at_once)
@@ -256,7 +256,7 @@ class _Observer:
         while connection.usable and not connection.spent and (failing_here or not failing):
             items = [
                 item
-                for item in self._items(connection, stages)
+                for item in await self._items(connection, stages)
                 if item.place not in connection.asked
                 and (failing is None or is_failing(self.context.base, item) is failing)
             ]
@@ -266,21 +266,9 @@ class _Observer:
             wanted = [item for item in items if failing or item.stage == items[0].stage]
             await self._batch(connection, wanted, at_once=at_once)
 
-    def _items(self, connection: Connection, stages: Collection[int]) -> list[ReadItem]:
-        context = self.context
-        items = items_of(
-            connection.system,
-            context.base,
-            context.seen,
-            connection.adapter.capabilities,
-            now=context.clock(),
-            grace=context.policy.doubt_grace,
-            named=self.named,
-            persons=self.persons,
-            stages=stages,
-            edits=context.policy.edits,
-            turns=self.turns.get(connection.system, 0),
-        )
+    async def _items(self, connection: Connection, stages: Collection[int]) -> list[ReadItem]:
+        turns = self.turns.get(connection.system, 0)
+        items = await items_to_read(self.context, connection, stages, self.named, self.persons, turns)
         self.listed.update(item.place for item in items)
         return items
 
@@ -293,7 +281,8 @@ class _Observer:
             connection.spent = connection.spent or self._time.is_over(connection)
             if connection.usable and not connection.spent:
                 connection.asked.add(item.place)
-                await read_item(self.context, connection, item, gone)
+                with or_leave_out(self.context, *whose(self.context, item)):
+                    await read_item(self.context, connection, item, gone)
             work.done += 1
 
         what = _WORDS.get(items[0].what, "things") if len({item.what for item in items}) == 1 else "things"

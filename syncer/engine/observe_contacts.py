@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,11 +11,14 @@ from syncer.domain.base import Base, Changes, within
 from syncer.domain.cursors import LEFT, RECHECKED, UNSTORED
 from syncer.domain.model import Record
 from syncer.domain.operations import Action, OpState
+from syncer.domain.snapshot import Seen
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each
 from syncer.engine.linking import ambiguous_now
+from syncer.engine.own_errors import for_everybody
 from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.edits.rows import turn_after
+from syncer.reconcile.left_out import Persons
 from syncer.reconcile.other_contact import contacts_in_question
 from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
 
@@ -151,15 +154,20 @@ async def _find_missing(context: RunContext, connection: Connection) -> None:
     capabilities = connection.adapter.capabilities
     if not capabilities.contact_keys or not capabilities.lists_contacts:
         return
-    have = {link for (system, _), link in context.base.links.items() if system == connection.system}
-    wanted = busy_links(context.base, context.seen) - have
-    wanted_keys = [
-        key
-        for record in records_of(context.base, wanted)
-        for key in (*record.emails, *record.phones)
-        if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
-    ]
-    await look_up(context, connection, dict.fromkeys(wanted_keys), recheck=MISSING_RECHECK)
+
+    def keys(seen: Mapping[str, Seen], left_out: Collection[str]) -> dict[str, None]:
+        base, seen = Persons(context.base, seen).to_read(left_out)
+        have = {link for (system, _), link in base.links.items() if system == connection.system}
+        found = [
+            key
+            for record in records_of(base, busy_links(base, seen) - have)
+            for key in (*record.emails, *record.phones)
+            if ("phone" if key.startswith("+") else "email") in capabilities.contact_keys
+        ]
+        return dict.fromkeys(found)
+
+    wanted = await for_everybody(context, keys, reading=True)
+    await look_up(context, connection, wanted, recheck=MISSING_RECHECK)
 
 
 async def let_go(context: RunContext, connection: Connection, contact: str) -> None:

@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from datetime import timedelta
 
 from syncer.contract.adapter import ListsTasks
 from syncer.contract.errors import Missing
 from syncer.domain.model import Listing, Reading, ReplicaState, TaskRef
-from syncer.domain.snapshot import untold_of, with_times
+from syncer.domain.snapshot import Seen, untold_of, with_times
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.kept_texts import kept_text
 from syncer.engine.observe_contacts import ask, read_record
 from syncer.engine.observe_persons import read_person
+from syncer.engine.own_errors import for_everybody
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.failing import is_given_up, place_of_task, told_apart
-from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.left_out import Persons
+from syncer.reconcile.reading_list import Need, ReadItem, What, items_of
 
 
 def lists_all(connection: Connection) -> bool:
     """Whether one list shows all tasks of the account. Otherwise each contact's tasks are read."""
     return connection.adapter.capabilities.lists_tasks is ListsTasks.ALL
+
+
+async def items_to_read(
+    context: RunContext,
+    connection: Connection,
+    stages: Collection[int],
+    named: Collection[tuple[str, str]],
+    persons: Collection[str],
+    turns: int,
+) -> list[ReadItem]:
+    """Return what could be read now in this CRM. See `syncer.reconcile.reading_list.items_of`."""
+
+    def listed(seen: Mapping[str, Seen], left_out: Collection[str]) -> list[ReadItem]:
+        base, seen = Persons(context.base, seen).to_read(left_out)
+        return items_of(
+            connection.system,
+            base,
+            seen,
+            connection.adapter.capabilities,
+            now=context.clock(),
+            grace=context.policy.doubt_grace,
+            named=named,
+            persons=[person for person in persons if person not in left_out],
+            stages=stages,
+            edits=context.policy.edits,
+            turns=turns,
+        )
+
+    return await for_everybody(context, listed, reading=True)
+
+
+def whose(context: RunContext, item: ReadItem) -> tuple[str, ...]:
+    """Return the persons of this item: more than one if the number that is searched for is theirs."""
+    if item.what is What.LOOKUP:
+        return tuple(sorted({context.person(*one.key) for one in context.base.records_with(item.key)}))
+    copy = context.base.replicas.get((item.system, item.key)) if item.what is What.TASK else None
+    contact = item.contact or (copy.contact if copy else "") if item.what is What.TASK else item.key
+    return (Persons(context.base, {}).of(item.system, contact, item.key),)
 
 
 async def read_item(context: RunContext, connection: Connection, item: ReadItem, gone: list[str]) -> None:
@@ -159,13 +200,15 @@ async def list_tasks(context: RunContext, connection: Connection) -> None:
     base = context.base
     # A row of a list may be old. Until the task itself was read, the row changes nothing.
     seen.readings.clear()
-    seen.readings.update(
-        (row.remote_id, row)
-        for row in listing.rows
-        if row.key not in base.replicas
-        or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)
-    )
-    for row in listing.rows:
-        if row.key not in base.replicas and (whole := kept_text(context, row)) is not None:
-            seen.readings[row.remote_id] = whole
+    can, edits = connection.adapter.capabilities, context.policy.edits
+
+    def believed(_seen: Mapping[str, Seen], left_out: Collection[str]) -> list[tuple[Reading, Reading | None]]:
+        """Return the rows that are taken as read, each with its text if an earlier run kept that."""
+        rows = Persons(base, {}).others(listing.rows, left_out)
+        told = [row for row in rows if row.key not in base.replicas or not says_something_new(base, row, can, edits)]
+        return [(row, None if row.key in base.replicas else kept_text(context, row)) for row in told]
+
+    for row, whole in await for_everybody(context, believed, reading=True):
+        seen.readings[row.remote_id] = whole or row
+        if whole is not None:
             connection.asked.add(place_of_task(*row.key))

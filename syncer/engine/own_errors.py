@@ -1,7 +1,8 @@
 """An error of ours with one person's tasks stops nobody else's work.
 
-Merge and plan are pure, so what raises is done again: in halves, to find out for whom it raises, and then without these
-persons. Nothing is written for them, nor stored of what could not be merged, so the next run finds it as this one did.
+What is pure and raises is done again: in halves, to find out for whom it raises, and then without these persons. What
+reads or writes is done for one person at a time, so its error is that person's. Nothing more is written for whoever is
+left out, nor stored of what could not be merged, so the next run finds it as this one did.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import structlog
-
-from syncer.domain.base import Changes
+from syncer.contract import unforeseen
+from syncer.contract.errors import WrongAccount
+from syncer.domain.base import Base, Changes
 from syncer.domain.cursors import CHANGES, COMPANY, FORERUNNER
 from syncer.domain.model import ReplicaState, State
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.redact import redact, unexpected
+from syncer.domain.redact import unexpected
 from syncer.domain.snapshot import Seen
+from syncer.ledger.errors import Conflict, LedgerError
 from syncer.reconcile.left_out import Persons
 from syncer.reconcile.markers import is_by_another
 
@@ -28,79 +30,79 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _Work = Callable[[Mapping[str, Seen], Collection[str]], _T]
 _Group = tuple[str, ...]
-_log = structlog.get_logger("syncer.run")
 
 MOST: Final = 20
 """For more persons than this, an error is no single person's. Then the run ends with it, and stores nothing."""
 
 
-class PersonFails(Exception):
-    """An error of ours with one person's tasks."""
-
-    def __init__(self, person: str, error: Exception) -> None:
-        super().__init__(person)
-        self.person = person
-        self.error = error
+def ends_the_run(error: Exception) -> bool:
+    """Whether the whole run ends with this error: it is no error of ours with one person's tasks."""
+    # A value that the ledger refuses is that of the tasks at hand. What else it raises concerns everybody.
+    ledger = isinstance(error, LedgerError) and not isinstance(error, Conflict)
+    return ledger or isinstance(error, (MemoryError, WrongAccount))
 
 
-@contextmanager
-def with_tasks_of(person: str) -> Iterator[None]:
-    """Raise `PersonFails` for any error in this block, which must be pure."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise PersonFails(person, error) from error
-
-
-async def for_everybody(context: RunContext, work: _Work[_T]) -> _T:
+async def for_everybody(context: RunContext, work: _Work[_T], *, reading: bool = False) -> _T:
     """Do this pure work for everybody, or without the persons for whom it raises. These are left out of the run.
 
     ``work`` gets what was read, and the persons for whom it does nothing. Its error is raised if it is no single
-    person's.
+    person's. While CRMs are still ``reading``, nothing is hidden, and ``work`` itself leaves these persons out.
     """
-    if context.left_out:
-        # More was read since they were left out, and it may connect others with them.
-        _add_connected(context)
-        _hide(context)
+
     try:
+        if context.left_out and not reading:
+            # More was read since they were left out, and it may connect others with them.
+            _add_connected(context)
+            _hide(context)
         return work(context.seen, context.left_out)
-    except MemoryError:
-        raise
-    except Exception:
+    except Exception as error:
+        if ends_the_run(error):
+            raise
         failing = await _failing(context, work)
         if not 0 < len(failing) <= MOST:
             raise
-    for group, error in failing:
-        leave_out(context, group, error)
+    for group, its_error in failing:
+        leave_out(context, group, its_error)
+    if not reading:
+        _hide(context)
     return work(context.seen, context.left_out)
 
 
 @contextmanager
-def or_leave_out(context: RunContext) -> Iterator[None]:
-    """Leave the person out with whom this block of operations has met an error of ours.
+def or_leave_out(context: RunContext, *persons: str) -> Iterator[None]:
+    """Leave these persons out if this block of reads or operations for them alone raises an error of ours.
 
-    What was sent is stored as sent, so a later run reads whether it was carried out. Nothing is sent twice.
+    What was sent is stored as sent, so a later run reads whether it was carried out. Nothing is sent twice. An error
+    for which too many were left out already is raised: it is no single person's.
     """
     try:
         yield
-    except PersonFails as failed:
-        leave_out(context, (failed.person,), failed.error)
+    except Exception as error:
+        if ends_the_run(error) or not persons or context.own_errors >= MOST:
+            raise
+        leave_out(context, persons, error)
+
+
+@contextmanager
+def or_operation_fails(context: RunContext, person: str) -> Iterator[None]:
+    """As `or_leave_out`, for a block that sends or settles: the report then says that an operation failed."""
+    with or_leave_out(context, person):
+        yield
+    if person in context.left_out:
         context.failed += [item for item in left_out_items(context) if item not in context.failed]
 
 
 def leave_out(context: RunContext, group: Collection[str], error: Exception) -> None:
-    """Do nothing more for these persons in this run, and report why."""
-    tell(error, sorted(place for person in group for place in _places(context, person)))
-    context.left_out |= dict.fromkeys(group, redact(unexpected(error)))
+    """Do nothing more for these persons in this run, and report why.
+
+    What was read of them is hidden by the next `for_everybody`: others may still be reading.
+    """
+    if context.left_out.keys() >= {*group}:
+        return
+    unforeseen.tell(error, sorted(place for person in group for place in _places(context, person)))
+    context.own_errors += 1
+    context.left_out |= dict.fromkeys(group, unexpected(error))
     _add_connected(context)
-    _hide(context)
-
-
-def tell(error: Exception, places: list[str]) -> None:
-    """Log where the error came from."""
-    _log.error("person.left_out", contacts=" ".join(places), exc_info=error)
 
 
 def may_be_stored(context: RunContext, cursor: str) -> bool:
@@ -132,7 +134,7 @@ def left_out_items(context: RunContext) -> list[Item]:
                 words = context.left_out[person]
                 told[person].append(Item(None, system, Reason.PROGRAM_ERROR, words, row.remote_id))
     for person, items in told.items():
-        for system, contact in base.contacts_of(person)[:1] if not items else ():
+        for system, contact in _contacts_of(base, person)[:1] if not items else ():
             words = context.left_out[person]
             items.append(Item(None, system, Reason.PROGRAM_ERROR, words, person=(system, contact)))
     return [item for items in told.values() for item in items]
@@ -152,9 +154,9 @@ async def _failing(context: RunContext, work: _Work[_T]) -> list[tuple[_Group, E
         others = everybody.difference(*groups)
         try:
             work(persons.without(others), others)
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - an error of any class may be ours
+        except Exception as error:
+            if ends_the_run(error):
+                raise
             return error
         return None
 
@@ -193,6 +195,7 @@ def _add_connected(context: RunContext) -> None:
         words = next((context.left_out[person] for person in group if person in context.left_out), None)
         if words is not None:
             context.left_out = {**dict.fromkeys(group, words), **context.left_out}
+    context.base.behind |= context.left_out.keys()
 
 
 def _hide(context: RunContext) -> None:
@@ -202,8 +205,7 @@ def _hide(context: RunContext) -> None:
     for system, seen in persons.without(context.left_out.keys()).items():
         context.connections[system].seen = seen
     for person in context.left_out:
-        base.behind.add(person)
-        for contact in base.contacts_of(person):
+        for contact in _contacts_of(base, person):
             # Nothing of it is stored, so it was not read.
             context.visits.pop(contact, None)
 
@@ -220,5 +222,12 @@ def _note_ledgers(context: RunContext, persons: Persons) -> None:
         context.record(Changes(cursors=new))
 
 
+def _contacts_of(base: Base, person: str) -> tuple[tuple[str, str], ...]:
+    """Return the contacts of a person, or the one contact that stands for somebody without a link."""
+    system, _, contact = person.partition(":")
+    alone = ((system, contact),) if (system, contact) in base.records else ()
+    return base.contacts_of(person) or alone
+
+
 def _places(context: RunContext, person: str) -> list[str]:
-    return [f"{system}:{contact}" for system, contact in context.base.contacts_of(person)] or [person]
+    return [f"{system}:{contact}" for system, contact in _contacts_of(context.base, person)] or [person]

@@ -20,7 +20,7 @@ from syncer.domain.cursors import BEHIND, BY_SHIFT, STOPPED
 from syncer.domain.model import Reading, State, TaskRef
 from syncer.domain.report import delays_by_system
 from syncer.domain.snapshot import Seen
-from syncer.engine import opening, own_errors
+from syncer.engine import opening
 from syncer.engine.apply import apply_plan
 from syncer.engine.connection import HANGS, Connection, is_scarce, tasks_of
 from syncer.engine.context import RunContext, for_each
@@ -29,6 +29,7 @@ from syncer.engine.observe_contacts import find
 from syncer.engine.observe_items import lists_all
 from syncer.engine.observe_persons import read_person
 from syncer.engine.opening import AccountInHand
+from syncer.engine.own_errors import or_leave_out
 from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
 from syncer.engine.what_was_read import WhatWasRead, take_in
@@ -36,6 +37,7 @@ from syncer.ledger.hints import CONTACT, PHONE, Hint
 from syncer.ledger.marks import PART
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.guard import Limits, PartEdits, exceeds
+from syncer.reconcile.left_out import check_copies
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Planned
@@ -83,7 +85,10 @@ async def run_part(account: AccountInHand, hints: Collection[Hint], limits: Limi
         persons = _persons(context, contacts, part)
         looked, edits = [], PartEdits(context.base)
         for person, hint in persons.items():
-            one = await _look_at_or_leave(context, person, edits)
+            one = None
+            # An error of ours with their tasks is left to the whole run, which reports it.
+            with or_leave_out(context, person):
+                one = await _look_at(context, person, edits)
             if one is None:
                 _leave(context, person)
                 part.unknown.append(hint)
@@ -215,15 +220,6 @@ def _is_settled(context: RunContext, person: str) -> bool:
     return not any(base.unsettled(*contact) for contact in contacts if contact[0] in context.connections)
 
 
-async def _look_at_or_leave(context: RunContext, person: str, edits: PartEdits) -> _Looked | None:
-    """Look at one person. An error of ours with their tasks is left to the whole run, which reports it."""
-    try:
-        return await _look_at(context, person, edits)
-    except own_errors.PersonFails as failed:
-        own_errors.tell(failed.error, [f"{system}:{contact}" for system, contact in context.base.contacts_of(person)])
-        return None
-
-
 async def _look_at(context: RunContext, person: str, edits: PartEdits) -> _Looked | None:
     """Read, merge and plan one person; ``None`` if only a whole run can. The caller stores it, after the guard."""
     contacts = context.base.contacts_of(person)
@@ -247,15 +243,13 @@ async def _look_at(context: RunContext, person: str, edits: PartEdits) -> _Looke
         one.listed = bool(mine) and all(contact in one.lanes for contact in mine)
     if not await _read_closed(context, person, contacts, seen):
         return None
-    with own_errors.with_tasks_of(person):
-        merged = _merge(context, person, contacts, seen)
+    merged = _merge(context, person, contacts, seen)
     # Of two changes the later one wins. A contact's list may not show when that was, and the list of all tasks does.
     if merged.overwritten or not edits.take(merged.edited):
         return None
     read_now = take_in(context, merged, replace(merged.changes, visits=dict(context.visits)))
     base, lanes = _narrowed(context.base, person, contacts, seen), {system: one.lanes for system, one in seen.items()}
-    with own_errors.with_tasks_of(person):
-        plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
+    plan = make_plan(base, seen, context.capabilities, context.policy, context.ambiguities, now=context.clock())
     # Of other contacts nothing was read, so nothing may be written for them. A copy that is not listed may be gone, and
     # only a whole run asks for it.
     operations = [
@@ -289,8 +283,7 @@ async def _read_closed(
             one.persons[contact] = read
             one.readings.update((row.remote_id, row) for row in read if row.whole)
     base = _narrowed(context.base, person, contacts, seen)
-    with own_errors.with_tasks_of(person):
-        return Standing(base, seen, context.capabilities, context.policy).is_read(person)
+    return Standing(base, seen, context.capabilities, context.policy).is_read(person)
 
 
 def _leave(context: RunContext, person: str) -> None:
@@ -355,7 +348,7 @@ def _narrowed(base: Base, person: str, contacts: Collection[tuple[str, str]], se
 
 
 def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str]], seen: dict[str, Seen]) -> Merged:
-    return merge(
+    merged = merge(
         _narrowed(context.base, person, contacts, seen),
         seen,
         context.capabilities,
@@ -364,6 +357,8 @@ def _merge(context: RunContext, person: str, contacts: Collection[tuple[str, str
         run=context.run,
         new_id=context.new_id,
     )
+    check_copies(merged.base, merged.changes)
+    return merged
 
 
 def _report(account: AccountInHand, context: RunContext) -> dict[str, Any]:

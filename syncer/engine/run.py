@@ -37,7 +37,7 @@ from syncer.engine.second_ledger import is_younger
 from syncer.engine.settle import settle_doubts
 from syncer.engine.what_was_read import WhatWasRead, take_in
 from syncer.reconcile.guard import MANY, Excess, Limits, exceeds, opened_in
-from syncer.reconcile.left_out import concern
+from syncer.reconcile.left_out import check_copies, concern
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Plan, Planned
@@ -128,7 +128,7 @@ async def _merge(context: RunContext) -> WhatWasRead:
 
 
 def _merged(context: RunContext, seen: Mapping[str, Seen], _left_out: Collection[str]) -> Merged:
-    return merge(
+    merged = merge(
         context.base,
         seen,
         context.capabilities,
@@ -138,6 +138,8 @@ def _merged(context: RunContext, seen: Mapping[str, Seen], _left_out: Collection
         new_id=context.new_id,
         visits=context.visits,
     )
+    check_copies(merged.base, merged.changes)
+    return merged
 
 
 def _learned(context: RunContext, merged: Merged) -> Changes:

@@ -51,8 +51,8 @@ async def still_one_person(context: RunContext, connection: Connection, contact:
 
 
 def contradicted(context: RunContext, link_id: str) -> bool:
-    """Whether the records of this link contradict each other, as far as this run knows."""
-    return any(doubt.link == link_id for doubt in context.ambiguities)
+    """Whether the records of this link contradict each other, as far as this run knows, or could not be compared."""
+    return link_id in context.left_out or any(doubt.link == link_id for doubt in context.ambiguities)
 
 
 def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:

@@ -19,7 +19,7 @@ from syncer.domain.operations import LONGEST_WAIT, Action, Operation, OpState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext, for_each, together
 from syncer.engine.delays import note_delay
-from syncer.engine.own_errors import or_leave_out
+from syncer.engine.own_errors import or_operation_fails
 from syncer.reconcile.closures import Effects, LaneCompletion
 from syncer.reconcile.edits.travel import as_created
 from syncer.reconcile.failing import is_no_candidate, place_of_task
@@ -54,7 +54,8 @@ async def settle_doubts(context: RunContext) -> None:
         connection.adapter.wire.set_deadline(context.time_left(SETTLING_SHARE))
 
     async def settle_all(operations: list[Operation]) -> None:
-        with or_leave_out(context):
+        # All of one contact. A task may have moved to it from another person's, and then both are connected.
+        with or_operation_fails(context, context.person(operations[0].system, operations[0].contact)):
             for operation in operations:
                 await settle(context, operation)
 

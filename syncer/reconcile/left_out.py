@@ -6,12 +6,12 @@ out together. Else a copy of theirs on another person's contact would become a t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 from syncer.domain.base import Base, Changes
-from syncer.domain.model import Reading
+from syncer.domain.model import Reading, ReplicaState
 from syncer.domain.snapshot import Seen
 
 
@@ -39,6 +39,36 @@ class Persons:
     def without(self, left_out: Collection[str]) -> dict[str, Seen]:
         """Return what was read without these persons. That their tasks are there is still known."""
         return {system: self._hide(system, seen, left_out) for system, seen in self._seen.items()}
+
+    def to_read(self, left_out: Collection[str]) -> tuple[Base, Mapping[str, Seen]]:
+        """Return the base, and what was read, without anything of these persons: to choose what else to read."""
+        base, gone = self._base, {*left_out}
+        if not gone:
+            return base, self._seen
+        tasks = {task.id: task for task in base.tasks.values() if task.contact not in gone}
+        rest = replace(
+            base,
+            tasks=tasks,
+            replicas={key: copy for key, copy in base.replicas.items() if not self._whose(*key) & gone},
+            operations={one.id: one for one in base.operations.values() if one.task in tasks},
+            records={key: record for key, record in base.records.items() if self.of(*key) not in gone},
+            links={key: link for key, link in base.links.items() if link not in gone},
+            failing={
+                place: one
+                for place, one in base.failing.items()
+                if not {self.of(one.system, one.contact), self.of(one.system, one.key)} & gone
+            },
+        )
+        return rest, {
+            system: replace(seen, rows={row.remote_id: row for row in self.others(seen.rows.values(), gone)})
+            for system, seen in self.without(gone).items()
+        }
+
+    def others(self, rows: Iterable[Reading], left_out: Collection[str]) -> list[Reading]:
+        """Return these tasks without those of these persons."""
+        if not left_out:
+            return [*rows]
+        return [row for row in rows if self.of(row.system, row.contact, row.remote_id) not in left_out]
 
     def hidden(self, left_out: Collection[str]) -> list[Reading]:
         """Return what was read of these persons."""
@@ -75,6 +105,11 @@ class Persons:
 
     def _join(self) -> None:
         base, at = self._base, {row.key: self.of(row.system, row.contact, row.remote_id) for row in self._rows()}
+        for seen in self._seen.values():
+            for row in seen.rows.values():
+                self._connect({self.of(row.system, row.contact, row.remote_id)})
+        for key in base.records:
+            self._connect({self.of(*key)})
         for task in base.tasks.values():
             self._connect({task.contact})
         for system, remote_id in base.replicas:
@@ -97,6 +132,15 @@ class Persons:
         while (first := self._joined.setdefault(person, person)) != person:
             person = first
         return person
+
+
+def check_copies(merged: Base, changes: Changes) -> None:
+    """Raise `RuntimeError` if a task that changes has two open copies in a CRM: the ledger would refuse all changes."""
+    for key, copy in changes.replicas.items():
+        others = (other for other in merged.copies(copy.task, copy.system) if other.key != key)
+        if copy.state is ReplicaState.OPEN and any(other.state is ReplicaState.OPEN for other in others):
+            msg = f"task {copy.task} would have two open copies in {copy.system}"
+            raise RuntimeError(msg)
 
 
 def concern(changes: Changes, base: Base, persons: Collection[str]) -> bool:

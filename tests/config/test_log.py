@@ -17,8 +17,8 @@ import structlog
 
 from syncer.config import log
 from syncer.contract.errors import Unavailable
+from syncer.contract.unforeseen import tell
 from syncer.domain import redact
-from syncer.engine.own_errors import tell
 from tests.support.clock import run_virtual
 from tests.support.http_client import answers, http
 

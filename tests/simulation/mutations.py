@@ -280,10 +280,9 @@ MUTANTS = (
         "one row that cannot be understood spoils the list",
         "L7",
         "adapters.reply.rows",
-        "        return Unreadable(SYSTEM, row_id(row), redact(complaint(error)), received, "
-        "row_contact(row), row_due(row))\n",
+        "        words = redact(complaint(error))\n",
         "        from syncer.contract.errors import BadAnswer\n"
-        "        raise BadAnswer(received, system=SYSTEM) from error\n",
+        "        raise BadAnswer(complaint(error), system=SYSTEM) from error\n",
         having=("malformed_task", "completions"),
     ),
     Mutant(
@@ -316,9 +315,8 @@ MUTANTS = (
         "a lead that fails stops its CRM",
         "L7",
         "syncer.engine.connection",
-        "            if whole:\n                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
-        "            if whole or isinstance(error, Unavailable):\n"
-        "                self.stop(ConnectionState.UNAVAILABLE, error.words)\n        else:\n",
+        "isinstance(error, Forbidden)))\n            if whole:\n",
+        "isinstance(error, Forbidden)))\n            if whole or isinstance(error, Unavailable):\n",
         without="markers",
         having=("failing_lead",),
     ),

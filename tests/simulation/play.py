@@ -11,8 +11,8 @@ from functools import partial
 from unittest.mock import patch
 
 from adapters.sandbox import Fault
+from syncer.contract import unforeseen
 from syncer.domain.model import Reading
-from syncer.engine import own_errors
 from syncer.engine.run import Options
 from syncer.reconcile import unmatched
 from syncer.reconcile.merging import in_order
@@ -348,15 +348,15 @@ def _unmarked(readings: Iterable[Reading]) -> list[Reading]:
     return [replace(reading, marker=None) for reading in in_order(readings)]
 
 
-def _raise(error: Exception, _places: list[str]) -> None:
+def _raise(error: Exception, _places: list[str], _event: str = "") -> None:
     raise error
 
 
 def play(history: History, tell: Callable[[str], None] = lambda _sentence: None) -> Violation | None:
     """Return the law that the history breaks, or ``None``. An exception of the engine counts as one."""
     try:
-        # A person with whose tasks the engine meets an error is left out of its run. That excuses nothing here.
-        with _without(history.without), patch.object(own_errors, "tell", _raise):
+        # An error of ours with one person's tasks, or one row, costs no more than that. That excuses nothing here.
+        with _without(history.without), patch.object(unforeseen, "tell", _raise):
             Play(history, tell).play()
     except Violation as violation:
         return violation

@@ -263,8 +263,8 @@ IN_A_RUN: Final = (
     Wire(
         "a CRM that is off joins people",
         "syncer.engine.linking",
-        "    keys = [key for key in among if key[0] in context.connections]\n",
-        "    keys = among\n",
+        "    keys = [key for key in sorted(among) if key[0] in context.connections]\n",
+        "    keys = sorted(among)\n",
         "tests/scenarios/test_newcomers.py::test_a_crm_that_is_no_longer_connected_makes_nobody_ambiguous",
     ),
 )

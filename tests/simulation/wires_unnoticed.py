@@ -17,8 +17,8 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "an old title that a search shows is believed",
         "syncer.engine.observe_items",
-        "        or not says_something_new(base, row, connection.adapter.capabilities, context.policy.edits)\n",
-        "        or row.key in base.replicas\n",
+        "row.key not in base.replicas or not says_something_new(base, row, can, edits)]",
+        "row.key not in base.replicas or row.key in base.replicas]",
         "tests/scenarios/test_wiring.py::test_an_old_title_or_due_that_a_search_shows_is_not_believed_where_the_task_cannot_be_read",
     ),
     Wire(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from syncer.contract import unforeseen
+from syncer.contract.unforeseen import tell as log
 from syncer.domain.report import Report
-from syncer.engine import own_errors
-from syncer.engine.own_errors import tell as log
 from tests.support.scenario import Make, Stage
 
 BOOKING = "BOOKING"
@@ -19,11 +19,11 @@ def expect_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Errors of ours do not end this test. Yields the contacts of whoever was left out, a text for each error."""
     told: list[str] = []
 
-    def tell(error: Exception, places: list[str]) -> None:
+    def tell(error: Exception, places: list[str], event: str = "person.left_out") -> None:
         told.append(" ".join(places))
-        log(error, places)
+        log(error, places, event)
 
-    monkeypatch.setattr(own_errors, "tell", tell)
+    monkeypatch.setattr(unforeseen, "tell", tell)
     yield told
 
 
