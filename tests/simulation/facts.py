@@ -237,6 +237,7 @@ class Facts(Memory):
             if story.person == person:
                 story.gone.add(system)
                 there = {at for at, task in self.copies(name).items() if (at[0], task.contact) == (system, contact)}
+                self._never_there(story, there)
                 story.gone_copies |= there
                 story.ended |= self.closes_deleted and bool(there)
                 story.they_deleted[system] += len(there.intersection(self.open_copies(name)))
@@ -246,6 +247,12 @@ class Facts(Memory):
                 if not there & self.closed_at.keys() <= self.known_closed:
                     # No run has read this closing, and no run can read it now.
                     story.excused.add("L4")
+
+    def _never_there(self, story: Story, gone: set[Copy]) -> None:
+        """Count those of several equal tasks no more that went with their contact before any ledger knew them."""
+        unread = {at for at in gone & self.by_people if at not in self.closed_at and self.task_id(at) is None}
+        if self.closed_there is None:
+            story.many = max(1, story.many - len(unread))
 
     def _part(self, story: Story, copy: Copy) -> None:
         """Excuse twins of which one was changed before all were seen: they are two tasks with one name.
