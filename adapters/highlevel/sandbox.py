@@ -133,6 +133,11 @@ class HighLevelSandbox(Contacts, Sandbox):
         """Somebody restores a deleted task, which is possible for 60 days after a bulk deletion."""
         self._put_task(task, deleted=False)
 
+    def shows(self, task: str) -> bool:
+        """Whether the search shows this task as open by now, with whatever contact."""
+        seen = self._tasks[task].as_of(self.clock() - self.lag)
+        return seen is not None and not (seen.completed or seen.deleted)
+
     def tasks(self) -> list[SandboxTask]:
         """All tasks as they are now, deleted ones included, oldest first."""
         return [history.now for history in self._tasks.values()]

@@ -359,6 +359,12 @@ class _Known:
             # It may be another task's by the next run, and its absence says nothing of this one.
             self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
             return
+        if self._work.inputs.policy.deleted_closes and replica.remote_id in self._seen[replica.system].rows:
+            # It looks so, too, if people gave it to another contact, and the list does not show that yet. Nothing may
+            # be completed for that, so the list must agree first.
+            self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
+            self._work.wait_until_listed(replica)
+            return
         misses = replica.misses + (MISSES_UNTIL_GONE if untold else 1)
         # A CRM that lags may report a task as missing once, so one answer is not enough.
         gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0

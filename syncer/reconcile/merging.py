@@ -310,6 +310,11 @@ class Merging:
         words = f"{self.inputs.policy.crm(system)} task {remote_id}: {first}"
         self.waiting.append(Item(task, system, reason, words, "" if task else remote_id))
 
+    def wait_until_listed(self, replica: Replica) -> None:
+        """List a copy as waiting that its CRM's list still shows, while a read of it by itself finds none."""
+        words = f"{self.inputs.policy.crm(replica.system)} still lists task {replica.remote_id}, and cannot find it"
+        self.waiting.append(Item(replica.task, replica.system, Reason.UNREAD, words))
+
     def leave(self, reading: Reading) -> None:
         """List the reading as waiting, and create nothing for its contact there: it may be the copy that is missing."""
         self.wait_until_read(reading.key, reading.contact, None)

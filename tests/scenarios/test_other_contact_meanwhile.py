@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -70,6 +70,34 @@ def test_a_copy_that_is_deleted_for_the_other_contact_ends_no_task(stage: Make) 
     report = world.again(4)
     assert two.open() == ((1, 1, 0), (0, 0, 0))
     assert ("highlevel", "replica_missing") in attention(report)
+    world.quiet(2)
+
+
+def test_a_task_that_moves_while_the_search_is_behind_is_not_taken_for_deleted(stage: Make) -> None:
+    """A read by its old contact finds no task, and the search does not show its new contact yet."""
+    world = stage(sync='deleted = "close"')
+    two = Two(world)
+    world.highlevel.lag = timedelta(minutes=5)
+    world.quiet(minutes=5)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    report = world.again(4)
+    assert two.open() == ((1, 1, 0), (0, 0, 1))
+    assert ("highlevel", "unread") in waiting(report)
+    world.again(4, minutes=5)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    world.quiet(2)
+
+
+def test_a_deleted_copy_ends_its_task_once_the_search_has_caught_up(stage: Make) -> None:
+    world = stage(sync='deleted = "close"')
+    two = Two(world)
+    world.highlevel.lag = timedelta(minutes=5)
+    world.quiet(minutes=5)
+    world.highlevel.person_deletes(two.copy)
+    world.again(4)
+    assert two.open()[0] == (1, 1, 0)
+    world.again(2, minutes=5)
+    assert two.open()[0] == (0, 0, 0)
     world.quiet(2)
 
 

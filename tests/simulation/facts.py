@@ -305,6 +305,10 @@ class Facts(Memory):
         (self.closed_there or set()).discard(copy)
         self.changed_at[copy] = self.stage.now()
 
+    def looks_deleted(self, story: Story) -> bool:
+        """Whether nothing tells that a copy of this task was given away, and not deleted, which ends the task."""
+        raise NotImplementedError
+
     def retried(self, story: Story | None) -> None:
         """Somebody typed ``syncer retry``: missing copies of this task may be created again."""
         self.deleted = {(system, name) for system, name in self.deleted if self.stories[name] is not story}

@@ -112,6 +112,13 @@ class Moves(Facts):
         self.theirs.add(copy)
         self._forget(copy)
 
+    def copied(self, old: Copy, new: Copy) -> None:
+        """A person duplicated a task with its marker. If the old one was given away, the new one looks so, too."""
+        self.touched(new, "copied")
+        before, after = self.story(old), self.story(new)
+        if before is not None and after is not None:
+            after.arrived = before.arrived
+
     def _types(self, story: Story, field: str, value: object, copy: Copy) -> Typed:
         """A person typed a value. Until a run has read that a copy moved, nothing tells which of the two came first."""
         new = super()._types(story, field, value, copy)
@@ -164,6 +171,17 @@ class Moves(Facts):
         """Forget what left in these CRMs: a new ledger takes a task for one that was never copied there."""
         for story in self.stories.values():
             story.is_known_to_have_left -= systems
+
+    def looks_deleted(self, story: Story) -> bool:
+        """Whether a copy was given away before the search showed it: whoever reads it where it was finds none."""
+        names = self._namesakes(story)
+        return self.closes_deleted and any(
+            copy[0] == "highlevel"
+            and not runs
+            and self.story(copy) in names.values()
+            and not self.stage.highlevel.shows(copy[1])
+            for copy, runs in self.moving.items()
+        )
 
     def takes_longer(self) -> bool:
         """Whether more runs are needed until it is certain what people gave away, as whatever fails takes three."""

@@ -341,7 +341,7 @@ class People:
         )
         self._tell(f"  as {name}: {new}")
         self._oracle.made(name, person, ("highlevel", new), self._route(person, "Ring"))
-        self._oracle.touched(("highlevel", new), "copied")
+        self._oracle.copied(copy, ("highlevel", new))
 
     def _reopen(self, copy: Copy, _deed: Act) -> None:
         """Reopen a task that every run has seen closed, under a new name. It is another task from now on.

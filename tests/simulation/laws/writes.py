@@ -261,6 +261,9 @@ def l3_no_false_completion(facts: Facts, write: Write, remote_id: str) -> None:
         # A completion came late, and people had reopened the task since. It looks as if they had closed it again.
         story.excused |= UNTOLD | {"L3"}
         return
+    if facts.looks_deleted(story):
+        story.excused |= UNTOLD | {"L3"}
+        return
     if _each_closed_another(facts, write.system, story):
         return
     raise Violation("L5" if write.created else "L3", f"{closed} ({task.name}) was closed, and nobody had closed it")
