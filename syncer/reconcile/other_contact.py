@@ -22,13 +22,11 @@ from syncer.domain.fields import TaskField
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
-from syncer.reconcile.agreement import may_be_one
 from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, typed, with_owed
 from syncer.reconcile.edits.by_field import Owed
 from syncer.reconcile.edits.travel import behind, with_value
 from syncer.reconcile.likeness import is_like
-from syncer.reconcile.markers import CLOCKS_DIFFER_BY, named_by
-from syncer.reconcile.merging import Merging, in_order
+from syncer.reconcile.merging import Merging
 
 
 def elsewhere(base: Base, task: Task, copy: Replica | Reading) -> str | None:
@@ -39,13 +37,14 @@ def elsewhere(base: Base, task: Task, copy: Replica | Reading) -> str | None:
     """
     key = (copy.system, copy.contact or "")
     link = base.links.get(key)
-    if link in (None, task.contact) or not _has_keys(base, key):
+    if link in (None, task.contact) or not has_keys(base, key):
         return None
     left = (mine for mine in base.contacts_of(task.contact) if mine[0] == copy.system)
-    return link if any(_has_keys(base, mine) for mine in left) else None
+    return link if any(has_keys(base, mine) for mine in left) else None
 
 
-def _has_keys(base: Base, contact: tuple[str, str]) -> bool:
+def has_keys(base: Base, contact: tuple[str, str]) -> bool:
+    """Whether this contact has a key. One that was deleted has none."""
     record = base.records.get(contact)
     return record is not None and bool(record.phones or record.emails)
 
@@ -299,7 +298,7 @@ def _unite(work: Merging, task: Task, row: Reading, *, left: bool = False) -> No
         for other in sorted(work.base.tasks_of(task.contact), key=lambda other: other.id)
         if other.state is State.OPEN
         and other.id != task.id
-        and other.kind.compatible(task.kind)
+        and (other.kind.compatible(task.kind) or _is_named(work, other, row))
         and is_like(work.inputs.policy, row, other)
         and all(work.has_room(other.id, system) for system in mine)
     ]
@@ -309,9 +308,17 @@ def _unite(work: Merging, task: Task, row: Reading, *, left: bool = False) -> No
         _make_one(work, task, (kept or twins)[0], row)
 
 
+def _is_named(work: Merging, other: Task, row: Reading) -> bool:
+    """Whether a marker says that the row and a copy of the other task were one. Not every CRM shows the kind."""
+    named = {copy.key for system in work.systems for copy in work.inputs.seen[system].copies_of(row.key)}
+    named |= set() if row.marker is None else {row.marker.place}
+    return not named.isdisjoint(copy.key for copy in work.base.copies_of(other.id))
+
+
 def _make_one(work: Merging, task: Task, other: Task, row: Reading) -> None:
     first, second = sorted((task, other), key=lambda one: (one.first_seen or work.inputs.now, one.id))
-    first = replace(first, held="")
+    kind = first.kind if task.kind.compatible(other.kind) else task.kind if row.kind_known else other.kind
+    first = replace(first, held="", kind=kind)
     work.put_task(first)
     for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:
         now = replace(copy, task=first.id)
@@ -319,76 +326,3 @@ def _make_one(work: Merging, task: Task, other: Task, row: Reading) -> None:
         work.put_replica(with_owed(now, behind(first, now, (), can, work.inputs.policy)))
     work.end_mistaken(work.base.tasks[second.id], first.id, row)
     work.event("adopted", "us", "all its copies are with one person again", first.id, row)
-
-
-# after a lost ledger -----------------------------------------------------------------------------------
-
-
-def may_be_moved(work: Merging, row: Reading) -> bool:
-    """Whether this unknown task and its origin, or its copy, are on contacts of different persons.
-
-    People moved one of the two, and may have finished it since: that finished nothing for this person. If they pasted
-    a text with its marker into another person's task, the copy that they took it from is older.
-    """
-    if row.system not in work.inputs.seen or work.contact_of(row) is None:
-        return False
-    if _has_left(work, row, row.key):
-        return True
-    origin = _origin_of(work, row)
-    # We make no copy in the CRM of the origin.
-    if origin is None or origin.system == row.system:
-        return False
-    if not (_may_be_a_lost_ledgers(work, row, origin) or _is_first(work, row)):
-        return False
-    return _is_anothers(work, row, origin) or _has_left(work, row, origin.key) or _has_come(work, row, origin)
-
-
-def _has_come(work: Merging, row: Reading, origin: Reading) -> bool:
-    """Whether the origin came to the row's person, and its task is still another person's for this ledger."""
-    known = work.base.replicas.get(origin.key)
-    return known is not None and elsewhere(work.base, work.base.tasks[known.task], origin) == work.contact_of(row)
-
-
-def _may_be_a_lost_ledgers(work: Merging, row: Reading, origin: Reading) -> bool:
-    """Whether a ledger before this one may have made this copy for whoever had the origin then."""
-    since = work.base.restored_at or work.base.ledger_made_at
-    is_older = since is not None and (row.created_at is None or row.created_at <= since + CLOCKS_DIFFER_BY)
-    # Of what people pasted, something differs.
-    return is_older and is_like(work.inputs.policy, row, origin)
-
-
-def _has_left(work: Merging, row: Reading, place: tuple[str, str]) -> bool:
-    """Whether some CRM has copies of the task of this place on contacts of other persons than the row's alone."""
-    for system in work.systems:
-        copies = work.inputs.seen[system].copies_of(place) if system not in {row.system, place[0]} else ()
-        if all(_is_anothers(work, row, copy) for copy in copies) and any(_is_first(work, copy) for copy in copies):
-            return True
-    return False
-
-
-def _origin_of(work: Merging, row: Reading) -> Reading | None:
-    """Return the task that the marker of this one names, if it was read."""
-    system, remote_id = ("", "") if row.marker is None else row.marker.place
-    seen = work.inputs.seen.get(system)
-    return None if seen is None else seen.readings.get(remote_id)
-
-
-def _is_anothers(work: Merging, row: Reading, other: Reading) -> bool:
-    """Whether these two are on contacts of two persons, as far as anybody can tell."""
-    base, one, two = work.base, (row.system, row.contact or ""), (other.system, other.contact or "")
-    keyed = _has_keys(base, one) and _has_keys(base, two)
-    return keyed and base.links.get(one) != base.links.get(two) and not may_be_one(base, one, two)
-
-
-def _is_first(work: Merging, copy: Reading) -> bool:
-    """Whether no older task of its CRM has this marker, and the ledger knows no other copy there of the task it names.
-
-    A known copy that was read in full counts by its age: whose tasks are stored first decides nothing.
-    """
-    marked = () if copy.marker is None else work.inputs.seen[copy.system].marked(copy.marker)
-    task = None if copy.marker is None else named_by(work.base, copy.marker)
-    # A marker is pasted from a copy that we made. The origin of a task has none.
-    known = [] if task is None else [one for one in work.base.copies(task.id, copy.system) if one.made]
-    if not {one.key for one in known} <= {copy.key, *(row.key for row in marked)}:
-        return False
-    return all(in_order((copy, other))[0].key == copy.key for other in marked)

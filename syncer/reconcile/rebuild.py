@@ -26,7 +26,7 @@ from syncer.reconcile.grouping import Group, Grouping
 from syncer.reconcile.markers import is_history, names_another
 from syncer.reconcile.matching import Matching
 from syncer.reconcile.merging import Merging, in_order, replica_of
-from syncer.reconcile.other_contact import may_be_moved
+from syncer.reconcile.moved_unseen import may_be_moved
 from syncer.reconcile.unmatched import with_origin
 
 CLOSED_AS = {State.DONE: ReplicaState.DONE, State.CANCELLED: ReplicaState.CANCELLED}

@@ -25,7 +25,7 @@ from syncer.reconcile.markers import (
     named_by,
 )
 from syncer.reconcile.merging import Merging, in_order, replica_of
-from syncer.reconcile.other_contact import may_be_moved
+from syncer.reconcile.moved_unseen import may_be_moved
 from syncer.reconcile.twins import may_be_twins, twins_among
 
 

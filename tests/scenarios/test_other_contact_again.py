@@ -132,3 +132,25 @@ def test_an_old_ledger_that_cannot_read_the_first_contact_makes_nothing_again_fo
     world.runs(5)
     assert world.open() == there
     world.quiet(2)
+
+
+def test_a_message_is_one_with_its_copy_though_that_does_not_show_its_kind(worlds: Worlds) -> None:
+    world = worlds()
+    asha, ravi = world.everywhere(), world.everywhere("Ravi", OTHER)
+    mail = world.reply.person_creates(asha[1], "ManualEmail", world.due(), "Write")
+    world.runs(2)
+    world.copy()
+    world.reply.person_moves(mail, ravi[1])
+    world.runs(4)
+    assert world.open() == (0, 1, 2)
+    world.put_back()
+    world.superfone.fault = lambda call: Fault.ERROR_BEFORE if f"/lead/{asha[0]}/" in call.path else None
+    world.runs(5)
+    world.superfone.fault = lambda _call: None
+    report = world.runs(5)
+    assert world.open() == (0, 1, 2)
+    assert len(report.attention) == 1
+    world.reply.person_completes(mail)
+    world.runs(2)
+    assert world.open() == (0, 0, 1)
+    world.quiet(2)

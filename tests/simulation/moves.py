@@ -195,7 +195,10 @@ class Moves(Facts):
 
     def contact_gone(self, system: str, contact: str) -> None:
         """People delete a contact. If they just gave a task of it away, it seems to be merged into the other one."""
-        person = self.persons[system, contact]
+        person, here = self.persons[system, contact], self.tasks(system)
+        for copy in self.moving:
+            if copy[0] == system and copy[1] in here and here[copy[1]].contact == contact:
+                self._is_gone(copy)
         super().contact_gone(system, contact)
         for copy in self.moving:
             story = self.story(copy) if copy[0] == system and not self._is_certain(copy) else None
