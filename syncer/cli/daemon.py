@@ -26,7 +26,7 @@ from syncer.cli.commands.runs import run_and_record
 from syncer.cli.errors import ServedElsewhere, UsageError, failure_of, worst
 from syncer.cli.progress_bars import logged_progress
 from syncer.cli.run_told import tell_run
-from syncer.cli.service import Service, announced, clashes_among, trouble_of, withdrawn
+from syncer.cli.service import Service, announced, clashes_among, trouble_of, withdraw
 from syncer.cli.session import Session, identities_of
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
@@ -34,6 +34,7 @@ from syncer.cli.systemd import Systemd
 from syncer.config.log import silenced
 from syncer.config.schema import Account
 from syncer.contract.errors import WrongAccount
+from syncer.contract.unforeseen import going_on
 from syncer.domain.report import Exit
 from syncer.engine.opening import AccountInHand
 from syncer.engine.run import Options
@@ -45,7 +46,6 @@ LOOK_AGAIN: Final = 10.0
 """The most seconds until the daemon uses a changed account file."""
 # Then lines of output are lost. A run must not wait for whoever reads them.
 _STALLED_READER: Final = 1.0
-_FAREWELL: Final = 2.0
 # The scheduler uses the wall clock, which people set. A time that is always past means *now* by any clock.
 _NOW: Final = DateTrigger(datetime(1971, 1, 1, tzinfo=UTC))
 
@@ -130,8 +130,9 @@ class _Daemon:
         except (Stopped, Locked):
             pass
         except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others
-            self._fail(service, error)
-            await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
+            with going_on(account.name):
+                self._fail(service, error)
+                await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
             # A ledger's trouble may pass: a disk that is full when the machine starts gets room again.
             failed = None if isinstance(error, LedgerError) else failure_of(error).exit_status
             pause = service.pause()
@@ -182,8 +183,9 @@ class _Daemon:
         except Stopped as stopped:
             _log.info("run.stopped", account=service.account.name, words=str(stopped))
         except Exception as error:  # noqa: BLE001 - a bug of ours ends one run, not the daemon
-            self._fail(service, error)
-            await self._watch.failed(service.account.name, failure_of(error).message, trouble_of(error))
+            with going_on(service.account.name):
+                self._fail(service, error)
+                await self._watch.failed(service.account.name, failure_of(error).message, trouble_of(error))
             # Only another key or another ledger helps, and either is a change of the files, which is noticed.
             if isinstance(error, WrongAccount):
                 service.out, service.ended = Exit.WRONG, True
@@ -193,7 +195,8 @@ class _Daemon:
             # What runs for a few contacts wrote is counted from one whole run to the next, see `hints.look_at_hints`.
             service.in_parts.clear()
             service.rest()
-            self._refuse_clashes()
+            with going_on(service.account.name):
+                self._refuse_clashes()
             self._plan_turn(service, 0.0 if service.again else service.pause())
             service.again = False
             self._look_soon(service)
@@ -301,17 +304,12 @@ class _Daemon:
             service.timer.cancel()
         if service.busy is not None:
             await service.busy
-        self._watch.leave(service.account.name)
-        await service.connections.aclose()
-        if not service.present:
-            return
-        try:
-            # The ledger may be locked, or its server away. The end of the process does not wait for that.
-            async with asyncio.timeout(_FAREWELL):
-                await apart(partial(withdrawn, service.account))
-        except (LedgerError, TimeoutError) as error:
-            # If this fails, nothing is lost: other processes see that this one no longer runs.
-            _log.warning("daemon.not_withdrawn", account=service.account.name, words=str(error))
+        with going_on(service.account.name):
+            self._watch.leave(service.account.name)
+            await service.connections.aclose()
+        with going_on(service.account.name):
+            if service.present:
+                await withdraw(service.account)
 
     def _end_if_none_is_left(self) -> None:
         # A broken file keeps the daemon going, because it is taken up as soon as it is right.
@@ -334,12 +332,11 @@ class _Daemon:
                 if not await self._files.have_changed():
                     continue
                 look = await self._files.look()
+                self._tell_broken(look)
+                self._take_up(look)
+                self._end_if_none_is_left()
             except Exception as error:  # noqa: BLE001 - accounts that are served go on
                 _log.error("account_files.not_read", words=failure_of(error).message)
-                continue
-            self._tell_broken(look)
-            self._take_up(look)
-            self._end_if_none_is_left()
 
     def _take_up(self, look: Look) -> None:
         """Serve the files as they are now. If a file is broken, its last valid content stays in use."""
@@ -395,6 +392,6 @@ class _Daemon:
             for service in list(self._services.values()):
                 if service.out is None and not service.ended:
                     # The next run reports what is wrong.
-                    with suppress(LedgerError, ServedElsewhere, Stopped):
+                    with going_on(service.account.name), suppress(LedgerError, ServedElsewhere, Stopped):
                         async with self._ledger(service):
                             pass

@@ -8,15 +8,22 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
+import structlog
+
 from syncer.cli import hints, presence
+from syncer.cli.signals import apart
 from syncer.config.clashes import known_clashes
 from syncer.config.problems import ConfigError
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
 from syncer.domain.report import Exit
 from syncer.ledger import Busy, LeaseLost, Ledger, LedgerError, LedgerReplaced, Locked
+
+_FAREWELL: Final = 2.0
+_log = structlog.get_logger("syncer.daemon")
 
 JITTER: Final = 0.05
 """The share of the interval by which a pause may be shorter or longer."""
@@ -98,7 +105,17 @@ def announced(account: Account, since: datetime) -> Ledger:
     return ledger
 
 
-def withdrawn(account: Account) -> None:
+async def withdraw(account: Account) -> None:
     """Store that this process no longer serves the account."""
+    try:
+        # The ledger may be locked, or its server away. The end of the process does not wait for that.
+        async with asyncio.timeout(_FAREWELL):
+            await apart(partial(_withdrawn, account))
+    except (LedgerError, TimeoutError) as error:
+        # If this fails, nothing is lost: other processes see that this one no longer runs.
+        _log.warning("daemon.not_withdrawn", account=account.name, words=str(error))
+
+
+def _withdrawn(account: Account) -> None:
     with Ledger.open(account.ledger_url, name=account.name) as ledger:
         presence.withdraw(ledger)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -45,3 +46,12 @@ def not_understood(error: Exception, place: str) -> str:
     """Tell an error of ours with one row or one answer of a CRM, and return it in words for the report."""
     tell(error, [place], "answer.not_understood")
     return unexpected(error)
+
+
+@contextmanager
+def going_on(account: str) -> Iterator[None]:
+    """Tell an error of ours in this block, which is about one account. What follows it is done all the same."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other accounts are served
+        tell(error, [account], "account.not_served")

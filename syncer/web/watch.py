@@ -17,6 +17,7 @@ import structlog
 
 from syncer.config.schema import Account
 from syncer.contract.adapter import Adapter
+from syncer.contract.unforeseen import going_on
 from syncer.domain.redact import redact
 from syncer.ledger import LedgerError
 from syncer.web.alarms.keeper import AlarmKeeper, Apart
@@ -213,23 +214,21 @@ class Watch:
             self.board.beat()
             # A copy: accounts come and go while a keeper is awaited.
             for name, keeper in list(self._keepers.items()):
-                self._note_traffic(name)
-                # A short ``stuck_after`` must not pass between two checks.
-                every = min(JUDGED_EVERY, keeper.account.stuck_after.total_seconds() / 2)
-                is_due = loop.time() - judged_at.setdefault(name, loop.time()) >= every
-                if is_due and (name in self._ours or keeper.on):
-                    # Before it is judged, so that a check that fails is not repeated at every beat.
-                    judged_at[name] = loop.time()
-                    await self._judge(name, keeper)
-                self._begin_telling(keeper)
+                # A bug here must not end the beat, and with it all alarms.
+                with going_on(name):
+                    self._note_traffic(name)
+                with going_on(name):
+                    # A short ``stuck_after`` must not pass between two checks.
+                    every = min(JUDGED_EVERY, keeper.account.stuck_after.total_seconds() / 2)
+                    is_due = loop.time() - judged_at.setdefault(name, loop.time()) >= every
+                    if is_due and (name in self._ours or keeper.on):
+                        # Before it is judged, so that a check that fails is not repeated at every beat.
+                        judged_at[name] = loop.time()
+                        await keeper.judge()
+                        self._show_alarms(name)
+                with going_on(name):
+                    self._begin_telling(keeper)
             await asyncio.sleep(BEAT)
-
-    async def _judge(self, name: str, keeper: AlarmKeeper) -> None:
-        try:
-            await keeper.judge()
-        except Exception as error:  # noqa: BLE001 - a bug here must not end the beat, and with it all alarms
-            _log.error("alarms.not_judged", account=name, words=redact(f"{type(error).__name__}: {error}"))
-        self._show_alarms(name)
 
     def _begin_telling(self, keeper: AlarmKeeper) -> None:
         """Send messages without delaying the heartbeat, because a command or a webhook may take long."""
