@@ -159,3 +159,15 @@ def test_what_may_be_a_lost_ledgers_copy_of_anything_is_waited_for_in_three_runs
 
     assert (system, "unread") not in waiting(world.again())
     world.quiet(2)
+
+
+def test_a_row_that_shows_its_due_is_told_from_what_is_copied_beside_it(stage: Make) -> None:
+    """It is no copy of what is due at another time, so a new person's other tasks do not wait for it."""
+    world = stage()
+    lead, _, person = world.everywhere()
+    broken = world.highlevel.person_creates(person, "Ring", due=world.due(hours=48))
+    damage_in_highlevel(world, broken, title=7)
+    world.superfone.person_creates(lead, "REMINDER", world.due())
+    report = world.again()
+    assert ("highlevel", "unreadable") in attention(report)
+    assert world.open() == (1, 1, 2)
