@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.sandbox import Fault
 from syncer.contract.errors import Unavailable
 from syncer.domain.base import Changes
 from syncer.domain.cursors import UNSTORED
@@ -16,7 +17,7 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine import opening
 from syncer.engine.context import RunContext
-from syncer.engine.observe_contacts import MISSING_RECHECK, let_go, recheck_doubtful
+from syncer.engine.observe_contacts import MISSING_RECHECK, _read_again, let_go, recheck_doubtful
 from syncer.engine.opening import AccountInHand
 from syncer.engine.reporting import _with_people
 from syncer.reconcile.contact_linking import Ambiguity
@@ -92,6 +93,31 @@ def test_whoever_is_in_doubt_is_asked_for_again_and_not_with_every_run(stage: Ma
 
     _, asked = in_a_run(world, (OTHER,), twice)
     assert asked == ([] if hindered else [PHONE])
+
+
+@pytest.mark.parametrize("now", ["as before", "another number", "deleted", "unreadable"])
+def test_what_a_doubtful_contact_shows_by_itself_is_stored(stage: Make, now: str) -> None:
+    """Its list may not be read for an hour, and people have corrected the contact."""
+    world = stage()
+    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", PHONE)
+    before = Record("highlevel", person, "Asha Rao", (PHONE,), ("asha@example.com",))
+
+    async def go(context: RunContext) -> None:
+        context.record(Changes(records={before.key: before}, links={before.key: "asha"}))
+        if now == "another number":
+            world.highlevel.person_edits_contact(person, phone="+919876500009")
+        elif now == "deleted":
+            world.highlevel.person_deletes_contact(person)
+        elif now == "unreadable":
+            world.fail("highlevel", "contact", Fault.FORBIDDEN)
+        await _read_again(context, context.connections["highlevel"], {before.key})
+        with world.open_ledger() as ledger:
+            assert ledger.load().records == context.base.records, "in the ledger, too"
+
+    context, _ = in_a_run(world, (), go)
+    phones = {"as before": (PHONE,), "another number": ("+919876500009",), "deleted": (), "unreadable": (PHONE,)}
+    assert context.base.records[before.key].phones == phones[now]
+    assert (before.key in context.confirmed) is (now in {"as before", "another number"})
 
 
 def test_a_command_in_a_sentence_can_be_typed_as_it_is(stage: Make) -> None:
