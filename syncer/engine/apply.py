@@ -68,7 +68,6 @@ async def _work_off(applier: _Applier, system: str, due: Collection[Planned], ac
 
 
 _PHASES: Final = {Action.COMPLETE: "completing tasks", Action.EDIT: "changing tasks", Action.CREATE: "creating tasks"}
-_ALLOWED: Final = "the contact's other tasks there allow it now"
 
 
 class _Applier:
@@ -77,7 +76,7 @@ class _Applier:
     def __init__(self, context: RunContext, operations: Collection[Planned]) -> None:
         self._context = context
         self.progress = context.progress
-        self._approved = {operation.slot for operation in operations}
+        self._approved = {operation.slot: operation.reason for operation in operations}
         self._creates = {(op.system, op.contact) for op in operations if op.makes_a_task}
         self._in_lane: dict[tuple[str, str], list[Planned]] = defaultdict(list)
         for operation in operations:
@@ -260,9 +259,8 @@ class _Applier:
         if action is not Action.COMPLETE:
             self._remember_closed(connection, contact, listing)
         remote_id = step.remote_id if isinstance(step, CompleteTop) else step.replaces or None
-        planned = Planned(
-            task.id, connection.system, action, task.kind, contact, task.due, _ALLOWED, remote_id, lane=True
-        )
+        why = self._approved[task.id, connection.system, action]
+        planned = Planned(task.id, connection.system, action, task.kind, contact, task.due, why, remote_id, lane=True)
         operation = replace(self._requests.operation(planned, contact), before=before, seen=seen)
         if isinstance(step, CompleteTop):
             return await self._requests.complete(connection, operation)

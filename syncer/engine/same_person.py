@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from syncer.contract.errors import Missing
 from syncer.domain.base import Changes
 from syncer.domain.model import Record
-from syncer.domain.operations import Action
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.linking import link
@@ -60,7 +59,7 @@ def unconfirmed(context: RunContext, operations: Iterable[Planned]) -> set[str]:
     return {
         planned.contact
         for planned in operations
-        if planned.action is Action.CREATE
+        if planned.makes_a_task
         and planned.contact is not None
         and not context.capabilities[planned.system].lists_contacts
         and (planned.system, planned.contact) not in context.confirmed

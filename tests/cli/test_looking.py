@@ -407,3 +407,14 @@ def test_dues_are_told_in_the_account_s_time_zone(served: Served) -> None:
     assert "due is 21 May 2019 02:00, and was 19 May 2019 14:00" in told
     assert "due 19 May 2019 14:00 → 21 May 2019 02:00; title “Call Asha” → “due 2019-05-21T08:30:00Z”" in told
     assert waits in told
+
+
+def test_a_story_tells_why_something_was_written_in_a_lane_too(served: Served) -> None:
+    _, _, contact = served.person()
+    task = served.task(contact)
+    served.do("sync", "--once")
+    served.highlevel.person_completes(task)
+    served.do("sync", "--once")
+    told = served.do("explain", f"highlevel:{task}").stdout
+    assert "to create it: created in HighLevel, not yet in Superfone" in told
+    assert "to complete it: done elsewhere, still open in Superfone" in told

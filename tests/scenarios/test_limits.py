@@ -128,6 +128,18 @@ def test_a_plan_counts_what_each_write_takes(stage: Make) -> None:
     assert asked == {"superfone": 3, "reply": 1, "highlevel": 4}
 
 
+def test_a_plan_counts_that_a_replacement_asks_who_the_lead_is(stage: Make) -> None:
+    world = stage()
+    _, contact, _ = world.everywhere()
+    task = world.reply.person_creates(contact, "Call", world.due())
+    world.good()
+    world.reply.person_reschedules(str(task), world.due(hours=9))
+    plan = world.plan()
+    report = world.good()
+    known = report.connections["superfone"]
+    assert plan.cost["superfone"].requests == known.reads + known.writes
+
+
 # another account -------------------------------------------------------------------------------------
 
 

@@ -66,8 +66,8 @@ QUIET: Final = (
     Wire(
         "a run that a limit stopped is not stored",
         "syncer.engine.reporting",
-        "message=excess.sentence)\n    _store(account, context, report)\n",
-        "message=excess.sentence)\n",
+        "message=excess.sentence,\n    )\n    _store(account, context, report)\n",
+        "message=excess.sentence,\n    )\n",
         "tests/engine/test_wiring_parts.py::test_a_run_that_a_limit_stopped_is_the_last_run",
     ),
     Wire(
