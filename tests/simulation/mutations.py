@@ -97,8 +97,9 @@ MUTANTS = (
         "        if not judge.has_lost(held, owner, now):\n",
         "        if False:\n",
         also=(
-            (".rowcount != 1:\n        raise LeaseLost", ".rowcount != 1:\n        return"),
-            ("if found != token:\n        raise LeaseLost", "if found != token:\n        return"),
+            (") != 1:\n        raise LeaseLost", ") != 1:\n        return"),
+            ("_HOLDER) != token:\n        raise LeaseLost", "_HOLDER) != token:\n        return"),
+            ("_CHECK) != token:\n        raise LeaseLost", "_CHECK) != token:\n        return"),
         ),
         having=("sleeps", "pairs"),
     ),
