@@ -148,7 +148,9 @@ class Moves(Facts):
         """Whether the ledger's task belongs to another person. What was given away may keep the id that both had."""
         system, _, remote_id = task.partition("~")[0].partition(":")
         other = self.story((system, remote_id))
-        return super().is_of_another(task, story) and not any(one is other for one in self._namesakes(story).values())
+        # So may what people duplicated with its marker.
+        same = story.arrived or any(one is other for one in self._namesakes(story).values())
+        return super().is_of_another(task, story) and not same
 
     def lost_ledger(self, *, old: bool = False) -> None:
         """The ledger is lost, or an ``old`` copy replaces it, which has not read what moved since."""

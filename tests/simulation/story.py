@@ -131,7 +131,9 @@ class Story:
         ``concludes`` is whether the run that is under way concludes anything from what it has read.
         """
         here = [one for one in self.typed if (one.field, one.copy) == ("assignee", copy)]
-        read = any(one.taken or (one.read and concludes) for one in here)
+        # A run that reads the assignee of before learns nothing.
+        others = [one for one in here if one.value != here[-1].value]
+        read = any(one.taken or (one.read and concludes) for one in others)
         return bool(here) and bool(here[-1].value) and self.is_given_back(here[-1]) and not read
 
     @property
