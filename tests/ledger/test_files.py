@@ -17,6 +17,7 @@ from syncer.ledger import (
     LedgerError,
     LedgerReplaced,
     current_owner,
+    stale,
 )
 from tests.support.ledgers import (
     DAY,
@@ -253,3 +254,33 @@ def test_a_disk_without_room_stores_nothing_and_locks_nobody_out_once_there_is_s
         assert ledger.acquire(current_owner("two"), NOW, TERM).restored_at is None
         ledger.store(Changes(events=events), token="two")
         assert len(ledger.history("t")) == 20
+
+
+@pytest.mark.parametrize("trouble", ["is still copied", "cannot be moved"])
+def test_what_cannot_be_taken_over_now_is_left_as_it_is(
+    path: Path, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    """Nothing is left over, and the next look finds all of it."""
+    path.write_bytes(b"a copy")
+    inode = path.stat().st_ino
+    copy = shutil.copyfile
+
+    def copied(source: Path, target: Path) -> None:
+        copy(source, target)
+        with source.open("ab") as file:
+            file.write(b", and more of it")
+
+    def immovable(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        if trouble == "is still copied":
+            patch.setattr(shutil, "copyfile", copied)
+        else:
+            patch.setattr(stale, "put_log_aside", immovable)
+        stale.take_what_is_there(path)
+    assert [file.name for file in path.parent.iterdir()] == ["acme.db"]
+    assert path.stat().st_ino == inode
+    stale.take_what_is_there(path)
+    assert [file.name for file in path.parent.iterdir()] == ["acme.db"]
+    assert path.stat().st_ino != inode

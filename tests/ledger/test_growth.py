@@ -157,9 +157,11 @@ def test_of_quiet_runs_one_an_hour_is_enough_after_a_day(ledger: Ledger) -> None
 
 def test_events_are_kept_as_long_as_is_said_and_then_forgotten_in_this_one_way(ledger: Ledger) -> None:
     events = [Event(NOW - age, "seen", "us", task="t") for age in (YEAR + DAY, YEAR, DAY)]
-    ledger.store(Changes(events=events), token=None)
+    ledger.store(Changes(events=events, cursors={"x": "1"}), token=None)
+    known = ledger.cursors()
     forget_all(ledger)
     assert [event.at for event in ledger.history("t")] == [NOW - YEAR, NOW - DAY]
+    assert ledger.cursors() == known, "what it may forget is told to the database for this one time"
     for statement in ("DELETE FROM event", "UPDATE event SET who = 'them'"):
         with pytest.raises((LedgerError, DBAPIError), match="append-only"), ledger._database.writing() as connection:
             connection.exec_driver_sql(statement)

@@ -23,6 +23,13 @@ THERE = Owner("there", "another machine", 2, 200.0)
 SOMETHING = Changes(cursors={"a": "b"})
 
 
+def test_whoever_is_in_the_way_is_named() -> None:
+    busy = Busy(THERE, datetime(2026, 5, 19, 8, 30, tzinfo=UTC))
+    assert str(busy) == "process 2 on another machine is running this account (lease until 2026-05-19T08:30:00Z)"
+    assert str(Busy(THERE)) == "process 2 on another machine is running this account"
+    assert str(LeaseLost()) == "the lease was lost: another process runs this account now, so this run ends"
+
+
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with database_url(request.param, tmp_path) as found:

@@ -49,6 +49,26 @@ def test_tasks_that_are_alike_are_counted_for_a_day_though_they_are_done(ledger:
     assert ledger.load().recent == recent
 
 
+def test_the_open_operations_of_a_task_are_unsettled_or_ended_badly_last(ledger: Ledger) -> None:
+    made = [
+        ("reply", Action.CREATE, OpState.FAILED),
+        ("reply", Action.CREATE, OpState.DONE),
+        ("reply", Action.COMPLETE, OpState.FAILED),
+        ("reply", Action.COMPLETE, OpState.SENT),
+        ("superfone", Action.CREATE, OpState.DONE),
+        ("superfone", Action.CREATE, OpState.PARKED),
+        ("highlevel", Action.CREATE, OpState.FAILED),
+        ("highlevel", Action.COMPLETE, OpState.IN_DOUBT),
+    ]
+    operations = [
+        make_operation(str(number), "t1", system=system, action=action, state=state, created_at=NOW + number * DAY)
+        for number, (system, action, state) in enumerate(made)
+    ]
+    store(ledger, tasks=[make_task("t1"), make_task("t2")], operations=operations)
+    assert [one.id for one in ledger.open_operations("t1")] == ["3", "5", "6", "7"]
+    assert ledger.open_operations("t2") == []
+
+
 @pytest.mark.parametrize(("still", "first", "number"), [("ab", 9, 2), ("b", 1, 1), ("", 9, 0)])
 def test_an_incident_that_was_put_back_is_not_when_a_later_one_began(
     ledger: Ledger, still: str, first: int, number: int
