@@ -103,8 +103,8 @@ class Excess:
                 f"nothing of it was taken over; if people did change them, {how}"
             )
         edits = f", and edit {self.edits}," if self.edits else ""
-        allowed = f"{self.limits.creates} creates and {self.limits.completions} completions"
-        allowed += f" and {self.limits.edits} edits" if self.edits else ""
+        allowed = f"{_number(self.limits.creates, 'create')} and {_number(self.limits.completions, 'completion')}"
+        allowed += f" and {_number(self.limits.edits, 'edit')}" if self.edits else ""
         return (
             f"this run would create {self.creates} and complete {self.completions} tasks{edits or ','} and at most "
             f"{allowed} are allowed, so nothing was written; {how}"
@@ -124,6 +124,10 @@ class Excess:
             for action, (option, count, limit) in needed.items()
             if count > limit or action in self.limits.given
         ]
+
+
+def _number(most: int, what: str) -> str:
+    return f"{most} {what}{'s' if most != 1 else ''}"
 
 
 def exceeds(

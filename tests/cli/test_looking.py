@@ -415,6 +415,10 @@ def test_a_story_tells_why_something_was_written_in_a_lane_too(served: Served) -
     served.do("sync", "--once")
     served.highlevel.person_completes(task)
     served.do("sync", "--once")
+    assert served.do("status").stdout.startswith("acme: 0 open tasks (")
+    served.task(contact, "Call again")
+    served.do("sync", "--once")
+    assert served.do("status").stdout.startswith("acme: 1 open task (")
     told = served.do("explain", f"highlevel:{task}").stdout
     assert "to create it: created in HighLevel, not yet in Superfone" in told
     assert "to complete it: done elsewhere, still open in Superfone" in told

@@ -40,6 +40,12 @@ def test_more_than_the_limit_is_refused(creates: int, completions: int, options:
         assert "at most 2 creates and 3 completions" in excess.sentence
 
 
+def test_one_is_said_as_one() -> None:
+    excess = exceeds([*operations(2, 0), *edits(2)], Limits(1, 1, 1))
+    assert excess is not None
+    assert "at most 1 create and 1 completion and 1 edit are allowed" in excess.sentence
+
+
 def test_a_limit_of_nothing_allows_nothing() -> None:
     assert exceeds([], Limits(0, 0)) is None
     assert exceeds(operations(1, 0), Limits(0, 0)) is not None

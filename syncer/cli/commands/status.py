@@ -135,7 +135,8 @@ def _lag(since: datetime | None) -> float | None:
 
 def _show(screen: Screen, standing: _Standing, names: TaskNames) -> None:
     account = standing.account
-    screen.say(f"{account.name}: {standing.counts.tasks.get('open', 0)} open tasks ({account.timezone})", "bold")
+    number = standing.counts.tasks.get("open", 0)
+    screen.say(f"{account.name}: {number} open task{'s' if number != 1 else ''} ({account.timezone})", "bold")
     screen.say(_activity(standing), indent=2)
     screen.say(_last_run(standing), indent=2)
     if standing.last is not None and standing.last.report.get("message"):
