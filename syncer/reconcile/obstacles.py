@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base
@@ -210,14 +211,22 @@ class Obstacles:
 
     def _coming(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if another person's task that looks like this one is on the contact there: it may come."""
-        for copy in self._base.replicas_of(system, self.contact(task, system) or ""):
-            other = self._base.tasks.get(copy.task)
-            if other is None or copy.state is not ReplicaState.OPEN or elsewhere(self._base, other, copy) is None:
-                continue
-            if other.kind.compatible(task.kind) and is_like(self._policy, copy, task):
+        for copy in self._strays.get((system, self.contact(task, system)), ()):
+            if self._base.tasks[copy.task].kind.compatible(task.kind) and is_like(self._policy, copy, task):
                 words = f"{self._policy.crm(system)} task {copy.remote_id} was another contact's; it is read again"
                 return Obstacle(Reason.NEXT_RUN, words)
         return None
+
+    @cached_property
+    def _strays(self) -> dict[tuple[str, str | None], list[Replica]]:
+        """The open copies that are on another person's contact than their task's, by that contact."""
+        found: dict[tuple[str, str | None], list[Replica]] = defaultdict(list)
+        base = self._base
+        for copy in base.replicas.values():
+            task = base.tasks.get(copy.task)
+            if task is not None and copy.state is ReplicaState.OPEN and elsewhere(base, task, copy) is not None:
+                found[copy.system, copy.contact].append(copy)
+        return found
 
     def _runs_by_itself(self, task: Task) -> Obstacle | None:
         """Return an obstacle if the origin was scheduled since: its CRM carries the task out by itself."""

@@ -1,4 +1,4 @@
-"""Faults planted in what people do with duplicates, with users of the account file, and with scheduled messages."""
+"""Faults planted in what people do with duplicates, given tasks, users of the account file and scheduled messages."""
 
 from __future__ import annotations
 
@@ -99,5 +99,29 @@ BY_PEOPLE: Final = (
         "        if not alone and has_second_copy(self._work, replica):\n",
         "        if False:\n",
         "tests/scenarios/test_duplicates.py::test_of_two_copies_the_one_that_is_left_is_the_tasks",
+    ),
+    Wire(
+        "a copy that comes to a contact is made there before it is known as that",
+        "syncer.reconcile.obstacles",
+        "            or self._coming(task, system)\n",
+        "",
+        "tests/scenarios/test_other_contact_again.py"
+        "::test_copies_that_come_to_a_contact_one_after_the_other_are_one_task_there",
+    ),
+    Wire(
+        "what waits for its own person is rebuilt with the tasks of whoever got it",
+        "syncer.reconcile.grouping",
+        "            return elsewhere(base, base.tasks[known.task], reading) is None\n",
+        "            return reading.state is State.OPEN or elsewhere(base, base.tasks[known.task], reading) is None\n",
+        "tests/scenarios/test_other_contact_again.py"
+        "::test_an_old_ledger_that_cannot_read_the_first_contact_makes_nothing_again_for_the_other",
+    ),
+    Wire(
+        "whom Reply names in our copy becomes the assignee of what was given away",
+        "syncer.reconcile.other_contact",
+        "            now = with_owed(now, {TaskField.ASSIGNEE: Owed.YES})\n",
+        "            pass\n",
+        "tests/scenarios/test_other_contact_again.py"
+        "::test_whom_reply_put_into_our_copy_is_not_the_assignee_for_the_other_contact",
     ),
 )
