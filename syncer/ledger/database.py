@@ -11,7 +11,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
-from syncer.ledger.errors import Conflict, LedgerError, Locked
+from syncer.domain.redact import unexpected
+from syncer.ledger.errors import UNREADABLE, Conflict, LedgerError, Locked
 from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
 from syncer.ledger.questions import Ask
@@ -54,7 +55,8 @@ class Database:
         """Open one consistent view of the ledger. Raises `LedgerError`."""
         with self.translated(), self._readers.begin() as connection:
             _begin(connection, write=False)
-            yield connection
+            with understood(self.where, self.place):
+                yield connection
 
     @contextmanager
     def writing(self, patience: float = BUSY_SECONDS) -> Iterator[Connection]:
@@ -100,9 +102,11 @@ class Database:
             raise error.orig from None
 
 
-def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerError:
-    """Return the driver's error as a message that says what to do."""
-    original = error if isinstance(error, sqlite3.Error) else error.orig
+def told(where: str, place: Place, error: Exception) -> LedgerError:
+    """Return the driver's error, or that of a damaged value, as a message that says what to do."""
+    if isinstance(error, UNREADABLE):
+        return damaged(where, f"a value in it cannot be read ({unexpected(error)})", place)
+    original = error.orig if isinstance(error, DBAPIError) else error
     # The first line only: in PostgreSQL's others stand values of the row.
     words = str(original).strip().partition("\n")[0]
     # Told apart: here not the disk is at fault, but two writers or a bug of ours.
@@ -114,6 +118,15 @@ def told(where: str, place: Place, error: DBAPIError | sqlite3.Error) -> LedgerE
         return damaged(where, words, place)
     advice = next((advice for hint, advice in _ADVICE.items() if hint in words), "")
     return LedgerError(f"the ledger {where} cannot be used: {words}" + (f"; {advice}" if advice else ""))
+
+
+@contextmanager
+def understood(where: str, place: Place) -> Iterator[None]:
+    """Raise `LedgerError` for a value that cannot be converted: in a block that only reads, that is damage."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise told(where, place, error) from error
 
 
 def damaged(where: str, words: str, place: Place) -> LedgerError:

@@ -13,8 +13,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from syncer.ledger.owner import Owner
+
+UNREADABLE: Final = (ValueError, TypeError, LookupError, AttributeError)
+"""What converting a damaged value raises."""
 
 
 class LedgerError(Exception):

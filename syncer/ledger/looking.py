@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from syncer.ledger.answers import Answers
+from syncer.ledger.errors import UNREADABLE
 from syncer.ledger.holder import Judge, Now
 from syncer.ledger.marks import APPLICATION_ID, BUSY_SECONDS, HEAD
 from syncer.ledger.owner import Owner, steady_clock
@@ -57,7 +58,7 @@ class FileAnswers(Answers):
             self._file.execute("BEGIN")
             yield self._ask
             self._file.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, *UNREADABLE) as error:
             from syncer.ledger.database import told
             from syncer.ledger.place import FilePlace
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from syncer.domain.base import Base, Changes
 from syncer.ledger import clocks, identity, lease, people, reading, retention, runs, standing, writing
 from syncer.ledger.answers import Answers
-from syncer.ledger.database import Database, asking
+from syncer.ledger.database import Database, asking, understood
 from syncer.ledger.errors import Busy, LedgerReplaced
 from syncer.ledger.holder import Judge, Now
 from syncer.ledger.identity import LedgerIdentity
@@ -184,7 +184,7 @@ class Ledger(Answers):
         # Taken before the transaction, so that we never count on the lease for longer than it is stored.
         end = self._steady() + term.total_seconds()
         try:
-            with self._database.writing(patience) as connection:
+            with self._database.writing(patience) as connection, understood(self.where, self.place):
                 self._take_lease(connection, owner, now, term, alive, run)
                 own = self._identify(connection, now, random_bytes)
                 forward = self._put_forward(connection, owner, now)

@@ -14,7 +14,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from syncer.domain.redact import redact
+from syncer.contract import unforeseen
+from syncer.domain.redact import redact, unexpected
 from syncer.ledger import LedgerError, TaskFilter
 from syncer.web import views
 from syncer.web.access import COOKIE, COOKIE_LASTS
@@ -72,11 +73,16 @@ class PageRoutes:
         try:
             # In a thread: a query of a large ledger must not hold up `/healthz`, which the same loop answers.
             return await run_in_threadpool(self._standing, state, reader)
-        except LedgerError as error:
-            # One account's broken ledger must not hide the other accounts.
+        except HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one account must not hide the others
+            words = redact(str(error))
+            if not isinstance(error, LedgerError):
+                words = unexpected(error)
+                unforeseen.tell(error, [state.name], "page.not_shown")
             empty = views.standing_of(state, None, {}, 0, self._site.clock())
             nothing: dict[str, Any] = {"charts": None, "waiting": [], "attention": []}
-            return {"standing": empty, "trouble": redact(str(error)), **nothing}
+            return {"standing": empty, "trouble": words, **nothing}
 
     def _standing(self, state: AccountState, reader: Reader | None) -> dict[str, Any]:
         if reader is None:

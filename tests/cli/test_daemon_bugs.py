@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,8 @@ from syncer.web.alarms.keeper import AlarmKeeper
 from syncer.web.watch import Watch
 from tests.support import cli_kit
 from tests.support.clock import run_virtual, virtual_loop
-from tests.support.own_errors import expect_errors
 
 MINUTES = 6
-
-
-@pytest.fixture
-def own_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Imported with this module: `expect_errors` must know how errors are told before that is forbidden."""
-    yield from expect_errors(monkeypatch)
 
 
 def breaks(bug: pytest.MonkeyPatch, owner: Any, name: str, whose: Callable[..., str]) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from syncer.contract import unforeseen
-from syncer.contract.unforeseen import tell as log
 from syncer.domain.report import Report
 from tests.support.scenario import Make, Stage
 
@@ -21,7 +20,7 @@ def expect_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     def tell(error: Exception, places: list[str], event: str = "person.left_out") -> None:
         told.append(" ".join(places))
-        log(error, places, event)
+        unforeseen.log_seldom(error, places, event)
 
     monkeypatch.setattr(unforeseen, "tell", tell)
     yield told

@@ -452,3 +452,16 @@ def test_nothing_is_asked_of_another_host(shown: ShownPage) -> None:
         assert not re.findall(r"<script(?! src)|style=|<style|\son\w+=", page)
     assert shown.client.get("/static/htmx.min.js").status_code == 200
     assert shown.client.get("/static/../app.py").status_code == 404
+
+
+def test_an_error_of_ours_with_one_account_hides_no_other(
+    shown: ShownPage, monkeypatch: pytest.MonkeyPatch, own_errors: list[str]
+) -> None:
+    def broken(*_args: object) -> None:
+        raise KeyError("reason")
+
+    monkeypatch.setattr("syncer.web.views.groups_of", broken)
+    overview = shown.get("/")
+    assert shown.name in overview
+    assert "unexpected KeyError" in unescape(overview)
+    assert own_errors == [shown.name]
