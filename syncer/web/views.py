@@ -46,6 +46,11 @@ class Line:
     detail: str
     retry: bool
 
+    @property
+    def brief(self) -> str:
+        """The task and its person, as far as they are known, else the CRM."""
+        return ", ".join(part for part in (self.title, self.person) if part) or self.system
+
 
 @dataclass(frozen=True, slots=True)
 class ReasonGroup:
