@@ -171,3 +171,15 @@ def test_a_row_that_shows_its_due_is_told_from_what_is_copied_beside_it(stage: M
     report = world.again()
     assert ("highlevel", "unreadable") in attention(report)
     assert world.open() == (1, 1, 2)
+
+
+def test_what_people_make_in_a_damaged_lane_that_was_read_before_is_copied_elsewhere(stage: Make) -> None:
+    world = stage()
+    lead, _, _ = world.everywhere()
+    broken = world.superfone.person_creates(lead, "REMINDER", world.due(hours=1))
+    world.good()
+    damage(world, broken)
+    world.wait(seconds=30)
+    world.superfone.person_creates(lead, "REMINDER", world.due(hours=2))
+    world.again()
+    assert world.open() == (2, 2, 2)
