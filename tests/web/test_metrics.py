@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -119,6 +120,26 @@ def test_a_run_is_counted(metrics: Metrics, state: AccountState) -> None:
 def test_a_reason_that_is_gone_is_gone(metrics: Metrics) -> None:
     metrics.note_run("acme", {**REPORT, "waiting": [], "attention": []}, 1779179460.0)
     assert not [name for name in numbers(metrics) if name.startswith(("syncer_waiting", "syncer_attention"))]
+
+
+def test_a_run_for_a_few_contacts_counts_what_it_did_and_nothing_else(metrics: Metrics) -> None:
+    before = numbers(metrics)
+    metrics.note_part("acme", {"created": {"reply": 3}, "edited": {"reply": 1}, "delays": {"highlevel": [0.5]}})
+    after = numbers(metrics)
+    created, edited = (
+        f'syncer_operations_total{{account="acme",action="{action}",outcome="done",system="reply"}}'
+        for action in ("create", "edit")
+    )
+    assert (after[created] - before[created], after[edited] - before.get(edited, 0.0)) == (3, 1)
+    assert after['syncer_propagation_seconds_count{system="highlevel"}'] == 1
+    same = [name for name in before if not name.startswith(("syncer_operations", "syncer_propagation"))]
+    assert {name: after[name] for name in same} == {name: before[name] for name in same}
+
+
+def test_a_budget_that_nobody_uses_any_more_is_told_no_more(metrics: Metrics, state: AccountState) -> None:
+    used = 'syncer_budget_used_ratio{account="acme",system="reply",window="60s"}'
+    assert used in numbers(metrics, state)
+    assert used not in numbers(metrics, replace(state, budgets={}))
 
 
 def test_requests_are_counted_once(metrics: Metrics) -> None:

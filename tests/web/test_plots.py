@@ -37,11 +37,11 @@ def test_the_day_adds_up_by_the_hour_and_forgets_what_is_older() -> None:
     day.add(
         [run(3, timedelta(minutes=40), connections=connections, created={"reply": 2}, delays={"reply": [4.0, 8.0]})]
     )
-    day.add([run(4, timedelta(minutes=5), edited={"reply": 1, "highlevel": 2})])
+    day.add([run(4, timedelta(minutes=5), edited={"reply": 1, "highlevel": 2}, completed={"reply": 4, "superfone": 3})])
     hours = day.hours(NOW)
     assert len(hours) == HOURS
     assert day.seen == 4
-    assert hours[-1].edited == 3
+    assert (hours[-1].edited, hours[-1].completed) == (3, 7)
     assert sum(hour.created for hour in hours) == 2
     assert hours[-2].requests == {"reply": 8}
     assert hours[-2].delays == [4.0, 8.0]
@@ -62,6 +62,25 @@ def test_bars_stand_on_one_another_and_say_their_numbers() -> None:
     assert found[-1].findtext("title") == "23:00: 2 completed"
     assert float(found[-1].attrib["y"]) < float(found[-2].attrib["y"])
     assert shapes(drawing, "svg")[0].attrib["aria-label"] == "In words."
+
+
+@pytest.mark.parametrize(
+    ("most", "top"),
+    [(0, "1"), (1, "1"), (2, "2"), (7, "8"), (9, "10"), (10, "10"), (11, "15"), (30, "30"), (300, "300"), (301, "400")],
+)
+def test_the_highest_bar_ends_below_a_round_number(most: float, top: str) -> None:
+    """That number stands left of the grid, and the bar is as high as it says."""
+    series = [Series("n", "first", [None] * 23 + [most]), Series("m", "second", [0.0] * HOURS)]
+    drawing = bars("", MARKS, series, "{:g}".format)
+    upper, lower = [mark for mark in shapes(drawing, "text") if mark.attrib["text-anchor"] == "end"]
+    assert (upper.text, lower.text) == (top, "0")
+    grid = [line.attrib for line in shapes(drawing, "line")]
+    assert all(float(mark.attrib["x"]) < float(grid[0]["x1"]) for mark in (upper, lower))
+    heights = [float(line["y1"]) for line in grid]
+    for rect in shapes(drawing, "rect"):
+        share = float(rect.attrib["height"]) / (heights[-1] - heights[0])
+        assert share == pytest.approx(most / float(top), abs=0.01)
+        assert float(rect.attrib["y"]) + float(rect.attrib["height"]) == pytest.approx(heights[-1], abs=0.11)
 
 
 def test_a_line_has_gaps_where_nothing_was() -> None:
