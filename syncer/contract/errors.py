@@ -19,7 +19,8 @@ Errors, by what the caller has to do::
     ├── Missing              the read of this item says that it does not exist
     └── BadAnswer            the answer could not be understood: conclude nothing, and list it under attention
 
-Adapters raise no other exceptions on purpose. Any other exception is a bug.
+Adapters raise no other exceptions on purpose. Any other exception is a bug: it costs a run what was asked for, and no
+more.
 """
 
 from __future__ import annotations

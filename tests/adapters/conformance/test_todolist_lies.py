@@ -338,3 +338,19 @@ def test_one_test_fails_and_the_others_wait_until_all_is_written() -> None:
 def test_what_is_left_of_the_skeleton_is_told() -> None:
     suspect = Suspect(lambda: TodoListBench(TodoListSandbox(Suspect.now), grown(STEPS_HERE)))
     assert caught(suspect, "it_can_be_registered")
+
+
+class StumblesOverClosedTasks(TodoListAdapter):
+    async def get_task(self, ref: TaskRef) -> Reading:
+        reading = await super().get_task(ref)
+        if reading.state is not State.OPEN:
+            msg = "a bug"
+            raise KeyError(msg)
+        return reading
+
+
+def test_an_error_that_a_run_would_survive_fails_the_trial(own_errors: list[str]) -> None:
+    suspect = SuspectRuns(lambda: TodoListBench(TodoListSandbox(Suspect.now), StumblesOverClosedTasks))
+    with pytest.raises(KeyError, match="a bug"):
+        suspect.test_what_is_done_here_is_done_there()
+    assert own_errors == []
