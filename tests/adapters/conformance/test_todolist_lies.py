@@ -350,7 +350,7 @@ class StumblesOverClosedTasks(TodoListAdapter):
 
 
 def test_an_error_that_a_run_would_survive_fails_the_trial(own_errors: list[str]) -> None:
-    suspect = SuspectRuns(lambda: TodoListBench(TodoListSandbox(Suspect.now), StumblesOverClosedTasks))
+    suspect = SuspectRuns(StumblesOverClosedTasks)
     with pytest.raises(KeyError, match="a bug"):
         suspect.test_what_is_done_here_is_done_there()
     assert own_errors == []
