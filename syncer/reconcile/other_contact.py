@@ -204,6 +204,12 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
         moved = _begin_as_shown(work, moved, going)
         work.put_task(left)
     else:
+        if task.held == Reason.OTHER_CONTACT:
+            # It was on this contact before the other one went, perhaps with a value that was typed since.
+            moved, kept = _as_shown(work, moved, going)
+            for copy in going:
+                work.put_replica(replace(copy, owed=()))
+            _owe(work, moved, going, kept)
         work.put_task(moved)
         if staying or closed:
             left = _begin(work, left, staying or closed)
@@ -217,26 +223,40 @@ def _part(work: Merging, task: Task, row: Reading, link: str) -> None:
 
 
 def _begin_as_shown(work: Merging, like: Task, copies: list[Replica]) -> Task:
-    """Begin a task for these copies with what the first of them shows.
+    """Begin a task for these copies with what the first of them shows."""
+    like, kept = _as_shown(work, like, copies)
+    task = _begin(work, like, [replace(copy, owed=()) for copy in copies])
+    _owe(work, task, copies, kept)
+    return task
+
+
+def _as_shown(work: Merging, task: Task, copies: list[Replica]) -> tuple[Task, list[TaskField]]:
+    """Return the task with what the first of its copies shows, and the fields that this one still is to get.
 
     The values that it was still to get may have been typed after it had left, unless another one of them shows them.
     """
     first, policy, able = copies[0], work.inputs.policy, work.inputs.capabilities
     kept = [field for field in owed_fields(first) if any(_has(copy, field, able[copy.system]) for copy in copies[1:])]
+    # Nobody is named, so nobody was typed.
+    kept += [TaskField.ASSIGNEE] if task.assignee is None and owed(first, TaskField.ASSIGNEE) else []
     for field in owed_fields(first):
         value = shown(first, field)
         if field is TaskField.ASSIGNEE:
             # A copy has the CRM's own user. Whom the CRM put there by itself nobody chose.
-            user = "" if _has_a_user_of_its_crm(work, first, like) else str(value or "")
+            user = "" if _has_a_user_of_its_crm(work, first, task) else str(value or "")
             value = policy.users.get((first.system, user))
         if field not in kept and is_known(first, field):
-            like = with_value(like, field, value)
-    task = _begin(work, like, [replace(copy, owed=()) for copy in copies])
+            task = with_value(task, field, value)
+    return task, kept
+
+
+def _owe(work: Merging, task: Task, copies: list[Replica], kept: list[TaskField]) -> None:
+    """Note what the copies of a task that is as the first of them shows it still are to get."""
+    policy, able = work.inputs.policy, work.inputs.capabilities
     for copy in copies:
         now = work.base.replicas[copy.key]
-        found = {} if copy is first else behind(task, now, (), able[copy.system], policy)
+        found = {} if copy is copies[0] else behind(task, now, (), able[copy.system], policy)
         work.put_replica(with_owed(now, found | {field: owed(copy, field) for field in kept}))
-    return task
 
 
 def _has(copy: Replica, field: TaskField, can: Capabilities) -> bool:

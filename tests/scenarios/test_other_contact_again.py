@@ -154,3 +154,17 @@ def test_a_message_is_one_with_its_copy_though_that_does_not_show_its_kind(world
     world.runs(2)
     assert world.open() == (0, 0, 1)
     world.quiet(2)
+
+
+def test_what_is_typed_before_the_two_go_to_two_contacts_stays_with_the_one_in_which_it_was_typed(stage: Make) -> None:
+    world = stage()
+    two = Two(world, "reply")
+    meera = world.everywhere("Meera", THIRD)
+    before = world.highlevel.task(two.copy).due
+    give(world, "highlevel", two.copy, two.ravi)
+    world.reply.person_reschedules(two.task, world.due(hours=40))
+    give(world, "reply", two.task, meera)
+    world.again(5)
+    assert two.open() == ((1, 0, 0), (1, 1, 1))
+    assert world.highlevel.task(two.copy).due == before
+    world.quiet(2)
