@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sandbox import Call, Reply
+from adapters.sandbox import Call, Fault, Reply
 from tests.support.scenario import Make, Stage, name_of
 
 Answer = dict[str, Any]
@@ -137,3 +137,25 @@ def test_an_edit_is_in_doubt_whose_answer_shows_the_value_as_before(stage: Make,
     ]
     assert world.count("highlevel", "edit") == 1
     world.quiet()
+
+
+@pytest.mark.parametrize("system", ["superfone", "reply", "highlevel"])
+def test_what_a_lost_answer_hides_is_counted_once(stage: Make, system: str) -> None:
+    """In the report of the run that found out."""
+    world = stage()
+    lead, contact, _ = world.everywhere()
+    if system == "superfone":
+        task = world.reply.person_creates(contact, "ToDo", world.due(), "Ring")
+    else:
+        task = str(world.superfone.person_creates(lead, "REMINDER", world.due()))
+    counted = dict.fromkeys(("create", "complete"), 0)
+    for action in counted:
+        world.fail(system, action, Fault.LOST_ANSWER)
+        if action == "complete":
+            (world.reply if system == "superfone" else world.superfone).person_completes(task)
+        for _ in range(3):
+            report = world.again()
+            counted[action] += {"create": report.created, "complete": report.completed}[action][system]
+    assert counted == {"create": 1, "complete": 1}
+    assert world.open() == (0, 0, 0)
+    assert (world.count(system, "create"), world.count(system, "complete")) == (1, 1)

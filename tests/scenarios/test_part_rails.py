@@ -229,3 +229,20 @@ def test_where_a_new_task_cannot_be_read_a_small_run_makes_nothing(stage: Make) 
     world.again(2)
     assert world.open() == (1, 1, 1)
     world.quiet()
+
+
+def test_of_whom_a_write_is_in_doubt_is_left_to_a_whole_run(stage: Make) -> None:
+    """It reads closed tasks as well, and tells what became of the write before anything else is done."""
+    world = stage(sync='doubt_grace = "5m"')
+    _, _, contact = world.everywhere()
+    world.highlevel.person_creates(contact, "Ring", world.due())
+    world.fail("reply", "create", Fault.LOST_REQUEST)
+    world.again()
+    world.highlevel.person_creates(contact, "Ask", world.due(hours=50))
+    written = world.written()
+    part = look(world, "highlevel", contact)
+    assert [hint.key for hint in part.unknown] == [contact]
+    assert world.written() == written
+    world.again(2, minutes=5)
+    assert len(world.reply_open()) == 2
+    world.quiet()
