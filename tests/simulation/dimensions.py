@@ -2,7 +2,7 @@
 
 A dimension that is ``on`` is in its share of all histories. One that is off is drawn only on request
 (``python -m tests.simulation --with NAME``), because the engine does not yet keep the laws in it. The dimensions of
-`frequent` that have no share are also drawn on request only.
+`frequent` and of `brief` that have no share are also drawn on request only.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from tests.simulation.actions import (
     Strangely,
     Wait,
 )
+from tests.simulation.brief import BRIEF
 from tests.simulation.drawing import Dimension, Draw, happen, insert, setting, together, traits
 from tests.simulation.frequent import FREQUENT
 from tests.simulation.slow import CROWD, slow
@@ -306,4 +307,5 @@ DIMENSIONS = {
     "slow": Dimension(0.1, slow),
     "linked": Dimension(0.1, _linked),
     **FREQUENT,
+    **BRIEF,
 }

@@ -181,6 +181,7 @@ MUTANTS = (
         "syncer.reconcile.obstacles",
         "        return Tried(not waits, Obstacle(Reason.RETRY_LATER",
         "        return Tried(False, Obstacle(Reason.RETRY_LATER",
+        having=("failed_completions",),
     ),
     Mutant(
         "history is done anew",
@@ -310,7 +311,7 @@ MUTANTS = (
         "syncer.ledger.identity",
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now:\n",
         "    if is_copy(cursors) and datetime.fromisoformat(cursors[_RESTORED]) > now and not runs:\n",
-        having=("ten_years", "swapped"),
+        having=("restored_ten_years_ahead",),
     ),
     Mutant(
         "a lead that fails stops its CRM",
@@ -328,7 +329,7 @@ MUTANTS = (
         "(whole or not isinstance(error, Forbidden)):",
         "(whole or isinstance(error, Unauthorized)):",
         without="markers",
-        having=("forbidden_task",),
+        having=("forbidden_soon",),
     ),
     Mutant(
         "an account waits for a CRM that it does not have",

@@ -69,7 +69,7 @@ EDIT_MUTANTS = (
         "        requests.store_intent(operation)\n"
         "        gone = with_owed(replica, {change.field: Owed.NO for change in changes})\n"
         "        self._context.record(Changes(replicas={gone.key: gone}))\n",
-        having=("edits", "errors"),
+        having=("failed_edits",),
     ),
     Mutant(
         "whose change gave way is not told",
@@ -77,7 +77,7 @@ EDIT_MUTANTS = (
         "syncer.reconcile.edits.travel",
         "    for lost in merged.lost:\n",
         "    for lost in merged.lost[:0]:\n",
-        having=("edits", "late_contacts"),
+        having=("edits", "late_contacts", "brief"),
     ),
     Mutant(
         "a whole task of Reply is written from what was read in the morning",
@@ -110,7 +110,7 @@ EDIT_MUTANTS = (
         "syncer.engine.edits",
         "    done = [one for one in operation.changes if _shows(can, one, there[one.field])]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
-        having=("edits", "late_writes"),
+        having=("failed_edits",),
     ),
     Mutant(
         "a copy that could not be read is owed nothing",

@@ -20,7 +20,7 @@ PEOPLE_MUTANTS = (
         "any(asked is not None and within(",
         "any(asked is not None and now is None and within(",
         without="twins",
-        having=("late_contacts",),
+        having=("late_contacts", "brief"),
     ),
     # what belongs to one dimension of a history
     Mutant(
@@ -29,7 +29,7 @@ PEOPLE_MUTANTS = (
         "syncer.reconcile.reading_list",
         "    if asked is None or not within(asked, now, recheck):\n",
         "    if asked is None or not within(asked, now, recheck * 1000):\n",
-        having=("contacts",),
+        having=("contacts", "brief"),
     ),
     Mutant(
         "what is gone with its contact is done",
@@ -63,7 +63,7 @@ PEOPLE_MUTANTS = (
         "syncer.domain.contact_keys",
         "return number is None or phonenumbers.number_type(number) not in _OF_ONE_PERSON",
         "return number is None",
-        having=("dirty", "completions", "late_contacts"),
+        having=("dirty", "completions", "late_contacts", "brief"),
     ),
     Mutant(
         "what a task leaves with the first person is made again",
@@ -79,7 +79,7 @@ PEOPLE_MUTANTS = (
         "syncer.reconcile.other_contact",
         "elsewhere(work.base, task, row)) is not None and _is_certain(",
         "elsewhere(work.base, task, row)) is not None and not row.key and _is_certain(",
-        having=("moved_tasks", "gifts"),
+        having=("moved_tasks", "gifts", "brief"),
     ),
     Mutant(
         "what is closed for one person is done for the other",
