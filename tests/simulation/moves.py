@@ -87,6 +87,9 @@ class Moves(Facts):
         new.typed += [_as_known(typed) for typed in left.typed]
         new.excused |= left.excused
         new.arrived += 1
+        if new.arrived > 1 and left.twins > 1:
+            # They are twins there, too: no marker names the one that people made.
+            new.twins = max(new.twins, 2)
         new.left.discard(copy[0])
         # It is to be done for that person after all, whoever else has a copy.
         new.is_known_to_have_left.clear()
@@ -160,14 +163,14 @@ class Moves(Facts):
         self.forget_what_left()
 
     def forget_what_left(self) -> None:
-        """Forget, as a new ledger does, that a copy left which is finished or deleted by now.
+        """Forget, as a new ledger does, that a copy left which is finished or deleted by now, or always fails.
 
         Finished tasks are read only of persons who have an open one, and nobody can read what was deleted.
         """
         for story in self.stories.values():
             if story.is_known_to_have_left:
-                there = {system for name in self._namesakes(story) for system, _ in self.open_copies(name)}
-                story.is_known_to_have_left &= there
+                open_copies = {copy for name in self._namesakes(story) for copy in self.open_copies(name)}
+                story.is_known_to_have_left &= {system for system, _ in open_copies - self.ailing.keys()}
 
     def is_not_reached(self, systems: set[str]) -> None:
         """Forget what left in these CRMs: a new ledger takes a task for one that was never copied there."""
