@@ -135,12 +135,17 @@ def secrets_of(account: Account) -> Iterator[tuple[str, SecretReference]]:
                     yield f"{table}.{key}", secret
 
 
+def named_paths(configs: Sequence[Path], env: Mapping[str, str]) -> list[Path]:
+    """The files and folders that are meant: these, else those of ``SYNCER_CONFIG``, else ``./config.toml``."""
+    named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part.strip()]
+    return named or [DEFAULT_FILE]
+
+
 def account_files(configs: Sequence[Path], env: Mapping[str, str]) -> tuple[list[Path], list[ConfigError]]:
     """The account files, each once, and the errors of folders. A folder stands for all account files in it."""
-    named = list(configs) or [Path(part) for part in env.get(VARIABLE, "").split(os.pathsep) if part.strip()]
     files: dict[str, Path] = {}
     broken: list[ConfigError] = []
-    for path in named or [DEFAULT_FILE]:
+    for path in named_paths(configs, env):
         found = [path]
         if os.path.isdir(path):  # noqa: PTH112 - raises nothing
             try:

@@ -51,6 +51,15 @@ def test_all_accounts_that_both_know_are_the_same(tmp_path: Path, accounts: dict
     assert (f'set [ledger] url = "sqlite:///{other}"' in told(tmp_path)) is same
 
 
+@pytest.mark.parametrize(("url", "same"), [("http://127.0.0.1:9", True), ("http://127.0.0.1:10", False)])
+def test_the_ledger_of_an_account_on_another_server_is_passed_over(tmp_path: Path, url: str, same: bool) -> None:
+    """Two servers may use the same numbers. Its file need not be usable, and its secrets are not looked up."""
+    other = ledger_of(tmp_path / "acme.db", {"reply": "41"})
+    (tmp_path / "acme.toml").write_text(ACCOUNT.format(name="acme", url=url, sync=""))
+    (tmp_path / "broken.toml").write_text("[")
+    assert (f'set [ledger] url = "sqlite:///{other}"' in told(tmp_path)) is same
+
+
 def test_a_link_and_what_is_no_ledger_are_passed_over(tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from syncer.cli.commands.service import LABEL, property_list, unit
+from syncer.cli.commands.service import LABEL, _configs, property_list, unit
+from syncer.cli.session import Session
 from syncer.config.loader import check_tables
 from syncer.config.schema import Account
 from tests.support.cli_kit import Served
@@ -56,6 +57,25 @@ def test_a_unit_names_every_variable_that_the_daemon_needs(served: Served) -> No
 
     assert "EVENTS=…, HOOK=…, LEDGER=…, PAGE=…, TOLD=…" in done.stdout
     assert value(done.stdout, "EnvironmentFile") == [f"{served.folder}/syncer.env"]
+
+
+@pytest.mark.parametrize(
+    ("named", "variable", "expected"),
+    [
+        (["b.toml", "accounts"], "a.toml", ["b.toml", "accounts"]),
+        ([], "a.toml:accounts", ["a.toml", "accounts"]),
+        ([], ":a.toml: :", ["a.toml"]),
+        ([], " ", ["config.toml"]),
+        ([], "", ["config.toml"]),
+    ],
+)
+def test_a_unit_names_the_files_that_a_run_would_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str], variable: str, expected: list[str]
+) -> None:
+    """With their folder, and a folder as such: its files may change later."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SYNCER_CONFIG", variable)
+    assert _configs(Session(tuple(map(Path, named)))) == [tmp_path / name for name in expected]
 
 
 def test_a_token_file_is_the_one_of_the_folder_where_the_command_was_typed(served: Served) -> None:

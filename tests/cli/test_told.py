@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from syncer.cli import options
 from syncer.cli.commands import check
 from syncer.cli.commands.retry import _freed
 from syncer.cli.last_run import broken_off, under_way
@@ -165,3 +166,8 @@ def test_what_was_freed_is_what_differs() -> None:
     assert list(_freed(replace(before, cursors={}), a_base())) == [
         {"task": first.id, "system": PLAIN, "what": "missing copy"}
     ]
+
+
+def test_the_shell_offers_what_a_filter_takes() -> None:
+    assert options.states() == ["open", "cancelled", "done"]
+    assert options.systems()[:3] == ["superfone", "reply", "highlevel"]

@@ -15,6 +15,7 @@ from typing import Final
 
 from syncer.cli.screens import complain
 from syncer.cli.session import Session
+from syncer.config.loader import named_paths
 from syncer.config.schema import Account
 from syncer.domain.report import Exit
 from syncer.ledger import locate
@@ -135,8 +136,7 @@ def _program() -> list[str]:
 
 def _configs(session: Session) -> list[Path]:
     """Return the files and folders as they were named, because the files of a folder may change later."""
-    named = session.configs or [Path(part) for part in os.environ.get("SYNCER_CONFIG", "").split(os.pathsep) if part]
-    return [path.absolute() for path in named or [Path("config.toml")]]
+    return [path.absolute() for path in named_paths(session.configs, os.environ)]
 
 
 def _written(account: Account) -> Iterator[Path]:
