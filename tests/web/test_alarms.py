@@ -9,6 +9,7 @@ from collections.abc import Coroutine, Iterator
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from socket import create_server
 from threading import Event, Thread
 from typing import Any, NoReturn
 
@@ -224,6 +225,10 @@ def test_a_webhook_gets_the_json_and_is_believed_only_with_a_success(hook: tuple
         with pytest.raises(NotTold, match=words):
             post(address, MESSAGE)
     assert len(handler.got) == 3, "a redirection is not followed"
+    with create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(NotTold, match=r"127\.0\.0\.1 did not accept it: .*refused"):
+        post(f"http://127.0.0.1:{port}/alarms?key=1", MESSAGE)
 
 
 def test_a_webhook_on_this_machine_is_not_asked_for_through_a_proxy(

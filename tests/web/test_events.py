@@ -85,6 +85,8 @@ def test_what_is_wrong_is_refused_in_order_and_counted_once(shown: ShownPage, wo
         ("/events/acme/highlevel/more", {"content": body, "headers": headers}, 404),
         ("/events/acme/reply/wrong", {"headers": large}, 404),
         ("/events/acme/highlevel", {"headers": large}, 413),
+        ("/events/acme/highlevel", {"headers": {"Content-Length": str(intake.LARGEST)}}, 401),
+        ("/events/acme/highlevel", {"headers": {"Content-Length": "-1"}}, 413),
         ("/events/acme/superfone", {"content": b"x" * (intake.LARGEST + 1)}, 413),
         ("/events/acme/highlevel", {"content": b"not json"}, 401),
         ("/events/acme/superfone", {"content": lead(1), "headers": {"Authorization": "guess"}}, 401),

@@ -416,7 +416,9 @@ def test_cookies_of_other_programs_on_the_host_end_no_session(closed: ShownPage,
 
 def test_programs_send_the_token(closed: ShownPage) -> None:
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    assert closed.client.get("/metrics").status_code == 401
+    refused = closed.client.get("/metrics")
+    assert (refused.status_code, refused.text) == (401, "A token is needed: Authorization: Bearer TOKEN\n")
+    assert refused.headers["WWW-Authenticate"] == 'Bearer realm="syncer"'
     assert closed.client.get("/metrics", headers=bearer).status_code == 200
     assert closed.client.get("/", headers=bearer).status_code == 200
     assert closed.client.post(f"{closed.home}/run", data={"form_token": closed.access.form_token}).status_code == 401

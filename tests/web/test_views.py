@@ -13,6 +13,7 @@ from syncer.contract.settings import Rate
 from syncer.domain.alarms import Alarm
 from syncer.domain.reasons import Reason
 from syncer.ledger import RunLine
+from syncer.web import render
 from syncer.web.board import AccountState
 from syncer.web.views import about, groups_of, health_of, overwritten_of, standing_of
 from tests.support.account_files import KEYS, REPLY, SUPERFONE, load
@@ -123,3 +124,17 @@ def test_a_due_that_was_overwritten_is_told_in_the_accounts_time() -> None:
     assert title.detail.startswith("title was “Ring Ring")
     assert len(title.detail) < 200
     assert (due.task, due.title, due.person, due.system, due.retry) == ("reply:1", "Call", "Asha", "Reply.io", False)
+
+
+def test_an_instant_in_a_page_is_for_people_and_for_programs() -> None:
+    at = datetime.now(UTC)
+    here = at.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    drawn = render._time(at, timezone(timedelta(hours=5, minutes=30)))
+    assert drawn == f'<time datetime="{at:%Y-%m-%dT%H:%M:%SZ}">{here.day} {here:%b %H:%M}</time>'
+    assert render._ago(at - timedelta(minutes=5, seconds=1)) == "5 min ago"
+
+
+def test_links_hold_any_name() -> None:
+    assert render._account_path("a & b") == "/accounts/a%20%26%20b"
+    assert render._task_path("reply:1~2", "acme") == "/accounts/acme/tasks/reply:1~2"
+    assert render._task_path("highlevel:a/b", "acme") == "/accounts/acme/tasks/highlevel:a%2Fb"
