@@ -94,10 +94,13 @@ def forms(secret: str) -> Iterator[str]:
     escaped = "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
     yield from (escaped, json.dumps(escaped), json.dumps(json.dumps(secret)))
     yield from (raw.hex(), raw.hex().upper(), raw.hex(":"), raw.hex(" "))
+    # Only some letters are escaped, as in the text of an error that quotes what it got.
+    yield "".join(f"\\x{ord(one):02x}" if at % 3 == 1 and one.isascii() else one for at, one in enumerate(secret))
     yield from (html.escape(secret), "".join(f"&#{ord(letter)};" for letter in secret))
     for before in range(4):
         for after in range(3):
-            packed = b"x" * before + raw + b"y" * after
+            # Bytes with bits at both ends, for they share letters with those of the secret.
+            packed = b"~" * before + raw + b"y" * after
             for coded in (base64.b64encode(packed), base64.urlsafe_b64encode(packed), base64.encodebytes(packed)):
                 yield from (coded.decode(), coded.decode().rstrip("=\n"), quote(coded.decode(), safe=""))
 
