@@ -33,6 +33,12 @@ def test_a_name_that_two_users_of_one_crm_have_matches_nobody() -> None:
     assert (matches, len(left)) == ([], 3)
 
 
+def test_who_has_no_e_mail_or_no_name_is_not_everybody_who_has_none() -> None:
+    nameless = TeamMember("3", "", "a@example.com"), TeamMember("4", " ", "b@example.com")
+    for one, other in ((TeamMember("1", "Asha"), TeamMember("2", "Ravi")), nameless):
+        assert match({"one": [one], "two": [other]}) == ([], [("one", one), ("two", other)])
+
+
 def test_two_persons_of_one_name_have_two_names() -> None:
     twins = [TeamMember("1", "Asha", "a@example.com"), TeamMember("2", "Asha", "b@example.com")]
     matches, _ = match({"one": twins, "two": twins})

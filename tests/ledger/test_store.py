@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def test_tasks_that_are_alike_are_counted_for_a_day_though_they_are_done(ledger:
     store(ledger, tasks=tasks)
     recent = {("c1", Kind.FOLLOW_UP_CALL, "Ring", NOW): 3, ("c1", Kind.FOLLOW_UP_CALL, "Other", NOW): 1}
     assert ledger.load().recent == recent
+
+
+def test_what_a_run_knows_already_is_not_loaded_again(ledger: Ledger) -> None:
+    """A plan stores nothing, so what it knows may be newer."""
+    store(ledger, tasks=[make_task("t1"), make_task("t2")], replicas=[make_replica("1", "t1"), make_replica("2", "t2")])
+    known = replace(make_task("t1"), title="Ring again"), replace(make_replica("1", "t1"), misses=1)
+    base = Base(tasks={"t1": known[0]}, replicas={known[1].key: known[1]})
+    ledger.extend(base, tasks=["t1", "t2"], replicas=[known[1].key])
+    assert (base.tasks["t1"], base.replicas[known[1].key]) == known
+    assert set(base.tasks) == {"t1", "t2"}
+    assert len(base.replicas) == 2
 
 
 def test_the_open_operations_of_a_task_are_unsettled_or_ended_badly_last(ledger: Ledger) -> None:
