@@ -173,6 +173,9 @@ def test_the_accounts_of_a_folder_that_cannot_be_read_for_a_while_go_on(
     assert first.broken == away.broken == still_away.broken == {tmp_path / "a.toml"}
     assert "the folder cannot be read" in str(away.new[0])
     assert not gone.broken
+    # Each trouble is told once when it begins and once when it is over.
+    assert (first.over, still_away.new, still_away.over) == ([], [], [])
+    assert gone.over == [str(away.new[0])]
 
 
 def test_a_key_file_that_is_mended_is_taken_up(served: Served) -> None:
