@@ -96,7 +96,9 @@ class Moves(Facts):
         if self._are_unlike([*self.open_copies(there), copy]):
             new.excused |= UNTOLD
         left.left.add(copy[0])
-        if self.task_id(copy) is not None and self._is_certain(copy):
+        # A twin that no run has read yet is another task to the ledger.
+        known_as = {self.task_id(at) for at in self.open_copies(name) if at in self.by_people | {copy}}
+        if len(known_as) == 1 and None not in known_as and self._is_certain(copy):
             left.is_known_to_have_left.add(copy[0])
         if name in self.narrow:
             self.narrow.add(there)
