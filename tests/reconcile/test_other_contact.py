@@ -5,23 +5,31 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
 from syncer.domain.model import Record, ReplicaState, State, Task
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.reconcile.merge import Merged
+from syncer.reconcile.other_contact import elsewhere
 from tests.support.strategies import (
+    LANE,
+    OTHER_LEDGER,
     PLAIN,
     SYSTEMS,
     TYPED,
     a_base,
+    a_reading,
     a_replica,
     a_task,
     an_operation,
     at,
+    marker_of,
     merged,
     read_back,
+    read_in_full,
     seen_of,
 )
 
@@ -51,6 +59,80 @@ def read(base: Base, run: str, contact: str = THERE, state: State = State.OPEN, 
 
 def tasks_of(found: Merged) -> dict[str, tuple[str, str]]:
     return {task.id: (task.contact, task.held) for task in found.base.tasks.values()}
+
+
+@pytest.mark.parametrize(
+    ("keyless", "also", "on", "found"),
+    [
+        ("", "", THERE, "p2"),
+        ("", "", COPY.contact, None),
+        ("", "", "stranger", None),
+        # A contact without keys was deleted, or merged away with all of its tasks.
+        (THERE, "", THERE, None),
+        (COPY.contact, "", THERE, None),
+        # One person may have two contacts in a CRM.
+        (COPY.contact, "p1-again", THERE, "p2"),
+        ("p1-again", "p1-again", THERE, "p2"),
+        ("", "p1-again", "p1-again", None),
+    ],
+)
+def test_a_copy_is_elsewhere_on_the_contact_of_another_person_that_has_keys(
+    keyless: str, also: str, on: str, found: str | None
+) -> None:
+    base = known()
+    if also:
+        base.links[PLAIN, also] = "p1"
+        base.records[PLAIN, also] = Record(PLAIN, also, "p1", ("+919876543210",))
+    if keyless:
+        base.records[PLAIN, keyless] = replace(base.records[PLAIN, keyless], phones=())
+    assert elsewhere(base, TASK, replace(COPY, contact=on)) == found
+
+
+def test_whose_person_has_no_contact_left_there_was_merged_into_the_other_one() -> None:
+    base = known()
+    del base.links[PLAIN, COPY.contact]
+    assert elsewhere(base, TASK, replace(COPY, contact=THERE)) is None
+
+
+def test_an_origin_that_leaves_with_one_of_its_copies_stays_the_task() -> None:
+    """The copy that is left behind is a task of its own, for whoever it is of now."""
+    lane = a_replica(TASK, LANE, "3")
+    base = known(copies=(ORIGIN, COPY, lane))
+    moved = [
+        read_back(ORIGIN, TASK, contact=f"p2-{TYPED}"),
+        read_back(COPY, TASK, contact=THERE),
+        read_back(lane, TASK),
+    ]
+    for run in ("run1", "run2", "run3"):
+        seen = seen_of(*moved)
+        for row in moved:
+            seen[row.system].rows[row.remote_id] = row
+        base = merged(base, seen, run=run).base
+    assert {copy.system: copy.task for copy in base.replicas.values()} == {
+        TYPED: TASK.id,
+        PLAIN: TASK.id,
+        LANE: f"{LANE}:3",
+    }
+    assert (base.tasks[TASK.id].contact, base.tasks[f"{LANE}:3"].contact) == ("p2", "p1")
+
+
+def given_away(*contacts: str, origin: str = f"p1-{TYPED}") -> str:
+    """How a new ledger holds a task in the lane whose copies in another CRM are on these contacts."""
+    marker = marker_of(TASK, OTHER_LEDGER)
+    copies = [
+        a_reading(PLAIN, str(number), contact=contact, title="Ring", marker=marker, created_at=at(minutes=number))
+        for number, contact in enumerate(contacts, 1)
+    ]
+    seen = read_in_full(read_back(ORIGIN, TASK, contact=origin), *copies)
+    found = merged(replace(known(), tasks={}, replicas={}), seen)
+    return found.base.tasks[TASK.id].held
+
+
+def test_a_copy_that_went_to_another_person_holds_the_task_unless_one_stayed() -> None:
+    """A lost ledger made one copy of it there. Whichever is older is that one; people pasted the other."""
+    assert given_away(THERE) == Reason.OTHER_CONTACT
+    assert given_away(COPY.contact) == ""
+    assert given_away(THERE, COPY.contact) == given_away(COPY.contact, THERE) == ""
 
 
 PARTED = {TASK.id: ("p1", Reason.OTHER_CONTACT), OWN: ("p2", "")}
