@@ -10,7 +10,8 @@ _DAY: Final = 86400
 # The seconds of a unit, the decimal places that are told, and how many of it are one of the next unit.
 _UNITS: Final = ((1, 0, 60, "s"), (60, 1, 60, "min"), (3600, 1, 24, "h"))
 _DUE: Final = re.compile(
-    r"“[^”]*”|(\bdue(?: is| was| stays)? |, and was |; the task has | → )(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)\b"
+    r"“[^”]*”|(\bdue(?: is| was| stays)? |, and was |; the task has | → )"
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|\+00:00))"
 )
 """A due date as it stands in sentences of ours, or a quotation: what people typed stays as it is."""
 

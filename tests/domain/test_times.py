@@ -22,6 +22,7 @@ NOW = datetime(2019, 5, 1, tzinfo=UTC)
         ),
         ("title “due 2019-05-19T08:30:00Z” → “”; due empty → 2019-05-19T08:30:00Z", None),
         ("create Ring for Asha, due 2019-05-19T08:30:00Z", "create Ring for Asha, due 19 May 14:00"),
+        ("due was 2019-05-19T08:30:00.25+00:00 there; the value", "due was 19 May 14:00 there; the value"),
         ("received: 2019-05-19T08:30:00Z", "received: 2019-05-19T08:30:00Z"),
         ("due is 0001-01-01T00:00:00Z, and was empty", "due is 1 Jan 1 05:53, and was empty"),
     ],
