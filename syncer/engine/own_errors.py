@@ -20,7 +20,7 @@ from syncer.domain.model import ReplicaState, State
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.redact import unexpected
 from syncer.domain.snapshot import Seen
-from syncer.ledger.errors import Conflict, LedgerError
+from syncer.ledger.errors import LedgerError
 from syncer.reconcile.left_out import Persons
 from syncer.reconcile.markers import is_by_another
 
@@ -37,9 +37,7 @@ MOST: Final = 20
 
 def ends_the_run(error: Exception) -> bool:
     """Whether the whole run ends with this error: it is no error of ours with one person's tasks."""
-    # A value that the ledger refuses is that of the tasks at hand. What else it raises concerns everybody.
-    ledger = isinstance(error, LedgerError) and not isinstance(error, Conflict)
-    return ledger or isinstance(error, (MemoryError, WrongAccount))
+    return isinstance(error, (LedgerError, MemoryError, WrongAccount))
 
 
 async def for_everybody(context: RunContext, work: _Work[_T], *, reading: bool = False) -> _T:
