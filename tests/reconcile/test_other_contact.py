@@ -116,23 +116,24 @@ def test_an_origin_that_leaves_with_one_of_its_copies_stays_the_task() -> None:
     assert (base.tasks[TASK.id].contact, base.tasks[f"{LANE}:3"].contact) == ("p2", "p1")
 
 
-def given_away(*contacts: str, origin: str = f"p1-{TYPED}") -> str:
-    """How a new ledger holds a task in the lane whose copies in another CRM are on these contacts."""
+def given_away(*contacts: str) -> dict[str, str]:
+    """How a new ledger holds a task whose copies in another CRM are on these contacts, the oldest first."""
     marker = marker_of(TASK, OTHER_LEDGER)
     copies = [
         a_reading(PLAIN, str(number), contact=contact, title="Ring", marker=marker, created_at=at(minutes=number))
         for number, contact in enumerate(contacts, 1)
     ]
-    seen = read_in_full(read_back(ORIGIN, TASK, contact=origin), *copies)
-    found = merged(replace(known(), tasks={}, replicas={}), seen)
-    return found.base.tasks[TASK.id].held
+    found = merged(replace(known(), tasks={}, replicas={}), read_in_full(read_back(ORIGIN, TASK), *copies))
+    return {task.id: task.held for task in found.base.tasks.values()}
 
 
-def test_a_copy_that_went_to_another_person_holds_the_task_unless_one_stayed() -> None:
-    """A lost ledger made one copy of it there. Whichever is older is that one; people pasted the other."""
-    assert given_away(THERE) == Reason.OTHER_CONTACT
-    assert given_away(COPY.contact) == ""
-    assert given_away(THERE, COPY.contact) == given_away(COPY.contact, THERE) == ""
+def test_after_a_lost_ledger_the_older_of_two_copies_is_the_one_that_it_made() -> None:
+    """People pasted the younger one into another person's task, unless they gave the older one away."""
+    away = Reason.OTHER_CONTACT
+    assert given_away(COPY.contact) == {TASK.id: ""}
+    assert given_away(THERE) == {TASK.id: away, f"{PLAIN}:1": away}
+    assert given_away(THERE, COPY.contact) == {TASK.id: "", f"{PLAIN}:1": away}
+    assert given_away(COPY.contact, THERE) == {TASK.id: "", f"{PLAIN}:2": ""}
 
 
 PARTED = {TASK.id: ("p1", Reason.OTHER_CONTACT), OWN: ("p2", "")}
