@@ -62,7 +62,9 @@ def test_the_daily_copy_lies_beside_the_ledger(served: Served) -> None:
     assert served.do("sync", "--once").status == 0
     copies = [file.name for file in served.folder.glob("acme.db.backup-*")]
     assert copies in ([f"acme.db.backup-{day}"], [f"acme.db.backup-{datetime.now(UTC):%Y-%m-%d}"])
-    assert served.do("ledger", "restore", copies[0]).status == 0
+    restored = served.do("ledger", "restore", copies[0])
+    assert restored.status == 0
+    assert "; the former ledger is kept as " in restored.stdout
 
 
 def test_take_over_makes_it_the_first_of_all(served: Served) -> None:

@@ -20,8 +20,10 @@ from syncer.cli.screens import (
     complain,
     harmless,
     moment,
+    overwritten_in_words,
     run_in_words,
     short_ids,
+    show_connections,
     show_items,
 )
 from syncer.cli.session import Session
@@ -142,7 +144,7 @@ def test_a_section_shows_ten_and_says_where_the_others_are(capsys: pytest.Captur
     assert "    4 more; to list all, type: syncer plan --json\n" in capsys.readouterr().out
     show_items(Screen(), {"waiting": items[:DETAILS]}, lambda _task: "", limit=DETAILS)
     show_items(Screen(), {"waiting": items}, lambda _task: "")
-    assert " more: " not in capsys.readouterr().out
+    assert " more; " not in capsys.readouterr().out
 
 
 def test_what_only_a_plan_has_seen_has_its_name(capsys: pytest.CaptureFixture[str]) -> None:
@@ -235,3 +237,56 @@ def test_times_are_in_the_account_s_zone() -> None:
 )
 def test_a_length_of_time_that_rounds_up_to_the_next_unit_is_told_in_it(seconds: float, words: str) -> None:
     assert span(timedelta(seconds=seconds)) == words
+
+
+def test_the_limit_of_lines_is_for_all_reasons_together(capsys: pytest.CaptureFixture[str]) -> None:
+    """All reasons are named, each with its number."""
+    wait = {"system": "reply", "detail": "", "title": "", "contact": ""}
+    items = [wait | {"task": f"reply:{number}", "reason": "budget"} for number in range(3)]
+    items += [wait | {"task": f"reply:{number}", "reason": "slot_taken"} for number in range(3, 6)]
+    for limit, shown in ((2, 2), (4, 4), (5, 5), (6, 6), (None, 6)):
+        show_items(Screen(), {"waiting": items}, lambda _task: "", limit=limit)
+        told = capsys.readouterr().out
+        assert told.count("Reply.io: reply:") == shown
+        assert ("3 budget: " in told, "3 slot_taken: " in told) == (True, True)
+        assert (f"{6 - shown} more; to list all, type: syncer status" in told) is (shown < 6)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        ({}, "HighLevel: reply:5: due was 19 May 14:00 there; the value that was typed in Reply.io replaced it"),
+        (
+            {"title": "Ring", "contact": "Asha"},
+            "HighLevel: Ring, Asha (reply:5): due was 19 May 14:00 there; the value ",
+        ),
+        (
+            {"title": "Ring", "field": "title", "value": ""},
+            "HighLevel: Ring (reply:5): title was empty there; the value ",
+        ),
+        (
+            {"contact": "Asha", "by": ""},
+            "HighLevel: Asha (reply:5): due was 19 May 14:00 there; the value that was typed ",
+        ),
+    ],
+)
+def test_what_was_overwritten_is_told_with_all_that_names_it(known: dict[str, str], words: str) -> None:
+    one = {"task": "reply:5", "system": "highlevel", "field": "due", "by": "reply", "title": "", "contact": ""}
+    one |= {"value": f"{datetime.now(UTC).year}-05-19T08:30:00Z"} | known
+    assert overwritten_in_words(one, ZoneInfo("Asia/Kolkata")).startswith(words)
+
+
+def test_connections_that_are_off_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"open": 7, "reads": 2, "writes": 3}
+    connections = {
+        "reply": {"state": "unauthorized", "message": "no such key", **counts},
+        "superfone": {"state": "off", "open": 0, "reads": 0, "writes": 0},
+        "highlevel": {"state": "ok", **counts},
+    }
+    report = {"created": {"reply": 1}, "completed": {}, "connections": connections}
+    show_connections(Screen(), report)
+    told = capsys.readouterr().out
+    assert "Superfone" not in told
+    assert "Reply.io: no such key; to find out more, type: syncer check" in told
+    assert told.count("unauthorized") == 1
+    assert told.count("syncer check") == 1

@@ -17,6 +17,7 @@ from syncer.ledger import (
     LedgerError,
     LedgerReplaced,
     current_owner,
+    locate,
     stale,
 )
 from tests.support.ledgers import (
@@ -284,3 +285,16 @@ def test_what_cannot_be_taken_over_now_is_left_as_it_is(
     stale.take_what_is_there(path)
     assert [file.name for file in path.parent.iterdir()] == ["acme.db"]
     assert path.stat().st_ino != inode
+
+
+def test_where_a_ledger_lies_is_told_unless_it_is_not_ours(path: Path) -> None:
+    assert locate("postgresql+psycopg://host/acme") is None
+    missing = locate(f"sqlite:///{path}")
+    assert missing is not None
+    path.write_bytes(b"a shopping list" * 100)
+    damaged = locate(f"sqlite:///{path}")
+    assert damaged is not None
+    assert missing.path == damaged.path == path
+    (path.parent / "link.db").symlink_to("/dev/null")
+    with pytest.raises(LedgerError, match=r"link\.db"):
+        locate(f"sqlite:///{path.parent}/link.db")
