@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from syncer.cli import options
+from syncer.cli import app, options
 from syncer.cli.commands import check
 from syncer.cli.commands.retry import _freed
 from syncer.cli.last_run import broken_off, under_way
@@ -21,6 +22,7 @@ from syncer.domain.cursors import FULL
 from syncer.domain.model import ReplicaState
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
+from syncer.domain.redact import protect
 from syncer.ledger import Run
 from tests.support.clock import START
 from tests.support.strategies import CAPABILITIES, LANE, PLAIN, TYPED, a_base, a_replica, a_task, an_operation
@@ -171,3 +173,37 @@ def test_what_was_freed_is_what_differs() -> None:
 def test_the_shell_offers_what_a_filter_takes() -> None:
     assert options.states() == ["open", "cancelled", "done"]
     assert options.systems()[:3] == ["superfone", "reply", "highlevel"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "traceback"), [("-v", True), ("-vv", True), ("--verbose", True), ("status", False)]
+)
+def test_an_error_of_ours_ends_a_command_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], argument: str, traceback: bool
+) -> None:
+    """Whatever it is about, no key of the account is in it."""
+
+    def fail(**_: str) -> None:
+        msg = "a key: the-key-not-shown"
+        raise RuntimeError(msg)
+
+    protect("the-key-not-shown")
+    monkeypatch.setattr(app, "app", fail)
+    monkeypatch.setattr(app, "protect_streams", lambda: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setenv("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    monkeypatch.setattr("sys.argv", ["syncer", argument])
+    with pytest.raises(SystemExit) as left:
+        app.main()
+    told = capsys.readouterr()
+    assert (left.value.code, told.out) == (1, "")
+    assert "RuntimeError" in told.err
+    assert "not-shown" not in told.err
+    assert ("Traceback" in told.err) is traceback
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_with_its_status(number: signal.Signals) -> None:
+    with pytest.raises(SystemExit) as left:
+        app._leave(number, None)
+    assert left.value.code == 128 + number

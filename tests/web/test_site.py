@@ -232,6 +232,9 @@ def test_tasks_are_found_by_name_and_come_page_by_page(shown: ShownPage, monkeyp
     assert "Call again" in second
     assert "Call again" not in first
     assert "No task matches." in words_of(shown.get(f"{tasks}?page=999999"))
+    # What was said of a button is said once, whatever page is looked at next.
+    links = re.findall(r'href="([^"]*page=[^"]*)"', shown.get(f"{tasks}?state=open&said=run&seen=x"))
+    assert {unescape(link) for link in links} == {f"{tasks}?state=open&page=2"}
     shown.get(f"{tasks}?page=x&state=%00&system=%FF")
 
 
