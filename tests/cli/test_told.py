@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import stamina
 
 from syncer.cli import app, options
 from syncer.cli.commands import check
@@ -24,6 +25,7 @@ from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.redact import protect
 from syncer.ledger import Run
+from tests.cli.test_screens import bare, on_terminal
 from tests.support.clock import START
 from tests.support.strategies import CAPABILITIES, LANE, PLAIN, TYPED, a_base, a_replica, a_task, an_operation
 
@@ -207,3 +209,28 @@ def test_a_signal_ends_a_command_with_its_status(number: signal.Signals) -> None
     with pytest.raises(SystemExit) as left:
         app._leave(number, None)
     assert left.value.code == 128 + number
+
+
+def test_while_somebody_watches_nothing_is_tried_again() -> None:
+    assert stamina.is_active()
+    with check.without_retries():
+        assert not stamina.is_active()
+    assert stamina.is_active()
+    with pytest.raises(KeyboardInterrupt), check.without_retries():
+        raise KeyboardInterrupt
+    assert stamina.is_active(), "however it ends"
+
+
+def test_what_does_not_fit_a_terminal_is_left_out_unless_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = on_terminal(monkeypatch)
+    long = "a word " * 9
+    checks = [
+        Check("key", ok=True, detail=long),
+        Check("tasks", ok=True, detail="12"),
+        Check("team", ok=None, detail=long),
+    ]
+    check.show_checks(Screen(), "reply", [*checks, Check("contacts", ok=False, detail=long)])
+    told = " ".join(bare(terminal.getvalue()).split())
+    assert told.count("a word") == 9
+    assert told.startswith("Reply.io: FAILED: contacts: a word")
+    assert told.endswith("Reply.io: ok: key Reply.io: ok: tasks: 12 Reply.io: not known: team")
