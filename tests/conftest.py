@@ -159,11 +159,11 @@ def simulation() -> Iterator[None]:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     """Makes worlds for a scenario: ``stage(reply='sequence_tasks = "read_only"')``."""
     from tests.support.scenario import make_stages
 
-    yield from make_stages(tmp_path, tmp_path_factory, monkeypatch)
+    yield from make_stages(tmp_path, monkeypatch)
 
 
 @pytest.fixture

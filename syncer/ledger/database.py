@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from syncer.domain.redact import unexpected
+from syncer.ledger import direct
 from syncer.ledger.errors import UNREADABLE, Conflict, LedgerError, Locked
 from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
@@ -143,6 +144,8 @@ def asking(connection: Connection) -> Ask:
     """Return a function that asks this connection in plain SQL."""
 
     def ask(sql: str, /, **values: object) -> Sequence[Sequence[Any]]:
+        if connection.dialect.name == "sqlite":
+            return direct.answer(connection, sql, values)
         return connection.execute(_statement(sql), values).all()
 
     return ask

@@ -50,6 +50,11 @@ def change(connection: Connection, statement: UpdateBase, values: Values | Seque
     return int(driver.executemany(known.text, map(known.parameters, values)).rowcount)
 
 
+def answer(connection: Connection, sql: str, values: Values) -> list[Sequence[Any]]:
+    """Return the rows of a query in plain SQL, on SQLite only. Nothing is converted."""
+    return list(_driver(connection).execute(sql, values))
+
+
 def _driver(connection: Connection) -> Any:
     return connection.connection.dbapi_connection
 

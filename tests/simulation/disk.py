@@ -20,6 +20,7 @@ from syncer.ledger.database import Database
 from syncer.ledger.marks import BUSY_SECONDS
 from syncer.ledger.place import Place
 from syncer.ledger.sqlite import opener, sqlite_engine
+from tests.support.disk import memory
 
 _ARE_ONE = """
 SELECT 1 FROM record AS one JOIN record AS other ON other.link = one.link
@@ -70,8 +71,7 @@ class LedgerFile:
     """
 
     def __init__(self, number: int) -> None:
-        shm = Path("/dev/shm")  # noqa: S108 - a folder of our own is made in it
-        self._folder = tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None)
+        self._folder = tempfile.TemporaryDirectory(dir=memory())
         self._path = Path(self._folder.name) / "acme.db"
         self._template = Path(self._folder.name) / "template.db"
         Ledger.open(f"sqlite:///{self._template}", name="acme").close()

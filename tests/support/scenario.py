@@ -10,8 +10,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import pytest
@@ -25,6 +27,7 @@ from syncer.domain.base import Changes
 from syncer.domain.report import Exit, Report
 from syncer.engine.run import Options
 from syncer.ledger import Ledger
+from tests.support.disk import memory
 from tests.support.world import SECRETS, World
 
 Make = Callable[..., "Stage"]
@@ -131,16 +134,22 @@ class StagedLedger(Ledger):
         self._steady = lambda: clock().timestamp()
 
 
-def _staged_ledger(folder: Path) -> StagedLedger:
+def _staged_ledger() -> StagedLedger:
     """One that no world has in hand."""
     if _idle:
         return _idle.pop()
-    file = folder / f"{next(_numbers)}.db"
+    file = Path(_ledgers().name) / f"{next(_numbers)}.db"
     ledger = StagedLedger.open(f"sqlite:///{file}", name="acme")
     assert isinstance(ledger, StagedLedger)
     ledger._database.dispose()
     shutil.copy(file, file.with_suffix(".empty"))
     return ledger
+
+
+@cache
+def _ledgers() -> TemporaryDirectory[str]:
+    """The folder of the ledgers of this process, in memory: they are few, and written to all the time."""
+    return TemporaryDirectory(dir=memory())
 
 
 _idle: list[StagedLedger] = []
@@ -371,20 +380,16 @@ def details(report: Report) -> str:
     return "\n".join(item.detail for item in (*report.waiting, *report.attention, *report.incidents))
 
 
-def make_stages(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Stage]]:
+def make_stages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
     """Makes worlds: ``stage(reply='sequence_tasks = "read_only"')``."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     made: list[Stage] = []
-    ledgers = tmp_path_factory.getbasetemp() / "ledgers"
-    ledgers.mkdir(exist_ok=True)
 
     def make(**settings: Any) -> Stage:
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        made.append(Stage(folder, _staged_ledger(ledgers), **settings))
+        made.append(Stage(folder, _staged_ledger(), **settings))
         return made[-1]
 
     logs = structlog.get_config()
