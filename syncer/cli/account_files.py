@@ -48,7 +48,9 @@ class AccountFiles:
         self._listed = hidden.union(listed)
         found = self._session.find(secrets=True)
         self._looked_at = {**_signatures(found.files), **before}
-        troubles = {str(error): error for error in found.broken}
+        # What was wrong with a file that nobody can read now is not known to be over.
+        still = {words: error for words, error in self.troubles.items() if _is_about(words, hidden)}
+        troubles = still | {str(error): error for error in found.broken}
         new = [error for words, error in troubles.items() if words not in self.troubles]
         over = [words for words in self.troubles if words not in troubles]
         self.troubles = troubles
@@ -71,6 +73,10 @@ class AccountFiles:
 
 def _is_there(path: Path) -> bool:
     return os.path.lexists(path)
+
+
+def _is_about(words: str, files: Iterable[Path]) -> bool:
+    return any(words.startswith(f"{file}: ") for file in files)
 
 
 def _is_hidden(path: Path) -> bool:
