@@ -31,7 +31,7 @@ from syncer.engine.writes import Requests
 from syncer.reconcile.closures import Effects
 from syncer.reconcile.lane import CompleteTop, CreateTask, Step
 from syncer.reconcile.markers import CLOCKS_DIFFER_BY
-from syncer.reconcile.obstacles import may_be_untold
+from syncer.reconcile.obstacles import may_be_untold, may_come
 from syncer.reconcile.plan import plan_one_lane
 from syncer.reconcile.planned import ORDER, Planned
 
@@ -164,7 +164,10 @@ class _Applier:
             context.base, connection.seen, context.policy, context.base.tasks[task.id], system, contact
         ):
             return False
-        return self._still_wanted(task.id, system)
+        # A copy that people gave to this contact may have been found only now.
+        here = context.base.replicas_of(system, contact)
+        comes = may_come(context.base, context.policy, context.base.tasks[task.id], here) is not None
+        return not comes and self._still_wanted(task.id, system)
 
     def _is_put_back(self, task_id: str, system: str) -> bool:
         """Whether the task is put back where it came from. Then it does not matter whose contact this is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -69,6 +69,17 @@ def may_be_untold(base: Base, seen: Seen, policy: Policy, task: Task, system: st
     # A create that seemed to have failed may have made it after all, and the task was moved since.
     known = [task.due, *([create.due] if create is not None and create.due is not None else [])]
     return any(dues.same(due, one) for due in seen.dues_untold(contact, base.replicas) for one in known)
+
+
+def may_come(base: Base, policy: Policy, task: Task, here: Iterable[Replica]) -> Replica | None:
+    """Return one of these copies of the person's contact that is another person's task and looks like this one."""
+    for copy in here:
+        other = base.tasks.get(copy.task)
+        if other is None or copy.state is not ReplicaState.OPEN or elsewhere(base, other, copy) is None:
+            continue
+        if other.kind.compatible(task.kind) and is_like(policy, copy, task):
+            return copy
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +222,11 @@ class Obstacles:
 
     def _coming(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if another person's task that looks like this one is on the contact there: it may come."""
-        for copy in self._strays.get((system, self.contact(task, system)), ()):
-            if self._base.tasks[copy.task].kind.compatible(task.kind) and is_like(self._policy, copy, task):
-                words = f"{self._policy.crm(system)} task {copy.remote_id} was another contact's; it is read again"
-                return Obstacle(Reason.NEXT_RUN, words)
-        return None
+        copy = may_come(self._base, self._policy, task, self._strays.get((system, self.contact(task, system)), ()))
+        if copy is None:
+            return None
+        words = f"{self._policy.crm(system)} task {copy.remote_id} was another contact's; it is read again"
+        return Obstacle(Reason.NEXT_RUN, words)
 
     @cached_property
     def _strays(self) -> dict[tuple[str, str | None], list[Replica]]:

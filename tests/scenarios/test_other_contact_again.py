@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -167,4 +167,17 @@ def test_what_is_typed_before_the_two_go_to_two_contacts_stays_with_the_one_in_w
     world.again(5)
     assert two.open() == ((1, 0, 0), (1, 1, 1))
     assert world.highlevel.task(two.copy).due == before
+    world.quiet(2)
+
+
+def test_what_goes_with_its_copy_while_the_search_lags_gets_no_second_copy(stage: Make) -> None:
+    world = stage()
+    two = Two(world, "reply")
+    world.again()
+    world.highlevel.lag = timedelta(seconds=90)
+    give(world, "reply", two.task, two.ravi)
+    give(world, "highlevel", two.copy, two.ravi)
+    world.again(2, seconds=20)
+    world.again(5)
+    assert two.open() == ((1, 0, 0), (1, 1, 1))
     world.quiet(2)
