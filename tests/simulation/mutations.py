@@ -62,7 +62,7 @@ MUTANTS = (
         "        await self._by_need(connection, TASKS | CONTACTS)\n",
         "        from syncer.domain.model import Reading, State\n"
         "        from syncer.reconcile.reading_list import Need\n"
-        "        for item in self._items(connection, TASKS):\n"
+        "        for item in await self._items(connection, TASKS):\n"
         "            if item.what is What.TASK and item.need is Need.COMPLETION:\n"
         "                task = self.context.base.replicas[item.system, item.key].task\n"
         "                connection.seen.readings[item.key] = Reading(item.system, item.key, item.contact, "
