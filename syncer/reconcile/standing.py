@@ -317,8 +317,9 @@ class Standing:
         if reading.state is State.OPEN:
             return self._has_company(reading, task)
         # A closed copy that the ledger did not know may mean that its task was done. Only the rebuild may conclude
-        # that, because it sees all copies of the task.
-        return task.state is State.OPEN and not is_pasted(base, self._policy, reading, task)
+        # that, because it sees all copies of the task. For another person it concludes nothing.
+        same = task.contact == self._link(reading)
+        return task.state is State.OPEN and same and not is_pasted(base, self._policy, reading, task)
 
     def _is_news(self, finished: Reading, place: tuple[str, str]) -> bool:
         """Whether a finished task whose marker is unknown may tell something new.

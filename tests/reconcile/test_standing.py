@@ -105,6 +105,12 @@ def test_what_was_read_of_one_person_tells_too() -> None:
     assert a_standing(KNOWN, seen).told() == {"p2"}
 
 
+def test_a_finished_task_with_the_marker_of_another_persons_task_holds_up_nobody() -> None:
+    """It would with every list of its contact, for as long as that task is open: one create in each run."""
+    finished = a_reading(LANE, "x", marker=marker_of(TASK), state=State.DONE, title="Ring", person="p2")
+    assert a_standing(visited(KNOWN), seen_of(finished)).told() == set()
+
+
 @pytest.mark.parametrize(("value", "told"), [("1", {"p9"}), ("", set())])
 def test_who_was_told_of_once_is_remembered(value: str, told: set[str]) -> None:
     base = a_base(cursors={BEHIND + "p9": value, "other": "1"})
