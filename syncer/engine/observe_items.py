@@ -88,10 +88,13 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
     for ref in refs:
         try:
             reading = await connection.attempt(connection.adapter.get_task(ref), item)
+            break
         except Missing:
-            # Where a task is addressed by its contact, it is not found under the one that was merged away.
-            if len(refs) == 1 and (contact := _elsewhere(context, item)) is not None:
-                refs.append(TaskRef(item.system, item.key, contact))
+            # Where a task is addressed by its contact, it is not found under the one that was merged away, nor under
+            # one that a list shows which is behind.
+            if len(refs) == 1:
+                refs += [TaskRef(item.system, item.key, contact) for contact in _elsewhere(context, item)]
+            if ref != refs[-1]:
                 continue
             # A row of an older list may stand there, and the read of the task itself counts more.
             seen.readings.pop(item.key, None)
@@ -103,15 +106,16 @@ async def _read_task(context: RunContext, connection: Connection, item: ReadItem
             connection.read_alone[item.key] = (row, reading)
 
 
-def _elsewhere(context: RunContext, item: ReadItem) -> str | None:
-    """Return the contact of the task's person if the task was last seen with another contact."""
+def _elsewhere(context: RunContext, item: ReadItem) -> list[str]:
+    """Return where else the task may be: at the contact where it was last seen, and at that of the task's person."""
     base = context.base
     replica = base.replicas.get((item.system, item.key))
     if replica is None:
-        return None
+        return []
     person = base.tasks[replica.task].contact
     theirs = [contact for system, contact in base.contacts_of(person) if system == item.system]
-    return theirs[-1] if theirs and theirs[-1] != replica.contact else None
+    places = dict.fromkeys((replica.contact, *theirs[-1:]))
+    return [contact for contact in places if contact and contact != item.contact]
 
 
 async def _read_lane(context: RunContext, connection: Connection, item: ReadItem, gone: list[str]) -> None:

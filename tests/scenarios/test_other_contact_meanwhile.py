@@ -88,6 +88,23 @@ def test_a_task_that_moves_while_the_search_is_behind_is_not_taken_for_deleted(s
     world.quiet(2)
 
 
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+@pytest.mark.parametrize("sync", ["", 'deleted = "close"'])
+def test_a_search_that_shows_an_earlier_contact_again_moves_nothing_back(stage: Make, sync: str, origin: str) -> None:
+    """Another machine of HighLevel's may answer, and be further behind than the one before."""
+    world = stage(sync=sync)
+    two = Two(world, origin)
+    world.wait(minutes=10)
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.again(3)
+    assert two.open() == ((1, 1, 0), (1, 1, 1))
+    world.highlevel.person_deletes(two.copy)
+    world.highlevel.lag = timedelta(minutes=8)
+    world.quiet(3)
+    world.again(4, minutes=8)
+    assert two.open() == ((1, 1, 0), (0, 0, 0) if sync else (1, 1, 0))
+
+
 def test_a_deleted_copy_ends_its_task_once_the_search_has_caught_up(stage: Make) -> None:
     world = stage(sync='deleted = "close"')
     two = Two(world)

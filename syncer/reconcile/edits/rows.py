@@ -25,6 +25,9 @@ def says_something_new(base: Base, row: Reading, capabilities: Capabilities, edi
     # A list that lags may show a closed copy as open. Only its own read tells that it was reopened.
     if replica is None or replica.state is not ReplicaState.OPEN:
         return True
+    # Or it may show an earlier contact. Nothing may be divided, or joined, for that.
+    if capabilities.listing_lags and row.contact != replica.contact:
+        return True
     # If nothing travels, nothing that people change in a copy of ours matters.
     if replica.made and not edits:
         return False

@@ -211,7 +211,9 @@ def _is_told(facts: Facts, story: Story, listed: Listed) -> bool:
     reasons = TOLD | _told_of_doubles(facts, story)
     # One that people gave away is told. So is one to whom it came in parts: the second part may look like a double.
     # Only a ledger that is lost knew on which of the two sides it began.
-    reasons |= {OTHER_CONTACT} if story.left or (story.arrived and facts.ever_rebuilt) else set()
+    # What people duplicated with its marker looks like the second part, too.
+    anew = facts.ever_rebuilt or "copied" in story.deeds
+    reasons |= {OTHER_CONTACT} if story.left or (story.arrived and anew) else set()
     reasons |= {OTHER_CONTACT, "duplicate"} if story.arrived > 1 else set()
     return any(reason in reasons for _, reason in listed)
 
