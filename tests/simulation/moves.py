@@ -117,6 +117,12 @@ class Moves(Facts):
         self.theirs.add(copy)
         self._forget(copy)
 
+    def reopened_as(self, copy: Copy, old: str, new: str) -> None:
+        """A person reopened a copy. If that was given away before, it shows the due that was made up for its task."""
+        super().reopened_as(copy, old, new)
+        if copy in self.moving:
+            self.stories[new].dues |= self.stories[old].dues
+
     def copied(self, old: Copy, new: Copy) -> None:
         """A person duplicated a task with its marker. If the old one was given away, the new one looks so, too."""
         self.touched(new, "copied")
