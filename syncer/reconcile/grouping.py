@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field, replace
 
-from syncer.domain.model import Reading, ReplicaState, State
+from syncer.domain.model import Reading, Replica, ReplicaState, State
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.domain.task_ids import Marker, split_task_id
@@ -150,11 +150,26 @@ class Grouping:
         if known is not None and not (row.state is not State.OPEN and self._work.is_mistaken(known, row)):
             # What was closed and is open again was reopened, and is the next task of its place.
             closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
-            return self._work.fresh_id(row) if closed and row.state is State.OPEN else known.task
+            return self._work.fresh_id(row) if closed and row.state is State.OPEN else self._latest(row, known, named)
         if marker is not None:
             task = named_by(base, marker)
             return marker.task if task is None else task.id
         return self._work.fresh_id(row) if row.state is State.OPEN else row.place
+
+    def _latest(self, row: Reading, known: Replica, named: dict[tuple[str, str], set[str]]) -> str:
+        """Return the task of a copy that the ledger knows: it may be a later one of the same place.
+
+        A new ledger takes what is open at a place for the first task there, and makes copies of it, before it can read
+        the marker that names it as the second. Where no marker tells them apart, the due does.
+        """
+        place, number = split_task_id(known.task)
+        origin = self._at.get(place)
+        if origin is None or not known.made or row.marker is not None:
+            return known.task
+        latest = max(named.get(origin.key, ()), key=lambda task: split_task_id(task)[1], default=known.task)
+        # An old copy of a ledger made its copies for the first one, before the second began.
+        anew = self._work.base.restored_at is None and split_task_id(latest)[1] > number
+        return latest if anew and self._policy.dues_of(row.system).same(row.due, origin.due) else known.task
 
     def _put(self, task: str, rows: list[Reading]) -> None:
         """Put the rows that one CRM shows of one task into its group.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from adapters.sandbox import Fault
-from tests.support.scenario import Make, Stage
+from tests.support.scenario import Make, Stage, attention
 
 TASKS = ("tasks", "tasks of contact", "task")
 EVERYTHING = (*TASKS, "contacts", "contact", "identity")
@@ -57,3 +57,33 @@ def test_a_copy_of_a_finished_task_without_a_due_is_no_new_task(stage: Make, cal
     _is_down_at_first(world, "reply", calls)
 
     assert world.open() == (0, 0, 0)
+
+
+@pytest.mark.parametrize("done", [True, False])
+def test_a_copy_of_the_next_date_is_not_taken_for_one_of_the_date_before(stage: Make, *, done: bool) -> None:
+    """This ledger made it for the only task that it saw at that place. Later Reply shows that it was the second one."""
+    world = stage()
+    world.reply.add_contact("Asha", "asha@example.com", "+919876543210")
+    person = world.highlevel.add_contact("Asha", "Rao", "asha@example.com", "+919876543210")
+    task = world.highlevel.person_creates(person, "Remind her", world.due(hours=1))
+    world.again()
+    world.complete_in("reply")
+    world.again()
+    world.highlevel.person_reopens(task)
+    world.highlevel.person_reschedules(task, world.due(days=7))
+    world.again(2)
+    assert world.open() == (0, 1, 1)
+    world.superfone.add_lead("Asha", ["+919876543210"], ["asha@example.com"])
+    world.lose_ledger()
+    for name in EVERYTHING:
+        world.fail("reply", name, Fault.ERROR_BEFORE, times=200)
+    world.again(2)
+    assert world.open() == (1, 1, 1)
+    if done:
+        world.superfone.person_completes(world.superfone_open()[0].id)
+    world.heal()
+    report = world.again(3)
+    # Somebody may have reopened it in HighLevel since, so what is open there waits for people.
+    assert world.open() == ((0, 0, 1) if done else (1, 1, 1))
+    assert (("highlevel", "done_or_reopened") in attention(report)) is done
+    world.quiet(2)
