@@ -217,8 +217,9 @@ class Moves(Facts):
             story = self.story(copy) if copy[0] == system and not self._is_certain(copy) else None
             for left in self._namesakes(story).values() if story is not None else ():
                 if left.person == person and story is not None:
-                    left.excused |= UNTOLD
-                    story.excused |= UNTOLD
+                    # So they are one task, and are done together.
+                    left.excused |= UNTOLD | {"L3"}
+                    story.excused |= UNTOLD | {"L3"}
 
     def closed(self, copy: Copy, *, cancelled: bool = False) -> None:
         """A person completed or cancelled a task."""
