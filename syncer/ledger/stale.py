@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
 from syncer.files import beside, make_draft
+from syncer.ledger.errors import UNREADABLE
 
 try:
     import fcntl
@@ -76,7 +77,7 @@ def age_of(path: Path) -> Age:
         with closing(without_log(path)) as connection:
             runs, event = (connection.execute(query).fetchone() for query in _AGE)
             return Age(int(runs[0]) if runs else 0, int(event[0]) if event else 0)
-    except (sqlite3.Error, ValueError):
+    except (sqlite3.Error, *UNREADABLE):
         return Age()
 
 

@@ -13,6 +13,7 @@ import pytest
 from syncer.domain.base import Changes
 from syncer.domain.model import Record
 from syncer.ledger import Ledger, LedgerError, Pages, TaskFilter, current_owner, look
+from syncer.ledger.stale import Age, age_of
 from tests.support.ledgers import NOW, make_replica, make_task
 
 RECORD = Record("reply", "9", "Asha", ("+919876543210",), ("asha@example.com",))
@@ -84,3 +85,13 @@ def test_a_damaged_value_is_told_with_its_file_and_the_remedy(
     for reader in readers:
         with pytest.raises(LedgerError, match=r"acme\.db.*is damaged.*restore"):
             reader(url)
+
+
+@pytest.mark.parametrize("value", [None, "garbage", "7"])
+def test_a_file_whose_number_of_runs_cannot_be_read_is_the_oldest(tmp_path: Path, value: str | None) -> None:
+    file = tmp_path / "acme.db"
+    with closing(sqlite3.connect(file)) as opened, opened:
+        opened.execute("CREATE TABLE cursor (name TEXT, value TEXT)")
+        opened.execute("CREATE TABLE event (seq INTEGER PRIMARY KEY AUTOINCREMENT)")
+        opened.execute("INSERT INTO cursor VALUES ('runs', ?)", (value,))
+    assert age_of(file) == (Age(7, 0) if value == "7" else Age())
