@@ -248,7 +248,17 @@ class Memory:
         latest = max(there, key=lambda copy: int(copy[1]), default=None)
         edited = "edited in superfone" in story.deeds and latest in self.theirs - self.by_people
         kept = story.cancelled and not self.closes_cancelled
-        return edited or self.is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins
+        if edited or self.is_named_no_more(name, story) or story.to_put_back or kept or story.has_changed_twins:
+            return True
+        return latest is not None and latest not in self.by_people and self._is_left_behind(latest)
+
+    def _is_left_behind(self, copy: Copy) -> bool:
+        """Whether this copy is closed, and all open ones have got another due since."""
+        mine = self.tasks(copy[0])[copy[1]]
+        dues = [task.due for task in self.copies(mine.name or "").values() if task.open and task.due is not None]
+        if mine.open or mine.due is None or not dues:
+            return False
+        return all(abs(mine.due - due) >= SAME_DUE for due in dues)
 
     def has_read_a_due(self, name: str) -> bool:
         """Whether the current run has read a copy of this task that has a due."""
