@@ -92,6 +92,23 @@ def test_whom_reply_put_into_our_copy_is_not_the_assignee_for_the_other_contact(
     world.quiet(2)
 
 
+def test_whom_reply_put_there_is_not_the_assignee_though_the_title_was_changed_meanwhile(stage: Make) -> None:
+    world = stage(more=USERS)
+    two = Two(world)
+    copy = str(world.reply_open()[0].id)
+    world.reply.person_moves(copy, two.ravi[1])
+    world.again()
+    world.reply.person_edits_body(copy, "Ring twice")
+    world.fail("highlevel", "create", Fault.ERROR_BEFORE, times=9)
+    world.again()
+    world.heal()
+    world.again(4)
+    assert two.open() == ((1, 0, 1), (1, 1, 1))
+    [new] = [task for task in world.highlevel_open() if task.contact == two.ravi[2]]
+    assert new.assigned_to is None
+    world.quiet(2)
+
+
 def test_what_people_copy_for_another_contact_with_its_marker_is_that_contacts_task(stage: Make) -> None:
     world = stage()
     two = Two(world, "reply")

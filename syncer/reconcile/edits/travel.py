@@ -186,7 +186,8 @@ def _side(work: Merging, task: Task, field: TaskField, copy: Replica, read: Read
         read=read is not None and tells(read.reading, field, base),
         origin=origin,
         shows=can is None or field in can.shows,
-        owed=owed(before, field),
+        # What it got owed in this merge, when its task was divided, counts too.
+        owed=owed(before, field) or owed(copy, field),
         at=read.reading.updated_at if read is not None else None,
         typed=by_hand,
         since=since,
