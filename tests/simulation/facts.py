@@ -322,6 +322,7 @@ class Facts(Memory):
         """The ledger is lost, or an ``old`` copy replaces it: excuse what only the ledger could have known."""
         self.rebuilding = self.ever_rebuilt = True
         self.replaced_under_a_run = self.stage.running
+        self.sent_before_the_loss = {*self.stage.on_its_way}
         for name, story in self.stories.items():
             hidden = story.gone and len(self.open_copies(name)) == len(self.copies(name))
             if (story.ended and not story.done) or (story.done and hidden):

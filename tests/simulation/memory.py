@@ -57,7 +57,7 @@ class Memory:
     ``read_contradicted`` those of them that a clean run has read, on our machine and on the other one.
     ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used, ``replaced_under_a_run`` until the end of
-    a run during which that happened.
+    a run during which that happened. ``sent_before_the_loss`` are the CRMs to which a request was on its way then.
 
     Two machines: ``ours_alone`` is true if only ours runs, ``at_once`` if both do. ``closed_there`` is what the other
     one saw closed, or ``None`` if it never ran. ``made_by_another`` are its copies, and ``incidents_there`` are its to
@@ -120,6 +120,7 @@ class Memory:
         self.closed_there: set[Copy] | None = None
         self.rebuilding = self.at_once = self.ever_rebuilt = self.replaced_under_a_run = self.slow = self.linked = False
         self.typed, self.typed_before, self.disturbed, self.began = 0, 0, False, stage.now()
+        self.sent_before_the_loss: set[str] = set()
         self.task_read_at: dict[Copy, datetime] = {}
         self.only_assigned: set[Copy] = set()
         self.ours_alone = True

@@ -275,7 +275,8 @@ def _note_race(facts: Facts, closed: Copy, story: Story, write: Write) -> None:
         # Both machines have the same user there, so neither can tell whose request it was.
         story.excused |= UNTOLD | {"L3"}
         return
-    if facts.replaced_under_a_run:
+    late = facts.stage.arriving and write.system in facts.sent_before_the_loss
+    if facts.replaced_under_a_run or late:
         # Only the ledger that was replaced since the request was sent knew of it, and what it has to put back.
         story.excused |= UNTOLD | {"L3"}
         return
