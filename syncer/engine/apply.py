@@ -165,8 +165,7 @@ class _Applier:
         ):
             return False
         # A copy that people gave to this contact may have been found only now.
-        here = context.base.replicas_of(system, contact)
-        comes = may_come(context.base, context.policy, context.base.tasks[task.id], here) is not None
+        comes = may_come(context.base, context.policy, context.base.tasks[task.id], system, contact) is not None
         return not comes and self._still_wanted(task.id, system)
 
     def _is_put_back(self, task_id: str, system: str) -> bool:

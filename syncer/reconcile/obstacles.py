@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 
 from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.base import Base
@@ -71,9 +70,9 @@ def may_be_untold(base: Base, seen: Seen, policy: Policy, task: Task, system: st
     return any(dues.same(due, one) for due in seen.dues_untold(contact, base.replicas) for one in known)
 
 
-def may_come(base: Base, policy: Policy, task: Task, here: Iterable[Replica]) -> Replica | None:
-    """Return one of these copies of the person's contact that is another person's task and looks like this one."""
-    for copy in here:
+def may_come(base: Base, policy: Policy, task: Task, system: str, contact: str | None) -> Replica | None:
+    """Return a copy on the person's contact there that is another person's task and looks like this one."""
+    for copy in () if contact is None else base.replicas_of(system, contact):
         other = base.tasks.get(copy.task)
         if other is None or copy.state is not ReplicaState.OPEN or elsewhere(base, other, copy) is None:
             continue
@@ -222,22 +221,11 @@ class Obstacles:
 
     def _coming(self, task: Task, system: str) -> Obstacle | None:
         """Return an obstacle if another person's task that looks like this one is on the contact there: it may come."""
-        copy = may_come(self._base, self._policy, task, self._strays.get((system, self.contact(task, system)), ()))
+        copy = may_come(self._base, self._policy, task, system, self.contact(task, system))
         if copy is None:
             return None
         words = f"{self._policy.crm(system)} task {copy.remote_id} was another contact's; it is read again"
         return Obstacle(Reason.NEXT_RUN, words)
-
-    @cached_property
-    def _strays(self) -> dict[tuple[str, str | None], list[Replica]]:
-        """The open copies that are on another person's contact than their task's, by that contact."""
-        found: dict[tuple[str, str | None], list[Replica]] = defaultdict(list)
-        base = self._base
-        for copy in base.replicas.values():
-            task = base.tasks.get(copy.task)
-            if task is not None and copy.state is ReplicaState.OPEN and elsewhere(base, task, copy) is not None:
-                found[copy.system, copy.contact].append(copy)
-        return found
 
     def _runs_by_itself(self, task: Task) -> Obstacle | None:
         """Return an obstacle if the origin was scheduled since: its CRM carries the task out by itself."""
