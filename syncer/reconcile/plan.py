@@ -277,7 +277,8 @@ class _Planner:
             for task_id, reason in plan.waits:
                 # Of a stuck task it is told already what keeps it.
                 if task_id not in lane.stuck:
-                    detail = self._who_has_the_slot(system, contact, plan) if reason is Reason.SLOT_TAKEN else ""
+                    for_slot = reason in {Reason.SLOT_TAKEN, Reason.PUT_BACK}
+                    detail = self._who_has_the_slot(system, contact, plan) if for_slot else ""
                     self._wait(self._base.tasks[task_id], system, reason, detail)
 
     def plan_lane(self, system: str, contact: str) -> LanePlan | None:

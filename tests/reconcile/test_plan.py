@@ -103,6 +103,15 @@ def test_every_operation_says_why() -> None:
     assert complete.reason == f"done elsewhere, still open in {TYPED}"
 
 
+def test_what_is_to_be_put_back_waits_for_a_task_of_theirs_and_names_it() -> None:
+    theirs = a_task("t2", origin=LANE, title="Call Asha", due=at(hours=2))
+    in_slot = a_replica(theirs, LANE, state=ReplicaState.OPEN)
+    superseded = a_replica(TASK, LANE, state=ReplicaState.SUPERSEDED)
+    base = a_base(replace(TASK, put_back=True), theirs, replicas=[IN_TYPED, superseded, in_slot])
+    [waits] = [item for item in plan(base, read_lane(base)).waiting if item.reason is Reason.PUT_BACK]
+    assert (waits.task, waits.detail) == ("t1", f"“Call Asha” has the place ({LANE}:{in_slot.remote_id})")
+
+
 # what is not done, and why -------------------------------------------------------------------------
 
 

@@ -137,6 +137,11 @@ class Facts(Memory):
         if new is not None and before is not None and copy in self.unseen_moves and "L3" in before.excused:
             # Both completed it. A copy that one made for the date before looks to the other like a copy of this one.
             new.excused |= UNTOLD
+        if new is not None and before is not None and self.is_unseen_move(copy):
+            # It did not know of the last move. The other machine, which does, finds its copies rescheduled.
+            before.excused |= UNTOLD
+            before.typed += new.typed
+            before.dues |= new.dues
         if new is not None and before is not None:
             self.moved_since.append((before, new))
             self.followed.append((before, new))

@@ -318,5 +318,5 @@ def slot(facts: Facts, story: Story, *, theirs: bool = False) -> list[str]:
         and task.exclusive
         and facts.persons["superfone", task.contact] == story.person
         and may_stay(remote_id, task.name or "")
-        and (not theirs or ("superfone", remote_id) in facts.theirs | facts.made_by_another)
+        and (not theirs or ("superfone", remote_id) in facts.theirs | facts.made_by_another | facts.held)
     ]
