@@ -6,20 +6,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Final
 
-from syncer.contract.adapter import Capabilities
 from syncer.contract.errors import AdapterError, BadAnswer, InDoubt, Missing, Moved, Refused, Unavailable
 from syncer.domain.base import Changes
-from syncer.domain.fields import Change, TaskField, Value
-from syncer.domain.model import Edit, Listing, Reading, Replica, ReplicaState, State, Task, TaskRef
+from syncer.domain.fields import Change, TaskField
+from syncer.domain.model import Edit, Listing, Reading, Replica, ReplicaState, Task, TaskRef
 from syncer.domain.operations import Operation, OpState
 from syncer.domain.task_ids import Marker
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
-from syncer.engine.settle import failed_again
+from syncer.engine.outcomes import edited
 from syncer.engine.writes import Requests
-from syncer.reconcile.edits.base import base_of, with_owed, without_typed
-from syncer.reconcile.edits.by_field import Owed
-from syncer.reconcile.edits.travel import can_change, changes_owed, in_words, value_in
+from syncer.reconcile.edits.travel import can_change, changes_owed
 from syncer.reconcile.planned import Planned
 
 TRIES: Final = 3
@@ -152,72 +149,3 @@ def _possible(context: RunContext, task: Task, replica: Replica) -> tuple[Change
     can, seen = connection.adapter.capabilities, connection.seen
     owed = changes_owed(task, replica, can, context.policy)
     return tuple(change for change in owed if can_change(task, replica, can, change.field, seen))
-
-
-def edited(context: RunContext, operation: Operation, reading: Reading, written: Iterable[Change], how: str) -> Changes:
-    """Return the changes to store when these fields are known to be written. Their base is what the CRM answered."""
-    written = tuple(written)
-    fields = [change.field for change in written]
-    replica = context.base.replicas[operation.system, operation.remote_id or ""]
-    shows = base_of(reading)
-    # The base is what the CRM made of our value. Else a CRM that keeps only minutes would seem to have been edited.
-    base = {field.value: shows[field.value] for field in fields if field.value in shows}
-    owed = {one.field: _owed_after(context, operation, one, Owed.NO) for one in written}
-    now = with_owed(replace(replica, **base), owed)
-    changes = Changes(replicas={now.key: without_typed(now, fields)})
-    changes.operations[operation.id] = replace(operation, state=OpState.DONE, failures=0, not_before=None)
-    words = "; ".join(f"{one.field.value} {in_words(one.old)} → {in_words(one.new)}" for one in written)
-    changes.events.append(context.event(operation, "edited", f"{how}: {words}"))
-    return changes
-
-
-def _owed_after(context: RunContext, operation: Operation, sent: Change, written: Owed) -> Owed:
-    """Return ``written``, unless the task took another value since this one was sent: then the copy is owed that."""
-    task, can = context.base.tasks[operation.task], context.capabilities[operation.system]
-    value = value_in(operation.system, task, sent.field, context.policy)
-    return written if value is None or can.alike(sent.field, sent.new, value) else Owed.UNSEEN
-
-
-def _shows(can: Capabilities, change: Change, there: Value) -> bool:
-    """Whether a copy that shows ``there`` has the new value. What it showed before may be the minute of both values."""
-    if can.alike(change.field, there, change.new):
-        return True
-    return can.makes(change.field, change.new, there) and not can.alike(change.field, there, change.old)
-
-
-def settle_edit(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> bool:
-    """Store what became of an edit in doubt. Returns whether that is known."""
-    changes = _settled(context, operation, reading, final=final)
-    if changes is None:
-        return False
-    # Without an event nothing of it was carried out: people closed the task before it came, or typed something else.
-    context.edited[operation.system] += bool(changes.events)
-    context.merge_contact(operation.system, operation.contact, Listing((reading,)), also=changes, whole=False)
-    return True
-
-
-def _settled(context: RunContext, operation: Operation, reading: Reading, *, final: bool) -> Changes | None:
-    """Return what a reading shows of an edit in doubt, field by field, or ``None`` if that is not known yet.
-
-    If the copy shows the new value, the edit was carried out. If it shows the old one, it was not; but as long as the
-    reading is not ``final``, the request may still arrive. Any other value was typed by people since, and wins.
-    """
-    can = context.connections[operation.system].adapter.capabilities
-    there = {one.field: reading.shown(one.field) for one in operation.changes}
-    done = [one for one in operation.changes if _shows(can, one, there[one.field])]
-    missing = [one for one in operation.changes if one not in done and can.alike(one.field, there[one.field], one.old)]
-    theirs = [one for one in operation.changes if one not in done and one not in missing]
-    if (missing or theirs) and not final and reading.state is State.OPEN:
-        return None
-    changes = edited(context, operation, reading, done, "edited; its answer was lost, and reading showed it")
-    if not done:
-        changes.events.clear()
-    replica = next(iter(changes.replicas.values()))
-    # This is treated as if our value had been written and then changed by people, who may never have seen it.
-    written = {one.field.value: one.new for one in theirs}
-    owed = {one.field: _owed_after(context, operation, one, Owed.IN_DOUBT) for one in theirs}
-    replica = with_owed(replace(replica, **written), owed)  # type: ignore[arg-type]
-    changes.replicas[replica.key] = replica
-    if missing and reading.state is State.OPEN:
-        changes.operations[operation.id] = failed_again(context, operation, "nothing was changed")
-    return changes

@@ -34,7 +34,8 @@ from syncer.domain.task_ids import Marker
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
-from syncer.engine.settle import completed, created, failed_again, moved_on, settle
+from syncer.engine.outcomes import completed, created, failed_again, moved_on
+from syncer.engine.settle import settle
 from syncer.reconcile.closures import Effects, closed_by_create
 from syncer.reconcile.obstacles import fingerprint
 from syncer.reconcile.planned import Planned

@@ -24,7 +24,7 @@ from syncer.engine import opening
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
-from syncer.engine.settle import moved_on
+from syncer.engine.outcomes import moved_on
 from syncer.engine.writes import Requests
 from syncer.ledger.stale import alone
 from syncer.reconcile.lane_creates import _fitting

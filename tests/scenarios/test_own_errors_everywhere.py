@@ -143,7 +143,7 @@ def test_a_doubt_that_raises_holds_up_nobody_else(
     world.again()
     world.heal()
     with monkeypatch.context() as bug:
-        for name in ("_settle_create", "_settle_complete", "_settle_lane_complete", "_settle_edit"):
+        for name in ("settle_create", "_settle_complete", "_settle_lane_complete", "_settle_edit"):
             raise_for(bug, settle, name, persons[1], lambda _context, _connection, operation: operation.contact)
         world.again(2)
         assert of(world, persons[0]) == of(world, persons[2])

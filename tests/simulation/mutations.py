@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "the marker is not searched",
         "L2",
-        "syncer.engine.settle",
+        "syncer.engine.settle_create",
         "marker.task == operation.task",
         "marker.task == operation.id",
         without="markers",
@@ -38,7 +38,7 @@ MUTANTS = (
     Mutant(
         "nothing found at once proves that nothing was done",
         "L2",
-        "syncer.engine.settle",
+        "syncer.engine.doubts",
         "return now - sent_at < context.policy.doubt_grace",
         "return False",
         without="markers",
@@ -147,7 +147,7 @@ MUTANTS = (
     Mutant(
         "what is put back counts as ours",
         "L5",
-        "syncer.engine.settle",
+        "syncer.engine.outcomes",
         "contact=contact, ours=not put_back)",
         "contact=contact, ours=True)",
         having=("rushes",),
@@ -290,7 +290,7 @@ MUTANTS = (
     Mutant(
         "what moved to its next date is completed again",
         "L3",
-        "syncer.engine.settle",
+        "syncer.engine.outcomes",
         "    state = ReplicaState.DONE if reading.state is State.OPEN else CLOSED_AS[reading.state]\n",
         "    state = ReplicaState.DONE if reading.state is State.OPEN else CLOSED_AS[reading.state]\n"
         "    if operation.system == 'highlevel':\n        state = ReplicaState.OPEN\n",

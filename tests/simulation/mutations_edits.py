@@ -67,6 +67,8 @@ EDIT_MUTANTS = (
         "syncer.engine.edits",
         "        requests.store_intent(operation)\n",
         "        requests.store_intent(operation)\n"
+        "        from syncer.reconcile.edits.base import with_owed\n"
+        "        from syncer.reconcile.edits.by_field import Owed\n"
         "        gone = with_owed(replica, {change.field: Owed.NO for change in changes})\n"
         "        self._context.record(Changes(replicas={gone.key: gone}))\n",
         having=("failed_edits",),
@@ -107,7 +109,7 @@ EDIT_MUTANTS = (
     Mutant(
         "an edit in doubt counts as carried out",
         "L10",
-        "syncer.engine.edits",
+        "syncer.engine.settle",
         "    done = [one for one in operation.changes if _shows(can, one, there[one.field])]\n",
         "    done = [one for one in operation.changes if can and one.new is not None]\n",
         having=("failed_edits",),

@@ -30,7 +30,7 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "who we are in a CRM is not stored",
-        "syncer.engine.settle",
+        "syncer.engine.outcomes",
         "        changes.cursors[OUR_USER + operation.system] = reading.created_by\n",
         "        pass\n",
         "tests/scenarios/test_wiring.py::test_who_we_are_is_learned_from_what_we_made",
