@@ -167,14 +167,17 @@ class Obstacles:
         create = self._base.latest((task.id, system, Action.CREATE))
         return Obstacle(Reason.IN_DOUBT, create.words) if create is not None and create.is_unsettled else None
 
-    def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> Tried:
-        """Return what earlier attempts mean for this operation."""
+    def tried(self, task: Task, slot: tuple[str, str, Action], contact: str | None, copy: str | None = None) -> Tried:
+        """Return what earlier attempts mean for this operation. ``copy`` is the remote id of what it changes."""
         last = self._base.latest(slot)
         # A create that was done is needed again if a newer task has closed its copy since.
         if last is None or last.state is OpState.DONE:
             return Tried(free=True)
         if last.is_unsettled:
             return Tried(free=False, obstacle=Obstacle(Reason.IN_DOUBT, last.words))
+        # What failed at another copy, which is gone by now, says nothing of this one.
+        if copy is not None and last.remote_id != copy:
+            return Tried(free=True)
         if last.state is OpState.PARKED:
             return self._parked(task, last, contact)
         waits = last.not_before is not None and self._is_ahead(last.not_before)

@@ -147,7 +147,7 @@ class _Planner:
             self._mention(task, replica.system, obstacle)
             return
         slot = (task.id, replica.system, Action.COMPLETE)
-        free = self._free(task, slot, replica.contact)
+        free = self._free(task, slot, replica.contact, replica.remote_id)
         # The lane must know of a completion that cannot be sent now: nothing below that task can be completed either.
         if self._capabilities[replica.system].lane is not None:
             lane = self._lanes[replica.system, replica.contact]
@@ -183,7 +183,7 @@ class _Planner:
         obstacle = self._obstacles.to_edit(task, replica) if changes else None
         if obstacle is not None:
             self._mention(task, replica.system, obstacle)
-        elif changes and self._free(task, (task.id, replica.system, Action.EDIT), replica.contact):
+        elif changes and self._may_edit(task, replica):
             self._operations.append(self._change(task, replica, changes, lane=False))
 
     def _make_again(self, task: Task, replica: Replica, changes: tuple[Change, ...], lane: LanePolicy) -> None:
@@ -198,8 +198,11 @@ class _Planner:
             return
         asked = self._lanes[replica.system, replica.contact]
         asked.wishes[task.id] = Wish(task.id, exclusive=True, due=task.due, replaces=replica.remote_id)
-        if not self._free(task, (task.id, replica.system, Action.EDIT), replica.contact):
+        if not self._may_edit(task, replica):
             asked.stuck.add(task.id)
+
+    def _may_edit(self, task: Task, replica: Replica) -> bool:
+        return self._free(task, (task.id, replica.system, Action.EDIT), replica.contact, replica.remote_id)
 
     def _change(self, task: Task, replica: Replica, changes: tuple[Change, ...], *, lane: bool) -> Planned:
         names = " and ".join(change.field.value for change in changes)
@@ -244,9 +247,9 @@ class _Planner:
             why = f"closed in {crm} by a newer task, but still to be done"
         return Planned(task.id, system, Action.CREATE, task.kind, contact, task.due, why, lane=lane)
 
-    def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None) -> bool:
+    def _free(self, task: Task, slot: tuple[str, str, Action], contact: str | None, copy: str | None = None) -> bool:
         """Whether no earlier attempt prevents this operation. If one does, the reason is listed."""
-        tried = self._obstacles.tried(task, slot, contact)
+        tried = self._obstacles.tried(task, slot, contact, copy)
         self._mention(task, slot[1], tried.obstacle)
         return tried.free
 

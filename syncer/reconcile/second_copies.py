@@ -12,6 +12,7 @@ from syncer.domain.reasons import Reason
 from syncer.reconcile.edits.base import with_owed
 from syncer.reconcile.edits.travel import behind
 from syncer.reconcile.likeness import is_like
+from syncer.reconcile.markers import named_by
 from syncer.reconcile.merging import Merging
 from syncer.reconcile.unmatched import open_tasks_of
 
@@ -54,13 +55,19 @@ def waiting_for(work: Merging, second: Replica) -> list[Task]:
 
 
 def _task_of(work: Merging, replica: Replica, reading: Reading) -> Task | None:
-    """Return the open task that has this title and due date, and whose copy there is gone. Of equal ones, any."""
+    """Return the task that has this title and due date, and whose copy there is gone. Of equal ones, any open one.
+
+    A finished task needs a marker: its copy will be completed.
+    """
+    marker = reading.marker
+    named = None if marker is None else named_by(work.base, marker)
+    finished = [named] if named is not None and named.state is State.DONE else []
     fitting = [
         task
-        for task in open_tasks_of(work, reading)
+        for task in (*open_tasks_of(work, reading), *finished)
         if not task.held and work.has_room(task.id, replica.system) and _is_gone_beside(work, task, replica, reading)
     ]
-    return min(fitting, key=lambda task: task.id, default=None)
+    return min(fitting, key=lambda task: (task.state is State.DONE, task.id), default=None)
 
 
 def _is_gone_beside(work: Merging, task: Task, replica: Replica, reading: Reading | Replica) -> bool:

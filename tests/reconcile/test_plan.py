@@ -280,6 +280,16 @@ def test_a_refused_write_returns_when_the_task_or_the_contact_changes() -> None:
     assert not plan(replace(parked, records=parked.records | {contact.key: contact})).attention
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_completion_that_was_refused_for_a_copy_is_not_refused_for_another_one(*, same: bool) -> None:
+    mark = fingerprint(DONE, ONLY_THERE, TYPED, IN_TYPED.contact)
+    copy = IN_TYPED.remote_id if same else "a copy that is gone"
+    refused = an_operation(DONE, TYPED, Action.COMPLETE, OpState.PARKED, fingerprint=mark, remote_id=copy)
+    found = plan(a_base(DONE, replicas=[IN_TYPED], operations=[refused]))
+    assert done(found) == ([] if same else [("complete", "t1", TYPED)])
+    assert reasons(found) == ([Reason.REFUSED] if same else [])
+
+
 def test_a_contact_that_could_not_be_made_is_tried_again_when_the_person_changes_elsewhere() -> None:
     base = a_base(TASK, replicas=[IN_TYPED])
     del base.links[PLAIN, f"p1-{PLAIN}"]

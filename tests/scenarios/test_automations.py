@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from adapters.sandbox import Call, Reply
+from adapters.sandbox import Call, Fault, Reply
 from tests.support.ledger_world import Worlds
 from tests.support.scenario import Make, attention
 
@@ -35,6 +36,39 @@ def test_an_answer_with_the_id_of_another_task_moves_no_copy(worlds: Worlds) -> 
 
     assert theirs.id in {task.id for task in world.highlevel_open()}
     assert len(world.highlevel_open()) == 1
+
+
+def test_our_copy_beside_a_finished_one_that_cannot_be_read_is_finished_with_its_task(worlds: Worlds) -> None:
+    world = worlds()
+    world.make("highlevel", hours=50, title="Another")
+    world.runs()
+    contact = str(world.reply.contacts()[0].id)
+    due = world.now() + timedelta(hours=7)
+    theirs = world.reply.person_creates(contact, "Call", due, "Theirs")
+    world.reply.person_completes(theirs)
+    world.reply.lasting.append(("", rf".*/tasks/{theirs}(/.*)?", Fault.FORBIDDEN))
+    ours = world.make("highlevel", hours=3, title="Ring")
+    honest = world.reply.handle
+
+    def lying(call: Call) -> Reply:
+        answer = honest(call)
+        if call.method == "POST" and call.path.endswith("/tasks"):
+            made = str(world.reply.tasks()[-1].id)
+            return replace(answer, body=answer.body.replace(made.encode(), theirs.encode()))
+        return answer
+
+    world.reply.handle = lying  # type: ignore[method-assign]
+    world.runs()
+    world.reply.handle = honest  # type: ignore[method-assign]
+    assert ("reply", "duplicate") in attention(world.runs())
+    world.finish("highlevel", ours)
+    assert ("reply", "refused") in attention(world.runs())
+    world.reply.lasting.clear()
+    world.wait(hours=2)
+    world.runs(2)
+
+    assert len(world.reply_open()) == 1
+    assert attention(world.quiet()) == set()
 
 
 @pytest.mark.parametrize("with_text", [False, True])
