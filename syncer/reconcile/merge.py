@@ -27,19 +27,18 @@ from syncer.domain.snapshot import Seen
 from syncer.reconcile.apart import apart
 from syncer.reconcile.behind import is_read, leave, make_known
 from syncer.reconcile.closed_unseen import look_at_closed
-from syncer.reconcile.closures import Cause, Effects
+from syncer.reconcile.closures import Effects
 from syncer.reconcile.edits.travel import Overwritten, Read, follow, is_edited, take, take_again
 from syncer.reconcile.edits.users import follow_file
+from syncer.reconcile.endings import Endings
 from syncer.reconcile.likeness import still_ours, title_shown
 from syncer.reconcile.merging import Inputs, Merging, in_order, replica_of
-from syncer.reconcile.other_contact import Divided, elsewhere
+from syncer.reconcile.other_contact import Divided
 from syncer.reconcile.other_ledgers import note_ledgers
-from syncer.reconcile.rebuild import CLOSED_AS, rebuild
-from syncer.reconcile.second_copies import has_second_copy, is_left_alone, waiting_for
+from syncer.reconcile.rebuild import rebuild
+from syncer.reconcile.second_copies import is_left_alone
 from syncer.reconcile.unmatched import is_second_after_all, look_at_unknown
 from syncer.reconcile.unstored import note_unstored
-
-MISSES_UNTIL_GONE = 2
 
 
 @dataclass(slots=True)
@@ -121,7 +120,7 @@ def merge(
 
 
 class _Known:
-    """Step 1: known replicas."""
+    """Step 1: known replicas. What follows if one was closed or is missing is decided by its `Endings`."""
 
     def __init__(self, work: Merging, leave: Collection[str], rebuilt: Collection[str]) -> None:
         self._work = work
@@ -130,6 +129,7 @@ class _Known:
         self._seen = work.inputs.seen
         self._read: list[Read] = []
         self._divided = Divided(work)
+        self._endings = Endings(work, self._divided, rebuilt)
         # Lanes come last. If a task is known to be done elsewhere, its closure in a lane by a write of ours is no
         # incident.
         self._systems = sorted(work.systems, key=lambda system: work.lane_policy(system) is not None)
@@ -154,12 +154,12 @@ class _Known:
                     continue
                 if self._is_left(replica):
                     # Nothing follows from it yet, but the read that makes it certain may be the next one.
-                    self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
+                    self._endings.note_miss(replica)
                 else:
-                    self._missed(replica)
+                    self._endings.missing(replica)
         # From here on, what is done for one of two persons is not done for the other.
         for copy, reading in self._divided.part():
-            self._is_closed(copy, reading, self._work.base.tasks[copy.task], self._work.cause(reading))
+            self._endings.closed_because(copy, reading, self._work.cause(reading))
         # Edits come after the closures: only a task that stays open takes them, also those from a closed copy.
         read: dict[str, list[Read]] = defaultdict(list)
         for one in self._read:
@@ -210,7 +210,7 @@ class _Known:
             self._still_open(replica, reading)
         # A copy that was reported missing in two runs may show up closed after all. Then it was done, not deleted.
         elif replica.state in {ReplicaState.OPEN, ReplicaState.GONE}:
-            self._closed(replica, reading)
+            self._endings.closed(replica, reading)
         else:
             return
         self._look_for_edits(replica, reading)
@@ -281,120 +281,3 @@ class _Known:
         # done it.
         states = {copy.state for copy in self._work.base.copies_of(task.id)}
         return task.state is State.CANCELLED and ReplicaState.CANCELLED not in states
-
-    def _closed(self, replica: Replica, reading: Reading) -> None:
-        task, cause = self._work.base.tasks[replica.task], self._work.cause(reading)
-        # The answer to our create named this task, and it is somebody else's. Its closing says nothing of our task.
-        if self._work.is_mistaken(replica, reading):
-            if replica.state is ReplicaState.GONE:
-                return
-            self._work.put_replica(replace(replica, state=ReplicaState.GONE, misses=0))
-            self._work.event(
-                "gone", "them", "it is not the task that we made, though the answer said so", task.id, reading
-            )
-            return
-        if cause is Cause.ANOTHER_LEDGER and task.state is State.OPEN:
-            self._hold(replica, reading, task)
-            return
-        if cause in {Cause.PERSON, Cause.NEWER_TASK} and self._divided.leaves(replica, reading):
-            return
-        self._is_closed(replica, reading, task, cause)
-
-    def _is_closed(self, replica: Replica, reading: Reading, task: Task, cause: Cause) -> None:
-        if cause is not Cause.PERSON:
-            self._superseded(replica, reading, task, cause)
-            return
-        state = CLOSED_AS[reading.state]
-        self._work.put_replica(replace(replica, state=state, misses=0))
-        self._work.event(state.value, "them", f"{state.value} in {replica.system}", task.id, reading)
-        self._conclude(task, reading.state)
-
-    def _hold(self, replica: Replica, reading: Reading, task: Task) -> None:
-        """Hold a task that another ledger completed.
-
-        Either the task was done elsewhere, or that ledger's request hit the wrong task. Nothing tells which.
-        """
-        work = self._work
-        work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
-        work.put_task(replace(task, held=Reason.DONE_OR_REOPENED))
-        work.event("superseded", "us", "closed by our user, and this ledger had not asked for it", task.id, reading)
-
-    def _conclude(self, task: Task, closed_as: State) -> None:
-        """Update the task's state. Completed beats cancelled, and cancelled beats open."""
-        if closed_as is State.DONE and task.state is not State.DONE:
-            self._work.put_task(replace(task, state=State.DONE, put_back=False))
-        elif closed_as is State.CANCELLED and task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:
-            self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
-
-    def _superseded(self, replica: Replica, reading: Reading, task: Task, cause: Cause) -> None:
-        work = self._work
-        lane_policy = work.lane_policy(replica.system)
-        by_us = cause in {Cause.OUR_CREATE, Cause.OUR_COMPLETION}
-        who = "us" if by_us else "them"
-        # A task that is done elsewhere was to be closed here anyway, whatever closed it.
-        if task.state is not State.OPEN:
-            work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
-            work.event("completed", who, "closed there by a newer task; it was done already", task.id, reading)
-        elif cause is Cause.NEWER_TASK and lane_policy is not None and lane_policy.superseded_is_done:
-            work.put_replica(replace(replica, state=ReplicaState.DONE, misses=0))
-            work.event("done", "them", "a newer task of theirs took its place", task.id, reading)
-            self._conclude(task, State.DONE)
-        else:
-            work.put_replica(replace(replica, state=ReplicaState.SUPERSEDED, misses=0))
-            work.event("superseded", who, "closed, but not done", task.id, reading)
-            # A copy of ours waits for the slot again. A task of theirs is missing where people look for it, so it is
-            # put back before all others.
-            theirs = not still_ours(self._work.inputs.policy, replica, reading)
-            # What a completion hit is always reported, also a copy of ours: the request was meant for another task.
-            if by_us and (theirs or cause is Cause.OUR_COMPLETION):
-                work.race(task, reading, put_back=theirs)
-
-    def _missed(self, replica: Replica) -> None:
-        # While a person is brought up to date, nobody knows since when a copy is missing. If another ledger closed the
-        # task for that, what is open now is a later one. So the miss counts for two, and more than two end no task.
-        task = self._work.base.tasks[replica.task]
-        untold = task.contact in self._rebuilt
-        is_theirs = elsewhere(self._work.base, task, replica) is not None
-        if task in self._divided and not is_theirs:
-            # It may be another task's by the next run, and its absence says nothing of this one.
-            self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
-            return
-        if self._work.inputs.policy.deleted_closes and replica.remote_id in self._seen[replica.system].rows:
-            # It looks so, too, if people gave it to another contact, and the list does not show that yet. Nothing may
-            # be completed for that, so the list must agree first.
-            self._work.put_replica(altered(replica, misses=max(replica.misses, 1)))
-            self._work.wait_until_listed(replica)
-            return
-        misses = replica.misses + (MISSES_UNTIL_GONE if untold else 1)
-        # A CRM that lags may report a task as missing once, so one answer is not enough.
-        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0
-        state = ReplicaState.GONE if gone else ReplicaState.OPEN
-        self._work.put_replica(replace(replica, misses=misses, state=state))
-        if gone:
-            crm = self._work.inputs.policy.crm(replica.system)
-            detail = f"{crm} says, in two runs, that there is no such task"
-            self._work.event("gone", "them", detail, replica.task, replica)
-            # What was deleted for another person is not deleted for this one.
-            if misses == MISSES_UNTIL_GONE and not is_theirs:
-                self._is_deleted(replica)
-
-    def _is_deleted(self, replica: Replica) -> None:
-        task = self._work.base.tasks[replica.task]
-        # Nothing was made of a held task. `syncer retry` must not make again what people have deleted.
-        alone = bool(task.held) and len(self._work.base.copies_of(task.id)) == 1
-        # Whoever deletes one of two copies goes on with the other one.
-        if not alone and has_second_copy(self._work, replica):
-            return
-        closes = self._work.inputs.policy.deleted_closes
-        if alone or closes:
-            self._cancel(task, replica)
-        # The task waited for this one to take the place of its own copy. By now both are deleted.
-        for waited in waiting_for(self._work, replica) if closes else ():
-            self._cancel(waited, replica)
-
-    def _cancel(self, task: Task, gone: Replica) -> None:
-        if task.state is State.OPEN:
-            self._work.put_task(replace(task, state=State.CANCELLED, put_back=False))
-            crm = self._work.inputs.policy.crm(gone.system)
-            detail = f"its copy in {crm} was deleted, so its other copies are completed"
-            self._work.event("cancelled", "them", detail, task.id, gone)

@@ -114,7 +114,7 @@ MUTANTS = (
     Mutant(
         "a 404 closes the others",
         "L3",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",
@@ -163,7 +163,7 @@ MUTANTS = (
     Mutant(
         "what is kept when cancelled is closed",
         "L3",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "task.state is State.OPEN and self._work.inputs.policy.cancelled_closes:",
         "task.state is State.OPEN:",
         having=("cancellations",),

@@ -16,7 +16,7 @@ EDIT_MUTANTS = (
     Mutant(
         "a deleted copy ends nothing",
         "L4",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        if alone or closes:\n",
         "        if False:\n",
         having=("deletions_close",),
@@ -24,7 +24,7 @@ EDIT_MUTANTS = (
     Mutant(
         "a copy that was missed once ends its task",
         "L9",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
         "        misses, gone = MISSES_UNTIL_GONE, True\n",
         having=("deletions_close",),
@@ -100,7 +100,7 @@ EDIT_MUTANTS = (
     Mutant(
         "what is made again in a lane counts as done",
         "L3",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        if cause is not Cause.PERSON:\n",
         "        again = cause is Cause.OUR_CREATE and self._work.open_replica(task.id, replica.system) is not None\n"
         "        if cause is not Cause.PERSON and not again:\n",

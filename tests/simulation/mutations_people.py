@@ -34,7 +34,7 @@ PEOPLE_MUTANTS = (
     Mutant(
         "what is gone with its contact is done",
         "L3",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n",
         "        gone = misses >= MISSES_UNTIL_GONE and replica.misses > 0\n"
         "        if gone:\n            self._conclude(self._work.base.tasks[replica.task], State.DONE)\n",

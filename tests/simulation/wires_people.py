@@ -60,7 +60,7 @@ BY_PEOPLE: Final = (
     ),
     Wire(
         "a second copy that was deleted is told for ever",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        alone = bool(task.held) and ",
         "        alone = False and ",
         "tests/scenarios/test_duplicates.py::test_a_second_copy_that_was_deleted_is_told_no_more",
@@ -95,7 +95,7 @@ BY_PEOPLE: Final = (
     ),
     Wire(
         "whoever deletes one of two copies ends the task",
-        "syncer.reconcile.merge",
+        "syncer.reconcile.endings",
         "        if not alone and has_second_copy(self._work, replica):\n",
         "        if False:\n",
         "tests/scenarios/test_duplicates.py::test_of_two_copies_the_one_that_is_left_is_the_tasks",
