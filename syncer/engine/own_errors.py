@@ -20,7 +20,7 @@ from syncer.domain.model import ReplicaState, State
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.redact import unexpected
 from syncer.domain.snapshot import Seen
-from syncer.ledger.errors import LedgerError
+from syncer.ledger.errors import Conflict, LedgerError
 from syncer.reconcile.left_out import Persons
 from syncer.reconcile.markers import is_by_another
 
@@ -37,7 +37,8 @@ MOST: Final = 20
 
 def ends_the_run(error: Exception) -> bool:
     """Whether the whole run ends with this error: it is no error of ours with one person's tasks."""
-    return isinstance(error, (LedgerError, MemoryError, WrongAccount))
+    # What the ledger refuses is a value of one person's. Any other error of the ledger is everybody's.
+    return isinstance(error, (LedgerError, MemoryError, WrongAccount)) and not isinstance(error, Conflict)
 
 
 async def for_everybody(context: RunContext, work: _Work[_T], *, reading: bool = False) -> _T:

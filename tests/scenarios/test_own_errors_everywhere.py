@@ -16,6 +16,7 @@ from syncer.engine import apply as applying
 from syncer.engine import edits as editing
 from syncer.engine import linking, observe_items, settle, writes
 from syncer.engine.own_errors import MOST
+from syncer.ledger.errors import Conflict
 from syncer.reconcile import contact_linking, reading_list
 from tests.support.own_errors import failing, people, raise_for
 from tests.support.parts import look
@@ -80,6 +81,9 @@ SENDING: dict[str, Plant] = {
         bug, writes.Requests, "operation", who, lambda _self, _planned, contact: contact
     ),
     "the answer to a create": lambda bug, who: everything(bug, writes, "created", who),
+    "what the ledger refuses": lambda bug, who: raise_for(
+        bug, writes.Requests, "_draft", who[0], named(*who), Conflict("the ledger", "two open copies in one CRM")
+    ),
     "the answer to a completion": lambda bug, who: everything(bug, writes, "completed", who),
     "the answer to an edit": lambda bug, who: everything(bug, editing, "edited", who),
     "what a copy is owed": lambda bug, who: raise_for(

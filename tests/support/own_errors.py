@@ -27,15 +27,19 @@ def expect_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 def raise_for(
-    bug: pytest.MonkeyPatch, owner: Any, name: str, who: str | tuple[str, ...], whose: Callable[..., str | None]
+    bug: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+    who: str | tuple[str, ...],
+    whose: Callable[..., str | None],
+    error: Exception | None = None,
 ) -> None:
     """From now on, this function raises for these: for what ``whose`` makes of its arguments."""
     sound = getattr(owner, name)
 
     def broken(*arguments: Any, **named: Any) -> Any:
         if whose(*arguments) in ((who,) if isinstance(who, str) else who):
-            msg = "a bug"
-            raise KeyError(msg)
+            raise error or KeyError("a bug")
         return sound(*arguments, **named)
 
     bug.setattr(owner, name, broken)
