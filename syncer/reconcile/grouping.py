@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncer.domain.model import Reading, Replica, ReplicaState, State
@@ -89,16 +89,14 @@ class Grouping:
         base = self._work.base
         rows_read = [row for rows in self.readings.values() for row in rows]
         markers = {row.key: row.marker for row in rows_read if row.marker and self._is_ours(row, row.marker)}
-        named: dict[tuple[str, str], set[str]] = defaultdict(set)
-        for marker in markers.values():
-            # A task that the ledger knows has its place already. A place is learned only from a marker of an unknown
-            # one.
-            if named_by(base, marker) is None:
-                named[marker.place].add(marker.task)
+        # A task that the ledger knows has its place already. A place is learned only from a marker of an unknown one.
+        # Each reopening begins a new task there, and an earlier one was finished before, so the latest one counts.
+        unknown = [marker for marker in markers.values() if named_by(base, marker) is None]
+        latest = {marker.place: marker.task for marker in sorted(unknown, key=lambda one: _number(one.task))}
         for rows in self.readings.values():
             members: dict[str, list[Reading]] = defaultdict(list)
             for row in in_order(rows):
-                members[self._task_of(row, markers.get(row.key), named)].append(row)
+                members[self._task_of(row, markers.get(row.key), latest)].append(row)
             for task, found in members.items():
                 self._put(task, found)
         # An unclear task is judged only now, because the rows of another CRM may have given it a reading.
@@ -108,22 +106,22 @@ class Grouping:
             group = self.groups.get(marker.task if named_task is None else named_task.id)
             if group is not None:
                 group.marked = True
-                self._mark_unsure(group, key, named)
+                self._mark_unsure(group, key, latest)
         for row in rows_read:
             known = base.replicas.get(row.key)
-            if known is not None and known.made and row.key in named and base.tasks[known.task].state is State.OPEN:
+            if known is not None and known.made and row.key in latest and base.tasks[known.task].state is State.OPEN:
                 # Known rows are not read again for their marker, and this may be the only row left of its task.
-                self._mark_unsure(self.groups.setdefault(known.task, Group(known.task)), row.key, named)
+                self._mark_unsure(self.groups.setdefault(known.task, Group(known.task)), row.key, latest)
         return self.groups
 
     @staticmethod
-    def _mark_unsure(group: Group, copy: tuple[str, str], named: Container[tuple[str, str]]) -> None:
+    def _mark_unsure(group: Group, copy: tuple[str, str], origins: Container[tuple[str, str]]) -> None:
         """Mark the group as unsure if one of its copies is the origin of another task.
 
         That copy was finished and then reopened, which began the other task. So this task may be finished, too. If
         the CRM shows another open copy, people only copied its text, and nothing follows.
         """
-        group.unsure = group.unsure or (copy in named and copy[0] not in group.open)
+        group.unsure = group.unsure or (copy in origins and copy[0] not in group.open)
 
     def _is_ours(self, row: Reading, marker: Marker) -> bool:
         """Whether the marker names a task of this person. People also copy texts, and markers with them."""
@@ -134,42 +132,42 @@ class Grouping:
             return task.contact == self._link and (known or not is_pasted(base, self._policy, row, task))
         return self._work.standing.is_of(self._link, place)
 
-    def _task_of(self, row: Reading, marker: Marker | None, named: dict[tuple[str, str], set[str]]) -> str:
-        """Return the id of the task that the row belongs to: as an origin, by the ledger, by its marker, else new."""
+    def _task_of(self, row: Reading, marker: Marker | None, latest: Mapping[tuple[str, str], str]) -> str:
+        """Return the id of the task that the row belongs to: as an origin, by the ledger, by its marker, else new.
+
+        ``latest`` are the tasks that markers name, by their place.
+        """
         base = self._work.base
         known = base.replicas.get(row.key)
-        if row.key in named:
-            # The row is an origin. Each reopening begins a new task there, so it is the latest one that is known.
-            # An earlier task of the place was finished before it was reopened.
-            latest = max(named[row.key], key=lambda task: split_task_id(task)[1])
+        if (named := latest.get(row.key)) is not None:
+            # The row is an origin.
             at_place = known is not None and split_task_id(known.task)[0] == row.place
-            if known is None or not at_place or split_task_id(known.task)[1] < split_task_id(latest)[1]:
-                return latest
+            if known is None or not at_place or _number(known.task) < _number(named):
+                return named
         # A row of somebody else, which an answer named as ours, is taken away from our task once it is closed: it must
         # not finish it.
         if known is not None and not (row.state is not State.OPEN and self._work.is_mistaken(known, row)):
             # What was closed and is open again was reopened, and is the next task of its place.
             closed = known.state is not ReplicaState.OPEN and base.tasks[known.task].state is not State.OPEN
-            return self._work.fresh_id(row) if closed and row.state is State.OPEN else self._latest(row, known, named)
+            return self._work.fresh_id(row) if closed and row.state is State.OPEN else self._latest(row, known, latest)
         if marker is not None:
             task = named_by(base, marker)
             return marker.task if task is None else task.id
         return self._work.fresh_id(row) if row.state is State.OPEN else row.place
 
-    def _latest(self, row: Reading, known: Replica, named: dict[tuple[str, str], set[str]]) -> str:
+    def _latest(self, row: Reading, known: Replica, latest: Mapping[tuple[str, str], str]) -> str:
         """Return the task of a copy that the ledger knows: it may be a later one of the same place.
 
         A new ledger takes what is open at a place for the first task there, and makes copies of it, before it can read
         the marker that names it as the second. Where no marker tells them apart, the due does.
         """
-        place, number = split_task_id(known.task)
-        origin = self._at.get(place)
+        origin = self._at.get(split_task_id(known.task)[0])
         if origin is None or not known.made or row.marker is not None:
             return known.task
-        latest = max(named.get(origin.key, ()), key=lambda task: split_task_id(task)[1], default=known.task)
+        named = latest.get(origin.key, known.task)
         # An old copy of a ledger made its copies for the first one, before the second began.
-        anew = self._work.base.restored_at is None and split_task_id(latest)[1] > number
-        return latest if anew and self._policy.dues_of(row.system).same(row.due, origin.due) else known.task
+        anew = self._work.base.restored_at is None and _number(named) > _number(known.task)
+        return named if anew and self._policy.dues_of(row.system).same(row.due, origin.due) else known.task
 
     def _put(self, task: str, rows: list[Reading]) -> None:
         """Put the rows that one CRM shows of one task into its group.
@@ -303,6 +301,11 @@ class Grouping:
         known, place = self._work.base.replicas.get(row.key), split_task_id(task)[0]
         unlike = unlikeness(self._policy, row, self._at.get(place))
         return (row.place != place, known is None or known.task != task, *unlike)
+
+
+def _number(task: str) -> int:
+    """Return which task of its place this one is: each reopening begins the next one."""
+    return split_task_id(task)[1]
 
 
 def _is_older(row: Reading, other: Reading) -> bool:
