@@ -12,6 +12,7 @@ import structlog
 
 from syncer.contract.adapter import Adapter, Wire
 from syncer.contract.errors import (
+    AdapterError,
     BadAnswer,
     BudgetSpent,
     Forbidden,
@@ -142,18 +143,7 @@ class Connection:
             self._succeeded(what)
             raise
         except (Unauthorized, Unavailable, InDoubt, NotSent, BadAnswer, Refused) as error:
-            # A wrong key fails every request. A 403 may concern this item only, unless it is a list that the run needs.
-            if isinstance(error, Unauthorized) and (whole or not isinstance(error, Forbidden)):
-                self.stop(ConnectionState.UNAUTHORIZED, error.words)
-                return None
-            garbled = isinstance(error, (BadAnswer, Refused))
-            if isinstance(error, NoConnection):
-                # It says nothing of what was to be read.
-                self.stop(ConnectionState.UNAVAILABLE, error.words)
-                return None
-            self._failed(what, Failure(error.words, garbled, isinstance(error, Forbidden)))
-            if whole:
-                self.stop(ConnectionState.UNAVAILABLE, error.words)
+            self._note(error, what, whole=whole)
         except Exception as error:
             if ends_the_run(error):
                 raise
@@ -169,6 +159,20 @@ class Connection:
                 self._succeeded(what)
             return answer
         return None
+
+    def _note(self, error: AdapterError, what: str | ReadItem, *, whole: bool) -> None:
+        """Note a failed read for its item, or for the whole connection if it says something of everything there."""
+        # A wrong key fails every request. A 403 may concern this item only, unless it is a list that the run needs.
+        if isinstance(error, Unauthorized) and (whole or not isinstance(error, Forbidden)):
+            self.stop(ConnectionState.UNAUTHORIZED, error.words)
+        elif isinstance(error, NoConnection):
+            # It says nothing of what was to be read.
+            self.stop(ConnectionState.UNAVAILABLE, error.words)
+        else:
+            garbled = isinstance(error, (BadAnswer, Refused))
+            self._failed(what, Failure(error.words, garbled, isinstance(error, Forbidden)))
+            if whole:
+                self.stop(ConnectionState.UNAVAILABLE, error.words)
 
     async def read_contact(self, contact: str, *, damaged: bool = False) -> Listing[Reading] | None:
         """Read all tasks of one contact; ``None`` if that failed. Raises `Missing`.

@@ -1,10 +1,13 @@
-"""What a snapshot says of what was not read."""
+"""What a snapshot says of what was not read, and of the times of what was."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from syncer.domain.snapshot import ConnectionState, Seen
+from syncer.domain.snapshot import ConnectionState, Seen, with_times
+from tests.support.strategies import PLAIN, a_reading, at
 
 OK, AWAY = ConnectionState.OK, ConnectionState.UNAVAILABLE
 
@@ -30,3 +33,12 @@ def test_whose_tasks_a_crm_lacks(
     """One that lists all tasks does so in each run; of another one it is enough that a contact was ever read."""
     seen = Seen(state, listed=listed, unread={"unread"})
     assert seen.lacks(contact, lists_all=lists_all, visited=visited) is lacks
+
+
+def test_a_row_of_a_persons_own_list_takes_the_times_that_only_the_list_of_all_tasks_tells() -> None:
+    row = a_reading(PLAIN, "x")
+    listed = replace(row, title="older", created_at=at(), updated_at=at(hours=1))
+    assert with_times(row, listed) == replace(row, created_at=at(), updated_at=at(hours=1))
+    assert with_times(row, None) == row
+    dated = replace(row, created_at=at(hours=2))
+    assert with_times(dated, listed) == dated

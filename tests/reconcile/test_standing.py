@@ -13,7 +13,7 @@ from syncer.domain.base import EVERYBODY, Base, Failing
 from syncer.domain.cursors import BEHIND, OUR_USER
 from syncer.domain.model import Kind, Reading, State
 from syncer.domain.operations import Action, OpState
-from syncer.domain.snapshot import ConnectionState, Seen, with_times
+from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.standing import Standing
 from tests.support.clock import START
 from tests.support.strategies import (
@@ -385,15 +385,6 @@ def test_what_was_read_to_settle_a_doubt_does_not_stand_for_what_was_read_in_ful
     assert a_standing(KNOWN, seen).readings_of("p1")[TYPED] == [whole]
     del seen[TYPED].persons[f"p1-{TYPED}"]
     assert not a_standing(KNOWN, seen).is_read("p1")
-
-
-def test_a_row_of_a_persons_own_list_takes_the_times_that_only_the_list_of_all_tasks_tells() -> None:
-    row = a_reading(PLAIN, "x")
-    listed = replace(row, title="older", created_at=at(), updated_at=at(hours=1))
-    assert with_times(row, listed) == replace(row, created_at=at(), updated_at=at(hours=1))
-    assert with_times(row, None) == row
-    dated = replace(row, created_at=at(hours=2))
-    assert with_times(dated, listed) == dated
 
 
 def test_a_known_task_whose_row_lacks_its_title_has_the_one_that_is_known() -> None:

@@ -13,9 +13,9 @@ from syncer.web.listening import Listening, open_socket
 from syncer.web.server import WebThread
 from tests.support.browser import Visit, browser, find
 from tests.support.cli_kit import Served, until
+from tests.support.shown_page import EVIL, ShownPage
 from tests.support.world import World
 from tests.web.test_serving import ANY, address
-from tests.web.test_site import EVIL, ShownPage
 
 
 @pytest.fixture(autouse=True)

@@ -18,8 +18,8 @@ from syncer.ledger.hints import CONTACT, KNOWN_FOR, Delivered, NoRoom
 from syncer.web.events import inbox, intake
 from tests.adapters.test_events import EVENT, KEY, pem, signed
 from tests.support.clock import START
+from tests.support.shown_page import ShownPage
 from tests.support.world import World
-from tests.web.test_site import ShownPage
 
 EVENTS = """[events]
 superfone_secret = "env:HOOK"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from adapters.sandbox import Fault
+from tests.support.shown_page import ShownPage, words_of
 from tests.support.world import World
-from tests.web.test_site import ShownPage, words_of
 
 
 @pytest.mark.usefixtures("simulation")

@@ -1,13 +1,11 @@
-"""The pages, their buttons, and who is let in, asked as a browser or a program asks."""
+"""The pages and their buttons, asked as a browser or a program asks."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -19,83 +17,14 @@ from syncer.domain.alarms import Alarm
 from syncer.domain.reasons import Reason
 from syncer.ledger import Ledger, Pages, RunLine, look
 from syncer.web import pages
-from syncer.web.access import COOKIE, Access
 from syncer.web.app import make_app
-from syncer.web.board import Board
-from syncer.web.listening import Listening
 from syncer.web.metrics import Metrics
 from syncer.web.reader import Reader
 from syncer.web.site import Site
 from tests.support.clock import START
+from tests.support.shown_page import EVIL, ShownPage, words_of
 from tests.support.web_client import WebClient
 from tests.support.world import World
-
-EVIL = "<script>alert(1)</script>"
-TOKEN = "a-token-of-some-length"
-
-
-class Wishes:
-    """In place of the daemon."""
-
-    def __init__(self) -> None:
-        self.runs: list[str] = []
-        self.woken: list[str] = []
-
-    def run_now(self, account: str) -> None:
-        self.runs.append(account)
-
-    def wake(self, account: str) -> None:
-        self.woken.append(account)
-
-
-class ShownPage:
-    """A site for a world's account."""
-
-    def __init__(self, world: World, token: str = "", public_url: str = "") -> None:
-        self.wishes = Wishes()
-        self.board = Board()
-        self.board.put(world.account)
-        self.board.change(world.account.name, had_run=True)
-        self.name = world.account.name
-        self.access = Access(Listening("127.0.0.1", 8080, token, public_url))
-        self.site = Site(self.board, self.access, Metrics(), self.wishes, world.now)
-        self.client = WebClient(make_app(self.site), "http://127.0.0.1:8080")
-
-    @property
-    def home(self) -> str:
-        return f"/accounts/{quote(self.name)}"
-
-    def get(self, path: str) -> str:
-        answer = self.client.get(path)
-        assert answer.status_code == 200, answer.text
-        return answer.text
-
-    def press(self, path: str, **fields: str) -> int:
-        return self.client.post(path, data={"form_token": self.access.form_token, **fields}).status_code
-
-
-@pytest.fixture
-def world(tmp_path: Path, simulation: None) -> Iterator[World]:
-    """Somebody's task is everywhere, another one of theirs waits, and one person is nowhere else."""
-    world = World(tmp_path)
-    _, _, contact = world.everywhere()
-    world.highlevel.person_creates(contact, EVIL, world.due(), "About <b>the</b> flat")
-    world.highlevel.person_creates(contact, "Call again", world.due(hours=9))
-    nobody = world.highlevel.add_contact("Nobody", EVIL, "nobody@example.com", "")
-    world.highlevel.person_creates(nobody, "Send the plan", world.due())
-    world.sync()
-    yield world
-    world.close()
-
-
-@pytest.fixture
-def shown(world: World) -> ShownPage:
-    return ShownPage(world)
-
-
-def words_of(page: str) -> str:
-    """What a person reads."""
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", re.sub(r"<head>.*?</head>", "", page, flags=re.S))).split())
 
 
 def test_the_overview_has_every_account(shown: ShownPage) -> None:
@@ -360,103 +289,6 @@ def test_what_was_refused_is_freed_by_its_button(shown: ShownPage, world: World)
     assert shown.press(f"{shown.home}/retry", task="reply:none") == 404
     again = shown.client.post(f"{shown.home}/retry", data={"form_token": shown.access.form_token})
     assert again.headers["location"].endswith("said=nothing")
-
-
-@pytest.mark.parametrize("path", ["run", "retry"])
-def test_a_form_from_elsewhere_does_nothing(shown: ShownPage, path: str) -> None:
-    form = {"form_token": shown.access.form_token}
-    post = shown.client.post
-    where = f"{shown.home}/{path}"
-    assert post(where).status_code == 403
-    assert post(where, data={"form_token": "guessed"}).status_code == 403
-    assert post(where, data=form, headers={"Origin": "https://evil.example.com"}).status_code == 403
-    assert post(where, data=form, headers={"Origin": "null"}).status_code == 403
-    assert post(where, data=form, headers={"Sec-Fetch-Site": "cross-site"}).status_code == 403
-    assert post(where, json=form).status_code == 403
-    assert post(where, data={**form, "task": "x" * 20_000}).status_code == 413
-    assert post(where, data={**form, "task": "x" * 20_000}, headers={"Content-Length": "0"}).status_code == 413
-    assert post(where, data=form, headers={"Content-Length": "many"}).status_code == 413
-    assert post(where, data={**form, **{f"field{n}": "x" for n in range(20)}}).status_code == 400
-    assert shown.client.get(where).status_code in {404, 405}
-    assert shown.wishes.runs == []
-    assert post(where, data=form, headers={"Origin": "http://127.0.0.1:8080"}).status_code == 303
-
-
-# Who is let in ---------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def closed(world: World) -> ShownPage:
-    return ShownPage(world, TOKEN, "https://syncer.example.com")
-
-
-def test_the_page_asks_for_the_token_once(closed: ShownPage) -> None:
-    asked = closed.client.get(closed.home)
-    assert asked.status_code == 401
-    assert "Open tasks" not in asked.text
-    wrong = closed.client.post("/token", data={"token": "guess"})
-    assert (wrong.status_code, "That is not the token." in wrong.text) == (401, True)
-    assert "set-cookie" not in wrong.headers
-    right = closed.client.post("/token", data={"token": TOKEN})
-    cookie = right.headers["set-cookie"]
-    assert right.status_code == 303
-    assert {"HttpOnly", "SameSite=strict", "Secure"} <= {part.strip() for part in cookie.split(";")}
-    assert TOKEN not in cookie
-    cookies = {"Cookie": cookie.partition(";")[0]}
-    assert closed.client.get(closed.home, headers=cookies).status_code == 200
-    assert closed.client.post(f"{closed.home}/run", headers=cookies).status_code == 403
-    assert closed.client.post("/token", data={"token": TOKEN}, headers={"Origin": "null"}).status_code == 403
-
-
-@pytest.mark.parametrize("other", ['consent={"ads":0, "all":1}', "a@b=1", "flag", 'open="', "=x", "\u00fc=1", ""])
-def test_cookies_of_other_programs_on_the_host_end_no_session(closed: ShownPage, other: str) -> None:
-    """A browser sends them to every port of a host, in whatever form they were set."""
-    ours = f"{COOKIE}={closed.access.cookie}"
-    for cookies in (f"{other}; {ours}", f"{ours}; {other}"):
-        assert closed.client.get("/", headers={"Cookie": cookies.encode()}).status_code == 200
-    assert closed.client.get("/", headers={"Cookie": f"{other}; {COOKIE}=guess".encode()}).status_code == 401
-
-
-def test_programs_send_the_token(closed: ShownPage) -> None:
-    bearer = {"Authorization": f"Bearer {TOKEN}"}
-    refused = closed.client.get("/metrics")
-    assert (refused.status_code, refused.text) == (401, "A token is needed: Authorization: Bearer TOKEN\n")
-    assert refused.headers["WWW-Authenticate"] == 'Bearer realm="syncer"'
-    assert closed.client.get("/metrics", headers=bearer).status_code == 200
-    assert closed.client.get("/", headers=bearer).status_code == 200
-    assert closed.client.post(f"{closed.home}/run", data={"form_token": closed.access.form_token}).status_code == 401
-    assert closed.wishes.runs == []
-
-
-def test_health_needs_no_token_and_tells_nothing_more(closed: ShownPage) -> None:
-    assert closed.client.get("/healthz").text == "ok\n"
-    assert closed.client.get("/readyz").text == "ok\n"
-    closed.board.change(closed.name, had_run=False, alarms=(Alarm("stuck", START, "d", "r"),))
-    for path in ("/healthz", "/readyz"):
-        answer = closed.client.get(path)
-        assert (answer.status_code, answer.text) == (503, "not ok\n")
-    closed.board.change(closed.name, elsewhere=True, alarms=())
-    assert closed.client.get("/readyz").status_code == 200
-    closed.board.beaten_at -= 60
-    assert closed.client.get("/healthz").status_code == 503
-    closed.board.beat()
-    assert closed.client.get("/healthz").status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/", "/metrics", "/healthz", "/static/page.css", "/events/acme/x"])
-def test_a_host_that_is_not_ours_is_misdirected(closed: ShownPage, path: str) -> None:
-    answer = closed.client.get(path, headers={"Host": "evil.example.com"})
-    assert answer.status_code == 421
-    assert answer.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def test_nothing_is_asked_of_another_host(shown: ShownPage) -> None:
-    for path in ("/", shown.home, f"{shown.home}/tasks"):
-        page = shown.get(path)
-        assert not re.findall(r'(?:src|href|action)="(?:https?:)?//', page)
-        assert not re.findall(r"<script(?! src)|style=|<style|\son\w+=", page)
-    assert shown.client.get("/static/htmx.min.js").status_code == 200
-    assert shown.client.get("/static/../app.py").status_code == 404
 
 
 def test_an_error_of_ours_with_one_account_hides_no_other(
