@@ -1,27 +1,20 @@
-"""The stage: three CRMs, one ledger and the real engine, with every place where something may go wrong.
-
-The engine meets the world in two places only: a request to a CRM, and a transaction of the ledger. Each time it does is
-a *moment*. Moments are counted within a run, and the history says what happens at which moment: somebody acts, a fault,
-the end of the process.
-"""
+"""The stage: three CRMs, the ledgers, and the runs of the real engine. What goes wrong comes in through its `Doors`."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import re
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from adapters.highlevel.sandbox import HighLevelSandbox
 from adapters.reply.sandbox import ReplySandbox
-from adapters.sandbox import Call, Fault, Reply, Sandbox
+from adapters.sandbox import Sandbox
 from adapters.superfone.sandbox import SuperfoneSandbox
 from syncer.config.loader import build_adapters, load_account
 from syncer.engine.opening import AccountInHand, seeded_bytes
@@ -31,7 +24,8 @@ from tests.simulation.account import account_file, limits_in
 from tests.simulation.actions import SYSTEMS
 from tests.simulation.clocks import OurClock
 from tests.simulation.disk import ProcessLedger, ledger_file
-from tests.simulation.network import Network, SlowTransport
+from tests.simulation.doors import Doors
+from tests.simulation.network import SlowTransport
 from tests.simulation.outcome import Outcome, ProcessKilled
 from tests.support.clock import START, VirtualLoop
 
@@ -40,16 +34,15 @@ PROCESS = ContextVar("process", default=0)
 """Which process a request comes from."""
 
 
-class SimulationStage:
-    """One world. ``at`` maps the number of a moment in the coming run to what happens there.
+class SimulationStage(Doors):
+    """One world.
 
     ``lapsed``: the processes whose lease another one took in this run, which is not that of another machine's ledger.
-    ``swapped``: the ledger's file was replaced during the run; ``sent_swapped``: before the current request was sent.
     """
 
     def __init__(self, seed: int, settings: dict[str, str], systems: tuple[str, ...] = SYSTEMS) -> None:
+        super().__init__()
         self.seed = seed
-        self.loop = VirtualLoop()
         self.skew = timedelta(0)
         self.superfone = SuperfoneSandbox(lambda: self.now() + self.skew)
         self.reply = ReplySandbox(self.now)
@@ -58,26 +51,12 @@ class SimulationStage:
         self.highlevel.duplicates_refused = False
         every: dict[str, Sandbox] = {"superfone": self.superfone, "reply": self.reply, "highlevel": self.highlevel}
         self.sandboxes = {system: every[system] for system in systems}
-        self.network = Network()
-        self.before_write: Callable[[str, Call], None] = lambda _system, _call: None
-        self.automation: Callable[[str], None] = lambda _system: None
-        self.after_call: Callable[[str, Call, Reply], None] = lambda _system, _call, _reply: None
-        self.at: dict[int, Callable[[], Fault | None]] = {}
-        self.moments = 0
-        self.rush: Callable[[str], None] | None = None
-        self.outages: dict[str, list[Fault]] = {}
-        self.arriving, self.lapsed = False, set[int]()
-        self.swapped = self.sent_swapped = self.running = False
+        self.lapsed = set[int]()
+        self.running = False
         self.our_clock = OurClock()
         self.sequences = "read_only" if "read_only" in settings.get("reply", "") else "sync"
         self.limits = limits_in(settings)
         self.guests: list[Outcome] = []
-        self._sleeps: float | None = None
-        self._guest_runs = False
-        self._underway: list[tuple[asyncio.TimerHandle, partial[None]]] = []
-        self._late: float | None = None
-        self._verdict: Exception | None = None
-        self._dead = self._faulty = False
         self._processes = 0
         self._random = random.Random(seed)
         self._files = [ledger_file()]
@@ -109,12 +88,6 @@ class SimulationStage:
         self.superfone.page_clamp = self.reply.top_cap = rows
         self.highlevel.page_clamp = self.highlevel.contact_page_clamp = rows
         self.highlevel.task_cursors = self.highlevel.contact_cursors = not counted
-
-    @property
-    def on_its_way(self) -> set[str]:
-        """The CRMs at which a delayed request has not arrived yet."""
-        now, underway = self.loop.time(), self._underway
-        return {arrive.args[0].system for timer, arrive in underway if timer.when() > now and not timer.cancelled()}
 
     def wait(self, seconds: float) -> None:
         """Let time pass, and let delayed requests arrive."""
@@ -285,31 +258,6 @@ class SimulationStage:
             alive=alive,
         )
 
-    # doors -----------------------------------------------------------------------------------------
-
-    def kill(self) -> None:
-        """Kill the process at this moment."""
-        self._dead = True
-        raise ProcessKilled
-
-    def fail(self, fault: Fault) -> Fault:
-        """Let the current request meet this fault."""
-        self._faulty = True
-        return fault
-
-    def answer_strangely(self, what: str) -> None:
-        """Let the next request get this answer."""
-        self._faulty = True
-        self.network.strange = what
-
-    def delay(self, seconds: float) -> None:
-        """Let the connection of the next write break, and the write take effect only after this time."""
-        self._late = seconds
-
-    def freeze(self, seconds: float) -> None:
-        """Suspend the process after the next transaction or answer, and let another one make a run meanwhile."""
-        self._sleeps = seconds
-
     def _sleep(self) -> None:
         if self._sleeps is None or self._guest_runs:
             return
@@ -339,66 +287,3 @@ class SimulationStage:
         if outcome.report is not None:
             self.lapsed.add(id(self._hands[self._current]))
         self.guests.append(outcome)
-
-    def _outage(self, system: str) -> Fault | None:
-        faults = self.outages.get(system)
-        return self.fail(faults.pop()) if faults else None
-
-    def _delayed(self, sandbox: Sandbox, call: Call) -> bool:
-        if self._late is None or not sandbox.is_write(call):
-            return False
-        self._faulty = True
-        arrive = partial(self._arrive, sandbox, call)
-        self._underway.append((self.loop.call_later(self._late, arrive), arrive))
-        self._late = None
-        return True
-
-    def _arrive(self, sandbox: Sandbox, call: Call) -> None:
-        self.arriving = True
-        try:
-            self.before_write(sandbox.system, call)
-            self.after_call(sandbox.system, call, sandbox.handle(call))
-        except Exception as verdict:  # noqa: BLE001 - the loop would swallow what is raised in a callback of its own
-            self._verdict = verdict
-        finally:
-            self.arriving = False
-
-    def _moment(self) -> Fault | None:
-        if self._dead:
-            raise ProcessKilled
-        if self._guest_runs:
-            return None
-        self.moments += 1
-        happening = self.at.pop(self.moments, None)
-        return happening() if happening is not None else None
-
-    def _moment_in_the_ledger(self) -> None:
-        self._moment()
-
-    def _watch(self, system: str, sandbox: Sandbox) -> None:
-        def at_the_door(call: Call) -> Fault | None:
-            self.sent_swapped = self.swapped
-            if self._guest_runs:
-                return None
-            fault = self._moment() or self._outage(system)
-            return Fault.LOST_REQUEST if fault is None and self._delayed(sandbox, call) else fault
-
-        def before(call: Call) -> None:
-            if not sandbox.is_write(call):
-                return
-            lead = re.search(r"/lead/(\d+)/task", call.path)
-            if self.rush is not None and lead and not self._guest_runs:
-                rush, self.rush = self.rush, None
-                rush(lead[1])
-            self.before_write(system, call)
-
-        def after(call: Call, reply: Reply) -> None:
-            self.after_call(system, call, reply)
-            if sandbox.is_write(call):
-                self.automation(system)
-            self._moment()
-            self._sleep()
-
-        sandbox.fault = at_the_door
-        sandbox.before = before
-        sandbox.after = after
