@@ -16,6 +16,7 @@ def altered(value: _D, **fields: Any) -> _D:
 
     Most of what a run reads is as it was, and a copy of a value with many fields costs ten times the comparison.
     """
-    if all(getattr(value, name) == new for name, new in fields.items()):
-        return value
-    return replace(value, **fields)
+    for name, new in fields.items():
+        if getattr(value, name) != new:
+            return replace(value, **fields)
+    return value

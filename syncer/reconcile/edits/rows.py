@@ -54,6 +54,14 @@ def _may_be_made_by_a_lost_create(base: Base, row: Reading, capabilities: Capabi
 
 def differs(row: Reading, replica: Replica, can: Capabilities, edits: Collection[TaskField]) -> bool:
     """Whether the row shows a new value of a field that is synced. Fields that it does not show are not compared."""
+    # Nearly every row is as it was. Telling so in one step halves what a run that finds nothing new does here.
+    if (
+        row.due == replica.due
+        and (row.title is None or row.title == replica.title)
+        and ((row.body or "") == replica.body or (row.body is None and not can.lists_texts))
+        and (replica.assignee is None or (row.assignee or "") == replica.assignee)
+    ):
+        return False
     return any(
         value != before and not can.alike(field, value, before)
         for field, value, before in _shown(row, replica, can, edits)
