@@ -24,7 +24,7 @@ EVERYBODY = ""
 class Failing:
     """An item of a CRM that could not be read in ``failures`` runs in a row, the first of them at ``since``.
 
-    ``what`` and ``key`` name the item, as in `syncer.reconcile.reading_list.ReadItem`. ``garbled`` is true if there
+    ``what`` and ``key`` name the item, as in `syncer.reconcile.read_items.ReadItem`. ``garbled`` is true if there
     was an answer that could not be understood. ``words`` is the CRM's own error text. ``contact`` is the contact of a
     task, or empty if it is not known.
     """

@@ -29,7 +29,7 @@ from syncer.domain.model import Listing, Reading, Unreadable
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.engine.own_errors import ends_the_run
 from syncer.reconcile.failing import Failure
-from syncer.reconcile.reading_list import Place, ReadItem, What
+from syncer.reconcile.read_items import Place, ReadItem, What
 
 _T = TypeVar("_T")
 _log = structlog.get_logger("syncer.run")

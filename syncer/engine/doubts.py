@@ -12,7 +12,7 @@ from syncer.domain.operations import Operation, OpState
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.outcomes import failed_again
-from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.read_items import Need, ReadItem, What
 
 _T = TypeVar("_T")
 

@@ -41,7 +41,7 @@ from syncer.engine.reading_time import (
     shorter,
 )
 from syncer.reconcile.persons_in_turn import in_turn
-from syncer.reconcile.reading_list import (
+from syncer.reconcile.read_items import (
     CONTACTS,
     GONE_IN_TURN,
     NEWCOMERS,
@@ -53,8 +53,8 @@ from syncer.reconcile.reading_list import (
     Place,
     ReadItem,
     What,
-    is_failing,
 )
+from syncer.reconcile.reading_list import is_failing
 
 LIST_PATIENCE: Final = 30.0
 PAGE_PATIENCE: Final = 5.0

@@ -8,7 +8,7 @@ from syncer.domain.base import Changes
 from syncer.domain.cursors import CHANGES
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
-from syncer.reconcile.reading_list import What
+from syncer.reconcile.read_items import What
 
 
 async def ask_for_changes(context: RunContext, connection: Connection) -> Changed | None:

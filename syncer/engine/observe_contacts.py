@@ -20,7 +20,8 @@ from syncer.reconcile.contact_linking import Ambiguity
 from syncer.reconcile.edits.rows import turn_after
 from syncer.reconcile.left_out import Persons
 from syncer.reconcile.other_contact import contacts_in_question
-from syncer.reconcile.reading_list import Need, ReadItem, What, busy_links, lookup_is_due, records_of
+from syncer.reconcile.read_items import Need, ReadItem, What
+from syncer.reconcile.reading_list import busy_links, lookup_is_due, records_of
 
 CONTACTS_EVERY = timedelta(seconds=30)
 """Contacts are listed again after this time for each page but the first, so a small list is read in every run."""

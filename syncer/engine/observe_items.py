@@ -18,7 +18,8 @@ from syncer.engine.own_errors import for_everybody
 from syncer.reconcile.edits.rows import says_something_new
 from syncer.reconcile.failing import is_given_up, place_of_task, told_apart
 from syncer.reconcile.left_out import Persons
-from syncer.reconcile.reading_list import Need, ReadItem, What, items_of
+from syncer.reconcile.read_items import Need, ReadItem, What
+from syncer.reconcile.reading_list import items_of
 
 
 def lists_all(connection: Connection) -> bool:

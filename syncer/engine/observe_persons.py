@@ -17,7 +17,7 @@ from syncer.engine.kept_texts import keep_texts, kept_text
 from syncer.engine.own_errors import for_everybody
 from syncer.reconcile.apart import still_apart
 from syncer.reconcile.failing import is_given_up, place_of_task
-from syncer.reconcile.reading_list import Need, Place, ReadItem, What
+from syncer.reconcile.read_items import Need, Place, ReadItem, What
 from syncer.reconcile.standing import Standing
 
 CLOSED_READ: Final = 20

@@ -13,7 +13,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.observe_items import lists_all
 from syncer.reconcile.failing import failing_after, is_given_up, place_of_task, told
-from syncer.reconcile.reading_list import Place
+from syncer.reconcile.read_items import Place
 
 
 def remember_failing(context: RunContext, listed: Collection[Place], cut: Collection[str]) -> None:

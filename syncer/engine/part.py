@@ -41,7 +41,7 @@ from syncer.reconcile.left_out import check_copies
 from syncer.reconcile.merge import Merged, merge
 from syncer.reconcile.plan import make_plan
 from syncer.reconcile.planned import Planned
-from syncer.reconcile.reading_list import Need, ReadItem, What
+from syncer.reconcile.read_items import Need, ReadItem, What
 from syncer.reconcile.standing import Standing
 
 PERSONS: Final = 20

@@ -23,7 +23,7 @@ from syncer.reconcile.closures import Effects, LaneCompletion
 from syncer.reconcile.edits.base import with_owed
 from syncer.reconcile.edits.by_field import Owed
 from syncer.reconcile.failing import place_of_task
-from syncer.reconcile.reading_list import Need, What
+from syncer.reconcile.read_items import Need, What
 
 SETTLING_SHARE = 0.5
 """The largest share of a run's time for this, so that what cannot be settled leaves time for everything else."""

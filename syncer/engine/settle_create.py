@@ -15,7 +15,7 @@ from syncer.engine.doubts import as_known, list_contact, may_still_arrive, not_c
 from syncer.engine.outcomes import created
 from syncer.reconcile.failing import is_no_candidate, place_of_task
 from syncer.reconcile.lane_creates import find_new, is_edited
-from syncer.reconcile.reading_list import Need
+from syncer.reconcile.read_items import Need
 
 _log = structlog.get_logger("syncer.settle")
 

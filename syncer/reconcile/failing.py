@@ -14,7 +14,10 @@ from syncer.domain.policy import Policy
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.closures import maybe_superseded
-from syncer.reconcile.reading_list import RUNS_UNTIL_ATTENTION, Place, What, in_words
+from syncer.reconcile.read_items import Place, What, in_words
+
+RUNS_UNTIL_ATTENTION: Final = 3
+"""How many runs in a row an item cannot be read before it is under attention."""
 
 _LEFT: Final = "it is tried again with every run, behind all others"
 

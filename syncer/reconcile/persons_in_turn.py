@@ -15,9 +15,10 @@ from syncer.domain.base import Base
 from syncer.domain.cursors import BEHIND, UNFINISHED
 from syncer.domain.model import Reading, State
 from syncer.domain.snapshot import Seen
+from syncer.reconcile.read_items import What
 
-_LISTS: Final = ("lane", "person")
-"""What of `syncer.reconcile.reading_list.What`, which imports this module, reads all tasks of a contact."""
+_LISTS: Final = (What.LANE, What.PERSON)
+"""What reads all tasks of a contact."""
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 

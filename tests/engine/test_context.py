@@ -14,7 +14,7 @@ from adapters.superfone.adapter import SuperfoneAdapter
 from syncer.contract.errors import BadAnswer, BudgetSpent, Forbidden, Missing, NoConnection, Unauthorized, Unavailable
 from syncer.domain.snapshot import ConnectionState
 from syncer.engine.connection import FAILURES_UNTIL_UNAVAILABLE, LATEST, Connection
-from syncer.reconcile.reading_list import Need, Place, ReadItem, What
+from syncer.reconcile.read_items import Need, Place, ReadItem, What
 from tests.support.clock import virtual_loop
 from tests.support.superfone_kit import PHONE, sandbox, within
 

@@ -15,7 +15,8 @@ from syncer.domain.model import Kind, Reading, Record, ReplicaState, State, Unre
 from syncer.domain.operations import Action, OpState
 from syncer.domain.snapshot import ConnectionState, Seen
 from syncer.reconcile.failing import Failure, failing_after, is_given_up, told, told_apart
-from syncer.reconcile.reading_list import ReadItem, reading_list
+from syncer.reconcile.read_items import ReadItem
+from syncer.reconcile.reading_list import reading_list
 from tests.support.clock import START
 from tests.support.strategies import (
     CAPABILITIES,

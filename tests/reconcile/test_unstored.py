@@ -10,7 +10,8 @@ from syncer.domain.model import Reading, State
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Reason
 from syncer.reconcile.merge import Merged
-from syncer.reconcile.reading_list import Need, What, reading_list
+from syncer.reconcile.read_items import Need, What
+from syncer.reconcile.reading_list import reading_list
 from syncer.reconcile.standing import Standing
 from tests.support.clock import START
 from tests.support.strategies import (

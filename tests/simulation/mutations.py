@@ -61,7 +61,7 @@ MUTANTS = (
         "syncer.engine.observe",
         "        await self._by_need(connection, TASKS | CONTACTS)\n",
         "        from syncer.domain.model import Reading, State\n"
-        "        from syncer.reconcile.reading_list import Need\n"
+        "        from syncer.reconcile.read_items import Need\n"
         "        for item in await self._items(connection, TASKS):\n"
         "            if item.what is What.TASK and item.need is Need.COMPLETION:\n"
         "                task = self.context.base.replicas[item.system, item.key].task\n"
