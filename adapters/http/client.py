@@ -1,8 +1,7 @@
 """One HTTP client for all CRMs: budgets, retries of reads, the outcome of writes, redaction, a request log.
 
 The outcome of a write follows from httpx's exception classes. If there was no connection, it was *not sent*. If
-anything fails after that, it is *in doubt*. The adapters' tables decide what a status means, but only if the body comes
-from the CRM: an error of a proxy says nothing about a task, a contact or a key.
+anything fails after that, it is *in doubt*. What an answer means is decided by its `Judge`.
 """
 
 from __future__ import annotations
@@ -10,31 +9,30 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 import httpx
-import stamina
 import structlog
 
-from adapters.http.answers import Answer, OwnError, any_object, error_body, excerpt, outcome_of, said, short
+from adapters.http.answers import Answer, OwnError, excerpt, outcome_of, said, short
 from adapters.http.authorization import Authorization
+from adapters.http.judging import Judge
 from adapters.http.network import CONNECTIONS, LAST_WORDS, Arrived, Ask, NotBegun, exchange, network
 from adapters.http.pace import LONGEST, USUAL, Limits, Pace, Stopwatch, Window, retry_after
-from adapters.http.rules import DEFAULT_RULES, Rule, meaning
+from adapters.http.retries import NOT_SENT_ATTEMPTS, READ_ATTEMPTS, patiently
+from adapters.http.rules import Rule
 from syncer import __version__
 from syncer.contract.errors import (
     AdapterError,
     BadAnswer,
     BudgetSpent,
-    Forbidden,
     InDoubt,
     NoConnection,
     NotSent,
     Refused,
-    Unauthorized,
     Unavailable,
 )
 from syncer.contract.settings import Rate
@@ -61,18 +59,10 @@ HEADERS: Final = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
 }
-READ_ATTEMPTS: Final = 4
-NOT_SENT_ATTEMPTS: Final = 3
-PATIENCE: Final = 10.0
-"""A read or write is not repeated any more when its requests have taken this many seconds."""
-FIRST_PAUSE: Final = 0.5
-LAST_PAUSE: Final = 10.0
 # With doubled waits from 2 s on, the last answer comes after about four minutes.
 MAX_THROTTLES: Final = 8
 MAX_PAGES: Final = 10_000
 """The most pages of one list. A server that always returns another page must not hold a run for ever."""
-
-_PROXY_WANTS_A_KEY: Final = 407
 
 _log = structlog.get_logger("syncer.http")
 _request_numbers = itertools.count(1)
@@ -144,9 +134,7 @@ class Http:
         self.reads = 0
         self.writes = 0
         self.outcomes: Counter[str] = Counter()
-        self._rules = (*rules, *DEFAULT_RULES)
-        self._says = tuple(says)
-        self._own_error = own_error or partial(any_object, says=self._says)
+        self._judge = Judge(system, rules, own_error, says)
         self._limits = limits
         self._authorization = authorization
         self._throttle_wait = throttle_wait
@@ -210,7 +198,7 @@ class Http:
         effort = _Effort(BadAnswer, page)
         send = partial(self._send, Ask(method, path, params, json, form), effort)
         try:
-            return await _patiently(send, effort, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
+            return await patiently(send, effort.seconds, again_after=(InDoubt, NotSent), attempts=READ_ATTEMPTS)
         except NotSent as error:
             raise NoConnection(error.words, system=self.system) from error
         except InDoubt as error:
@@ -230,7 +218,7 @@ class Http:
         """
         effort = _Effort(InDoubt, fence=self._fence)
         send = partial(self._send, Ask(method, path, params, json), effort)
-        return await _patiently(send, effort, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
+        return await patiently(send, effort.seconds, again_after=(NotSent,), attempts=NOT_SENT_ATTEMPTS)
 
     async def _send(self, ask: Ask, effort: _Effort) -> Answer:
         """Send within the budgets. After a 429, wait for an hour at most and send again; this costs no attempt."""
@@ -249,13 +237,13 @@ class Http:
                     arrived = await self._exchange(ask, headers, effort)
             # Before anything is made of the answer: until then other requests could leave beyond the limit.
             self._pace.heed(arrived.headers)
-            if renewals and self._authorization is not None and self._is_expired(arrived):
+            if renewals and self._authorization is not None and self._judge.is_expired(arrived):
                 # Once only: if a new token is rejected as well, its age was not the reason.
                 renewals -= 1
                 if await self._authorization.renew(headers):
                     continue
-            if not self._is_throttled(arrived):
-                return self._judge(arrived, effort.unreadable)
+            if not self._judge.is_throttled(arrived):
+                return self._judge.answer(arrived, effort.unreadable)
             # Also if the named instant has passed already: at once, the next answer would be a 429 again.
             pause = retry_after(arrived.headers, self._limits) or self._throttle_wait * 2**throttles
             self._pace.pause(pause)
@@ -268,14 +256,6 @@ class Http:
         if self._authorization is None:
             return self._headers
         return httpx.Headers({**self._headers, **await self._authorization.headers()})
-
-    def _is_expired(self, arrived: Arrived) -> bool:
-        """Whether the access token was rejected. A missing permission does not count: a new token would lack it too."""
-        try:
-            self._judge(arrived, BadAnswer)
-        except AdapterError as error:
-            return isinstance(error, Unauthorized) and not isinstance(error, Forbidden)
-        return False
 
     def _count(self, unreadable: type[AdapterError]) -> None:
         if unreadable is InDoubt:
@@ -315,83 +295,6 @@ class Http:
         self.outcomes[outcome_of(arrived.status, fit=not arrived.unfit)] += 1
         _log.debug("request.answered", **about, status=arrived.status, ms=round(effort.seconds[-1] * 1000))
         return arrived
-
-    def _judge(self, arrived: Arrived, unreadable: type[AdapterError]) -> Answer:
-        status, content = arrived.status, arrived.content
-        if httpx.codes.is_success(status):
-            if arrived.unfit:
-                raise unreadable(arrived.unfit, system=self.system, status=status)
-            return Answer(self.system, status, arrived.headers, content, unreadable)
-        words = arrived.unfit or said(content, self._says) or short(arrived.reason) or f"status {status}"
-        # Only a proxy asks for a proxy's password, so the request has not reached the CRM.
-        if status == _PROXY_WANTS_A_KEY:
-            msg = f"a proxy did not let the request through: {words}"
-            raise NotSent(msg, system=self.system, status=status)
-        if not self._is_own(arrived):
-            # Even for a 4xx: the CRM may have carried out the write behind a proxy that answers something else.
-            raise InDoubt(_not_theirs(status, words), system=self.system, status=status)
-        error = meaning(self._rules, status, words) or unreadable
-        raise error(words, system=self.system, status=status, content=content)
-
-    def _is_throttled(self, arrived: Arrived) -> bool:
-        """Whether the answer says that there were too many requests, by a 429 or by a rule with `BudgetSpent`."""
-        if arrived.status == httpx.codes.TOO_MANY_REQUESTS or httpx.codes.is_success(arrived.status):
-            # A 429 is believed whoever sends it, because waiting does no harm.
-            return arrived.status == httpx.codes.TOO_MANY_REQUESTS
-        means = meaning(self._rules, arrived.status, said(arrived.content, self._says))
-        return means is BudgetSpent and self._is_own(arrived)
-
-    def _is_own(self, arrived: Arrived) -> bool:
-        """Whether the answer comes from the CRM. A redirect never does."""
-        if arrived.unfit or httpx.codes.is_redirect(arrived.status):
-            return False
-        try:
-            return self._own_error(arrived.status, error_body(arrived.content))
-        except ValueError:
-            return False
-
-
-def _not_theirs(status: int, words: str) -> str:
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return words
-    return f"status {status} with an answer that is not the CRM's (perhaps a proxy's): {words}"
-
-
-async def _patiently(
-    send: Callable[[], Awaitable[Answer]],
-    effort: _Effort,
-    *,
-    again_after: tuple[type[AdapterError], ...],
-    attempts: int,
-) -> Answer:
-    """Send, and retry after these errors with increasing pauses, until the requests have taken `PATIENCE` seconds."""
-
-    def again(error: Exception) -> bool:
-        return isinstance(error, again_after) and sum(effort.seconds) < PATIENCE
-
-    try:
-        return await send()
-    except again_after as error:
-        if not again(error):
-            raise
-        first = error
-    # Used only after a failure: setting up stamina takes as long as a request, and nearly no request is retried.
-    try:
-        async for attempt in stamina.retry_context(
-            on=again, attempts=attempts, timeout=None, wait_initial=FIRST_PAUSE, wait_max=LAST_PAUSE
-        ):
-            with attempt:
-                # The first attempt was made above: raise its error, so that stamina pauses before the next one.
-                if attempt.num == 1:
-                    raise first
-                return await send()
-    except BudgetSpent as spent:
-        # It was tried, and failed. That there is no budget for another try does not make it something untried.
-        raise first from spent
-    except asyncio.CancelledError as cut:
-        # Whoever cuts it off can tell a read that failed from one that had no time.
-        raise cut from first
-    raise AssertionError
 
 
 def _describe(error: Exception) -> str:

@@ -10,7 +10,8 @@ import pytest
 import structlog
 from pydantic import TypeAdapter
 
-from adapters.http.client import READ_ATTEMPTS, Rule, excerpt, said
+from adapters.http.client import Rule, excerpt, said
+from adapters.http.retries import READ_ATTEMPTS
 from syncer.contract.errors import (
     AdapterError,
     BadAnswer,

@@ -162,7 +162,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters.http.network, "CONNECTED", 0.09)
     monkeypatch.setattr(adapters.http.network, "WHOLE", 0.2)
     monkeypatch.setattr(adapters.http.network, "WHOLE_PAGE", 0.5)
-    monkeypatch.setattr("adapters.http.client.PATIENCE", 0.05)
+    monkeypatch.setattr("adapters.http.retries.PATIENCE", 0.05)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"
