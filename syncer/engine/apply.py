@@ -240,7 +240,7 @@ class _Applier:
             # and the steps after it depend on it.
             if slot not in self._approved or slot in self._requests.tried:
                 return None
-            if isinstance(step, CreateTask) and system in self._requests.full:
+            if isinstance(step, CreateTask) and system in self._requests.errors.full:
                 return None
             closing = isinstance(step, CompleteTop) or any(self._is_done(system, rid) for rid in step.closes)
             in_time = ORDER.index(_action(step)) <= ORDER.index(action)

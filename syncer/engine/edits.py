@@ -91,17 +91,17 @@ class Edits:
             return moved.reading.mirrored
         except BadAnswer as error:
             # The read before the write could not be understood, so nothing was sent.
-            await requests.went_wrong(connection, operation, Unavailable(error.words, system=operation.system))
+            await requests.errors.went_wrong(connection, operation, Unavailable(error.words, system=operation.system))
         except (Refused, Missing) as error:
             # The CRM may not know this user. That must not keep the other fields, see `_alone`.
             if _alone(changes):
-                await requests.went_wrong(connection, operation, error)
+                await requests.errors.went_wrong(connection, operation, error)
                 return False
-            requests.settle_as(operation, OpState.FAILED, error, count=False)
+            requests.errors.settle_as(operation, OpState.FAILED, error, count=False)
             left.add(TaskField.ASSIGNEE)
             return True
         except AdapterError as error:
-            await requests.went_wrong(connection, operation, error)
+            await requests.errors.went_wrong(connection, operation, error)
         else:
             await self._answered(connection, operation, reading)
         return False
@@ -125,7 +125,7 @@ class Edits:
         # The answer may be out of date, or the CRM may have ignored the change. Only a read tells which.
         if ignored:
             words = f"the answer shows {' and '.join(ignored)} as before"
-            await self._requests.went_wrong(connection, operation, InDoubt(words, system=operation.system))
+            await self._requests.errors.went_wrong(connection, operation, InDoubt(words, system=operation.system))
             return
         self._context.edited[operation.system] += 1
         changes = edited(self._context, operation, reading, operation.changes, f"edited in {operation.system}")

@@ -40,6 +40,7 @@ class NewContacts:
     def __init__(self, context: RunContext, requests: Requests, contact_lock: Locks) -> None:
         self._context = context
         self._requests = requests
+        self._errors = requests.errors
         self._contact_lock = contact_lock
         self._refused: dict[tuple[str, tuple[str, ...]], Refused] = {}
         self._forbidden: dict[str, Forbidden] = {}
@@ -67,19 +68,19 @@ class NewContacts:
         try:
             return await self._find_or_create(connection, planned)
         except (BudgetSpent, NoConnection, NotSent) as error:
-            self._requests.stop_for(connection, error)
+            self._errors.stop_for(connection, error)
         except Ambiguous as error:
             self._cannot_tell(planned, error)
         except Full as error:
-            self._requests.hold(self._requests.operation(planned, ""), error)
+            self._errors.hold(self._requests.operation(planned, ""), error)
         except (Refused, Missing) as error:
-            self._requests.park(self._requests.operation(planned, ""), error)
+            self._errors.park(self._requests.operation(planned, ""), error)
         except (InDoubt, BadAnswer, Unavailable, Forbidden) as error:
             # The next attempt searches first, when this request can no longer arrive late.
-            self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
+            self._errors.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)
             self._context.failed.append(Item(planned.task, planned.system, Reason.RETRY_LATER, error.words))
         except Unauthorized as error:
-            self._requests.stop_for(connection, error)
+            self._errors.stop_for(connection, error)
         return None
 
     def _linked_contact(self, connection: Connection, planned: Planned) -> str | None:
@@ -90,7 +91,7 @@ class NewContacts:
     def _cannot_tell(self, planned: Planned, error: Ambiguous) -> None:
         """Park an ambiguous contact. It is tried again when the task or the contact changes, or after an hour."""
         operation = replace(self._requests.operation(planned, ""), reason=Reason.AMBIGUOUS_CONTACT.value)
-        self._requests.settle_as(operation, OpState.PARKED, error, count=False)
+        self._errors.settle_as(operation, OpState.PARKED, error, count=False)
 
     async def _find_or_create(self, connection: Connection, planned: Planned) -> str | None:
         """Find or create the contact. Returns ``None`` if it is ambiguous, or if an earlier request may still arrive.

@@ -1,4 +1,4 @@
-"""Send one write: store its intent before and its outcome after, and handle its failures."""
+"""Send one write: store its intent before and its outcome after. What an error leads to is in `WriteErrors`."""
 
 from __future__ import annotations
 
@@ -6,52 +6,30 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import structlog
-
 from syncer.contract.adapter import Completes
-from syncer.contract.errors import (
-    AdapterError,
-    BudgetSpent,
-    Forbidden,
-    Full,
-    InDoubt,
-    Missing,
-    NoConnection,
-    NothingOpen,
-    NotSent,
-    Refused,
-    Unauthorized,
-    Unavailable,
-)
+from syncer.contract.errors import AdapterError, InDoubt, Missing
 from syncer.domain.base import Changes
-from syncer.domain.cursors import FULL
 from syncer.domain.fields import Change, TaskField
 from syncer.domain.model import Draft, Listing, Reading, ReplicaState, State, Task, TaskRef
 from syncer.domain.operations import Action, Operation, OpState
 from syncer.domain.reasons import Item, Reason
-from syncer.domain.snapshot import ConnectionState
 from syncer.domain.task_ids import Marker
 from syncer.domain.titles import same_title
 from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.outcomes import completed, created, failed_again, moved_on
-from syncer.engine.settle import settle
+from syncer.engine.write_errors import WriteErrors
 from syncer.reconcile.closures import Effects, closed_by_create
 from syncer.reconcile.obstacles import fingerprint
 from syncer.reconcile.planned import Planned
 
-_log = structlog.get_logger("syncer.apply")
-
 
 class Requests:
-    """The writes of one run. ``tried`` are the slots for which a request was sent: none is sent twice in a run.
-
-    ``full`` are the CRMs whose storage was full when this run tried a create.
-    """
+    """The writes of one run. ``tried`` are the slots for which a request was sent: none is sent twice in a run."""
 
     def __init__(self, context: RunContext) -> None:
         self.tried: set[tuple[str, str, Action]] = set()
-        self.full: set[str] = set()
+        self.errors = WriteErrors(context)
         self._context = context
         self._counted_to = _counted_to(context)
 
@@ -63,7 +41,7 @@ class Requests:
 
     def may_create(self, system: str) -> bool:
         """Whether something may still be created there: it may have no storage left."""
-        return self.may_send(system) and system not in self.full
+        return self.may_send(system) and system not in self.errors.full
 
     async def read_lane(self, connection: Connection, contact: str) -> Listing[Reading] | None:
         """Read all tasks of a lane and merge them. A list that was just read is used instead."""
@@ -76,8 +54,6 @@ class Requests:
         if listing is not None:
             self._context.merge_contact(connection.system, contact, listing)
         return listing
-
-    # requests --------------------------------------------------------------------------------------
 
     def store_intent(self, operation: Operation) -> None:
         self.tried.add(operation.slot)
@@ -127,9 +103,9 @@ class Requests:
         try:
             reading = await connection.adapter.create_task(draft)
         except AdapterError as error:
-            return await self.went_wrong(connection, operation, error)
+            return await self.errors.went_wrong(connection, operation, error)
         if (doubt := self._another_task(operation, draft, reading)) is not None:
-            return await self.went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
+            return await self.errors.went_wrong(connection, operation, InDoubt(doubt, system=operation.system))
         if operation.action is Action.EDIT and listing is not None:
             return await self._made_again(connection, operation, reading, listing)
         self._context.created[operation.system] += 1
@@ -206,7 +182,7 @@ class Requests:
         # The ledger refuses two open copies of a task in one CRM. As long as the old one may be open, the new one stays
         # in doubt.
         if after is None or made.remote_id not in rows or (old is not None and old.state is State.OPEN):
-            return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
+            return await self.errors.went_wrong(connection, operation, InDoubt(words, system=operation.system))
         effects = _effects(connection, made, before, after)
         self._context.edited[operation.system] += 1
         changes = created(self._context, operation, made, "created again, with the new due")
@@ -220,7 +196,7 @@ class Requests:
         named = self._context.base.replicas[made.key]
         self._context.record(Changes(replicas={named.key: replace(named, state=ReplicaState.GONE)}))
         words = f"it answered with task {made.remote_id}, which is not among the tasks of contact {operation.contact}"
-        return await self.went_wrong(connection, operation, InDoubt(words, system=operation.system))
+        return await self.errors.went_wrong(connection, operation, InDoubt(words, system=operation.system))
 
     async def complete(self, connection: Connection, operation: Operation) -> bool:
         ref = TaskRef(operation.system, operation.remote_id or "", operation.contact)
@@ -228,7 +204,7 @@ class Requests:
         try:
             reading = await connection.adapter.complete_task(ref)
         except AdapterError as error:
-            return await self.went_wrong(connection, operation, error)
+            return await self.errors.went_wrong(connection, operation, error)
         if reading.remote_id == operation.remote_id and reading.state is not State.OPEN:
             self._context.completed[operation.system] += 1
             self._context.record(completed(self._context, operation, reading, f"completed in {operation.system}"))
@@ -242,7 +218,7 @@ class Requests:
             await self._closed_another(connection, operation, reading)
             return False
         # The answer may be out of date. Only a read tells whether the request was carried out.
-        return await self.went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
+        return await self.errors.went_wrong(connection, operation, InDoubt("the answer shows the task still open"))
 
     async def _closed_another(self, connection: Connection, operation: Operation, closed: Reading) -> None:
         """Store a race: somebody created a newer task after our read, and our request closed it."""
@@ -259,86 +235,6 @@ class Requests:
         with connection.confirming(self._context.time_left):
             if await self.read_lane(connection, operation.contact) is None:
                 connection.seen.lanes.pop(operation.contact, None)
-
-    # outcomes --------------------------------------------------------------------------------------
-
-    async def went_wrong(self, connection: Connection, operation: Operation, error: AdapterError) -> bool:
-        """Store how a write failed. Returns whether its lane may go on."""
-        _log.warning(
-            "operation.failed",
-            task=operation.task,
-            system=operation.system,
-            action=operation.action.value,
-            outcome=type(error).__name__,
-            words=error.words,
-        )
-        match error:
-            case InDoubt():
-                await self._in_doubt(operation, error)
-            case Full():
-                self.hold(operation, error)
-            # Somebody closed the last open task since the lane was read. The lane's next step reads it again.
-            case NothingOpen():
-                self.settle_as(operation, OpState.FAILED, error, count=False)
-                return True
-            case Refused() | Missing():
-                self.park(operation, error)
-            case Forbidden() if connection.answers:
-                # The API key can read other things, so the refusal is about this task only.
-                self.park(operation, error)
-            # The task is not at fault, so this is not counted among its failures.
-            case BudgetSpent() | Unauthorized():
-                self.settle_as(operation, OpState.FAILED, error, count=False)
-                self.stop_for(connection, error)
-            case NotSent() | NoConnection():
-                self.settle_as(operation, OpState.FAILED, error, count=True)
-                self.stop_for(connection, error)
-            # Only what had to be read before this write could not be read. Nothing else has to wait for that.
-            case Unavailable():
-                self.settle_as(operation, OpState.FAILED, error, count=True)
-                self._context.failed.append(Item(operation.task, operation.system, Reason.RETRY_LATER, error.words))
-            # An error that was not foreseen does not prove that nothing was sent.
-            case _:
-                await self._in_doubt(operation, error)
-        return False
-
-    async def _in_doubt(self, operation: Operation, error: AdapterError) -> None:
-        """Try at once to settle the operation by reading. If it stays in doubt, it waits for the next run."""
-        # The grace counts from now: the request may have waited for a rate limit, and its answer for seconds.
-        doubtful = replace(operation, state=OpState.IN_DOUBT, sent_at=self._context.clock(), words=error.words)
-        event = self._context.event(operation, "in_doubt", error.words)
-        self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))
-        await settle(self._context, doubtful)
-        if self._context.base.operations[doubtful.id].state is not OpState.DONE:
-            self._context.failed.append(Item(operation.task, operation.system, Reason.IN_DOUBT, error.words))
-
-    def hold(self, operation: Operation, error: AdapterError) -> None:
-        """Create nothing more in this full CRM. The next run tries one create; the task itself is not at fault."""
-        self.full.add(operation.system)
-        settled = replace(operation, state=OpState.FAILED, words=error.words)
-        changes = Changes(operations={settled.id: settled}, cursors={FULL + operation.system: "1"})
-        changes.events.append(self._context.event(operation, "held", error.words))
-        self._context.record(changes)
-
-    def park(self, operation: Operation, error: AdapterError) -> None:
-        self.settle_as(operation, OpState.PARKED, error, count=False)
-        self._context.failed.append(Item(operation.task, operation.system, Reason.REFUSED, error.words))
-
-    def settle_as(self, operation: Operation, state: OpState, error: AdapterError, *, count: bool) -> None:
-        settled = (
-            failed_again(self._context, operation, error.words) if count else replace(operation, words=error.words)
-        )
-        settled = replace(settled, state=state)
-        event = self._context.event(operation, state.value, error.words)
-        self._context.record(Changes(operations={settled.id: settled}, events=[event]))
-
-    def stop_for(self, connection: Connection, error: AdapterError) -> None:
-        if isinstance(error, BudgetSpent):
-            connection.spent = True
-        elif isinstance(error, Unauthorized):
-            connection.stop(ConnectionState.UNAUTHORIZED, error.words)
-        else:
-            connection.stop(ConnectionState.UNAVAILABLE, error.words)
 
     def _draft(self, task: Task, operation: Operation) -> Draft:
         context = self._context

@@ -25,7 +25,7 @@ from syncer.engine.connection import Connection
 from syncer.engine.context import RunContext
 from syncer.engine.opening import AccountInHand
 from syncer.engine.outcomes import moved_on
-from syncer.engine.writes import Requests
+from syncer.engine.write_errors import WriteErrors
 from syncer.ledger.stale import alone
 from syncer.reconcile.lane_creates import _fitting
 from tests.support.scenario import Make
@@ -95,7 +95,7 @@ def test_what_stops_a_crm_for_the_rest_of_a_run(
 ) -> None:
     async def stop(hand: AccountInHand) -> Connection:
         async with opening.leased(hand) as context:
-            Requests(context).stop_for(context.connections["reply"], error)
+            WriteErrors(context).stop_for(context.connections["reply"], error)
             return context.connections["reply"]
 
     world = stage()

@@ -241,7 +241,7 @@ IN_A_RUN: Final = (
     ),
     Wire(
         "an operation in doubt has no line in the history",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         "        self._context.record(Changes(operations={doubtful.id: doubtful}, events=[event]))\n",
         "        self._context.record(Changes(operations={doubtful.id: doubtful}))\n",
         "tests/engine/test_wiring.py::test_what_is_in_doubt_stands_in_the_history",

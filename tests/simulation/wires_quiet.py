@@ -121,21 +121,21 @@ QUIET: Final = (
     ),
     Wire(
         "what a full CRM said is not kept",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         "        settled = replace(operation, state=OpState.FAILED, words=error.words)\n        changes",
         "        settled = replace(operation, state=OpState.FAILED)\n        changes",
         "tests/engine/test_wiring_writes.py::test_a_full_crm_stands_in_the_history_in_its_own_words",
     ),
     Wire(
         "that a CRM was full has no line in the history",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         '        changes.events.append(self._context.event(operation, "held", error.words))\n',
         "",
         "tests/engine/test_wiring_writes.py::test_a_full_crm_stands_in_the_history_in_its_own_words",
     ),
     Wire(
         "a write for which no request is left does not end the CRM's part of the run",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         "            connection.spent = True\n",
         "            pass\n",
         "tests/engine/test_wiring_writes.py::test_what_stops_a_crm_for_the_rest_of_a_run",
@@ -292,7 +292,7 @@ QUIET: Final = (
     ),
     Wire(
         "a task that cannot be read before its completion stops its CRM",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         "            case NotSent() | NoConnection():\n",
         "            case NotSent() | Unavailable():\n",
         "tests/scenarios/test_failing.py",

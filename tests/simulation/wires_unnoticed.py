@@ -124,7 +124,7 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "a CRM that makes no contact for us is asked for the next one",
         "syncer.engine.new_contacts",
-        "        except Unauthorized as error:\n            self._requests.stop_for(connection, error)\n",
+        "        except Unauthorized as error:\n            self._errors.stop_for(connection, error)\n",
         "        except Unauthorized:\n            pass\n",
         "tests/scenarios/test_wiring.py::test_a_crm_that_refuses_to_make_a_contact_is_asked_for_nothing_more",
     ),
@@ -137,7 +137,7 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "an error of an adapter that is not known leaves a write unsettled",
-        "syncer.engine.writes",
+        "syncer.engine.write_errors",
         "            case _:\n                await self._in_doubt(operation, error)\n",
         "            case _:\n                pass\n",
         "tests/scenarios/test_wiring.py::test_whatever_else_a_write_raises_is_settled_by_reading",
@@ -243,7 +243,7 @@ UNNOTICED_ONCE: Final = (
     Wire(
         "a contact whose making is in doubt is made again with every run",
         "syncer.engine.new_contacts",
-        'self._requests.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)',
+        'self._errors.settle_as(self._requests.operation(planned, ""), OpState.FAILED, error, count=True)',
         "pass",
         "tests/engine/test_wiring_parts.py::test_a_contact_that_may_have_been_made_again_and_again_is_tried_once_an_hour",
     ),
