@@ -93,7 +93,8 @@ class _Conclusion:
         if finished is not State.OPEN and task.state is State.OPEN:
             task = replace(task, state=finished, put_back=False)
         closed = [row for rows in group.closed.values() for row in rows]
-        unsure = group.unsure or self._has_finished_copy_beside_ours() or any(self._is_anybodys(row) for row in closed)
+        unsure = group.unsure or self._has_finished_copy_beside_ours() or self._was_finished_before_anothers()
+        unsure = unsure or any(self._is_anybodys(row) for row in closed)
         if unsure and task.state is State.OPEN:
             task = replace(task, held=Reason.DONE_OR_REOPENED)
         if self._known is None and not task.held and any(may_be_moved(work, row) for row in group.open.values()):
@@ -147,9 +148,7 @@ class _Conclusion:
     def _was_beside_anothers(self, row: Reading) -> bool:
         """Whether the ledger knew this closed row as open, and the open row in its CRM is another ledger's copy."""
         base, shown = self._work.base, self._group.open[row.system]
-        known = base.replicas.get(row.key)
-        was_open = known is not None and known.task == self._group.task and known.state is ReplicaState.OPEN
-        return was_open and shown.key not in base.replicas and names_another(base, shown)
+        return self._was_known_open(row) and shown.key not in base.replicas and names_another(base, shown)
 
     def _has_finished_copy_beside_ours(self) -> bool:
         """Whether another ledger's copy was closed in a CRM where this ledger has an open copy of its own.
@@ -162,6 +161,26 @@ class _Conclusion:
         ]
         closed = [row for system in made for row in self._group.closed.get(system, ()) if row.key not in base.replicas]
         return any(self._closes(row.state) and names_another(base, row) for row in closed)
+
+    def _was_finished_before_anothers(self) -> bool:
+        """Whether people finished a lane's copy that this ledger knew as open, and another ledger made the open one.
+
+        The other ledger never knew the finished copy, or people reopened the task since: no marker tells which.
+        """
+        base, group = self._work.base, self._group
+        # What an old copy of a ledger knew as open, it may have made again itself, since.
+        if base.restored_at is not None:
+            return False
+        systems = [system for system, row in group.open.items() if row.key not in base.replicas]
+        closed = [row for system in systems for row in group.closed.get(system, ()) if self._work.lane_policy(system)]
+        return any(
+            self._closes(row.state) and self._was_known_open(row) and not self._is_superseded(row) for row in closed
+        )
+
+    def _was_known_open(self, row: Reading) -> bool:
+        """Whether this closed row is a copy of the group's task that the ledger knew as open."""
+        known = self._work.base.replicas.get(row.key)
+        return known is not None and known.task == self._group.task and known.state is ReplicaState.OPEN
 
     def _closes(self, state: State) -> bool:
         """Whether a copy in this state closes its task."""

@@ -8,6 +8,7 @@ import pytest
 
 from adapters.sandbox import Call, Fault, Reply
 from syncer.domain.report import Exit
+from tests.support.lasting import unreachable
 from tests.support.ledger_world import SYSTEMS, Worlds
 from tests.support.scenario import attention, waiting
 
@@ -54,6 +55,40 @@ def test_the_younger_of_two_ledgers_stops_until_it_takes_over(worlds: Worlds) ->
     world.make("highlevel", hours=12, title="See the house")
     planned = world.plan()
     assert (planned.exit, planned.operations) == (Exit.PARTIAL, ()), "a run would write nothing"
+
+
+@pytest.mark.parametrize("origin", ["reply", "highlevel"])
+@pytest.mark.parametrize("last", ["acme", "laptop"])
+def test_completed_before_the_other_ledger_knew_the_copy_is_told(worlds: Worlds, origin: str, last: str) -> None:
+    """To the other one it is history, so it makes a copy of its own. Only the first one can know that it was done."""
+    world = worlds()
+    world.everywhere()
+    world.use("laptop")
+    world.runs()
+    task, lead = world.make(origin), world.superfone.leads()[0].id
+    with unreachable(world.superfone):
+        world.runs()
+    world.use("acme")
+    world.runs()
+    (ours,) = world.superfone.open_tasks(lead)
+    # Its copy carries the other ledger's marker.
+    world.make("superfone", hours=30, title="Send the plan", reminder=True)
+    world.superfone.person_completes(ours.id)
+    world.wait(seconds=20)
+    if origin == "reply":
+        world.reply.person_reschedules(task, world.due(hours=9))
+    else:
+        world.highlevel.person_reschedules(task, world.due(hours=9))
+    world.use("laptop")
+    world.runs()
+    assert len(world.superfone.open_tasks(lead)) == 2
+
+    world.use("acme")
+    report = world.runs()
+
+    assert (origin, "done_or_reopened") in {(system, reason) for system, reason in attention(report)}
+    world.use(last)
+    world.quiet(2)
 
 
 def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:
