@@ -17,7 +17,7 @@ class Ledgers(Telling):
         """A clean run has read everything that its report does not name, as it was at these times."""
         self.read_contradicted[machine].update(self.contradicted)
         if not machine and self.not_read_since:
-            self.has_read_since(max(until.values()), not_looked_at)
+            self.has_read_since(until, not_looked_at)
         for system in self.stage.sandboxes:
             for remote_id, task in self.tasks(system).items():
                 if (system, remote_id) not in not_looked_at:
@@ -48,16 +48,18 @@ class Ledgers(Telling):
             self.shown.add(copy)
             self.stories[task.name].seen = True
 
-    def has_read_since(self, began: datetime, not_looked_at: set[Copy]) -> None:
+    def has_read_since(self, until: dict[str, datetime], not_looked_at: set[Copy]) -> None:
         """Note of whom this run has read everything, late enough after an old copy of the ledger was put back.
 
-        A run reads everything of those of whom a task is open.
+        A run reads everything of those of whom it finds an open task. A search that is late does not show a new one.
         """
+        began = max(until.values())
         if self.restored_at is None:
             self.restored_at = began
             self.restored_by_our_clock = began + self.stage.our_clock.ahead
         if began >= self.restored_at + GRACE:
-            read = {copy for name in self.stories for copy in self.open_copies(name)} - not_looked_at
+            there = {copy for name in self.stories for copy in self.open_copies(name)} - not_looked_at
+            read = {at for at in there if at not in self.changed_at or self.changed_at[at] < until[at[0]]}
             self.not_read_since -= {self.stories[self.tasks(at[0])[at[1]].name or ""].person for at in read}
 
     def clock_goes_back(self) -> None:

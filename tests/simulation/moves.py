@@ -29,13 +29,19 @@ class Moves(Facts):
         if self.at_home:
             for at, task in found.items():
                 name = self._name_for(task.name, self.persons.get((system, task.contact)))
-                found[at] = task if name == task.name else task._replace(name=name)
+                if name != task.name:
+                    found[at] = task._replace(name=name if name in self.stories else self._name_by_number(task.name))
         return found
 
     def _name_for(self, name: str | None, person: int | None) -> str | None:
         if name is None or person is None or self.at_home.get(name, person) == person:
             return name
         return f"{name}@{person}"
+
+    def _name_by_number(self, name: str | None) -> str | None:
+        """The name of a task that nobody gave to its person: a new ledger made it for the new owner of a number."""
+        mine = (at for at, story in self.stories.items() if story.person in self.unsure)
+        return next((at for at in mine if at.partition("@")[0] == name), name)
 
     def is_narrow(self, copy: Copy) -> bool:
         """Whether it is a message, which Superfone cannot show."""
