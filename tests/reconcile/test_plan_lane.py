@@ -96,8 +96,8 @@ def test_what_is_due_earlier_takes_the_slot_from_ours_alone(ours: bool) -> None:
 
 
 def refused_completion() -> Operation:
-    mark = fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}")
-    return an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED, fingerprint=mark)
+    mark, copy = fingerprint(OTHER, a_base(OTHER), LANE, f"p1-{LANE}"), a_replica(OTHER, LANE).remote_id
+    return an_operation(OTHER, LANE, Action.COMPLETE, OpState.PARKED, fingerprint=mark, remote_id=copy)
 
 
 def test_a_refused_completion_on_top_blocks_its_lane() -> None:
