@@ -34,8 +34,11 @@ def named_by(base: Base, marker: Marker) -> Task | None:
     if replica is None:
         return None
     # A copy that was closed was reopened since, which began a task that this ledger does not know. After a restored
-    # backup the same may be true of a copy that is stored as open.
-    if replica.state is not ReplicaState.OPEN or (replica.made and base.restored_at is not None):
+    # backup the same may be true of a copy that is stored as open. One that a newer task closed was open when it was
+    # copied: its task is still to be done, and to reopen it begins no other.
+    replaced = replica.state is ReplicaState.SUPERSEDED and base.tasks[replica.task].state is State.OPEN
+    is_open = replaced or replica.state is ReplicaState.OPEN
+    if not is_open or (replica.made and base.restored_at is not None):
         return None
     # A place that was reopened has several tasks. The marker names one of them by its number, and the replica may
     # belong to another one.

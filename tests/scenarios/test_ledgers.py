@@ -91,6 +91,37 @@ def test_completed_before_the_other_ledger_knew_the_copy_is_told(worlds: Worlds,
     world.quiet(2)
 
 
+@pytest.mark.parametrize("origin", ["reply", "highlevel"])
+@pytest.mark.parametrize("again", ["", "there", "moved", "superseded", "moved superseded"])
+def test_what_another_ledger_made_of_our_copy_is_a_second_copy(worlds: Worlds, origin: str, again: str) -> None:
+    """It takes our copy in Superfone for a task of its own, because it was made for a due that the task has no more."""
+    world = worlds()
+    world.without("highlevel" if origin == "reply" else "reply")
+    task = world.make(origin)
+    world.use("laptop")
+    with unreachable(world.superfone):
+        world.runs()
+    world.use("acme")
+    world.runs()
+    getattr(world, origin).person_reschedules(task, world.due(hours=9))
+    world.use("laptop")
+    world.runs()
+    assert sum(world.open()) == 3, "one copy in Superfone, and two of one task where it was made"
+    lead = world.superfone.leads()[0].id
+    if again == "there":
+        getattr(world, origin).person_reschedules(task, world.due(hours=11))
+    if "moved" in again:
+        world.superfone.person_reschedules(world.superfone.open_tasks(lead)[0].id, world.due(hours=10))
+    world.wait(seconds=10)
+    if "superseded" in again:
+        world.make("superfone", hours=30, title="Newer")
+
+    world.use("acme")
+    report = world.runs(2)
+
+    assert (origin, "duplicate") in attention(report)
+
+
 def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:
     world = worlds()
     world.everywhere()
