@@ -178,8 +178,11 @@ def _shown(letter: str) -> str:
 def harmless(value: Any) -> Any:
     """Return a JSON value whose texts can be shown anywhere: without secrets and control characters but line breaks."""
     if isinstance(value, str):
-        return "\n".join(plain(line) for line in redact(value).replace("\r\n", "\n").replace("\t", " ").split("\n"))
-    if isinstance(value, Mapping):
+        text = redact(value)
+        if text.isprintable():
+            return text
+        return "\n".join(plain(line) for line in text.replace("\r\n", "\n").replace("\t", " ").split("\n"))
+    if isinstance(value, (dict, Mapping)):
         return {harmless(str(key)): harmless(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [harmless(inner) for inner in value]

@@ -48,6 +48,9 @@ def plain(text: str) -> str:
 
     Newlines and tabs stay. Carriage return and newline become a newline.
     """
+    # Nearly every text is. It is asked of every word of a long answer.
+    if text.isprintable():
+        return text
     return _UNSAFE.sub("\ufffd", text.replace("\r\n", "\n"))
 
 
