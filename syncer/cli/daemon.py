@@ -1,44 +1,28 @@
 """``syncer sync``: run each account, and again one interval after the run ended, until SIGTERM or SIGINT.
 
-Connections stay open between runs. The ledger is opened for each run. An error of one account is reported once, affects
-no other account, and the run is tried again after the interval. Account files are checked every few seconds.
+Account files are checked every few seconds. What is done for each account is in `Serving`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import structlog
-from apscheduler.schedulers.asyncio import AsyncIOScheduler  # type: ignore[import-untyped]
-from apscheduler.triggers.date import DateTrigger  # type: ignore[import-untyped]
 
-from syncer.cli import hints, presence
 from syncer.cli.account_files import AccountFiles, Look
-from syncer.cli.at_once import connected
-from syncer.cli.commands.runs import run_and_record
-from syncer.cli.errors import ServedElsewhere, UsageError, failure_of, worst
-from syncer.cli.progress_bars import logged_progress
-from syncer.cli.run_told import tell_run
-from syncer.cli.service import Service, announced, clashes_among, trouble_of, withdraw
-from syncer.cli.session import Session, identities_of
+from syncer.cli.errors import UsageError, failure_of, worst
+from syncer.cli.service import Service
+from syncer.cli.serving import Serving
+from syncer.cli.session import Session
 from syncer.cli.signals import Stop, Stopped, apart
 from syncer.cli.streams import wait_for_no_reader
 from syncer.cli.systemd import Systemd
 from syncer.config.log import silenced
 from syncer.config.schema import Account
-from syncer.contract.errors import WrongAccount
-from syncer.contract.unforeseen import going_on
 from syncer.domain.report import Exit
-from syncer.engine.opening import AccountInHand
-from syncer.engine.run import Options
-from syncer.ledger import Busy, HintBook, Ledger, LedgerError, Locked
 from syncer.web.listening import CannotListen, Listening, open_socket
 from syncer.web.watch import LoopControl, Watch
 
@@ -46,8 +30,6 @@ LOOK_AGAIN: Final = 10.0
 """The most seconds until the daemon uses a changed account file."""
 # Then lines of output are lost. A run must not wait for whoever reads them.
 _STALLED_READER: Final = 1.0
-# The scheduler uses the wall clock, which people set. A time that is always past means *now* by any clock.
-_NOW: Final = DateTrigger(datetime(1971, 1, 1, tzinfo=UTC))
 
 _log = structlog.get_logger("syncer.daemon")
 
@@ -71,34 +53,33 @@ async def serve(session: Session, watch: Watch | None = None) -> Exit:
 
 
 class _Daemon:
-    """All accounts that are served, by account file."""
+    """Serves the accounts of the account files, as these are now."""
 
     def __init__(self, session: Session, stop: Stop, watch: Watch) -> None:
         self._session = session
         self._stop = stop
         self._watch = watch
-        self._since = datetime.now(UTC)
-        self._services: dict[Path, Service] = {}
+        self._serving = Serving(session, stop, watch, self._end_if_none_is_left)
+        self._services = self._serving.services
         self._files = AccountFiles(session)
         self._systemd = Systemd()
         self._moving: dict[Path, asyncio.Future[None]] = {}
-        self._scheduler = AsyncIOScheduler(timezone=UTC)
 
     async def serve(self) -> Exit:
         """Serve until the end is asked for or no account is left, and then wait for the current runs."""
-        self._scheduler.start()
-        self._watch.open(LoopControl(asyncio.get_running_loop(), self.run_now, self.wake))
+        self._serving.open()
+        self._watch.open(LoopControl(asyncio.get_running_loop(), self._serving.run_now, self._serving.wake))
         try:
             look = await self._files.look()
             broken = self._tell_broken(look)
-            failed = await asyncio.gather(*(self._begin(account) for account in look.accounts.values()))
+            failed = await asyncio.gather(*(self._serving.begin(account) for account in look.accounts.values()))
             # Whoever typed the command sees at once what is wrong, and not a process that waits.
             if all(status is not None for status in failed):
                 return worst([*broken, *(status for status in failed if status is not None)])
             names = sorted(one.account.name for one in self._services.values())
             _log.info("daemon.started", accounts=names)
             self._systemd.ready(f"serving {', '.join(names)}")
-            watches = (self._watch_files(), self._stay_present(), self._systemd.stay_alive())
+            watches = (self._watch_files(), self._serving.stay_present(), self._systemd.stay_alive())
             watching = [asyncio.ensure_future(work) for work in watches]
             await self._stop.wait()
             self._systemd.stopping()
@@ -107,209 +88,11 @@ class _Daemon:
         finally:
             # First: what is being moved may have begun to serve another account.
             await asyncio.gather(*self._moving.values())
-            await asyncio.gather(*(self._end(service) for service in self._services.values()))
-            self._scheduler.shutdown(wait=False)
+            await self._serving.close()
             await self._watch.close()
         status = self._stop.exit_status or worst(service.out or Exit.DONE for service in self._services.values())
         _log.info("daemon.ended", exit=int(status))
         return status
-
-    # one account ---------------------------------------------------------------------------------------
-
-    async def _begin(self, account: Account) -> Exit | None:
-        """Begin to serve an account. Returns the failure if somebody has to act; it is tried again anyway."""
-        service = self._services[account.path] = Service(account)
-        self._watch.take_up(account)
-        failed, pause = None, 0.0
-        try:
-            # Keys first: a file whose key is missing must not create a ledger.
-            await self._connect(service)
-            async with self._ledger(service):
-                pass
-        # A stop ends the daemon anyway, and a locked ledger is tried again by the first run.
-        except (Stopped, Locked):
-            pass
-        except Exception as error:  # noqa: BLE001 - an error of one account must not affect the others
-            with going_on(account.name):
-                self._fail(service, error)
-                await self._watch.failed(account.name, failure_of(error).message, trouble_of(error))
-            # A ledger's trouble may pass: a disk that is full when the machine starts gets room again.
-            failed = None if isinstance(error, LedgerError) else failure_of(error).exit_status
-            pause = service.pause()
-        self._plan_turn(service, pause)
-        return failed
-
-    async def _connect(self, service: Service) -> None:
-        if not service.adapters:
-            service.adapters = await service.connections.enter_async_context(connected(service.account))
-
-    @asynccontextmanager
-    async def _ledger(self, service: Service) -> AsyncIterator[Ledger]:
-        """Open the account's ledger and store in it that we serve the account.
-
-        Raises `ServedElsewhere`, `LedgerError`, `Stopped`.
-        """
-        opening = apart(partial(announced, service.account, self._since))
-        try:
-            ledger = await self._stop.finish(opening, ())
-        except ServedElsewhere:
-            service.out = Exit.BUSY
-            self._watch.elsewhere(service.account.name)
-            raise
-        service.out, service.present = None, True
-        await self._watch.begin(service.account, service.adapters)
-        with ledger:
-            yield ledger
-
-    def _plan_turn(self, service: Service, seconds: float) -> None:
-        """Plan the next run in so many seconds, and no other, independent of changes to the system's clock."""
-        if service.timer is not None:
-            service.timer.cancel()
-        if not service.ended and self._stop.exit_status is None:
-            self._watch.planned(service.account.name, seconds)
-            service.timer = asyncio.get_running_loop().call_later(seconds, self._begin_turn, service)
-
-    def _begin_turn(self, service: Service) -> None:
-        if service.is_busy:
-            service.again = True
-            return
-        service.busy = asyncio.get_running_loop().create_future()
-        # No grace time: a run that the loop is late for is made all the same.
-        self._scheduler.add_job(self._turn, _NOW, args=[service], id=str(id(service)), misfire_grace_time=None)
-
-    async def _turn(self, service: Service) -> None:
-        try:
-            await self._run(service)
-        except Stopped as stopped:
-            _log.info("run.stopped", account=service.account.name, words=str(stopped))
-        except Exception as error:  # noqa: BLE001 - a bug of ours ends one run, not the daemon
-            with going_on(service.account.name):
-                self._fail(service, error)
-                await self._watch.failed(service.account.name, failure_of(error).message, trouble_of(error))
-            # Only another key or another ledger helps, and either is a change of the files, which is noticed.
-            if isinstance(error, WrongAccount):
-                service.out, service.ended = Exit.WRONG, True
-        finally:
-            # The collector itself hardly ever looks at what has lived for long, see `syncer.engine.opening.SELDOM`.
-            gc.collect()
-            # What runs for a few contacts wrote is counted from one whole run to the next, see `hints.look_at_hints`.
-            service.in_parts.clear()
-            service.rest()
-            with going_on(service.account.name):
-                self._refuse_clashes()
-            self._plan_turn(service, 0.0 if service.again else service.pause())
-            service.again = False
-            self._look_soon(service)
-            self._end_if_none_is_left()
-
-    def run_now(self, name: str) -> None:
-        """Begin a run of this account now, or as soon as the current one has ended."""
-        for service in self._services.values():
-            if service.account.name == name and not service.ended:
-                self._bring_forward(service)
-
-    def _bring_forward(self, service: Service, seconds: float = 0.0) -> None:
-        if service.is_busy:
-            service.again = True
-        elif service.timer is not None and service.timer.when() > asyncio.get_running_loop().time() + seconds:
-            self._plan_turn(service, seconds)
-
-    # events --------------------------------------------------------------------------------------------
-
-    def wake(self, name: str) -> None:
-        """Note that a CRM reported an event for this account."""
-        for service in self._services.values():
-            if service.account.name == name and not service.hinted:
-                service.hinted = True
-                service.hurry.set()
-                self._look_soon(service)
-
-    def _look_soon(self, service: Service, seconds: float = hints.SOON) -> None:
-        if service.hinted and not service.ended:
-            asyncio.get_running_loop().call_later(seconds, self._begin_look, service)
-
-    def _begin_look(self, service: Service) -> None:
-        # After the current run it is started again.
-        if service.hinted and not (service.is_busy or service.ended) and self._stop.exit_status is None:
-            service.hinted = False
-            service.hurry.clear()
-            service.busy = asyncio.get_running_loop().create_future()
-            self._scheduler.add_job(self._look, _NOW, args=[service], misfire_grace_time=None)
-
-    async def _look(self, service: Service) -> None:
-        """Run for the contacts that events name. A whole run that became due meanwhile comes before the next one."""
-        looked = hints.Looked()
-        try:
-            await self._connect(service)
-            async with self._ledger(service) as ledger:
-                hand = AccountInHand(service.account, service.adapters, ledger)
-                looked = await hints.look_at_hints(hand, service.in_parts, self._stop)
-            self._watch.looked(service.account.name, looked.report)
-        except Stopped as stopped:
-            _log.info("run.stopped", account=service.account.name, words=str(stopped))
-        except Exception as error:  # noqa: BLE001 - the next whole run reads everything anyway
-            self._fail(service, error)
-        finally:
-            service.rest()
-            self._go_on(service, looked)
-
-    def _go_on(self, service: Service, looked: hints.Looked) -> None:
-        now = asyncio.get_running_loop().time()
-        # Events of contacts that nobody knows must not make whole runs follow each other without a pause.
-        if looked.whole and service.forward_at <= now:
-            service.forward_at = max(now, service.forward_at + hints.FORWARD_EVERY)
-            self._bring_forward(service, service.forward_at - now)
-        service.hinted |= looked.more or looked.later
-        if service.again:
-            service.again = False
-            # Planned anew: the timer of a whole run that became due meanwhile has gone off, and was the only one.
-            self._plan_turn(service, 0.0)
-        else:
-            self._look_soon(service, hints.AGAIN if looked.later else hints.SOON)
-
-    async def _run(self, service: Service) -> None:
-        account = service.account
-        await self._connect(service)
-        async with self._ledger(service) as ledger, logged_progress(account) as progress:
-            hand = AccountInHand(account, service.adapters, ledger, progress=progress, hurry=service.hurry)
-            self._watch.started(account.name)
-            report = await run_and_record(hand, Options(), self._stop)
-            # Known only now, for some CRMs tell whose account it is with their first task.
-            service.identities = identities_of(ledger)
-            # Those that could not be read when they were looked at.
-            service.hinted |= bool(HintBook(ledger).waiting(1))
-        await self._watch.ended(account.name, report.as_json())
-        if service.told:
-            _log.info("account.served_again", account=account.name)
-            service.told = ""
-        tell_run(self._session, account, report.as_json())
-
-    def _fail(self, service: Service, error: Exception) -> None:
-        """Report what is wrong with an account, but not again in every run."""
-        told = f"busy: {error.owner}" if isinstance(error, Busy) else failure_of(error).message
-        if told != service.told:
-            service.told = told
-            self._session.fail(service.account.name, error, event="account.failed")
-
-    def _refuse_clashes(self) -> None:
-        """Stop serving accounts that turn out to open the same CRM account."""
-        for service, error in clashes_among(self._services.values()):
-            self._fail(service, error)
-            service.out, service.ended, service.clashes = Exit.WRONG, True, True
-
-    async def _end(self, service: Service) -> None:
-        """Stop serving an account after its current run."""
-        service.ended = True
-        if service.timer is not None:
-            service.timer.cancel()
-        if service.busy is not None:
-            await service.busy
-        with going_on(service.account.name):
-            self._watch.leave(service.account.name)
-            await service.connections.aclose()
-        with going_on(service.account.name):
-            if service.present:
-                await withdraw(service.account)
 
     def _end_if_none_is_left(self) -> None:
         # A broken file keeps the daemon going, because it is taken up as soon as it is right.
@@ -319,8 +102,6 @@ class _Daemon:
             and all(service.out is not None for service in self._services.values())
         ):
             self._stop.end()
-
-    # all accounts --------------------------------------------------------------------------------------
 
     async def _watch_files(self) -> None:
         """Use changes of the account files, and of the page's token, while the daemon runs."""
@@ -358,7 +139,7 @@ class _Daemon:
         """Serve a file as it is now, after its current run has ended. No other account waits for that."""
         if served is not None:
             _log.info("account.left", account=served.account.name)
-            await self._end(served)
+            await self._serving.end(served)
             del self._services[path]
             served.left.set()
         # Its file may have had another name. Two services of one account would drop each other's alarms.
@@ -368,7 +149,7 @@ class _Daemon:
                 await self._stop.finish(left.wait(), ())
         if wanted is not None and self._stop.exit_status is None:
             _log.info("account.taken_up", account=wanted.name)
-            await self._begin(wanted)
+            await self._serving.begin(wanted)
         del self._moving[path]
         # The file may have changed again meanwhile. The next check finds out whether any account is left.
         self._files.forget()
@@ -383,15 +164,3 @@ class _Daemon:
         if look.new and going_on:
             _log.warning("account_files.last_good_form", accounts=going_on)
         return told
-
-    async def _stay_present(self) -> None:
-        """Keep storing in the ledger that we are running, also during a long run or a long pause."""
-        while True:
-            # Two entries in a row may fail before others take this process for dead.
-            await asyncio.sleep(presence.TERM.total_seconds() / 3)
-            for service in list(self._services.values()):
-                if service.out is None and not service.ended:
-                    # The next run reports what is wrong.
-                    with going_on(service.account.name), suppress(LedgerError, ServedElsewhere, Stopped):
-                        async with self._ledger(service):
-                            pass

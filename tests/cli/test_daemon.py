@@ -141,7 +141,7 @@ def test_a_bug_ends_one_run_and_not_the_daemon(
             os.kill(os.getpid(), signal.SIGTERM)
         raise KeyError("reply-key")
 
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", broken)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", broken)
     session = Session((tmp_path / "config.toml",), json=True)
     assert run_daemon(session) == 143
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -203,7 +203,7 @@ def test_pauses_are_lengths_of_time_whatever_the_clock_says(
             await asyncio.sleep(0)
         raise ZeroDivisionError
 
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", run)
     assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True))) == 143
     first = began[0]
     assert [round(at - first) for at in began] == [0, 65, 225, 290, 355]
@@ -236,8 +236,8 @@ def test_a_run_knows_of_the_events_that_wait_for_its_end(tmp_path: Path, monkeyp
         told.append("a look")
         return Looked()
 
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
-    monkeypatch.setattr("syncer.cli.daemon.hints.look_at_hints", look)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.serving.hints.look_at_hints", look)
     assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True), Watching(apart))) == 143
     # What was stored before the daemon began is looked at after its first run.
     first, second = ["a run begins", "it ends", "a look"], ["a run begins", "it ends, in a hurry", "a look"]
@@ -268,8 +268,8 @@ def test_of_two_events_that_need_a_whole_run_the_second_waits_seconds_and_no_int
         looks.append(virtual_loop().time())
         return Looked(whole=len(looks) > 1)
 
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
-    monkeypatch.setattr("syncer.cli.daemon.hints.look_at_hints", look)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.serving.hints.look_at_hints", look)
     assert run_virtual(serve(Session((tmp_path / "config.toml",), json=True), Watching(apart))) == 143
     assert [round(at - began[0]) for at in began] == [0, 20, 30]
 
@@ -294,7 +294,7 @@ def test_it_goes_on_saying_that_it_is_there_between_runs(tmp_path: Path, monkeyp
 
     loops: list[asyncio.AbstractEventLoop] = []
     monkeypatch.setattr("syncer.cli.presence.announce", count)
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", run)
     assert run_virtual(work()) == 143
     pauses = [later - earlier for earlier, later in pairwise(said)]
     assert max(pauses) <= presence.TERM.total_seconds() / 2

@@ -112,7 +112,7 @@ def test_wherever_it_is_the_other_account_goes_on(
 
     loops: list[asyncio.AbstractEventLoop] = []
     monkeypatch.setattr("syncer.cli.presence.announce", count)
-    monkeypatch.setattr("syncer.cli.daemon.run_and_record", run)
+    monkeypatch.setattr("syncer.cli.serving.run_and_record", run)
     PLACES[place](monkeypatch)
     assert run_virtual(work()) == 143
     assert len(ran["b"]) == MINUTES, ran

@@ -207,14 +207,14 @@ UNNOTICED_ONCE: Final = (
     ),
     Wire(
         "a daemon does not learn from a run whose accounts it opened",
-        "syncer.cli.daemon",
+        "syncer.cli.serving",
         "            service.identities = identities_of(ledger)\n",
         "",
         "tests/cli/test_sync.py::test_two_keys_of_one_account_are_found_out_by_the_first_run",
     ),
     Wire(
         "accounts that turn out to be one are both served",
-        "syncer.cli.daemon",
+        "syncer.cli.serving",
         "            self._refuse_clashes()\n",
         "",
         "tests/cli/test_sync.py::test_two_keys_of_one_account_are_found_out_by_the_first_run",

@@ -88,8 +88,8 @@ def _plugged(world: World, office: Office, counted: Callable[..., object]) -> It
     """The daemon's connections lead into the sandboxes, and its clock is theirs."""
     with (
         patch("syncer.cli.at_once.build_adapters", partial(build_adapters, transports=office.transports())),
-        patch("syncer.cli.daemon.AccountInHand", partial(AccountInHand, clock=world.now)),
-        patch("syncer.cli.daemon.run_and_record", partial(counted, run_and_record)),
+        patch("syncer.cli.serving.AccountInHand", partial(AccountInHand, clock=world.now)),
+        patch("syncer.cli.serving.run_and_record", partial(counted, run_and_record)),
     ):
         yield
 
