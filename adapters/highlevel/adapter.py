@@ -6,17 +6,15 @@ location. The search lags behind writes, so nothing is concluded from a row of i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, tzinfo
 from typing import Any, ClassVar, Final, TypeVar
 
-from pydantic import ValidationError
-
 from adapters.highlevel.abilities import CAPABILITIES
 from adapters.highlevel.checks import run_checks
+from adapters.highlevel.contacts import ContactCalls
 from adapters.highlevel.mapping import (
-    contact_body,
     contact_record,
     task_body,
     task_changes,
@@ -37,16 +35,13 @@ from adapters.highlevel.paging import (
     task_rows,
     task_search,
 )
-from adapters.highlevel.paths import path_of, task_of, tasks_of
+from adapters.highlevel.paths import task_of, tasks_of
 from adapters.highlevel.settings import HighLevelSettings
 from adapters.highlevel.team import read_team
 from adapters.highlevel.wire import (
     SYSTEM,
-    ContactAnswer,
     CreatedTask,
     CreatedTaskAnswer,
-    DuplicateRefusal,
-    MaybeContactAnswer,
     TaskAnswer,
     TaskRows,
     WireContact,
@@ -58,7 +53,7 @@ from adapters.http.client import Answer, Http, Limits, Rule, Transport, Window
 from adapters.http.paging import until_still
 from adapters.text import same_text_value
 from syncer.contract.adapter import Adapter, Capabilities, Check, Identity, TeamMember
-from syncer.contract.errors import AdapterError, Ambiguous, BadAnswer, Forbidden, InDoubt, Missing, Moved, Refused
+from syncer.contract.errors import AdapterError, BadAnswer, Forbidden, InDoubt, Missing, Moved, Refused
 from syncer.domain.model import Draft, Edit, Listing, Reading, Record, State, TaskRef, Unreadable
 
 # Version v3 has the same calls for tasks, but renames fields of contacts and tokens.
@@ -128,6 +123,7 @@ class HighLevelAdapter(Adapter):
             transport=transport,
         )
         self.wire = self._http
+        self._contacts = ContactCalls(self._http, settings.location_id, region)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -253,56 +249,15 @@ class HighLevelAdapter(Adapter):
 
     async def get_contact(self, remote_id: str) -> Record:
         """One contact. Raises `Missing` if it is deleted or unknown."""
-        answer = await self._http.read("GET", path_of(remote_id))
-        contact = answer.parse(ContactAnswer).contact
-        # How a contact that was merged into another one is answered is not documented.
-        if contact.id != remote_id:
-            msg = f"asked for contact {remote_id}, the answer has contact {contact.id}"
-            raise BadAnswer(msg, system=SYSTEM, status=answer.status)
-        if contact.deleted:
-            msg = f"contact {remote_id} is deleted"
-            raise Missing(msg, system=SYSTEM, status=answer.status)
-        return contact_record(contact, region=self._region)
+        return await self._contacts.get(remote_id)
 
     async def find_contacts(self, key: str) -> tuple[Record, ...]:
-        """The contact that HighLevel finds by this key; at most one.
-
-        HighLevel also finds a contact by its further numbers, but returns only the first one. So `Ambiguous` is raised
-        if the contact does not show the key.
-        """
-        name = "number" if key.startswith("+") else "email"
-        params = {"locationId": self._settings.location_id, name: key}
-        try:
-            answer = await self._http.read("GET", "/contacts/search/duplicate", params=params)
-        except Missing:
-            return ()
-        contact = answer.parse(MaybeContactAnswer).contact
-        if contact is None or contact.deleted:
-            return ()
-        return (_shows(contact_record(contact, region=self._region), (key,), key),)
+        """The contact that HighLevel finds by this key; at most one. See `ContactCalls.find`."""
+        return await self._contacts.find(key)
 
     async def create_contact(self, record: Record) -> Record:
-        """Create the contact. If HighLevel rejects that and the contact is there all the same, return it unchanged.
-
-        *upsert* is not used, because it overwrites the name and the keys of an existing contact. Raises `Refused` for a
-        record without keys, `Ambiguous` if the existing contact shows none of the keys, and `InDoubt` if the answer is
-        about another contact.
-        """
-        body = contact_body(record, location_id=self._settings.location_id)
-        sent = [str(key) for key in (body.get("email"), body.get("phone")) if key]
-        if not sent:
-            msg = "HighLevel needs an e-mail or a phone number to create a contact"
-            raise Refused(msg, system=SYSTEM)
-        try:
-            answer = await self._http.write("POST", "/contacts/", json=body)
-        # By `RULES` a 400 that says "not found" is `Missing`, though none was asked for here.
-        except (Missing, Refused) as error:
-            return await self._adopt(error, record, sent)
-        made = contact_record(answer.parse(ContactAnswer).contact, region=self._region)
-        if set(sent).isdisjoint((*made.emails, *made.phones)):
-            msg = f"HighLevel answered with contact {made.remote_id}, which has none of the keys that were sent"
-            raise InDoubt(msg, system=SYSTEM, status=answer.status)
-        return made
+        """Create the contact. One that is there already is returned unchanged. See `ContactCalls.create`."""
+        return await self._contacts.create(record)
 
     async def check(self) -> list[Check]:
         """Read one task and one contact; what can be read harmlessly does not prove ``contacts.write``."""
@@ -344,23 +299,6 @@ class HighLevelAdapter(Adapter):
             more = pager.take(page.rows, page.total)
             self.listed = pager.listed() if more else None
 
-    async def _adopt(self, error: AdapterError, record: Record, sent: Iterable[str]) -> Record:
-        """The contact that a rejection names, or that has a key that was ``sent``. Else raises the rejection."""
-        refusal = Refused(error.words, system=SYSTEM, status=error.status)
-        try:
-            twin = DuplicateRefusal.model_validate_json(error.content).meta.contact
-        except ValidationError:
-            # According to a public issue, a contact may have been created although the answer is a 422.
-            for key in sent:
-                for found in await self.find_contacts(key):
-                    return found
-            raise refusal from error
-        try:
-            found = await self.get_contact(twin)
-        except Missing:
-            raise refusal from error
-        return _shows(found, (*record.emails, *record.phones), "one of these keys")
-
     def _reading(self, task: CreatedTask, contact: str | None, *, whole: bool = True) -> Reading:
         return task_reading(task, kind=self._settings.kind_of(task.title), contact=contact, whole=whole)
 
@@ -390,11 +328,3 @@ def _listing(raws: list[Any], read: Callable[[Any], _T | None], contact: str | N
         else:
             rows[key] = row
     return Listing(tuple(row for row in rows.values() if row is not None), tuple(unreadable.values()))
-
-
-def _shows(record: Record, keys: tuple[str, ...], what: str) -> Record:
-    """The record, if it has one of the keys. Else raises `Ambiguous`."""
-    if not set(keys).isdisjoint((*record.emails, *record.phones)):
-        return record
-    msg = f"HighLevel finds contact {record.remote_id} by {what}, but does not show it there; is it a further number?"
-    raise Ambiguous(msg, contacts=(record.remote_id,), system=SYSTEM)
