@@ -52,6 +52,9 @@ def _why_not_done(context: RunContext, operation: Planned) -> Reason:
     # tried.
     if operation.makes_a_task and context.base.is_full(operation.system):
         return Reason.STORAGE_FULL
+    # No run of this ledger does it, for the other one serves the account.
+    if is_younger(context):
+        return Reason.SECOND_LEDGER
     return Reason.BUDGET if context.out_of_time or context.connections[operation.system].spent else Reason.NEXT_RUN
 
 

@@ -53,6 +53,8 @@ def test_the_younger_of_two_ledgers_stops_until_it_takes_over(worlds: Worlds) ->
     assert report.exit is Exit.PARTIAL
     assert ("superfone", "second_ledger") in attention(report)
     world.make("highlevel", hours=12, title="See the house")
+    report = world.quiet(1)
+    assert {item.reason.value for item in report.waiting} == {"second_ledger", "slot_taken"}, "no run will do it"
     planned = world.plan()
     assert (planned.exit, planned.operations) == (Exit.PARTIAL, ()), "a run would write nothing"
 
