@@ -76,6 +76,14 @@ def test_a_marker_names_what_is_done_and_still_open_where_it_was_made() -> None:
     assert named_by(a_base(done, replicas=[ORIGIN]), marker_of(done)) == done
 
 
+@pytest.mark.parametrize("state", [State.OPEN, State.DONE])
+def test_a_marker_names_what_a_newer_task_closed_as_long_as_it_is_to_be_done(state: State) -> None:
+    """Another ledger took our copy for an origin, before that copy was superseded."""
+    task, replaced = replace(TASK, state=state), a_replica(TASK, LANE, "7", state=ReplicaState.SUPERSEDED)
+    base = a_base(task, replicas=[ORIGIN, replaced])
+    assert (named_by(base, marker_of(f"{LANE}:7")) == task) is (state is State.OPEN)
+
+
 def test_after_an_old_copy_was_put_back_a_copy_of_ours_may_have_been_reopened_since() -> None:
     base = a_base(TASK, replicas=[ORIGIN, COPY], restored_at=START)
     assert named_by(base, marker_of(f"{PLAIN}:{COPY.remote_id}")) is None
