@@ -83,6 +83,7 @@ class Fault(StrEnum):
     """The request is carried out. The answer begins with a byte order mark."""
 
 
+_UNREADABLE: Final = {Fault.LOST_ANSWER, Fault.ERROR_AFTER, Fault.GARBAGE, Fault.TRUNCATED}
 _GATEWAY: Final = b"<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Not found</h1></body></html>"
 Lie = Literal["task", "contact", "due"]
 
@@ -99,8 +100,9 @@ class Sandbox(ABC):
     """One CRM, simulated from its documentation.
 
     ``clock`` is the CRM's own. ``fault`` chooses the fault of a call, or none. ``before`` and ``after`` are called
-    around each call that is carried out; there a test lets somebody else act. ``calls`` has all calls that arrived,
-    with the status of the answer (0 if there was none).
+    around each call that is carried out; there a test lets somebody else act. ``unread`` is true there if the client
+    will not be able to read the answer. ``calls`` has all calls that arrived, with the status of the answer (0 if there
+    was none).
 
     Permanent faults: ``lasting`` has entries of a method (``""`` is any), a regular expression for the whole path, and
     the fault of such calls. ``garbled`` has, by the id of a task or contact, fields that replace its own in every
@@ -118,6 +120,7 @@ class Sandbox(ABC):
         self.fault: Callable[[Call], Fault | None] = lambda _call: None
         self.before: Callable[[Call], None] = lambda _call: None
         self.after: Callable[[Call, Reply], None] = lambda _call, _reply: None
+        self.unread = False
         self.calls: list[tuple[Call, int]] = []
         self.lasting: list[tuple[str, str, Fault]] = []
         self.stores_text: Callable[[str], str] = lambda text: text
@@ -187,6 +190,7 @@ class Sandbox(ABC):
             case Fault.GATEWAY_404 | Fault.GATEWAY_200:
                 return Reply(404 if fault is Fault.GATEWAY_404 else 200, _GATEWAY, {"content-type": "text/html"})
         # What is returned above is not carried out; everything below is.
+        self.unread = fault in _UNREADABLE
         self.before(call)
         reply = self._garble(self.handle(call))
         self.after(call, reply)

@@ -110,8 +110,9 @@ def told(where: str, place: Place, error: Exception) -> LedgerError:
     original = error.orig if isinstance(error, DBAPIError) else error
     # The first line only: in PostgreSQL's others stand values of the row.
     words = str(original).strip().partition("\n")[0]
-    # Told apart: here not the disk is at fault, but two writers or a bug of ours.
-    if isinstance(error, IntegrityError | sqlite3.IntegrityError):
+    # Told apart: here not the disk is at fault, but two writers or a bug of ours. A trigger is none of our rules.
+    by_trigger = getattr(original, "sqlite_errorname", "") == "SQLITE_CONSTRAINT_TRIGGER"
+    if isinstance(error, IntegrityError | sqlite3.IntegrityError) and not by_trigger:
         return Conflict(where, _constraint(original, words))
     if "is locked" in words or getattr(original, "sqlstate", None) == _LOCK_TIMEOUT:
         return Locked(where)

@@ -49,6 +49,8 @@ class Oracle(Machines):
         if self.stage.sandboxes[system].is_write(call):
             self._judge(Write(system, self._before, self.tasks(system)))
             return
+        if self.stage.sandboxes[system].unread:
+            return
         lead = re.search(r"/lead/(\d+)/task$", call.path)
         # A list counts as read when its first page was: changes while the other pages are read may be missed.
         if lead and reply.status == 200 and reply.body.endswith(b"}") and call.query.get("page") == "1":
