@@ -227,6 +227,12 @@ class Memory:
             return False
         return any(abs(due - task.due) < SAME_DUE for due in story.dues) if task.due is not None else False
 
+    def may_be_of_a_doubt(self, copy: Copy, story: Story, system: str) -> bool:
+        """Whether this item, of which not even the due can be read, may be what a create in doubt made of the task."""
+        task = self.tasks(copy[0]).get(copy[1])
+        theirs = task is not None and self.persons.get((system, task.contact)) == story.person
+        return copy[0] == system and theirs and self._hides_its_due(copy)
+
     def _hides_its_due(self, copy: Copy) -> bool:
         """Whether not even its due can be read, so that it may be a copy of any task."""
         return self.stage.network.ailing.get(copy) == "malformed" and int(copy[1]) % 2 == 1

@@ -118,7 +118,9 @@ def _may_have_a_copy(facts: Facts, story: Story, copies: list[Copy], waits: set[
     It is due with the item, which a create in doubt may have made. Or it has no due, and a lost ledger may have made
     the item: its due may have been made up for the task at any time since that was created.
     """
-    if not waits.isdisjoint(copies) and any(facts.hides(item, story, item[0]) for item in facts.ailing):
+    if not waits.isdisjoint(copies) and any(
+        facts.hides(item, story, item[0]) or facts.may_be_of_a_doubt(item, story, item[0]) for item in facts.ailing
+    ):
         return True
     if not facts.ever_rebuilt or waits.isdisjoint(copies):
         return False
@@ -293,7 +295,9 @@ def _true_reasons(facts: Facts, system: str, story: Story) -> set[str]:
         # All leads fail, and nothing else of Superfone is read.
         true.add("unavailable")
     if any(facts.hides(copy, story, system) for copy in facts.ailing):
-        true.add("unread")
+        true |= {"unread", "in_doubt"}
+    if any(facts.may_be_of_a_doubt(copy, story, system) for copy in facts.ailing):
+        true.add("in_doubt")
     if system == "superfone" and facts.is_never_found(story.person):
         true.add("no_contact")
     if story.person in facts.unsure:

@@ -160,7 +160,8 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("contact", f"{task.name} was made by a link whose records contradict each other: {made}")
     if write.system not in story.systems and not story.excused >= UNTOLD:
         raise Violation("copy", f"{task.name} was made in {write.system}, and its route is {story.systems}")
-    if facts.rebuilding and not facts.has_read_a_due(task.name or ""):
+    never_read = facts.ever_rebuilt and any(one is story for one in facts.ailing.values())
+    if never_read or (facts.rebuilding and not facts.has_read_a_due(task.name or "")):
         # The due that the lost ledger made up stands in a copy that no run of the new one could read yet.
         story.due_made_up = False
     if not story.may_be_due(task.due, facts.stage.now(), facts.stage.our_clock.ever_off):
