@@ -203,8 +203,11 @@ class Moves(Facts):
         )
 
     def takes_longer(self) -> bool:
-        """Whether more runs are needed until it is certain what people gave away, as whatever fails takes three."""
-        return bool(self.ailing and self.moving)
+        """Whether more runs are needed until it is certain what people gave away, as whatever fails takes three.
+
+        An old ledger first reads everything again, and then once more what it finds with another person.
+        """
+        return bool(self.moving and (self.ailing or self.ever_rebuilt))
 
     def seen_by_a_clean_run(self, until: dict[str, datetime], not_looked_at: set[Copy], machine: int = 0) -> None:
         """A clean run has read everything that its report does not name."""
