@@ -13,6 +13,8 @@ from syncer.domain.model import Reading, State, Task
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
+from syncer.reconcile.edits.base import with_owed
+from syncer.reconcile.edits.travel import behind
 from syncer.reconcile.edits.without_base import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import (
@@ -310,13 +312,20 @@ class _FirstSight:
         # The order of ids is the one in which every ledger fills a lane, so this ledger takes the same task as the
         # other one.
         if lacking:
-            adopt(work, reading, min(lacking, key=lambda task: task.id), "made by our user, of its kind and due")
+            task = min(lacking, key=lambda task: task.id)
+            adopt(work, reading, task, "made by our user, of its kind and due")
+            copy, can = work.base.replicas[reading.key], work.inputs.capabilities[reading.system]
+            work.put_replica(with_owed(copy, behind(work.base.tasks[task.id], copy, (), can, self._policy)))
         return bool(lacking)
 
     def _is_due_with(self, reading: Reading, task: Task) -> bool:
-        """Whether the reading has the due date of the task, or of a copy whose due date people changed."""
+        """Whether the reading has the due date of the task, now or until this run, or of one of its copies.
+
+        People may have changed it since the other ledger made its copy.
+        """
         copies = [self._work.open_replica(task.id, system) for system in self._work.systems]
-        return any(self._policy.same_due(reading, one) for one in (task, *copies) if one is not None)
+        known = (task, self._work.before.tasks.get(task.id), *copies)
+        return any(self._policy.same_due(reading, one) for one in known if one is not None)
 
     def _held(self, reading: Reading) -> str:
         """Return the reason to hold a task of our user, or an empty text.

@@ -124,6 +124,28 @@ def test_what_another_ledger_made_of_our_copy_is_a_second_copy(worlds: Worlds, o
     assert (origin, "duplicate") in attention(report)
 
 
+def test_what_another_ledger_copied_before_the_task_was_moved_is_its_copy(worlds: Worlds) -> None:
+    """This ledger learns of the copy in Superfone and of the new due at the same time."""
+    world = worlds()
+    world.make("highlevel", hours=30, reminder=True)
+    world.runs()
+    moved = world.make("highlevel", hours=5, reminder=True)
+    with unreachable(world.superfone):
+        world.runs()
+    world.use("laptop")
+    world.runs(2)
+    assert world.open() == (2, 2, 2)
+    world.highlevel.person_reschedules(moved, world.due(hours=9))
+    world.runs()
+
+    world.use("acme")
+    report = world.runs(2)
+
+    assert world.open() == (2, 2, 2)
+    assert attention(report) == set()
+    assert ("superfone", "not_editable") in waiting(report)
+
+
 def test_what_two_ledgers_made_in_one_moment_is_a_duplicate(worlds: Worlds) -> None:
     world = worlds()
     world.everywhere()

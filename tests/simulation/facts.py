@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from tests.simulation.ledgers import Ledgers
 from tests.simulation.memory import SUPERSEDE_WINDOW, Copy
 from tests.simulation.sight import called
@@ -239,7 +241,7 @@ class Facts(Ledgers):
             if story.person == person:
                 story.gone.add(system)
                 there = {at for at, task in self.copies(name).items() if (at[0], task.contact) == (system, contact)}
-                self._never_there(story, there)
+                self._never_there(name, story, there)
                 story.gone_copies |= there
                 story.ended |= self.closes_deleted and bool(there)
                 story.they_deleted[system] += len(there.intersection(self.open_copies(name)))
@@ -250,11 +252,13 @@ class Facts(Ledgers):
                     # No run has read this closing, and no run can read it now.
                     story.excused.add("L4")
 
-    def _never_there(self, story: Story, gone: set[Copy]) -> None:
+    def _never_there(self, name: str, story: Story, gone: set[Copy]) -> None:
         """Count those of several equal tasks no more that went with their contact before any ledger knew them."""
         unread = {at for at in gone & self.by_people if at not in self.closed_at and self.task_id(at) is None}
         if self.closed_there is None:
-            story.many = max(1, story.many - len(unread))
+            # A ledger that is lost may have copied them before.
+            copied = Counter(at[0] for at in self.open_copies(name) if at not in gone)
+            story.many = max(1, story.many - len(unread), *copied.values())
 
     def _part(self, story: Story, copy: Copy) -> None:
         """Excuse twins of which one was changed before all were seen: they are two tasks with one name.

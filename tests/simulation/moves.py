@@ -128,6 +128,10 @@ class Moves(Facts):
         super().reopened_as(copy, old, new)
         if copy in self.moving:
             self.stories[new].dues |= self.stories[old].dues
+            if old in self.narrow and not self._is_certain(copy):
+                # Nobody read that it was closed, so it is still the message that was given away.
+                self.narrow.add(new)
+                self.stories[new].systems = self.stories[old].systems
 
     def copied(self, old: Copy, new: Copy) -> None:
         """A person duplicated a task with its marker. If the old one was given away, the new one looks so, too."""
