@@ -275,5 +275,12 @@ class LaneCompletion:
         It is somebody else if the user closed the task that was meant. As long as our own user is unknown, it is also
         somebody else if the user created a task that is not a copy.
         """
-        makers = {row.created_by for row in self.rows if not is_copy(row, self.known.get(row.key))}
+        makers = {row.created_by for row in self.rows if self._is_no_copy(row)}
         return user == meant.updated_by or (not self._our_users and user in makers)
+
+    def _is_no_copy(self, row: Reading) -> bool:
+        known = self.known.get(row.key)
+        if known is None:
+            # What was there before the request, and is unknown all the same, may be a lost ledger's copy.
+            return row.remote_id not in self.operation.seen
+        return not is_copy(row, known)

@@ -151,6 +151,18 @@ def test_whoever_made_nothing_but_copies_may_be_us_for_a_ledger_that_was_brought
     assert replace(after, known=first_seen_here).hit == set()
 
 
+def test_whoever_made_what_is_history_to_this_ledger_may_be_us() -> None:
+    """A lost ledger may have made it, and finished it: what its maker closed just then was hit."""
+    lane = a_lane([True, True])
+    history = replace(lane.rows[0], state=State.DONE)
+    newer = replace(a_reminder("new", at(seconds=1), PERSON), state=State.DONE, updated_at=at(seconds=2))
+    meant = replace(lane.rows[1], state=State.DONE, updated_at=at(seconds=1), updated_by=PERSON)
+    lane.rows = [history, meant, replace(newer, updated_by=API)]
+    after = lane.completion()
+    known = {meant.key: replace(after.known[meant.key], made=False)}
+    assert replace(after, known=known).hit == {"new"}
+
+
 @pytest.mark.parametrize(("seconds", "suspected"), [(-1, False), (0, True), (2, True), (3, False)])
 def test_where_a_person_has_our_key_another_may_have_been_hit_just_after(seconds: int, suspected: bool) -> None:
     """The person closes what was meant, our request the one below, and both are said to have been us."""
