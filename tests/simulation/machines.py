@@ -56,7 +56,9 @@ class Machines(Moves):
             story = self.story(copy)
             one_of_two = story is not None and (story.many > 1 or bool(story.alike))
             history = all(not task.open and at not in self.known for at, task in alike.items())
-            return (one_of_two or history) and not any(self._is_beside(at, copy) for at in self.marked_by_another)
+            # A list shows no closed task, so nobody reads its marker.
+            open_copies = (at for at in self.marked_by_another if self.tasks(at[0])[at[1]].open or at in self.known)
+            return (one_of_two or history) and not any(self._is_beside(at, copy) for at in open_copies)
         if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
             return True
         return not any(self._with_its_due(other) for other in self.made_by_another)

@@ -164,6 +164,9 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
     if never_read or (facts.rebuilding and not facts.has_read_a_due(task.name or "")):
         # The due that the lost ledger made up stands in a copy that no run of the new one could read yet.
         story.due_made_up = False
+    if facts.ever_rebuilt and story.undated is not None:
+        # What was reopened is the task of before to a ledger that does not know that this one was done.
+        story.dues.update(*(before.dues for before, after in facts.followed if after is story))
     if not story.may_be_due(task.due, facts.stage.now(), facts.stage.our_clock.ever_off):
         raise Violation("copy", f"{made} is due {task.due}, and no other copy of {task.name} ever was")
     edits.is_assigned_as_typed(facts, made, task, story)
