@@ -79,6 +79,7 @@ class Ledgers(Telling):
     def put_aside(self) -> None:
         """The ledger is copied, with the copies that it knows to be gone."""
         self.deleted_before, self.typed_before = set(self.deleted), self.typed
+        self.to_put_back_before = [story for story in self.stories.values() if story.to_put_back]
         self.moved_since.clear()
 
     def lost_ledger(self, *, old: bool = False) -> None:

@@ -98,6 +98,7 @@ class Memory:
         self.missed: dict[Copy, set[tuple[int, int]]] = {}
         self.runs_ended = 0
         self.deleted_before: set[tuple[str, str]] = set()
+        self.to_put_back_before: list[Story] = []
         self.read_at: dict[str, datetime] = {}
         self.read_by: dict[tuple[int, str], datetime] = {}
         self.changed_at: dict[Copy, datetime] = {}

@@ -152,7 +152,9 @@ def copy_of_something(facts: Facts, write: Write, remote_id: str) -> Story | Non
         raise Violation("copy", f"{made} was made out of nothing: {task.text!r}")
     if facts.persons[write.system, task.contact] != story.person and not _seems_another(facts, story):
         raise Violation("contact", f"{task.name} was made for another person: {made}")
-    put_back = story.to_put_back and write.system == "superfone"
+    # An old ledger does not know that it was put back already.
+    waited = facts.ever_rebuilt and any(one is story for one in facts.to_put_back_before)
+    put_back = (story.to_put_back or waited) and write.system == "superfone"
     # A late request was sent before that was read.
     if _is_through_a_wrong_contact(facts, story, (write.system, task.contact)) and not (
         put_back or facts.stage.arriving
