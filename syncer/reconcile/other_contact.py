@@ -18,7 +18,7 @@ from syncer.contract.adapter import Capabilities, ListsTasks
 from syncer.domain.altering import altered
 from syncer.domain.base import Base
 from syncer.domain.cursors import ELSEWHERE
-from syncer.domain.fields import TaskField
+from syncer.domain.fields import TaskField, in_order
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
@@ -236,10 +236,14 @@ def _as_shown(work: Merging, task: Task, copies: list[Replica]) -> tuple[Task, l
     The values that it was still to get may have been typed after it had left, unless another one of them shows them.
     """
     first, policy, able = copies[0], work.inputs.policy, work.inputs.capabilities
+    fields = owed_fields(first)
+    if work.before.tasks[first.task].state is not State.OPEN:
+        # A finished task takes no edits. What was typed in this copy since was typed for the other person.
+        fields = in_order({*fields, *behind(task, first, (TaskField.ASSIGNEE,), able[first.system], policy)})
     kept = [field for field in owed_fields(first) if any(_has(copy, field, able[copy.system]) for copy in copies[1:])]
     # Nobody is named, so nobody was typed.
     kept += [TaskField.ASSIGNEE] if task.assignee is None and owed(first, TaskField.ASSIGNEE) else []
-    for field in owed_fields(first):
+    for field in fields:
         value = shown(first, field)
         if field is TaskField.ASSIGNEE:
             # A copy has the CRM's own user. Whom the CRM put there by itself nobody chose.

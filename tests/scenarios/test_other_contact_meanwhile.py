@@ -8,6 +8,7 @@ import pytest
 
 from adapters.sandbox import Fault
 from tests.support.editing import USERS
+from tests.support.lasting import unreachable
 from tests.support.scenario import Make, attention, waiting
 from tests.support.two_persons import OTHER, Two
 
@@ -59,6 +60,28 @@ def test_a_copy_that_moves_before_its_task_is_completed_there_stays_open(stage: 
     world.again(3)
     assert two.open() == ((0, 0, 0), (1, 1, 1))
     world.quiet(2)
+
+
+@pytest.mark.parametrize("origin", ["highlevel", "reply"])
+def test_what_is_typed_in_a_copy_that_moves_after_its_task_is_done_reaches_the_other_contacts_copies(
+    stage: Make, origin: str
+) -> None:
+    """A finished task takes no edits. What is typed in the copy is for the other contact."""
+    world = stage()
+    two = Two(world, origin)
+    world.superfone.person_completes(world.superfone.open_tasks(two.asha[0])[0].id)
+    with unreachable(world.highlevel):
+        world.again()
+    world.highlevel.person_moves(two.copy, two.ravi[2])
+    world.highlevel.person_reschedules(two.copy, due := world.due(hours=50))
+    world.highlevel.person_retitles(two.copy, "Ring Ravi")
+    world.again(5)
+    assert two.open() == ((0, 0, 0), (1, 1, 1))
+    assert {task.due for task in world.superfone_open()} == {due}
+    [copy] = world.reply_open()
+    assert copy.due_to == due
+    assert "Ring Ravi" in str(copy.template)
+    assert attention(world.quiet(2)) == set()
 
 
 def test_a_copy_that_is_deleted_for_the_other_contact_ends_no_task(stage: Make) -> None:
