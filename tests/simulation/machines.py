@@ -31,6 +31,8 @@ class Machines(Moves):
         """Note that a run begins on this machine. If it is ``disturbed``, it may not read everything."""
         self.disturbed, self.began = disturbed, self.stage.now()
         changes, self._machine = machine != self._machine, machine
+        sent = {*self.stage.on_its_way}
+        self.sent_by_another = sent if changes else self.sent_by_another & sent
         self.ours_alone, self.at_once = machine == OURS, machine == BOTH
         if machine != OURS:
             self._another_ledger()
@@ -39,7 +41,8 @@ class Machines(Moves):
             self._only_in_superfone()
         if self.at_once or (changes and self.stage.on_its_way):
             self._may_be_doubled()
-        if machine != ANOTHER and OURS not in self._knows_its_user:
+        # A person may work with our key: until ours has read a marker of the other, a task of our user may be theirs.
+        if machine != ANOTHER and not (OURS in self._knows_its_user and self.knows_another):
             for copy in self.made_by_another - self.known:
                 story = self.story(copy)
                 if story is not None and (disturbed or self._is_named_by_nothing(copy)):
@@ -57,7 +60,8 @@ class Machines(Moves):
             one_of_two = story is not None and (story.many > 1 or bool(story.alike))
             history = all(not task.open and at not in self.known for at, task in alike.items())
             # A list shows no closed task, so nobody reads its marker.
-            open_copies = (at for at in self.marked_by_another if self.tasks(at[0])[at[1]].open or at in self.known)
+            there = {at: self.tasks(at[0]).get(at[1]) for at in self.marked_by_another}
+            open_copies = [at for at, task in there.items() if at in self.known or (task is not None and task.open)]
             return (one_of_two or history) and not any(self._is_beside(at, copy) for at in open_copies)
         if not self.marked_by_another and self.is_named_by_its_due(self.tasks(copy[0])[copy[1]].name or ""):
             return True

@@ -57,7 +57,8 @@ class Memory:
     ``read_contradicted`` those of them that a clean run has read, on our machine and on the other one.
     ``hidden`` are those whose lead has a number that no contact shows any more.
     ``ever_rebuilt`` is true once the ledger was lost or another one was used, ``replaced_under_a_run`` until the end of
-    a run during which that happened. ``sent_before_the_loss`` are the CRMs to which a request was on its way then.
+    a run during which that happened. ``sent_before_the_loss`` are the CRMs to which a request was on its way then,
+    and ``sent_by_another`` those to which one of the other machine is.
 
     Two machines: ``ours_alone`` is true if only ours runs, ``at_once`` if both do. ``closed_there`` is what the other
     one saw closed, or ``None`` if it never ran. ``made_by_another`` are its copies, and ``incidents_there`` are its to
@@ -99,6 +100,7 @@ class Memory:
         self.runs_ended = 0
         self.deleted_before: set[tuple[str, str]] = set()
         self.to_put_back_before: list[Story] = []
+        self.sent_by_another: set[str] = set()
         self.read_at: dict[str, datetime] = {}
         self.read_by: dict[tuple[int, str], datetime] = {}
         self.changed_at: dict[Copy, datetime] = {}

@@ -281,9 +281,9 @@ def _note_race(facts: Facts, closed: Copy, story: Story, write: Write) -> None:
         # Both machines have the same user there, so neither can tell whose request it was.
         story.excused |= UNTOLD | {"L3"}
         return
-    late = facts.stage.arriving and write.system in facts.sent_before_the_loss
+    late = facts.stage.arriving and write.system in facts.sent_before_the_loss | facts.sent_by_another
     if facts.replaced_under_a_run or late:
-        # Only the ledger that was replaced since the request was sent knew of it, and what it has to put back.
+        # Only the ledger that sent the request, and was replaced since or is another machine's, has to put it back.
         story.excused |= UNTOLD | {"L3"}
         return
     # A late request may arrive after the run has read the lane. Then the next run reports it.
