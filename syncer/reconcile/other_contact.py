@@ -24,7 +24,7 @@ from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import place_of
 from syncer.reconcile.edits.base import is_known, owed, owed_fields, shown, typed, with_owed
 from syncer.reconcile.edits.by_field import Owed
-from syncer.reconcile.edits.travel import behind, with_value
+from syncer.reconcile.edits.travel import behind, put_behind, with_value
 from syncer.reconcile.likeness import is_like
 from syncer.reconcile.merging import Merging
 
@@ -345,8 +345,6 @@ def _make_one(work: Merging, task: Task, other: Task, row: Reading) -> None:
     first = replace(first, held="", kind=kind)
     work.put_task(first)
     for copy in [copy for copy in work.base.copies_of(second.id) if copy.state is ReplicaState.OPEN]:
-        now = replace(copy, task=first.id)
-        can = work.inputs.capabilities[copy.system]
-        work.put_replica(with_owed(now, behind(first, now, (), can, work.inputs.policy)))
+        put_behind(work, first, replace(copy, task=first.id))
     work.end_mistaken(work.base.tasks[second.id], first.id, row)
     work.event("adopted", "us", "all its copies are with one person again", first.id, row)

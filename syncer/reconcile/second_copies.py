@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from syncer.domain.model import Reading, Replica, ReplicaState, State, Task
 from syncer.domain.reasons import Reason
-from syncer.reconcile.edits.base import with_owed
-from syncer.reconcile.edits.travel import behind
+from syncer.reconcile.edits.travel import put_behind
 from syncer.reconcile.likeness import is_like
 from syncer.reconcile.markers import named_by
 from syncer.reconcile.merging import Merging
@@ -22,10 +21,9 @@ def is_left_alone(work: Merging, replica: Replica, reading: Reading) -> bool:
     task = _task_of(work, replica, reading)
     if task is None:
         return False
-    can, policy = work.inputs.capabilities[replica.system], work.inputs.policy
     mine = replace(replica, task=task.id, made=True, ours=False, misses=0)
     held = work.base.tasks[replica.task]
-    work.put_replica(with_owed(mine, behind(task, mine, (), can, policy)))
+    put_behind(work, task, mine)
     work.end_mistaken(held, task.id, reading)
     work.event("adopted", "us", "the copy beside it is gone", task.id, reading)
     return True

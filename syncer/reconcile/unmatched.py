@@ -13,8 +13,7 @@ from syncer.domain.model import Reading, State, Task
 from syncer.domain.operations import Action, OpState
 from syncer.domain.reasons import Item, Reason
 from syncer.domain.task_ids import next_task_id
-from syncer.reconcile.edits.base import with_owed
-from syncer.reconcile.edits.travel import behind
+from syncer.reconcile.edits.travel import put_behind
 from syncer.reconcile.edits.without_base import origin_is_read, settle_first
 from syncer.reconcile.likeness import is_like, unlikeness
 from syncer.reconcile.markers import (
@@ -314,8 +313,7 @@ class _FirstSight:
         if lacking:
             task = min(lacking, key=lambda task: task.id)
             adopt(work, reading, task, "made by our user, of its kind and due")
-            copy, can = work.base.replicas[reading.key], work.inputs.capabilities[reading.system]
-            work.put_replica(with_owed(copy, behind(work.base.tasks[task.id], copy, (), can, self._policy)))
+            put_behind(work, work.base.tasks[task.id], work.base.replicas[reading.key])
         return bool(lacking)
 
     def _is_due_with(self, reading: Reading, task: Task) -> bool:

@@ -226,15 +226,18 @@ class Memory:
     def hides(self, copy: Copy, story: Story, system: str) -> bool:
         """Whether this unreadable item may be the copy there of a task with the same due."""
         task = self.tasks(copy[0]).get(copy[1])
-        if copy[0] != system or task is None or self.persons.get((system, task.contact)) != story.person:
+        if task is None or task.due is None or not self._is_theirs_in(system, copy, story):
             return False
-        return any(abs(due - task.due) < SAME_DUE for due in story.dues) if task.due is not None else False
+        return any(abs(due - task.due) < SAME_DUE for due in story.dues)
 
     def may_be_of_a_doubt(self, copy: Copy, story: Story, system: str) -> bool:
         """Whether this item, of which not even the due can be read, may be what a create in doubt made of the task."""
+        return self._is_theirs_in(system, copy, story) and self._hides_its_due(copy)
+
+    def _is_theirs_in(self, system: str, copy: Copy, story: Story) -> bool:
+        """Whether this item is in that CRM, and of the person of the task."""
         task = self.tasks(copy[0]).get(copy[1])
-        theirs = task is not None and self.persons.get((system, task.contact)) == story.person
-        return copy[0] == system and theirs and self._hides_its_due(copy)
+        return copy[0] == system and task is not None and self.persons.get((system, task.contact)) == story.person
 
     def _hides_its_due(self, copy: Copy) -> bool:
         """Whether not even its due can be read, so that it may be a copy of any task."""

@@ -40,11 +40,6 @@ def world(tmp_path: Path, simulation: None, monkeypatch: pytest.MonkeyPatch) -> 
     world.close()
 
 
-@pytest.fixture
-def shown(world: World) -> ShownPage:
-    return ShownPage(world)
-
-
 def lead(number: int) -> bytes:
     return json.dumps({"event": "TASK_CREATE", "contact_id": number}).encode()
 

@@ -331,3 +331,9 @@ def behind(
             # Not `YES`: what people changed in this copy may be older than the task's value.
             found[field] = Owed.UNSEEN
     return found
+
+
+def put_behind(work: Merging, task: Task, copy: Replica) -> None:
+    """Store this copy of the task, which is owed what the task took since it was written."""
+    can, policy = work.inputs.capabilities[copy.system], work.inputs.policy
+    work.put_replica(with_owed(copy, behind(task, copy, (), can, policy)))
